@@ -1,0 +1,42 @@
+//! API-key authentication: the decision itself.
+//!
+//! Given the text of a key and the time, [`verify()`] answers who is calling and whether they are
+//! allowed; the [`Gate`] issues and revokes keys and moves usage counts to a [`store`]. This crate
+//! knows neither HTTP nor SQL; it starts no thread, never sleeps and reads no clock.
+//!
+//! Each module uses only those above it in this list, which makes it a plan for reading.
+
+pub mod time;
+
+pub mod key;
+
+pub mod digest;
+
+pub mod record;
+
+pub mod limit;
+
+pub mod tier;
+
+pub mod count;
+
+pub mod index;
+
+pub mod usage;
+
+pub mod verify;
+
+pub mod issue;
+
+pub mod store;
+
+pub mod gate;
+
+#[cfg(feature = "testing")]
+pub mod memory;
+
+pub use gate::Gate;
+pub use key::Secret;
+pub use record::KeyId;
+pub use time::{Now, UnixMillis};
+pub use verify::{Caller, Denied, Verdict, verify};

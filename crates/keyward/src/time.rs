@@ -1,0 +1,90 @@
+//! Points in time, as the rules of this crate see them.
+//!
+//! Nothing here reads a clock: whoever calls says what time it is.
+
+use std::time::Duration;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// The hour that this point lies in.
+    #[must_use]
+    pub fn hour(self) -> UnixHour {
+        // Saturates in the year 491 974.
+        UnixHour(u32::try_from(self.0 / 3_600_000).unwrap_or(u32::MAX))
+    }
+
+    /// The point `after` later; fractions of a millisecond count as a whole one.
+    #[must_use]
+    pub fn later_by(self, after: Duration) -> Self {
+        let millis = after.as_nanos().div_ceil(1_000_000);
+        Self(self.0.saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+
+    /// The first whole second, counted from 1970, that is not before this point.
+    #[must_use]
+    pub fn ceil_secs(self) -> u64 {
+        self.0.div_ceil(1_000)
+    }
+}
+
+/// A whole hour: hours since 1970-01-01T00:00:00Z. Usage is counted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixHour(pub u32);
+
+impl UnixHour {
+    /// The instant at which the hour begins.
+    #[must_use]
+    pub fn start(self) -> UnixMillis {
+        UnixMillis(u64::from(self.0) * 3_600_000)
+    }
+}
+
+/// Nanoseconds since a start that the process chose. Never goes back, whatever happens to the
+/// wall clock, so that setting the clock neither refills a limit nor blocks a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SteadyNanos(pub u64);
+
+/// One reading of the clock, with both of its faces.
+///
+/// A request is judged by a single reading. Expiry follows `unix`; limits follow `steady`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// What a calendar says.
+    pub unix: UnixMillis,
+    /// What a stopwatch says.
+    pub steady: SteadyNanos,
+}
+
+impl Now {
+    /// The reading that a perfect clock would give `after` later.
+    #[must_use]
+    pub fn later_by(self, after: Duration) -> Self {
+        let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            unix: UnixMillis(self.unix.0.saturating_add(nanos / 1_000_000)),
+            steady: SteadyNanos(self.steady.0.saturating_add(nanos)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_begins_with_its_first_millisecond() {
+        assert_eq!(UnixMillis(3_599_999).hour(), UnixHour(0));
+        assert_eq!(UnixMillis(3_600_000).hour(), UnixHour(1));
+        assert_eq!(UnixHour(1).start(), UnixMillis(3_600_000));
+    }
+
+    #[test]
+    fn rounding_never_promises_too_early() {
+        assert_eq!(UnixMillis(1_000).later_by(Duration::from_nanos(1)), UnixMillis(1_001));
+        assert_eq!(UnixMillis(1_000).ceil_secs(), 1);
+        assert_eq!(UnixMillis(1_001).ceil_secs(), 2);
+    }
+}
