@@ -1,0 +1,266 @@
+//! What is known of a key, secrets aside: its id, name, scopes and state.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use compact_str::CompactString;
+use thiserror::Error;
+
+use crate::time::UnixMillis;
+
+/// Most characters of a key's name.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Most scopes that one key carries.
+pub const SCOPES_MAX: usize = 32;
+/// Most characters of one scope.
+pub const SCOPE_LEN_MAX: usize = 128;
+
+/// The lasting identity of a key. It is given by the store, counts up from 1, fits an `i64`, and
+/// is never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(NonZeroU64);
+
+impl KeyId {
+    /// Accepts 1 to `i64::MAX`; anything else names no key.
+    #[must_use]
+    pub fn new(id: u64) -> Option<Self> {
+        i64::try_from(id).ok()?;
+        NonZeroU64::new(id).map(Self)
+    }
+
+    /// The id as a number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What people call a key: 1 to [`NAME_CHARS_MAX`] characters. Names need not be unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyName(CompactString);
+
+/// Says what is wrong with a name.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ParseNameError {
+    /// The name is empty.
+    #[error("a name has at least 1 character")]
+    TooShort,
+    /// The name has more than [`NAME_CHARS_MAX`] characters.
+    #[error("a name has at most 100 characters")]
+    TooLong,
+}
+
+impl FromStr for KeyName {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(ParseNameError::TooShort);
+        }
+        if NAME_CHARS_MAX < text.chars().count() {
+            return Err(ParseNameError::TooLong);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl KeyName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Something that a key may do: `resource:action`, `resource:*`, or `*` for everything.
+///
+/// Resource and action consist of `a-z`, `0-9`, `_`, `.` and `-`.
+///
+/// ```
+/// use keyward::record::Scope;
+///
+/// let scope: Scope = "articles:*".parse()?;
+/// assert!(scope.grants("articles:read"));
+/// assert!(!scope.grants("keys:read"));
+/// # Ok::<(), keyward::record::ParseScopeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(CompactString);
+
+/// Says that a text is no scope.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a scope is `resource:action`, `resource:*` or `*`, in a-z, 0-9, `_`, `.` and `-`")]
+pub struct ParseScopeError;
+
+impl FromStr for Scope {
+    type Err = ParseScopeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word_fits = |word: &str| {
+            let fits = |b: u8| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-')
+            };
+            !word.is_empty() && word.bytes().all(fits)
+        };
+        let parts_fit = match text.split_once(':') {
+            Some((resource, action)) => word_fits(resource) && (action == "*" || word_fits(action)),
+            None => text == "*",
+        };
+        if SCOPE_LEN_MAX < text.len() || !parts_fit {
+            return Err(ParseScopeError);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl Scope {
+    /// The scope as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether whoever has this scope may do what `asked` names, a `resource:action`.
+    #[must_use]
+    pub fn grants(&self, asked: &str) -> bool {
+        let resource = self.0.strip_suffix(":*");
+        let asked_of = asked.split_once(':').map(|(resource, _)| resource);
+        self.0 == "*" || self.0 == asked || (resource.is_some() && resource == asked_of)
+    }
+}
+
+/// The scopes of one key, at most [`SCOPES_MAX`]. No scopes grant nothing where one is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+/// Says that a key was given more than [`SCOPES_MAX`] scopes.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a key has at most 32 scopes")]
+pub struct TooManyScopesError;
+
+impl Scopes {
+    /// Takes the scopes as they are, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TooManyScopesError`] if there are more than [`SCOPES_MAX`].
+    pub fn new(scopes: Vec<Scope>) -> Result<Self, TooManyScopesError> {
+        if SCOPES_MAX < scopes.len() {
+            return Err(TooManyScopesError);
+        }
+        Ok(Self(scopes))
+    }
+
+    /// Whether any of them grants what `asked` names.
+    #[must_use]
+    pub fn grants(&self, asked: &str) -> bool {
+        self.0.iter().any(|scope| scope.grants(asked))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The scopes in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+}
+
+/// What an operator decided about a key. Whether it expired is a matter of time, not of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// Works until it expires.
+    Active,
+    /// Is refused until somebody resumes it.
+    Suspended,
+    /// Is refused for ever.
+    Revoked {
+        /// When it was revoked.
+        at: UnixMillis,
+    },
+}
+
+/// Everything about a key that deciding needs, its secrets and its tier's limits aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The key's identity.
+    pub id: KeyId,
+    /// What people call it.
+    pub name: KeyName,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// What was decided about it.
+    pub state: KeyState,
+    /// The first instant at which it no longer works; `None` is never.
+    pub expires_at: Option<UnixMillis>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scopes(texts: &[&str]) -> Scopes {
+        Scopes::new(texts.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn scopes_have_three_forms() {
+        let check = |text: &str, fits| assert_eq!(text.parse::<Scope>().is_ok(), fits, "{text}");
+        check("articles:read", true);
+        check("articles:*", true);
+        check("*", true);
+        check(&format!("a:{}", "b".repeat(126)), true);
+        check(&format!("a:{}", "b".repeat(127)), false);
+        for text in ["", "articles", ":read", "articles:", "*:read", "a:b:c", "A:b", "a b:c", "**"]
+        {
+            check(text, false);
+        }
+    }
+
+    #[test]
+    fn a_scope_grants_itself_and_its_wildcards_grant_below_them() {
+        let check = |has: &str, asked, grants| {
+            assert_eq!(has.parse::<Scope>().unwrap().grants(asked), grants, "{has} {asked}");
+        };
+        check("articles:read", "articles:read", true);
+        check("articles:read", "articles:write", false);
+        check("articles:*", "articles:write", true);
+        check("articles:*", "articles2:write", false);
+        check("article:*", "articles:write", false);
+        check("*", "anything:goes", true);
+        check("articles:*", "*", false);
+        check("articles:read", "articles:*", false);
+    }
+
+    #[test]
+    fn no_scopes_grant_nothing() {
+        assert!(!scopes(&[]).grants("articles:read"));
+        assert!(!scopes(&[]).grants(""));
+        assert!(scopes(&["a:b", "c:d"]).grants("c:d"));
+    }
+
+    #[test]
+    fn names_are_counted_in_characters() {
+        assert_eq!("".parse::<KeyName>(), Err(ParseNameError::TooShort));
+        assert!("ü".repeat(100).parse::<KeyName>().is_ok());
+        assert_eq!("ü".repeat(101).parse::<KeyName>(), Err(ParseNameError::TooLong));
+    }
+
+    #[test]
+    fn ids_fit_a_database() {
+        assert!(KeyId::new(0).is_none());
+        assert!(KeyId::new(i64::MAX as u64).is_some());
+        assert!(KeyId::new(i64::MAX as u64 + 1).is_none());
+    }
+}
