@@ -1,0 +1,191 @@
+//! Counting what became of a key's requests, between two flushes.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::time::{UnixHour, UnixMillis};
+
+/// What became of a request whose key is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It reached the handler.
+    Allowed,
+    /// Its limit was reached.
+    Limited,
+    /// Its key lacks the scope that was asked for.
+    OutOfScope,
+    /// Its key is suspended.
+    Suspended,
+    /// Its key is revoked.
+    Revoked,
+    /// Its key has expired.
+    Expired,
+}
+
+/// How many requests of one key had each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Reached the handler.
+    pub allowed: u64,
+    /// Refused because a limit was reached.
+    pub limited: u64,
+    /// Refused because the key lacks a scope.
+    pub out_of_scope: u64,
+    /// Refused because the key was suspended.
+    pub suspended: u64,
+    /// Refused because the key was revoked.
+    pub revoked: u64,
+    /// Refused because the key had expired.
+    pub expired: u64,
+}
+
+impl Counts {
+    /// The sum of all outcomes but `allowed`.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        self.limited + self.out_of_scope + self.suspended + self.revoked + self.expired
+    }
+}
+
+/// The counts of one key that no flush has taken yet.
+///
+/// There are two banks, one for even hours and one for odd, so that what is counted around a full
+/// hour lands in the right one without a lock. This holds as long as the counters are taken at
+/// least once an hour; upkeep does it each second.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    banks: [Bank; 2],
+    /// When the key was last allowed in; 0 is never. Only grows.
+    last_used_ms: AtomicU64,
+}
+
+/// Each is added to by requests and emptied by the flush. Relaxed, since no other memory depends
+/// on them; a `u32` lasts for an hour of a million requests a second.
+#[derive(Debug, Default)]
+struct Bank {
+    allowed: AtomicU32,
+    limited: AtomicU32,
+    out_of_scope: AtomicU32,
+    suspended: AtomicU32,
+    revoked: AtomicU32,
+    expired: AtomicU32,
+}
+
+impl Bank {
+    fn counter(&self, outcome: Outcome) -> &AtomicU32 {
+        match outcome {
+            Outcome::Allowed => &self.allowed,
+            Outcome::Limited => &self.limited,
+            Outcome::OutOfScope => &self.out_of_scope,
+            Outcome::Suspended => &self.suspended,
+            Outcome::Revoked => &self.revoked,
+            Outcome::Expired => &self.expired,
+        }
+    }
+
+    fn take(&self) -> Counts {
+        // Most are zero, and looking costs less than swapping.
+        let take = |counter: &AtomicU32| match counter.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => u64::from(counter.swap(0, Ordering::Relaxed)),
+        };
+        Counts {
+            allowed: take(&self.allowed),
+            limited: take(&self.limited),
+            out_of_scope: take(&self.out_of_scope),
+            suspended: take(&self.suspended),
+            revoked: take(&self.revoked),
+            expired: take(&self.expired),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts one request. Returns `true` if the counter was empty before: then the key must be
+    /// put where the next flush finds it.
+    #[must_use]
+    pub(crate) fn add(&self, outcome: Outcome, at: UnixMillis) -> bool {
+        if outcome == Outcome::Allowed && self.last_used_ms.load(Ordering::Relaxed) < at.0 {
+            self.last_used_ms.fetch_max(at.0, Ordering::Relaxed);
+        }
+        let [even, odd] = &self.banks;
+        let bank = if at.hour().0.is_multiple_of(2) { even } else { odd };
+        bank.counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// Empties the counters: what was counted, with its hour, as seen in hour `now`.
+    pub(crate) fn take(&self, now: UnixHour) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
+        let before = UnixHour(now.0.saturating_sub(1));
+        let [even, odd] = &self.banks;
+        let (this, last) = if now.0.is_multiple_of(2) { (even, odd) } else { (odd, even) };
+        [(before, last.take()), (now, this.take())]
+            .into_iter()
+            .filter(|(_, counts)| *counts != Counts::default())
+    }
+
+    /// When the key was last allowed in by this process.
+    pub(crate) fn last_used_at(&self) -> Option<UnixMillis> {
+        Some(UnixMillis(self.last_used_ms.load(Ordering::Relaxed))).filter(|at| at.0 != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000;
+
+    #[test]
+    fn requests_around_a_full_hour_land_on_their_side_of_it() {
+        let counters = Counters::default();
+        assert!(counters.add(Outcome::Allowed, UnixMillis(5 * HOUR - 1)));
+        assert!(counters.add(Outcome::Limited, UnixMillis(5 * HOUR)));
+        assert!(!counters.add(Outcome::Limited, UnixMillis(5 * HOUR + 1)));
+        let taken: Vec<_> = counters.take(UnixHour(5)).collect();
+        let expected = [
+            (UnixHour(4), Counts { allowed: 1, ..Counts::default() }),
+            (UnixHour(5), Counts { limited: 2, ..Counts::default() }),
+        ];
+        assert_eq!(taken, expected);
+        assert_eq!(counters.take(UnixHour(5)).count(), 0);
+    }
+
+    #[test]
+    fn only_an_allowed_request_is_a_use() {
+        let counters = Counters::default();
+        let _ = counters.add(Outcome::Revoked, UnixMillis(9));
+        assert_eq!(counters.last_used_at(), None);
+        let _ = counters.add(Outcome::Allowed, UnixMillis(7));
+        let _ = counters.add(Outcome::Allowed, UnixMillis(6));
+        assert_eq!(counters.last_used_at(), Some(UnixMillis(7)));
+    }
+
+    #[test]
+    fn each_outcome_has_a_counter_of_its_own() {
+        let counters = Counters::default();
+        let outcomes = [
+            Outcome::Allowed,
+            Outcome::Limited,
+            Outcome::OutOfScope,
+            Outcome::Suspended,
+            Outcome::Revoked,
+            Outcome::Expired,
+        ];
+        for (times, outcome) in (1..).zip(outcomes) {
+            for _ in 0..times {
+                let _ = counters.add(outcome, UnixMillis(1));
+            }
+        }
+        let (_, counts) = counters.take(UnixHour(0)).next().unwrap();
+        let expected = Counts {
+            allowed: 1,
+            limited: 2,
+            out_of_scope: 3,
+            suspended: 4,
+            revoked: 5,
+            expired: 6,
+        };
+        assert_eq!(counts, expected);
+        assert_eq!(counts.denied(), 20);
+    }
+}

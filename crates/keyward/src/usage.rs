@@ -1,0 +1,205 @@
+//! Which keys have something counted that is not in the store yet.
+//!
+//! A request adds to the counters of its key and, if it is the first since the last flush, leaves
+//! the key in a bounded queue. The flush takes keys from the queue and empties their counters. If
+//! more keys are used between two flushes than the queue holds, the flush looks through the whole
+//! index instead, a part at a time: slower, and nothing is lost.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::count::{Counts, Outcome};
+use crate::index::{Entry, Index};
+use crate::record::KeyId;
+use crate::time::{UnixHour, UnixMillis};
+
+/// Most keys that wait for a flush by name. At 16 bytes each this is 1 MB.
+const QUEUE_LEN: usize = 65_536;
+/// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
+pub const BATCH_ROWS_MAX: usize = 4_096;
+
+/// What one key did in one hour, to be added to what the store knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageRow {
+    /// Whose it is.
+    pub key_id: KeyId,
+    /// When it was.
+    pub hour: UnixHour,
+    /// What is to be added.
+    pub counts: Counts,
+    /// When the key was last allowed in, if this process knows.
+    pub last_used_at: Option<UnixMillis>,
+}
+
+/// The keys whose counters are not empty.
+pub struct Usage {
+    queue: ArrayQueue<Arc<Entry>>,
+    /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
+    /// look through the index, which then sees the count that was added before.
+    overflowed: AtomicBool,
+    /// Requests whose text was no key's. Relaxed: a number to look at, nothing depends on it.
+    unknown: AtomicU64,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            queue: ArrayQueue::new(QUEUE_LEN),
+            overflowed: AtomicBool::new(false),
+            unknown: AtomicU64::new(0),
+        }
+    }
+}
+
+impl fmt::Debug for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Usage").field("queued", &self.queue.len()).finish()
+    }
+}
+
+impl Usage {
+    /// Counts one request of a known key.
+    pub(crate) fn count(&self, entry: &Arc<Entry>, outcome: Outcome, at: UnixMillis) {
+        let first = entry.counters().add(outcome, at);
+        if first && self.queue.push(Arc::clone(entry)).is_err() {
+            self.overflowed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Counts one request whose text is no key's.
+    pub(crate) fn count_unknown(&self) {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests since the start whose text was no key's.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes counts out of memory, batch by batch. There is one, owned by whoever flushes.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    /// The part of the index to look through next, after an overflow.
+    shard: Option<usize>,
+}
+
+impl Collector {
+    /// Takes up to about [`BATCH_ROWS_MAX`] rows; empty when nothing is left to take.
+    ///
+    /// What is taken is no longer in memory: the caller keeps it until the store has it.
+    pub(crate) fn take(&mut self, usage: &Usage, index: &Index, now: UnixMillis) -> Vec<UsageRow> {
+        let mut rows = Vec::new();
+        while rows.len() < BATCH_ROWS_MAX
+            && let Some(entry) = usage.queue.pop()
+        {
+            take_from(&entry, now.hour(), &mut rows);
+        }
+        if usage.overflowed.swap(false, Ordering::Acquire) {
+            self.shard = Some(0);
+        }
+        while rows.len() < BATCH_ROWS_MAX
+            && let Some(shard) = self.shard
+        {
+            let visited = index.each_in_shard(shard, |entry| {
+                take_from(entry, now.hour(), &mut rows);
+            });
+            self.shard = visited.map(|()| shard + 1);
+        }
+        rows
+    }
+}
+
+fn take_from(entry: &Entry, hour: UnixHour, rows: &mut Vec<UsageRow>) {
+    let last_used_at = entry.counters().last_used_at();
+    let row = |(hour, counts)| UsageRow { key_id: entry.id(), hour, counts, last_used_at };
+    rows.extend(entry.counters().take(hour).map(row));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::limit::Limits;
+    use crate::record::{KeyState, Record, Scopes};
+    use crate::tier::Tier;
+
+    fn filled(keys: u64) -> (Index, Vec<Arc<Entry>>) {
+        let limits = Limits::new(Vec::new()).unwrap();
+        let tier = Arc::new(Tier::new("basic".parse().unwrap(), limits));
+        let index = Index::default();
+        let mut entries = Vec::new();
+        for id in 1..=keys {
+            let record = Record {
+                id: KeyId::new(id).unwrap(),
+                name: "a".parse().unwrap(),
+                scopes: Scopes::default(),
+                state: KeyState::Active,
+                expires_at: None,
+            };
+            // Multiplied so that the keys spread over the shards as digests do.
+            let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&place);
+            let digest = Digest::from_stored(bytes);
+            index.insert(Entry::new(digest, record, Arc::clone(&tier)));
+            entries.push(index.find(&digest).unwrap());
+        }
+        (index, entries)
+    }
+
+    fn collect_all(usage: &Usage, index: &Index) -> Vec<UsageRow> {
+        let mut collector = Collector::default();
+        let mut all = Vec::new();
+        loop {
+            let rows = collector.take(usage, index, UnixMillis(2));
+            if rows.is_empty() {
+                return all;
+            }
+            all.extend(rows);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_taken_once() {
+        let (index, entries) = filled(1);
+        let usage = Usage::default();
+        for _ in 0..3 {
+            usage.count(&entries[0], Outcome::Allowed, UnixMillis(1));
+        }
+        let rows = collect_all(&usage, &index);
+        let [row] = rows.as_slice() else { panic!("one row, not {rows:?}") };
+        assert_eq!(row.counts.allowed, 3);
+        assert_eq!(row.last_used_at, Some(UnixMillis(1)));
+        assert!(collect_all(&usage, &index).is_empty());
+    }
+
+    #[test]
+    fn more_keys_than_the_queue_holds_lose_nothing() {
+        let keys = QUEUE_LEN as u64 + 5_000;
+        let (index, entries) = filled(keys);
+        let usage = Usage::default();
+        for entry in &entries {
+            usage.count(entry, Outcome::Limited, UnixMillis(1));
+        }
+        let rows = collect_all(&usage, &index);
+        assert_eq!(rows.iter().map(|row| row.counts.limited).sum::<u64>(), keys);
+        let ids: std::collections::HashSet<_> = rows.iter().map(|row| row.key_id).collect();
+        assert_eq!(ids.len() as u64, keys);
+    }
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let (index, entries) = filled(3 * BATCH_ROWS_MAX as u64);
+        let usage = Usage::default();
+        for entry in &entries {
+            usage.count(entry, Outcome::Allowed, UnixMillis(1));
+        }
+        let rows = Collector::default().take(&usage, &index, UnixMillis(2));
+        assert_eq!(rows.len(), BATCH_ROWS_MAX);
+    }
+}
