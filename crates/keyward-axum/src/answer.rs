@@ -1,0 +1,269 @@
+//! Refusals as HTTP answers, in one place: statuses, bodies and headers of the contract.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{Extensions, StatusCode};
+use keyward::Denied;
+use keyward::UnixMillis;
+use keyward::limit::Standing;
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// An answer that refuses: a status, a `detail`, and headers.
+///
+/// As a response it is `{"detail":…}`; behind [`Guard::answers`](crate::Guard::answers) or
+/// [`Guard::layer`](crate::Guard::layer), a client that accepts `application/problem+json` gets
+/// the same `detail` in a problem document (RFC 9457).
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    detail: Detail,
+    headers: HeaderMap,
+}
+
+#[derive(Clone, Debug)]
+enum Detail {
+    Text(Cow<'static, str>),
+    Faults(Vec<Fault>),
+}
+
+impl Refusal {
+    /// Refuses with a sentence.
+    #[must_use]
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = Detail::Text(detail.into());
+        Self { status, detail, headers: HeaderMap::new() }
+    }
+
+    /// Refuses an input that does not fit, with 422 and every fault that was found.
+    #[must_use]
+    pub fn unprocessable(faults: Vec<Fault>) -> Self {
+        let detail = Detail::Faults(faults);
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, headers: HeaderMap::new() }
+    }
+
+    /// 404 `Not Found`.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not Found")
+    }
+
+    /// 405 `Method Not Allowed`.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+    }
+
+    /// 503: it cannot be known whether the request may or did succeed.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            .retry_after(Duration::ZERO)
+    }
+
+    /// 400: the request has more than one key.
+    pub(crate) fn several_keys() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "More than one API key in the request")
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
+    }
+
+    /// 401: the request has no key.
+    pub(crate) fn no_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Missing Authorization header")
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 401: the `Authorization` line is not `Bearer <key>`.
+    pub(crate) fn bad_format() -> Self {
+        let detail = "Invalid Authorization format. Use: Bearer YOUR_API_KEY";
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
+    }
+
+    /// 429: too many requests, of one key or of one address with wrong ones.
+    pub(crate) fn limited(retry_after: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").retry_after(retry_after)
+    }
+
+    /// What the decision refused, at `at`, where `scope` was asked for.
+    ///
+    /// Unknown, revoked, suspended and expired keys look the same from outside, so that an answer
+    /// tells a stranger nothing about which keys exist.
+    pub(crate) fn denied(denied: &Denied, scope: Option<&str>, at: UnixMillis) -> Self {
+        match denied {
+            Denied::Limited(exceeded) => {
+                let mut refusal = Self::limited(exceeded.retry_after);
+                rate_limit_headers(&mut refusal.headers, &exceeded.standing, at);
+                refusal
+            }
+            Denied::OutOfScope => {
+                let scope = scope.unwrap_or_default();
+                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
+                let refusal = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
+                match HeaderValue::try_from(challenge) {
+                    Ok(challenge) => refusal.header(WWW_AUTHENTICATE, challenge),
+                    // A scope that fits no header is the program's own mistake; the status stands.
+                    Err(_) => refusal,
+                }
+            }
+            // Reasons that a later version adds are refused like these: they say the least.
+            _ => Self::new(StatusCode::UNAUTHORIZED, "Invalid or inactive API key").header(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Bearer error="invalid_token""#),
+            ),
+        }
+    }
+
+    /// Adds a header, or replaces it.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Says when to try again, in whole seconds, at least 1.
+    #[must_use]
+    pub fn retry_after(self, after: Duration) -> Self {
+        let secs = after.as_secs() + u64::from(after.subsec_nanos() != 0);
+        self.header(RETRY_AFTER, HeaderValue::from(secs.max(1)))
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer in the form that the client reads.
+    pub(crate) fn into_answer<B: From<Bytes>>(self, form: Form) -> http::Response<B> {
+        let detail = match self.detail {
+            Detail::Text(text) => Value::from(text),
+            Detail::Faults(faults) => faults.into_iter().map(Fault::into_json).collect(),
+        };
+        let (media_type, body) = match form {
+            Form::Plain => ("application/json", json!({ "detail": detail })),
+            Form::Problem => {
+                let title = self.status.canonical_reason();
+                let status = self.status.as_u16();
+                let body = json!({
+                    "type": "about:blank", "title": title, "status": status, "detail": detail
+                });
+                ("application/problem+json", body)
+            }
+        };
+        let mut answer = http::Response::new(B::from(Bytes::from(body.to_string())));
+        *answer.status_mut() = self.status;
+        *answer.headers_mut() = self.headers;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        answer
+    }
+
+    /// The refusal that an answer was made from, if it was made from one.
+    pub(crate) fn of(extensions: &mut Extensions) -> Option<Self> {
+        extensions.remove::<Box<Self>>().map(|refusal| *refusal)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let kept = Box::new(self.clone());
+        let mut answer = self.into_answer::<Body>(Form::Plain);
+        // A layer that knows the client's wish makes a problem document of it.
+        answer.extensions_mut().insert(kept);
+        answer
+    }
+}
+
+/// Which form of a refusal the client reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `application/json`.
+    Plain,
+    /// `application/problem+json` (RFC 9457).
+    Problem,
+}
+
+impl Form {
+    /// The form that the `Accept` lines ask for; anything unclear is plain.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+        let mut ranges = lines.flat_map(|line| line.split(','));
+        if ranges.any(asks_for_problem) { Self::Problem } else { Self::Plain }
+    }
+}
+
+fn asks_for_problem(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let named = parts.next().is_some_and(|it| it.eq_ignore_ascii_case("application/problem+json"));
+    let refused = |part: &str| {
+        let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
+        weight.is_some_and(|weight| weight.parse() == Ok(0.0))
+    };
+    named && !parts.any(refused)
+}
+
+/// Writes how a caller stands: `RateLimit-Policy` and `RateLimit` as in version 10 of the IETF
+/// draft *RateLimit header fields for HTTP*, and the `X-RateLimit-` headers that older clients
+/// read.
+pub(crate) fn rate_limit_headers(headers: &mut HeaderMap, standing: &Standing, at: UnixMillis) {
+    let full_after = standing.full_after;
+    let full_secs = full_after.as_secs() + u64::from(full_after.subsec_nanos() != 0);
+    let name = standing.limit();
+    let (amount, per_secs) = (standing.amount(), standing.per().as_secs());
+    let policy = format!(r#""{name}";q={amount};w={per_secs}"#);
+    let state = format!(r#""{name}";r={};t={full_secs}"#, standing.remaining);
+    // The name of a limit holds nothing that a header could not.
+    if let (Ok(policy), Ok(state)) = (HeaderValue::try_from(policy), HeaderValue::try_from(state)) {
+        headers.insert(RATE_LIMIT_POLICY, policy);
+        headers.insert(RATE_LIMIT, state);
+    }
+    headers.insert(X_LIMIT, HeaderValue::from(standing.burst().get()));
+    headers.insert(X_REMAINING, HeaderValue::from(standing.remaining));
+    headers.insert(X_RESET, HeaderValue::from(at.later_by(full_after).ceil_secs()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(accept: &str) -> Form {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, accept.parse().unwrap());
+        Form::of(&headers)
+    }
+
+    #[test]
+    fn a_problem_document_is_for_those_who_ask() {
+        assert_eq!(form("application/problem+json"), Form::Problem);
+        assert_eq!(form("text/html, Application/Problem+JSON;q=0.5"), Form::Problem);
+        assert_eq!(form("application/problem+json;q=0"), Form::Plain);
+        assert_eq!(form("application/json"), Form::Plain);
+        assert_eq!(form("*/*"), Form::Plain);
+        assert_eq!(Form::of(&HeaderMap::new()), Form::Plain);
+    }
+
+    #[test]
+    fn waiting_is_told_in_whole_seconds_and_never_too_short() {
+        let told = |nanos| {
+            let refusal = Refusal::limited(Duration::from_nanos(nanos));
+            refusal.headers[RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        assert_eq!(told(0), "1");
+        assert_eq!(told(1_000_000_000), "1");
+        assert_eq!(told(1_000_000_001), "2");
+    }
+}

@@ -1,0 +1,213 @@
+//! The extractors: who is calling, as a parameter of a handler.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use axum::response::Response;
+use http::Extensions;
+use http::header::HeaderMap;
+use http::request::Parts;
+use keyward::limit::Standing;
+use keyward::time::Now;
+use keyward::{Denied, UnixMillis};
+
+use crate::answer::{Form, Refusal};
+use crate::credentials;
+use crate::guard::{Checked, Guard};
+
+/// Who is calling: a handler with this parameter runs only for a key that works.
+///
+/// `Option<Caller>` is `None` for a request without any key, and still refuses a bad one. A
+/// request is verified once, however many extractors and layers ask.
+///
+/// # Rejections
+///
+/// Answers as the HTTP contract says: 400, 401 or 429; see [`Refusal`].
+#[derive(Clone, Debug)]
+pub struct Caller(keyward::Caller);
+
+impl Caller {
+    /// Wraps a verified key; only [`verify`](keyward::verify()) makes one.
+    pub(crate) fn new(verified: keyward::Caller) -> Self {
+        Self(verified)
+    }
+
+    /// Asks for a scope inside a handler, where it depends on the request.
+    ///
+    /// The request has been counted and taken from the limit by then; where the scope is known
+    /// beforehand, [`Scoped`] refuses without taking anything.
+    ///
+    /// # Errors
+    ///
+    /// Returns the 403 to answer with if the key lacks the scope.
+    pub fn require(&self, scope: &str) -> Result<(), Refusal> {
+        if self.0.grants(scope) {
+            return Ok(());
+        }
+        // The time is only said with limits, which this refusal does not speak of.
+        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), UnixMillis(0)))
+    }
+}
+
+impl Deref for Caller {
+    type Target = keyward::Caller;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// Names a scope as a type; see [`Scoped`].
+pub trait RequiredScope {
+    /// The scope, as `resource:action`.
+    const SCOPE: &'static str;
+}
+
+/// A caller whose key has a scope.
+///
+/// Behind [`Guard::layer`](crate::Guard::layer) the request has been verified, counted and taken
+/// from the limit when the scope is asked for here. To refuse before that, name the scope in the
+/// layer, or use extractors alone.
+///
+/// ```
+/// use keyward_axum::{RequiredScope, Scoped};
+///
+/// struct ReadArticles;
+///
+/// impl RequiredScope for ReadArticles {
+///     const SCOPE: &'static str = "articles:read";
+/// }
+///
+/// async fn list(caller: Scoped<ReadArticles>) -> String {
+///     format!("articles for {}", caller.name())
+/// }
+/// ```
+///
+/// # Rejections
+///
+/// As [`Caller`], and 403 `Insufficient scope`.
+pub struct Scoped<S>(Caller, PhantomData<fn() -> S>);
+
+impl<S> Scoped<S> {
+    /// The caller itself.
+    #[must_use]
+    pub fn into_caller(self) -> Caller {
+        self.0
+    }
+}
+
+impl<S> Deref for Scoped<S> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: RequiredScope> fmt::Debug for Scoped<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scoped").field(&self.0).field(&S::SCOPE).finish()
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    Guard: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let caller = authenticate(&Guard::from_ref(state), parts, None)?;
+        caller.ok_or_else(|| refused(parts, Refusal::no_key()))
+    }
+}
+
+impl<S> OptionalFromRequestParts<S> for Caller
+where
+    Guard: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
+        authenticate(&Guard::from_ref(state), parts, None)
+    }
+}
+
+impl<R, S> FromRequestParts<S> for Scoped<R>
+where
+    R: RequiredScope,
+    Guard: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let caller = authenticate(&Guard::from_ref(state), parts, Some(R::SCOPE))?;
+        let caller = caller.ok_or_else(|| refused(parts, Refusal::no_key()))?;
+        Ok(Self(caller, PhantomData))
+    }
+}
+
+fn authenticate(
+    guard: &Guard,
+    parts: &mut Parts,
+    scope: Option<&str>,
+) -> Result<Option<Caller>, Response> {
+    let seen = verify_once(guard, &mut parts.headers, &mut parts.extensions, scope);
+    seen.map_err(|refusal| refused(parts, refusal))
+}
+
+/// An extractor's refusal in the form that the client reads.
+fn refused(parts: &Parts, refusal: Refusal) -> Response {
+    refusal.into_answer(Form::of(&parts.headers))
+}
+
+/// The caller of this request: as an extractor or a layer found it before, or verified now.
+pub(crate) fn verify_once(
+    guard: &Guard,
+    headers: &mut HeaderMap,
+    extensions: &mut Extensions,
+    scope: Option<&str>,
+) -> Result<Option<Caller>, Refusal> {
+    if let Some(caller) = extensions.get::<Caller>() {
+        let caller = caller.clone();
+        scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        return Ok(Some(caller));
+    }
+    let checked = guard.check(headers, extensions, scope);
+    // From here on nobody needs to read the key, and whatever prints the headers will not.
+    credentials::mark_sensitive(headers);
+    let (verified, now) = match checked {
+        Checked::NoKey => return Ok(None),
+        Checked::Refused(refusal) => return Err(refusal),
+        Checked::Allowed(verified, now) => (verified, now),
+    };
+    if let Some(seen) = extensions.get::<Seen>() {
+        seen.set(verified.standing(), now);
+    }
+    let caller = Caller::new(verified);
+    extensions.insert(caller.clone());
+    Ok(Some(caller))
+}
+
+/// Where an extractor leaves what the layer around it will write into the answer's headers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Arc<Mutex<Option<(Standing, UnixMillis)>>>);
+
+impl Seen {
+    fn set(&self, standing: Option<&Standing>, now: Now) {
+        // The lock is never contended: it is set by the request and read by its answer.
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = standing.map(|standing| (standing.clone(), now.unix));
+    }
+
+    /// How the caller stood, if one was verified and has a limit.
+    pub(crate) fn take(&self) -> Option<(Standing, UnixMillis)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

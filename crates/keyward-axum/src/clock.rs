@@ -1,0 +1,65 @@
+//! The edge where time comes in.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use keyward::time::{Now, SteadyNanos, UnixMillis};
+
+/// Says what time it is.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// One reading. It is called once a request, so it must be quick and never wait.
+    fn now(&self) -> Now;
+
+    /// Follows the wall clock if it was set; called by upkeep about once a second.
+    fn sync(&self) {}
+}
+
+/// The clock of the operating system.
+///
+/// A reading takes one look at the monotonic clock; the wall clock is looked at only in
+/// [`Clock::sync`]. So setting the wall clock moves expiry within about a second, and never
+/// touches a limit.
+#[derive(Debug)]
+pub struct SystemClock {
+    origin: Instant,
+    /// Wall-clock milliseconds at `origin`. Relaxed: one number, and a reading just before or
+    /// just after it moves are both right.
+    origin_unix_ms: AtomicU64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
+impl SystemClock {
+    /// Starts the clock.
+    #[must_use]
+    pub fn start() -> Self {
+        let clock = Self { origin: Instant::now(), origin_unix_ms: AtomicU64::new(0) };
+        clock.sync();
+        clock
+    }
+
+    fn elapsed_nanos(&self) -> u64 {
+        let elapsed = Instant::now().saturating_duration_since(self.origin);
+        // Saturates after 584 years.
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        let nanos = self.elapsed_nanos();
+        let unix = self.origin_unix_ms.load(Ordering::Relaxed) + nanos / 1_000_000;
+        Now { unix: UnixMillis(unix), steady: SteadyNanos(nanos) }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
+    fn sync(&self) {
+        // A wall clock before 1970 reads as 1970: keys with an expiry then last too long, which
+        // an operator sees in every answer's `date`.
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let unix_ms = since_epoch.map_or(0, |since| since.as_millis());
+        let elapsed_ms = self.elapsed_nanos() / 1_000_000;
+        let origin = u64::try_from(unix_ms).unwrap_or(u64::MAX).saturating_sub(elapsed_ms);
+        self.origin_unix_ms.store(origin, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,103 @@
+//! How many wrong keys one address may present.
+//!
+//! Guessing a key is hopeless anyway; this keeps a confused or hostile client from filling logs
+//! and counters. A key that works is never refused because of its address.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use keyward::limit::{Limit, Limits, Meter};
+use keyward::time::SteadyNanos;
+
+/// Meters, at 8 bytes each. Addresses share them by a keyed hash: two that meet share a limit,
+/// which only ever affects answers that refuse anyway.
+const METERS: usize = 4_096;
+
+/// A bucket of failures for each address, of a fixed size in all.
+pub struct Failures {
+    limits: Limits,
+    meters: Box<[Meter]>,
+    hasher: RandomState,
+}
+
+impl fmt::Debug for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failures").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Failures {
+    /// Allows this many failures a minute and address, and as many at once; `None` is no limit.
+    #[must_use]
+    pub fn new(per_minute: Option<NonZeroU32>) -> Self {
+        let limit = |amount| {
+            let amount = NonZeroU32::min(amount, NonZeroU32::MIN.saturating_add(999_999_999));
+            Limit::new("failures", amount, Duration::from_secs(60), amount)
+                .expect("an amount of at most 10^9 in a minute is in bounds")
+        };
+        let limits = Limits::new(per_minute.map(limit).into_iter().collect());
+        Self {
+            limits: limits.expect("one limit is in bounds"),
+            meters: (0..METERS).map(|_| Meter::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Counts a failure of this address.
+    ///
+    /// # Errors
+    ///
+    /// Returns how long to wait, if there were too many.
+    pub fn count(&self, address: IpAddr, now: SteadyNanos) -> Result<(), Duration> {
+        let hash = self.hasher.hash_one(network(address));
+        let at = usize::try_from(hash >> 32).unwrap_or_default() % METERS;
+        let Some(meter) = self.meters.get(at) else { return Ok(()) };
+        self.limits.take(meter, now).map(|_| ()).map_err(|exceeded| exceeded.retry_after)
+    }
+}
+
+/// What counts as one address: of IPv6, the first 64 bits, since a host has all the rest.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SteadyNanos = SteadyNanos(0);
+
+    #[test]
+    fn an_address_may_fail_so_often_and_no_more() {
+        let failures = Failures::new(NonZeroU32::new(3));
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        assert!((0..3).all(|_| failures.count(address, NOW).is_ok()));
+        assert_eq!(failures.count(address, NOW), Err(Duration::from_secs(20)));
+        assert_eq!(failures.count(address, SteadyNanos(20_000_000_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_host_does_not_multiply_by_its_ipv6_addresses() {
+        let failures = Failures::new(NonZeroU32::new(1));
+        assert!(failures.count("2001:db8::1".parse().unwrap(), NOW).is_ok());
+        assert!(failures.count("2001:db8::2".parse().unwrap(), NOW).is_err());
+        assert_eq!(
+            network("::ffff:192.0.2.1".parse().unwrap()),
+            network("192.0.2.1".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn no_limit_is_no_limit() {
+        let failures = Failures::new(None);
+        let address = "192.0.2.1".parse().unwrap();
+        assert!((0..10_000).all(|_| failures.count(address, NOW).is_ok()));
+    }
+}

@@ -1,0 +1,254 @@
+//! Reading queries and JSON bodies, with every fault found at once.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::Refusal;
+use crate::fault::Fault;
+
+/// The parameters of a query string. Of a parameter that comes several times, the last counts.
+#[derive(Clone, Debug)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the part of a URI behind the question mark; bytes that are no text are replaced.
+    #[must_use]
+    pub fn parse(query: Option<&str>) -> Self {
+        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        Self(pairs.into_owned().collect())
+    }
+
+    /// A parameter as text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter as a number in a range, or the default.
+    ///
+    /// # Errors
+    ///
+    /// Returns the fault if the parameter is no whole number or not in the range.
+    pub fn integer(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, Fault> {
+        self.text(name).map_or(Ok(default), |text| integer(text, &["query", name], &range))
+    }
+}
+
+/// Reads a whole number from a path or a query.
+///
+/// # Errors
+///
+/// Returns the fault, at `place`, if the text is no whole number or not in the range.
+pub fn integer(text: &str, place: &[&str], range: &RangeInclusive<u64>) -> Result<u64, Fault> {
+    let at = || place.iter().copied().map(Value::from).collect();
+    let (min, max) = (*range.start(), *range.end());
+    let not_an_integer = || {
+        let message = "Input should be a valid integer, unable to parse string as an integer";
+        Fault::new("int_parsing", at(), message).input(text)
+    };
+    let too_large = || {
+        let message = format!("Input should be less than or equal to {max}");
+        Fault::new("less_than_equal", at(), message).input(text).context(json!({ "le": max }))
+    };
+    let too_small = || {
+        let message = format!("Input should be greater than or equal to {min}");
+        Fault::new("greater_than_equal", at(), message).input(text).context(json!({ "ge": min }))
+    };
+    let digits = text.trim().strip_prefix(['-', '+']).unwrap_or(text.trim());
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(not_an_integer());
+    }
+    let negative = text.trim().starts_with('-') && digits.bytes().any(|b| b != b'0');
+    if negative {
+        return Err(too_small());
+    }
+    // All digits, so the only way to fail is to be larger than any range.
+    match digits.parse::<u64>() {
+        Ok(number) if number < min => Err(too_small()),
+        Ok(number) if number <= max => Ok(number),
+        Ok(_) | Err(_) => Err(too_large()),
+    }
+}
+
+/// Reads a body that must be a JSON object.
+///
+/// # Errors
+///
+/// Returns the 422 to answer with if it is empty, not JSON, or another kind of value.
+pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(unprocessable(Fault::missing(vec!["body".into()], Value::Null)));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(other) => {
+            let message = "Input should be a valid dictionary or object to extract fields from";
+            let place = vec!["body".into()];
+            Err(unprocessable(Fault::new("model_attributes_type", place, message).input(other)))
+        }
+        Err(error) => {
+            let place = vec!["body".into(), offset(body, &error).into()];
+            let fault = Fault::new("json_invalid", place, "JSON decode error")
+                .input(json!({}))
+                .context(json!({ "error": without_position(&error) }));
+            Err(unprocessable(fault))
+        }
+    }
+}
+
+fn unprocessable(fault: Fault) -> Refusal {
+    Refusal::unprocessable(vec![fault])
+}
+
+/// Bytes before the place that the parser complains about.
+fn offset(body: &[u8], error: &serde_json::Error) -> usize {
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    let above: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    (above + error.column().saturating_sub(1)).min(body.len())
+}
+
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// The members of a JSON object, read one by one; what nobody asked for is a fault in the end.
+#[derive(Debug)]
+pub struct Members {
+    place: Vec<Value>,
+    whole: Map<String, Value>,
+    rest: Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl Members {
+    /// Begins to read the members of the object at `place`, such as `["body"]`.
+    #[must_use]
+    pub fn new(place: Vec<Value>, members: Map<String, Value>) -> Self {
+        Self { place, rest: members.clone(), whole: members, faults: Vec::new() }
+    }
+
+    /// The place of a member.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Vec<Value> {
+        let mut place = self.place.clone();
+        place.push(name.into());
+        place
+    }
+
+    /// Takes a member as it is.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.rest.shift_remove(name)
+    }
+
+    /// Takes a member that must be there. If it is not, that is a fault and the answer is `None`.
+    pub fn take_required(&mut self, name: &str) -> Option<Value> {
+        let value = self.take(name);
+        if value.is_none() {
+            let fault = Fault::missing(self.place(name), self.whole.clone().into());
+            self.faults.push(fault);
+        }
+        value
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Notes the fault of a result, if it is one.
+    pub fn ok<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    /// Takes a text that must be there, of `length` characters.
+    pub fn string(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let value = self.take_required(name)?;
+        let text = string(value, self.place(name), length);
+        self.ok(text)
+    }
+
+    /// All faults: those noted, in their order, and then one for each member that is left.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Fault> {
+        for (name, value) in std::mem::take(&mut self.rest) {
+            let fault =
+                Fault::new("extra_forbidden", self.place(&name), "Extra inputs are not permitted");
+            self.faults.push(fault.input(value));
+        }
+        self.faults
+    }
+}
+
+/// A JSON value as a text of `length` characters.
+///
+/// # Errors
+///
+/// Returns the fault if it is no text, too short or too long.
+pub fn string(
+    value: Value,
+    place: Vec<Value>,
+    length: RangeInclusive<usize>,
+) -> Result<String, Fault> {
+    let text = match value {
+        Value::String(text) => text,
+        other => return Err(Fault::not_a_string(place, other)),
+    };
+    let chars = text.chars().count();
+    if chars < *length.start() {
+        return Err(Fault::too_short(place, text.into(), *length.start()));
+    }
+    if *length.end() < chars {
+        return Err(Fault::too_long(place, text.into(), *length.end()));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(result: Result<u64, Fault>) -> Result<u64, Value> {
+        result.map_err(|fault| fault.into_json()["type"].clone())
+    }
+
+    #[test]
+    fn numbers_are_whole_and_in_range() {
+        let read = |text| kind(integer(text, &["query", "limit"], &(1..=100)));
+        assert_eq!(read("1"), Ok(1));
+        assert_eq!(read("100"), Ok(100));
+        assert_eq!(read("+7"), Ok(7));
+        assert_eq!(read("0"), Err("greater_than_equal".into()));
+        assert_eq!(read("-3"), Err("greater_than_equal".into()));
+        assert_eq!(read("101"), Err("less_than_equal".into()));
+        assert_eq!(read("99999999999999999999999"), Err("less_than_equal".into()));
+        for text in ["", "abc", "1.5", "1e2", "٣", "--1", "+"] {
+            assert_eq!(read(text), Err("int_parsing".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_equal_parameters_counts() {
+        let query = Query::parse(Some("limit=1&limit=0&category=a%20b+c&x"));
+        assert_eq!(query.text("limit"), Some("0"));
+        assert_eq!(query.text("category"), Some("a b c"));
+        assert_eq!(query.text("source"), None);
+    }
+
+    #[test]
+    fn a_broken_body_is_located_by_its_byte() {
+        let at = |body: &str| {
+            let error = serde_json::from_str::<Value>(body).unwrap_err();
+            offset(body.as_bytes(), &error)
+        };
+        assert_eq!(at("zzz"), 0);
+        assert_eq!(at("{\"name\":\n  zzz}"), 11);
+        assert_eq!(at("{\"name\":"), 7);
+    }
+}

@@ -1,0 +1,169 @@
+//! The tower layers: one that asks for a key, and one that finishes answers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::{Form, Refusal, rate_limit_headers};
+use crate::caller::{Seen, verify_once};
+use crate::guard::Guard;
+
+impl Guard {
+    /// A layer that asks for a key on every request that passes it, for a whole router or any
+    /// tower service whose response body is made `From<Bytes>`. Handlers behind it may still
+    /// take a [`Caller`](crate::Caller); the request is verified once. It does all that
+    /// [`Guard::answers`] does, too.
+    #[must_use]
+    pub fn layer(&self) -> GuardLayer {
+        GuardLayer { guard: self.clone(), asks: Asks::Key { scope: None } }
+    }
+
+    /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
+    /// headers of whichever caller was verified on the way, and turns refusals into problem
+    /// documents for clients that ask for them.
+    #[must_use]
+    pub fn answers(&self) -> GuardLayer {
+        GuardLayer { guard: self.clone(), asks: Asks::Nothing }
+    }
+}
+
+/// See [`Guard::layer`] and [`Guard::answers`].
+#[derive(Clone, Debug)]
+pub struct GuardLayer {
+    guard: Guard,
+    asks: Asks,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    Nothing,
+    Key { scope: Option<&'static str> },
+}
+
+impl GuardLayer {
+    /// Asks for a key that has this scope, a `resource:action`. A request without it is refused
+    /// with 403 and takes nothing from the key's limit.
+    #[must_use]
+    pub fn scope(self, scope: &'static str) -> Self {
+        Self { asks: Asks::Key { scope: Some(scope) }, ..self }
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = GuardService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GuardService { inner, layer: self.clone() }
+    }
+}
+
+/// The service that [`GuardLayer`] makes of another.
+#[derive(Clone, Debug)]
+pub struct GuardService<S> {
+    inner: S,
+    layer: GuardLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for GuardService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: From<Bytes>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut parts, body) = request.into_parts();
+        let form = Form::of(&parts.headers);
+        let seen = Seen::default();
+        parts.extensions.insert(seen.clone());
+        if let Asks::Key { scope } = self.layer.asks {
+            let verified =
+                verify_once(&self.layer.guard, &mut parts.headers, &mut parts.extensions, scope);
+            match verified {
+                Ok(Some(_)) => {}
+                Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
+                Err(refusal) => return ResponseFuture::refused(refusal, form),
+            }
+        }
+        let inner = self.inner.call(Request::from_parts(parts, body));
+        ResponseFuture { state: State::Passed { inner, seen, form } }
+    }
+}
+
+pin_project! {
+    /// The answer of a [`GuardService`] under way.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = StateProjection]
+    enum State<F> {
+        Refused { refusal: Option<Box<Refusal>>, form: Form },
+        Passed { #[pin] inner: F, seen: Seen, form: Form },
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    fn refused(refusal: Refusal, form: Form) -> Self {
+        Self { state: State::Refused { refusal: Some(Box::new(refusal)), form } }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: From<Bytes>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Refused { refusal, form } => {
+                let refusal = refusal.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(refusal.into_answer(*form)))
+            }
+            StateProjection::Passed { inner, seen, form } => {
+                let answer = ready!(inner.poll(context));
+                Poll::Ready(answer.map(|answer| finish(answer, seen, *form)))
+            }
+        }
+    }
+}
+
+fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &Seen, form: Form) -> Response<R> {
+    if form == Form::Problem
+        && let Some(refusal) = Refusal::of(answer.extensions_mut())
+    {
+        let headers = std::mem::take(answer.headers_mut());
+        answer = refusal.into_answer(form);
+        // What a router or a layer added to the plain answer stays, such as `allow`.
+        for (name, value) in headers {
+            if let Some(name) = name
+                && name != http::header::CONTENT_LENGTH
+                && !answer.headers().contains_key(&name)
+            {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+    }
+    if let Some((standing, at)) = seen.take() {
+        rate_limit_headers(answer.headers_mut(), &standing, at);
+    }
+    answer
+}

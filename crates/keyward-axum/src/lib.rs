@@ -1,0 +1,70 @@
+//! Keyward in a web app: one handler parameter guards a route.
+//!
+//! A [`Guard`] goes into the app's state; a handler that takes a [`Caller`] runs only for requests
+//! with a key that works. Everyone else gets the answer that the HTTP contract names.
+//!
+//! ```
+//! use axum::{Router, extract::FromRef, routing::get};
+//! use http::{Request, StatusCode};
+//! use keyward_axum::{Caller, Guard, testing};
+//! use tower::ServiceExt as _;
+//!
+//! #[derive(Clone, FromRef)]
+//! struct App {
+//!     guard: Guard,
+//! }
+//!
+//! async fn greet(caller: Caller) -> String {
+//!     format!("Hello, {}!", caller.name())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let (guard, _clock) = testing::guard().await;
+//! let secret = testing::issue(&guard, "weather-bot").await;
+//! // The layer adds the rate-limit headers to what handlers answer.
+//! let answers = guard.answers();
+//! let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
+//!
+//! let request = Request::get("/").header("authorization", format!("Bearer {secret}"));
+//! let answer = app.clone().oneshot(request.body(axum::body::Body::empty())?).await?;
+//! assert_eq!(answer.status(), StatusCode::OK);
+//! assert_eq!(answer.headers()["x-ratelimit-remaining"], "99");
+//!
+//! let answer = app.oneshot(Request::get("/").body(axum::body::Body::empty())?).await?;
+//! assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+//! assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! Each module uses only those above it in this list.
+
+pub mod clock;
+
+pub mod fault;
+
+pub mod answer;
+
+pub mod input;
+
+pub mod credentials;
+
+pub mod failures;
+
+pub mod guard;
+
+pub mod caller;
+
+pub mod layer;
+
+pub mod upkeep;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use answer::Refusal;
+pub use caller::{Caller, RequiredScope, Scoped};
+pub use clock::{Clock, SystemClock};
+pub use guard::Guard;
+pub use keyward;
+pub use upkeep::Upkeep;

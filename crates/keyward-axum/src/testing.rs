@@ -1,0 +1,110 @@
+//! For people who test their own handlers: a store in memory, a clock that stands still, and
+//! ready-made callers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyward::digest::Digest;
+use keyward::index::{Entry, Index};
+use keyward::issue::NewKey;
+use keyward::key::{Prefix, Presented, Secret};
+use keyward::limit::Limits;
+use keyward::memory::MemoryStore;
+use keyward::record::{KeyId, Scopes};
+use keyward::store::Actor;
+use keyward::tier::Tier;
+use keyward::time::{Now, SteadyNanos, UnixMillis};
+use keyward::usage::Usage;
+use keyward::{Gate, verify};
+
+use crate::caller::Caller;
+use crate::clock::Clock;
+use crate::guard::Guard;
+
+/// A clock that stands still until it is told to move. A clone is the same clock.
+///
+/// It begins at 2026-01-01T00:00:00Z.
+#[derive(Clone, Debug)]
+pub struct FakeClock(Arc<Mutex<Now>>);
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        let start = Now { unix: UnixMillis(1_767_225_600_000), steady: SteadyNanos(0) };
+        Self(Arc::new(Mutex::new(start)))
+    }
+}
+
+impl FakeClock {
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.later_by(by);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A guard over an empty store in memory, and its clock.
+///
+/// # Panics
+///
+/// Panics if the operating system gives no randomness.
+pub async fn guard() -> (Guard, FakeClock) {
+    let clock = FakeClock::default();
+    let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await;
+    (Guard::new(gate.expect("a store in memory can be read"), clock.clone(), None), clock)
+}
+
+/// Issues a key without scopes in the tier `basic` and returns its secret.
+///
+/// # Panics
+///
+/// Panics if `name` is no name or the store was told to be broken.
+pub async fn issue(guard: &Guard, name: &str) -> String {
+    issue_with(guard, name, &[]).await
+}
+
+/// Issues a key with these scopes in the tier `basic` and returns its secret.
+///
+/// # Panics
+///
+/// Panics if `name` is no name, a scope is no scope, or the store was told to be broken.
+pub async fn issue_with(guard: &Guard, name: &str, scopes: &[&str]) -> String {
+    let key = new_key(name, scopes);
+    let issued = guard.issue(key, guard.audit(Actor::Program, None)).await;
+    issued.expect("a store in memory keeps keys").secret.expose().to_owned()
+}
+
+/// A caller with this name and these scopes, for calling a handler directly.
+///
+/// # Panics
+///
+/// Panics if `name` is no name or a scope is no scope.
+#[must_use]
+pub fn caller(name: &str, scopes: &[&str]) -> Caller {
+    let key = new_key(name, scopes);
+    let secret = Secret::generate(&Prefix::default()).expect("the system gives randomness");
+    let presented = Presented::parse(secret.expose()).expect("what is generated can be presented");
+    let id = KeyId::new(1).expect("1 is an id");
+    let limits = Limits::new(Vec::new()).expect("no limits are in bounds");
+    let tier = Arc::new(Tier::new(key.tier.clone(), limits));
+    let index = Index::default();
+    index.insert(Entry::new(Digest::of(presented), key.record(id), tier));
+    let now = FakeClock::default().now();
+    let verified = verify(&index, &Usage::default(), secret.expose(), None, now);
+    Caller::new(verified.expect("the key was just put into the index"))
+}
+
+fn new_key(name: &str, scopes: &[&str]) -> NewKey {
+    let scopes = scopes.iter().map(|scope| scope.parse().expect("a scope")).collect();
+    NewKey {
+        name: name.parse().expect("a name"),
+        tier: "basic".parse().expect("a tier's name"),
+        scopes: Scopes::new(scopes).expect("few scopes"),
+        expires_at: None,
+    }
+}
