@@ -21,6 +21,12 @@ impl Fault {
         Self { kind, place, message: message.into(), input: Value::Null, context: None }
     }
 
+    /// The word that machines match on, such as `missing`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// Echoes what was sent. Never pass a header or a secret.
     #[must_use]
     pub fn input(mut self, input: impl Into<Value>) -> Self {

@@ -40,6 +40,16 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: &Self) {
+        self.allowed += other.allowed;
+        self.limited += other.limited;
+        self.out_of_scope += other.out_of_scope;
+        self.suspended += other.suspended;
+        self.revoked += other.revoked;
+        self.expired += other.expired;
+    }
+
     /// The sum of all outcomes but `allowed`.
     #[must_use]
     pub fn denied(&self) -> u64 {

@@ -21,7 +21,7 @@ use crate::store::{
 };
 use crate::tier::{Tier, TierName};
 use crate::time::{Now, SteadyNanos, UnixMillis};
-use crate::usage::{Collector, Usage};
+use crate::usage::{BATCH_ROWS_MAX, Collector, Usage};
 use crate::verify::{Verdict, verify};
 
 /// Most tiers. Each key names one of them, so this is far more than people can tell apart.
@@ -90,7 +90,7 @@ pub enum PutTierError {
 pub struct Flushed {
     /// Rows that the store now has.
     pub rows: usize,
-    /// Whether more was waiting than one batch holds; then flush again.
+    /// Whether more may be waiting; then flush again.
     pub more: bool,
 }
 
@@ -161,9 +161,9 @@ impl Gate {
     ///
     /// Returns [`IssueError`]; whatever the reason, nobody holds a key that works.
     pub async fn issue(&self, key: NewKey, audit: Audit) -> Result<Issued, IssueError> {
-        let tier = self.tier(&key.tier).ok_or_else(|| IssueError::UnknownTier {
-            known: self.tiers().keys().cloned().collect(),
-        })?;
+        let tier = self
+            .tier(&key.tier)
+            .ok_or_else(|| IssueError::UnknownTier { known: self.tier_names() })?;
         let secret = Secret::generate(&self.prefix)?;
         let digest = Digest::of_secret(&secret);
         let hint = secret.hint();
@@ -243,12 +243,14 @@ impl Gate {
     /// flush.
     pub async fn flush(&self, now: UnixMillis) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
+        // A batch that is sent again says nothing about what was counted since.
+        let again = outbox.pending.is_some();
         let batch = outbox.fill(&self.usage, &self.index, now);
         let Some(batch) = batch else { return Ok(Flushed { rows: 0, more: false }) };
         let rows = batch.rows.len();
         self.store.add_usage(batch).await?;
         outbox.pending = None;
-        Ok(Flushed { rows, more: crate::usage::BATCH_ROWS_MAX <= rows })
+        Ok(Flushed { rows, more: again || BATCH_ROWS_MAX <= rows })
     }
 
     /// The keys in memory.
@@ -267,6 +269,12 @@ impl Gate {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// The names of all tiers, in their order.
+    #[must_use]
+    pub fn tier_names(&self) -> Vec<TierName> {
+        self.tiers().keys().cloned().collect()
     }
 
     fn entry(&self, secret: StoredSecret) -> Result<Entry, StoreError> {

@@ -32,7 +32,7 @@ pub mod store;
 
 pub mod gate;
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 
 pub use gate::Gate;

@@ -180,12 +180,7 @@ impl Store for MemoryStore {
         *latest = batch.number;
         for row in batch.rows {
             let sum = tables.usage.entry((row.key_id, row.hour)).or_default();
-            sum.allowed += row.counts.allowed;
-            sum.limited += row.counts.limited;
-            sum.out_of_scope += row.counts.out_of_scope;
-            sum.suspended += row.counts.suspended;
-            sum.revoked += row.counts.revoked;
-            sum.expired += row.counts.expired;
+            sum.add(&row.counts);
             if let Some((_, details)) = tables.key(row.key_id) {
                 details.last_used_at = details.last_used_at.max(row.last_used_at);
             }

@@ -1,1 +1,260 @@
-//! t
+//! Tests of the decision: each reason for refusal, which of them comes first, and what is counted.
+
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::count::Counts;
+use crate::limit::{Limit, Limits};
+use crate::record::{KeyState, Record, Scopes};
+use crate::tier::Tier;
+use crate::time::{SteadyNanos, UnixMillis};
+use crate::usage::Collector;
+
+const TEXT: &str = "kw_presented-by-a-caller";
+const READ: Option<&str> = Some("articles:read");
+const NOW: Now = Now { unix: UnixMillis(1_000_000), steady: SteadyNanos(7) };
+
+/// A key that may read articles, twice in a minute.
+struct OneKey {
+    index: Index,
+    usage: Usage,
+}
+
+impl OneKey {
+    fn new() -> Self {
+        Self::changed(|_| {})
+    }
+
+    fn changed(change: impl FnOnce(&mut Record)) -> Self {
+        let mut record = Record {
+            id: KeyId::new(7).unwrap(),
+            name: "Reader".parse().unwrap(),
+            scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
+            state: KeyState::Active,
+            expires_at: None,
+        };
+        change(&mut record);
+        let two = NonZeroU32::new(2).unwrap();
+        let limit = Limit::new("requests", two, Duration::from_secs(60), two).unwrap();
+        let limits = Limits::new(vec![limit]).unwrap();
+        let tier = Arc::new(Tier::new("basic".parse().unwrap(), limits));
+        let index = Index::default();
+        index.insert(Entry::new(Digest::of(Presented::parse(TEXT).unwrap()), record, tier));
+        Self { index, usage: Usage::default() }
+    }
+
+    fn verify(&self, scope: Option<&str>, now: Now) -> Verdict {
+        verify(&self.index, &self.usage, TEXT, scope, now)
+    }
+
+    fn denied(&self, scope: Option<&str>, now: Now) -> Denied {
+        self.verify(scope, now).unwrap_err()
+    }
+
+    fn present(&self, text: &str) -> Denied {
+        verify(&self.index, &self.usage, text, None, NOW).unwrap_err()
+    }
+
+    fn remaining(&self) -> u32 {
+        self.verify(None, NOW).unwrap().standing().unwrap().remaining
+    }
+
+    /// Everything that was counted for the key, all hours together.
+    fn counted(&self) -> Counts {
+        let rows = Collector::default().take(&self.usage, &self.index, NOW.unix);
+        assert!(rows.len() <= 1, "one hour is one row");
+        rows.first().map(|row| row.counts).unwrap_or_default()
+    }
+}
+
+fn suspended(record: &mut Record) {
+    record.state = KeyState::Suspended;
+}
+
+fn revoked(record: &mut Record) {
+    record.state = KeyState::Revoked { at: UnixMillis(1) };
+}
+
+fn expired(record: &mut Record) {
+    record.expires_at = Some(NOW.unix);
+}
+
+#[test]
+fn a_caller_is_told_who_it_is_and_how_it_stands() {
+    let caller = OneKey::new().verify(READ, NOW).unwrap();
+    assert_eq!(caller.key_id().get(), 7);
+    assert_eq!((caller.name(), caller.tier()), ("Reader", "basic"));
+    assert_eq!(caller.scopes().collect::<Vec<_>>(), ["articles:read"]);
+    assert!(caller.grants("articles:read") && !caller.grants("articles:write"));
+    assert_eq!(caller.standing().unwrap().remaining, 1);
+}
+
+#[test]
+fn a_text_that_was_never_issued_is_unknown() {
+    let key = OneKey::new();
+    let near_misses = [&TEXT[..TEXT.len() - 1], &TEXT.to_uppercase(), &format!("{TEXT}.")];
+    for text in near_misses {
+        assert_eq!(key.present(text), Denied::Unknown, "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_a_key_is_unknown() {
+    let key = OneKey::new();
+    let padded = [format!(" {TEXT}"), format!("{TEXT}\n"), format!("{TEXT}\0")];
+    let others = ["".to_owned(), "short".to_owned(), "ключ-ключ".to_owned(), "x".repeat(513)];
+    for text in padded.iter().chain(&others) {
+        assert_eq!(key.present(text), Denied::Unknown, "{text:?}");
+    }
+    assert_eq!(key.usage.unknown(), 7);
+    assert_eq!(key.counted(), Counts::default());
+}
+
+/// Somebody who read the store presents what is in it.
+#[test]
+fn a_leaked_digest_opens_nothing() {
+    let key = OneKey::new();
+    let digest = Digest::of(Presented::parse(TEXT).unwrap());
+    let in_base = |alphabet: &[u8], bits: usize| -> String {
+        let bit = |at: usize| digest.as_bytes().get(at / 8).map_or(0, |b| b >> (7 - at % 8) & 1);
+        let value = |from| (from..from + bits).fold(0, |sum, at| sum << 1 | bit(at));
+        let digits = (0..256).step_by(bits).map(|from| alphabet[usize::from(value(from))]);
+        digits.map(char::from).collect()
+    };
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let base64 = in_base(format!("{letters}+/").as_bytes(), 6);
+    let base64_url = in_base(format!("{letters}-_").as_bytes(), 6);
+    let hex = in_base(b"0123456789abcdef", 4);
+    assert_eq!((hex.len(), base64.len()), (64, 43));
+    for leaked in [&hex.to_uppercase(), &hex, &base64, &format!("{base64}="), &base64_url] {
+        assert_eq!(key.present(leaked), Denied::Unknown, "{leaked}");
+        assert_eq!(key.present(&format!("kw_{leaked}")), Denied::Unknown, "{leaked}");
+    }
+}
+
+#[test]
+fn a_suspended_key_is_refused() {
+    assert_eq!(OneKey::changed(suspended).denied(None, NOW), Denied::Suspended);
+}
+
+#[test]
+fn a_revoked_key_is_refused() {
+    assert_eq!(OneKey::changed(revoked).denied(None, NOW), Denied::Revoked);
+}
+
+#[test]
+fn a_key_works_until_the_millisecond_in_which_it_expires() {
+    let key = OneKey::changed(|record| record.expires_at = Some(UnixMillis(2_000_000)));
+    let at = |unix| Now { unix: UnixMillis(unix), ..NOW };
+    assert!(key.verify(None, at(1_999_999)).is_ok());
+    assert_eq!(key.denied(None, at(2_000_000)), Denied::Expired);
+    assert_eq!(key.denied(None, at(u64::MAX)), Denied::Expired);
+}
+
+#[test]
+fn a_key_without_the_scope_is_refused() {
+    let key = OneKey::new();
+    assert_eq!(key.denied(Some("articles:write"), NOW), Denied::OutOfScope);
+    assert_eq!(key.denied(Some(""), NOW), Denied::OutOfScope);
+    assert!(key.verify(READ, NOW).is_ok());
+}
+
+#[test]
+fn no_scopes_grant_nothing_where_one_is_asked_for() {
+    let key = OneKey::changed(|record| record.scopes = Scopes::default());
+    assert_eq!(key.denied(READ, NOW), Denied::OutOfScope);
+    assert_eq!(key.denied(Some("*"), NOW), Denied::OutOfScope);
+    assert!(key.verify(None, NOW).is_ok());
+}
+
+#[test]
+fn a_limited_caller_is_told_how_long_to_wait() {
+    let key = OneKey::new();
+    assert!(key.verify(None, NOW).is_ok() && key.verify(None, NOW).is_ok());
+    let denied = key.denied(None, NOW);
+    assert!(matches!(&denied, Denied::Limited(exceeded) if exceeded.standing.remaining == 0));
+    let wait = denied.retry_after().unwrap();
+    assert_eq!(wait, Duration::from_secs(30));
+    assert!(key.verify(None, NOW.later_by(wait - Duration::from_nanos(1))).is_err());
+    assert!(key.verify(None, NOW.later_by(wait)).is_ok());
+}
+
+#[test]
+fn only_a_limit_is_a_matter_of_waiting() {
+    let reasons =
+        [Denied::Unknown, Denied::Suspended, Denied::Revoked, Denied::Expired, Denied::OutOfScope];
+    assert!(reasons.iter().all(|denied| denied.retry_after().is_none()));
+}
+
+/// Counting first and checking afterwards would let strangers use up a caller's limit.
+#[test]
+fn a_denied_request_consumes_nothing_of_the_limit() {
+    let key = OneKey::new();
+    for _ in 0..100 {
+        assert_eq!(key.denied(Some("articles:write"), NOW), Denied::OutOfScope);
+        assert_eq!(key.present("kw_somebody-elses"), Denied::Unknown);
+    }
+    assert_eq!(key.remaining(), 1);
+}
+
+#[test]
+fn the_scope_is_checked_before_the_limit() {
+    let key = OneKey::new();
+    while key.verify(None, NOW).is_ok() {}
+    assert_eq!(key.denied(Some("articles:write"), NOW), Denied::OutOfScope);
+}
+
+#[test]
+fn the_state_is_checked_before_the_scope() {
+    let asked = Some("articles:write");
+    assert_eq!(OneKey::changed(suspended).denied(asked, NOW), Denied::Suspended);
+    assert_eq!(OneKey::changed(revoked).denied(asked, NOW), Denied::Revoked);
+    assert_eq!(OneKey::changed(expired).denied(asked, NOW), Denied::Expired);
+}
+
+#[test]
+fn each_request_is_counted_once_under_its_outcome() {
+    let none = Counts::default();
+    let after_three = |key: OneKey, scope| {
+        for _ in 0..3 {
+            drop(key.verify(scope, NOW));
+        }
+        key.counted()
+    };
+    let allowed_and_limited = Counts { allowed: 2, limited: 1, ..none };
+    assert_eq!(after_three(OneKey::new(), READ), allowed_and_limited);
+    let out_of_scope = Counts { out_of_scope: 3, ..none };
+    assert_eq!(after_three(OneKey::new(), Some("articles:write")), out_of_scope);
+    let counts = Counts { suspended: 3, ..none };
+    assert_eq!(after_three(OneKey::changed(suspended), READ), counts);
+    let counts = Counts { revoked: 3, ..none };
+    assert_eq!(after_three(OneKey::changed(revoked), READ), counts);
+    let counts = Counts { expired: 3, ..none };
+    assert_eq!(after_three(OneKey::changed(expired), READ), counts);
+}
+
+#[test]
+fn a_denial_never_repeats_the_text() {
+    let key = OneKey::new();
+    while key.verify(None, NOW).is_ok() {}
+    for denied in [key.denied(None, NOW), key.present("kw_somebody-elses")] {
+        let shown = format!("{denied} {denied:?}");
+        assert!(!shown.contains(TEXT) && !shown.contains("somebody"), "{shown}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_and_counted_without_a_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..600),
+        scope in prop::option::of(any::<String>()),
+    ) {
+        let key = OneKey::new();
+        let text = String::from_utf8_lossy(&bytes);
+        let verdict = verify(&key.index, &key.usage, &text, scope.as_deref(), NOW);
+        prop_assert_eq!(verdict.unwrap_err(), Denied::Unknown);
+        prop_assert_eq!(key.usage.unknown(), 1);
+    }
+}

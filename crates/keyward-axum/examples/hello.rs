@@ -1,0 +1,56 @@
+//! A whole small app behind Keyward, with its keys in memory.
+//!
+//! Start it with `cargo run -p keyward-axum --features testing --example hello` and type the two
+//! `curl` lines that it prints: one request is allowed, the other is refused.
+
+#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use keyward_axum::keyward::Gate;
+use keyward_axum::keyward::issue::NewKey;
+use keyward_axum::keyward::key::Prefix;
+use keyward_axum::keyward::memory::MemoryStore;
+use keyward_axum::keyward::record::Scopes;
+use keyward_axum::keyward::store::Actor;
+use keyward_axum::{Caller, Guard, SystemClock, Upkeep};
+use tokio::net::TcpListener;
+
+#[derive(Clone, FromRef)]
+struct App {
+    guard: Guard,
+}
+
+async fn greet(caller: Caller) -> String {
+    format!("Hello, {}!\n", caller.name())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // A real service opens `keyward_store::SqliteStore` here.
+    let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    let guard = Guard::new(gate, SystemClock::start(), None);
+    let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
+
+    let key = NewKey {
+        name: "hello-example".parse()?,
+        tier: "basic".parse()?,
+        scopes: Scopes::default(),
+        expires_at: None,
+    };
+    let issued = guard.issue(key, guard.audit(Actor::Program, None)).await?;
+
+    let answers = guard.answers();
+    let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
+    let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    println!("allowed: curl -i localhost:3000 -H 'X-API-Key: {}'", issued.secret.expose());
+    println!("refused: curl -i localhost:3000");
+    axum::serve(listener, app).await?;
+    upkeep.stop().await?;
+    Ok(())
+}

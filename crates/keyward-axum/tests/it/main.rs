@@ -1,0 +1,87 @@
+//! The one integration-test binary of the web app's side.
+
+#![cfg(test)] // Tells Clippy that helpers here are test code too.
+
+mod changes;
+mod contract;
+mod once;
+mod traces;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::FromRef;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
+use keyward_axum::testing::FakeClock;
+use keyward_axum::{Caller, Guard, RequiredScope, Scoped, testing};
+use tower::ServiceExt as _;
+
+/// The state of the little app that these tests talk to.
+#[derive(Clone, Debug, FromRef)]
+struct App {
+    guard: Guard,
+}
+
+struct ReadArticles;
+
+impl RequiredScope for ReadArticles {
+    const SCOPE: &'static str = "articles:read";
+}
+
+/// `/` needs a key, `/maybe` may have one, `/scoped` needs a scope, `/asks` asks for it inside.
+fn app(guard: &Guard) -> Router {
+    let routes = Router::new()
+        .route("/", get(async |caller: Caller| caller.name().to_owned()))
+        .route(
+            "/maybe",
+            get(async |caller: Option<Caller>| caller.map_or("nobody".to_owned(), name_of)),
+        )
+        .route("/scoped", get(async |caller: Scoped<ReadArticles>| caller.name().to_owned()))
+        .route(
+            "/asks",
+            get(async |caller: Caller| match caller.require("articles:read") {
+                Ok(()) => caller.name().to_owned().into_response(),
+                Err(refusal) => refusal.into_response(),
+            }),
+        );
+    routes.layer(guard.answers()).with_state(App { guard: guard.clone() })
+}
+
+fn name_of(caller: Caller) -> String {
+    caller.name().to_owned()
+}
+
+async fn fresh() -> (Router, Guard, FakeClock) {
+    let (guard, clock) = testing::guard().await;
+    (app(&guard), guard, clock)
+}
+
+/// Sends a request with these headers.
+async fn send(router: &Router, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+/// A whole answer as text: status, headers in order, body.
+async fn shown(answer: Response<Body>) -> String {
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let headers = header_lines(&parts.headers);
+    format!("{}\n{headers}\n{}", parts.status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn header_lines(headers: &HeaderMap) -> String {
+    let line = |(name, value): (_, &http::HeaderValue)| {
+        format!("{name}: {}\n", value.to_str().unwrap())
+    };
+    // The length follows from the body, which is shown.
+    let said = headers.iter().filter(|(name, _)| *name != http::header::CONTENT_LENGTH);
+    let mut lines: Vec<_> = said.map(line).collect();
+    lines.sort();
+    lines.concat()
+}

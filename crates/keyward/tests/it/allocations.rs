@@ -1,0 +1,109 @@
+//! A verdict takes no memory, whichever it is.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::digest::Digest;
+use keyward::index::{Entry, Index};
+use keyward::key::Presented;
+use keyward::limit::{Limit, Limits};
+use keyward::record::{KeyState, Record, Scopes};
+use keyward::tier::Tier;
+use keyward::time::SteadyNanos;
+use keyward::usage::Usage;
+use keyward::{Denied, KeyId, Now, UnixMillis, Verdict, verify};
+
+const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
+const WARM_UP: u32 = 3;
+const MEASURED: u32 = 100;
+
+struct Keys {
+    index: Index,
+    usage: Usage,
+}
+
+impl Keys {
+    /// Four keys that differ in what was decided about them, with the longest of names.
+    fn new(limits: Vec<Limit>) -> Self {
+        let limits = Limits::new(limits).unwrap();
+        let tier = Arc::new(Tier::new("a-name-of-24-characters-".parse().unwrap(), limits));
+        let index = Index::default();
+        let add = |text: &str, state, expires_at| {
+            let record = Record {
+                id: KeyId::new(index.len() as u64 + 1).unwrap(),
+                name: "n".repeat(100).parse().unwrap(),
+                scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
+                state,
+                expires_at,
+            };
+            let digest = Digest::of(Presented::parse(text).unwrap());
+            assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
+        };
+        add("kw_active", KeyState::Active, None);
+        add("kw_suspended", KeyState::Suspended, None);
+        add("kw_revoked", KeyState::Revoked { at: UnixMillis(1) }, None);
+        add("kw_expired", KeyState::Active, Some(UnixMillis(1)));
+        Self { index, usage: Usage::default() }
+    }
+
+    /// Checks that requests take no memory and are all answered as `expected` says.
+    #[track_caller]
+    fn check(&self, text: &str, scope: &str, expected: impl Fn(&Verdict) -> bool) {
+        let mut as_expected = 0;
+        let mut request = || {
+            let verdict = verify(&self.index, &self.usage, text, Some(scope), NOW);
+            as_expected += u32::from(expected(&verdict));
+        };
+        // A thread takes some memory once, for what it keeps of its own.
+        (0..WARM_UP).for_each(|_| request());
+        let measured = allocation_counter::measure(|| (0..MEASURED).for_each(|_| request()));
+        assert_eq!(as_expected, WARM_UP + MEASURED);
+        assert_eq!(measured.count_total, 0, "allocations of {MEASURED} requests");
+    }
+}
+
+fn one_in_a_day() -> Limit {
+    limit(NonZeroU32::MIN)
+}
+
+fn limit(amount: NonZeroU32) -> Limit {
+    let day = Duration::from_secs(24 * 60 * 60);
+    Limit::new("a-name-of-24-characters-", amount, day, amount).unwrap()
+}
+
+#[test]
+fn the_counter_counts() {
+    let measured = allocation_counter::measure(|| drop(Box::new(1)));
+    assert_eq!(measured.count_total, 1);
+}
+
+#[test]
+fn an_allowed_request_allocates_nothing() {
+    let thousand = limit(NonZeroU32::new(1_000).unwrap());
+    Keys::new(vec![thousand]).check("kw_active", "articles:read", Result::is_ok);
+    Keys::new(vec![]).check("kw_active", "articles:read", Result::is_ok);
+}
+
+#[test]
+fn a_limited_request_allocates_nothing() {
+    let keys = Keys::new(vec![one_in_a_day()]);
+    assert!(verify(&keys.index, &keys.usage, "kw_active", None, NOW).is_ok());
+    keys.check("kw_active", "articles:read", |verdict| matches!(verdict, Err(Denied::Limited(_))));
+}
+
+#[test]
+fn no_other_refusal_allocates_either() {
+    let keys = Keys::new(vec![one_in_a_day()]);
+    let check = |text: &str, scope, denied: Denied| {
+        keys.check(text, scope, |verdict| matches!(verdict, Err(reason) if *reason == denied));
+    };
+    check("kw_active", "articles:write", Denied::OutOfScope);
+    check("kw_suspended", "articles:read", Denied::Suspended);
+    check("kw_revoked", "articles:read", Denied::Revoked);
+    check("kw_expired", "articles:read", Denied::Expired);
+    check("kw_nobodys", "articles:read", Denied::Unknown);
+    check("ключ", "articles:read", Denied::Unknown);
+    check(&"\u{0}".repeat(512), "articles:read", Denied::Unknown);
+    check(&"x".repeat(100_000), "articles:read", Denied::Unknown);
+}
