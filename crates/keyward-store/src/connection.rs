@@ -1,0 +1,163 @@
+//! Opening a database file: where it is, whether it may be touched, and how SQLite is to treat it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyward::UnixMillis;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::lock::{beside, owner_only};
+use crate::open_error::OpenError;
+use crate::schema;
+
+/// The first version without the fault that can corrupt a database in WAL mode when one
+/// connection writes while another one checkpoints (<https://sqlite.org/wal.html#walresetbug>).
+const VERSION_MIN: i32 = 3_051_003;
+/// How long a statement waits for a lock that another connection to the same file holds: others
+/// may keep tables of their own in it.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than the distinct statements of this crate, so that each is prepared once.
+const STATEMENTS_MAX: usize = 64;
+
+/// Refuses versions of SQLite that can corrupt a database.
+pub(crate) fn check_version(number: i32) -> Result<(), OpenError> {
+    if VERSION_MIN <= number {
+        return Ok(());
+    }
+    let (major, minor, patch) = (number / 1_000_000, number / 1_000 % 1_000, number % 1_000);
+    Err(OpenError::SqliteTooOld { found: format!("{major}.{minor}.{patch}") })
+}
+
+/// The one name of a file that may have many, so that all who open it meet at the same lock.
+///
+/// The file itself need not exist. Nothing is opened: see [`FileLock`](crate::lock::FileLock).
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        resolved => return resolved.map_err(|error| OpenError::from_io(path, error)),
+    }
+    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
+    let directory = match fs::canonicalize(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(OpenError::DirectoryMissing { directory: directory.to_owned() });
+        }
+        resolved => resolved.map_err(|error| OpenError::from_io(path, error))?,
+    };
+    // A link to a file that is yet to be created. Links in a circle are no `NotFound` above.
+    if let Ok(target) = fs::read_link(path) {
+        return resolve(&directory.join(target));
+    }
+    let name = path.file_name().ok_or_else(|| {
+        OpenError::from_io(path, io::Error::new(ErrorKind::InvalidInput, "not the name of a file"))
+    })?;
+    Ok(directory.join(name))
+}
+
+/// Refuses a directory that is marked as read-only, even to a user who may write to it anyway:
+/// whoever marked it meant it.
+pub(crate) fn check_directory(path: &Path) -> Result<(), OpenError> {
+    let directory = path.parent().unwrap_or(path);
+    let marked = fs::metadata(directory).map_err(|error| OpenError::from_io(directory, error))?;
+    if marked.permissions().readonly() {
+        return Err(OpenError::ReadOnly { path: directory.to_owned() });
+    }
+    Ok(())
+}
+
+/// Creates the file if there is none, readable by its owner only, and refuses one that cannot or
+/// should not be opened. The lock is held.
+pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_io(path, error);
+    let existing = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        existing => Some(existing.map_err(failed)?),
+    };
+    let empty = existing.as_ref().is_none_or(|file| file.len() == 0);
+    let wal = beside(path, "-wal");
+    if empty && fs::metadata(&wal).is_ok_and(|wal| 0 < wal.len()) {
+        return Err(OpenError::OrphanedWal { wal });
+    }
+    match existing {
+        Some(file) if file.is_dir() => Err(OpenError::NotADatabase { path: path.to_owned() }),
+        Some(file) if file.permissions().readonly() => {
+            Err(OpenError::ReadOnly { path: path.to_owned() })
+        }
+        Some(_) => Ok(()),
+        None => owner_only().create_new(true).open(path).map(drop).map_err(failed),
+    }
+}
+
+/// Opens the connection that writes, and brings the schema up to date.
+pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::from_sqlite(path, error);
+    let mut connection = connect(path).map_err(failed)?;
+    // SQLite falls back to reading where it may not write.
+    if connection.is_readonly("main").map_err(failed)? {
+        return Err(OpenError::ReadOnly { path: path.to_owned() });
+    }
+    // Until the file is known to be ours nothing is changed in it, not even by closing it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    let (found, known) = (schema::found(&connection).map_err(failed)?, schema::known());
+    if known < found {
+        return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        let source = format!("the file system does not support WAL, only {mode}").into();
+        return Err(OpenError::Other { path: path.to_owned(), source });
+    }
+    connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
+    schema::migrate(&mut connection, now).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads. The file is one that [`open_writer`] accepted.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let open = || {
+        let connection = connect(path)?;
+        connection.execute_batch("PRAGMA query_only = ON")?;
+        Ok(connection)
+    };
+    open().map_err(|error| OpenError::from_sqlite(path, error))
+}
+
+// synchronous, fullfsync: a commit is answered when it would survive power loss; without the
+// latter, macOS leaves it in the disk's cache.
+// temp_store: savepoints keep what they may have to restore, and that must not go to /tmp.
+// cache_size: 64 MiB hold the index of the digests of a million keys, which grows at random places.
+// There is no mmap_size on purpose: a disk that fails would kill the process, not a statement.
+const WRITER_PRAGMAS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -65536;
+";
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Each connection stays with one thread, so it needs no lock of its own.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_that_can_corrupt_a_wal_is_refused() {
+        let refused = check_version(3_051_002).unwrap_err().to_string();
+        assert!(refused.starts_with("SQLite 3.51.2 can corrupt a database"), "{refused}");
+        check_version(3_051_003).unwrap();
+        check_version(rusqlite::version_number()).unwrap();
+    }
+}

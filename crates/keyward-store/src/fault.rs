@@ -1,0 +1,94 @@
+//! Why a statement or a row was no good, before it becomes a [`StoreError`].
+
+use std::fmt;
+
+use keyward::store::StoreError;
+use rusqlite::ffi::ErrorCode;
+use rusqlite::types::FromSqlError;
+
+/// What can go wrong between SQL and the domain.
+///
+/// It exists beside [`StoreError`] so that `?` works on what SQLite returns.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+    /// A value is none that this program could have written.
+    Inconsistent(String),
+}
+
+impl Fault {
+    /// Says that `column` holds something that it cannot hold.
+    pub(crate) fn in_column(column: &str, reason: impl fmt::Display) -> Self {
+        Self::Inconsistent(format!("{column}: {reason}"))
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<FromSqlError> for Fault {
+    fn from(error: FromSqlError) -> Self {
+        Self::Inconsistent(error.to_string())
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Inconsistent(reason) => Self::Inconsistent(reason),
+            Fault::Sqlite(error) if is_inconsistent(&error) => {
+                Self::Inconsistent(error.to_string())
+            }
+            Fault::Sqlite(error) => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+/// Whether trying again would be in vain, since it is what the file holds that is wrong.
+///
+/// SQLite's message for these names tables and columns, never a value.
+fn is_inconsistent(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+
+    let damaged = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation)
+    );
+    damaged
+        || matches!(
+            error,
+            Error::FromSqlConversionFailure(..)
+                | Error::ToSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+                | Error::QueryReturnedNoRows
+                | Error::SqlInputError { .. }
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn damage_is_told_from_trouble() {
+        let check = |code, inconsistent| {
+            let fault = Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            let error = StoreError::from(fault);
+            assert_eq!(matches!(error, StoreError::Inconsistent(_)), inconsistent, "{error:?}");
+        };
+        check(ffi::SQLITE_CORRUPT, true);
+        check(ffi::SQLITE_NOTADB, true);
+        check(ffi::SQLITE_CONSTRAINT, true);
+        check(ffi::SQLITE_FULL, false);
+        check(ffi::SQLITE_BUSY, false);
+        check(ffi::SQLITE_IOERR, false);
+    }
+}

@@ -1,0 +1,39 @@
+//! Where Keyward's keys survive: a [`Store`](keyward::store::Store) in one SQLite file.
+//!
+//! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not. This
+//! crate knows SQL and the core's trait; it knows nothing of HTTP and reads no clock.
+//!
+//! Each module uses only those above it in this list, which makes it a plan for reading.
+
+mod fault;
+
+mod open_error;
+
+mod lock;
+
+mod schema;
+
+mod connection;
+
+mod audit;
+
+mod tiers;
+
+mod record;
+
+mod secrets;
+
+mod keys;
+
+mod usage;
+
+mod worker;
+
+mod writer;
+
+mod reader;
+
+mod sqlite;
+
+pub use open_error::OpenError;
+pub use sqlite::SqliteStore;

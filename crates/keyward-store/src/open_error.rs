@@ -1,0 +1,161 @@
+//! Why a store did not open, in words that say what to do about it.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::ffi::ErrorCode;
+use thiserror::Error;
+
+/// Why a store did not open. Nothing that was in the file before is lost or altered.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another store has the file open, in this process or in another one.
+    #[error("{path} is in use by {holder}; stop that program first, or choose another file")]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+        /// Who has it open: the process id, and what that process said about itself.
+        holder: String,
+    },
+    /// The file or its directory cannot be written to, or is marked as read-only.
+    #[error("{path} is read-only; make it and its directory writable for this user")]
+    ReadOnly {
+        /// The file or directory that cannot be written to.
+        path: PathBuf,
+    },
+    /// The disk has no room for what opening has to write.
+    #[error("the disk is full; make room for {path}")]
+    DiskFull {
+        /// The database file.
+        path: PathBuf,
+        /// What was tried.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file is something else than a SQLite database.
+    #[error("{path} is not a database; check the path, or restore a backup")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a SQLite database and is damaged.
+    #[error("{path} is damaged; restore a backup")]
+    Corrupt {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Changes wait in a write-ahead log whose database is missing or empty. SQLite would delete
+    /// them.
+    #[error(
+        "{wal} holds changes to a database that is not beside it; \
+         put the database back, or move the file away to begin anew"
+    )]
+    OrphanedWal {
+        /// The write-ahead log.
+        wal: PathBuf,
+    },
+    /// A newer version of this program changed the schema.
+    #[error(
+        "{path} has schema {found} and this program knows none above {known}; \
+         use the newer version that wrote it"
+    )]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// The number of the last migration that was applied to the file.
+        found: u32,
+        /// The number of the last migration that this program knows.
+        known: u32,
+    },
+    /// The directory that the file should lie in does not exist.
+    #[error("there is no directory {directory}; create it")]
+    DirectoryMissing {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The SQLite that this program was built with can corrupt a database.
+    #[error(
+        "SQLite {found} can corrupt a database in WAL mode; \
+         build the program with 3.51.3 or later"
+    )]
+    SqliteTooOld {
+        /// Its version.
+        found: String,
+    },
+    /// Anything else.
+    #[error("{path} could not be opened")]
+    Other {
+        /// The database file.
+        path: PathBuf,
+        /// What happened.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl OpenError {
+    /// Gives a failure of the operating system the name that people know it by.
+    pub(crate) fn from_io(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
+            return Self::ReadOnly { path };
+        }
+        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+            return Self::DiskFull { path, source: error.into() };
+        }
+        Self::Other { path, source: error.into() }
+    }
+
+    /// Gives a failure of SQLite the name that people know it by.
+    pub(crate) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let code = error.sqlite_error_code();
+        if matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) {
+            return Self::ReadOnly { path };
+        }
+        if code == Some(ErrorCode::DiskFull) {
+            return Self::DiskFull { path, source: error.into() };
+        }
+        if code == Some(ErrorCode::NotADatabase) {
+            return Self::NotADatabase { path };
+        }
+        if code == Some(ErrorCode::DatabaseCorrupt) {
+            return Self::Corrupt { path, source: error.into() };
+        }
+        Self::Other { path, source: error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn failures_of_the_system_get_their_names() {
+        let named = |kind: ErrorKind| OpenError::from_io(Path::new("a.db"), kind.into());
+        assert!(matches!(named(ErrorKind::PermissionDenied), OpenError::ReadOnly { .. }));
+        assert!(matches!(named(ErrorKind::ReadOnlyFilesystem), OpenError::ReadOnly { .. }));
+        assert!(matches!(named(ErrorKind::StorageFull), OpenError::DiskFull { .. }));
+        assert!(matches!(named(ErrorKind::Interrupted), OpenError::Other { .. }));
+    }
+
+    #[test]
+    fn failures_of_sqlite_get_their_names() {
+        let named = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            OpenError::from_sqlite(Path::new("a.db"), error)
+        };
+        assert!(matches!(named(ffi::SQLITE_READONLY), OpenError::ReadOnly { .. }));
+        assert!(matches!(named(ffi::SQLITE_FULL), OpenError::DiskFull { .. }));
+        assert!(matches!(named(ffi::SQLITE_NOTADB), OpenError::NotADatabase { .. }));
+        assert!(matches!(named(ffi::SQLITE_CORRUPT), OpenError::Corrupt { .. }));
+        assert!(matches!(named(ffi::SQLITE_BUSY), OpenError::Other { .. }));
+    }
+}

@@ -1,0 +1,15 @@
+//! The thread that reads, while the other one writes.
+//!
+//! A change is answered after its commit, and each statement here sees every commit that came
+//! before it: so a reader sees whatever was answered.
+
+use rusqlite::Connection;
+
+use crate::worker::Queue;
+
+/// Does jobs until there are no more.
+pub(crate) fn run(connection: &Connection, queue: &mut Queue) {
+    while let Some(job) = queue.next() {
+        job(Ok(connection)).answer(Ok(()));
+    }
+}

@@ -1,0 +1,184 @@
+//! The store itself: a lock, a thread that writes and a thread that reads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use keyward::count::Counts;
+use keyward::issue::NewRecord;
+use keyward::store::{
+    Audit, AuditEntry, ChangeId, KeyDetails, Store, StoreError, StoredSecret, TierRecord,
+    TierWritten, UsageBatch,
+};
+use keyward::time::UnixHour;
+use keyward::{KeyId, UnixMillis};
+use rusqlite::Connection;
+
+use crate::lock::FileLock;
+use crate::open_error::OpenError;
+use crate::worker::Worker;
+use crate::{audit, connection, keys, reader, secrets, tiers, usage, writer};
+
+/// Keys that survive in a SQLite file.
+///
+/// One store has a file to itself, for as long as it is open. Changes that are under way at the
+/// same time share a commit, so that many callers together get far more done than one after the
+/// other. Calls wait without blocking: SQLite runs in two threads that the store owns.
+///
+/// Dropping a store does what [`Store::close`] does and blocks until it is done, which is a matter
+/// of milliseconds. Close it first where that matters.
+///
+/// ```
+/// use keyward::UnixMillis;
+/// use keyward::store::Store;
+/// use keyward_store::{OpenError, SqliteStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("keyward.db");
+/// let store = SqliteStore::open(&path, "127.0.0.1:8080", UnixMillis(1_767_225_600_000))?;
+/// assert_eq!(store.tiers().await?.len(), 3);
+///
+/// let second = SqliteStore::open(&path, "127.0.0.1:8081", UnixMillis(1_767_225_600_000));
+/// assert!(matches!(second, Err(OpenError::Locked { .. })));
+/// store.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// Declared before the writer, hence dropped before it: the last to close the file tidies up,
+    /// and only the writer may write.
+    reader: Worker,
+    writer: Worker,
+    commits: Arc<AtomicU64>,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, or creates it, readable by its owner only.
+    ///
+    /// A lock file `<path>.lock` keeps others out; `holder` says there, in a few words such as
+    /// the address that the program listens on, whom they would disturb. Links are followed, so
+    /// that two names of one file are one file. The schema is brought up to date; `now` is when.
+    ///
+    /// This blocks for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError`], whose variants name the file and what to do. Then nothing that was
+    /// in the file is lost or altered.
+    pub fn open(path: &Path, holder: &str, now: UnixMillis) -> Result<Self, OpenError> {
+        connection::check_version(rusqlite::version_number())?;
+        let path = connection::resolve(path)?;
+        connection::check_directory(&path)?;
+        // Held by both threads, so that it is released when neither has the file open any more.
+        let lock = Arc::new(FileLock::acquire(&path, holder)?);
+        connection::prepare_file(&path)?;
+        let writing = connection::open_writer(&path, now)?;
+        let reading = connection::open_reader(&path)?;
+        let failed = |error| OpenError::from_io(&path, error);
+
+        let commits = Arc::new(AtomicU64::new(0));
+        let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
+        let writer = Worker::start("keyward-writer", move |queue| {
+            writer::run(&writing, queue, &counted);
+            checkpoint(&writing);
+            drop(writing);
+            drop(held);
+        })
+        .map_err(failed)?;
+        let reader = Worker::start("keyward-reader", move |queue| {
+            reader::run(&reading, queue);
+            drop(reading);
+            drop(lock);
+        })
+        .map_err(failed)?;
+        Ok(Self { reader, writer, commits })
+    }
+
+    /// Transactions committed since the store was opened. Changes that were under way at the same
+    /// time share one.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+}
+
+/// Moves what was written from the log into the database, as far as that needs no waiting: other
+/// connections may be open. What stays in the log is just as safe there.
+fn checkpoint(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+        tracing::warn!(%error, "The write-ahead log stays beside the database for the next start");
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
+        self.reader.call(tiers::list).await
+    }
+
+    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<TierWritten, StoreError> {
+        self.writer.call(move |connection| tiers::put(connection, &tier, &audit)).await
+    }
+
+    async fn secrets(&self, after: u64, max: u32) -> Result<Vec<StoredSecret>, StoreError> {
+        self.reader.call(move |connection| secrets::page(connection, after, max)).await
+    }
+
+    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<KeyId, StoreError> {
+        self.writer.call(move |connection| keys::insert(connection, &new, &audit)).await
+    }
+
+    async fn revoke(
+        &self,
+        id: KeyId,
+        audit: Audit,
+    ) -> Result<Option<Vec<StoredSecret>>, StoreError> {
+        self.writer.call(move |connection| keys::revoke(connection, id, &audit)).await
+    }
+
+    async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
+        self.reader.call(move |connection| keys::find(connection, id)).await
+    }
+
+    async fn list_keys(
+        &self,
+        before: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<KeyDetails>, StoreError> {
+        self.reader.call(move |connection| keys::list(connection, before, max)).await
+    }
+
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        self.writer.call(move |connection| usage::add(connection, batch)).await
+    }
+
+    async fn usage(
+        &self,
+        id: KeyId,
+        from: UnixHour,
+        max: u32,
+    ) -> Result<Vec<(UnixHour, Counts)>, StoreError> {
+        self.reader.call(move |connection| usage::of_key(connection, id, from, max)).await
+    }
+
+    async fn audit_entries(
+        &self,
+        after: ChangeId,
+        max: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.reader.call(move |connection| audit::list(connection, after, max)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.reader.stop().await;
+        self.writer.stop().await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

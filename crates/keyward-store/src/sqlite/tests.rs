@@ -1,0 +1,178 @@
+//! What only the inside of the store can bring about: a full disk, a commit that fails, a panic.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::mpsc;
+use std::task::Poll;
+
+use keyward::digest::Digest;
+use keyward::issue::NewKey;
+use keyward::record::Scopes;
+use keyward::store::Actor;
+use tempfile::TempDir;
+
+use super::*;
+use crate::fault::Fault;
+
+fn opened() -> (TempDir, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
+    (directory, store)
+}
+
+fn audit() -> Audit {
+    Audit { actor: Actor::Program, at: UnixMillis(1), request_id: None }
+}
+
+fn new_key(number: u64) -> NewRecord {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    let key = NewKey {
+        name: "a".parse().unwrap(),
+        tier: "basic".parse().unwrap(),
+        scopes: Scopes::default(),
+        expires_at: None,
+    };
+    NewRecord { key, digest: Digest::from_stored(bytes), hint: "kw_".to_owned() }
+}
+
+async fn issue(store: &SqliteStore, number: u64) -> Result<KeyId, StoreError> {
+    store.insert_key(new_key(number), audit()).await
+}
+
+/// Lets a change take its place in the queue, behind another one that is under way.
+async fn ask(mut change: Pin<&mut impl Future>) {
+    let waits = poll_fn(|context| Poll::Ready(change.as_mut().poll(context).is_pending()));
+    assert!(waits.await);
+}
+
+/// Runs SQL in the thread that writes, as a change of its own.
+async fn execute(store: &SqliteStore, sql: &'static str) {
+    store.writer.call(move |connection| Ok(connection.execute_batch(sql)?)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_loses_nothing() {
+    let (_directory, store) = opened();
+    // SQLite never goes below the pages that there are, so this is: not one more.
+    execute(&store, "PRAGMA max_page_count = 1").await;
+    let mut kept = 0;
+    let error = loop {
+        match issue(&store, kept + 1).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert_ne!(kept, 0);
+    assert_eq!(store.secrets(0, 10_000).await.unwrap().len() as u64, kept);
+    assert_eq!(store.audit_entries(ChangeId(0), 10_000).await.unwrap().len() as u64, kept);
+
+    execute(&store, "PRAGMA max_page_count = 100000").await;
+    assert_eq!(issue(&store, kept + 1).await.unwrap().get(), kept + 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_told_to_all_who_share_it() {
+    let (_directory, store) = opened();
+    issue(&store, 1).await.unwrap();
+    let before = store.commits();
+    let (enter, entered) = mpsc::channel();
+    // Holds the batch open until the other change has joined it, then spoils the commit.
+    let spoiled = store.writer.call(move |connection| {
+        entered.recv().unwrap();
+        let sql = "PRAGMA defer_foreign_keys = ON; \
+                   INSERT INTO secrets (key_id, digest, hint, created_at_ms) \
+                   VALUES (99, zeroblob(32), '', 1)";
+        Ok(connection.execute_batch(sql)?)
+    });
+    let other = async {
+        let mut change = pin!(issue(&store, 2));
+        ask(change.as_mut()).await;
+        enter.send(()).unwrap();
+        change.await
+    };
+    let (spoiled, other) = tokio::join!(spoiled, other);
+    assert!(matches!(spoiled, Err(StoreError::Unavailable(_))), "{spoiled:?}");
+    assert!(matches!(other, Err(StoreError::Unavailable(_))), "{other:?}");
+    assert_eq!(store.commits(), before);
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+
+    issue(&store, 2).await.unwrap();
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_rolled_back_under_a_batch_is_told_to_all_who_share_it() {
+    let (_directory, store) = opened();
+    let (enter, entered) = mpsc::channel();
+    let spoiled = store.writer.call(move |connection| {
+        entered.recv().unwrap();
+        Ok(connection.execute_batch("ROLLBACK")?)
+    });
+    let other = async {
+        let mut change = pin!(issue(&store, 1));
+        ask(change.as_mut()).await;
+        enter.send(()).unwrap();
+        change.await
+    };
+    let (spoiled, other) = tokio::join!(spoiled, other);
+    assert!(matches!(spoiled, Err(StoreError::Unavailable(_))), "{spoiled:?}");
+    assert!(matches!(other, Err(StoreError::Unavailable(_))), "{other:?}");
+    assert!(store.secrets(0, 10).await.unwrap().is_empty());
+    issue(&store, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_panic_changes_are_refused_and_nothing_hangs() {
+    let (directory, store) = opened();
+    issue(&store, 1).await.unwrap();
+    let broken = store.writer.call(|connection| -> Result<(), Fault> {
+        connection.execute_batch("DELETE FROM secrets")?;
+        panic!("on purpose, to see what becomes of the others");
+    });
+    let (broken, other) = tokio::join!(broken, issue(&store, 2));
+    assert!(matches!(broken, Err(StoreError::Unavailable(_))));
+    assert!(matches!(other, Err(StoreError::Unavailable(_))));
+    assert!(matches!(issue(&store, 3).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+
+    store.close().await.unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_asked_before_even_if_nobody_waits_for_it() {
+    let (directory, store) = opened();
+    let (enter, entered) = mpsc::channel();
+    let held = store.writer.call(move |_| {
+        entered.recv().unwrap();
+        Ok(())
+    });
+    let closed = async {
+        {
+            let mut change = pin!(issue(&store, 1));
+            ask(change.as_mut()).await;
+        }
+        enter.send(()).unwrap();
+        store.close().await
+    };
+    let (held, closed) = tokio::join!(held, closed);
+    held.unwrap();
+    closed.unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_connection_that_reads_cannot_write() {
+    let (_directory, store) = opened();
+    let written =
+        store.reader.call(|connection| Ok(connection.execute_batch("DELETE FROM tiers")?));
+    written.await.unwrap_err();
+    assert_eq!(store.tiers().await.unwrap().len(), 3);
+}

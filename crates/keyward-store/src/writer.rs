@@ -1,0 +1,98 @@
+//! The thread that writes: many changes, one commit.
+//!
+//! The price of a change is waiting for the disk, and waiting once does for all changes that came
+//! in the meantime. None is answered before the commit that they share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keyward::store::StoreError;
+use rusqlite::Connection;
+
+use crate::worker::{Job, Outcome, Queue};
+
+/// Most changes that share a commit, so that the first of them is answered soon.
+const BATCH_JOBS_MAX: usize = 256;
+
+/// Does jobs in batches until there are no more, or until a transaction can neither be committed
+/// nor rolled back.
+pub(crate) fn run(connection: &Connection, queue: &mut Queue, commits: &AtomicU64) {
+    while let Some(first) = queue.next() {
+        let mut batch = Batch { connection, outcomes: Vec::new(), failure: None };
+        batch.begin();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            batch.attempt(job);
+            let full = batch.outcomes.len() == BATCH_JOBS_MAX;
+            next = if full { None } else { queue.waiting() };
+        }
+        if batch.finish() {
+            // Relaxed: a number to look at, nothing depends on it.
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
+        if !connection.is_autocommit() {
+            tracing::error!("The database can neither commit nor roll back; no more is written");
+            return;
+        }
+    }
+}
+
+/// Jobs that share a transaction.
+struct Batch<'a> {
+    connection: &'a Connection,
+    outcomes: Vec<Outcome>,
+    /// Why the transaction cannot be committed; every job of the batch is told the same.
+    failure: Option<Arc<rusqlite::Error>>,
+}
+
+impl Batch<'_> {
+    fn begin(&mut self) {
+        // Immediate: to begin as a reader and find later that another one writes is an error
+        // that no waiting could mend.
+        self.execute("BEGIN IMMEDIATE");
+    }
+
+    /// Runs a job in a savepoint of its own: if it fails, what it did is undone and what the
+    /// others did stays.
+    fn attempt(&mut self, job: Job) {
+        self.execute("SAVEPOINT job");
+        let outcome = job(self.kept().map(|()| self.connection));
+        if !outcome.succeeded {
+            self.execute("ROLLBACK TO job");
+        }
+        // If the failure was such that SQLite rolled the whole transaction back, there is no
+        // savepoint any more, and this is where the batch learns of it.
+        self.execute("RELEASE job");
+        self.outcomes.push(outcome);
+    }
+
+    /// Commits, then answers every job. Returns whether there was a commit.
+    fn finish(mut self) -> bool {
+        self.execute("COMMIT");
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "A failed transaction could not be rolled back");
+        }
+        for outcome in std::mem::take(&mut self.outcomes) {
+            outcome.answer(self.kept());
+        }
+        self.failure.is_none()
+    }
+
+    /// Runs a statement, unless the batch has failed already; if it fails, so does the batch.
+    fn execute(&mut self, sql: &str) {
+        if self.failure.is_some() {
+            return;
+        }
+        let executed = self.connection.prepare_cached(sql).and_then(|mut sql| sql.execute([]));
+        self.failure = executed.err().map(Arc::new);
+    }
+
+    fn kept(&self) -> Result<(), StoreError> {
+        match &self.failure {
+            None => Ok(()),
+            Some(error) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Changes to a file that others look into, or that will not take them.
+
+use std::sync::Arc;
+
+use keyward::issue::NewRecord;
+use keyward::store::{ChangeId, Store, StoreError};
+use keyward_store::SqliteStore;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::task::{JoinSet, yield_now};
+
+use crate::sample::{audit, batch, digest, id, issue, limit, new_key, open, tier, used};
+
+/// A store, and a connection beside it that nobody expects.
+fn opened() -> (TempDir, SqliteStore, Connection) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = open(&path);
+    let raw = Connection::open(&path).unwrap();
+    (directory, store, raw)
+}
+
+fn count(raw: &Connection, table: &str) -> u64 {
+    raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_share_a_commit() {
+    let (_directory, store, raw) = opened();
+    let store = Arc::new(store);
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut changes = JoinSet::new();
+    for number in 1..=64 {
+        let store = Arc::clone(&store);
+        changes.spawn(async move { issue(&*store, number).await });
+    }
+    // One turn lets each of them ask. The writer waits for the other connection meanwhile.
+    yield_now().await;
+    let before = store.commits();
+    raw.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(changes.join_all().await.len(), 64);
+    let commits = store.commits() - before;
+    assert!((1..=8).contains(&commits), "{commits} commits for 64 changes");
+    assert_eq!(count(&raw, "keys"), 64);
+}
+
+#[tokio::test]
+async fn no_entry_no_change() {
+    let (_directory, store, raw) = opened();
+    let key = issue(&store, 1).await;
+    raw.execute_batch(
+        "CREATE TRIGGER no_audit BEFORE INSERT ON audit \
+         BEGIN SELECT raise(ABORT, 'no room in the book'); END",
+    )
+    .unwrap();
+    let tiers = store.tiers().await.unwrap();
+    store.insert_key(new_key(2), audit(2)).await.unwrap_err();
+    store.revoke(key, audit(3)).await.unwrap_err();
+    store.put_tier(tier("basic", vec![limit(5)]), audit(4)).await.unwrap_err();
+    store.put_tier(tier("trial", vec![limit(5)]), audit(5)).await.unwrap_err();
+    assert_eq!(store.tiers().await.unwrap(), tiers);
+    assert_eq!(count(&raw, "keys"), 1);
+    assert_eq!(count(&raw, "secrets"), 1);
+    assert_eq!(count(&raw, "keys WHERE state = 'active'"), 1);
+
+    raw.execute_batch("DROP TRIGGER no_audit").unwrap();
+    assert_eq!(issue(&store, 2).await, id(2));
+}
+
+#[tokio::test]
+async fn a_change_that_fails_takes_no_other_along() {
+    let (_directory, store, raw) = opened();
+    let store = Arc::new(store);
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut changes = JoinSet::new();
+    let taken = || NewRecord { digest: digest(2), ..new_key(9) };
+    for new in [new_key(1), new_key(2), taken(), new_key(3)] {
+        let store = Arc::clone(&store);
+        changes.spawn(async move { store.insert_key(new, audit(1)).await.is_ok() });
+    }
+    yield_now().await;
+    raw.execute_batch("ROLLBACK").unwrap();
+    let succeeded = changes.join_all().await.into_iter().filter(|ok| *ok).count();
+    assert_eq!(succeeded, 3);
+    assert_eq!(count(&raw, "keys"), 3);
+    assert_eq!(count(&raw, "audit"), 3);
+}
+
+#[tokio::test]
+async fn a_key_in_a_tier_that_is_not_there_is_not_kept() {
+    let (_directory, store, raw) = opened();
+    let mut new = new_key(1);
+    new.key.tier = "nowhere".parse().unwrap();
+    let error = store.insert_key(new, audit(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Inconsistent(_)), "{error:?}");
+    assert_eq!(count(&raw, "keys"), 0);
+    assert_eq!(count(&raw, "audit"), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_state_is_never_read_as_active() {
+    let (_directory, store, raw) = opened();
+    let key = issue(&store, 1).await;
+    raw.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE keys SET state = 'paused'")
+        .unwrap();
+    let check = |error: StoreError| {
+        let expected = "store holds something that cannot be: key 1 has an unknown state";
+        assert_eq!(error.to_string(), expected);
+    };
+    check(store.secrets(0, 10).await.unwrap_err());
+    check(store.find_key(key).await.unwrap_err());
+    check(store.list_keys(None, 10).await.unwrap_err());
+    // Shutting it out is safe whatever it was.
+    assert_eq!(store.revoke(key, audit(2)).await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn all_secrets_of_a_key_are_revoked_and_the_newest_gives_the_hint() {
+    let (_directory, store, raw) = opened();
+    let key = issue(&store, 1).await;
+    issue(&store, 2).await;
+    raw.execute(
+        "INSERT INTO secrets (key_id, digest, hint, created_at_ms) VALUES (1, ?1, 'kw_new', 5)",
+        [digest(3).as_bytes()],
+    )
+    .unwrap();
+    assert_eq!(store.find_key(key).await.unwrap().unwrap().hint, "kw_new");
+    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 3);
+    let secrets = store.revoke(key, audit(2)).await.unwrap().unwrap();
+    let digests: Vec<_> = secrets.iter().map(|secret| secret.digest).collect();
+    assert_eq!(digests, [digest(1), digest(3)]);
+}
+
+#[tokio::test]
+async fn an_id_is_not_given_again_when_its_row_is_gone() {
+    let (_directory, store, raw) = opened();
+    issue(&store, 1).await;
+    raw.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM secrets; DELETE FROM keys").unwrap();
+    assert_eq!(issue(&store, 2).await, id(2));
+    assert_eq!(store.secrets(0, 10).await.unwrap()[0].position, 2);
+}
+
+#[tokio::test]
+async fn usage_of_a_key_that_is_gone_does_not_hold_up_the_rest() {
+    let (_directory, store, _raw) = opened();
+    let key = issue(&store, 1).await;
+    store.add_usage(batch(1, 1, vec![used(id(99), 5), used(key, 5)])).await.unwrap();
+    assert_eq!(store.usage(key, used(key, 5).hour, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn details_say_what_was_before_and_after() {
+    let (_directory, store, raw) = opened();
+    issue(&store, 1).await;
+    store.put_tier(tier("basic", vec![limit(5)]), audit(2)).await.unwrap();
+    store.put_tier(tier("trial", Vec::new()), audit(3)).await.unwrap();
+    let mut details = raw.prepare("SELECT details FROM audit ORDER BY id").unwrap();
+    let details: Vec<String> =
+        details.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let limits = |amount| {
+        format!(r#"[{{"name":"requests","amount":{amount},"per_secs":60,"burst":{amount}}}]"#)
+    };
+    let expected = [
+        r#"{"name":"a","tier":"basic"}"#.to_owned(),
+        format!(r#"{{"before":{},"after":{}}}"#, limits(100), limits(5)),
+        r#"{"before":null,"after":[]}"#.to_owned(),
+    ];
+    assert_eq!(details, expected);
+    assert_eq!(store.audit_entries(ChangeId(0), 10).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_stored_leads_nowhere_near_a_secret() {
+    let (directory, store, _raw) = opened();
+    issue(&store, 0x4b4b_4b4b_4b4b_4b4b).await;
+    let error = store.insert_key(new_key(0x4b4b_4b4b_4b4b_4b4b), audit(2)).await.unwrap_err();
+    let text = format!("{error} {error:?} {store:?} {directory:?}");
+    assert!(!text.contains("KKKK") && !text.to_lowercase().contains("4b4b"), "{text}");
+}
