@@ -1,0 +1,98 @@
+//! The articles themselves: opening their tables, listing and importing.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_axum::keyward::UnixMillis;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::article::{Article, NewArticle};
+use crate::error::ArticlesError;
+use crate::migrations::migrate;
+use crate::page::PageQuery;
+use crate::rows::{self, Imported};
+use crate::workers::{Asked, Workers};
+
+/// Threads that read. Two, because a page costs some microseconds and cores have other work.
+const READERS: usize = 2;
+
+/// Most questions that wait for a reader. At 50 µs each, the last one waits for some 25 ms.
+const READS_WAITING_MAX: usize = 1_024;
+
+/// Most batches that wait for the writer. At 6 MB each, they take up to 50 MB.
+const WRITES_WAITING_MAX: usize = 8;
+
+/// How long a write waits for another writer of the same file, such as the key store.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Articles in an SQLite file, which may be the one that holds the keys. A clone is the same.
+///
+/// One thread writes and two read, so that no async thread waits for a disk. They end with the
+/// last clone: dropping it waits for what is being written.
+#[derive(Clone)]
+pub struct Articles(Arc<Inner>);
+
+struct Inner {
+    readers: Workers,
+    writer: Workers,
+}
+
+impl Articles {
+    /// Opens the articles in this file, makes it if it is not there, and brings their tables up to
+    /// date. It blocks; call it before serving.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ArticlesError`] if the file cannot be read and written, was written by a later
+    /// version, or no thread can be started. The tables are then as they were.
+    pub fn open(path: &Path, now: UnixMillis) -> Result<Self, ArticlesError> {
+        let mut writing = Connection::open(path)?;
+        writing.busy_timeout(BUSY_TIMEOUT)?;
+        writing.pragma_update(None, "journal_mode", "wal")?;
+        // What was answered with success survives the loss of power.
+        writing.pragma_update(None, "synchronous", "full")?;
+        migrate(&mut writing, now)?;
+        let reading = (0..READERS).map(|_| open_to_read(path)).collect::<Result<_, _>>()?;
+        let readers = Workers::start("articles-read", reading, READS_WAITING_MAX)?;
+        let writer = Workers::start("articles-write", vec![writing], WRITES_WAITING_MAX)?;
+        Ok(Self(Arc::new(Inner { readers, writer })))
+    }
+
+    /// The articles that the query asks for, newest first, and one more if there is a next page.
+    pub(crate) async fn list(&self, query: PageQuery) -> Result<Vec<Article>, ArticlesError> {
+        let listing = move |connection: &mut Connection| rows::list(connection, &query);
+        self.0.readers.ask(Asked::ToRead, listing).await
+    }
+
+    /// Stores a batch, all or nothing, and survives a crash from then on. An article is known by
+    /// its source and its [`identity`](NewArticle::identity), so importing a batch again changes
+    /// nothing. One without a time of publication keeps the one it has, or else gets `now`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ArticlesError`] if it is not known whether the batch was stored.
+    pub async fn import(
+        &self,
+        batch: Vec<NewArticle>,
+        now: UnixMillis,
+    ) -> Result<Imported, ArticlesError> {
+        let importing = move |connection: &mut Connection| rows::import(connection, &batch, now);
+        self.0.writer.ask(Asked::ToWrite, importing).await
+    }
+}
+
+impl fmt::Debug for Articles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Articles").finish_non_exhaustive()
+    }
+}
+
+fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // In WAL mode a reader waits for nobody, except while the file is recovered after a crash.
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}

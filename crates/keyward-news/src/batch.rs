@@ -1,0 +1,132 @@
+//! Reading the body of an import, with every fault found at once.
+
+use jiff::Timestamp;
+use keyward_axum::Refusal;
+use keyward_axum::fault::Fault;
+use keyward_axum::input::{self, Members};
+use serde_json::{Value, json};
+
+use crate::article::{
+    BATCH_MAX, CATEGORY_DEFAULT, CATEGORY_MAX, DESCRIPTION_MAX, GUID_MAX, NewArticle, SOURCE_MAX,
+    TITLE_MAX, URL_MAX, unix_millis, web_url,
+};
+use crate::text;
+
+/// Faults after which no further article is looked at: nobody reads more.
+const FAULTS_ENOUGH: usize = 100;
+
+/// Most characters of a time of publication, more than RFC 3339 needs for nanoseconds.
+const TIME_MAX: usize = 64;
+
+/// Reads `{"articles":[…]}`.
+///
+/// # Errors
+///
+/// Returns the 422 to answer with if anything in it does not fit.
+pub(crate) fn read(body: &[u8]) -> Result<Vec<NewArticle>, Refusal> {
+    let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
+    let mut batch = Vec::new();
+    let mut faults = Vec::new();
+    if let Some(value) = members.take_required("articles") {
+        match list(value, members.place("articles")) {
+            Ok(values) => faults = read_all(values, &members.place("articles"), &mut batch),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.into_iter().for_each(|fault| members.fault(fault));
+    let faults = members.finish();
+    if faults.is_empty() { Ok(batch) } else { Err(Refusal::unprocessable(faults)) }
+}
+
+fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Fault> {
+    let Value::Array(values) = value else {
+        return Err(Fault::new("list_type", place, "Input should be a valid list").input(value));
+    };
+    if BATCH_MAX < values.len() {
+        let len = values.len();
+        let message =
+            format!("List should have at most {BATCH_MAX} items after validation, not {len}");
+        let context =
+            json!({ "field_type": "List", "max_length": BATCH_MAX, "actual_length": len });
+        return Err(Fault::new("too_long", place, message).input(values).context(context));
+    }
+    Ok(values)
+}
+
+fn read_all(values: Vec<Value>, place: &[Value], batch: &mut Vec<NewArticle>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, value) in values.into_iter().enumerate() {
+        let mut place = place.to_vec();
+        place.push(at.into());
+        match article(value, place) {
+            Ok(article) => batch.push(article),
+            Err(found) => faults.extend(found),
+        }
+        if FAULTS_ENOUGH <= faults.len() {
+            break;
+        }
+    }
+    faults
+}
+
+fn article(value: Value, place: Vec<Value>) -> Result<NewArticle, Vec<Fault>> {
+    let Value::Object(members) = value else {
+        let message = "Input should be a valid dictionary or object to extract fields from";
+        return Err(vec![Fault::new("model_attributes_type", place, message).input(value)]);
+    };
+    let mut members = Members::new(place, members);
+    let title = phrase(&mut members, "title", TITLE_MAX);
+    let url = url(&mut members);
+    let description = optional(&mut members, "description", 0, usize::MAX);
+    let source = phrase(&mut members, "source", SOURCE_MAX);
+    let category = optional(&mut members, "category", 1, CATEGORY_MAX);
+    let published_at = published_at(&mut members);
+    let guid = optional(&mut members, "guid", 1, GUID_MAX);
+    let faults = members.finish();
+    match (title, url, source) {
+        (Some(title), Some(url), Some(source)) if faults.is_empty() => {
+            let description = text::without_tags(&description.unwrap_or_default());
+            let description = text::cut(description, DESCRIPTION_MAX);
+            let category = category.unwrap_or_else(|| CATEGORY_DEFAULT.to_owned());
+            Ok(NewArticle { title, url, description, source, category, published_at, guid })
+        }
+        _ => Err(faults),
+    }
+}
+
+/// A text that must be there and say something.
+fn phrase(members: &mut Members, name: &str, max: usize) -> Option<String> {
+    let text = members.string(name, 1..=max)?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        members.fault(Fault::too_short(members.place(name), text.into(), 1));
+        return None;
+    }
+    Some(trimmed.to_owned())
+}
+
+/// A text that may be missing or `null`.
+fn optional(members: &mut Members, name: &str, min: usize, max: usize) -> Option<String> {
+    let value = members.take(name).filter(|value| !value.is_null())?;
+    let text = input::string(value, members.place(name), min..=max);
+    members.ok(text)
+}
+
+fn url(members: &mut Members) -> Option<String> {
+    let text = members.string("url", 1..=URL_MAX)?;
+    let url = web_url(&text).ok_or_else(|| {
+        let rule = "url must be an http or https URL of at most 2048 bytes";
+        Fault::value_error(members.place("url"), text.into(), rule)
+    });
+    members.ok(url)
+}
+
+fn published_at(members: &mut Members) -> Option<keyward_axum::keyward::UnixMillis> {
+    let text = optional(members, "published_at", 1, TIME_MAX)?;
+    let at = text.parse::<Timestamp>().ok().and_then(|at| unix_millis(at.as_millisecond()));
+    let at = at.ok_or_else(|| {
+        let rule = "published_at must be an RFC 3339 time since 1970";
+        Fault::value_error(members.place("published_at"), text.into(), rule)
+    });
+    members.ok(at)
+}

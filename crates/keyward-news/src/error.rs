@@ -1,0 +1,28 @@
+//! Why nothing can be said about the articles.
+
+use std::io;
+
+/// The articles cannot be reached. Of an import it is then not known whether it was stored;
+/// repeating it is safe.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArticlesError {
+    /// More questions wait for an answer than are let in; trying later helps.
+    #[error("too many questions wait for the articles")]
+    Busy,
+    /// The threads that answer have ended.
+    #[error("the articles are closed")]
+    Closed,
+    /// The file was written by a later version, with this many migrations.
+    #[error("the articles have {found} migrations, which is more than this version knows")]
+    Newer {
+        /// The number of the last migration in the file.
+        found: i64,
+    },
+    /// A thread could not be started.
+    #[error("a thread for the articles could not be started")]
+    Thread(#[source] io::Error),
+    /// SQLite failed.
+    #[error("the database of the articles failed")]
+    Sqlite(#[from] rusqlite::Error),
+}

@@ -1,0 +1,127 @@
+//! What a caller asks of the list: the filters, the size of a page and where it begins.
+
+use std::fmt;
+use std::str::FromStr;
+
+use keyward_axum::Refusal;
+use keyward_axum::fault::Fault;
+use keyward_axum::input::Query;
+use url::form_urlencoded;
+
+use crate::article::{Article, CATEGORY_MAX, SOURCE_MAX};
+
+/// Most articles on a page.
+pub(crate) const LIMIT_MAX: u64 = 100;
+
+const LIMIT_DEFAULT: u64 = 20;
+
+/// A question to the list, with every parameter in its bounds.
+#[derive(Clone, Debug)]
+pub(crate) struct PageQuery {
+    pub(crate) category: Option<String>,
+    pub(crate) source: Option<String>,
+    /// 1 to [`LIMIT_MAX`].
+    pub(crate) limit: usize,
+    pub(crate) before: Cursor,
+}
+
+impl PageQuery {
+    /// Reads the part of a URI behind the question mark. A filter without text filters nothing.
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
+        let query = Query::parse(query);
+        let mut faults = Vec::new();
+        let category = noted(filter(&query, "category", CATEGORY_MAX), &mut faults);
+        let source = noted(filter(&query, "source", SOURCE_MAX), &mut faults);
+        let limit = noted(query.integer("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT), &mut faults);
+        let before = noted(cursor(&query), &mut faults);
+        match (category, source, limit, before) {
+            (Some(category), Some(source), Some(limit), Some(before)) => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                Ok(Self { category, source, limit, before })
+            }
+            _ => Err(Refusal::unprocessable(faults)),
+        }
+    }
+
+    /// The path and query of the page behind the one that ends with `last`.
+    pub(crate) fn next(&self, path: &str, last: &Article) -> String {
+        let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
+        query.extend_pairs(self.category.as_ref().map(|category| ("category", category)));
+        query.extend_pairs(self.source.as_ref().map(|source| ("source", source)));
+        query.append_pair("limit", &self.limit.to_string());
+        query.append_pair("before", &Cursor::behind(last).to_string());
+        query.finish()
+    }
+}
+
+/// Where a page begins: behind the article with this time and id, newest first.
+///
+/// It is opaque to clients; they take it from the `Link` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) published_at_ms: i64,
+    pub(crate) id: i64,
+}
+
+impl Cursor {
+    /// Before all articles that there can be.
+    const START: Self = Self { published_at_ms: i64::MAX, id: i64::MAX };
+
+    fn behind(article: &Article) -> Self {
+        let published_at_ms = i64::try_from(article.published_at.0).unwrap_or(i64::MAX);
+        Self { published_at_ms, id: article.id }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.published_at_ms, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = |digits: &str| {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { digits.parse().map_err(|_| ()) } else { Err(()) }
+        };
+        let (published_at_ms, id) = text.split_once('-').ok_or(())?;
+        Ok(Self { published_at_ms: number(published_at_ms)?, id: number(id)? })
+    }
+}
+
+fn noted<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+    result.map_err(|fault| faults.push(fault)).ok()
+}
+
+fn filter(query: &Query, name: &str, max: usize) -> Result<Option<String>, Fault> {
+    let Some(text) = query.text(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if max < text.chars().count() {
+        return Err(Fault::too_long(vec!["query".into(), name.into()], text.into(), max));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn cursor(query: &Query) -> Result<Cursor, Fault> {
+    let Some(text) = query.text("before") else { return Ok(Cursor::START) };
+    text.parse().map_err(|()| {
+        let place = vec!["query".into(), "before".into()];
+        Fault::value_error(place, text.into(), "before is taken from a Link header")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_two_whole_numbers() {
+        let cursor = Cursor { published_at_ms: 0, id: i64::MAX };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for text in ["", "-", "1", "1-", "-1", "1--1", "+1-1", "1-1-1", "1-9223372036854775808"] {
+            assert_eq!(text.parse::<Cursor>(), Err(()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The routes of the articles.
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRef, RawQuery, State};
+use axum::http::HeaderValue;
+use axum::http::header::LINK;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use keyward_axum::{Caller, Guard, Refusal};
+use serde::Serialize;
+
+use crate::article::Article;
+use crate::articles::Articles;
+use crate::batch;
+use crate::error::ArticlesError;
+use crate::page::PageQuery;
+use crate::rows::Imported;
+
+/// Most bytes in the body of an import: a full batch at its longest, and white space.
+pub const IMPORT_BODY_MAX: usize = 8 * 1_024 * 1_024;
+
+const ARTICLES: &str = "/articles";
+
+/// The route for callers: `GET /articles`.
+///
+/// It takes `category`, `source` (both up to 100 characters), `limit` (1 to 100, 20 unless given)
+/// and `before`, which comes from the `Link` header of the page before.
+pub fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Guard: FromRef<S>,
+    Articles: FromRef<S>,
+{
+    Router::new().route(ARTICLES, get(list_articles))
+}
+
+/// The route for those who bring articles in: `POST /admin/articles`, with a batch of up to 100.
+///
+/// It asks for no key: whoever puts it into a server puts the check for the admin key around it.
+/// Its body may have up to [`IMPORT_BODY_MAX`] bytes.
+pub fn admin_routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Guard: FromRef<S>,
+    Articles: FromRef<S>,
+{
+    let import = post(import_articles).layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
+    Router::new().route("/admin/articles", import)
+}
+
+/// A page, as clients see it.
+#[derive(Serialize)]
+struct Page {
+    articles: Vec<Article>,
+    count: usize,
+}
+
+async fn list_articles(
+    _caller: Caller,
+    State(articles): State<Articles>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let query = PageQuery::parse(query.as_deref())?;
+    let mut found = articles.list(query.clone()).await.map_err(unavailable)?;
+    let more = query.limit < found.len();
+    found.truncate(query.limit);
+    let next = found.last().filter(|_| more).map(|last| query.next(ARTICLES, last));
+    let mut answer = Json(Page { count: found.len(), articles: found }).into_response();
+    // Encoded text always fits into a header.
+    if let Some(Ok(next)) =
+        next.map(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")))
+    {
+        answer.headers_mut().insert(LINK, next);
+    }
+    Ok(answer)
+}
+
+async fn import_articles(
+    State(guard): State<Guard>,
+    State(articles): State<Articles>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Imported>, Refusal> {
+    let body = body.map_err(|rejection| {
+        Refusal::new(rejection.status(), rejection.status().canonical_reason().unwrap_or_default())
+    })?;
+    let batch = batch::read(&body)?;
+    drop(body);
+    let imported = articles.import(batch, guard.clock().now().unix).await;
+    Ok(Json(imported.map_err(unavailable)?))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the shape that `map_err` wants")]
+fn unavailable(error: ArticlesError) -> Refusal {
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    tracing::error!(%error, cause, "Could not ask for articles");
+    Refusal::unavailable()
+}

@@ -1,0 +1,178 @@
+//! The SQL of articles: a page of the list, and a batch to import.
+
+use keyward_axum::keyward::UnixMillis;
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Row, TransactionBehavior, params,
+};
+use serde::Serialize;
+
+use crate::article::{Article, NewArticle};
+use crate::page::PageQuery;
+
+/// Served by `articles_published`; the limit bounds the rows.
+const LIST: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                    FROM articles WHERE (published_at_ms, id) < (?1, ?2) \
+                    ORDER BY published_at_ms DESC, id DESC LIMIT ?3";
+
+/// Served by `articles_category_published`; the limit bounds the rows.
+const LIST_CATEGORY: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                             FROM articles WHERE category = ?4 \
+                             AND (published_at_ms, id) < (?1, ?2) \
+                             ORDER BY published_at_ms DESC, id DESC LIMIT ?3";
+
+/// Served by `articles_source_published`; the limit bounds the rows.
+const LIST_SOURCE: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                           FROM articles WHERE source = ?4 \
+                           AND (published_at_ms, id) < (?1, ?2) \
+                           ORDER BY published_at_ms DESC, id DESC LIMIT ?3";
+
+/// Served by `articles_source_category_published`; the limit bounds the rows.
+const LIST_BOTH: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                         FROM articles WHERE source = ?4 AND category = ?5 \
+                         AND (published_at_ms, id) < (?1, ?2) \
+                         ORDER BY published_at_ms DESC, id DESC LIMIT ?3";
+
+/// Served by the unique index over `source` and `identity`.
+const FIND: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                    FROM articles WHERE source = ?1 AND identity = ?2";
+
+const ADD: &str = "INSERT INTO articles \
+                   (source, identity, title, url, description, category, published_at_ms) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const UPDATE: &str = "UPDATE articles SET title = ?2, url = ?3, description = ?4, category = ?5, \
+                      published_at_ms = ?6 WHERE id = ?1";
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// Articles that were not there before.
+    pub added: u64,
+    /// Articles that were there and have changed.
+    pub updated: u64,
+    /// Articles that were there, just like that.
+    pub skipped: u64,
+}
+
+/// The articles that the query asks for, newest first, and one more if there is a next page.
+pub(crate) fn list(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Article>> {
+    let (before, limit) = (query.before, i64::try_from(query.limit + 1).unwrap_or(i64::MAX));
+    let (at, id) = (before.published_at_ms, before.id);
+    let collect = |mut statement: CachedStatement<'_>, params: &[&dyn rusqlite::ToSql]| {
+        let mut articles = Vec::with_capacity(query.limit + 1);
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            articles.push(article(row)?);
+        }
+        Ok(articles)
+    };
+    match (&query.source, &query.category) {
+        (None, None) => collect(connection.prepare_cached(LIST)?, params![at, id, limit]),
+        (None, Some(category)) => {
+            let statement = connection.prepare_cached(LIST_CATEGORY)?;
+            collect(statement, params![at, id, limit, category])
+        }
+        (Some(source), None) => {
+            let statement = connection.prepare_cached(LIST_SOURCE)?;
+            collect(statement, params![at, id, limit, source])
+        }
+        (Some(source), Some(category)) => {
+            let statement = connection.prepare_cached(LIST_BOTH)?;
+            collect(statement, params![at, id, limit, source, category])
+        }
+    }
+}
+
+/// Stores a batch, all or nothing.
+pub(crate) fn import(
+    connection: &mut Connection,
+    batch: &[NewArticle],
+    now: UnixMillis,
+) -> rusqlite::Result<Imported> {
+    let mut imported = Imported::default();
+    // Immediate: the right to write is waited for here, once, and not in the middle of the batch.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for new in batch {
+        let count = match store(&transaction, new, now)? {
+            Stored::Added => &mut imported.added,
+            Stored::Updated => &mut imported.updated,
+            Stored::Skipped => &mut imported.skipped,
+        };
+        *count += 1;
+    }
+    transaction.commit()?;
+    Ok(imported)
+}
+
+enum Stored {
+    Added,
+    Updated,
+    Skipped,
+}
+
+fn store(connection: &Connection, new: &NewArticle, now: UnixMillis) -> rusqlite::Result<Stored> {
+    let NewArticle { title, url, description, source, category, .. } = new;
+    let key = (source, new.identity());
+    let old = connection.prepare_cached(FIND)?.query_row(key, article).optional()?;
+    let Some(old) = old else {
+        let at = millis(new.published_at.unwrap_or(now));
+        let row = params![source, new.identity(), title, url, description, category, at];
+        connection.prepare_cached(ADD)?.execute(row)?;
+        return Ok(Stored::Added);
+    };
+    let published_at = new.published_at.unwrap_or(old.published_at);
+    let unchanged = (title, url, description) == (&old.title, &old.url, &old.description)
+        && (category, published_at) == (&old.category, old.published_at);
+    if unchanged {
+        return Ok(Stored::Skipped);
+    }
+    let row = params![old.id, title, url, description, category, millis(published_at)];
+    connection.prepare_cached(UPDATE)?.execute(row)?;
+    Ok(Stored::Updated)
+}
+
+fn article(row: &Row<'_>) -> rusqlite::Result<Article> {
+    // Nothing before 1970 comes in; a row that someone else wrote reads as 1970.
+    let published_at = UnixMillis(u64::try_from(row.get::<_, i64>(6)?).unwrap_or_default());
+    Ok(Article {
+        id: row.get(0)?,
+        title: row.get(1)?,
+        url: row.get(2)?,
+        description: row.get(3)?,
+        source: row.get(4)?,
+        category: row.get(5)?,
+        published_at,
+    })
+}
+
+fn millis(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations::migrate;
+
+    #[track_caller]
+    fn check(connection: &Connection, sql: &str, index: &str) {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nothing = vec![None::<i64>; statement.parameter_count()];
+        let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3));
+        let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+        assert_eq!(steps.len(), 1, "there is no sorting: {steps:?}");
+        assert!(steps[0].contains(&format!("USING INDEX {index}")), "{steps:?}");
+    }
+
+    #[test]
+    fn every_query_is_served_by_the_index_that_its_comment_names() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, UnixMillis(0)).unwrap();
+        check(&connection, LIST, "articles_published ((published_at_ms,id)<(?,?))");
+        check(&connection, LIST_CATEGORY, "articles_category_published (category=? AND (");
+        check(&connection, LIST_SOURCE, "articles_source_published (source=? AND (");
+        let both = "articles_source_category_published (source=? AND category=? AND (";
+        check(&connection, LIST_BOTH, both);
+        check(&connection, FIND, "sqlite_autoindex_articles_1 (source=? AND identity=?)");
+    }
+}

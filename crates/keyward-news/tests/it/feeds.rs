@@ -1,0 +1,103 @@
+//! Reading feeds, and importing what they hold.
+
+use std::error::Error as _;
+
+use insta::assert_snapshot;
+use keyward_axum::keyward::UnixMillis;
+use keyward_news::feed::{self, FEED_LEN_MAX, FeedError};
+use serde_json::json;
+
+use crate::app::App;
+
+const RSS2: &str = include_str!("feeds/rss2.xml");
+const ATOM: &str = include_str!("feeds/atom.xml");
+const RSS1: &str = include_str!("feeds/rss1.xml");
+const JSON: &str = include_str!("feeds/feed.json");
+const BROKEN: &str = include_str!("feeds/broken.xml");
+
+/// 2026-01-01T00:00:00Z, where the clock of the tests begins.
+const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
+
+fn read(text: &str) -> String {
+    let articles = feed::read("feed", text.as_bytes(), NOW).unwrap();
+    let lines: Vec<_> = articles.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
+    lines.join("\n")
+}
+
+#[track_caller]
+fn check_error(text: &str, message: &str, cause: &str) {
+    let error = feed::read("news.xml", text.as_bytes(), NOW).unwrap_err();
+    assert_eq!(error.to_string(), message);
+    assert_eq!(error.source().map(ToString::to_string).unwrap_or_default(), cause);
+}
+
+#[test]
+fn rss_2_is_read() {
+    assert_snapshot!(read(RSS2), @"");
+}
+
+#[test]
+fn atom_is_read() {
+    assert_snapshot!(read(ATOM), @"");
+}
+
+#[test]
+fn rss_1_is_read() {
+    assert_snapshot!(read(RSS1), @"");
+}
+
+#[test]
+fn json_feed_is_read() {
+    assert_snapshot!(read(JSON), @"");
+}
+
+#[test]
+fn blank_lines_and_a_byte_order_mark_are_passed_over() {
+    let (_, without_declaration) = RSS2.split_once('\n').unwrap();
+    assert_eq!(read(&format!("\n \n\n{without_declaration}")), read(RSS2));
+    assert_eq!(read(&format!("\u{feff}{RSS2}")), read(RSS2));
+    assert_eq!(read(&RSS2.replace('\n', " ")), read(RSS2));
+}
+
+#[test]
+fn an_error_names_the_feed_and_the_place() {
+    check_error(BROKEN, "", "");
+    check_error("{\n  \"version\": 1\n}", "", "");
+    check_error("", "", "");
+    check_error("plain text", "", "");
+    check_error("<html></html>", "", "");
+    check_error(RSS2.split_once("</channel>").unwrap().0, "", "");
+    check_error("<rss version=\"2.0\"><channel></channel></rss>", "", "");
+}
+
+#[test]
+fn a_feed_has_a_longest_length() {
+    let mut text = RSS2.to_owned();
+    text.push_str(&" ".repeat(FEED_LEN_MAX - text.len()));
+    assert_eq!(read(&text), read(RSS2));
+    text.push(' ');
+    let error = feed::read("news.xml", text.as_bytes(), NOW).unwrap_err();
+    assert!(matches!(error, FeedError::TooLong { .. }), "{error:?}");
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let long = RSS2.replace("late", &"late ".repeat(3_000)).replace("Transport", &"t".repeat(101));
+    let articles = feed::read("feed", long.as_bytes(), NOW).unwrap();
+    assert!((495..=500).contains(&articles[0].title().len()));
+    assert!((9_995..=10_000).contains(&articles[0].description().len()));
+    assert_eq!(articles[0].category().len(), 100);
+}
+
+#[tokio::test]
+async fn what_was_read_can_be_imported_and_importing_it_again_changes_nothing() {
+    let app = App::open().await;
+    let mut batch = Vec::new();
+    for text in [RSS2, ATOM, RSS1, JSON] {
+        batch.extend(feed::read("feed", text.as_bytes(), NOW).unwrap());
+    }
+    let added = json!({ "added": 6, "updated": 0, "skipped": 0 });
+    assert_eq!(app.import(json!({ "articles": batch })).await.body, added);
+    let skipped = json!({ "added": 0, "updated": 0, "skipped": 6 });
+    assert_eq!(app.import(json!({ "articles": batch })).await.body, skipped);
+}

@@ -1,0 +1,9 @@
+//! The one integration-test binary.
+
+#![cfg(test)] // Tells Clippy that helpers here are test code too.
+
+mod app;
+mod articles;
+mod feeds;
+mod import;
+mod tidy;
