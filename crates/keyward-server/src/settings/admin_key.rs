@@ -1,0 +1,91 @@
+//! The admin key, and comparing it with what somebody sent.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// Most characters of an admin key.
+const LEN_MAX: usize = 512;
+
+/// What guards the admin routes.
+///
+/// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). Whether that is enough to
+/// guard a listener that others can reach is `Settings::check_exposure`'s business. Its memory is
+/// wiped when it is dropped, and [`AdminKey::expose`] is the only way to the text.
+#[derive(Clone)]
+pub(crate) struct AdminKey(Zeroizing<String>);
+
+impl AdminKey {
+    /// Takes the text of a key.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong and what to do, without the text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("is empty; make a key with `openssl rand -hex 32`".to_owned());
+        }
+        if LEN_MAX < text.len() {
+            return Err(format!("is longer than {LEN_MAX} characters; use a shorter one"));
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("has a space, a control character or a letter outside ASCII, which no \
+                        header can carry safely; make a key with `openssl rand -hex 32`"
+                .to_owned());
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Says whether a presented text is this key.
+    ///
+    /// Digests are compared, not texts, so that the time taken tells neither where two texts
+    /// differ nor how long the key is.
+    pub(crate) fn equals(&self, presented: &[u8]) -> bool {
+        let ours = Sha256::digest(self.0.as_bytes());
+        let theirs = Sha256::digest(presented);
+        ours.as_slice().ct_eq(theirs.as_slice()).into()
+    }
+
+    /// The text itself, for the header that a client sends.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AdminKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_same_text_equals() {
+        let key = AdminKey::parse("correct-horse").unwrap();
+        assert!(key.equals(b"correct-horse"));
+        for other in ["", "correct-hors", "correct-horse ", "Correct-horse"] {
+            assert!(!key.equals(other.as_bytes()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_key() {
+        assert_eq!(format!("{:?}", AdminKey::parse("correct-horse").unwrap()), "AdminKey(…)");
+    }
+
+    #[test]
+    fn key_is_1_to_512_visible_characters() {
+        for good in ["x".to_owned(), "x".repeat(512)] {
+            assert!(AdminKey::parse(&good).is_ok());
+        }
+        for bad in [String::new(), "x".repeat(513), "a b".to_owned(), "schlüssel".to_owned()] {
+            let problem = AdminKey::parse(&bad).unwrap_err();
+            assert!(bad.is_empty() || !problem.contains(&bad), "{problem}");
+        }
+    }
+}

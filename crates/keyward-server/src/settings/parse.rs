@@ -1,0 +1,173 @@
+//! Turning the text of a setting into its value. An error says what is wrong and what to do.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyward::key::Prefix;
+use tracing_subscriber::EnvFilter;
+
+use super::LogFormat;
+use super::table::Form;
+
+pub(super) fn address(text: &str, _: &Form) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is not an IP address with a port; write it like 127.0.0.1:8000")
+    })
+}
+
+/// Takes `sqlite:PATH` or `sqlite://PATH`. Errors leave the URL out, as it may hold a password.
+pub(super) fn database(url: &str, _: &Form) -> Result<PathBuf, String> {
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Err("PostgreSQL is not supported yet; use `sqlite:keyward.db`".to_owned());
+    }
+    let Some(rest) = url.strip_prefix("sqlite:") else {
+        return Err("only SQLite is supported; write it like `sqlite:keyward.db`".to_owned());
+    };
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path == ":memory:" {
+        return Err("names no file, and keys must outlive the program; write it like \
+                    `sqlite:keyward.db`"
+            .to_owned());
+    }
+    // Python's SQLAlchemy means a relative path by this; here it would be one at the root.
+    if path.starts_with("/./") {
+        return Err("`sqlite:///./…` is ambiguous; write `sqlite:…` for a relative path and \
+                    `sqlite:/…` for an absolute one"
+            .to_owned());
+    }
+    if path.contains('?') {
+        return Err("options after `?` are not supported; leave them out".to_owned());
+    }
+    Ok(PathBuf::from(path))
+}
+
+pub(super) fn prefix(text: &str, _: &Form) -> Result<Prefix, String> {
+    text.parse().map_err(|problem| format!("`{text}` does not fit: {problem}"))
+}
+
+/// Takes a whole number and its unit: `500ms`, `5s`, `2m`, `1h`.
+pub(super) fn duration(text: &str, form: &Form) -> Result<Duration, String> {
+    let advice = || format!("`{text}` is not a duration; write it like 500ms, 5s, 2m or 1h");
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits_end);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(advice()),
+    };
+    let number: u64 = number.parse().map_err(|_| advice())?;
+    let millis = number.checked_mul(unit_ms).ok_or_else(advice)?;
+    form.check(millis).map_err(|range| format!("`{text}` is out of range; use {range}"))?;
+    Ok(Duration::from_millis(millis))
+}
+
+fn whole(text: &str, form: &Form) -> Result<u32, String> {
+    let number = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
+    form.check(u64::from(number))
+        .map_err(|range| format!("`{text}` is out of range; use {range}"))?;
+    Ok(number)
+}
+
+pub(super) fn count(text: &str, form: &Form) -> Result<NonZeroU32, String> {
+    NonZeroU32::new(whole(text, form)?).ok_or_else(|| "0 is out of range; use 1 or more".to_owned())
+}
+
+/// Takes 0 for «no limit».
+pub(super) fn count_or_none(text: &str, form: &Form) -> Result<Option<NonZeroU32>, String> {
+    whole(text, form).map(NonZeroU32::new)
+}
+
+/// Takes `auto` for one thread a core.
+pub(super) fn threads(text: &str, form: &Form) -> Result<Option<NonZeroUsize>, String> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let threads = count(text, form).map_err(|problem| format!("{problem}, or `auto`"))?;
+    // A thread count that fits 32 bits fits `usize` on every platform with threads.
+    NonZeroUsize::try_from(threads).map(Some).map_err(|_| "is too large".to_owned())
+}
+
+pub(super) fn log_filter(text: &str, _: &Form) -> Result<String, String> {
+    EnvFilter::try_new(text).map_err(|_| {
+        format!("`{text}` is not a log filter; write it like `info` or `warn,keyward=debug`")
+    })?;
+    Ok(text.to_owned())
+}
+
+pub(super) fn log_format(text: &str, _: &Form) -> Result<LogFormat, String> {
+    match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{text}` is no log format; use `human` or `json`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table;
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_a_range() {
+        let parsed = |text| duration(text, &table::REQUEST_TIMEOUT.form);
+        for (text, millis) in
+            [("100ms", 100), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000), ("007s", 7_000)]
+        {
+            assert_eq!(parsed(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "5", "s", "-1s", "1.5s", "5 s", "5S", "1d", "99ms", "61m", "18446744073709551615h"]
+        {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+        insta::assert_snapshot!(parsed("5").unwrap_err(), @"`5` is not a duration; write it like 500ms, 5s, 2m or 1h");
+        insta::assert_snapshot!(parsed("99ms").unwrap_err(), @"`99ms` is out of range; use 100ms to 1h");
+    }
+
+    #[test]
+    fn database_is_a_sqlite_file() {
+        for (url, path) in [
+            ("sqlite:keyward.db", "keyward.db"),
+            ("sqlite://keyward.db", "keyward.db"),
+            ("sqlite:///var/lib/keyward.db", "/var/lib/keyward.db"),
+            ("sqlite:/var/lib/keyward.db", "/var/lib/keyward.db"),
+        ] {
+            assert_eq!(database(url, &table::DATABASE.form), Ok(PathBuf::from(path)), "{url}");
+        }
+        for url in ["", "keyward.db", "sqlite:", "sqlite://", "sqlite::memory:", "mysql://h/d"] {
+            assert!(database(url, &table::DATABASE.form).is_err(), "{url}");
+        }
+        for url in ["sqlite:///./keyward.db", "sqlite:keyward.db?mode=rwc"] {
+            assert!(database(url, &table::DATABASE.form).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn database_password_stays_out_of_the_error() {
+        let problem =
+            database("postgres://u:hunter2@db/keyward", &table::DATABASE.form).unwrap_err();
+        insta::assert_snapshot!(problem, @"PostgreSQL is not supported yet; use `sqlite:keyward.db`");
+    }
+
+    #[test]
+    fn zero_failures_a_minute_is_no_limit() {
+        let form = &table::FAILURES_PER_MINUTE.form;
+        assert_eq!(count_or_none("0", form), Ok(None));
+        assert_eq!(count_or_none("1", form), Ok(NonZeroU32::new(1)));
+    }
+
+    #[test]
+    fn counts_end_at_their_bounds() {
+        let form = &table::CONNECTIONS_MAX.form;
+        for (text, fits) in [("0", false), ("1", true), ("1000000", true), ("1000001", false)] {
+            assert_eq!(count(text, form).is_ok(), fits, "{text}");
+        }
+        assert_eq!(threads("auto", &table::THREADS.form), Ok(None));
+        assert_eq!(threads("2", &table::THREADS.form), Ok(NonZeroUsize::new(2)));
+        assert!(threads("0", &table::THREADS.form).is_err());
+    }
+}

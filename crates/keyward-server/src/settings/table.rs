@@ -1,0 +1,255 @@
+//! The table of settings: the one place where a setting is named, described and bounded.
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its name in `keyward.toml`.
+    pub name: &'static str,
+    /// Its flag. A secret has none, since every user of a machine can list the command lines that
+    /// run on it.
+    pub flag: Option<&'static str>,
+    /// Its environment variable.
+    pub variable: &'static str,
+    /// What its text looks like.
+    pub form: Form,
+    /// The value when nobody sets it.
+    pub default: Option<&'static str>,
+    /// What it changes, in one sentence.
+    pub doc: &'static str,
+    /// What happens at the extremes.
+    pub extremes: &'static str,
+}
+
+/// What the text of a setting looks like.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// Text; this is the word for it in `--help`.
+    Text(&'static str),
+    /// Text that nobody may see.
+    Secret,
+    /// A whole number in this range.
+    Count(Range),
+    /// A duration whose milliseconds are in this range.
+    Duration(Range),
+}
+
+/// Both ends belong to it.
+#[derive(Debug)]
+pub(crate) struct Range {
+    min: u64,
+    max: u64,
+}
+
+impl Form {
+    /// The word for a value in `--help`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Text(word) => word,
+            Self::Secret => "SECRET",
+            Self::Count(_) => "COUNT",
+            Self::Duration(_) => "DURATION",
+        }
+    }
+
+    /// The range in words, if there is one.
+    pub(crate) fn range(&self) -> Option<String> {
+        match self {
+            Self::Text(_) | Self::Secret => None,
+            Self::Count(Range { min, max }) => Some(format!("{min} to {max}")),
+            Self::Duration(Range { min, max }) => {
+                Some(format!("{} to {}", duration_text(*min), duration_text(*max)))
+            }
+        }
+    }
+
+    /// Returns the range in words if `number` is outside of it.
+    pub(crate) fn check(&self, number: u64) -> Result<(), String> {
+        let fits = match self {
+            Self::Text(_) | Self::Secret => true,
+            Self::Count(range) | Self::Duration(range) => (range.min..=range.max).contains(&number),
+        };
+        if fits { Ok(()) } else { Err(self.range().unwrap_or_default()) }
+    }
+}
+
+fn duration_text(millis: u64) -> String {
+    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let unit = units.into_iter().find(|(_, size)| 0 < millis && millis % size == 0);
+    match unit {
+        Some((word, size)) => format!("{}{word}", millis / size),
+        None => format!("{millis}ms"),
+    }
+}
+
+/// The file that holds the other settings. It is not a setting itself: it cannot be in the file.
+pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
+/// The server that the client commands talk to.
+pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
+
+/// Every setting, in the order in which people read them.
+pub(crate) const ALL: [&Setting; 14] = [
+    &LISTEN,
+    &DATABASE,
+    &ADMIN_API_KEY,
+    &ADMIN_API_KEY_FILE,
+    &KEY_PREFIX,
+    &FLUSH_EVERY,
+    &THREADS,
+    &CONNECTIONS_MAX,
+    &HEADER_TIMEOUT,
+    &REQUEST_TIMEOUT,
+    &STOP_WITHIN,
+    &FAILURES_PER_MINUTE,
+    &LOG,
+    &LOG_FORMAT,
+];
+
+pub(crate) const LISTEN: Setting = Setting {
+    name: "listen",
+    flag: Some("listen"),
+    variable: "KEYWARD_LISTEN",
+    form: Form::Text("ADDRESS:PORT"),
+    default: Some("127.0.0.1:8000"),
+    doc: "The IP address and port to serve HTTP on",
+    extremes: "Port 0 takes a free port, which the log names. Off loopback (`0.0.0.0`), a short or \
+               documented admin key is refused at the start.",
+};
+
+pub(crate) const DATABASE: Setting = Setting {
+    name: "database",
+    flag: Some("database"),
+    variable: "DATABASE_URL",
+    form: Form::Text("URL"),
+    default: Some("sqlite:keyward.db"),
+    doc: "Where keys and usage are kept: `sqlite:` and the path of a file",
+    extremes: "The file is made if it is not there. A relative path starts in the working \
+               directory. PostgreSQL is not supported yet.",
+};
+
+pub(crate) const ADMIN_API_KEY: Setting = Setting {
+    name: "admin_api_key",
+    flag: None,
+    variable: "ADMIN_API_KEY",
+    form: Form::Secret,
+    default: None,
+    doc: "What a request to an admin route must send as `X-Admin-Key`",
+    extremes: "Without one, admin routes answer 500. 1 to 512 visible ASCII characters; at least \
+               24 off loopback. It is never a flag.",
+};
+
+pub(crate) const ADMIN_API_KEY_FILE: Setting = Setting {
+    name: "admin_api_key_file",
+    flag: Some("admin-api-key-file"),
+    variable: "KEYWARD_ADMIN_API_KEY_FILE",
+    form: Form::Text("FILE"),
+    default: None,
+    doc: "A file that holds the admin key, such as a mounted secret",
+    extremes: "A line end after the key is ignored. Setting both this and `admin_api_key` in one \
+               place is an error; otherwise the place that counts more wins.",
+};
+
+pub(crate) const KEY_PREFIX: Setting = Setting {
+    name: "key_prefix",
+    flag: Some("key-prefix"),
+    variable: "KEYWARD_KEY_PREFIX",
+    form: Form::Text("PREFIX"),
+    default: Some("kw"),
+    doc: "What the keys that are issued begin with, so that people and scanners know them",
+    extremes: "1 to 24 characters: words of `a-z` and `0-9` joined by single underscores. Keys \
+               that exist keep theirs and go on working.",
+};
+
+pub(crate) const FLUSH_EVERY: Setting = Setting {
+    name: "flush_every",
+    flag: Some("flush-every"),
+    variable: "KEYWARD_FLUSH_EVERY",
+    form: Form::Duration(Range { min: 10, max: 300_000 }),
+    default: Some("1s"),
+    doc: "Pause between two flushes of the usage counts to the database",
+    extremes: "Counts younger than this are lost if the process is killed. Short pauses write \
+               more often.",
+};
+
+pub(crate) const THREADS: Setting = Setting {
+    name: "threads",
+    flag: Some("threads"),
+    variable: "KEYWARD_THREADS",
+    form: Form::Count(Range { min: 1, max: 1_024 }),
+    default: Some("auto"),
+    doc: "How many threads serve requests",
+    extremes: "`auto` is one for each core. More than cores helps nobody.",
+};
+
+pub(crate) const CONNECTIONS_MAX: Setting = Setting {
+    name: "connections_max",
+    flag: Some("connections-max"),
+    variable: "KEYWARD_CONNECTIONS_MAX",
+    form: Form::Count(Range { min: 1, max: 1_000_000 }),
+    default: Some("1024"),
+    doc: "Most connections at one time",
+    extremes: "One more waits until another ends. Each needs a file descriptor: keep it below \
+               `ulimit -n`.",
+};
+
+pub(crate) const HEADER_TIMEOUT: Setting = Setting {
+    name: "header_timeout",
+    flag: Some("header-timeout"),
+    variable: "KEYWARD_HEADER_TIMEOUT",
+    form: Form::Duration(Range { min: 100, max: 300_000 }),
+    default: Some("5s"),
+    doc: "How long a request's line and headers may take to arrive",
+    extremes: "Too short cuts off slow callers; long lets idle ones hold connections.",
+};
+
+pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
+    name: "request_timeout",
+    flag: Some("request-timeout"),
+    variable: "KEYWARD_REQUEST_TIMEOUT",
+    form: Form::Duration(Range { min: 100, max: 3_600_000 }),
+    default: Some("30s"),
+    doc: "How long reading a request's body and answering it may take together",
+    extremes: "A request that takes longer is given up; a change that was under way may have \
+               happened.",
+};
+
+pub(crate) const STOP_WITHIN: Setting = Setting {
+    name: "stop_within",
+    flag: Some("stop-within"),
+    variable: "KEYWARD_STOP_WITHIN",
+    form: Form::Duration(Range { min: 0, max: 600_000 }),
+    default: Some("10s"),
+    doc: "How long running requests may take to end when the program is told to stop",
+    extremes: "`0s` cuts them off at once. Usage counts are flushed either way. Keep it below the \
+               time after which your supervisor kills.",
+};
+
+pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
+    name: "failures_per_minute",
+    flag: Some("failures-per-minute"),
+    variable: "KEYWARD_FAILURES_PER_MINUTE",
+    form: Form::Count(Range { min: 0, max: 1_000_000 }),
+    default: Some("6000"),
+    doc: "Most requests with an invalid key that are answered a minute, over all callers",
+    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. 0 is no \
+               limit.",
+};
+
+pub(crate) const LOG: Setting = Setting {
+    name: "log",
+    flag: Some("log"),
+    variable: "KEYWARD_LOG",
+    form: Form::Text("FILTER"),
+    default: Some("info"),
+    doc: "Which log lines are written: a level, or a filter such as `warn,keyward=debug`",
+    extremes: "`off` writes none. `trace` writes very much. No level writes a key.",
+};
+
+pub(crate) const LOG_FORMAT: Setting = Setting {
+    name: "log_format",
+    flag: Some("log-format"),
+    variable: "KEYWARD_LOG_FORMAT",
+    form: Form::Text("human|json"),
+    default: Some("human"),
+    doc: "How log lines look: `human`, or `json` with one object a line",
+    extremes: "Both go to standard error.",
+};
