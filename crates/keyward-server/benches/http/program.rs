@@ -1,0 +1,72 @@
+//! The real program, as a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-benchmarks";
+
+pub(crate) struct Program {
+    child: Child,
+    /// Kept open, so that the program can go on printing.
+    _stdout: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Program {
+    pub(crate) fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder).env_clear();
+        command.env("ADMIN_API_KEY", ADMIN_KEY).envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        while !greeting.contains("listening") {
+            assert_ne!(stdout.read_line(&mut greeting).unwrap(), 0, "{greeting}");
+        }
+        let address = greeting.split("http://").nth(1).unwrap().trim().parse().unwrap();
+        Self { child, _stdout: stdout, address }
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The status of a guarded request.
+    pub(crate) fn get(&self, path: &str, secret: &str) -> u16 {
+        let (status, _) = self.send("GET", path, &format!("authorization: Bearer {secret}"), "");
+        status
+    }
+
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &str) -> String {
+        let (status, body) = self.send(method, path, &format!("x-admin-key: {ADMIN_KEY}"), body);
+        assert!((200..300).contains(&status), "{status} {body}");
+        body
+    }
+
+    pub(crate) fn issue(&self) -> String {
+        let body = self.admin("POST", "/admin/api-keys", r#"{"name":"bench"}"#);
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        json.get("api_key").unwrap().as_str().unwrap().to_owned()
+    }
+
+    fn send(&self, method: &str, path: &str, header: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n");
+        let length = body.len();
+        let request = format!("{head}{header}\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}

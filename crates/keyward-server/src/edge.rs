@@ -1,0 +1,114 @@
+//! What every request passes first: its host, its id, its time limit, and its keys made invisible.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+use keyward_axum::{Refusal, credentials};
+
+use crate::admin::X_ADMIN_KEY;
+use crate::heads::AmbiguousLength;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Most characters of a request id that a client chooses.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// What the edge needs to know. A clone shares everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    request_timeout: Duration,
+    /// Different in each process, so that ids of two runs do not meet.
+    base: u64,
+    /// Relaxed: each number is given once, in whatever order.
+    count: AtomicU64,
+}
+
+impl Edge {
+    /// An edge that gives each request this long to be read and answered.
+    pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
+        Self(Arc::new(Inner { request_timeout, base, count: AtomicU64::new(0) }))
+    }
+
+    fn next_id(&self) -> String {
+        let count = self.0.count.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}", self.0.base.wrapping_add(count))
+    }
+}
+
+/// The id of a request: the client's, if it sent a decent one, or ours.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Receives a request and sees its answer off.
+pub(crate) async fn receive(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let id = request_id(&request).unwrap_or_else(|| edge.next_id());
+    hide_keys(&mut request);
+    let refusal = malformed(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut answer = match refusal {
+        // What follows on this connection cannot be trusted to begin where it seems to.
+        Some(refusal) => refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response(),
+        None => answer_in_time(request, next, edge.0.request_timeout).await,
+    };
+    let status = answer.status().as_u16();
+    tracing::debug!(%method, path, status, request_id = id, "Answered {method} {path} with {status}");
+    if let Ok(id) = HeaderValue::try_from(id) {
+        answer.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    answer
+}
+
+async fn answer_in_time(request: Request, next: Next, limit: Duration) -> Response {
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
+            .header(CONNECTION, HeaderValue::from_static("close"))
+            .into_response()
+    })
+}
+
+/// What a client gets for a mistake of ours; the log learns which.
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("of another kind"), "A handler panicked");
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
+}
+
+/// Two readers of one message must not see two messages (RFC 9112, sections 3.2 and 6.3).
+fn malformed(request: &Request) -> Option<Refusal> {
+    let bad = |detail| Some(Refusal::new(StatusCode::BAD_REQUEST, detail));
+    let hosts = request.headers().get_all(HOST).iter().count();
+    match hosts {
+        0 if request.version() == Version::HTTP_11 => return bad("Missing Host header"),
+        0 | 1 => {}
+        _ => return bad("More than one Host header"),
+    }
+    if request.extensions().get::<AmbiguousLength>().is_some() {
+        return bad("Content-Length beside Transfer-Encoding");
+    }
+    None
+}
+
+fn hide_keys(request: &mut Request) {
+    credentials::mark_sensitive(request.headers_mut());
+    if let http::header::Entry::Occupied(mut lines) = request.headers_mut().entry(X_ADMIN_KEY) {
+        lines.iter_mut().for_each(|line| line.set_sensitive(true));
+    }
+}
+
+fn request_id(request: &Request) -> Option<String> {
+    let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
+    decent.then(|| id.to_owned())
+}

@@ -1,0 +1,17 @@
+//! The program `keyward`.
+
+mod admin;
+mod app;
+mod cli;
+mod client;
+mod edge;
+mod heads;
+mod listen;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(serve::run)
+}

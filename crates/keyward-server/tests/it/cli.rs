@@ -1,0 +1,218 @@
+//! The client commands, each as a process of its own, against a server that says what it is told.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::thread::{self, JoinHandle};
+
+use tempfile::TempDir;
+
+const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
+
+/// A server that gives these answers, one to a connection, and returns the requests.
+struct Server {
+    url: String,
+    requests: JoinHandle<Vec<String>>,
+}
+
+impl Server {
+    fn answering(answers: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = thread::spawn(move || {
+            let answer = |answer: String| {
+                let (mut connection, _) = listener.accept().unwrap();
+                let request = read_request(&mut connection);
+                connection.write_all(answer.as_bytes()).unwrap();
+                request
+            };
+            answers.into_iter().map(answer).collect()
+        });
+        Self { url, requests }
+    }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    let len = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-type: application/json\r\n\
+         content-length: {len}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn read_request(connection: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let len = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if len.map_or(0, |len| len.parse().unwrap()) <= body.len() {
+                return text;
+            }
+        }
+        let read = connection.read(&mut buffer).unwrap();
+        assert_ne!(read, 0, "the request ended early: {text}");
+        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+}
+
+fn keyward(server: &str, arguments: &[&str]) -> Output {
+    let directory = TempDir::new().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_keyward"))
+        .env_clear()
+        .env("KEYWARD_SERVER", server)
+        .env("ADMIN_API_KEY", ADMIN_KEY)
+        .current_dir(directory.path())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The status, and what was printed, with the server's changing port masked.
+fn story(server: &str, output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let code = output.status.code().unwrap();
+    format!("{out}{err}exit status {code}").replace(server, "http://SERVER")
+}
+
+const ISSUED: &str = r#"{"api_key":"kw_secret","key_id":7,"name":"mobile","tier":"pro","created_at":"2026-01-01T00:00:00.000Z","hint":"kw_secr","scopes":["articles:read"],"expires_at":"2030-01-31T12:00:00.000Z"}"#;
+
+#[test]
+fn issue_sends_what_was_asked_for_and_shows_the_key() {
+    let server = Server::answering(vec![answer("201 Created", "", ISSUED)]);
+    let arguments = ["key", "issue", "--name", "mobile", "--tier", "pro"];
+    let more = ["--scope", "articles:read", "--expires-at", "2030-01-31T12:00:00Z"];
+    let output = keyward(&server.url, &[&arguments[..], &more].concat());
+    insta::assert_snapshot!(story(&server.url, &output));
+
+    let requests = server.requests.join().unwrap();
+    let request = &requests[0];
+    assert!(request.starts_with("POST /admin/api-keys HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains(&format!("x-admin-key: {ADMIN_KEY}\r\n")), "{request}");
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    insta::assert_snapshot!(body, @r#"{"name":"mobile","tier":"pro","scopes":["articles:read"],"expires_at":"2030-01-31T12:00:00Z"}"#);
+}
+
+#[test]
+fn quiet_issue_prints_the_key_alone() {
+    let server = Server::answering(vec![answer("201 Created", "", ISSUED)]);
+    let output = keyward(&server.url, &["key", "issue", "--name", "x", "--quiet"]);
+    assert_eq!(story(&server.url, &output), "kw_secret\nexit status 0");
+}
+
+#[test]
+fn list_follows_the_link_to_the_next_page() {
+    let page = |id: u64| {
+        format!(
+            r#"{{"count":1,"api_keys":[{{"key_id":{id},"name":"n{id}","tier":"basic","state":"active","hint":"kw_abcd","scopes":[],"created_at":"2026-01-01T00:00:00.000Z","expires_at":null,"last_used_at":null}}]}}"#
+        )
+    };
+    let link = "link: </admin/api-keys?limit=100&before=9>; rel=\"next\"\r\n";
+    let answers = vec![answer("200 OK", link, &page(9)), answer("200 OK", "", &page(4))];
+    let server = Server::answering(answers);
+    let output = keyward(&server.url, &["key", "list"]);
+    insta::assert_snapshot!(story(&server.url, &output));
+
+    let requests = server.requests.join().unwrap();
+    assert!(requests[1].starts_with("GET /admin/api-keys?limit=99&before=9 "), "{requests:?}");
+}
+
+#[test]
+fn show_prints_a_key_and_its_usage() {
+    let key = r#"{"key_id":7,"name":"mobile","tier":"pro","state":"active","hint":"kw_abcd","scopes":["a:read","b:*"],"created_at":"2026-01-01T00:00:00.000Z","expires_at":null,"last_used_at":null}"#;
+    let counts =
+        r#""allowed":3,"limited":1,"out_of_scope":0,"suspended":0,"revoked":0,"expired":0"#;
+    let usage = format!(
+        r#"{{"key_id":7,"total":{{{counts}}},"hours":[{{"hour":"2026-01-01T10:00:00.000Z",{counts}}}]}}"#
+    );
+    let answers = vec![answer("200 OK", "", key), answer("200 OK", "", &usage)];
+    let server = Server::answering(answers);
+    let output = keyward(&server.url, &["key", "show", "7"]);
+    insta::assert_snapshot!(story(&server.url, &output));
+}
+
+#[test]
+fn revoke_of_an_unknown_key_ends_with_status_4() {
+    let gone = answer("404 Not Found", "", r#"{"detail":"API key not found"}"#);
+    let server = Server::answering(vec![gone]);
+    let output = keyward(&server.url, &["key", "revoke", "7"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    error: API key not found
+    exit status 4
+    ");
+}
+
+#[test]
+fn revoke_deletes_the_key() {
+    let server = Server::answering(vec!["HTTP/1.1 204 No Content\r\n\r\n".to_owned()]);
+    let output = keyward(&server.url, &["key", "revoke", "7"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Revoked key 7. No request with it is accepted any more.
+    exit status 0
+    ");
+    assert!(server.requests.join().unwrap()[0].starts_with("DELETE /admin/api-keys/7 "));
+}
+
+#[test]
+fn wrong_admin_key_ends_with_what_to_do() {
+    let refused = answer("403 Forbidden", "", r#"{"detail":"Invalid admin key"}"#);
+    let server = Server::answering(vec![refused]);
+    let output = keyward(&server.url, &["key", "list"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    error: the server at http://SERVER refused with 403 Forbidden: Invalid admin key; set ADMIN_API_KEY to the key that the server has
+    exit status 1
+    ");
+}
+
+#[test]
+fn absent_server_ends_with_what_to_do() {
+    // A port that was free a moment ago.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let output = keyward(&url, &["key", "list"]);
+    let story = story(&url, &output);
+    assert!(
+        story.starts_with("error: no server answers at http://SERVER; start one with"),
+        "{story}"
+    );
+    assert!(story.ends_with("exit status 3"), "{story}");
+}
+
+#[test]
+fn a_command_without_admin_key_ends_with_what_to_do() {
+    let output = Command::new(env!("CARGO_BIN_EXE_keyward"))
+        .env_clear()
+        .args(["key", "list"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(story("http://none", &output), @r"
+    error: no admin key; set ADMIN_API_KEY to the key that the server has, or give --admin-key-file FILE
+    exit status 2
+    ");
+}
+
+#[test]
+fn a_broken_feed_does_not_keep_the_others_out() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let rss = "<rss version=\"2.0\"><channel><title>Paper</title><link>https://paper.example/</link>\
+               <description>News</description><item><title>One</title>\
+               <link>https://paper.example/1</link></item></channel></rss>";
+    std::fs::write(path("broken.xml"), "<rss><channel>").unwrap();
+    std::fs::write(path("good.xml"), rss).unwrap();
+    let counts = answer("200 OK", "", r#"{"added":1,"updated":0,"skipped":0}"#);
+    let server = Server::answering(vec![counts]);
+    let feeds = [path("broken.xml"), path("absent.xml"), path("good.xml")];
+    let output = keyward(&server.url, &["articles", "import", &feeds[0], &feeds[1], &feeds[2]]);
+
+    let story = story(&server.url, &output).replace(directory.path().to_str().unwrap(), "DIR");
+    assert!(story.contains("error: DIR/broken.xml:"), "{story}");
+    assert!(story.contains("error: DIR/absent.xml: cannot be read: "), "{story}");
+    assert!(story.ends_with("exit status 1"), "{story}");
+    let total = story.lines().find(|line| line.starts_with("total")).unwrap();
+    assert_eq!(total.split_whitespace().collect::<Vec<_>>(), ["total", "1", "0", "0"]);
+    let requests = server.requests.join().unwrap();
+    assert!(requests[0].contains("https://paper.example/1"), "{requests:?}");
+}

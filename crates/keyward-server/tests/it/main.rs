@@ -1,0 +1,10 @@
+//! The one integration-test binary.
+
+#![cfg(test)] // Tells Clippy that helpers here are test code too.
+
+mod admin;
+mod cli;
+mod server;
+mod settings;
+mod survive;
+mod wire;

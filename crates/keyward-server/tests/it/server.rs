@@ -1,0 +1,210 @@
+//! The real program as a child process, and a client that sends whatever bytes a test wants.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The admin key of every server in these tests.
+pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
+/// How long a test waits for an answer before it fails rather than hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on a free port, with its database in a folder of the test's.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) greeting: String,
+}
+
+impl Server {
+    pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[("ADMIN_API_KEY", ADMIN_KEY)])
+    }
+
+    pub(crate) fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command(folder, environment).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        // The last line of the greeting is a command to type.
+        while !greeting.contains("  curl ") && !greeting.contains("  cargo run ") {
+            assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "it ended: {greeting}");
+        }
+        let listening = greeting.split("http://").nth(1).unwrap();
+        let address = listening.split_whitespace().next().unwrap().parse().unwrap();
+        child.stdout = Some(lines.into_inner());
+        Self { child, address, greeting }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and then what it printed to standard error.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut errors = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut errors).unwrap();
+        }
+        (self.child.wait().unwrap(), errors)
+    }
+
+    /// Reads standard error to its end on another thread, so that a long log does not block the
+    /// server.
+    pub(crate) fn read_log(&mut self) -> JoinHandle<String> {
+        let mut stderr = self.child.stderr.take().unwrap();
+        thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        })
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        self.connect().send(method, path, headers, body)
+    }
+
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.send(method, path, &[&format!("x-admin-key: {ADMIN_KEY}")], body)
+    }
+
+    /// Issues a key and returns its id and secret.
+    pub(crate) fn issue(&self, name: &str) -> (u64, String) {
+        let answer = self.admin("POST", "/admin/api-keys", &format!(r#"{{"name":"{name}"}}"#));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        issued(&answer)
+    }
+
+    pub(crate) fn get(&self, path: &str, secret: &str) -> Answer {
+        self.send("GET", path, &[&format!("authorization: Bearer {secret}")], "")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test that failed must not leave a server behind; one that ended is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The program in this folder, with this environment and nothing else of Keyward's.
+pub(crate) fn command(folder: &Path, environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder);
+    command.env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn issued(answer: &Answer) -> (u64, String) {
+    let json = answer.json();
+    (json["key_id"].as_u64().unwrap(), json["api_key"].as_str().unwrap().to_owned())
+}
+
+/// A connection that is kept open from request to request.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// Status and body on one line.
+    pub(crate) fn brief(&self) -> String {
+        format!("{} {}", self.status, self.body)
+    }
+}
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> Answer {
+        self.try_send(method, path, headers, body).expect("the server answers")
+    }
+
+    /// `None` if the connection ended before a whole answer came.
+    pub(crate) fn try_send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> Option<Answer> {
+        let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{lines}");
+        let request = format!("{head}content-length: {length}\r\n\r\n{body}");
+        self.write(request.as_bytes())?;
+        self.read()
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Option<()> {
+        self.stream.get_mut().write_all(bytes).ok()
+    }
+
+    pub(crate) fn read(&mut self) -> Option<Answer> {
+        let status = self.line()?.split(' ').nth(1)?.parse().ok()?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(": ") else { break };
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let answer = Answer { status, headers, body: String::new() };
+        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).ok()?;
+        Some(Answer { body: String::from_utf8(body).unwrap(), ..answer })
+    }
+
+    /// Whether the server closes the connection without another byte.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.stream.read_line(&mut line).ok()?;
+        (read != 0).then(|| line.trim_end().to_owned())
+    }
+}

@@ -1,0 +1,157 @@
+//! What was answered survives: `kill -9`, an orderly stop, and a second process.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tempfile::tempdir;
+
+use crate::server::{ADMIN_KEY, Connection, Server, command, issued};
+
+const CALLERS: usize = 64;
+const ROUNDS: usize = 20;
+/// Answers after which the server is killed, in the middle of whatever it does.
+const ANSWERS: usize = 400;
+
+/// Whether a key must work: `false` once its revocation was answered. A key whose revocation was
+/// asked for and not answered may do either, so it is not in here.
+type Known = Mutex<HashMap<String, bool>>;
+
+#[test]
+fn what_was_answered_survives_kill_9_twenty_times() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_FAILURES_PER_MINUTE", "0")];
+    let mut all = HashMap::new();
+    for round in 0..ROUNDS {
+        let server = Server::start_with(folder.path(), &environment);
+        check(&server, &all);
+        let known = Known::default();
+        let answers = AtomicUsize::new(0);
+        let address = server.address;
+        thread::scope(|scope| {
+            for _ in 0..CALLERS {
+                scope.spawn(|| issue_and_revoke(address, &known, &answers));
+            }
+            while answers.load(Ordering::Relaxed) < ANSWERS {
+                thread::yield_now();
+            }
+            server.kill();
+        });
+        let known = known.into_inner().unwrap();
+        assert!(!known.is_empty(), "round {round} issued nothing");
+        all.extend(known);
+    }
+    let server = Server::start_with(folder.path(), &environment);
+    check(&server, &all);
+    assert!(all.values().any(|works| !works), "nothing was revoked, so nothing was shown");
+}
+
+/// Issues keys, and revokes every other one, until the connection breaks.
+fn issue_and_revoke(address: SocketAddr, known: &Known, answers: &AtomicUsize) {
+    let admin_key = format!("x-admin-key: {ADMIN_KEY}");
+    let mut connection = Connection::open(address);
+    for number in 0.. {
+        let body = r#"{"name":"survivor"}"#;
+        let answer = connection.try_send("POST", "/admin/api-keys", &[&admin_key], body);
+        let Some(answer) = answer else { return };
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let (id, secret) = issued(&answer);
+        known.lock().unwrap().insert(secret.clone(), true);
+        answers.fetch_add(1, Ordering::Relaxed);
+        if number % 2 == 0 {
+            continue;
+        }
+        known.lock().unwrap().remove(&secret);
+        let path = format!("/admin/api-keys/{id}");
+        let Some(answer) = connection.try_send("DELETE", &path, &[&admin_key], "") else { return };
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        known.lock().unwrap().insert(secret, false);
+        answers.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn check(server: &Server, all: &HashMap<String, bool>) {
+    let mut connection = server.connect();
+    for (secret, works) in all {
+        let key = format!("x-api-key: {secret}");
+        let status = connection.send("GET", "/articles?limit=1", &[&key], "").status;
+        assert_eq!(status, if *works { 200 } else { 401 });
+    }
+}
+
+#[test]
+fn an_orderly_stop_loses_no_count() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_FLUSH_EVERY", "1m")];
+    let server = Server::start_with(folder.path(), &environment);
+    let (id, secret) = server.issue("counted");
+    for _ in 0..9 {
+        assert_eq!(server.get("/articles", &secret).status, 200);
+    }
+    let (status, errors) = server.stop();
+    assert!(status.success(), "{errors}");
+    let server = Server::start(folder.path());
+    let usage = server.admin("GET", &format!("/admin/api-keys/{id}/usage"), "").json();
+    assert_eq!(usage["total"]["allowed"], 9);
+    let key = server.admin("GET", &format!("/admin/api-keys/{id}"), "").json();
+    assert!(key["last_used_at"].is_string(), "{key}");
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_file() {
+    let folder = tempdir().unwrap();
+    let first = Server::start(folder.path());
+    let second = command(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY)]).output().unwrap();
+    let errors = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success());
+    assert!(errors.contains("keyward.db"), "{errors}");
+    assert!(errors.contains(&first.address.to_string()), "{errors}");
+    assert_eq!(first.send("GET", "/readyz", &[], "").status, 200);
+}
+
+#[test]
+fn parallel_requests_never_pass_a_limit() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let limits = r#"{"limits":[{"name":"requests","amount":50,"per":"1h","burst":50}]}"#;
+    assert_eq!(server.admin("PUT", "/admin/tiers/basic", limits).status, 200);
+    let (_, secret) = server.issue("eager");
+    let statuses = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| {
+                let status = server.get("/articles", &secret).status;
+                statuses.lock().unwrap().push(status);
+            });
+        }
+    });
+    let statuses = statuses.into_inner().unwrap();
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(200), count(429)), (50, 150));
+}
+
+#[test]
+fn no_secret_is_in_the_log_or_the_files() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LOG", "trace")];
+    let mut server = Server::start_with(folder.path(), &environment);
+    let log = server.read_log();
+    let (id, secret) = server.issue("quiet");
+    assert_eq!(server.get("/articles", &secret).status, 200);
+    assert_eq!(server.get("/articles?limit=zzz", &secret).status, 422);
+    let body = format!(r#"{{"name":"x","api_key":"{ADMIN_KEY}"}}"#);
+    assert_eq!(server.admin("POST", "/admin/api-keys", &body.replace(ADMIN_KEY, "y")).status, 422);
+    assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
+    assert_eq!(server.get("/articles", &secret).status, 401);
+    assert!(server.stop().0.success());
+    let log = log.join().unwrap();
+    assert!(log.contains("/admin/api-keys"), "the log is empty, so it shows nothing");
+    let part = &secret[8..];
+    assert!(!log.contains(part) && !log.contains(ADMIN_KEY), "a secret is in the log");
+    for file in folder.path().read_dir().unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(part.len()).any(|window| window == part.as_bytes()));
+    }
+}

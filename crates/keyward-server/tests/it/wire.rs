@@ -1,0 +1,110 @@
+//! Bad input on the wire: every request gets an answer, and nobody can hold the server.
+
+use tempfile::tempdir;
+
+use crate::server::{ADMIN_KEY, Server};
+
+/// The status that these bytes get on a connection of their own.
+fn status(server: &Server, bytes: &[u8]) -> u16 {
+    let mut connection = server.connect();
+    connection.write(bytes).unwrap();
+    connection.read().map_or(0, |answer| answer.status)
+}
+
+#[test]
+fn ambiguous_requests_are_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let check = |bytes: &[u8], expected| {
+        assert_eq!(status(&server, bytes), expected, "{}", String::from_utf8_lossy(bytes));
+    };
+    check(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", 200);
+    check(b"GET /healthz HTTP/1.1\r\n\r\n", 400);
+    check(b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400);
+    check(b"GET /healthz HTTP/1.0\r\n\r\n", 200);
+    let post = "POST /admin/api-keys HTTP/1.1\r\nhost: a\r\n";
+    let both = "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    check(format!("{post}{both}").as_bytes(), 400);
+    let reversed = "transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n";
+    check(format!("{post}{reversed}").as_bytes(), 400);
+    let admin = format!("x-admin-key: {ADMIN_KEY}\r\n");
+    let chunks = "transfer-encoding: chunked\r\n\r\nc\r\n{\"name\":\"x\"}\r\n0\r\n\r\n";
+    check(format!("{post}{admin}{chunks}").as_bytes(), 201);
+}
+
+#[test]
+fn odd_headers_get_an_answer() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let get = |line: &[u8]| {
+        let mut bytes = b"GET /articles HTTP/1.1\r\nhost: a\r\n".to_vec();
+        bytes.extend_from_slice(line);
+        bytes.extend_from_slice(b"\r\n\r\n");
+        status(&server, &bytes)
+    };
+    assert_eq!(get(b"authorization: Bearer k\xc3\xa9y-of-nobody"), 401);
+    assert_eq!(get(b"x-api-key: \xff\xff\xff"), 401);
+    assert_eq!(get(b"authorization: Bearer a\0b"), 400);
+    assert_eq!(get(b"authorization: Bearer abcdefgh\r\nauthorization: Bearer abcdefgh"), 400);
+    assert_eq!(get(format!("authorization: Bearer {}", "k".repeat(513)).as_bytes()), 401);
+    assert_eq!(get(format!("authorization: Bearer {}", "k".repeat(15_000)).as_bytes()), 401);
+    assert_eq!(get(format!("authorization: Bearer {}", "k".repeat(17_000)).as_bytes()), 431);
+    assert_eq!(status(&server, b"\x16\x03\x01 this is TLS\r\n\r\n"), 400);
+}
+
+#[test]
+fn unknown_routes_and_methods_are_answered_as_the_contract_says() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let unknown = server.send("GET", "/nothing", &[], "");
+    assert_eq!(unknown.brief(), r#"404 {"detail":"Not Found"}"#);
+    assert_eq!(unknown.header("content-type"), Some("application/json"));
+    let method = server.send("PATCH", "/articles", &[], "");
+    assert_eq!(method.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
+    assert_eq!(method.header("allow"), Some("GET,HEAD"));
+    let problem = server.send("GET", "/nothing", &["accept: application/problem+json"], "");
+    assert_eq!(problem.header("content-type"), Some("application/problem+json"));
+    assert_eq!(problem.json()["detail"], "Not Found");
+}
+
+#[test]
+fn a_body_is_bounded() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(64 * 1024));
+    let answer = server.admin("POST", "/admin/api-keys", &large);
+    assert_eq!(answer.brief(), r#"413 {"detail":"Content Too Large"}"#);
+}
+
+#[test]
+fn slow_and_idle_clients_are_let_go() {
+    let folder = tempdir().unwrap();
+    let environment = [
+        ("ADMIN_API_KEY", ADMIN_KEY),
+        ("KEYWARD_HEADER_TIMEOUT", "100ms"),
+        ("KEYWARD_REQUEST_TIMEOUT", "300ms"),
+        ("KEYWARD_CONNECTIONS_MAX", "2"),
+    ];
+    let server = Server::start_with(folder.path(), &environment);
+    let mut silent = server.connect();
+    let mut slow = server.connect();
+    slow.write(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
+    // Both places are taken; this one is served as soon as they are free.
+    assert_eq!(server.send("GET", "/healthz", &[], "").status, 200);
+    assert!(silent.is_closed());
+    assert!(slow.is_closed());
+    let mut half = server.connect();
+    let head = format!("POST /admin/api-keys HTTP/1.1\r\nhost: a\r\nx-admin-key: {ADMIN_KEY}\r\n");
+    half.write(format!("{head}content-length: 50\r\n\r\n{{").as_bytes()).unwrap();
+    assert_eq!(half.read().unwrap().status, 408);
+}
+
+#[test]
+fn an_answer_carries_the_id_of_its_request() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let mine = server.send("GET", "/healthz", &["x-request-id: mine-1"], "");
+    assert_eq!(mine.header("x-request-id"), Some("mine-1"));
+    let indecent = server.send("GET", "/healthz", &["x-request-id: a b\"c"], "");
+    assert_eq!(indecent.header("x-request-id").map(str::len), Some(16));
+}
