@@ -83,7 +83,7 @@ struct Connection {
         value_parser = ServerUrl::parse
     )]
     server: ServerUrl,
-    /// A file with the admin key; otherwise the variable ADMIN_API_KEY has it
+    /// A file with the admin key; otherwise the variable `ADMIN_API_KEY` has it
     #[arg(long, value_name = "FILE")]
     admin_key_file: Option<PathBuf>,
 }

@@ -18,6 +18,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Most bytes of an answer that are read. A key's whole usage is below 1 MiB.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// What to do when nobody knows whether a change was made.
+const CHECK_FIRST: &str =
+    "the change may have been made all the same: look with `keyward key list` before you repeat it";
+
 /// A server whose admin routes we may use.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -82,13 +86,12 @@ pub(crate) enum ClientError {
         cause: Box<ureq::Error>,
     },
     /// The connection ended before the answer did, so nobody knows.
-    #[error(
-        "the connection to {server} broke before the answer came; a change may have been made all \
-         the same: look with `keyward key list` before you repeat it"
-    )]
+    #[error("the connection to {server} broke before the answer came; {advice}")]
     Broken {
         /// Where we asked.
         server: String,
+        /// What to do.
+        advice: &'static str,
         /// What the connection said.
         #[source]
         cause: Box<ureq::Error>,
@@ -146,7 +149,7 @@ impl Client {
     ///
     /// Returns [`ClientError`] unless the server granted it.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, ClientError> {
-        self.send(Method::GET, path, None)
+        self.send(&Method::GET, path, None)
     }
 
     /// Asks for a change, with a body.
@@ -156,7 +159,7 @@ impl Client {
     /// Returns [`ClientError`] unless the server granted it. Only after
     /// [`ClientError::Broken`] the change may have been made all the same.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
-        self.send(Method::POST, path, Some(body))
+        self.send(&Method::POST, path, Some(body))
     }
 
     /// Asks for an end to something.
@@ -165,12 +168,12 @@ impl Client {
     ///
     /// As for [`Client::post`].
     pub(crate) fn delete(&self, path: &str) -> Result<Answer, ClientError> {
-        self.send(Method::DELETE, path, None)
+        self.send(&Method::DELETE, path, None)
     }
 
     fn send(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, ClientError> {
@@ -188,9 +191,9 @@ impl Client {
             Ok(request) => self.agent.run(request),
             Err(error) => Err(ureq::Error::from(error)),
         };
-        let mut response = sent.map_err(|error| self.explain(error))?;
+        let mut response = sent.map_err(|error| self.explain(method, error))?;
         let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let bytes = read.map_err(|error| self.explain(error))?;
+        let bytes = read.map_err(|error| self.explain(method, error))?;
 
         let status = response.status();
         let json = if bytes.is_empty() { Some(Value::Null) } else { parse(&bytes) };
@@ -204,22 +207,27 @@ impl Client {
         Ok(Answer { body, next_before: link.and_then(next_before) })
     }
 
-    fn explain(&self, error: ureq::Error) -> ClientError {
+    fn explain(&self, method: &Method, error: ureq::Error) -> ClientError {
         let server = self.server.0.clone();
-        let never_connected = match &error {
-            ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-            ureq::Error::Timeout(step) => {
-                matches!(step, ureq::Timeout::Resolve | ureq::Timeout::Connect)
-            }
-            error => {
-                matches!(error, ureq::Error::HostNotFound | ureq::Error::ConnectionFailed)
-            }
-        };
+        let was_turned_away = matches!(
+            &error,
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused
+        );
+        let found_nobody = matches!(
+            error,
+            ureq::Error::HostNotFound
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        );
         let cause = Box::new(error);
-        if never_connected {
+        if was_turned_away || found_nobody {
             ClientError::Unreachable { server, cause }
         } else {
-            ClientError::Broken { server, cause }
+            let advice = match *method {
+                Method::GET => "try again",
+                _ => CHECK_FIRST,
+            };
+            ClientError::Broken { server, advice, cause }
         }
     }
 
@@ -245,8 +253,10 @@ impl Client {
     }
 }
 
-/// Fetches a feed of at most `len_max` bytes. No admin key goes with it, redirects are followed, and a proxy is used if the
-/// environment names one.
+/// Fetches a feed of at most `len_max` bytes.
+///
+/// No admin key goes with it, redirects are followed, and a proxy is used if the environment
+/// names one.
 pub(crate) fn fetch_feed(url: &str, len_max: usize) -> Result<Vec<u8>, Box<ureq::Error>> {
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_WITHIN))
@@ -266,7 +276,7 @@ fn detail_text(detail: &Value) -> String {
     match detail {
         Value::String(text) => text.clone(),
         Value::Array(faults) => faults.iter().map(fault_text).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => detail.to_string(),
     }
 }
 

@@ -49,7 +49,11 @@ impl Edge {
 pub(crate) struct RequestId(pub(crate) String);
 
 /// Receives a request and sees its answer off.
-pub(crate) async fn receive(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn receive(
+    State(edge): State<Edge>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = request_id(&request).unwrap_or_else(|| edge.next_id());
     hide_keys(&mut request);
     let refusal = malformed(&request);
@@ -57,7 +61,9 @@ pub(crate) async fn receive(State(edge): State<Edge>, mut request: Request, next
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut answer = match refusal {
         // What follows on this connection cannot be trusted to begin where it seems to.
-        Some(refusal) => refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response(),
+        Some(refusal) => {
+            refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
+        }
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     let status = answer.status().as_u16();
@@ -77,6 +83,7 @@ async fn answer_in_time(request: Request, next: Next, limit: Duration) -> Respon
 }
 
 /// What a client gets for a mistake of ours; the log learns which.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

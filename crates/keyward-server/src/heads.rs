@@ -110,7 +110,8 @@ fn summary(headers: &[httparse::Header<'_>]) -> (Head, u64) {
     let is = |header: &httparse::Header<'_>, name| header.name.eq_ignore_ascii_case(name);
     let chunked = headers.iter().any(|header| is(header, "transfer-encoding"));
     let length = headers.iter().find(|header| is(header, "content-length"));
-    let bytes = length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
+    let bytes =
+        length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
     (Head { ambiguous: chunked && length.is_some(), chunked }, bytes.unwrap_or(0))
 }
 
@@ -199,7 +200,10 @@ mod tests {
     #[test]
     fn a_length_beside_chunks_is_seen_in_either_order() {
         check("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[CHUNKED]);
-        check("POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", &[BOTH]);
+        check(
+            "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+            &[BOTH],
+        );
         check("POST / HTTP/1.1\r\ntransfer-encoding: x\r\ncontent-length: 4\r\n\r\n", &[BOTH]);
     }
 

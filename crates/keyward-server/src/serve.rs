@@ -118,7 +118,10 @@ fn greet(
         writeln!(out, "  keyward key issue --name my-first-key")?;
         writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {address}/articles")?;
     } else {
-        writeln!(out, "\nADMIN_API_KEY is not set, so no key can be issued or revoked. Stop, then:")?;
+        writeln!(
+            out,
+            "\nADMIN_API_KEY is not set, so no key can be issued or revoked. Stop, then:"
+        )?;
         writeln!(out, "  export ADMIN_API_KEY=$(openssl rand -hex 32)")?;
         writeln!(out, "  cargo run --release -- serve")?;
     }

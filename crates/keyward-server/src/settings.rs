@@ -5,6 +5,9 @@
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
 mod admin_key;
+mod environment;
+mod file;
+mod flags;
 mod given;
 #[cfg(test)]
 mod page;
@@ -21,7 +24,9 @@ use keyward::key::Prefix;
 use thiserror::Error;
 
 pub(crate) use admin_key::AdminKey;
-pub(crate) use given::{Environment, Flags, read_key_file};
+pub(crate) use environment::Environment;
+pub(crate) use file::read_key_file;
+pub(crate) use flags::Flags;
 pub(crate) use table::SERVER_VARIABLE;
 
 use given::Given;

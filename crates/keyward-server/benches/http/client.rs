@@ -36,7 +36,12 @@ pub(crate) struct Load {
 
 impl Load {
     /// Sends the request on all connections, each as soon as the answer before it is there.
-    pub(crate) fn run(address: SocketAddr, process: u32, request: &Request, time: Duration) -> Self {
+    pub(crate) fn run(
+        address: SocketAddr,
+        process: u32,
+        request: &Request,
+        time: Duration,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (begin, cpu) = (Instant::now(), cpu_seconds(process));
         let requests: u64 = runtime.block_on(async {

@@ -6,7 +6,6 @@
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop at once")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-#![expect(clippy::panic, reason = "a benchmark that cannot run should stop at once")]
 
 mod client;
 mod hello;

@@ -147,9 +147,8 @@ fn read_expiry(members: &mut Members) -> Option<Option<UnixMillis>> {
             return None;
         }
     };
-    let millis = text.parse::<Timestamp>().ok().and_then(|at| {
-        u64::try_from(at.as_millisecond()).ok()
-    });
+    let millis =
+        text.parse::<Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
     if millis.is_none() {
         let message = "Input should be a valid datetime in RFC 3339, such as 2030-01-31T12:00:00Z";
         members.fault(Fault::new("datetime_parsing", place, message).input(text));
@@ -190,7 +189,8 @@ pub(crate) async fn list_keys(
     keys.truncate(max as usize);
     let mut headers = HeaderMap::new();
     if let Some(last) = keys.last().filter(|_| more) {
-        let next = format!("</admin/api-keys?limit={limit}&before={}>; rel=\"next\"", last.record.id);
+        let next =
+            format!("</admin/api-keys?limit={limit}&before={}>; rel=\"next\"", last.record.id);
         headers.extend(HeaderValue::try_from(next).ok().map(|next| (LINK, next)));
     }
     let keys: Vec<_> = keys.iter().map(KeyView::of).collect();

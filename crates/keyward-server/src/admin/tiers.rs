@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{audit, broken, read_body};
 
-/// `GET /admin/tiers`: all tiers, by name.
+/// `GET /admin/tiers`: all tiers, in the order in which they were made.
 pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<Value>, Refusal> {
     let tiers = guard.gate().store().tiers().await.map_err(broken)?;
     let views: Vec<_> = tiers.iter().map(view).collect();
@@ -40,7 +40,8 @@ pub(crate) async fn put_tier(
     })?;
     let tier = TierRecord { name, limits: read_limits(&body)? };
     let view = view(&tier);
-    let created = guard.put_tier(tier, audit(&guard, &parts.extensions)).await.map_err(refuse_put)?;
+    let created =
+        guard.put_tier(tier, audit(&guard, &parts.extensions)).await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view)))
 }
@@ -124,9 +125,7 @@ fn read_count(members: &mut Members, name: &str, max: u32) -> Option<NonZeroU32>
     let fault = |kind, message: String| Fault::new(kind, place, message).input(value.clone());
     let number = value.as_f64().filter(|number| number.fract() == 0.0);
     let count = match (number, value.as_u64()) {
-        (None, _) => {
-            Err(fault("int_type", "Input should be a valid integer".to_owned()))
-        }
+        (None, _) => Err(fault("int_type", "Input should be a valid integer".to_owned())),
         (Some(_), Some(count @ 1..)) if count <= u64::from(max) => {
             Ok(u32::try_from(count).ok().and_then(NonZeroU32::new))
         }

@@ -74,10 +74,26 @@ impl Form {
 
 fn duration_text(millis: u64) -> String {
     let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let unit = units.into_iter().find(|(_, size)| 0 < millis && millis % size == 0);
+    let unit = units.into_iter().find(|(_, size)| 0 < millis && millis.is_multiple_of(*size));
     match unit {
         Some((word, size)) => format!("{}{word}", millis / size),
         None => format!("{millis}ms"),
+    }
+}
+
+/// How alike two names must be for one to be suggested for the other, from 0 to 1.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// Names the known name that looks most like `unknown`, or says where to find them all.
+pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) -> String {
+    // The prefix would make all variables look alike.
+    let bare = |name: &str| name.trim_start_matches("KEYWARD_").to_lowercase();
+    let unknown = bare(unknown);
+    let likeness = |name: &str| strsim::jaro_winkler(&unknown, &bare(name));
+    let nearest = known.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest.filter(|(likeness, _)| LIKENESS_MIN <= *likeness) {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => "`keyward serve --help` lists those there are".to_owned(),
     }
 }
 

@@ -166,7 +166,8 @@ fn tiers_that_do_not_fit_are_refused() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let limit = |amount: &str, per: &str, burst: &str| {
-        let limit = format!(r#"{{"name":"requests","amount":{amount},"per":{per},"burst":{burst}}}"#);
+        let limit =
+            format!(r#"{{"name":"requests","amount":{amount},"per":{per},"burst":{burst}}}"#);
         server.admin("PUT", "/admin/tiers/basic", &format!(r#"{{"limits":[{limit}]}}"#)).brief()
     };
     let answers = [

@@ -166,6 +166,15 @@ fn wrong_admin_key_ends_with_what_to_do() {
 }
 
 #[test]
+fn a_lost_answer_to_a_change_says_that_it_may_have_been_made() {
+    let server = Server::answering(vec![String::new()]);
+    let output = keyward(&server.url, &["key", "revoke", "7"]);
+    let story = story(&server.url, &output);
+    assert!(story.contains("the change may have been made all the same"), "{story}");
+    assert!(story.ends_with("exit status 3"), "{story}");
+}
+
+#[test]
 fn absent_server_ends_with_what_to_do() {
     // A port that was free a moment ago.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
