@@ -34,14 +34,12 @@ impl Failures {
     /// Allows this many failures a minute and address, and as many at once; `None` is no limit.
     #[must_use]
     pub fn new(per_minute: Option<NonZeroU32>) -> Self {
-        let limit = |amount| {
-            let amount = NonZeroU32::min(amount, NonZeroU32::MIN.saturating_add(999_999_999));
-            Limit::new("failures", amount, Duration::from_secs(60), amount)
-                .expect("an amount of at most 10^9 in a minute is in bounds")
-        };
-        let limits = Limits::new(per_minute.map(limit).into_iter().collect());
+        let limit = per_minute.and_then(|amount| {
+            // More than the most that a limit can allow is as good as no limit.
+            Limit::new("failures", amount, Duration::from_secs(60), amount).ok()
+        });
         Self {
-            limits: limits.expect("one limit is in bounds"),
+            limits: Limits::of(limit),
             meters: (0..METERS).map(|_| Meter::default()).collect(),
             hasher: RandomState::new(),
         }

@@ -90,7 +90,7 @@ pub fn caller(name: &str, scopes: &[&str]) -> Caller {
     let secret = Secret::generate(&Prefix::default()).expect("the system gives randomness");
     let presented = Presented::parse(secret.expose()).expect("what is generated can be presented");
     let id = KeyId::new(1).expect("1 is an id");
-    let limits = Limits::new(Vec::new()).expect("no limits are in bounds");
+    let limits = Limits::of(None);
     let tier = Arc::new(Tier::new(key.tier.clone(), limits));
     let index = Index::default();
     index.insert(Entry::new(Digest::of(presented), key.record(id), tier));

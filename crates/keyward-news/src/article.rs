@@ -134,7 +134,6 @@ fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_str(&Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn optional_rfc3339<S: Serializer>(
     at: &Option<UnixMillis>,
     serializer: S,

@@ -18,8 +18,8 @@ use crate::workers::{Asked, Workers};
 /// Threads that read. Two, because a page costs some microseconds and cores have other work.
 const READERS: usize = 2;
 
-/// Most questions that wait for a reader. At 50 µs each, the last one waits for some 25 ms.
-const READS_WAITING_MAX: usize = 1_024;
+/// Most questions that wait for a reader. At 50 µs each, the last one waits for some 100 ms.
+const READS_WAITING_MAX: usize = 4_096;
 
 /// Most batches that wait for the writer. At 6 MB each, they take up to 50 MB.
 const WRITES_WAITING_MAX: usize = 8;

@@ -1,10 +1,10 @@
 //! Reading the body of an import, with every fault found at once.
 
 use jiff::Timestamp;
-use keyward_axum::Refusal;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
-use serde_json::{Value, json};
+use keyward_axum::keyward::UnixMillis;
+use serde_json::{Map, Value, json};
 
 use crate::article::{
     BATCH_MAX, CATEGORY_DEFAULT, CATEGORY_MAX, DESCRIPTION_MAX, GUID_MAX, NewArticle, SOURCE_MAX,
@@ -22,25 +22,26 @@ const TIME_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// Returns the 422 to answer with if anything in it does not fit.
-pub(crate) fn read(body: &[u8]) -> Result<Vec<NewArticle>, Refusal> {
-    let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
+/// Returns the faults if anything in it does not fit.
+pub(crate) fn read(body: Map<String, Value>) -> Result<Vec<NewArticle>, Vec<Fault>> {
+    let mut members = Members::new(vec!["body".into()], body);
     let mut batch = Vec::new();
-    let mut faults = Vec::new();
     if let Some(value) = members.take_required("articles") {
-        match list(value, members.place("articles")) {
-            Ok(values) => faults = read_all(values, &members.place("articles"), &mut batch),
-            Err(fault) => faults.push(fault),
-        }
+        let faults = match list(value, members.place("articles")) {
+            Ok(values) => read_all(values, &members.place("articles"), &mut batch),
+            Err(faults) => faults,
+        };
+        faults.into_iter().for_each(|fault| members.fault(fault));
     }
-    faults.into_iter().for_each(|fault| members.fault(fault));
     let faults = members.finish();
-    if faults.is_empty() { Ok(batch) } else { Err(Refusal::unprocessable(faults)) }
+    if faults.is_empty() { Ok(batch) } else { Err(faults) }
 }
 
-fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Fault> {
+fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Vec<Fault>> {
     let Value::Array(values) = value else {
-        return Err(Fault::new("list_type", place, "Input should be a valid list").input(value));
+        return Err(vec![
+            Fault::new("list_type", place, "Input should be a valid list").input(value),
+        ]);
     };
     if BATCH_MAX < values.len() {
         let len = values.len();
@@ -48,7 +49,7 @@ fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Fault> {
             format!("List should have at most {BATCH_MAX} items after validation, not {len}");
         let context =
             json!({ "field_type": "List", "max_length": BATCH_MAX, "actual_length": len });
-        return Err(Fault::new("too_long", place, message).input(values).context(context));
+        return Err(vec![Fault::new("too_long", place, message).input(values).context(context)]);
     }
     Ok(values)
 }
@@ -121,7 +122,7 @@ fn url(members: &mut Members) -> Option<String> {
     members.ok(url)
 }
 
-fn published_at(members: &mut Members) -> Option<keyward_axum::keyward::UnixMillis> {
+fn published_at(members: &mut Members) -> Option<UnixMillis> {
     let text = optional(members, "published_at", 1, TIME_MAX)?;
     let at = text.parse::<Timestamp>().ok().and_then(|at| unix_millis(at.as_millisecond()));
     let at = at.ok_or_else(|| {

@@ -92,7 +92,7 @@ pub fn read(name: &str, bytes: &[u8], now: UnixMillis) -> Result<Vec<NewArticle>
         FeedError::Broken { name: name(), place: place(bytes, lines.get(), &cause), cause }
     })?;
     let source = source(&feed).ok_or_else(|| FeedError::Nameless { name: name() })?;
-    Ok(feed.entries.into_iter().filter_map(|entry| article(entry, &source, now)).collect())
+    Ok(feed.entries.iter().filter_map(|entry| article(entry, &source, now)).collect())
 }
 
 /// Gives one line at a time, so that the parser's place is known when it gives up.
@@ -120,7 +120,7 @@ impl Read for Lines<'_> {
 fn place(bytes: &[u8], lines_given: usize, cause: &ParseFeedError) -> Place {
     let position = match cause {
         ParseFeedError::JsonSerde(error) if error.line() != 0 => {
-            return Place { line: error.line(), column: Some(error.column()) };
+            return Place { line: error.line(), column: Some(error.column().max(1)) };
         }
         ParseFeedError::ParseError(
             ParseErrorKind::UnknownMimeType { position, .. }
@@ -151,7 +151,7 @@ fn source(feed: &Feed) -> Option<String> {
     title.filter(|title| !title.is_empty()).or_else(host)
 }
 
-fn article(entry: Entry, source: &str, now: UnixMillis) -> Option<NewArticle> {
+fn article(entry: &Entry, source: &str, now: UnixMillis) -> Option<NewArticle> {
     let guid = Some(entry.id.trim()).filter(|id| !id.is_empty() && id.chars().count() <= GUID_MAX);
     // A guid that is a URL is where the entry is read, if it does not say otherwise.
     let url = link(&entry.links).and_then(web_url).or_else(|| guid.and_then(web_url))?;
@@ -165,7 +165,7 @@ fn article(entry: Entry, source: &str, now: UnixMillis) -> Option<NewArticle> {
     Some(NewArticle {
         title,
         url,
-        description: description(&entry),
+        description: description(entry),
         source: source.to_owned(),
         category: category.unwrap_or_else(|| CATEGORY_DEFAULT.to_owned()),
         published_at: at.and_then(unix_millis).filter(|at| *at <= now),

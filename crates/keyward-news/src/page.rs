@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyward_axum::Refusal;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use url::form_urlencoded;
@@ -27,25 +26,30 @@ pub(crate) struct PageQuery {
 
 impl PageQuery {
     /// Reads the part of a URI behind the question mark. A filter without text filters nothing.
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// Returns every fault, in the order of the members, if there is one.
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Vec<Fault>> {
         let query = Query::parse(query);
         let mut faults = Vec::new();
-        let category = noted(filter(&query, "category", CATEGORY_MAX), &mut faults);
-        let source = noted(filter(&query, "source", SOURCE_MAX), &mut faults);
-        let limit = noted(query.integer("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT), &mut faults);
-        let before = noted(cursor(&query), &mut faults);
-        match (category, source, limit, before) {
-            (Some(category), Some(source), Some(limit), Some(before)) => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Ok(Self { category, source, limit, before })
-            }
-            _ => Err(Refusal::unprocessable(faults)),
+        let category = filter(&query, "category", CATEGORY_MAX, &mut faults);
+        let source = filter(&query, "source", SOURCE_MAX, &mut faults);
+        let limit = query.integer("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT).unwrap_or_else(|fault| {
+            faults.push(fault);
+            LIMIT_DEFAULT
+        });
+        let before = cursor(&query, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
         }
+        let limit = usize::try_from(limit).expect("the limit is at most 100");
+        Ok(Self { category, source, limit, before })
     }
 
     /// The path and query of the page behind the one that ends with `last`.
     pub(crate) fn next(&self, path: &str, last: &Article) -> String {
-        let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
+        let mut query = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
         query.extend_pairs(self.category.as_ref().map(|category| ("category", category)));
         query.extend_pairs(self.source.as_ref().map(|source| ("source", source)));
         query.append_pair("limit", &self.limit.to_string());
@@ -92,23 +96,22 @@ impl FromStr for Cursor {
     }
 }
 
-fn noted<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
-    result.map_err(|fault| faults.push(fault)).ok()
-}
-
-fn filter(query: &Query, name: &str, max: usize) -> Result<Option<String>, Fault> {
-    let Some(text) = query.text(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+fn filter(query: &Query, name: &str, max: usize, faults: &mut Vec<Fault>) -> Option<String> {
+    let text = query.text(name).filter(|text| !text.is_empty())?;
     if max < text.chars().count() {
-        return Err(Fault::too_long(vec!["query".into(), name.into()], text.into(), max));
+        faults.push(Fault::too_long(vec!["query".into(), name.into()], text.into(), max));
+        return None;
     }
-    Ok(Some(text.to_owned()))
+    Some(text.to_owned())
 }
 
-fn cursor(query: &Query) -> Result<Cursor, Fault> {
-    let Some(text) = query.text("before") else { return Ok(Cursor::START) };
-    text.parse().map_err(|()| {
+fn cursor(query: &Query, faults: &mut Vec<Fault>) -> Cursor {
+    let Some(text) = query.text("before") else { return Cursor::START };
+    text.parse().unwrap_or_else(|()| {
         let place = vec!["query".into(), "before".into()];
-        Fault::value_error(place, text.into(), "before is taken from a Link header")
+        let rule = "before is taken from a Link header";
+        faults.push(Fault::value_error(place, text.into(), rule));
+        Cursor::START
     })
 }
 

@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use keyward_axum::input;
 use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ async fn list_articles(
     State(articles): State<Articles>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let query = PageQuery::parse(query.as_deref())?;
+    let query = PageQuery::parse(query.as_deref()).map_err(Refusal::unprocessable)?;
     let mut found = articles.list(query.clone()).await.map_err(unavailable)?;
     let more = query.limit < found.len();
     found.truncate(query.limit);
@@ -86,7 +87,7 @@ async fn import_articles(
     let body = body.map_err(|rejection| {
         Refusal::new(rejection.status(), rejection.status().canonical_reason().unwrap_or_default())
     })?;
-    let batch = batch::read(&body)?;
+    let batch = batch::read(input::json_object(&body)?).map_err(Refusal::unprocessable)?;
     drop(body);
     let imported = articles.import(batch, guard.clock().now().unix).await;
     Ok(Json(imported.map_err(unavailable)?))
@@ -95,6 +96,12 @@ async fn import_articles(
 #[expect(clippy::needless_pass_by_value, reason = "it is the shape that `map_err` wants")]
 fn unavailable(error: ArticlesError) -> Refusal {
     let cause = std::error::Error::source(&error).map(ToString::to_string);
-    tracing::error!(%error, cause, "Could not ask for articles");
+    match error {
+        ArticlesError::Busy => tracing::warn!(%error, "Refused a question for articles"),
+        ArticlesError::Closed
+        | ArticlesError::Newer { .. }
+        | ArticlesError::Thread(_)
+        | ArticlesError::Sqlite(_) => tracing::error!(%error, cause, "Could not ask for articles"),
+    }
     Refusal::unavailable()
 }

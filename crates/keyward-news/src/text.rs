@@ -147,17 +147,16 @@ fn end<'a>(inside: &'a str, name: &str) -> Option<&'a str> {
         return comment.split_once("-->").map(|(_, rest)| rest);
     }
     let (_, mut rest) = inside.split_once('>')?;
-    if name.eq_ignore_ascii_case("script") || name.eq_ignore_ascii_case("style") {
-        let closes = !inside.starts_with('/');
-        while closes {
-            let (_, tail) = rest.split_once("</")?;
-            rest = tail;
-            if self::name(tail).eq_ignore_ascii_case(name) {
-                return tail.split_once('>').map(|(_, rest)| rest);
-            }
+    let holds_text = !["script", "style"].iter().any(|it| it.eq_ignore_ascii_case(name));
+    if holds_text || inside.starts_with('/') {
+        return Some(rest);
+    }
+    loop {
+        rest = rest.split_once("</")?.1;
+        if self::name(rest).eq_ignore_ascii_case(name) {
+            return rest.split_once('>').map(|(_, rest)| rest);
         }
     }
-    Some(rest)
 }
 
 fn character(reference: &str) -> Option<char> {

@@ -11,13 +11,13 @@ use std::time::Instant;
 async fn main() {
     let dir = std::env::args().nth(1).unwrap();
     let path = std::path::PathBuf::from(&dir).join("m.db");
-    {
+    if !path.exists() {
         let s = keyward_store::SqliteStore::open(&path, "m", UnixMillis(1)).unwrap();
         s.close().await.unwrap();
         drop(s);
         let c = rusqlite::Connection::open(&path).unwrap();
         let t = Instant::now();
-        c.execute_batch("PRAGMA synchronous=OFF; PRAGMA cache_size=-400000; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000000) INSERT INTO keys(name,tier,scopes,state,created_at_ms) SELECT 'customer number '||i,'basic','','active',1700000000000 FROM n; INSERT INTO secrets(key_id,digest,hint,created_at_ms) SELECT id, randomblob(32),'kw_abcdef',1 FROM keys; INSERT INTO audit(at_ms,actor,verb,key_id) SELECT 1,'admin-key','issue',id FROM keys; COMMIT").unwrap();
+        c.execute_batch(&"PRAGMA synchronous=OFF; PRAGMA cache_size=-400000; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{N}) INSERT INTO keys(name,tier,scopes,state,created_at_ms) SELECT 'customer number '||i,'basic','','active',1700000000000 FROM n; INSERT INTO secrets(key_id,digest,hint,created_at_ms) SELECT id, randomblob(32),'kw_abcdef',1 FROM keys; INSERT INTO audit(at_ms,actor,verb,key_id) SELECT 1,'admin-key','issue',id FROM keys; COMMIT".replace("{N}", &std::env::var("N").unwrap_or("1000000".into()))).unwrap();
         println!("fill {:?}", t.elapsed());
     }
     let t = Instant::now();
@@ -34,6 +34,9 @@ async fn main() {
             n += p.len();
         }
         println!("load {n} {:?}", t.elapsed());
+    }
+    if std::env::args().nth(2).is_some() {
+        return;
     }
     let mk = |n: u64| {
         let mut b = [0u8; 32];

@@ -3,10 +3,12 @@
 -- Columns in `_ms` are milliseconds since 1970-01-01T00:00:00Z; an hour is hours since then.
 
 CREATE TABLE tiers (
-    name   TEXT NOT NULL PRIMARY KEY,
+    -- The order in which they were made, which is how they are listed.
+    id     INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE,
     -- JSON: [{"name": "requests", "amount": 100, "per_secs": 60, "burst": 100}]
     limits TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 INSERT INTO tiers (name, limits) VALUES
     ('basic', '[{"name":"requests","amount":100,"per_secs":60,"burst":100}]'),

@@ -138,6 +138,7 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA foreign_keys = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -65536;
+    PRAGMA wal_autocheckpoint = 8192;
 ";
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

@@ -42,10 +42,10 @@ impl TryFrom<LimitRow> for Limit {
     }
 }
 
-/// All tiers, by name.
+/// All tiers, in the order in which they were made.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRecord>, Fault> {
     // Served by the primary key. A gate bounds the number of tiers.
-    const LIST: &str = "SELECT name, limits FROM tiers ORDER BY name";
+    const LIST: &str = "SELECT name, limits FROM tiers ORDER BY id";
     let mut list = connection.prepare_cached(LIST)?;
     list.query_and_then([], tier)?.collect()
 }

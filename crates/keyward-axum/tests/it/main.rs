@@ -76,9 +76,8 @@ async fn shown(answer: Response<Body>) -> String {
 }
 
 fn header_lines(headers: &HeaderMap) -> String {
-    let line = |(name, value): (_, &http::HeaderValue)| {
-        format!("{name}: {}\n", value.to_str().unwrap())
-    };
+    let line =
+        |(name, value): (_, &http::HeaderValue)| format!("{name}: {}\n", value.to_str().unwrap());
     // The length follows from the body, which is shown.
     let said = headers.iter().filter(|(name, _)| *name != http::header::CONTENT_LENGTH);
     let mut lines: Vec<_> = said.map(line).collect();

@@ -42,9 +42,8 @@ async fn layers_and_extractors_take_one_request_together() {
 async fn a_layer_with_a_scope_refuses_without_taking_anything() {
     let (guard, _clock) = testing::guard().await;
     let secret = testing::issue(&guard, "weather-bot").await;
-    let router = Router::new()
-        .route("/", get(async || "never"))
-        .layer(guard.layer().scope("articles:read"));
+    let router =
+        Router::new().route("/", get(async || "never")).layer(guard.layer().scope("articles:read"));
     let answer = send(&router, "/", &[("x-api-key", &secret)]).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert_eq!(used(&guard, &secret).await, 0);
@@ -75,10 +74,7 @@ async fn two_hundred_parallel_requests_get_exactly_the_limit() {
         std::time::Duration::from_secs(60),
         50.try_into().unwrap(),
     );
-    let tier = TierRecord {
-        name: "basic".parse().unwrap(),
-        limits: vec![limit.unwrap()],
-    };
+    let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit.unwrap()] };
     let audit = guard.audit(Actor::Program, None);
     assert!(!guard.put_tier(tier, audit).await.unwrap());
     let secret = testing::issue(&guard, "weather-bot").await;
