@@ -60,15 +60,6 @@ impl App {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn get_raw(&self, path: &str) {
-        self.clock.advance(std::time::Duration::from_secs(1));
-        let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {}", self.secret));
-        let answer =
-            self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.into_body().collect().await.unwrap().to_bytes();
-    }
-
     pub(crate) async fn import(&self, body: impl ToString) -> Answer {
         let request = Request::post("/admin/articles").body(Body::from(body.to_string()));
         self.send(request.unwrap()).await

@@ -120,35 +120,3 @@ async fn what_was_read_can_be_imported_and_importing_it_again_changes_nothing() 
     let skipped = json!({ "added": 0, "updated": 0, "skipped": 6 });
     assert_eq!(app.import(json!({ "articles": batch })).await.body, skipped);
 }
-
-#[tokio::test]
-async fn tmp_time() {
-    let app = App::open().await;
-    for i in 0..1000 {
-        let v: Vec<_> = (0..100).map(|n| { let k = i * 100 + n; json!({"title": format!("Title {k}"), "url": format!("https://a.example/{k}"), "source": format!("s{}", k % 10), "category": format!("c{}", k % 7), "description": "word ".repeat(60), "published_at": format!("2025-12-{:02}T{:02}:{:02}:00Z", k % 28 + 1, k % 24, k % 60)}) }).collect();
-        assert_eq!(app.import(json!({"articles": v})).await.body["added"], 100);
-    }
-    let ticks = || {
-        let s = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let f: Vec<_> =
-            s.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
-        f[11].parse::<u64>().unwrap() + f[12].parse::<u64>().unwrap()
-    };
-    for path in [
-        "/articles?limit=20",
-        "/articles?limit=1",
-        "/articles?limit=20&source=s1&category=c2",
-        "/articles?limit=20&before=1765000000000-5000",
-    ] {
-        let t = std::time::Instant::now();
-        let c = ticks();
-        for _ in 0..5000 {
-            app.get_raw(path).await;
-        }
-        println!(
-            "REAL time {path} {:?} cpu {} us",
-            t.elapsed() / 5000,
-            (ticks() - c) * 10_000 / 5000
-        );
-    }
-}
