@@ -56,7 +56,7 @@ pub(crate) fn put(
     tier: &TierRecord,
     audit: &Audit,
 ) -> Result<TierWritten, Fault> {
-    // Both served by the primary key.
+    // Both served by the index of the unique name. A tier that is there keeps its place.
     const FIND: &str = "SELECT limits FROM tiers WHERE name = ?1";
     const PUT: &str = "INSERT INTO tiers (name, limits) VALUES (?1, ?2) \
                        ON CONFLICT (name) DO UPDATE SET limits = excluded.limits";
@@ -96,8 +96,12 @@ mod tests {
 
     fn parse(text: &str) -> Result<Vec<TierRecord>, Fault> {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE tiers (name, limits)").unwrap();
-        connection.execute("INSERT INTO tiers VALUES ('basic', ?1)", [text]).unwrap();
+        connection
+            .execute_batch("CREATE TABLE tiers (id INTEGER PRIMARY KEY, name, limits)")
+            .unwrap();
+        connection
+            .execute("INSERT INTO tiers (name, limits) VALUES ('basic', ?1)", [text])
+            .unwrap();
         list(&connection)
     }
 

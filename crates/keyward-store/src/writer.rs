@@ -26,12 +26,8 @@ pub(crate) fn run(connection: &Connection, queue: &mut Queue, commits: &AtomicU6
             let full = batch.outcomes.len() == BATCH_JOBS_MAX;
             next = if full { None } else { queue.waiting() };
         }
-        if batch.finish() {
-            // Relaxed: a number to look at, nothing depends on it.
-            commits.fetch_add(1, Ordering::Relaxed);
-        }
+        batch.finish(commits);
         if !connection.is_autocommit() {
-            tracing::error!("The database can neither commit nor roll back; no more is written");
             return;
         }
     }
@@ -66,18 +62,21 @@ impl Batch<'_> {
         self.outcomes.push(outcome);
     }
 
-    /// Commits, then answers every job. Returns whether there was a commit.
-    fn finish(mut self) -> bool {
+    /// Commits, counts that, and answers every job.
+    fn finish(mut self, commits: &AtomicU64) {
         self.execute("COMMIT");
+        if self.failure.is_none() {
+            // Relaxed, for nothing depends on it; whoever is answered below sees its own commit.
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
-            tracing::error!(%error, "A failed transaction could not be rolled back");
+            tracing::error!(%error, "No more is written: the database cannot even roll back");
         }
         for outcome in std::mem::take(&mut self.outcomes) {
             outcome.answer(self.kept());
         }
-        self.failure.is_none()
     }
 
     /// Runs a statement, unless the batch has failed already; if it fails, so does the batch.

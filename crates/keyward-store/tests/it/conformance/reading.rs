@@ -8,8 +8,8 @@ use keyward::store::{ChangeId, KeyDetails, Store};
 use crate::sample::{audit, digest, id, issue, limit, new_key, tier};
 
 super::promises!(
-    a_new_store_has_three_tiers_by_name,
-    tiers_come_by_name,
+    a_new_store_has_three_tiers,
+    tiers_come_in_the_order_in_which_they_were_made,
     all_of_a_key_comes_back,
     secrets_come_in_pages_in_order,
     secrets_of_revoked_keys_come_too,
@@ -29,22 +29,22 @@ fn full_key() -> NewRecord {
     new
 }
 
-async fn a_new_store_has_three_tiers_by_name(store: &dyn Store) {
+async fn a_new_store_has_three_tiers(store: &dyn Store) {
     let expected = [
         tier("basic", vec![limit(100)]),
-        tier("enterprise", vec![limit(10_000)]),
         tier("pro", vec![limit(1_000)]),
+        tier("enterprise", vec![limit(10_000)]),
     ];
     assert_eq!(store.tiers().await.unwrap(), expected);
 }
 
-async fn tiers_come_by_name(store: &dyn Store) {
-    for name in ["zoo", "a", "b-2"] {
+async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
+    for name in ["zoo", "a", "basic", "zoo"] {
         store.put_tier(tier(name, Vec::new()), audit(1)).await.unwrap();
     }
     let tiers = store.tiers().await.unwrap();
     let names: Vec<_> = tiers.iter().map(|tier| tier.name.as_str()).collect();
-    assert_eq!(names, ["a", "b-2", "basic", "enterprise", "pro", "zoo"]);
+    assert_eq!(names, ["basic", "pro", "enterprise", "zoo", "a"]);
 }
 
 async fn all_of_a_key_comes_back(store: &dyn Store) {
