@@ -222,18 +222,33 @@ fn asks_for_problem(range: &str) -> bool {
 pub(crate) fn rate_limit_headers(headers: &mut HeaderMap, standing: &Standing, at: UnixMillis) {
     let full_after = standing.full_after;
     let full_secs = full_after.as_secs() + u64::from(full_after.subsec_nanos() != 0);
-    let name = standing.limit();
-    let (amount, per_secs) = (standing.amount(), standing.per().as_secs());
-    let policy = format!(r#""{name}";q={amount};w={per_secs}"#);
-    let state = format!(r#""{name}";r={};t={full_secs}"#, standing.remaining);
+    let amount = u64::from(standing.amount().get());
+    let policy = parameters(standing.limit(), [(";q=", amount), (";w=", standing.per().as_secs())]);
+    let left = u64::from(standing.remaining);
+    let state = parameters(standing.limit(), [(";r=", left), (";t=", full_secs)]);
+    headers.reserve(5);
     // The name of a limit holds nothing that a header could not.
-    if let (Ok(policy), Ok(state)) = (HeaderValue::try_from(policy), HeaderValue::try_from(state)) {
+    if let (Some(policy), Some(state)) = (policy, state) {
         headers.insert(RATE_LIMIT_POLICY, policy);
         headers.insert(RATE_LIMIT, state);
     }
     headers.insert(X_LIMIT, HeaderValue::from(standing.burst().get()));
     headers.insert(X_REMAINING, HeaderValue::from(standing.remaining));
     headers.insert(X_RESET, HeaderValue::from(at.later_by(full_after).ceil_secs()));
+}
+
+/// A quoted name with parameters. This runs for each request that is let in, and is written
+/// without the machinery of `format!` because that took a fifth of what the guard costs.
+fn parameters(name: &str, numbers: [(&str, u64); 2]) -> Option<HeaderValue> {
+    let mut text = String::with_capacity(64);
+    text.push('"');
+    text.push_str(name);
+    text.push('"');
+    for (parameter, number) in numbers {
+        text.push_str(parameter);
+        text.push_str(itoa::Buffer::new().format(number));
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use http::Extensions;
 use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::limit::Standing;
-use keyward::time::Now;
 use keyward::{Denied, UnixMillis};
 
 use crate::answer::{Form, Refusal};
@@ -158,13 +157,20 @@ fn authenticate(
     parts: &mut Parts,
     scope: Option<&str>,
 ) -> Result<Option<Caller>, Response> {
-    let seen = verify_once(guard, &mut parts.headers, &mut parts.extensions, scope);
-    seen.map_err(|refusal| refused(parts, refusal))
+    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, scope);
+    let verified = verified.map_err(|refusal| refused(parts, refusal))?;
+    Ok(verified.map(|verified| verified.caller))
 }
 
 /// An extractor's refusal in the form that the client reads.
 fn refused(parts: &Parts, refusal: Refusal) -> Response {
     refusal.into_answer(Form::of(&parts.headers))
+}
+
+/// A caller, and how it stands if this was the first look at the request.
+pub(crate) struct Verified {
+    pub(crate) caller: Caller,
+    pub(crate) seen: Seen,
 }
 
 /// The caller of this request: as an extractor or a layer found it before, or verified now.
@@ -173,11 +179,12 @@ pub(crate) fn verify_once(
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
     scope: Option<&str>,
-) -> Result<Option<Caller>, Refusal> {
+) -> Result<Option<Verified>, Refusal> {
     if let Some(caller) = extensions.get::<Caller>() {
         let caller = caller.clone();
         scope.map_or(Ok(()), |scope| caller.require(scope))?;
-        return Ok(Some(caller));
+        // Whoever looked first writes the headers.
+        return Ok(Some(Verified { caller, seen: Seen::Now(None) }));
     }
     let checked = guard.check(headers, extensions, scope);
     // From here on nobody needs to read the key, and whatever prints the headers will not.
@@ -187,27 +194,38 @@ pub(crate) fn verify_once(
         Checked::Refused(refusal) => return Err(refusal),
         Checked::Allowed(verified, now) => (verified, now),
     };
-    if let Some(seen) = extensions.get::<Seen>() {
-        seen.set(verified.standing(), now);
+    let standing = verified.standing().map(|standing| (standing.clone(), now.unix));
+    if let Some(Seen::Later(seen)) = extensions.get::<Seen>() {
+        // The lock is never contended: it is set by the request and read by its answer.
+        seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&standing);
     }
     let caller = Caller::new(verified);
     extensions.insert(caller.clone());
-    Ok(Some(caller))
+    Ok(Some(Verified { caller, seen: Seen::Now(standing) }))
 }
 
-/// Where an extractor leaves what the layer around it will write into the answer's headers.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Arc<Mutex<Option<(Standing, UnixMillis)>>>);
+/// How the caller stood when the request was let in, for the headers of its answer.
+type Stood = Option<(Standing, UnixMillis)>;
+
+/// Where the layer that finishes an answer finds it.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    /// The layer verified the caller itself.
+    Now(Stood),
+    /// An extractor inside may verify one, and leaves it here.
+    Later(Arc<Mutex<Stood>>),
+}
 
 impl Seen {
-    fn set(&self, standing: Option<&Standing>, now: Now) {
-        // The lock is never contended: it is set by the request and read by its answer.
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = standing.map(|standing| (standing.clone(), now.unix));
+    pub(crate) fn later() -> Self {
+        Self::Later(Arc::default())
     }
 
     /// How the caller stood, if one was verified and has a limit.
-    pub(crate) fn take(&self) -> Option<(Standing, UnixMillis)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take(&mut self) -> Stood {
+        match self {
+            Self::Now(stood) => stood.take(),
+            Self::Later(stood) => stood.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
     }
 }

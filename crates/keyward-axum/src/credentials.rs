@@ -39,7 +39,13 @@ pub fn find(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
 /// Hides the keys of a request from whatever prints its headers.
 pub fn mark_sensitive(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, X_API_KEY] {
-        if let http::header::Entry::Occupied(mut lines) = headers.entry(name) {
+        // Nearly always there is one line or none, and finding it costs less than an entry.
+        if let Some(first) = headers.get_mut(&name) {
+            first.set_sensitive(true);
+        }
+        if headers.get_all(&name).iter().any(|line| !line.is_sensitive())
+            && let http::header::Entry::Occupied(mut lines) = headers.entry(name)
+        {
             lines.iter_mut().for_each(|line| line.set_sensitive(true));
         }
     }

@@ -85,17 +85,21 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let form = Form::of(&parts.headers);
-        let seen = Seen::default();
-        parts.extensions.insert(seen.clone());
-        if let Asks::Key { scope } = self.layer.asks {
-            let verified =
-                verify_once(&self.layer.guard, &mut parts.headers, &mut parts.extensions, scope);
-            match verified {
-                Ok(Some(_)) => {}
-                Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
-                Err(refusal) => return ResponseFuture::refused(refusal, form),
+        let seen = match self.layer.asks {
+            Asks::Nothing => {
+                let seen = Seen::later();
+                parts.extensions.insert(seen.clone());
+                seen
             }
-        }
+            Asks::Key { scope } => {
+                let guard = &self.layer.guard;
+                match verify_once(guard, &mut parts.headers, &mut parts.extensions, scope) {
+                    Ok(Some(verified)) => verified.seen,
+                    Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
+                    Err(refusal) => return ResponseFuture::refused(refusal, form),
+                }
+            }
+        };
         let inner = self.inner.call(Request::from_parts(parts, body));
         ResponseFuture { state: State::Passed { inner, seen, form } }
     }
@@ -146,7 +150,7 @@ where
     }
 }
 
-fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &Seen, form: Form) -> Response<R> {
+fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &mut Seen, form: Form) -> Response<R> {
     if form == Form::Problem
         && let Some(refusal) = Refusal::of(answer.extensions_mut())
     {

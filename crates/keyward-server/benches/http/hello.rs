@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::handler::Handler as _;
 use axum::routing::get;
 use keyward::Gate;
 use keyward::issue::NewKey;
@@ -18,11 +18,6 @@ use keyward_store::SqliteStore;
 
 /// Turns this program into the server.
 pub(crate) const ARGUMENT: &str = "serve-hello";
-
-#[derive(Clone, FromRef)]
-struct App {
-    guard: Guard,
-}
 
 async fn greet() -> &'static str {
     "Hello!"
@@ -57,8 +52,8 @@ pub(crate) fn serve() {
         };
         let issued = guard.issue(key, audit()).await.unwrap();
         let upkeep = Upkeep::start(guard.clone(), std::time::Duration::from_secs(1));
-        let guarded = Router::new().route("/guarded", get(greet)).layer(guard.layer());
-        let app = Router::new().route("/open", get(greet)).merge(guarded).with_state(App { guard });
+        let guarded = get(greet.layer(guard.layer()));
+        let app: Router = Router::new().route("/open", get(greet)).route("/guarded", guarded);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{} {}", listener.local_addr().unwrap(), issued.secret.expose());
         std::io::stdout().flush().unwrap();
