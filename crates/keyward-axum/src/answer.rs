@@ -1,6 +1,7 @@
 //! Refusals as HTTP answers, in one place: statuses, bodies and headers of the contract.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,7 +13,7 @@ use http::header::{
 use http::{Extensions, StatusCode};
 use keyward::Denied;
 use keyward::UnixMillis;
-use keyward::limit::Standing;
+use keyward::limit::{LIMIT_NAME_LEN_MAX, Standing};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -237,18 +238,24 @@ pub(crate) fn rate_limit_headers(headers: &mut HeaderMap, standing: &Standing, a
     headers.insert(X_RESET, HeaderValue::from(at.later_by(full_after).ceil_secs()));
 }
 
-/// A quoted name with parameters. This runs for each request that is let in, and is written
-/// without the machinery of `format!` because that took a fifth of what the guard costs.
+/// Most bytes of a quoted name with two parameters: 26 and twice 3 and 20.
+const PARAMETERS_LEN_MAX: usize = LIMIT_NAME_LEN_MAX + 2 + 2 * (3 + 20);
+
+/// A quoted name with parameters. This runs for each request that is let in, so it is written
+/// without the machinery of `format!`, and into the stack.
 fn parameters(name: &str, numbers: [(&str, u64); 2]) -> Option<HeaderValue> {
-    let mut text = String::with_capacity(64);
-    text.push('"');
-    text.push_str(name);
-    text.push('"');
-    for (parameter, number) in numbers {
-        text.push_str(parameter);
-        text.push_str(itoa::Buffer::new().format(number));
+    let mut bytes = [0; PARAMETERS_LEN_MAX];
+    let mut rest = &mut bytes[..];
+    let mut digits = itoa::Buffer::new();
+    for part in ["\"", name, "\""] {
+        rest.write_all(part.as_bytes()).ok()?;
     }
-    HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
+    for (parameter, number) in numbers {
+        rest.write_all(parameter.as_bytes()).ok()?;
+        rest.write_all(digits.format(number).as_bytes()).ok()?;
+    }
+    let left = rest.len();
+    HeaderValue::from_bytes(bytes.get(..PARAMETERS_LEN_MAX - left)?).ok()
 }
 
 #[cfg(test)]

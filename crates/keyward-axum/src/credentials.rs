@@ -23,8 +23,18 @@ pub enum CredentialsError {
 ///
 /// Returns [`CredentialsError`] if there are several keys or the line is malformed.
 pub fn find(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
-    let authorization = only(headers, &AUTHORIZATION)?;
-    let api_key = only(headers, &X_API_KEY)?;
+    let (mut authorization, mut api_key) = (None, None);
+    // One walk along the few headers of a request costs less than looking up two names.
+    for (name, value) in headers {
+        let place = match name {
+            name if name == AUTHORIZATION => &mut authorization,
+            name if name == X_API_KEY => &mut api_key,
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(CredentialsError::Several);
+        }
+    }
     match (authorization, api_key) {
         (None, None) => Ok(None),
         (None, Some(key)) => Ok(Some(text(key))),
@@ -38,38 +48,28 @@ pub fn find(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
 
 /// Hides the keys of a request from whatever prints its headers.
 pub fn mark_sensitive(headers: &mut HeaderMap) {
-    for name in [AUTHORIZATION, X_API_KEY] {
-        // Nearly always there is one line or none, and finding it costs less than an entry.
-        if let Some(first) = headers.get_mut(&name) {
-            first.set_sensitive(true);
-        }
-        if headers.get_all(&name).iter().any(|line| !line.is_sensitive())
-            && let http::header::Entry::Occupied(mut lines) = headers.entry(name)
-        {
-            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+    for (name, value) in headers {
+        if name == AUTHORIZATION || name == X_API_KEY {
+            value.set_sensitive(true);
         }
     }
 }
 
-fn only<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a HeaderValue>, CredentialsError> {
-    let mut lines = headers.get_all(name).iter();
-    let first = lines.next();
-    if lines.next().is_some() { Err(CredentialsError::Several) } else { Ok(first) }
-}
-
 /// A value that is not text is a key that nobody has.
 fn text(value: &HeaderValue) -> &str {
-    value.to_str().unwrap_or_default()
+    std::str::from_utf8(value.as_bytes()).unwrap_or_default()
 }
 
 fn bearer(line: &HeaderValue) -> Option<&str> {
-    let (scheme, key) = line.to_str().ok()?.split_once(' ')?;
+    let (scheme, key) = text(line).split_once(' ')?;
     let key = key.trim_matches(' ');
-    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+    let is_key = !key.is_empty() && is_visible(key);
     (scheme.eq_ignore_ascii_case("bearer") && is_key).then_some(key)
+}
+
+/// Looks at every byte rather than stopping at the first bad one, which goes 16 bytes at a time.
+fn is_visible(text: &str) -> bool {
+    text.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -165,8 +165,12 @@ impl<'a> Presented<'a> {
     /// Returns [`ParsePresentedError`] if the text is too short, too long, or holds anything but
     /// visible ASCII.
     pub fn parse(text: &'a str) -> Result<Self, ParsePresentedError> {
-        let fits = (TEXT_LEN_MIN..=TEXT_LEN_MAX).contains(&text.len());
-        if !fits || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        if !(TEXT_LEN_MIN..=TEXT_LEN_MAX).contains(&text.len()) {
+            return Err(ParsePresentedError);
+        }
+        // Looks at every byte, even behind a bad one: without a way out, the compiler looks at many
+        // of them at a time, which takes a tenth of the time.
+        if !text.bytes().fold(true, |all, b| all & b.is_ascii_graphic()) {
             return Err(ParsePresentedError);
         }
         Ok(Self(text))
