@@ -38,9 +38,9 @@ pub struct Gate {
     usage: Usage,
     store: Arc<dyn Store>,
     prefix: Prefix,
-    /// Every tier with the change that set its limits. Locked for one look-up or one change of a
-    /// tier, never while waiting and never by a request that is only verified.
-    tiers: Mutex<BTreeMap<TierName, (Arc<Tier>, ChangeId)>>,
+    /// Locked for one look-up or one change of a tier, never while waiting and never by a request
+    /// that is only verified.
+    tiers: Mutex<Tiers>,
     /// Held during a flush, so that flushes queue up: when one returns, all that was counted
     /// before it began is in the store.
     outbox: async_lock::Mutex<Outbox>,
@@ -59,7 +59,7 @@ pub enum IssueError {
     /// There is no such tier.
     #[error("there is no such tier")]
     UnknownTier {
-        /// The tiers that there are, by name.
+        /// The tiers that there are, in the order in which they were made.
         known: Vec<TierName>,
     },
     /// No secret could be made.
@@ -94,6 +94,18 @@ pub struct Flushed {
     pub more: bool,
 }
 
+/// Every tier, by name.
+type Tiers = BTreeMap<TierName, Place>;
+
+/// A tier among the others.
+struct Place {
+    tier: Arc<Tier>,
+    /// Its number in the order in which tiers were made.
+    number: usize,
+    /// The change that set its limits.
+    change: ChangeId,
+}
+
 /// What is on its way to the store.
 struct Outbox {
     collector: Collector,
@@ -117,10 +129,11 @@ impl Gate {
         let mut writer = [0; 16];
         getrandom::fill(&mut writer).map_err(RandomError::from)?;
         let outbox = Outbox { collector: Collector::default(), writer, number: 0, pending: None };
-        let mut tiers = BTreeMap::new();
+        let mut tiers = Tiers::new();
         for TierRecord { name, limits } in store.tiers().await? {
             let limits = Limits::new(limits).map_err(|error| inconsistent(&name, &error))?;
-            tiers.insert(name.clone(), (Arc::new(Tier::new(name, limits)), ChangeId(0)));
+            let tier = Arc::new(Tier::new(name.clone(), limits));
+            tiers.insert(name, Place { tier, number: tiers.len(), change: ChangeId(0) });
         }
         let gate = Self {
             index: Index::default(),
@@ -222,12 +235,14 @@ impl Gate {
         let mut tiers = self.tiers();
         match tiers.get_mut(&name) {
             None => {
-                tiers.insert(name.clone(), (Arc::new(Tier::new(name, limits)), change));
+                let tier = Arc::new(Tier::new(name.clone(), limits));
+                let number = tiers.len();
+                tiers.insert(name, Place { tier, number, change });
             }
-            Some((tier, latest)) if *latest < change => {
-                let limits = limits.succeeding(&tier.limits(), now);
-                tier.set_limits(limits);
-                *latest = change;
+            Some(place) if place.change < change => {
+                let limits = limits.succeeding(&place.tier.limits(), now);
+                place.tier.set_limits(limits);
+                place.change = change;
             }
             Some(_) => {}
         }
@@ -271,10 +286,13 @@ impl Gate {
         &*self.store
     }
 
-    /// The names of all tiers, in their order.
+    /// The names of all tiers, in the order in which they were made.
     #[must_use]
     pub fn tier_names(&self) -> Vec<TierName> {
-        self.tiers().keys().cloned().collect()
+        let tiers = self.tiers();
+        let mut places: Vec<_> = tiers.iter().collect();
+        places.sort_by_key(|(_, place)| place.number);
+        places.into_iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn entry(&self, secret: StoredSecret) -> Result<Entry, StoreError> {
@@ -287,11 +305,11 @@ impl Gate {
     }
 
     fn tier(&self, name: &TierName) -> Option<Arc<Tier>> {
-        self.tiers().get(name).map(|(tier, _)| Arc::clone(tier))
+        self.tiers().get(name).map(|place| Arc::clone(&place.tier))
     }
 
     /// A panic while this is held leaves a map that is whole, so a poisoned lock is taken.
-    fn tiers(&self) -> MutexGuard<'_, BTreeMap<TierName, (Arc<Tier>, ChangeId)>> {
+    fn tiers(&self) -> MutexGuard<'_, Tiers> {
         self.tiers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -325,7 +325,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_is_recognised(random: [u8; 32], name in "[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,4}){0,2}") {
+        fn what_is_made_is_recognised(
+            random: [u8; 32],
+            name in "[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,4}){0,2}",
+        ) {
             let secret = Secret::from_random(&prefix(&name), &random);
             let presented = Presented::parse(secret.expose()).unwrap();
             prop_assert_eq!(presented.prefix(), Some(prefix(&name)));

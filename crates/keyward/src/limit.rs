@@ -236,6 +236,8 @@ struct Era {
 }
 
 impl Era {
+    const FIRST: Self = Self { generation: 0, since: SteadyNanos(0) };
+
     /// Reads a meter as it counts in this era.
     ///
     /// A meter last used under older limits may lie further in the future than an empty bucket
@@ -281,7 +283,13 @@ impl Limits {
         if LIMITS_MAX < list.len() {
             return Err(TooManyLimitsError);
         }
-        Ok(Self { list, era: Era { generation: 0, since: SteadyNanos(0) } })
+        Ok(Self { list, era: Era::FIRST })
+    }
+
+    /// One limit, or none.
+    #[must_use]
+    pub fn of(limit: Option<Limit>) -> Self {
+        Self { list: limit.into_iter().collect(), era: Era::FIRST }
     }
 
     /// The same limits as the successors of `before`, in force from `since`.

@@ -29,7 +29,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Tables {
-    tiers: BTreeMap<TierName, Vec<Limit>>,
+    tiers: Vec<TierRecord>,
     /// The key with id `n` is at `n - 1`, with its digest.
     keys: Vec<(StoredSecret, KeyDetails)>,
     usage: BTreeMap<(KeyId, UnixHour), Counts>,
@@ -44,7 +44,7 @@ impl Default for MemoryStore {
             let amount = NonZeroU32::new(amount).expect("the amounts below are not zero");
             let limit = Limit::new("requests", amount, Duration::from_secs(60), amount);
             let name = name.parse().expect("the names below are names");
-            (name, vec![limit.expect("the limits below are in bounds")])
+            TierRecord { name, limits: vec![limit.expect("the limits below are in bounds")] }
         };
         let tiers = [tier("basic", 100), tier("pro", 1_000), tier("enterprise", 10_000)];
         let tables = Tables { tiers: tiers.into(), ..Tables::default() };
@@ -97,18 +97,18 @@ impl Tables {
 #[async_trait]
 impl Store for MemoryStore {
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
-        let tables = self.tables()?;
-        let tier = |(name, limits): (&TierName, &Vec<Limit>)| TierRecord {
-            name: name.clone(),
-            limits: limits.clone(),
-        };
-        Ok(tables.tiers.iter().map(tier).collect())
+        Ok(self.tables()?.tiers.clone())
     }
 
     async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<TierWritten, StoreError> {
         let mut tables = self.tables()?;
-        let created = tables.tiers.insert(tier.name.clone(), tier.limits).is_none();
-        let change = Change { verb: "put-tier", key_id: None, tier: Some(tier.name) };
+        let change = Change { verb: "put-tier", key_id: None, tier: Some(tier.name.clone()) };
+        let there = tables.tiers.iter_mut().find(|there| there.name == tier.name);
+        let created = there.is_none();
+        match there {
+            Some(there) => there.limits = tier.limits,
+            None => tables.tiers.push(tier),
+        }
         Ok(TierWritten { change: tables.record(audit, change), created })
     }
 
@@ -210,6 +210,7 @@ impl Store for MemoryStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        self.set_broken(true);
         Ok(())
     }
 }

@@ -149,8 +149,8 @@ pub enum StoreError {
 /// Dropping the future of a change does not undo it and may leave it under way.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
-    /// All tiers, by name. A new store has `basic` (100 per 60 s), `pro` (1 000) and `enterprise`
-    /// (10 000), each with a burst of the same size.
+    /// All tiers, in the order in which they were made. A new store has `basic` (100 per 60 s),
+    /// `pro` (1 000) and `enterprise` (10 000), each with a burst of the same size.
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError>;
 
     /// Writes a tier, new or not, as `put-tier`.
