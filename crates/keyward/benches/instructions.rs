@@ -1,0 +1,71 @@
+//! A known number of verdicts, for counting the instructions that one takes.
+//!
+//! Arguments: `sha256`, `allowed`, `limited`, `revoked` or `unknown`, and how often. Run under a
+//! tool that counts, with two numbers: the difference holds neither start nor warm-up.
+
+use std::env;
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::digest::Digest;
+use keyward::index::{Entry, Index};
+use keyward::key::Presented;
+use keyward::limit::{Limit, Limits};
+use keyward::record::{KeyState, Record, Scopes};
+use keyward::tier::Tier;
+use keyward::time::SteadyNanos;
+use keyward::usage::Usage;
+use keyward::{KeyId, Now, UnixMillis, verify};
+use sha2::{Digest as _, Sha256};
+
+const KEYS: u64 = 1_000;
+
+fn main() {
+    // Without a number, as in `cargo bench`, it only shows that it runs.
+    let args: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let what = args.first().map_or("allowed", String::as_str);
+    let times = args.get(1).map_or(1, |times| times.parse().expect("a number of requests"));
+    let (texts, index) = keys(what);
+    let usage = Usage::default();
+    for (n, text) in (0..times).zip(texts.iter().cycle()) {
+        if what == "sha256" {
+            black_box(Sha256::digest(black_box(text)));
+            continue;
+        }
+        // As much time passes as between two requests of a busy server.
+        let now = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
+        let now = now.later_by(Duration::from_nanos(n * 1_000));
+        drop(black_box(verify(&index, &usage, black_box(text), None, now)));
+    }
+}
+
+/// A thousand keys of which every request is answered as `what` says.
+fn keys(what: &str) -> (Vec<String>, Index) {
+    let amount = if what == "limited" { 1 } else { 1_000_000_000 };
+    let amount = NonZeroU32::new(amount).expect("neither is zero");
+    let per = Duration::from_secs(if what == "limited" { 1_000_000 } else { 1 });
+    let limit = Limit::new("requests", amount, per, amount).expect("it is in bounds");
+    let limits = Limits::new(vec![limit]).expect("one is not too many");
+    let tier = Arc::new(Tier::new("basic".parse().expect("it is a name"), limits));
+    let index = Index::default();
+    let texts: Vec<_> = (0..KEYS).map(|number| format!("kw_{number:049}")).collect();
+    for (number, text) in (1..).zip(&texts) {
+        let record = Record {
+            id: KeyId::new(number).expect("it is not zero"),
+            name: format!("key-{number:07}").parse().expect("it is short"),
+            scopes: Scopes::default(),
+            state: match what {
+                "revoked" => KeyState::Revoked { at: UnixMillis(1) },
+                _ => KeyState::Active,
+            },
+            expires_at: None,
+        };
+        if what != "unknown" {
+            let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
+            assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
+        }
+    }
+    (texts, index)
+}

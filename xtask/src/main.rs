@@ -1,0 +1,50 @@
+//! The project's own chores, as `cargo xtask`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
+
+mod bench;
+mod test;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  test              checks everything that must hold before a change lands
+  bench [OPTIONS]   measures, and compares with what is asked and what was recorded
+
+Options of bench:
+  --quick           with a hundred thousand keys instead of ten million
+  --record          also writes docs/benchmarks.md and docs/instructions.toml";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root")?;
+    env::set_current_dir(root).with_context(|| format!("{} is not there", root.display()))?;
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["test"] => test::run(),
+        ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("which chore?\n\n{USAGE}"),
+        unknown => bail!("there is no chore `{}`\n\n{USAGE}", unknown.join(" ")),
+    }
+}

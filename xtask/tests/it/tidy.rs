@@ -1,0 +1,130 @@
+//! Rules about text that no compiler and no lint holds, for every crate of the workspace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILE_LINES_MAX: usize = 400;
+const LINE_CHARS_MAX: usize = 100;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The directories of all crates.
+fn crates() -> Vec<PathBuf> {
+    let listed = fs::read_dir(root().join("crates")).unwrap();
+    let mut crates: Vec<_> = listed.map(|entry| entry.unwrap().path()).collect();
+    crates.push(root().join("xtask"));
+    crates
+}
+
+/// Every Rust file at or below a path, if it is there.
+fn rust_files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        return if is_rust { vec![path.to_owned()] } else { Vec::new() };
+    }
+    let Ok(listed) = fs::read_dir(path) else { return Vec::new() };
+    listed.flat_map(|entry| rust_files(&entry.unwrap().path())).collect()
+}
+
+fn every_file() -> Vec<PathBuf> {
+    let files = crates().into_iter().flat_map(|path| rust_files(&path)).collect::<Vec<_>>();
+    assert!(30 < files.len(), "the files are found");
+    files
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn each_file_says_first_what_it_holds() {
+    for file in every_file() {
+        assert!(read(&file).starts_with("//! "), "{} opens with `//!`", file.display());
+    }
+}
+
+#[test]
+fn files_and_lines_stay_short() {
+    for file in every_file() {
+        let text = read(&file);
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", file.display());
+        // Tests quote answers and feeds whole, and so do snapshots.
+        let quotes = file.components().any(|part| part.as_os_str() == "tests");
+        let quoted = |line: &str| quotes || line.contains("assert_snapshot!");
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !quoted(line)) {
+            let chars = line.chars().count();
+            assert!(chars <= LINE_CHARS_MAX, "{}:{number}: {chars} characters", file.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Put together here, so that this file passes.
+    let markers = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
+    for file in every_file() {
+        let text = read(&file);
+        for marker in &markers {
+            assert!(!text.contains(marker.as_str()), "{} has a {marker}", file.display());
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_those_above_them() {
+    for package in crates() {
+        let src = package.join("src");
+        let Ok(lib) = fs::read_to_string(src.join("lib.rs")) else { continue };
+        let order = modules_in_order(&lib);
+        for (at, module) in order.iter().enumerate() {
+            let files = rust_files(&src.join(module).with_extension("rs"));
+            let files = files.into_iter().chain(rust_files(&src.join(module)));
+            // Tests may use anything: they are read last.
+            for file in
+                files.filter(|file| !file.components().any(|part| is_tests(part.as_os_str())))
+            {
+                for used in modules_used(&read(&file)) {
+                    let used_at = order.iter().position(|other| *other == used);
+                    let fits = used_at.is_none_or(|used_at| used_at <= at);
+                    assert!(fits, "{} uses `{used}`, which comes later", file.display());
+                }
+            }
+        }
+    }
+}
+
+fn is_tests(part: &std::ffi::OsStr) -> bool {
+    part == "tests" || part == "tests.rs"
+}
+
+/// The names in `mod name;` and `pub mod name;`, in their order.
+fn modules_in_order(lib: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let line = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        line.strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+    };
+    lib.lines().filter_map(name).collect()
+}
+
+/// The names behind `crate::` in code, its tests and comments aside.
+fn modules_used(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let after = lines.flat_map(|line| line.split("crate::").skip(1));
+    let word = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
+    };
+    after.filter_map(word).collect()
+}
+
+#[test]
+fn a_module_that_is_used_from_above_is_noticed() {
+    let lib = "//! Doc.\n\npub mod time;\nmod key;\n#[cfg(test)]\npub(crate) mod gate;\n";
+    assert_eq!(modules_in_order(lib), ["time", "key", "gate"]);
+    let text = "// crate::not\nuse crate::gate::Gate;\nlet a = crate::key::b;\n\
+                #[cfg(test)]\nmod tests {\nuse crate::memory;\n}";
+    assert_eq!(modules_used(text), ["gate", "key"]);
+}
