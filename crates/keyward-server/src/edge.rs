@@ -67,7 +67,8 @@ pub(crate) async fn receive(
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     let status = answer.status().as_u16();
-    tracing::debug!(%method, path, status, request_id = id, "Answered {method} {path} with {status}");
+    let request_id = &id;
+    tracing::debug!(%method, path, status, request_id, "Answered {method} {path} with {status}");
     if let Ok(id) = HeaderValue::try_from(id) {
         answer.headers_mut().insert(X_REQUEST_ID, id);
     }

@@ -180,8 +180,9 @@ pub(crate) enum SettingsError {
     NotText(String),
     /// Others can reach the listener, and the admin key does not keep them out.
     #[error(
-        "listening on {listen} lets other machines reach the admin routes, but the admin key {why}; \
-         make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or listen on 127.0.0.1"
+        "listening on {listen} lets other machines reach the admin routes, but the admin key \
+         {why}; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or listen on \
+         127.0.0.1"
     )]
     Exposed {
         /// The address.

@@ -130,8 +130,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 // latter, macOS leaves it in the disk's cache.
 // temp_store: savepoints keep what they may have to restore, and that must not go to /tmp.
 // cache_size: 64 MiB hold the index of the digests of a million keys, which grows at random places.
-// wal_autocheckpoint: digests are random, so a checkpoint writes about one page for each new key; at
-// 32 MB a page is written once for several of them, which doubles the rate at a million keys.
+// wal_autocheckpoint: digests are random, so a checkpoint writes about one page for each new key;
+// at 32 MB a page is written once for several of them, which doubles the rate at a million keys.
 // There is no mmap_size on purpose: a disk that fails would kill the process, not a statement.
 const WRITER_PRAGMAS: &str = "
     PRAGMA synchronous = FULL;

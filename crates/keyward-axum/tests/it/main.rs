@@ -36,7 +36,9 @@ fn app(guard: &Guard) -> Router {
         .route("/", get(async |caller: Caller| caller.name().to_owned()))
         .route(
             "/maybe",
-            get(async |caller: Option<Caller>| caller.map_or("nobody".to_owned(), name_of)),
+            get(async |caller: Option<Caller>| {
+                caller.map_or_else(|| "nobody".to_owned(), |caller| caller.name().to_owned())
+            }),
         )
         .route("/scoped", get(async |caller: Scoped<ReadArticles>| caller.name().to_owned()))
         .route(
@@ -47,10 +49,6 @@ fn app(guard: &Guard) -> Router {
             }),
         );
     routes.layer(guard.answers()).with_state(App { guard: guard.clone() })
-}
-
-fn name_of(caller: Caller) -> String {
-    caller.name().to_owned()
 }
 
 async fn fresh() -> (Router, Guard, FakeClock) {

@@ -100,12 +100,15 @@ fn articles() {
 fn article(number: usize) -> String {
     let (minute, hour) = (number % 60, number / 60 % 24);
     let day = number / 1_440 % 28 + 1;
-    format!(
-        r#"{{"title":"Article {number}","url":"https://example.com/{number}","description":"{}","source":"Example {}","category":"{}","published_at":"2026-01-{day:02}T{hour:02}:{minute:02}:00Z"}}"#,
-        "What happened, in a sentence or two. ".repeat(4),
-        number % 10,
-        ["world", "science", "sports"].get(number % 3).unwrap(),
-    )
+    let article = serde_json::json!({
+        "title": format!("Article {number}"),
+        "url": format!("https://example.com/{number}"),
+        "description": "What happened, in a sentence or two. ".repeat(4),
+        "source": format!("Example {}", number % 10),
+        "category": (["world", "science", "sports"].get(number % 3)),
+        "published_at": format!("2026-01-{day:02}T{hour:02}:{minute:02}:00Z"),
+    });
+    article.to_string()
 }
 
 /// Keys issued 64 at a time, each durable before its answer.
