@@ -22,7 +22,10 @@ struct Bench {
     quick: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 1] = [Bench { package: "keyward", name: "decision", quick: &["100000"] }];
+const BENCHES: [Bench; 2] = [
+    Bench { package: "keyward", name: "decision", quick: &["100000"] },
+    Bench { package: "keyward-server", name: "http", quick: &["guard"] },
+];
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, Default)]

@@ -199,6 +199,8 @@ impl Gate {
     /// Returns [`StoreError`] if it is not known whether the revocation survives. Repeat it.
     pub async fn revoke(&self, id: KeyId, audit: Audit) -> Result<bool, StoreError> {
         let Some(secrets) = self.store.revoke(id, audit).await? else { return Ok(false) };
+        // All that work are stopped first, whatever else turns out to be wrong with one of them.
+        secrets.iter().for_each(|secret| self.index.stop(&secret.digest));
         for secret in secrets {
             self.index.revoke(self.entry(secret)?);
         }

@@ -212,10 +212,15 @@ impl Index {
     pub fn revoke(&self, entry: Entry) {
         entry.life.revoke();
         let digest = entry.digest;
-        if !self.insert(entry)
-            && let Some(there) = self.find(&digest)
-        {
-            there.life.revoke();
+        if !self.insert(entry) {
+            self.stop(&digest);
+        }
+    }
+
+    /// Revokes a key if it is here.
+    pub(crate) fn stop(&self, digest: &Digest) {
+        if let Some(entry) = self.find(digest) {
+            entry.life.revoke();
         }
     }
 

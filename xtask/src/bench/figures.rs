@@ -43,6 +43,7 @@ struct Row {
 enum Asked {
     Nothing,
     AtMost(f64),
+    AtLeast(f64),
 }
 
 /// The rows of the table, in their order. A figure without a row is shown under its own name.
@@ -106,6 +107,44 @@ const ROWS: &[Row] = &[
         what: "Instructions of a verdict, unknown key, hash aside",
         asked: Asked::Nothing,
     },
+    Row { name: "http.open_rate", what: "An open route, 64 connections", asked: Asked::Nothing },
+    Row { name: "http.guarded_rate", what: "The same, guarded", asked: Asked::Nothing },
+    Row {
+        name: "http.guard_fewer",
+        what: "… fewer requests (or the next line)",
+        asked: Asked::AtMost(5.0),
+    },
+    Row {
+        name: "http.guard_cpu",
+        what: "… more processor time of the server",
+        asked: Asked::AtMost(1.0),
+    },
+    Row {
+        name: "http.hello_rate",
+        what: "`/healthz`, unguarded, one thread",
+        asked: Asked::Nothing,
+    },
+    Row {
+        name: "http.articles_rate",
+        what: "`/articles?limit=20` of 100 000, one thread",
+        asked: Asked::Nothing,
+    },
+    Row {
+        name: "http.articles_ratio",
+        what: "… as a part of the unguarded rate",
+        asked: Asked::AtLeast(0.1),
+    },
+    Row { name: "disk.sync", what: "The disk makes a small write durable", asked: Asked::Nothing },
+    Row {
+        name: "http.issue_rate",
+        what: "Issuing, 64 in parallel, each durable",
+        asked: Asked::AtLeast(5_000.0),
+    },
+    Row {
+        name: "http.start_million",
+        what: "Start with a million keys to the first guarded answer",
+        asked: Asked::AtMost(2.0),
+    },
 ];
 
 /// The table, in Markdown.
@@ -117,6 +156,10 @@ pub(crate) fn table(figures: &[Figure]) -> String {
             Asked::AtMost(most) => {
                 let missed = if most < figure.value { " (missed)" } else { "" };
                 (format!("at most {most} {}", figure.unit), missed)
+            }
+            Asked::AtLeast(least) => {
+                let missed = if figure.value < least { " (missed)" } else { "" };
+                (format!("at least {least} {}", figure.unit), missed)
             }
         };
         writeln!(table, "| {what} | {asked} | {} {}{missed} |", figure.value, figure.unit)
