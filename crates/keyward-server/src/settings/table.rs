@@ -127,7 +127,7 @@ pub(crate) const LISTEN: Setting = Setting {
     form: Form::Text("ADDRESS:PORT"),
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
-    extremes: "Port 0 takes a free port, which the log names. Off loopback (`0.0.0.0`), a short or \
+    extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a short or \
                documented admin key is refused at the start.",
 };
 
@@ -245,7 +245,7 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     variable: "KEYWARD_FAILURES_PER_MINUTE",
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("6000"),
-    doc: "Most requests with an invalid key that are answered a minute, over all callers",
+    doc: "How many wrong keys one peer address may present a minute",
     extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. 0 is no \
                limit.",
 };
