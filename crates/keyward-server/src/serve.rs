@@ -115,7 +115,9 @@ fn greet(
     }
     if settings.admin_key.is_some() {
         writeln!(out, "\nNext, in another terminal, with the same ADMIN_API_KEY:")?;
-        writeln!(out, "  keyward key issue --name my-first-key")?;
+        // As it was started, so that the line works where the server was started.
+        let program = std::env::args().next().unwrap_or_else(|| "keyward".to_owned());
+        writeln!(out, "  {program} key issue --name my-first-key")?;
         writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {address}/articles")?;
     } else {
         writeln!(
