@@ -127,8 +127,8 @@ pub(crate) const LISTEN: Setting = Setting {
     form: Form::Text("ADDRESS:PORT"),
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
-    extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a short or \
-               documented admin key is refused at the start.",
+    extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a \
+               short or documented admin key is refused at the start.",
 };
 
 pub(crate) const DATABASE: Setting = Setting {
