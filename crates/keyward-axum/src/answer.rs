@@ -223,17 +223,18 @@ fn asks_for_problem(range: &str) -> bool {
 pub(crate) fn rate_limit_headers(headers: &mut HeaderMap, standing: &Standing, at: UnixMillis) {
     let full_after = standing.full_after;
     let full_secs = full_after.as_secs() + u64::from(full_after.subsec_nanos() != 0);
-    let amount = u64::from(standing.amount().get());
-    let policy = parameters(standing.limit(), [(";q=", amount), (";w=", standing.per().as_secs())]);
+    let limit = &standing.limit;
+    let amount = u64::from(limit.amount().get());
+    let policy = parameters(limit.name(), [(";q=", amount), (";w=", limit.per().as_secs())]);
     let left = u64::from(standing.remaining);
-    let state = parameters(standing.limit(), [(";r=", left), (";t=", full_secs)]);
+    let state = parameters(limit.name(), [(";r=", left), (";t=", full_secs)]);
     headers.reserve(5);
     // The name of a limit holds nothing that a header could not.
     if let (Some(policy), Some(state)) = (policy, state) {
         headers.insert(RATE_LIMIT_POLICY, policy);
         headers.insert(RATE_LIMIT, state);
     }
-    headers.insert(X_LIMIT, HeaderValue::from(standing.burst().get()));
+    headers.insert(X_LIMIT, HeaderValue::from(limit.burst().get()));
     headers.insert(X_REMAINING, HeaderValue::from(standing.remaining));
     headers.insert(X_RESET, HeaderValue::from(at.later_by(full_after).ceil_secs()));
 }

@@ -142,10 +142,7 @@ impl Limit {
         let until_full = full_at.saturating_sub(now);
         let room = self.tolerance.saturating_sub(until_full) / self.interval;
         Standing {
-            limit: self.name.clone(),
-            amount: self.amount,
-            per: self.per,
-            burst: self.burst,
+            limit: self.clone(),
             // The room is at most `burst`, which is a `u32`.
             remaining: u32::try_from(room).unwrap_or(u32::MAX),
             full_after: Duration::from_nanos(until_full),
@@ -156,40 +153,12 @@ impl Limit {
 /// How a caller stands with its limit after a request: what the answer's headers say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    limit: CompactString,
-    amount: NonZeroU32,
-    per: Duration,
-    burst: NonZeroU32,
-    /// Requests that would be accepted at once.
+    /// The limit that is spoken of, as it was in force.
+    pub limit: Limit,
+    /// Requests that would be accepted at once; at most the limit's burst.
     pub remaining: u32,
     /// Until the bucket is full again, if no request comes.
     pub full_after: Duration,
-}
-
-impl Standing {
-    /// The name of the limit that is spoken of.
-    #[must_use]
-    pub fn limit(&self) -> &str {
-        &self.limit
-    }
-
-    /// Requests allowed in [`Standing::per`].
-    #[must_use]
-    pub fn amount(&self) -> NonZeroU32 {
-        self.amount
-    }
-
-    /// The time that the amount is counted over.
-    #[must_use]
-    pub fn per(&self) -> Duration {
-        self.per
-    }
-
-    /// The most that `remaining` can be.
-    #[must_use]
-    pub fn burst(&self) -> NonZeroU32 {
-        self.burst
-    }
 }
 
 /// A request was refused because its limit is reached.

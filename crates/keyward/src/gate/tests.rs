@@ -67,7 +67,7 @@ fn verify_issued(gate: &Gate, issued: &Issued) -> Verdict {
 }
 
 fn burst(gate: &Gate, issued: &Issued) -> u32 {
-    verify_issued(gate, issued).unwrap().standing().unwrap().burst().get()
+    verify_issued(gate, issued).unwrap().standing().unwrap().limit.burst().get()
 }
 
 async fn flush_all(gate: &Gate) {
