@@ -1,4 +1,4 @@
-//! What is known of a key, secrets aside: its id, name, scopes and state.
+//! What is known of a key, secrets aside: its id, name, owner, restrictions and state.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -7,6 +7,8 @@ use std::str::FromStr;
 use compact_str::CompactString;
 use thiserror::Error;
 
+use crate::limit::Limits;
+use crate::network::Networks;
 use crate::time::UnixMillis;
 
 /// Most characters of a key's name.
@@ -73,6 +75,41 @@ impl FromStr for KeyName {
 
 impl KeyName {
     /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Most characters of an owner's id.
+pub const OWNER_LEN_MAX: usize = 100;
+
+/// The id of the customer to whom a key belongs: 1 to [`OWNER_LEN_MAX`] visible ASCII characters.
+///
+/// It means nothing to Keyward, which has no table of users; it only tells which keys belong
+/// together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(CompactString);
+
+/// Says that a text cannot be an owner's id.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("an owner has 1 to 100 visible ASCII characters, without spaces")]
+pub struct ParseOwnerError;
+
+impl FromStr for Owner {
+    type Err = ParseOwnerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=OWNER_LEN_MAX).contains(&text.len());
+        if !fits || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(ParseOwnerError);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl Owner {
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -191,6 +228,35 @@ pub enum KeyState {
     },
 }
 
+/// Where in its life a key is at some instant: its own state, its owner's, and the time together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It works.
+    Active,
+    /// It or its owner is suspended.
+    Suspended,
+    /// It is revoked.
+    Revoked,
+    /// It has expired, and is neither of the above.
+    Expired,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Revoked, Self::Expired];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// Everything about a key that deciding needs, its secrets and its tier's limits aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -198,12 +264,51 @@ pub struct Record {
     pub id: KeyId,
     /// What people call it.
     pub name: KeyName,
+    /// To whom it belongs, if that is known.
+    pub owner: Option<Owner>,
     /// What it may do.
     pub scopes: Scopes,
-    /// What was decided about it.
+    /// Where it may be used from.
+    pub networks: Networks,
+    /// Its own limits in place of its tier's; an empty list is no limit.
+    pub limits: Option<Limits>,
+    /// What was decided about the key itself.
     pub state: KeyState,
+    /// Whether its owner is suspended, and so the key with it, whatever its own state.
+    pub owner_suspended: bool,
     /// The first instant at which it no longer works; `None` is never.
     pub expires_at: Option<UnixMillis>,
+}
+
+impl Record {
+    /// A key that is active, belongs to nobody, may do nothing where a scope is asked for, and
+    /// never expires: what the others differ from.
+    #[must_use]
+    pub fn plain(id: KeyId, name: KeyName) -> Self {
+        Self {
+            id,
+            name,
+            owner: None,
+            scopes: Scopes::default(),
+            networks: Networks::default(),
+            limits: None,
+            state: KeyState::Active,
+            owner_suspended: false,
+            expires_at: None,
+        }
+    }
+
+    /// Where in its life the key is at `now`.
+    #[must_use]
+    pub fn stage(&self, now: UnixMillis) -> Stage {
+        match self.state {
+            KeyState::Revoked { .. } => Stage::Revoked,
+            KeyState::Suspended => Stage::Suspended,
+            KeyState::Active if self.owner_suspended => Stage::Suspended,
+            KeyState::Active if self.expires_at.is_some_and(|at| at <= now) => Stage::Expired,
+            KeyState::Active => Stage::Active,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -255,6 +360,18 @@ mod tests {
         assert_eq!("".parse::<KeyName>(), Err(ParseNameError::TooShort));
         assert!("ü".repeat(100).parse::<KeyName>().is_ok());
         assert_eq!("ü".repeat(101).parse::<KeyName>(), Err(ParseNameError::TooLong));
+    }
+
+    #[test]
+    fn owners_are_ids_and_no_prose() {
+        let check = |text: &str, fits| assert_eq!(text.parse::<Owner>().is_ok(), fits, "{text}");
+        check("org_2f9", true);
+        check("a@example.com", true);
+        check(&"o".repeat(100), true);
+        check(&"o".repeat(101), false);
+        for text in ["", "two words", "line\nbreak", "ü"] {
+            check(text, false);
+        }
     }
 
     #[test]
