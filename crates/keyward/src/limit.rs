@@ -116,18 +116,21 @@ impl Limit {
     }
 
     /// Takes one request from the bucket, or says when there will be one.
-    fn take(&self, meter: &Meter, era: Era, now: SteadyNanos) -> Result<Standing, Exceeded> {
+    fn take(&self, meter: &Meter, era: Era, now: SteadyNanos) -> Result<Standing, TakeError> {
         let now = now.0;
         let latest = now.saturating_add(self.tolerance).min(ARRIVAL_MAX);
         // Relaxed: the number guards nothing but itself, and the exchange below is atomic.
         let mut word = meter.0.load(Ordering::Relaxed);
         loop {
+            if word == RETIRED {
+                return Err(TakeError::Retired);
+            }
             let mark = era.mark(word, self.tolerance);
             let next = mark.full_at.max(now).saturating_add(self.interval);
             if latest < next {
                 let retry_after = Duration::from_nanos(next - latest);
                 let standing = self.standing(mark.full_at, now);
-                return Err(Exceeded { standing, retry_after });
+                return Err(TakeError::Exceeded(Exceeded { standing, retry_after }));
             }
             let marked = Mark { full_at: next, ..mark }.word();
             match meter.0.compare_exchange_weak(word, marked, Ordering::Relaxed, Ordering::Relaxed)
@@ -170,12 +173,24 @@ pub struct Exceeded {
     pub retry_after: Duration,
 }
 
+/// Why no request was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TakeError {
+    /// The limit is reached.
+    Exceeded(Exceeded),
+    /// The meter was retired: another one has taken its place. Look for it and take from that.
+    Retired,
+}
+
 /// Bits of a meter that say under which limits it was last used.
 const GENERATION_BITS: u32 = 5;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 /// The latest time that a meter can hold: 18 years after the process started. Later, every
 /// request is refused.
-const ARRIVAL_MAX: u64 = u64::MAX >> GENERATION_BITS;
+const ARRIVAL_MAX: u64 = (u64::MAX >> GENERATION_BITS) - 1;
+/// The word of a meter that nothing may be taken from any more. No time has it.
+const RETIRED: u64 = u64::MAX;
 
 /// The state of one key's bucket: when it will be full, and under which limits that was so.
 ///
@@ -183,6 +198,32 @@ const ARRIVAL_MAX: u64 = u64::MAX >> GENERATION_BITS;
 /// lock and a panic leaves nothing half done.
 #[derive(Debug, Default)]
 pub struct Meter(AtomicU64);
+
+impl Meter {
+    /// A meter that nothing can be taken from until [`Meter::take_over`].
+    pub(crate) fn closed() -> Self {
+        Self(AtomicU64::new(RETIRED))
+    }
+
+    /// Opens a meter that took nothing over: its bucket is full.
+    pub(crate) fn open(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Continues where `before` stood, which is retired: whoever holds on to that one must look
+    /// for this one, so that no request is taken from both.
+    ///
+    /// `limits` are those that count from now on, if they are others than before.
+    pub(crate) fn take_over(&self, before: &Self, limits: Option<(&Limits, SteadyNanos)>) {
+        // Relaxed: as for taking, the word guards nothing but itself.
+        let word = before.0.swap(RETIRED, Ordering::Relaxed);
+        let word = match limits {
+            Some((limits, now)) if word != RETIRED => limits.adopt(word, now),
+            _ => word,
+        };
+        self.0.store(word, Ordering::Relaxed);
+    }
+}
 
 /// What the word of a meter says.
 #[derive(Clone, Copy)]
@@ -228,7 +269,7 @@ impl Era {
 ///
 /// One limit for now. Everything that asks does so through [`Limits::take`], which will answer for
 /// the tightest of several without a change to those who call it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     list: Vec<Limit>,
     era: Era,
@@ -278,9 +319,19 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// Returns [`Exceeded`] if a limit is reached; then nothing was taken.
-    pub fn take(&self, meter: &Meter, now: SteadyNanos) -> Result<Option<Standing>, Exceeded> {
+    /// Returns [`TakeError`] if a limit is reached, or the meter is retired; then nothing was
+    /// taken.
+    pub fn take(&self, meter: &Meter, now: SteadyNanos) -> Result<Option<Standing>, TakeError> {
         self.list.first().map(|limit| limit.take(meter, self.era, now)).transpose()
+    }
+
+    /// The word of a meter that was filled under other limits, as it counts under these: what was
+    /// used stays used, and an empty bucket is the worst that it can be.
+    fn adopt(&self, word: u64, now: SteadyNanos) -> u64 {
+        let tolerance = self.list.first().map_or(0, |limit| limit.tolerance);
+        let empty = now.0.saturating_add(tolerance).min(ARRIVAL_MAX);
+        let full_at = (word >> GENERATION_BITS).min(empty);
+        Mark { full_at, generation: self.era.generation }.word()
     }
 }
 

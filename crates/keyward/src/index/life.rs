@@ -1,0 +1,112 @@
+//! Where a key is in its life, in one word.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::record::{KeyState, Record, Stage};
+use crate::time::UnixMillis;
+
+/// State and expiry in one word, so that a request reads both at once and a revocation is one
+/// store: 0 is revoked; else the low 63 bits are the expiry in milliseconds (all ones is never)
+/// and the top bit says suspended.
+///
+/// Written with `Release` and read with `Acquire`: whoever learned of a revocation, through an
+/// answer that was sent after it, sees it.
+#[derive(Debug)]
+pub(super) struct Life(AtomicU64);
+
+const REVOKED: u64 = 0;
+const SUSPENDED: u64 = 1 << 63;
+const NEVER: u64 = SUSPENDED - 1;
+
+impl Life {
+    pub(super) fn of(record: &Record) -> Self {
+        Self::new(record.state, record.owner_suspended, record.expires_at)
+    }
+
+    pub(super) fn new(
+        state: KeyState,
+        owner_suspended: bool,
+        expires_at: Option<UnixMillis>,
+    ) -> Self {
+        // An expiry at 0 becomes 1, which is as long ago and is not the word for revoked.
+        let expires = expires_at.map_or(NEVER, |at| at.0.clamp(1, NEVER));
+        Self(AtomicU64::new(match state {
+            KeyState::Revoked { .. } => REVOKED,
+            KeyState::Active if !owner_suspended => expires,
+            KeyState::Active | KeyState::Suspended => expires | SUSPENDED,
+        }))
+    }
+
+    pub(super) fn revoke(&self) {
+        self.0.store(REVOKED, Ordering::Release);
+    }
+
+    /// Stays what `before` became for ever.
+    pub(super) fn inherit(&self, before: &Self) {
+        if before.0.load(Ordering::Acquire) == REVOKED {
+            self.revoke();
+        }
+    }
+
+    pub(super) fn expires_at(&self) -> Option<UnixMillis> {
+        let expires = self.0.load(Ordering::Acquire) & NEVER;
+        Some(UnixMillis(expires)).filter(|at| at.0 != NEVER && at.0 != REVOKED)
+    }
+
+    pub(super) fn stage(&self, now: UnixMillis) -> Stage {
+        let word = self.0.load(Ordering::Acquire);
+        let expires = word & NEVER;
+        if word == REVOKED {
+            Stage::Revoked
+        } else if word & SUSPENDED != 0 {
+            Stage::Suspended
+        } else if expires != NEVER && expires <= now.0 {
+            Stage::Expired
+        } else {
+            Stage::Active
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(state: KeyState, expires_at: Option<u64>) -> Life {
+        Life::new(state, false, expires_at.map(UnixMillis))
+    }
+
+    #[test]
+    fn expiry_is_the_first_instant_that_fails() {
+        let ends = life(KeyState::Active, Some(1_000));
+        assert_eq!(ends.stage(UnixMillis(999)), Stage::Active);
+        assert_eq!(ends.stage(UnixMillis(1_000)), Stage::Expired);
+        let never = life(KeyState::Active, None);
+        assert_eq!(never.stage(UnixMillis(u64::MAX)), Stage::Active);
+        let long_ago = life(KeyState::Active, Some(0));
+        assert_eq!(long_ago.stage(UnixMillis(1)), Stage::Expired);
+    }
+
+    #[test]
+    fn revoked_outweighs_all_and_suspended_outweighs_expired() {
+        let suspended = life(KeyState::Suspended, Some(5));
+        assert_eq!(suspended.stage(UnixMillis(9)), Stage::Suspended);
+        suspended.revoke();
+        assert_eq!(suspended.stage(UnixMillis(1)), Stage::Revoked);
+    }
+
+    #[test]
+    fn a_suspended_owner_suspends_and_revives_nothing() {
+        let of = |state| Life::new(state, true, None).stage(UnixMillis(1));
+        assert_eq!(of(KeyState::Active), Stage::Suspended);
+        assert_eq!(of(KeyState::Revoked { at: UnixMillis(1) }), Stage::Revoked);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_revoked_key_is_revoked() {
+        let (before, after) = (life(KeyState::Active, None), life(KeyState::Active, None));
+        before.revoke();
+        after.inherit(&before);
+        assert_eq!(after.stage(UnixMillis(1)), Stage::Revoked);
+    }
+}
