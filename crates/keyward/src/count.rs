@@ -14,6 +14,8 @@ pub enum Outcome {
     Limited,
     /// Its key lacks the scope that was asked for.
     OutOfScope,
+    /// Its key may not be used from where it came.
+    OutOfNetwork,
     /// Its key is suspended.
     Suspended,
     /// Its key is revoked.
@@ -31,6 +33,8 @@ pub struct Counts {
     pub limited: u64,
     /// Refused because the key lacks a scope.
     pub out_of_scope: u64,
+    /// Refused because the key may not be used from that address.
+    pub out_of_network: u64,
     /// Refused because the key was suspended.
     pub suspended: u64,
     /// Refused because the key was revoked.
@@ -45,6 +49,7 @@ impl Counts {
         self.allowed += other.allowed;
         self.limited += other.limited;
         self.out_of_scope += other.out_of_scope;
+        self.out_of_network += other.out_of_network;
         self.suspended += other.suspended;
         self.revoked += other.revoked;
         self.expired += other.expired;
@@ -53,7 +58,8 @@ impl Counts {
     /// The sum of all outcomes but `allowed`.
     #[must_use]
     pub fn denied(&self) -> u64 {
-        self.limited + self.out_of_scope + self.suspended + self.revoked + self.expired
+        let forbidden = self.out_of_scope + self.out_of_network;
+        self.limited + forbidden + self.suspended + self.revoked + self.expired
     }
 }
 
@@ -76,6 +82,7 @@ struct Bank {
     allowed: AtomicU32,
     limited: AtomicU32,
     out_of_scope: AtomicU32,
+    out_of_network: AtomicU32,
     suspended: AtomicU32,
     revoked: AtomicU32,
     expired: AtomicU32,
@@ -87,6 +94,7 @@ impl Bank {
             Outcome::Allowed => &self.allowed,
             Outcome::Limited => &self.limited,
             Outcome::OutOfScope => &self.out_of_scope,
+            Outcome::OutOfNetwork => &self.out_of_network,
             Outcome::Suspended => &self.suspended,
             Outcome::Revoked => &self.revoked,
             Outcome::Expired => &self.expired,
@@ -95,17 +103,22 @@ impl Bank {
 
     fn take(&self) -> Counts {
         // Most are zero, and looking costs less than swapping.
-        let take = |counter: &AtomicU32| match counter.load(Ordering::Relaxed) {
+        self.read(|counter| match counter.load(Ordering::Relaxed) {
             0 => 0,
-            _ => u64::from(counter.swap(0, Ordering::Relaxed)),
-        };
+            _ => counter.swap(0, Ordering::Relaxed),
+        })
+    }
+
+    fn read(&self, read: impl Fn(&AtomicU32) -> u32) -> Counts {
+        let read = |counter| u64::from(read(counter));
         Counts {
-            allowed: take(&self.allowed),
-            limited: take(&self.limited),
-            out_of_scope: take(&self.out_of_scope),
-            suspended: take(&self.suspended),
-            revoked: take(&self.revoked),
-            expired: take(&self.expired),
+            allowed: read(&self.allowed),
+            limited: read(&self.limited),
+            out_of_scope: read(&self.out_of_scope),
+            out_of_network: read(&self.out_of_network),
+            suspended: read(&self.suspended),
+            revoked: read(&self.revoked),
+            expired: read(&self.expired),
         }
     }
 }
@@ -121,6 +134,21 @@ impl Counters {
         let [even, odd] = &self.banks;
         let bank = if at.hour().0.is_multiple_of(2) { even } else { odd };
         bank.counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// What was counted in this hour and is not taken yet.
+    pub(crate) fn in_hour(&self, hour: UnixHour) -> Counts {
+        let [even, odd] = &self.banks;
+        let bank = if hour.0.is_multiple_of(2) { even } else { odd };
+        bank.read(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Whether everything that was counted is taken.
+    pub(crate) fn are_empty(&self) -> bool {
+        let [even, odd] = &self.banks;
+        let nothing = Counts::default();
+        let load = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
+        even.read(load) == nothing && odd.read(load) == nothing
     }
 
     /// Empties the counters: what was counted, with its hour, as seen in hour `now`.

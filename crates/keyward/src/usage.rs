@@ -6,10 +6,11 @@
 //! index instead, a part at a time: slower, and nothing is lost.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
+use triomphe::Arc;
 
 use crate::count::{Counts, Outcome};
 use crate::index::{Entry, Index};
@@ -40,6 +41,10 @@ pub struct Usage {
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
+    /// What keys were before they were changed. A request may still hold on to one and count
+    /// there, where no look through the index would find it. Locked by changes and flushes, never
+    /// by a request.
+    replaced: Mutex<Vec<Arc<Entry>>>,
     /// Requests whose text was no key's. Relaxed: a number to look at, nothing depends on it.
     unknown: AtomicU64,
 }
@@ -49,6 +54,7 @@ impl Default for Usage {
         Self {
             queue: ArrayQueue::new(QUEUE_LEN),
             overflowed: AtomicBool::new(false),
+            replaced: Mutex::default(),
             unknown: AtomicU64::new(0),
         }
     }
@@ -72,6 +78,16 @@ impl Usage {
     /// Counts one request whose text is no key's.
     pub(crate) fn count_unknown(&self) {
         self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps an entry in view that is no longer in the index, until all that was counted there is
+    /// taken.
+    pub(crate) fn keep(&self, replaced: Arc<Entry>) {
+        self.replaced().push(replaced);
+    }
+
+    fn replaced(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests since the start whose text was no key's.
@@ -99,6 +115,15 @@ impl Collector {
         {
             take_from(&entry, now.hour(), &mut rows);
         }
+        usage.replaced().retain(|entry| {
+            if BATCH_ROWS_MAX <= rows.len() {
+                return true;
+            }
+            // Asked first: nobody comes to hold on to an entry that nobody holds on to.
+            let alone = Arc::count(entry) == 1;
+            take_from(entry, now.hour(), &mut rows);
+            !alone || !entry.counters().are_empty()
+        });
         if usage.overflowed.swap(false, Ordering::Acquire) {
             self.shard = Some(0);
         }
@@ -125,29 +150,23 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::limit::Limits;
-    use crate::record::{KeyState, Record, Scopes};
+    use crate::record::Record;
     use crate::tier::Tier;
 
     fn filled(keys: u64) -> (Index, Vec<Arc<Entry>>) {
         let limits = Limits::new(Vec::new()).unwrap();
-        let tier = Arc::new(Tier::new("basic".parse().unwrap(), limits));
+        let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
         let mut entries = Vec::new();
         for id in 1..=keys {
-            let record = Record {
-                id: KeyId::new(id).unwrap(),
-                name: "a".parse().unwrap(),
-                scopes: Scopes::default(),
-                state: KeyState::Active,
-                expires_at: None,
-            };
+            let record = Record::plain(KeyId::new(id).unwrap(), "a".parse().unwrap());
             // Multiplied so that the keys spread over the shards as digests do.
             let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&place);
             let digest = Digest::from_stored(bytes);
-            index.insert(Entry::new(digest, record, Arc::clone(&tier)));
-            entries.push(index.find(&digest).unwrap());
+            index.insert(Entry::new(digest, record, std::sync::Arc::clone(&tier)));
+            entries.push(index.find(&digest).unwrap().entry);
         }
         (index, entries)
     }
