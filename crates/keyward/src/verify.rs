@@ -1,23 +1,52 @@
 //! The decision: who is calling, and are they allowed?
 
-use std::sync::Arc;
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use thiserror::Error;
+use triomphe::Arc;
 
-use crate::count::Outcome;
+use crate::count::{Counts, Outcome};
 use crate::digest::Digest;
-use crate::index::{Entry, Index, Stage};
+use crate::index::{Entry, Found, Index};
 use crate::key::Presented;
-use crate::limit::{Exceeded, Standing};
-use crate::record::KeyId;
-use crate::time::Now;
+use crate::limit::{Exceeded, Standing, TakeError};
+use crate::record::{KeyId, Stage};
+use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 
 /// What [`verify()`] answers.
 pub type Verdict = Result<Caller, Denied>;
 
-/// Decides about one request that presents `text` as its key and needs `scope`, if one is named.
+/// What one request asks to be decided.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it presents as its key.
+    pub text: &'a str,
+    /// The scope that it needs, as `resource:action`, if it needs one.
+    pub scope: Option<&'a str>,
+    /// The address that it comes from, as far as that is known: a key that is restricted to
+    /// networks is refused without one.
+    pub from: Option<IpAddr>,
+}
+
+impl<'a> Asked<'a> {
+    /// A request that presents `text`, needs no scope and comes from nowhere in particular.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self { text, scope: None, from: None }
+    }
+}
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = (self.scope, self.from);
+        f.debug_tuple("Asked").field(&asked.0).field(&asked.1).finish_non_exhaustive()
+    }
+}
+
+/// Decides about one request.
 ///
 /// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; what is
 /// refused consumes nothing of the key's limit. Every request is counted, each in one outcome.
@@ -26,31 +55,56 @@ pub type Verdict = Result<Caller, Denied>;
 ///
 /// Returns the reason as [`Denied`]. Someone who does not hold the key's secret learns nothing
 /// but [`Denied::Unknown`].
-pub fn verify(index: &Index, usage: &Usage, text: &str, scope: Option<&str>, now: Now) -> Verdict {
-    let found = Presented::parse(text).ok().and_then(|text| index.find(&Digest::of(text)));
-    let Some(entry) = found else {
-        usage.count_unknown();
-        return Err(Denied::Unknown);
-    };
-    let admitted = admit(&entry, scope, now);
-    let outcome = admitted.as_ref().map_or_else(Denied::outcome, |_| Some(Outcome::Allowed));
-    if let Some(outcome) = outcome {
-        usage.count(&entry, outcome, now.unix);
+pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
+    let digest = Presented::parse(asked.text).map(Digest::of);
+    loop {
+        let found = digest.as_ref().ok().and_then(|digest| index.find(digest));
+        let Some(Found { entry, ends_at }) = found else {
+            usage.count_unknown();
+            return Err(Denied::Unknown);
+        };
+        let admitted = match admit(&entry, ends_at, asked, now) {
+            Admitted::Yes(standing) => Ok(standing),
+            Admitted::No(denied) => Err(denied),
+            // The key was changed since it was found: look again. That waits for no one, since
+            // what took its place was there first.
+            Admitted::Replaced => continue,
+        };
+        let outcome = admitted.as_ref().map_or_else(Denied::outcome, |_| Some(Outcome::Allowed));
+        if let Some(outcome) = outcome {
+            usage.count(&entry, outcome, now.unix);
+        }
+        return admitted.map(|standing| Caller { entry, standing });
     }
-    admitted.map(|standing| Caller { entry, standing })
 }
 
-fn admit(entry: &Entry, scope: Option<&str>, now: Now) -> Result<Option<Standing>, Denied> {
+enum Admitted {
+    Yes(Option<Standing>),
+    No(Denied),
+    Replaced,
+}
+
+fn admit(entry: &Entry, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now) -> Admitted {
     match entry.stage(now.unix) {
-        Stage::Usable => {}
-        Stage::Suspended => return Err(Denied::Suspended),
-        Stage::Revoked => return Err(Denied::Revoked),
-        Stage::Expired => return Err(Denied::Expired),
+        Stage::Active => {}
+        Stage::Suspended => return Admitted::No(Denied::Suspended),
+        Stage::Revoked => return Admitted::No(Denied::Revoked),
+        Stage::Expired => return Admitted::No(Denied::Expired),
     }
-    if scope.is_some_and(|scope| !entry.grants(scope)) {
-        return Err(Denied::OutOfScope);
+    if ends_at.is_some_and(|ends_at| ends_at <= now.unix) {
+        return Admitted::No(Denied::Replaced);
     }
-    entry.tier().limits().take(entry.meter(), now.steady).map_err(Denied::Limited)
+    if !entry.allows(asked.from) {
+        return Admitted::No(Denied::OutOfNetwork);
+    }
+    if asked.scope.is_some_and(|scope| !entry.grants(scope)) {
+        return Admitted::No(Denied::OutOfScope);
+    }
+    match entry.take(now.steady) {
+        Ok(standing) => Admitted::Yes(standing),
+        Err(TakeError::Exceeded(exceeded)) => Admitted::No(Denied::Limited(exceeded)),
+        Err(TakeError::Retired) => Admitted::Replaced,
+    }
 }
 
 /// Why a request is refused. Holds neither the key's text nor anything about other keys.
@@ -69,6 +123,12 @@ pub enum Denied {
     /// The key has expired.
     #[error("key has expired")]
     Expired,
+    /// The secret was replaced by a rotation, and its grace is over.
+    #[error("secret was replaced")]
+    Replaced,
+    /// The key works but may not be used from this address.
+    #[error("key may not be used from this address")]
+    OutOfNetwork,
     /// The key works but lacks the scope that was asked for.
     #[error("key lacks the scope")]
     OutOfScope,
@@ -83,9 +143,13 @@ impl Denied {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Limited(exceeded) => Some(exceeded.retry_after),
-            Self::Unknown | Self::Suspended | Self::Revoked | Self::Expired | Self::OutOfScope => {
-                None
-            }
+            Self::Unknown
+            | Self::Suspended
+            | Self::Revoked
+            | Self::Expired
+            | Self::Replaced
+            | Self::OutOfNetwork
+            | Self::OutOfScope => None,
         }
     }
 
@@ -95,7 +159,8 @@ impl Denied {
             Self::Unknown => None,
             Self::Suspended => Some(Outcome::Suspended),
             Self::Revoked => Some(Outcome::Revoked),
-            Self::Expired => Some(Outcome::Expired),
+            Self::Expired | Self::Replaced => Some(Outcome::Expired),
+            Self::OutOfNetwork => Some(Outcome::OutOfNetwork),
             Self::OutOfScope => Some(Outcome::OutOfScope),
             Self::Limited(_) => Some(Outcome::Limited),
         }
@@ -126,6 +191,24 @@ impl Caller {
     #[must_use]
     pub fn tier(&self) -> &str {
         self.entry.tier().name().as_str()
+    }
+
+    /// To whom the key belongs, if that is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.entry.owner()
+    }
+
+    /// The first instant at which the key no longer works; `None` is never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixMillis> {
+        self.entry.expires_at()
+    }
+
+    /// What was counted of the key in the hour of `at` and is not in the store yet.
+    #[must_use]
+    pub fn counted(&self, at: UnixMillis) -> Counts {
+        self.entry.counted(at)
     }
 
     /// The key's scopes, in the order in which they were given.
