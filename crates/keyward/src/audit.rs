@@ -1,0 +1,321 @@
+//! The audit trail: what is written of each change, and the chain that shows what was altered.
+//!
+//! Each entry carries the digest of the one before it, and its own digest is taken over that and
+//! all of its members. So an entry that was edited no longer fits its own digest, and one that was
+//! removed or put in leaves a neighbour that does not fit.
+//!
+//! The chain cannot show that its newest entries were cut off: for that, note down the digest of
+//! the last one elsewhere now and then.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::record::{KeyId, Owner};
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+/// Most characters by which a person is known in the trail.
+pub const PERSON_CHARS_MAX: usize = 200;
+
+/// Who made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Actor {
+    /// Whoever holds the admin key.
+    AdminKey,
+    /// A person whom an identity provider vouched for, by their name or id there.
+    Person(String),
+    /// GitHub, which found a key in public.
+    GitHub,
+    /// Somebody who presented the text of a key in order to have it revoked.
+    LeakReport,
+    /// The program that embeds this library, on its own account.
+    Program,
+}
+
+impl Actor {
+    /// The word by which the store and the audit trail know the actor: `admin-key`, `oidc:` and
+    /// the person, `github`, `leak-report` or `program`.
+    #[must_use]
+    pub fn as_text(&self) -> Cow<'static, str> {
+        match self {
+            Self::AdminKey => "admin-key".into(),
+            Self::Person(person) => {
+                let person: String = person.chars().take(PERSON_CHARS_MAX).collect();
+                format!("oidc:{person}").into()
+            }
+            Self::GitHub => "github".into(),
+            Self::LeakReport => "leak-report".into(),
+            Self::Program => "program".into(),
+        }
+    }
+}
+
+/// Who asked for a change, and when: what its audit entry says beside the change itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Who made the change.
+    pub actor: Actor,
+    /// When it was asked for.
+    pub at: UnixMillis,
+    /// The address that it was asked for from, if it came over a network.
+    pub address: Option<IpAddr>,
+    /// The id of the request that asked for it, if it came in a request.
+    pub request_id: Option<String>,
+}
+
+impl Audit {
+    /// A change that the program makes on its own account.
+    #[must_use]
+    pub fn program(at: UnixMillis) -> Self {
+        Self { actor: Actor::Program, at, address: None, request_id: None }
+    }
+}
+
+/// The number of a change, which is that of its audit entry. Later changes have higher ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangeId(pub u64);
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// A key was issued.
+    Issue,
+    /// Members of a key were changed.
+    Edit,
+    /// A key was suspended.
+    Suspend,
+    /// A key was resumed.
+    Resume,
+    /// A key was given another secret.
+    Rotate,
+    /// A key was revoked.
+    Revoke,
+    /// A key that came from elsewhere was added.
+    Import,
+    /// A tier was written.
+    PutTier,
+    /// A tier was deleted.
+    DeleteTier,
+    /// An owner was suspended, with all keys.
+    SuspendOwner,
+    /// An owner was resumed.
+    ResumeOwner,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 11] = [
+        Self::Issue,
+        Self::Edit,
+        Self::Suspend,
+        Self::Resume,
+        Self::Rotate,
+        Self::Revoke,
+        Self::Import,
+        Self::PutTier,
+        Self::DeleteTier,
+        Self::SuspendOwner,
+        Self::ResumeOwner,
+    ];
+
+    /// The word for it, in the store and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Issue => "issue",
+            Self::Edit => "edit",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Rotate => "rotate",
+            Self::Revoke => "revoke",
+            Self::Import => "import",
+            Self::PutTier => "put-tier",
+            Self::DeleteTier => "delete-tier",
+            Self::SuspendOwner => "suspend-owner",
+            Self::ResumeOwner => "resume-owner",
+        }
+    }
+
+    /// The verb that a word stands for.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.as_str() == word)
+    }
+}
+
+/// One entry of the audit trail. The texts are as they were written, whatever a later version
+/// would accept, so that a trail can always be read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number.
+    pub id: ChangeId,
+    /// When the change was asked for.
+    pub at: UnixMillis,
+    /// [`Actor::as_text`] of who made it.
+    pub actor: String,
+    /// The address that it was asked for from.
+    pub address: Option<String>,
+    /// [`Verb::as_str`] of what was done.
+    pub verb: String,
+    /// The key that it was done to, if it was a key.
+    pub key_id: Option<KeyId>,
+    /// The tier that it was done to, if it was a tier.
+    pub tier: Option<TierName>,
+    /// The owner to whom it was done, if it was an owner.
+    pub owner: Option<Owner>,
+    /// The id of the request that asked for it.
+    pub request_id: Option<String>,
+    /// What changed, as compact JSON; its members depend on the verb. Never a secret or a digest.
+    pub details: Option<String>,
+    /// The digest of the entry before it.
+    pub previous: ChainDigest,
+    /// [`AuditEntry::seal`] of all the above.
+    pub digest: ChainDigest,
+}
+
+/// A link of the chain: SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ChainDigest(pub [u8; 32]);
+
+impl ChainDigest {
+    /// What the first entry has in front of it.
+    pub const START: Self = Self([0; 32]);
+
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for ChainDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ChainDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChainDigest({self})")
+    }
+}
+
+impl AuditEntry {
+    /// The digest that fits this entry's members: SHA-256 over each of them in the order above,
+    /// `digest` aside. A number is 8 bytes, most significant first; a text is its length as such
+    /// a number and its bytes; a member that may be absent begins with one byte, 0 or 1. So no two
+    /// different entries spell the same bytes.
+    #[must_use]
+    pub fn seal(&self) -> ChainDigest {
+        let mut hash = Sha256::new();
+        let text = |hash: &mut Sha256, text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        let maybe = |hash: &mut Sha256, member: Option<&str>| {
+            hash.update([u8::from(member.is_some())]);
+            if let Some(member) = member {
+                text(hash, member);
+            }
+        };
+        hash.update(self.id.0.to_be_bytes());
+        hash.update(self.at.0.to_be_bytes());
+        text(&mut hash, &self.actor);
+        maybe(&mut hash, self.address.as_deref());
+        text(&mut hash, &self.verb);
+        hash.update([u8::from(self.key_id.is_some())]);
+        if let Some(id) = self.key_id {
+            hash.update(id.get().to_be_bytes());
+        }
+        maybe(&mut hash, self.tier.as_ref().map(TierName::as_str));
+        maybe(&mut hash, self.owner.as_ref().map(Owner::as_str));
+        maybe(&mut hash, self.request_id.as_deref());
+        maybe(&mut hash, self.details.as_deref());
+        hash.update(self.previous.0);
+        ChainDigest(hash.finalize().into())
+    }
+}
+
+/// Walks a trail from its beginning, entry by entry, and stops at the first break.
+///
+/// ```
+/// # use keyward::audit::Chain;
+/// let chain = Chain::default();
+/// assert_eq!(chain.entries(), 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    entries: u64,
+    last: Option<ChangeId>,
+    head: ChainDigest,
+}
+
+/// The first place where a trail does not fit together.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The entry is not what it was when it was written.
+    #[error("entry {} was altered", .0.0)]
+    Altered(ChangeId),
+    /// What stood before the entry was removed or replaced, or the entry was put in.
+    #[error("entry {} does not follow the one before it: something was removed or put in", .0.0)]
+    Unlinked(ChangeId),
+    /// The entry's number is not above the one before it.
+    #[error("entry {} is out of order", .0.0)]
+    OutOfOrder(ChangeId),
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { entries: 0, last: None, head: ChainDigest::START }
+    }
+}
+
+impl Chain {
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChainError`] if it does not fit; then the chain is broken here.
+    pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainError> {
+        if self.last.is_some_and(|last| entry.id <= last) {
+            return Err(ChainError::OutOfOrder(entry.id));
+        }
+        if entry.previous != self.head {
+            return Err(ChainError::Unlinked(entry.id));
+        }
+        if entry.seal() != entry.digest {
+            return Err(ChainError::Altered(entry.id));
+        }
+        *self = Self { entries: self.entries + 1, last: Some(entry.id), head: entry.digest };
+        Ok(())
+    }
+
+    /// How many entries there were so far.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The digest of the last entry.
+    #[must_use]
+    pub fn head(&self) -> ChainDigest {
+        self.head
+    }
+}
+
+#[cfg(test)]
+mod tests;
