@@ -1,8 +1,11 @@
 //! What a key is issued from, and what issuing it yields.
 
+use crate::details::{Metadata, Version};
 use crate::digest::Digest;
-use crate::key::Secret;
-use crate::record::{KeyId, KeyName, KeyState, Record, Scopes};
+use crate::key::{Prefix, Secret};
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyId, KeyName, Owner, Record, Scopes};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -15,22 +18,57 @@ pub struct NewKey {
     pub name: KeyName,
     /// The tier that sets its limits.
     pub tier: TierName,
+    /// To whom it will belong.
+    pub owner: Option<Owner>,
     /// What it may do where a scope is asked for.
     pub scopes: Scopes,
+    /// Where it may be used from.
+    pub networks: Networks,
+    /// Its own limits in place of its tier's.
+    pub limits: Option<Limits>,
+    /// What somebody noted about it.
+    pub metadata: Metadata,
+    /// What its secrets begin with; `None` is what the gate was opened with.
+    pub prefix: Option<Prefix>,
     /// The first instant at which it no longer works; `None` is never.
     pub expires_at: Option<UnixMillis>,
 }
 
 impl NewKey {
+    /// A key of a tier with an expiry, or deliberately without one, and nothing else.
+    ///
+    /// ```
+    /// use keyward::issue::NewKey;
+    ///
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// assert!(key.scopes.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn plain(name: KeyName, tier: TierName, expires_at: Option<UnixMillis>) -> Self {
+        Self {
+            name,
+            tier,
+            owner: None,
+            scopes: Scopes::default(),
+            networks: Networks::default(),
+            limits: None,
+            metadata: Metadata::default(),
+            prefix: None,
+            expires_at,
+        }
+    }
+
     /// The record of the key, once the store has given it an id.
     #[must_use]
     pub fn record(&self, id: KeyId) -> Record {
         Record {
-            id,
-            name: self.name.clone(),
+            owner: self.owner.clone(),
             scopes: self.scopes.clone(),
-            state: KeyState::Active,
+            networks: self.networks.clone(),
+            limits: self.limits.clone(),
             expires_at: self.expires_at,
+            ..Record::plain(id, self.name.clone())
         }
     }
 }
@@ -60,4 +98,21 @@ pub struct Issued {
     pub hint: String,
     /// When it was issued.
     pub created_at: UnixMillis,
+}
+
+/// A key that was just given another secret.
+#[derive(Debug)]
+pub struct Rotated {
+    /// What the caller will present from now on; to be shown now or never.
+    pub secret: Secret,
+    /// The first characters of the secret.
+    pub hint: String,
+    /// Until when the secret before works; `None` if it does not any more.
+    pub grace_until: Option<UnixMillis>,
+    /// What is known of the key now.
+    pub record: Record,
+    /// Its tier.
+    pub tier: TierName,
+    /// How often it was changed, and 1.
+    pub version: Version,
 }

@@ -39,6 +39,14 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub struct Prefix(String);
 
 impl Prefix {
+    /// The prefix of the key whose hint this is, if it was made here.
+    #[must_use]
+    pub fn of_hint(hint: &str) -> Option<Self> {
+        let (rest, digits) = hint.split_at_checked(hint.len().checked_sub(HINT_DIGITS)?)?;
+        let digits_only = digits.bytes().all(|b| b.is_ascii_alphanumeric());
+        rest.strip_suffix('_').filter(|_| digits_only)?.parse().ok()
+    }
+
     /// The prefix as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -12,11 +12,15 @@ pub mod key;
 
 pub mod digest;
 
-pub mod record;
+pub mod network;
 
 pub mod limit;
 
 pub mod tier;
+
+pub mod record;
+
+pub mod details;
 
 pub mod count;
 
@@ -26,7 +30,15 @@ pub mod usage;
 
 pub mod verify;
 
+pub mod audit;
+
 pub mod issue;
+
+pub mod change;
+
+pub mod query;
+
+pub mod transfer;
 
 pub mod store;
 
@@ -39,4 +51,4 @@ pub use gate::Gate;
 pub use key::Secret;
 pub use record::KeyId;
 pub use time::{Now, UnixMillis};
-pub use verify::{Caller, Denied, Verdict, verify};
+pub use verify::{Asked, Caller, Denied, Verdict, verify};

@@ -2,73 +2,27 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::audit::Audit;
+use crate::change::{Changed, KeyChange};
 use crate::count::Counts;
+use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
-use crate::record::{KeyId, Record};
+use crate::query::{
+    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
+    UsageTop,
+};
+use crate::record::{KeyId, Owner};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
+use crate::transfer::{ImportedKey, KeyCopy};
 use crate::usage::UsageRow;
-
-/// Who made a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Actor {
-    /// Whoever holds the admin key.
-    AdminKey,
-    /// The program that embeds this library, on its own account.
-    Program,
-}
-
-impl Actor {
-    /// The word by which the store and the audit trail know the actor.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AdminKey => "admin-key",
-            Self::Program => "program",
-        }
-    }
-}
-
-/// Who asked for a change, and when: what its audit entry says beside the change itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// Who made the change.
-    pub actor: Actor,
-    /// When it was asked for.
-    pub at: UnixMillis,
-    /// The id of the request that asked for it, if it came in a request.
-    pub request_id: Option<String>,
-}
-
-/// The number of a change, which is that of its audit entry. Later changes have higher ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChangeId(pub u64);
-
-/// One entry of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// Its number.
-    pub id: ChangeId,
-    /// When the change was asked for.
-    pub at: UnixMillis,
-    /// [`Actor::as_str`] of who made it.
-    pub actor: String,
-    /// What was done: `issue`, `revoke` or `put-tier`.
-    pub verb: String,
-    /// The key that it was done to, if it was a key.
-    pub key_id: Option<KeyId>,
-    /// The tier that it was done to, if it was a tier.
-    pub tier: Option<TierName>,
-    /// The id of the request that asked for it.
-    pub request_id: Option<String>,
-}
 
 /// A tier as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,41 +33,26 @@ pub struct TierRecord {
     pub limits: Vec<Limit>,
 }
 
-/// What became of writing a tier.
+/// What became of deleting a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TierWritten {
-    /// The number of the change.
-    pub change: ChangeId,
-    /// Whether there was no such tier before.
-    pub created: bool,
+pub enum TierDeleted {
+    /// It is gone.
+    Done,
+    /// There was none.
+    Unknown,
+    /// So many keys have it, revoked ones too, and it stays.
+    Used(u64),
 }
 
-/// One secret of a key, with all that deciding about it needs.
-#[derive(Clone, Debug)]
-pub struct StoredSecret {
-    /// Its place in the order of [`Store::secrets`].
-    pub position: u64,
-    /// SHA-256 of the secret.
-    pub digest: Digest,
-    /// The key that it belongs to.
-    pub record: Record,
-    /// The key's tier.
-    pub tier: TierName,
-}
-
-/// A key as operators see it. Nothing in it leads back to a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyDetails {
-    /// Id, name, scopes, state and expiry.
-    pub record: Record,
-    /// The tier that sets its limits.
-    pub tier: TierName,
-    /// The first characters of its secret.
-    pub hint: String,
-    /// When it was issued.
-    pub created_at: UnixMillis,
-    /// When it was last allowed in, as far as usage was flushed.
-    pub last_used_at: Option<UnixMillis>,
+/// What became of keeping a new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is kept, under this id.
+    Done(KeyId),
+    /// There is no such tier.
+    UnknownTier,
+    /// Its owner is suspended.
+    OwnerSuspended,
 }
 
 /// Usage on its way to the store. The same batch may arrive more than once and counts once.
@@ -142,9 +81,13 @@ pub enum StoreError {
 
 /// Where keys survive.
 ///
-/// Every method that changes something writes an audit entry in the same transaction, and
-/// returns `Ok` only when both would survive `kill -9` and power loss. On `Err` a change may or
-/// may not have happened; repeating it is safe, except that issuing again makes another key.
+/// Every method that changes something writes an audit entry in the same transaction (one for each
+/// key of an import, and one for an owner), which says what was before and after, and returns
+/// `Ok` only when both would survive `kill -9` and power loss. On `Err` a change may or may not
+/// have happened; repeating it is safe, except that issuing again makes another key.
+///
+/// Changes that change nothing, such as suspending a key that is suspended, write no entry and
+/// count up no version.
 ///
 /// Dropping the future of a change does not undo it and may leave it under way.
 #[async_trait]
@@ -153,52 +96,111 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `pro` (1 000) and `enterprise` (10 000), each with a burst of the same size.
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError>;
 
-    /// Writes a tier, new or not, as `put-tier`.
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<TierWritten, StoreError>;
+    /// Writes a tier, new or not. Returns whether it is new.
+    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError>;
 
-    /// Up to `max` secrets behind `after` (0 is the beginning), in the order of their positions,
-    /// those of revoked keys too. Fewer than `max` means that there are no more.
-    async fn secrets(&self, after: u64, max: u32) -> Result<Vec<StoredSecret>, StoreError>;
+    /// Deletes a tier that no key has.
+    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError>;
 
-    /// Keeps a new key, as `issue`. Its tier exists.
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<KeyId, StoreError>;
+    /// How many keys each tier has, revoked ones too; a tier without keys may be left out.
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError>;
 
-    /// Revokes a key, as `revoke`, and returns all of its secrets; `None` if there is no such key.
-    /// Revoking again changes nothing, writes no audit entry and returns the same. The key, its
-    /// usage and its audit trail stay.
-    async fn revoke(
+    /// Up to `max` keys with ids above `after`, lowest first, revoked ones too. Fewer than `max`
+    /// means that there are no more.
+    async fn load_keys(&self, after: Option<KeyId>, max: u32)
+    -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Keeps a new key.
+    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError>;
+
+    /// Changes a key, if it is in the version that is expected.
+    ///
+    /// Revoking again is `Done` and changes nothing; any other change of a revoked key is refused.
+    /// Resuming takes back what suspending the key itself did, not what suspending its owner did.
+    /// A rotation ends the grace of earlier secrets at once, and that of the present one at the
+    /// sooner of `audit.at + grace` and the key's expiry.
+    async fn change_key(
         &self,
         id: KeyId,
+        change: KeyChange,
+        expected: Option<Version>,
         audit: Audit,
-    ) -> Result<Option<Vec<StoredSecret>>, StoreError>;
+    ) -> Result<Changed, StoreError>;
+
+    /// Suspends or resumes an owner, and so all of its keys; returns those that are not revoked,
+    /// as they are now. An owner without keys can be suspended: no key can be issued to it.
+    async fn set_owner_suspended(
+        &self,
+        owner: Owner,
+        suspended: bool,
+        audit: Audit,
+    ) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Adds keys that came from elsewhere, and says of each what became of it. With `dry_run`,
+    /// says so and adds nothing.
+    async fn import_keys(
+        &self,
+        keys: Vec<KeyCopy>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Vec<ImportedKey>, StoreError>;
+
+    /// Up to `max` keys with ids above `after`, whole, lowest first.
+    async fn export_keys(&self, after: Option<KeyId>, max: u32)
+    -> Result<Vec<KeyCopy>, StoreError>;
 
     /// One key; `None` if there is no such key.
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError>;
 
-    /// Up to `max` keys with ids below `before`, highest first. Fewer than `max` means that there
-    /// are no more.
-    async fn list_keys(
+    /// The keys that have, or had, secrets with these digests; those that nobody has are left out.
+    /// The flag says that the secret is the key's present one.
+    async fn find_digests(
         &self,
-        before: Option<KeyId>,
+        digests: Vec<Digest>,
+    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError>;
+
+    /// One page of a list of keys.
+    async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;
+
+    /// How many keys fit, as of `now`.
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError>;
+
+    /// One owner; `None` if it has no key and is not suspended.
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
+
+    /// The owners that are suspended, up to `max`, behind `after`, in order.
+    async fn suspended_owners(
+        &self,
+        after: Option<Owner>,
         max: u32,
-    ) -> Result<Vec<KeyDetails>, StoreError>;
+    ) -> Result<Vec<Owner>, StoreError>;
+
+    /// What the secrets of keys begin with, in order; at most 1 000.
+    async fn prefixes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Adds counts. A batch that was added before is not added again, which the store knows from
     /// its writer and number. A writer sends a batch only when the one before it was added.
     /// `last_used_at` only moves forward. This is no change of a key: it writes no audit entry.
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
 
-    /// Usage of a key in up to `max` hours from `from` on, oldest first.
+    /// Usage of a key in these hours, oldest first: by the hour, or by the day, each under its
+    /// first hour (midnight in UTC). At most `max` rows, the latest.
     async fn usage(
         &self,
         id: KeyId,
-        from: UnixHour,
+        hours: Hours,
+        bucket: Bucket,
         max: u32,
     ) -> Result<Vec<(UnixHour, Counts)>, StoreError>;
 
-    /// Up to `max` audit entries behind `after`, oldest first.
-    async fn audit_entries(&self, after: ChangeId, max: u32)
-    -> Result<Vec<AuditEntry>, StoreError>;
+    /// Usage of all keys in these hours, and the `max` keys that had the most.
+    async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError>;
+
+    /// One page of the audit trail.
+    async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError>;
+
+    /// Writes a consistent copy of everything into a new file at `path`, while changes go on.
+    async fn back_up(&self, path: &Path) -> Result<(), StoreError>;
 
     /// Finishes what was asked before, then refuses everything. Closing twice is fine.
     async fn close(&self) -> Result<(), StoreError>;

@@ -1,0 +1,113 @@
+//! What can be done to a key that there is, and what comes of it.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::audit::Verb;
+use crate::details::{Metadata, Reason, StoredKey, Version};
+use crate::digest::Digest;
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyName, Owner, Scopes};
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+/// How long a replaced secret works, unless somebody says otherwise.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest time that a replaced secret works.
+pub const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What somebody wants to be different about a key. `None` leaves a member as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyEdit {
+    /// Another name.
+    pub name: Option<KeyName>,
+    /// Another tier.
+    pub tier: Option<TierName>,
+    /// Another owner, or none.
+    pub owner: Option<Option<Owner>>,
+    /// Other scopes, in place of all that it has.
+    pub scopes: Option<Scopes>,
+    /// Other networks, in place of all that it has.
+    pub networks: Option<Networks>,
+    /// Other limits of its own, or its tier's.
+    pub limits: Option<Option<Limits>>,
+    /// Other metadata, in place of all that it has.
+    pub metadata: Option<Metadata>,
+    /// Another expiry, or none.
+    pub expires_at: Option<Option<UnixMillis>>,
+}
+
+/// A change of one key.
+#[derive(Clone, Debug)]
+pub enum KeyChange {
+    /// Change members.
+    Edit(Box<KeyEdit>),
+    /// Refuse it until it is resumed.
+    Suspend,
+    /// Accept it again.
+    Resume,
+    /// Give it another secret.
+    Rotate {
+        /// SHA-256 of the new secret.
+        digest: Digest,
+        /// The first characters of the new secret.
+        hint: String,
+        /// How long the present secret still works; at most as long as the key. The grace of
+        /// earlier secrets ends.
+        grace: Duration,
+    },
+    /// Refuse it for ever.
+    Revoke {
+        /// Why, if somebody said so.
+        reason: Option<Reason>,
+    },
+}
+
+impl KeyChange {
+    /// What the audit trail calls it.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Edit(_) => Verb::Edit,
+            Self::Suspend => Verb::Suspend,
+            Self::Resume => Verb::Resume,
+            Self::Rotate { .. } => Verb::Rotate,
+            Self::Revoke { .. } => Verb::Revoke,
+        }
+    }
+}
+
+/// What became of a change that the store could decide about.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// The key is now as was asked, whether it was before or not.
+    Done(Box<StoredKey>),
+    /// It was not changed.
+    Refused(ChangeRefusal),
+}
+
+/// Why a key was not changed. It is as it was.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChangeRefusal {
+    /// There is no such key.
+    #[error("there is no such key")]
+    UnknownKey,
+    /// There is no such tier.
+    #[error("there is no such tier")]
+    UnknownTier,
+    /// The key is not in the version that was expected.
+    #[error("the key has changed since")]
+    Stale {
+        /// The version that it is in.
+        version: Version,
+    },
+    /// The key is revoked, which is final.
+    #[error("the key is revoked")]
+    Revoked,
+    /// The key has expired, and a new secret would expire with it. Give it another expiry first.
+    #[error("the key has expired")]
+    Expired,
+}

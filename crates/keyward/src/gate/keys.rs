@@ -1,0 +1,249 @@
+//! Changes of keys: the store first, then the index, then the answer.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::audit::Audit;
+use crate::change::{ChangeRefusal, Changed, KeyChange};
+use crate::details::{Reason, StoredKey, Version};
+use crate::digest::Digest;
+use crate::index::Entry;
+use crate::issue::{Issued, NewKey, NewRecord, Rotated};
+use crate::key::{Prefix, RandomError, Secret};
+use crate::record::{KeyId, KeyState, Owner};
+use crate::store::{Inserted, StoreError};
+use crate::tier::TierName;
+use crate::time::SteadyNanos;
+use crate::transfer::{ImportedKey, KeyCopy};
+
+use super::Gate;
+
+/// Why no key was issued.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// There is no such tier.
+    #[error("there is no such tier")]
+    UnknownTier {
+        /// The tiers that there are, in the order in which they were made.
+        known: Vec<TierName>,
+    },
+    /// The owner is suspended; resume it first.
+    #[error("the owner is suspended")]
+    OwnerSuspended,
+    /// No secret could be made.
+    #[error("no secret could be made")]
+    Random(#[from] RandomError),
+    /// The key could not be kept, or it is not known whether it was; nobody holds its secret.
+    #[error("the key could not be kept")]
+    Store(#[from] StoreError),
+}
+
+/// Why a key was not changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The change does not fit the key, which is as it was.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefusal),
+    /// No secret could be made.
+    #[error("no secret could be made")]
+    Random(#[from] RandomError),
+    /// It is not known whether the change survives. Repeat it.
+    #[error("the change could not be kept")]
+    Store(#[from] StoreError),
+}
+
+impl Gate {
+    /// Issues a key. When this returns, it is durable and works.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IssueError`]; whatever the reason, nobody holds a key that works.
+    pub async fn issue(&self, key: NewKey, audit: Audit) -> Result<Issued, IssueError> {
+        let unknown_tier = || IssueError::UnknownTier { known: self.tier_names() };
+        let _adding = self.order.adding().await;
+        let tier = self.tier(&key.tier).ok_or_else(unknown_tier)?;
+        let secret = Secret::generate(key.prefix.as_ref().unwrap_or(&self.prefix))?;
+        let digest = Digest::of_secret(&secret);
+        let hint = secret.hint();
+        let created_at = audit.at;
+        let new = NewRecord { key: key.clone(), digest, hint: hint.clone() };
+        let key_id = match self.store.insert_key(new, audit).await? {
+            Inserted::Done(key_id) => key_id,
+            Inserted::UnknownTier => return Err(unknown_tier()),
+            Inserted::OwnerSuspended => return Err(IssueError::OwnerSuspended),
+        };
+        self.index.insert(Entry::new(digest, key.record(key_id), tier));
+        Ok(Issued { key_id, secret, key, hint, created_at })
+    }
+
+    /// Changes a key, if it is in the version that is expected. When this returns, the change is
+    /// durable, and every request that begins later meets the key as it is now.
+    ///
+    /// The future must run to its end once it was started: dropped half-way, the store may be
+    /// changed and memory not, until the next start.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChangeError`] if the key was not changed, or if that is not known.
+    pub async fn change(
+        &self,
+        id: KeyId,
+        change: KeyChange,
+        expected: Option<Version>,
+        audit: Audit,
+        now: SteadyNanos,
+    ) -> Result<StoredKey, ChangeError> {
+        let rotates = matches!(change, KeyChange::Rotate { .. });
+        let _turn = self.order.turn(id).await;
+        match self.store.change_key(id, change, expected, audit).await? {
+            Changed::Refused(refusal) => Err(refusal.into()),
+            Changed::Done(key) => {
+                self.apply(&key, rotates, now)?;
+                Ok(*key)
+            }
+        }
+    }
+
+    /// Gives a key another secret, with the prefix that it had. The present secret works for
+    /// `grace` longer, but no longer than the key; the grace of earlier ones ends.
+    ///
+    /// Like [`Gate::change`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChangeError`]; then nobody holds a new secret that works.
+    pub async fn rotate(
+        &self,
+        id: KeyId,
+        grace: Duration,
+        expected: Option<Version>,
+        audit: Audit,
+        now: SteadyNanos,
+    ) -> Result<Rotated, ChangeError> {
+        let details = self.store.find_key(id).await?.ok_or(ChangeRefusal::UnknownKey)?;
+        let prefix = Prefix::of_hint(&details.hint).unwrap_or_else(|| self.prefix.clone());
+        let secret = Secret::generate(&prefix)?;
+        let hint = secret.hint();
+        let digest = Digest::of_secret(&secret);
+        let change = KeyChange::Rotate { digest, hint: hint.clone(), grace };
+        let at = audit.at;
+        let key = self.change(id, change, expected, audit, now).await?;
+        let grace_until = key.former.last().map(|former| former.ends_at).filter(|end| at < *end);
+        let StoredKey { record, tier, version, .. } = key;
+        Ok(Rotated { secret, hint, grace_until, record, tier, version })
+    }
+
+    /// Revokes a key. When this returns `true`, that is durable, and no request that begins later
+    /// is accepted with any of its secrets. Returns `false` if there is no such key; revoking
+    /// twice is fine.
+    ///
+    /// Like [`Gate::change`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether the revocation survives. Repeat it.
+    pub async fn revoke(
+        &self,
+        id: KeyId,
+        reason: Option<Reason>,
+        audit: Audit,
+    ) -> Result<bool, StoreError> {
+        let change = KeyChange::Revoke { reason };
+        // The time is for limits, which do not matter to a key that is refused.
+        match self.change(id, change, None, audit, SteadyNanos(0)).await {
+            Ok(_) => Ok(true),
+            Err(ChangeError::Store(error)) => Err(error),
+            Err(ChangeError::Refused(_) | ChangeError::Random(_)) => Ok(false),
+        }
+    }
+
+    /// Suspends or resumes an owner. When this returns, that is durable, and the next request of
+    /// every key of the owner is judged by it. Returns how many keys that are.
+    ///
+    /// Like [`Gate::change`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether the change survives. Repeat it.
+    pub async fn set_owner_suspended(
+        &self,
+        owner: Owner,
+        suspended: bool,
+        audit: Audit,
+        now: SteadyNanos,
+    ) -> Result<usize, StoreError> {
+        let _alone = self.order.alone().await;
+        let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
+        keys.iter().try_for_each(|key| self.apply(key, false, now))?;
+        Ok(keys.len())
+    }
+
+    /// Adds keys that came from elsewhere, and says of each what became of it. When this returns,
+    /// those that were added are durable and work. With `dry_run`, says so and adds nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known which were added. Repeating is safe.
+    pub async fn import(
+        &self,
+        keys: Vec<KeyCopy>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Vec<ImportedKey>, StoreError> {
+        let _adding = self.order.adding().await;
+        let imported = self.store.import_keys(keys, dry_run, audit).await?;
+        if !dry_run {
+            for key in &imported {
+                if let ImportedKey::Added(key) = key {
+                    self.add(key)?;
+                }
+            }
+        }
+        Ok(imported)
+    }
+
+    /// Adds a key to the index as the store has it, unless it is there.
+    pub(super) fn add(&self, key: &StoredKey) -> Result<(), StoreError> {
+        self.index.insert(self.entry(key)?);
+        self.note_former(key);
+        Ok(())
+    }
+
+    /// Brings the index to what the store has of a key.
+    fn apply(&self, key: &StoredKey, rotates: bool, now: SteadyNanos) -> Result<(), StoreError> {
+        if matches!(key.record.state, KeyState::Revoked { .. }) {
+            // Stopped first, whatever else turns out to be wrong; and added if it is not there
+            // yet, so that the issuing that is still under way cannot bring it to life.
+            self.index.stop(&key.digest);
+            return self.add(key);
+        }
+        let entry = self.entry(key)?;
+        let before = match key.former.last() {
+            Some(former) if rotates => self.index.rotate(entry, former.digest, former.ends_at, now),
+            _ => self.index.replace(entry, now),
+        };
+        before.into_iter().for_each(|before| self.usage.keep(before));
+        self.note_former(key);
+        Ok(())
+    }
+
+    /// Tells the index of the secrets that a key had before, each followed by the next.
+    fn note_former(&self, key: &StoredKey) {
+        let digests = key.former.iter().map(|former| former.digest);
+        let next = digests.skip(1).chain([key.digest]);
+        for (former, next) in key.former.iter().zip(next) {
+            self.index.put_former(former.digest, next, former.ends_at);
+        }
+    }
+
+    fn entry(&self, key: &StoredKey) -> Result<Entry, StoreError> {
+        let tier = self.tier(&key.tier).ok_or_else(|| {
+            let (id, name) = (key.record.id, key.tier.as_str());
+            StoreError::Inconsistent(format!("key {id} has the tier `{name}`, which is not there"))
+        })?;
+        Ok(Entry::new(key.digest, key.record.clone(), tier))
+    }
+}

@@ -1,0 +1,173 @@
+//! What can be asked about keys, usage and the audit trail.
+
+use std::num::NonZeroU32;
+
+use crate::audit::{AuditEntry, ChangeId, Verb};
+use crate::count::Counts;
+use crate::details::KeyDetails;
+use crate::record::{KeyId, Owner, Stage};
+use crate::tier::TierName;
+use crate::time::{UnixHour, UnixMillis};
+
+/// Fewest characters of a part of a name to look for: shorter ones are in nearly every name, and
+/// an index over parts of names holds threes.
+pub const NAME_PART_CHARS_MIN: usize = 3;
+
+/// Which keys to look for: those that fit everything that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// In this state, by the time that [`KeyQuery::now`] says.
+    pub state: Option<Stage>,
+    /// In this tier.
+    pub tier: Option<TierName>,
+    /// Of this owner.
+    pub owner: Option<Owner>,
+    /// With this in their name, letters of either case being the same; at least
+    /// [`NAME_PART_CHARS_MIN`] characters.
+    pub name_part: Option<String>,
+    /// With a hint that begins so.
+    pub hint_start: Option<String>,
+    /// That expire in the future and before this.
+    pub expires_before: Option<UnixMillis>,
+    /// That were not used since, and are older than that.
+    pub idle_since: Option<UnixMillis>,
+    /// Issued at this time or later.
+    pub created_from: Option<UnixMillis>,
+    /// Issued before this time.
+    pub created_before: Option<UnixMillis>,
+}
+
+/// What keys are ordered by. Keys that are alike in it are in the order of their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// When they were issued, which is the order of their ids.
+    #[default]
+    Created,
+    /// Their names, byte by byte.
+    Name,
+    /// When they were last used; those that never were count as used before all others.
+    LastUsed,
+    /// When they expire; those that never do come after all others.
+    Expires,
+}
+
+/// One page of a list of keys.
+#[derive(Clone, Debug)]
+pub struct KeyQuery {
+    /// Which keys.
+    pub filter: KeyFilter,
+    /// In which order.
+    pub order: KeyOrder,
+    /// Whether the order is turned round: the latest first.
+    pub descending: bool,
+    /// Where the page before ended.
+    pub after: Option<KeyCursor>,
+    /// Most keys on the page.
+    pub max: u32,
+    /// What time it is.
+    pub now: UnixMillis,
+}
+
+/// A place in a list of keys: behind this key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyCursor {
+    /// What the list is ordered by, of the key behind which the next page begins: its name, or a
+    /// time as a number; empty where the order is that of ids.
+    pub value: String,
+    /// The key's id.
+    pub id: u64,
+}
+
+/// Keys, and where to go on.
+#[derive(Clone, Debug)]
+pub struct KeyPage {
+    /// The keys, in order.
+    pub keys: Vec<KeyDetails>,
+    /// Where the next page begins; `None` if there are no more. A page may hold fewer keys than
+    /// asked for, or none, and not be the last: looking for more would have taken too long.
+    pub next: Option<KeyCursor>,
+}
+
+/// An owner and what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerDetails {
+    /// Since when it is suspended.
+    pub suspended_at: Option<UnixMillis>,
+    /// How many keys it has, revoked ones too.
+    pub keys: u64,
+}
+
+/// A span of whole hours: from the first to before the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// The first one.
+    pub from: UnixHour,
+    /// The one behind the last.
+    pub to: UnixHour,
+}
+
+/// What usage is summed up by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bucket {
+    /// By the hour.
+    #[default]
+    Hour,
+    /// By the day, in UTC.
+    Day,
+}
+
+/// What makes a key one of the most used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TopBy {
+    /// All of its requests.
+    #[default]
+    Requests,
+    /// Those that were refused.
+    Denials,
+}
+
+/// The usage of all keys together, and of those that had the most.
+#[derive(Clone, Debug, Default)]
+pub struct UsageTop {
+    /// Of all keys.
+    pub total: Counts,
+    /// The keys with the most, most first, with their names.
+    pub top: Vec<(KeyId, String, Counts)>,
+}
+
+/// Which audit entries to look for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// About this key.
+    pub key_id: Option<KeyId>,
+    /// By this actor, in the trail's own words.
+    pub actor: Option<String>,
+    /// Of this kind.
+    pub verb: Option<Verb>,
+    /// Asked for at this time or later.
+    pub since: Option<UnixMillis>,
+    /// Asked for before this time.
+    pub until: Option<UnixMillis>,
+}
+
+/// One page of the audit trail.
+#[derive(Clone, Debug)]
+pub struct AuditQuery {
+    /// Which entries.
+    pub filter: AuditFilter,
+    /// Behind this entry, in the order asked for.
+    pub after: Option<ChangeId>,
+    /// Whether the newest come first.
+    pub descending: bool,
+    /// Most entries on the page.
+    pub max: NonZeroU32,
+}
+
+/// Audit entries, and where to go on.
+#[derive(Clone, Debug)]
+pub struct AuditPage {
+    /// The entries, in order.
+    pub entries: Vec<AuditEntry>,
+    /// The entry behind which the next page begins; as with [`KeyPage::next`].
+    pub next: Option<ChangeId>,
+}

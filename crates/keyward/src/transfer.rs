@@ -1,0 +1,89 @@
+//! Keys on their way from one store to another: whole, but for the texts of their secrets.
+
+use thiserror::Error;
+
+use crate::details::{Metadata, Reason, StoredKey};
+use crate::digest::Digest;
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyId, KeyName, KeyState, Owner, Scopes};
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+/// Most secrets of one key that are carried along: the present one and those that it had before.
+pub const COPY_SECRETS_MAX: usize = 100;
+
+/// Everything about a key that can be carried to another store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyCopy {
+    /// Its identity; on import, `None` takes the next one that is free.
+    pub id: Option<KeyId>,
+    /// What people call it.
+    pub name: KeyName,
+    /// Its tier, which the other store must have.
+    pub tier: TierName,
+    /// To whom it belongs.
+    pub owner: Option<Owner>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Where it may be used from.
+    pub networks: Networks,
+    /// Its own limits.
+    pub limits: Option<Limits>,
+    /// What somebody noted about it.
+    pub metadata: Metadata,
+    /// What was decided about it.
+    pub state: KeyState,
+    /// Why it was revoked.
+    pub revoked_reason: Option<Reason>,
+    /// When it expires.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was issued.
+    pub created_at: UnixMillis,
+    /// When it was last used.
+    pub last_used_at: Option<UnixMillis>,
+    /// Its present secret.
+    pub secret: SecretCopy,
+    /// The secrets that it had before, oldest first, and until when they work.
+    pub former: Vec<(SecretCopy, UnixMillis)>,
+}
+
+/// What is kept of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretCopy {
+    /// SHA-256 of its text.
+    pub digest: Digest,
+    /// The first characters of its text; empty if they are not known.
+    pub hint: String,
+    /// When the key got it.
+    pub created_at: UnixMillis,
+}
+
+/// What became of a key on import.
+#[derive(Clone, Debug)]
+pub enum ImportedKey {
+    /// It was added.
+    Added(Box<StoredKey>),
+    /// It was there: a key with all of these secrets, whatever else is said of it here.
+    Skipped(KeyId),
+    /// It was not added.
+    Refused(ImportRefusal),
+}
+
+/// Why a key was not imported.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportRefusal {
+    /// There is no such tier.
+    #[error("there is no such tier; create it first")]
+    UnknownTier,
+    /// Another key has this id.
+    #[error("another key has this key_id; leave it out to get the next free one")]
+    IdTaken,
+    /// A secret belongs to another key.
+    #[error("a digest belongs to key {} already", .0.get())]
+    DigestTaken(KeyId),
+    /// Two secrets of the key are the same.
+    #[error("a digest appears twice")]
+    DigestTwice,
+}
