@@ -7,8 +7,10 @@ mod client;
 mod edge;
 mod heads;
 mod listen;
+mod openapi;
 mod serve;
 mod settings;
+mod shapes;
 
 use std::process::ExitCode;
 

@@ -13,24 +13,37 @@ use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{audit, broken, read_body};
+use crate::shapes::{LimitNameText, SpanText, TierText};
 
-/// `GET /admin/tiers`: all tiers, in the order in which they were made.
-pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<Value>, Refusal> {
+/// Lists all tiers, in the order in which they were made.
+#[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
+    (status = 200, description = "All tiers", body = TierList),
+))]
+pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<TierList>, Refusal> {
     let tiers = guard.gate().store().tiers().await.map_err(broken)?;
-    let views: Vec<_> = tiers.iter().map(view).collect();
-    Ok(Json(json!({ "count": views.len(), "tiers": views })))
+    let tiers: Vec<_> = tiers.iter().map(TierView::of).collect();
+    Ok(Json(TierList { count: tiers.len(), tiers }))
 }
 
-/// `PUT /admin/tiers/{name}`: writes a tier, new or not; the next request of every key in it is
-/// judged by the new limits.
+/// Writes a tier, new or not. The next request of every key in it is judged by the new limits.
+#[utoipa::path(
+    put, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), request_body = PutTierBody,
+    responses(
+        (status = 200, description = "Changed", body = TierView),
+        (status = 201, description = "Made", body = TierView),
+        (status = 409, description = "There are as many tiers as there can be"),
+    ),
+)]
 pub(crate) async fn put_tier(
     State(guard): State<Guard>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<TierView>), Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(body).await?;
     let name: TierName = name.parse().map_err(|error: ParseTierNameError| {
@@ -38,8 +51,9 @@ pub(crate) async fn put_tier(
         let fault = Fault::value_error(place, name.clone().into(), &error.to_string());
         Refusal::unprocessable(vec![fault])
     })?;
-    let tier = TierRecord { name, limits: read_limits(&body)? };
-    let view = view(&tier);
+    let PutTierBody { limits } = PutTierBody::read(&body)?;
+    let tier = TierRecord { name, limits };
+    let view = TierView::of(&tier);
     let created =
         guard.put_tier(tier, audit(&guard, &parts.extensions)).await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -53,17 +67,83 @@ fn refuse_put(error: PutTierError) -> Refusal {
     }
 }
 
-fn view(tier: &TierRecord) -> Value {
-    let limit = |limit: &Limit| {
-        json!({
-            "name": limit.name(),
-            "amount": limit.amount(),
-            "per": format!("{}s", limit.per().as_secs()),
-            "burst": limit.burst(),
-        })
-    };
-    let limits: Vec<_> = tier.limits.iter().map(limit).collect();
-    json!({ "name": tier.name.as_str(), "limits": limits })
+/// All tiers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TierList {
+    /// How many there are.
+    count: usize,
+    tiers: Vec<TierView>,
+}
+
+/// A tier: a named plan.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TierView {
+    #[schema(value_type = TierText)]
+    name: String,
+    /// None is no limit.
+    #[schema(max_items = 1)]
+    limits: Vec<LimitView>,
+}
+
+impl TierView {
+    fn of(tier: &TierRecord) -> Self {
+        let limits = tier.limits.iter().map(LimitView::of).collect();
+        Self { name: tier.name.as_str().to_owned(), limits }
+    }
+}
+
+/// How often, per what time.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename = "Limit", deny_unknown_fields)]
+#[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
+pub(crate) struct LimitView {
+    #[schema(value_type = LimitNameText)]
+    name: String,
+    /// Requests in that time, in the long run.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    amount: u32,
+    /// The time: 1 second to 366 days.
+    #[schema(value_type = SpanText)]
+    per: String,
+    /// Requests at once. At that rate, so many are back within 366 days.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
+    burst: u32,
+}
+
+impl LimitView {
+    fn of(limit: &Limit) -> Self {
+        Self {
+            name: limit.name().to_owned(),
+            amount: limit.amount().get(),
+            per: format!("{}s", limit.per().as_secs()),
+            burst: limit.burst().get(),
+        }
+    }
+}
+
+/// Which tier.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct TierPath {
+    /// The tier's name.
+    #[param(value_type = TierText)]
+    name: String,
+}
+
+/// What a tier consists of.
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutTierBody {
+    /// None is no limit.
+    #[schema(value_type = Vec<LimitView>, max_items = 1)]
+    limits: Vec<Limit>,
+}
+
+impl PutTierBody {
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        read_limits(body).map(|limits| Self { limits })
+    }
 }
 
 fn read_limits(body: &[u8]) -> Result<Vec<Limit>, Refusal> {
