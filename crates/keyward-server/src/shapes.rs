@@ -74,6 +74,24 @@ pub(crate) struct KeyNameText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct TierText(String);
 
+/// The id of the customer to whom a key belongs.
+#[derive(ToSchema)]
+#[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct OwnerText(String);
+
+/// An address, or a range of them in CIDR notation without bits behind the prefix.
+#[derive(ToSchema)]
+#[schema(min_length = 2, max_length = 43, example = "192.0.2.0/24")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct NetworkText(String);
+
+/// SHA-256 as hexadecimal digits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct DigestText(String);
+
 /// The name of a limit.
 #[derive(ToSchema)]
 #[schema(pattern = "^[a-z0-9_-]*$", min_length = 1, max_length = 24)]

@@ -1,14 +1,15 @@
 //! Tiers on the admin API.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use keyward::gate::PutTierError;
 use keyward::limit::{AMOUNT_MAX, LIMITS_MAX, Limit};
-use keyward::store::TierRecord;
+use keyward::store::{TierDeleted, TierRecord};
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
@@ -25,9 +26,42 @@ use crate::shapes::{LimitNameText, SpanText, TierText};
     (status = 200, description = "All tiers", body = TierList),
 ))]
 pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<TierList>, Refusal> {
-    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
-    let tiers: Vec<_> = tiers.iter().map(TierView::of).collect();
+    let store = guard.gate().store();
+    let tiers = store.tiers().await.map_err(broken)?;
+    let uses: HashMap<_, _> = store.tier_uses().await.map_err(broken)?.into_iter().collect();
+    let used = |tier: &TierRecord| uses.get(&tier.name).copied().unwrap_or_default();
+    let listed = |tier| ListedTier { keys: used(tier), tier: TierView::of(tier) };
+    let tiers: Vec<_> = tiers.iter().map(listed).collect();
     Ok(Json(TierList { count: tiers.len(), tiers }))
+}
+
+/// Deletes a tier that no key has, revoked ones included.
+#[utoipa::path(delete, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), responses(
+    (status = 204, description = "Deleted"),
+    (status = 404, description = "Tier not found"),
+    (status = 409, description = "Tier is used by 12 keys"),
+))]
+pub(crate) async fn delete_tier(
+    State(guard): State<Guard>,
+    Path(name): Path<String>,
+    extensions: Extensions,
+) -> Result<StatusCode, Refusal> {
+    let deleting = guard.delete_tier(read_name(&name)?, audit(&guard, &extensions));
+    match deleting.await.map_err(broken)? {
+        TierDeleted::Done => Ok(StatusCode::NO_CONTENT),
+        TierDeleted::Unknown => Err(Refusal::new(StatusCode::NOT_FOUND, "Tier not found")),
+        TierDeleted::Used(1) => Err(Refusal::new(StatusCode::CONFLICT, "Tier is used by 1 key")),
+        TierDeleted::Used(keys) => {
+            Err(Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys} keys")))
+        }
+    }
+}
+
+fn read_name(name: &str) -> Result<TierName, Refusal> {
+    name.parse().map_err(|error: ParseTierNameError| {
+        let place = vec!["path".into(), "name".into()];
+        Refusal::unprocessable(vec![Fault::value_error(place, name.into(), &error.to_string())])
+    })
 }
 
 /// Writes a tier, new or not. The next request of every key in it is judged by the new limits.
@@ -46,11 +80,7 @@ pub(crate) async fn put_tier(
 ) -> Result<(StatusCode, Json<TierView>), Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(body).await?;
-    let name: TierName = name.parse().map_err(|error: ParseTierNameError| {
-        let place = vec!["path".into(), "name".into()];
-        let fault = Fault::value_error(place, name.clone().into(), &error.to_string());
-        Refusal::unprocessable(vec![fault])
-    })?;
+    let name = read_name(&name)?;
     let PutTierBody { limits } = PutTierBody::read(&body)?;
     let tier = TierRecord { name, limits };
     let view = TierView::of(&tier);
@@ -72,7 +102,16 @@ fn refuse_put(error: PutTierError) -> Refusal {
 pub(crate) struct TierList {
     /// How many there are.
     count: usize,
-    tiers: Vec<TierView>,
+    tiers: Vec<ListedTier>,
+}
+
+/// A tier, and how much it is used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedTier {
+    #[serde(flatten)]
+    tier: TierView,
+    /// How many keys have it, revoked ones too.
+    keys: u64,
 }
 
 /// A tier: a named plan.
@@ -86,7 +125,7 @@ pub(crate) struct TierView {
 }
 
 impl TierView {
-    fn of(tier: &TierRecord) -> Self {
+    pub(super) fn of(tier: &TierRecord) -> Self {
         let limits = tier.limits.iter().map(LimitView::of).collect();
         Self { name: tier.name.as_str().to_owned(), limits }
     }
@@ -111,7 +150,7 @@ pub(crate) struct LimitView {
 }
 
 impl LimitView {
-    fn of(limit: &Limit) -> Self {
+    pub(super) fn of(limit: &Limit) -> Self {
         Self {
             name: limit.name().to_owned(),
             amount: limit.amount().get(),
