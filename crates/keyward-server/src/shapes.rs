@@ -86,6 +86,12 @@ pub(crate) struct OwnerText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct NetworkText(String);
 
+/// Why a key was revoked, in somebody's words, on one line.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 200, example = "found on a public page")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct ReasonText(String);
+
 /// SHA-256 as hexadecimal digits.
 #[derive(ToSchema)]
 #[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]

@@ -14,12 +14,15 @@ use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{audit, broken, read_body};
 use crate::shapes::{LimitNameText, SpanText, TierText};
+
+/// What a time is that a limit counts over.
+const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
 
 /// Lists all tiers, in the order in which they were made.
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
@@ -132,7 +135,7 @@ impl TierView {
 }
 
 /// How often, per what time.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename = "Limit", deny_unknown_fields)]
 #[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
 pub(crate) struct LimitView {
@@ -157,6 +160,14 @@ impl LimitView {
             per: format!("{}s", limit.per().as_secs()),
             burst: limit.burst().get(),
         }
+    }
+
+    /// The limit that this says, or why it is none.
+    pub(super) fn read(&self) -> Result<Limit, String> {
+        let per = parse_per(&self.per).ok_or(PER_RULE)?;
+        let count = |count| NonZeroU32::new(count).ok_or("amount and burst are at least 1");
+        let limit = Limit::new(&self.name, count(self.amount)?, per, count(self.burst)?);
+        limit.map_err(|error| error.to_string())
     }
 }
 
@@ -265,8 +276,7 @@ fn read_per(members: &mut Members) -> Option<Duration> {
     let value = members.take_required("per")?;
     let place = members.place("per");
     let per = value.as_str().and_then(parse_per).ok_or_else(|| {
-        let rule = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
-        Fault::value_error(place, value.clone(), rule)
+        Fault::value_error(place, value.clone(), PER_RULE)
     });
     members.ok(per)
 }
