@@ -107,10 +107,10 @@ impl ImportKeyBody {
             StateBody::Suspended => KeyState::Suspended,
             StateBody::Revoked => KeyState::Revoked { at: revoked_at.unwrap_or(now) },
         };
-        let limits = self.limits.unwrap_or_default();
-        let own_limits = limits.iter().map(LimitView::read).collect::<Result<Vec<_>, _>>();
-        let own_limits = own_limits.map_err(|error| format!("limits: {error}"))?;
-        let limits = (!own_limits.is_empty()).then(|| parsed("limits", Limits::new(own_limits)));
+        let limits = self.limits.map(|limits| {
+            let limits = limits.iter().map(LimitView::read).collect::<Result<_, _>>();
+            limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
+        });
         Ok(KeyCopy {
             id: id.transpose()?,
             name: parse("name", &self.name)?,
@@ -118,7 +118,7 @@ impl ImportKeyBody {
             owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
             scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
             networks: parsed("networks", Networks::new(parse_all("networks", self.networks)?))?,
-            limits: limits.transpose()?,
+            limits: parsed("limits", limits.transpose())?,
             metadata: parsed("metadata", Metadata::try_from(self.metadata.unwrap_or_default()))?,
             state,
             revoked_reason: reason(self.revoked_reason)?,
@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn no_limits_of_its_own_and_no_limit_are_two_things() {
+        let with = |rest: &str| {
+            let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
+            read(&text).unwrap().limits.map(|limits| limits.list().len())
+        };
+        assert_eq!(with(""), None);
+        assert_eq!(with(r#","limits":null"#), None);
+        assert_eq!(with(r#","limits":[]"#), Some(0));
+    }
+
+    #[test]
     fn the_present_secret_is_the_one_without_an_end() {
         let ended = secret("a", r#","ends_at":"2026-01-02T00:00:00Z""#);
         let key = with_secrets(&format!("{ended},{}", secret("b", ""))).unwrap();
@@ -250,6 +261,7 @@ mod tests {
         check(r#","created_at":"yesterday""#, "created_at: ");
         check(r#","key_id":0"#, "key_id: ");
         check(r#","colour":"red""#, "unknown field `colour`");
+        check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
         check(r#","state":"gone""#, "unknown variant `gone`");
         assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
         assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("64 hexadecimal"));
