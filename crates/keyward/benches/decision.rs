@@ -19,11 +19,11 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
-use keyward::record::{KeyState, Record, Scopes};
+use keyward::record::{KeyState, Record};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
-use keyward::{Denied, KeyId, Now, UnixMillis, Verdict, verify};
+use keyward::{Asked, Denied, KeyId, Now, UnixMillis, Verdict, verify};
 use sha2::{Digest as _, Sha256};
 
 /// Requests of one turn.
@@ -140,19 +140,15 @@ impl Keys {
     }
 
     fn insert(&self, text: &str, number: u64, state: KeyState, tier: &Arc<Tier>) {
-        let record = Record {
-            id: KeyId::new(number + 1).expect("it is not zero"),
-            name: format!("key-{number:07}").parse().expect("it is short"),
-            scopes: Scopes::default(),
-            state,
-            expires_at: None,
-        };
+        let id = KeyId::new(number + 1).expect("it is not zero");
+        let name = format!("key-{number:07}").parse().expect("it is short");
+        let record = Record { state, ..Record::plain(id, name) };
         let presented = Presented::parse(text).expect("it has 52 visible characters");
         assert!(self.index.insert(Entry::new(Digest::of(presented), record, Arc::clone(tier))));
     }
 
     fn verify(&self, text: &str, now: Now) -> Verdict {
-        verify(&self.index, &self.usage, text, None, now)
+        verify(&self.index, &self.usage, &Asked::of(text), now)
     }
 }
 

@@ -13,11 +13,11 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
-use keyward::record::{KeyState, Record, Scopes};
+use keyward::record::{KeyState, Record};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
-use keyward::{KeyId, Now, UnixMillis, verify};
+use keyward::{Asked, KeyId, Now, UnixMillis, verify};
 use sha2::{Digest as _, Sha256};
 
 const KEYS: u64 = 1_000;
@@ -37,7 +37,7 @@ fn main() {
         // As much time passes as between two requests of a busy server.
         let now = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
         let now = now.later_by(Duration::from_nanos(n * 1_000));
-        drop(black_box(verify(&index, &usage, black_box(text), None, now)));
+        drop(black_box(verify(&index, &usage, &Asked::of(black_box(text)), now)));
     }
 }
 
@@ -52,16 +52,13 @@ fn keys(what: &str) -> (Vec<String>, Index) {
     let index = Index::default();
     let texts: Vec<_> = (0..KEYS).map(|number| format!("kw_{number:049}")).collect();
     for (number, text) in (1..).zip(&texts) {
-        let record = Record {
-            id: KeyId::new(number).expect("it is not zero"),
-            name: format!("key-{number:07}").parse().expect("it is short"),
-            scopes: Scopes::default(),
-            state: match what {
-                "revoked" => KeyState::Revoked { at: UnixMillis(1) },
-                _ => KeyState::Active,
-            },
-            expires_at: None,
+        let id = KeyId::new(number).expect("it is not zero");
+        let name = format!("key-{number:07}").parse().expect("it is short");
+        let state = match what {
+            "revoked" => KeyState::Revoked { at: UnixMillis(1) },
+            _ => KeyState::Active,
         };
+        let record = Record { state, ..Record::plain(id, name) };
         if what != "unknown" {
             let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
             assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));

@@ -205,6 +205,7 @@ mod tests {
             Outcome::Allowed,
             Outcome::Limited,
             Outcome::OutOfScope,
+            Outcome::OutOfNetwork,
             Outcome::Suspended,
             Outcome::Revoked,
             Outcome::Expired,
@@ -219,11 +220,12 @@ mod tests {
             allowed: 1,
             limited: 2,
             out_of_scope: 3,
-            suspended: 4,
-            revoked: 5,
-            expired: 6,
+            out_of_network: 4,
+            suspended: 5,
+            revoked: 6,
+            expired: 7,
         };
         assert_eq!(counts, expected);
-        assert_eq!(counts.denied(), 20);
+        assert_eq!(counts.denied(), 27);
     }
 }

@@ -19,7 +19,11 @@ fn limits(amount: u32, per_secs: u64, burst: u32) -> Limits {
 }
 
 fn take(limits: &Limits, meter: &Meter, at: u64) -> Result<Standing, Exceeded> {
-    limits.take(meter, SteadyNanos(at)).map(|standing| standing.expect("there is a limit"))
+    match limits.take(meter, SteadyNanos(at)) {
+        Ok(standing) => Ok(standing.expect("there is a limit")),
+        Err(TakeError::Exceeded(exceeded)) => Err(exceeded),
+        Err(TakeError::Retired) => panic!("nothing takes the place of these meters"),
+    }
 }
 
 #[test]

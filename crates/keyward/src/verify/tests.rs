@@ -28,25 +28,20 @@ impl OneKey {
     }
 
     fn changed(change: impl FnOnce(&mut Record)) -> Self {
-        let mut record = Record {
-            id: KeyId::new(7).unwrap(),
-            name: "Reader".parse().unwrap(),
-            scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
-            state: KeyState::Active,
-            expires_at: None,
-        };
+        let mut record = Record::plain(KeyId::new(7).unwrap(), "Reader".parse().unwrap());
+        record.scopes = Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap();
         change(&mut record);
         let two = NonZeroU32::new(2).unwrap();
         let limit = Limit::new("requests", two, Duration::from_secs(60), two).unwrap();
         let limits = Limits::new(vec![limit]).unwrap();
-        let tier = Arc::new(Tier::new("basic".parse().unwrap(), limits));
+        let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
         index.insert(Entry::new(Digest::of(Presented::parse(TEXT).unwrap()), record, tier));
         Self { index, usage: Usage::default() }
     }
 
     fn verify(&self, scope: Option<&str>, now: Now) -> Verdict {
-        verify(&self.index, &self.usage, TEXT, scope, now)
+        verify(&self.index, &self.usage, &Asked { scope, ..Asked::of(TEXT) }, now)
     }
 
     fn denied(&self, scope: Option<&str>, now: Now) -> Denied {
@@ -54,7 +49,7 @@ impl OneKey {
     }
 
     fn present(&self, text: &str) -> Denied {
-        verify(&self.index, &self.usage, text, None, NOW).unwrap_err()
+        verify(&self.index, &self.usage, &Asked::of(text), NOW).unwrap_err()
     }
 
     fn remaining(&self) -> u32 {
@@ -253,7 +248,8 @@ proptest! {
     ) {
         let key = OneKey::new();
         let text = String::from_utf8_lossy(&bytes);
-        let verdict = verify(&key.index, &key.usage, &text, scope.as_deref(), NOW);
+        let asked = Asked { scope: scope.as_deref(), ..Asked::of(&text) };
+        let verdict = verify(&key.index, &key.usage, &asked, NOW);
         prop_assert_eq!(verdict.unwrap_err(), Denied::Unknown);
         prop_assert_eq!(key.usage.unknown(), 1);
     }

@@ -12,7 +12,7 @@ use keyward::record::{KeyState, Record, Scopes};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
-use keyward::{Denied, KeyId, Now, UnixMillis, Verdict, verify};
+use keyward::{Asked, Denied, KeyId, Now, UnixMillis, Verdict, verify};
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
 const WARM_UP: u32 = 3;
@@ -30,12 +30,13 @@ impl Keys {
         let tier = Arc::new(Tier::new("a-name-of-24-characters-".parse().unwrap(), limits));
         let index = Index::default();
         let add = |text: &str, state, expires_at| {
+            let id = KeyId::new(index.len() as u64 + 1).unwrap();
             let record = Record {
-                id: KeyId::new(index.len() as u64 + 1).unwrap(),
-                name: "n".repeat(100).parse().unwrap(),
+                owner: Some("o".repeat(100).parse().unwrap()),
                 scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
                 state,
                 expires_at,
+                ..Record::plain(id, "n".repeat(100).parse().unwrap())
             };
             let digest = Digest::of(Presented::parse(text).unwrap());
             assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
@@ -52,7 +53,8 @@ impl Keys {
     fn check(&self, text: &str, scope: &str, expected: impl Fn(&Verdict) -> bool) {
         let mut as_expected = 0;
         let mut request = || {
-            let verdict = verify(&self.index, &self.usage, text, Some(scope), NOW);
+            let asked = Asked { scope: Some(scope), ..Asked::of(text) };
+            let verdict = verify(&self.index, &self.usage, &asked, NOW);
             as_expected += u32::from(expected(&verdict));
         };
         // A thread takes some memory once, for what it keeps of its own.
@@ -88,7 +90,7 @@ fn an_allowed_request_allocates_nothing() {
 #[test]
 fn a_limited_request_allocates_nothing() {
     let keys = Keys::new(vec![one_in_a_day()]);
-    assert!(verify(&keys.index, &keys.usage, "kw_active", None, NOW).is_ok());
+    assert!(verify(&keys.index, &keys.usage, &Asked::of("kw_active"), NOW).is_ok());
     keys.check("kw_active", "articles:read", |verdict| matches!(verdict, Err(Denied::Limited(_))));
 }
 
