@@ -16,7 +16,7 @@ use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
-use keyward_axum::{Caller, Guard, SystemClock, Upkeep};
+use keyward_axum::{Caller, Guard, GuardOptions, SystemClock, Upkeep};
 use tokio::net::TcpListener;
 
 #[derive(Clone, FromRef)]

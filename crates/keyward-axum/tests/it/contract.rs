@@ -14,7 +14,7 @@ use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::testing::FakeClock;
-use keyward_axum::{Guard, testing};
+use keyward_axum::{Guard, GuardOptions, testing};
 use tower::ServiceExt as _;
 
 use crate::{app, fresh, send, shown};
@@ -182,7 +182,9 @@ async fn a_key_in_the_url_is_never_read() {
 #[tokio::test]
 async fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
-    let guard = Guard::new(gate, FakeClock::default(), NonZeroU32::new(2));
+    let failures_per_minute = NonZeroU32::new(2);
+    let options = GuardOptions { failures_per_minute, ..GuardOptions::default() };
+    let guard = Guard::new(gate, FakeClock::default(), options);
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = app(&guard);
     let from = async |key: &str| {
