@@ -143,6 +143,23 @@ fn nothing_formats_a_key() {
     assert!(!format!("{search:?}").contains("yhjs"));
 }
 
+#[test]
+fn what_decides_how_a_key_is_read_is_kept_for_the_next_chunk() {
+    // A colour that is as long as is looked at, and one that is longer.
+    for parameters in [CONTEXT_LEN - 5, CONTEXT_LEN - 4] {
+        let text = format!("....\u{1b}[{}mkw_{DIGITS}.", "1".repeat(parameters));
+        let whole = find(text.as_bytes());
+        assert_eq!(whole[0].likeliest.hint == "kw_yhjs", parameters == CONTEXT_LEN - 5);
+        for cut in 0..text.len() {
+            let finder = Finder::default();
+            let mut search = Search::new(&finder);
+            let mut found = search.push(&text.as_bytes()[..cut]);
+            found.extend(search.push(&text.as_bytes()[cut..]));
+            assert_eq!(found, whole, "cut at {cut}");
+        }
+    }
+}
+
 /// What the bytes hold, found the slow way: at each place, is it a key?
 fn naive(bytes: &[u8]) -> Vec<usize> {
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
