@@ -8,6 +8,7 @@ mod edge;
 mod heads;
 mod listen;
 mod openapi;
+mod scan;
 mod serve;
 mod settings;
 mod shapes;
