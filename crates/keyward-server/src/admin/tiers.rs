@@ -275,9 +275,10 @@ fn read_count(members: &mut Members, name: &str, max: u32) -> Option<NonZeroU32>
 fn read_per(members: &mut Members) -> Option<Duration> {
     let value = members.take_required("per")?;
     let place = members.place("per");
-    let per = value.as_str().and_then(parse_per).ok_or_else(|| {
-        Fault::value_error(place, value.clone(), PER_RULE)
-    });
+    let per = value
+        .as_str()
+        .and_then(parse_per)
+        .ok_or_else(|| Fault::value_error(place, value.clone(), PER_RULE));
     members.ok(per)
 }
 
