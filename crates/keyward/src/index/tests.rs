@@ -6,12 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limit::Limits;
+use crate::record::{KeyId, Record, Stage};
+use crate::tier::Tier;
 
 const STEADY: SteadyNanos = SteadyNanos(7);
 
-fn tier() -> StdArc<Tier> {
+fn tier() -> std::sync::Arc<Tier> {
     let limits = Limits::new(Vec::new()).unwrap();
-    StdArc::new(Tier::new("basic".parse().unwrap(), limits))
+    std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits))
 }
 
 fn entry(seed: u8, id: u64) -> Entry {
