@@ -1,6 +1,13 @@
 //! The admin API: who may use it, and what its resources have in common.
 
+pub(crate) mod audit;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod keys;
+mod limits;
+mod members;
+pub(crate) mod owners;
+mod query;
 pub(crate) mod tiers;
 
 use std::error::Error as _;
@@ -10,11 +17,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, put};
-use http::header::HeaderName;
+use axum::routing::{get, post, put};
+use http::header::{HeaderMap, HeaderName};
 use http::{Extensions, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use keyward::store::{Actor, Audit, StoreError};
+use keyward::audit::{Actor, Audit};
+use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
 
 use crate::app::App;
@@ -28,11 +36,26 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Every admin route, one line each.
 pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
-        .route("/admin/api-keys", get(keys::list_keys).post(keys::issue_key))
-        .route("/admin/api-keys/{key_id}", get(keys::find_key).delete(keys::revoke_key))
-        .route("/admin/api-keys/{key_id}/usage", get(keys::show_usage))
+        .route("/admin/api-keys", get(keys::list::list_keys).post(keys::issue::issue_key))
+        .route("/admin/api-keys/identify", post(keys::identify::identify_keys))
+        .route(
+            "/admin/api-keys/{key_id}",
+            get(keys::show::find_key).patch(keys::edit::edit_key).delete(keys::life::revoke_key),
+        )
+        .route("/admin/api-keys/{key_id}/suspend", post(keys::life::suspend_key))
+        .route("/admin/api-keys/{key_id}/resume", post(keys::life::resume_key))
+        .route("/admin/api-keys/{key_id}/rotate", post(keys::rotate::rotate_key))
+        .route("/admin/api-keys/{key_id}/usage", get(keys::usage::show_usage))
+        .route("/admin/usage", get(keys::usage::show_top))
+        .route("/admin/prefixes", get(keys::show::list_prefixes))
+        .route("/admin/owners/{owner}", get(owners::show_owner))
+        .route("/admin/owners/{owner}/suspend", post(owners::suspend_owner))
+        .route("/admin/owners/{owner}/resume", post(owners::resume_owner))
         .route("/admin/tiers", get(tiers::list_tiers))
-        .route("/admin/tiers/{name}", put(tiers::put_tier))
+        .route("/admin/tiers/{name}", put(tiers::put_tier).delete(tiers::delete_tier))
+        .route("/admin/audit", get(audit::list_audit))
+        .route("/admin/import", post(import::import_keys))
+        .route("/admin/export", get(export::export_keys))
         .merge(keyward_news::admin_routes())
         .route_layer(middleware::from_fn_with_state(app.clone(), require_admin_key))
 }
@@ -57,12 +80,18 @@ async fn require_admin_key(
 /// What the audit entry says of a change that this request asks for.
 fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
-    guard.audit(Actor::AdminKey, id)
+    let address = guard.client_address(&HeaderMap::new(), extensions);
+    guard.audit(Actor::AdminKey, address, id)
 }
 
 /// Reads a whole body of at most 64 KiB.
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    read_body_up_to(BODY_BYTES_MAX, body).await
+}
+
+/// Reads a whole body of at most so many bytes.
+async fn read_body_up_to(bytes_max: usize, body: Body) -> Result<Bytes, Refusal> {
+    let read = Limited::new(body, bytes_max).collect().await;
     read.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::admin;
 use crate::edge::{self, Edge};
 use crate::openapi;
+use crate::own_key;
 use crate::settings::AdminKey;
 
 /// What handlers share. A clone shares everything.
@@ -31,6 +32,7 @@ pub(crate) fn router(app: App, edge: Edge) -> Router {
     Router::new()
         .route("/healthz", get(show_health))
         .route("/readyz", get(show_readiness))
+        .route("/key", get(own_key::show_own_key))
         .merge(keyward_news::routes())
         .merge(admin::routes(&app))
         .merge(openapi::routes())

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use keyward::Gate;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
-use keyward_axum::{Clock as _, Guard, SystemClock, Upkeep};
+use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
@@ -61,7 +61,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
-    let guard = Guard::new(gate, clock, settings.failures_per_minute);
+    let options = GuardOptions {
+        failures_per_minute: settings.failures_per_minute,
+        ..GuardOptions::default()
+    };
+    let guard = Guard::new(gate, clock, options);
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;

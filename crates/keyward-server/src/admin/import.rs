@@ -207,11 +207,8 @@ enum ImportStatus {
 
 impl Row {
     fn of(key: &ImportedKey) -> Self {
-        let row = |status, id: Option<KeyId>| Self {
-            status,
-            key_id: id.map(KeyId::get),
-            reason: None,
-        };
+        let row =
+            |status, id: Option<KeyId>| Self { status, key_id: id.map(KeyId::get), reason: None };
         match key {
             ImportedKey::Added(key) => row(ImportStatus::Added, Some(key.record.id)),
             ImportedKey::Skipped(id) => row(ImportStatus::Skipped, Some(*id)),
