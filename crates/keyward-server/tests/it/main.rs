@@ -4,8 +4,12 @@
 
 mod admin;
 mod cli;
+mod life;
+mod lists;
+mod rotation;
 mod scan;
 mod server;
 mod settings;
 mod survive;
+mod usage;
 mod wire;
