@@ -30,6 +30,10 @@ pub(crate) fn issue(
     if is_suspended(connection, key.owner.as_ref())? {
         return Ok(Inserted::OwnerSuspended);
     }
+    // That it is no present one is seen to by `keys_digest`.
+    if former::holder(connection, &digest)?.is_some() {
+        return Err(Fault::in_column("keys.digest", "the new secret is one that there was"));
+    }
     let copy = KeyCopy {
         id: None,
         name: key.name,
