@@ -9,6 +9,7 @@ mod heads;
 mod listen;
 mod serve;
 mod settings;
+mod transfer;
 
 use std::process::ExitCode;
 
