@@ -17,9 +17,8 @@ use thiserror::Error;
 
 pub(crate) use batch::{BATCH_KEYS_MAX, Batch, Entry};
 pub(crate) use csv::read_csv;
-pub(crate) use digest::ImportDigest;
 pub(crate) use json_lines::read_json_lines;
-pub(crate) use key::{ImportKey, ImportSecret, State, Time};
+pub(crate) use key::ImportKey;
 
 /// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
 /// takes is far below: its metadata, scopes and networks are bounded.

@@ -263,7 +263,7 @@ fn parse_hex(text: &str) -> Option<Digest> {
     Some(Digest::from_stored(bytes))
 }
 
-/// Reads a time as SQLAlchemy and most databases write it: `2024-05-01 12:34:56.123456`, with or
+/// Reads a time as the tutorial and most databases write it: `2024-05-01 12:34:56.123456`, with or
 /// without a fraction, with a space or a `T`, with `Z` or an offset. Without either it is UTC.
 ///
 /// What is finer than a millisecond is cut off. `None` if it is no time, or one before 1970.

@@ -84,6 +84,10 @@ fn read_bounded(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Optio
 }
 
 fn parse(line: &[u8]) -> Result<Item, String> {
+    // Serde would take a list as well, member by member.
+    if !line.starts_with(b"{") {
+        return Err("the line is not a JSON object".to_owned());
+    }
     serde_json::from_slice::<Members>(line).map_err(|error| explain(&error))?.item()
 }
 
@@ -118,8 +122,9 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::Tier;
+    use super::super::digest::ImportDigest;
     use super::super::key::{ImportKey, ImportSecret, State, Time};
-    use super::super::{ImportDigest, Tier};
     use super::*;
 
     fn read(text: &[u8]) -> Vec<Line> {

@@ -55,7 +55,7 @@ impl Flag {
         match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "t" => Ok(Self(true)),
             "0" | "false" | "f" => Ok(Self(false)),
-            _ => Err("`is_active` is 1 or 0, or true or false"),
+            _ => Err("yes or no is 1 or 0, or true or false"),
         }
     }
 }

@@ -2,9 +2,18 @@
 
 /// How alike a name must be to what was written, to be worth a question.
 const LIKENESS_MIN: f64 = 0.8;
+/// Longest name that is repeated. A file without a header has values where the names should be,
+/// and a value may be a secret, which is longer.
+const REPEATED_LEN_MAX: usize = 24;
 
 /// Says that a name is not known, and what to do about it.
 pub(super) fn explain_unknown(what: &str, name: &str, known: &[&str]) -> String {
+    if REPEATED_LEN_MAX < name.len() {
+        return format!(
+            "what should be the name of a {what} is none; there are {}",
+            known.join(", ")
+        );
+    }
     let lower = name.to_lowercase();
     if matches!(lower.as_str(), "secret" | "api_key" | "apikey" | "key" | "token" | "password") {
         return format!(
@@ -31,6 +40,8 @@ mod tests {
         assert_eq!(explain("tire"), "unknown column `tire`; did you mean `tier`?");
         assert_eq!(explain("Digests"), "unknown column `Digests`; did you mean `digest`?");
         assert_eq!(explain("colour"), "unknown column `colour`; there are digest, name, tier");
+        let secret = "kw_Zm9vYmFyZm9vYmFyZm9vYmFy";
+        assert!(!explain(secret).contains(secret));
         assert!(explain("api_key").contains("secrets are never imported"));
     }
 }

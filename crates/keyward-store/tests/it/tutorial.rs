@@ -1,4 +1,4 @@
-//! Keys out of the tutorial's file, as SQLAlchemy writes it.
+//! Keys out of the tutorial's file, as its Python writes it.
 
 use std::fs;
 use std::path::PathBuf;
