@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod moving;
 mod server;
 mod settings;
 mod survive;

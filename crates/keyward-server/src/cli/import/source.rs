@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
 use thiserror::Error;
 
-use crate::transfer::{BATCH_KEYS_MAX, Line, read_csv, read_json_lines};
+use crate::transfer::{BATCH_KEYS_MAX, Line, ReadError, read_csv, read_json_lines};
 
 use super::Format;
 
@@ -59,15 +59,14 @@ impl Source {
         let (bar, lines) = if path == "-" {
             let bar = bar(None, "{spinner} {bytes}");
             let from = BufReader::new(bar.wrap_read(io::stdin()));
-            (bar, read(format, from))
+            (bar, read(path, format, from)?)
         } else {
             let file = File::open(path).with_context(context)?;
             let len = file.metadata().with_context(context)?.len();
             let bar = bar(Some(len), "{bar:40} {bytes}/{total_bytes}, {eta} left");
             let from = BufReader::new(bar.wrap_read(file));
-            (bar, read(format, from))
+            (bar, read(path, format, from)?)
         };
-        let lines = lines.with_context(|| path.display().to_string())?;
         Ok(Self { lines, bar, unit: "line" })
     }
 
@@ -88,10 +87,18 @@ fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
-fn read(format: Format, from: impl BufRead + 'static) -> anyhow::Result<Lines> {
+fn read(path: &Path, format: Format, from: impl BufRead + 'static) -> anyhow::Result<Lines> {
+    let name = path.display().to_string();
+    let explain = move |error| match error {
+        ReadError::Io(error) => anyhow::Error::new(error).context(format!("{name} broke off")),
+        ReadError::Header(problem) => anyhow::anyhow!("{name}: {problem}"),
+    };
     Ok(match format {
-        Format::Csv => Box::new(read_csv(from)?.map(|line| Ok(line?))),
-        Format::Jsonl => Box::new(read_json_lines(from).map(|line| Ok(line?))),
+        Format::Csv => {
+            let lines = read_csv(from).map_err(&explain)?;
+            Box::new(lines.map(move |line| line.map_err(&explain)))
+        }
+        Format::Jsonl => Box::new(read_json_lines(from).map(move |line| line.map_err(&explain))),
     })
 }
 
