@@ -27,8 +27,11 @@ const AB: &str = "ababababababababababababababababababababababababababababababab
 #[test]
 fn columns_are_known_by_name_and_empty_cells_say_nothing() {
     let text = format!(
-        "name,Digest ,scopes,networks,metadata,state,expires_at,created_at,last_used_at,hint,owner,key_id,tier\r\n\
-         mobile,{AB},articles:read  a:*,10.0.0.0/8 ::1/128,\"{{\"\"plan\"\": \"\"a,b\"\"}}\",suspended,2030-01-31T12:00:00+02:00,2024-05-01 12:34:56.5,,kw_Ab3d,acme,7,pro\r\n\
+        "name,Digest ,scopes,networks,metadata,state,expires_at,\
+         created_at,last_used_at,hint,owner,key_id,tier\r\n\
+         mobile,{AB},articles:read  a:*,10.0.0.0/8 ::1/128,\
+         \"{{\"\"plan\"\": \"\"a,b\"\"}}\",suspended,\
+         2030-01-31T12:00:00+02:00,2024-05-01 12:34:56.5,,kw_Ab3d,acme,7,pro\r\n\
          bare,{AB},,,,,,,,,,,\r\n"
     );
     insta::assert_snapshot!(story(text.as_bytes()));
