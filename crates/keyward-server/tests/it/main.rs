@@ -5,6 +5,7 @@
 mod admin;
 mod cli;
 mod scan;
+mod moving;
 mod server;
 mod settings;
 mod survive;
