@@ -4,8 +4,8 @@
 
 mod admin;
 mod cli;
-mod scan;
 mod moving;
+mod scan;
 mod server;
 mod settings;
 mod survive;
