@@ -16,9 +16,7 @@ use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
-use keyward_axum::keyward::record::Scopes;
-use keyward_axum::keyward::store::Actor;
-use keyward_axum::{Caller, Guard, SystemClock, Upkeep};
+use keyward_axum::{Caller, Guard, GuardOptions, SystemClock, Upkeep};
 use tokio::net::TcpListener;
 
 #[derive(Clone, FromRef)]
@@ -34,16 +32,11 @@ async fn greet(caller: Caller) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     // A real service opens `keyward_store::SqliteStore` here.
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
-    let guard = Guard::new(gate, SystemClock::start(), None);
+    let guard = Guard::new(gate, SystemClock::start(), GuardOptions::default());
     let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
 
-    let key = NewKey {
-        name: "hello-example".parse()?,
-        tier: "basic".parse()?,
-        scopes: Scopes::default(),
-        expires_at: None,
-    };
-    let issued = guard.issue(key, guard.audit(Actor::Program, None)).await?;
+    let key = NewKey::plain("hello-example".parse()?, "basic".parse()?, None);
+    let issued = guard.issue(key, guard.program()).await?;
 
     let answers = guard.answers();
     let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });

@@ -121,6 +121,8 @@ impl Refusal {
                     Err(_) => refusal,
                 }
             }
+            // Whoever gets here has shown the secret, so this tells a stranger nothing.
+            Denied::OutOfNetwork => Self::new(StatusCode::FORBIDDEN, "Address not allowed"),
             // Reasons that a later version adds are refused like these: they say the least.
             _ => Self::new(StatusCode::UNAUTHORIZED, "Invalid or inactive API key").header(
                 WWW_AUTHENTICATE,

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use keyward::limit::{Limit, Limits, Meter};
+use keyward::limit::{Limit, Limits, Meter, TakeError};
 use keyward::time::SteadyNanos;
 
 /// Meters, at 8 bytes each. Addresses share them by a keyed hash: two that meet share a limit,
@@ -54,7 +54,11 @@ impl Failures {
         let hash = self.hasher.hash_one(network(address));
         let at = usize::try_from(hash >> 32).unwrap_or_default() % METERS;
         let Some(meter) = self.meters.get(at) else { return Ok(()) };
-        self.limits.take(meter, now).map(|_| ()).map_err(|exceeded| exceeded.retry_after)
+        match self.limits.take(meter, now) {
+            Err(TakeError::Exceeded(exceeded)) => Err(exceeded.retry_after),
+            // These meters are never retired.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -1,25 +1,31 @@
 //! The guard: a gate, a clock, and everything a web app does with them.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::ConnectInfo;
 use http::Extensions;
 use http::header::HeaderMap;
-use keyward::gate::{Flushed, Gate, IssueError, PutTierError};
-use keyward::issue::{Issued, NewKey};
-use keyward::record::KeyId;
-use keyward::store::{Actor, Audit, StoreError, TierRecord};
+use keyward::audit::{Actor, Audit};
+use keyward::change::KeyChange;
+use keyward::details::{Reason, StoredKey, Version};
+use keyward::gate::{ChangeError, Flushed, Gate, IssueError, PutTierError};
+use keyward::issue::{Issued, NewKey, Rotated};
+use keyward::record::{KeyId, Owner};
+use keyward::store::{StoreError, TierDeleted, TierRecord};
+use keyward::tier::TierName;
 use keyward::time::Now;
-use keyward::{Denied, Verdict};
+use keyward::transfer::{ImportedKey, KeyCopy};
+use keyward::{Asked, Denied, Verdict};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::answer::Refusal;
 use crate::clock::Clock;
 use crate::credentials::{self, CredentialsError};
 use crate::failures::Failures;
+use crate::origin::TrustedProxies;
 
 /// What guards an app. A clone shares everything; put one into the app's state.
 #[derive(Clone)]
@@ -29,6 +35,17 @@ struct Inner {
     gate: Gate,
     clock: Box<dyn Clock>,
     failures: Failures,
+    proxies: TrustedProxies,
+}
+
+/// What may be set about a guard. By default nothing is limited and no proxy is trusted.
+#[derive(Clone, Debug, Default)]
+pub struct GuardOptions {
+    /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
+    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// The proxies whose `X-Forwarded-For` tells where a request comes from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl fmt::Debug for Guard {
@@ -40,18 +57,18 @@ impl fmt::Debug for Guard {
 impl Guard {
     /// A guard over this gate, by this clock.
     ///
-    /// `failures_per_minute` bounds how many wrong keys one peer address may present before it
-    /// gets 429 instead of 401; `None` is no limit. It needs to know the peer:
-    /// [`ConnectInfo<SocketAddr>`] among the request's extensions, as axum puts it there.
-    /// Behind a proxy all callers share the proxy's address, so set it high or to `None`.
+    /// Keys that are restricted to networks, and the count of wrong keys, need to know where a
+    /// request comes from: [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) among its
+    /// extensions, as axum puts it there. Without it, such keys are refused.
     #[must_use]
-    pub fn new(
-        gate: Gate,
-        clock: impl Clock + 'static,
-        failures_per_minute: Option<NonZeroU32>,
-    ) -> Self {
-        let failures = Failures::new(failures_per_minute);
-        Self(Arc::new(Inner { gate, clock: Box::new(clock), failures }))
+    pub fn new(gate: Gate, clock: impl Clock + 'static, options: GuardOptions) -> Self {
+        let GuardOptions { failures_per_minute, trusted_proxies } = options;
+        Self(Arc::new(Inner {
+            gate,
+            clock: Box::new(clock),
+            failures: Failures::new(failures_per_minute),
+            proxies: trusted_proxies,
+        }))
     }
 
     /// The gate, for reading. Changes go through the guard, which sees them to their end.
@@ -68,8 +85,25 @@ impl Guard {
 
     /// What an audit entry says about a change that this actor makes now.
     #[must_use]
-    pub fn audit(&self, actor: Actor, request_id: Option<String>) -> Audit {
-        Audit { actor, at: self.0.clock.now().unix, request_id }
+    pub fn audit(
+        &self,
+        actor: Actor,
+        address: Option<IpAddr>,
+        request_id: Option<String>,
+    ) -> Audit {
+        Audit { actor, at: self.0.clock.now().unix, address, request_id }
+    }
+
+    /// What an audit entry says about a change that the program makes now, on its own account.
+    #[must_use]
+    pub fn program(&self) -> Audit {
+        Audit::program(self.0.clock.now().unix)
+    }
+
+    /// The address that a request comes from, as far as that is known.
+    #[must_use]
+    pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        self.0.proxies.client_address(headers, extensions)
     }
 
     /// Issues a key; see [`Gate::issue`].
@@ -83,17 +117,99 @@ impl Guard {
         finished(issuing).await.map_err(IssueError::from)?
     }
 
-    /// Revokes a key; see [`Gate::revoke`]. It runs to its end even if the caller goes away.
+    /// Changes a key; see [`Gate::change`]. It runs to its end even if the caller goes away, like
+    /// all changes here.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChangeError`] if the key was not changed, or if that is not known.
+    pub async fn change(
+        &self,
+        id: KeyId,
+        change: KeyChange,
+        expected: Option<Version>,
+        audit: Audit,
+    ) -> Result<StoredKey, ChangeError> {
+        let guard = self.clone();
+        let now = self.0.clock.now().steady;
+        let changing =
+            tokio::spawn(
+                async move { guard.0.gate.change(id, change, expected, audit, now).await },
+            );
+        finished(changing).await.map_err(ChangeError::from)?
+    }
+
+    /// Gives a key another secret; see [`Gate::rotate`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChangeError`]; then nobody holds a new secret that works.
+    pub async fn rotate(
+        &self,
+        id: KeyId,
+        grace: Duration,
+        expected: Option<Version>,
+        audit: Audit,
+    ) -> Result<Rotated, ChangeError> {
+        let guard = self.clone();
+        let now = self.0.clock.now().steady;
+        let rotating =
+            tokio::spawn(async move { guard.0.gate.rotate(id, grace, expected, audit, now).await });
+        finished(rotating).await.map_err(ChangeError::from)?
+    }
+
+    /// Revokes a key; see [`Gate::revoke`].
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if it is not known whether the revocation survives.
-    pub async fn revoke(&self, id: KeyId, audit: Audit) -> Result<bool, StoreError> {
+    pub async fn revoke(
+        &self,
+        id: KeyId,
+        reason: Option<Reason>,
+        audit: Audit,
+    ) -> Result<bool, StoreError> {
         let guard = self.clone();
-        finished(tokio::spawn(async move { guard.0.gate.revoke(id, audit).await })).await?
+        let revoking = tokio::spawn(async move { guard.0.gate.revoke(id, reason, audit).await });
+        finished(revoking).await?
     }
 
-    /// Writes a tier; see [`Gate::put_tier`]. It runs to its end even if the caller goes away.
+    /// Suspends or resumes an owner with all keys; see [`Gate::set_owner_suspended`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether the change survives.
+    pub async fn set_owner_suspended(
+        &self,
+        owner: Owner,
+        suspended: bool,
+        audit: Audit,
+    ) -> Result<usize, StoreError> {
+        let guard = self.clone();
+        let now = self.0.clock.now().steady;
+        let changing = tokio::spawn(async move {
+            guard.0.gate.set_owner_suspended(owner, suspended, audit, now).await
+        });
+        finished(changing).await?
+    }
+
+    /// Adds keys that came from elsewhere; see [`Gate::import`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known which were added.
+    pub async fn import(
+        &self,
+        keys: Vec<KeyCopy>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Vec<ImportedKey>, StoreError> {
+        let guard = self.clone();
+        let importing = async move { guard.0.gate.import(keys, dry_run, audit).await };
+        finished(tokio::spawn(importing)).await?
+    }
+
+    /// Writes a tier; see [`Gate::put_tier`].
     ///
     /// # Errors
     ///
@@ -103,6 +219,20 @@ impl Guard {
         let now = self.0.clock.now().steady;
         let putting = tokio::spawn(async move { guard.0.gate.put_tier(tier, audit, now).await });
         finished(putting).await.map_err(PutTierError::from)?
+    }
+
+    /// Deletes a tier that no key has; see [`Gate::delete_tier`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether the tier is gone.
+    pub async fn delete_tier(
+        &self,
+        name: TierName,
+        audit: Audit,
+    ) -> Result<TierDeleted, StoreError> {
+        let guard = self.clone();
+        finished(tokio::spawn(async move { guard.0.gate.delete_tier(name, audit).await })).await?
     }
 
     /// Moves all that was counted so far to the store; see [`Gate::flush`].
@@ -133,27 +263,22 @@ impl Guard {
             Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
         };
         let now = self.0.clock.now();
-        match self.0.gate.verify(text, scope, now) {
+        let asked = Asked { text, scope, from: self.client_address(headers, extensions) };
+        match self.0.gate.verify(&asked, now) {
             Ok(caller) => Checked::Allowed(caller, now),
-            Err(denied) => Checked::Refused(self.refuse(&denied, extensions, scope, now)),
+            Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),
         }
     }
 
-    fn refuse(
-        &self,
-        denied: &Denied,
-        extensions: &Extensions,
-        scope: Option<&str>,
-        now: Now,
-    ) -> Refusal {
-        let key_works = matches!(denied, Denied::Limited(_) | Denied::OutOfScope);
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-        if let Some(ConnectInfo(peer)) = peer.filter(|_| !key_works)
-            && let Err(retry_after) = self.0.failures.count(peer.ip(), now.steady)
+    fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
+        let key_works =
+            matches!(denied, Denied::Limited(_) | Denied::OutOfScope | Denied::OutOfNetwork);
+        if let Some(address) = asked.from.filter(|_| !key_works)
+            && let Err(retry_after) = self.0.failures.count(address, now.steady)
         {
             return Refusal::limited(retry_after);
         }
-        Refusal::denied(denied, scope, now.unix)
+        Refusal::denied(denied, asked.scope, now.unix)
     }
 
     /// Decides about a text, by the guard's own clock: for credentials that come another way than
@@ -162,8 +287,8 @@ impl Guard {
     /// # Errors
     ///
     /// Returns [`Denied`], the reason for the refusal.
-    pub fn verify(&self, text: &str, scope: Option<&str>) -> Verdict {
-        self.0.gate.verify(text, scope, self.0.clock.now())
+    pub fn verify(&self, asked: &Asked<'_>) -> Verdict {
+        self.0.gate.verify(asked, self.0.clock.now())
     }
 }
 

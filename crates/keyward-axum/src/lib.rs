@@ -49,6 +49,8 @@ pub mod input;
 
 pub mod credentials;
 
+pub mod origin;
+
 pub mod failures;
 
 pub mod guard;
@@ -65,6 +67,6 @@ pub mod testing;
 pub use answer::Refusal;
 pub use caller::{Caller, RequiredScope, Scoped};
 pub use clock::{Clock, SystemClock};
-pub use guard::Guard;
+pub use guard::{Guard, GuardOptions};
 pub use keyward;
 pub use upkeep::Upkeep;

@@ -11,15 +11,14 @@ use keyward::key::{Prefix, Presented, Secret};
 use keyward::limit::Limits;
 use keyward::memory::MemoryStore;
 use keyward::record::{KeyId, Scopes};
-use keyward::store::Actor;
 use keyward::tier::Tier;
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 use keyward::usage::Usage;
-use keyward::{Gate, verify};
+use keyward::{Asked, Gate, verify};
 
 use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::guard::Guard;
+use crate::guard::{Guard, GuardOptions};
 
 /// A clock that stands still until it is told to move. A clone is the same clock.
 ///
@@ -56,7 +55,8 @@ impl Clock for FakeClock {
 pub async fn guard() -> (Guard, FakeClock) {
     let clock = FakeClock::default();
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await;
-    (Guard::new(gate.expect("a store in memory can be read"), clock.clone(), None), clock)
+    let options = GuardOptions::default();
+    (Guard::new(gate.expect("a store in memory can be read"), clock.clone(), options), clock)
 }
 
 /// Issues a key without scopes in the tier `basic` and returns its secret.
@@ -75,7 +75,7 @@ pub async fn issue(guard: &Guard, name: &str) -> String {
 /// Panics if `name` is no name, a scope is no scope, or the store was told to be broken.
 pub async fn issue_with(guard: &Guard, name: &str, scopes: &[&str]) -> String {
     let key = new_key(name, scopes);
-    let issued = guard.issue(key, guard.audit(Actor::Program, None)).await;
+    let issued = guard.issue(key, guard.program()).await;
     issued.expect("a store in memory keeps keys").secret.expose().to_owned()
 }
 
@@ -95,16 +95,13 @@ pub fn caller(name: &str, scopes: &[&str]) -> Caller {
     let index = Index::default();
     index.insert(Entry::new(Digest::of(presented), key.record(id), tier));
     let now = FakeClock::default().now();
-    let verified = verify(&index, &Usage::default(), secret.expose(), None, now);
+    let verified = verify(&index, &Usage::default(), &Asked::of(secret.expose()), now);
     Caller::new(verified.expect("the key was just put into the index"))
 }
 
 fn new_key(name: &str, scopes: &[&str]) -> NewKey {
     let scopes = scopes.iter().map(|scope| scope.parse().expect("a scope")).collect();
-    NewKey {
-        name: name.parse().expect("a name"),
-        tier: "basic".parse().expect("a tier's name"),
-        scopes: Scopes::new(scopes).expect("few scopes"),
-        expires_at: None,
-    }
+    let tier = "basic".parse().expect("a tier's name");
+    let key = NewKey::plain(name.parse().expect("a name"), tier, None);
+    NewKey { scopes: Scopes::new(scopes).expect("few scopes"), ..key }
 }

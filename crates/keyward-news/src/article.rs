@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keyward_axum::keyward::UnixMillis;
 use serde::{Serialize, Serializer};
 use url::Url;
+use utoipa::ToSchema;
 
 /// Most characters of a title.
 pub const TITLE_MAX: usize = 500;
@@ -31,13 +32,16 @@ pub const BATCH_MAX: usize = 100;
 pub const CATEGORY_DEFAULT: &str = "general";
 
 /// An article as it is listed; as JSON it is what clients see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Article {
     /// Its number, given when it first came in.
+    #[schema(example = 7)]
     pub id: i64,
     /// Its headline, as plain text.
+    #[schema(example = "Rain, then sun")]
     pub title: String,
     /// Where it is read, `http` or `https`.
+    #[schema(example = "https://news.example/rain")]
     pub url: String,
     /// What it is about, as plain text without tags; may be empty.
     pub description: String,
@@ -46,6 +50,7 @@ pub struct Article {
     /// What it is filed under.
     pub category: String,
     /// When it was published; RFC 3339 in JSON.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00Z")]
     #[serde(serialize_with = "rfc3339")]
     pub published_at: UnixMillis,
 }
@@ -54,18 +59,37 @@ pub struct Article {
 ///
 /// Holding one proves that its members are in their bounds and that its URL is `http` or `https`.
 /// It does not prove that anything is found at that URL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "title": "Rain, then sun", "url": "https://news.example/rain", "source": "news.example",
+    "category": "weather", "published_at": "2026-11-24T09:30:00Z",
+}))]
 pub struct NewArticle {
+    /// Its headline, as plain text; not white space alone.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub(crate) title: String,
+    /// Where it is read, `http` or `https`. In its normal form it has the most bytes that it may.
+    #[schema(min_length = 1, max_length = 2048, format = "uri", pattern = "^https?://")]
     pub(crate) url: String,
+    /// What it is about. Tags are taken out, and what is longer than 10 000 characters is cut.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) description: String,
+    /// Who published it; not white space alone.
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub(crate) source: String,
+    /// What it is filed under; `general` unless given.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     pub(crate) category: String,
     /// `None` is the time of the import that first brings it in, so that repeating an import
     /// changes nothing.
+    #[schema(value_type = Option<String>, format = DateTime, min_length = 1, max_length = 64)]
+    #[schema(pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
     #[serde(serialize_with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
     pub(crate) published_at: Option<UnixMillis>,
+    /// What its source knows it by.
+    #[schema(min_length = 1, max_length = 2048)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) guid: Option<String>,
 }

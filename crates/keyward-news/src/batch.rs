@@ -5,6 +5,7 @@ use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use keyward_axum::keyward::UnixMillis;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::article::{
     BATCH_MAX, CATEGORY_DEFAULT, CATEGORY_MAX, DESCRIPTION_MAX, GUID_MAX, NewArticle, SOURCE_MAX,
@@ -18,23 +19,34 @@ const FAULTS_ENOUGH: usize = 100;
 /// Most characters of a time of publication, more than RFC 3339 needs for nanoseconds.
 const TIME_MAX: usize = 64;
 
-/// Reads `{"articles":[…]}`.
-///
-/// # Errors
-///
-/// Returns the faults if anything in it does not fit.
-pub(crate) fn read(body: Map<String, Value>) -> Result<Vec<NewArticle>, Vec<Fault>> {
-    let mut members = Members::new(vec!["body".into()], body);
-    let mut batch = Vec::new();
-    if let Some(value) = members.take_required("articles") {
-        let faults = match list(value, members.place("articles")) {
-            Ok(values) => read_all(values, &members.place("articles"), &mut batch),
-            Err(faults) => faults,
-        };
-        faults.into_iter().for_each(|fault| members.fault(fault));
+/// Articles to bring in.
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Batch {
+    /// What was not there is added; what was and differs is changed.
+    #[schema(max_items = 100)]
+    pub(crate) articles: Vec<NewArticle>,
+}
+
+impl Batch {
+    /// Reads `{"articles":[…]}`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the faults if anything in it does not fit.
+    pub(crate) fn read(body: Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let mut members = Members::new(vec!["body".into()], body);
+        let mut articles = Vec::new();
+        if let Some(value) = members.take_required("articles") {
+            let faults = match list(value, members.place("articles")) {
+                Ok(values) => read_all(values, &members.place("articles"), &mut articles),
+                Err(faults) => faults,
+            };
+            faults.into_iter().for_each(|fault| members.fault(fault));
+        }
+        let faults = members.finish();
+        if faults.is_empty() { Ok(Self { articles }) } else { Err(faults) }
     }
-    let faults = members.finish();
-    if faults.is_empty() { Ok(batch) } else { Err(faults) }
 }
 
 fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Vec<Fault>> {

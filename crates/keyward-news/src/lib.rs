@@ -1,7 +1,7 @@
 //! A news API behind Keyward: articles, and the feeds they come from.
 //!
 //! [`routes()`] serves `GET /articles` to callers with a key; [`admin_routes()`] takes batches of
-//! articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed. This crate knows
+//! articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed; [`describe()`] says so in OpenAPI. This crate knows
 //! nothing of how keys are kept; its tables may live in the same SQLite file.
 //!
 //! Each module uses only those above it in this list.
@@ -28,8 +28,11 @@ pub mod articles;
 
 pub mod routes;
 
+mod describe;
+
 pub use article::{Article, NewArticle};
 pub use articles::Articles;
+pub use describe::describe;
 pub use error::ArticlesError;
 pub use routes::{admin_routes, routes};
 pub use rows::Imported;

@@ -14,6 +14,25 @@ pub(crate) const LIMIT_MAX: u64 = 100;
 
 const LIMIT_DEFAULT: u64 = 20;
 
+/// What may be asked of the list; [`PageQuery`] is what it becomes.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is a description; `PageQuery::parse` reads it")]
+pub(crate) struct PageParams {
+    /// Only this category; without text, all of them.
+    #[param(max_length = 100)]
+    category: Option<String>,
+    /// Only this source; without text, all of them.
+    #[param(max_length = 100)]
+    source: Option<String>,
+    /// Most articles on the page.
+    #[param(minimum = 1, maximum = 100, default = 20, required = false)]
+    limit: u64,
+    /// Where the page begins; it is taken from the `Link` header of the page before.
+    #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$", example = "1795512600000-7")]
+    before: Option<String>,
+}
+
 /// A question to the list, with every parameter in its bounds.
 #[derive(Clone, Debug)]
 pub(crate) struct PageQuery {

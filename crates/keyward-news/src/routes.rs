@@ -12,12 +12,13 @@ use axum::routing::{get, post};
 use keyward_axum::input;
 use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::article::Article;
 use crate::articles::Articles;
-use crate::batch;
+use crate::batch::Batch;
 use crate::error::ArticlesError;
-use crate::page::PageQuery;
+use crate::page::{PageParams, PageQuery};
 use crate::rows::Imported;
 
 /// Most bytes in the body of an import: a full batch at its longest, and white space.
@@ -52,14 +53,24 @@ where
     Router::new().route("/admin/articles", import)
 }
 
-/// A page, as clients see it.
-#[derive(Serialize)]
-struct Page {
+/// A page of articles, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Page {
+    #[schema(max_items = 100)]
     articles: Vec<Article>,
+    /// Articles on this page.
     count: usize,
 }
 
-async fn list_articles(
+/// Lists articles, newest first, page by page.
+#[utoipa::path(
+    get, path = "/articles", tag = "articles", params(PageParams),
+    security(("key" = []), ("key_header" = [])),
+    responses((status = 200, description = "A page", body = Page, headers(
+        ("Link" = String, description = "The next page, `rel=\"next\"`, if there is one"),
+    ))),
+)]
+pub(crate) async fn list_articles(
     _caller: Caller,
     State(articles): State<Articles>,
     RawQuery(query): RawQuery,
@@ -79,7 +90,12 @@ async fn list_articles(
     Ok(answer)
 }
 
-async fn import_articles(
+/// Brings a batch of articles in, all or nothing. Bringing it in again changes nothing.
+#[utoipa::path(
+    post, path = "/admin/articles", tag = "articles", request_body = Batch,
+    responses((status = 200, description = "Imported", body = Imported)),
+)]
+pub(crate) async fn import_articles(
     State(guard): State<Guard>,
     State(articles): State<Articles>,
     body: Result<Bytes, BytesRejection>,
@@ -87,9 +103,9 @@ async fn import_articles(
     let body = body.map_err(|rejection| {
         Refusal::new(rejection.status(), rejection.status().canonical_reason().unwrap_or_default())
     })?;
-    let batch = batch::read(input::json_object(&body)?).map_err(Refusal::unprocessable)?;
+    let batch = Batch::read(input::json_object(&body)?).map_err(Refusal::unprocessable)?;
     drop(body);
-    let imported = articles.import(batch, guard.clock().now().unix).await;
+    let imported = articles.import(batch.articles, guard.clock().now().unix).await;
     Ok(Json(imported.map_err(unavailable)?))
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension as _, Row, TransactionBehavior, params,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::article::{Article, NewArticle};
 use crate::page::PageQuery;
@@ -47,7 +48,7 @@ const UPDATE: &str = "UPDATE articles SET title = ?2, url = ?3, description = ?4
                       published_at_ms = ?6 WHERE id = ?1";
 
 /// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Imported {
     /// Articles that were not there before.
     pub added: u64,

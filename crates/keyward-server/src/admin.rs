@@ -14,8 +14,6 @@ use axum::routing::{get, put};
 use http::header::HeaderName;
 use http::{Extensions, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use jiff::Timestamp;
-use keyward::UnixMillis;
 use keyward::store::{Actor, Audit, StoreError};
 use keyward_axum::{Guard, Refusal};
 
@@ -80,14 +78,4 @@ pub(crate) fn broken(error: StoreError) -> Refusal {
     tracing::error!(%error, cause, "The store failed");
     drop(error);
     Refusal::unavailable()
-}
-
-/// A time as answers have it: RFC 3339 in UTC, with milliseconds.
-fn rfc3339(at: UnixMillis) -> String {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    match Timestamp::from_millisecond(millis) {
-        Ok(at) => format!("{at:.3}"),
-        // Beyond the year 9999, where the format ends.
-        Err(_) => "9999-12-31T23:59:59.999Z".to_owned(),
-    }
 }

@@ -8,11 +8,13 @@ use axum::middleware;
 use axum::routing::get;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::Articles;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::ToSchema;
 
 use crate::admin;
 use crate::edge::{self, Edge};
+use crate::openapi;
 use crate::settings::AdminKey;
 
 /// What handlers share. A clone shares everything.
@@ -31,6 +33,7 @@ pub(crate) fn router(app: App, edge: Edge) -> Router {
         .route("/readyz", get(show_readiness))
         .merge(keyward_news::routes())
         .merge(admin::routes(&app))
+        .merge(openapi::routes())
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
         .fallback(async || Refusal::not_found())
         .layer(answers)
@@ -39,13 +42,48 @@ pub(crate) fn router(app: App, edge: Edge) -> Router {
         .with_state(app)
 }
 
-/// The process runs.
-async fn show_health() -> axum::Json<Value> {
-    axum::Json(json!({ "status": "ok" }))
+/// Says that the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses(
+    (status = 200, description = "It runs", body = Health),
+))]
+pub(crate) async fn show_health() -> axum::Json<Health> {
+    axum::Json(Health { status: Status::Ok })
 }
 
-/// The store answers, so that changes can be made.
-async fn show_readiness(State(guard): State<Guard>) -> Result<axum::Json<Value>, Refusal> {
+/// Says whether the store answers, so that changes can be made.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "It is ready", body = Readiness),
+    (status = 503, description = "Service Unavailable"),
+))]
+pub(crate) async fn show_readiness(
+    State(guard): State<Guard>,
+) -> Result<axum::Json<Readiness>, Refusal> {
     guard.gate().store().tiers().await.map_err(admin::broken)?;
-    Ok(axum::Json(json!({ "status": "ready" })))
+    Ok(axum::Json(Readiness { status: Ready::Ready }))
+}
+
+/// That the process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    #[schema(inline)]
+    status: Status,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+}
+
+/// That changes can be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    #[schema(inline)]
+    status: Ready,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Ready {
+    Ready,
 }

@@ -3,6 +3,7 @@
 mod articles;
 mod key;
 mod output;
+mod scan;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::settings::{
 use articles::{ArticlesCommand, NotAllImported};
 use key::KeyCommand;
 use output::Output;
+use scan::{KeysFound, NotAllRead, Scan};
 
 /// What the exit statuses mean, for `--help`.
 const EXIT_STATUSES: &str = "\
@@ -53,6 +55,9 @@ enum Command {
     /// Import articles into a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
+    /// Find keys in files, directories, histories and logs
+    #[command(after_help = scan::AFTER_HELP)]
+    Scan(Scan),
     /// Print every setting of `keyward serve`, its value, and where the value came from
     #[command(after_help = EXIT_STATUSES)]
     Settings {
@@ -107,6 +112,14 @@ impl Connection {
         Ok(Client::new(self.server.clone(), admin_key))
     }
 
+    /// The client, unless there is no admin key.
+    fn client_if_configured(&self) -> anyhow::Result<Option<Client>> {
+        match self.client() {
+            Err(error) if matches!(error.downcast_ref(), Some(AdminKeyError::Missing)) => Ok(None),
+            client => client.map(Some),
+        }
+    }
+
     fn admin_key(&self, environment: &Environment) -> Result<AdminKey, AdminKeyError> {
         if let Some(file) = &self.admin_key_file {
             return read_key_file(file).map_err(AdminKeyError::Unusable);
@@ -136,7 +149,7 @@ impl Status {
         if reader_left {
             return Self::Done;
         }
-        if error.is::<SettingsError>() || error.is::<AdminKeyError>() {
+        if error.is::<SettingsError>() || error.is::<AdminKeyError>() || error.is::<NotAllRead>() {
             return Self::Usage;
         }
         match error.downcast_ref() {
@@ -161,7 +174,9 @@ pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCod
 
 /// Says on standard error what went wrong, and why.
 fn report(error: &anyhow::Error) {
-    if Status::of(error) == Status::Done || error.is::<NotAllImported>() {
+    let was_reported =
+        error.is::<NotAllImported>() || error.is::<KeysFound>() || error.is::<NotAllRead>();
+    if Status::of(error) == Status::Done || was_reported {
         return;
     }
     let mut text = format!("error: {error}\n");
@@ -182,6 +197,7 @@ impl Command {
             Self::Serve { flags } => serve(read_settings(flags)?),
             Self::Key(command) => command.run(out),
             Self::Articles(command) => command.run(out),
+            Self::Scan(scan) => scan.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
@@ -252,6 +268,8 @@ mod tests {
         check(anyhow::anyhow!("anything"), Status::Failed);
         check(ClientError::Foreign { server: server() }.into(), Status::Failed);
         check(AdminKeyError::Missing.into(), Status::Usage);
+        check(KeysFound.into(), Status::Failed);
+        check(NotAllRead.into(), Status::Usage);
         check(SettingsError::NotText("X".to_owned()).into(), Status::Usage);
         let unreachable = ClientError::Unreachable { server: server(), cause: cause() };
         check(unreachable.into(), Status::Unreachable);

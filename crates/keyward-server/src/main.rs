@@ -7,8 +7,11 @@ mod client;
 mod edge;
 mod heads;
 mod listen;
+mod openapi;
+mod scan;
 mod serve;
 mod settings;
+mod shapes;
 
 use std::process::ExitCode;
 

@@ -11,21 +11,33 @@ mod open_error;
 
 mod lock;
 
+mod names;
+
+mod limits;
+
+mod audit;
+
 mod schema;
 
 mod connection;
 
-mod audit;
+mod spans;
+
+mod trail;
 
 mod tiers;
 
 mod record;
 
-mod secrets;
-
 mod keys;
 
+mod owners;
+
+mod transfer;
+
 mod usage;
+
+mod backup;
 
 mod worker;
 

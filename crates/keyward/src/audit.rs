@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::record::{KeyId, Owner};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
@@ -190,14 +191,7 @@ impl ChainDigest {
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        Digest::from_hex(text).map(|digest| Self(*digest.as_bytes()))
     }
 }
 

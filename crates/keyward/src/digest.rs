@@ -41,6 +41,25 @@ impl Digest {
         &self.0
     }
 
+    /// The digest as 64 hexadecimal digits, for carrying it to another store.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect()
+    }
+
+    /// Reads 64 hexadecimal digits, of either case.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// Where the digest belongs in a table. A digest is as random as any hash of it would be.
     pub(crate) fn place(&self) -> u64 {
         let [place, ..] = self.words();
@@ -55,6 +74,10 @@ impl Digest {
         }
         all
     }
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
 impl PartialEq for Digest {

@@ -9,12 +9,12 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
 use insta::assert_snapshot;
+use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
-use keyward_axum::keyward::store::Actor;
 use keyward_axum::testing::FakeClock;
-use keyward_axum::{Guard, testing};
+use keyward_axum::{Guard, GuardOptions, testing};
 use tower::ServiceExt as _;
 
 use crate::{app, fresh, send, shown};
@@ -65,8 +65,8 @@ async fn no_key_and_a_malformed_line_are_told_apart() {
 async fn unknown_and_revoked_keys_get_the_same_answer_to_the_letter() {
     let (router, guard, _clock) = fresh().await;
     let secret = testing::issue(&guard, "weather-bot").await;
-    let id = guard.verify(&secret, None).unwrap().key_id();
-    assert!(guard.revoke(id, guard.audit(Actor::Program, None)).await.unwrap());
+    let id = guard.verify(&Asked::of(&secret)).unwrap().key_id();
+    assert!(guard.revoke(id, None, guard.program()).await.unwrap());
     let unknown = shown(send(&router, "/", &[("x-api-key", "kw_nobody_has_this")]).await).await;
     let revoked = shown(send(&router, "/", &[("x-api-key", &secret)]).await).await;
     let too_short = shown(send(&router, "/", &[("x-api-key", "kw")]).await).await;
@@ -182,7 +182,9 @@ async fn a_key_in_the_url_is_never_read() {
 #[tokio::test]
 async fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
-    let guard = Guard::new(gate, FakeClock::default(), NonZeroU32::new(2));
+    let failures_per_minute = NonZeroU32::new(2);
+    let options = GuardOptions { failures_per_minute, ..GuardOptions::default() };
+    let guard = Guard::new(gate, FakeClock::default(), options);
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = app(&guard);
     let from = async |key: &str| {

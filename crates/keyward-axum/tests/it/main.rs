@@ -4,6 +4,7 @@
 
 mod changes;
 mod contract;
+mod networks;
 mod once;
 mod traces;
 

@@ -7,8 +7,9 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::limit::Limit;
-use keyward_axum::keyward::store::{Actor, TierRecord};
+use keyward_axum::keyward::store::TierRecord;
 use keyward_axum::{Caller, Guard, Scoped, testing};
 use tower::{ServiceBuilder, ServiceExt as _};
 
@@ -16,7 +17,7 @@ use crate::{App, ReadArticles, send};
 
 async fn used(guard: &Guard, secret: &str) -> u32 {
     // This look is itself a request, the last one.
-    100 - 1 - guard.verify(secret, None).unwrap().standing().unwrap().remaining
+    100 - 1 - guard.verify(&Asked::of(secret)).unwrap().standing().unwrap().remaining
 }
 
 #[tokio::test]
@@ -75,7 +76,7 @@ async fn two_hundred_parallel_requests_get_exactly_the_limit() {
         50.try_into().unwrap(),
     );
     let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit.unwrap()] };
-    let audit = guard.audit(Actor::Program, None);
+    let audit = guard.program();
     assert!(!guard.put_tier(tier, audit).await.unwrap());
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = crate::app(&guard);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
-use keyward_axum::keyward::store::Actor;
+use keyward_axum::keyward::Asked;
 use keyward_axum::{Caller, testing};
 use tower::ServiceExt as _;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer};
@@ -41,7 +41,7 @@ async fn at_the_level_of_trace_no_secret_is_written() {
 
     let (guard, _clock) = testing::guard().await;
     let secret = testing::issue(&guard, "weather-bot").await;
-    let id = guard.verify(&secret, None).unwrap().key_id();
+    let id = guard.verify(&Asked::of(&secret)).unwrap().key_id();
     let handler = async |caller: Caller, headers: http::HeaderMap| {
         tracing::trace!(?caller, ?headers, "Handling");
     };
@@ -61,7 +61,7 @@ async fn at_the_level_of_trace_no_secret_is_written() {
         let request = Request::get("/").header(*name, value).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status(), 200);
     }
-    assert!(guard.revoke(id, guard.audit(Actor::Program, None)).await.unwrap());
+    assert!(guard.revoke(id, None, guard.program()).await.unwrap());
     tracing::trace!(?guard, "After");
 
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

@@ -11,9 +11,8 @@ use axum::routing::get;
 use keyward::Gate;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
-use keyward::record::Scopes;
-use keyward::store::{Actor, Store as _, TierRecord};
-use keyward_axum::{Clock as _, Guard, SystemClock, Upkeep};
+use keyward::store::{Store as _, TierRecord};
+use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_store::SqliteStore;
 
 /// Turns this program into the server.
@@ -32,8 +31,7 @@ pub(crate) fn serve() {
         let path = folder.path().join("hello.db");
         let store = Arc::new(SqliteStore::open(&path, "benchmark", clock.now().unix).unwrap());
         let gate = Gate::open(Arc::clone(&store) as _, Prefix::default()).await.unwrap();
-        let guard = Guard::new(gate, clock, None);
-        let audit = || guard.audit(Actor::Program, None);
+        let guard = Guard::new(gate, clock, GuardOptions::default());
         // A limit that is checked and never reached.
         let limit = keyward::limit::Limit::new(
             "requests",
@@ -43,14 +41,9 @@ pub(crate) fn serve() {
         );
         let name: keyward::tier::TierName = "basic".parse().unwrap();
         let tier = TierRecord { name: name.clone(), limits: vec![limit.unwrap()] };
-        guard.put_tier(tier, audit()).await.unwrap();
-        let key = NewKey {
-            name: "bench".parse().unwrap(),
-            tier: name,
-            scopes: Scopes::default(),
-            expires_at: None,
-        };
-        let issued = guard.issue(key, audit()).await.unwrap();
+        guard.put_tier(tier, guard.program()).await.unwrap();
+        let key = NewKey::plain("bench".parse().unwrap(), name, None);
+        let issued = guard.issue(key, guard.program()).await.unwrap();
         let upkeep = Upkeep::start(guard.clone(), std::time::Duration::from_secs(1));
         let guarded = get(greet.layer(guard.layer()));
         let app: Router = Router::new().route("/open", get(greet)).route("/guarded", guarded);

@@ -17,11 +17,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyward::audit::Audit;
 use keyward::digest::Digest;
 use keyward::issue::{NewKey, NewRecord};
 use keyward::key::{Prefix, Presented, Secret};
-use keyward::record::Scopes;
-use keyward::store::{Actor, Audit, Store as _};
+use keyward::store::Store as _;
 use keyward::time::UnixMillis;
 use keyward_store::SqliteStore;
 
@@ -160,16 +160,15 @@ fn fill(path: &Path) -> String {
         for number in 0..KEYS {
             let secret = Secret::generate(&Prefix::default()).unwrap();
             let new = NewRecord {
-                key: NewKey {
-                    name: format!("key-{number}").parse().unwrap(),
-                    tier: "basic".parse().unwrap(),
-                    scopes: Scopes::default(),
-                    expires_at: None,
-                },
+                key: NewKey::plain(
+                    format!("key-{number}").parse().unwrap(),
+                    "basic".parse().unwrap(),
+                    None,
+                ),
                 digest: Digest::of(Presented::parse(secret.expose()).unwrap()),
                 hint: secret.hint(),
             };
-            let audit = Audit { actor: Actor::Program, at: now, request_id: None };
+            let audit = Audit::program(now);
             let store = Arc::clone(&store);
             adding.spawn(async move { store.insert_key(new, audit).await.unwrap() });
             if 1_000 <= adding.len() {

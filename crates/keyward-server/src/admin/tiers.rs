@@ -1,45 +1,92 @@
 //! Tiers on the admin API.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use keyward::gate::PutTierError;
 use keyward::limit::{AMOUNT_MAX, LIMITS_MAX, Limit};
-use keyward::store::TierRecord;
+use keyward::store::{TierDeleted, TierRecord};
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{audit, broken, read_body};
+use crate::shapes::{LimitNameText, SpanText, TierText};
 
-/// `GET /admin/tiers`: all tiers, in the order in which they were made.
-pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<Value>, Refusal> {
-    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
-    let views: Vec<_> = tiers.iter().map(view).collect();
-    Ok(Json(json!({ "count": views.len(), "tiers": views })))
+/// What a time is that a limit counts over.
+const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
+
+/// Lists all tiers, in the order in which they were made.
+#[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
+    (status = 200, description = "All tiers", body = TierList),
+))]
+pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<TierList>, Refusal> {
+    let store = guard.gate().store();
+    let tiers = store.tiers().await.map_err(broken)?;
+    let uses: HashMap<_, _> = store.tier_uses().await.map_err(broken)?.into_iter().collect();
+    let used = |tier: &TierRecord| uses.get(&tier.name).copied().unwrap_or_default();
+    let listed = |tier| ListedTier { keys: used(tier), tier: TierView::of(tier) };
+    let tiers: Vec<_> = tiers.iter().map(listed).collect();
+    Ok(Json(TierList { count: tiers.len(), tiers }))
 }
 
-/// `PUT /admin/tiers/{name}`: writes a tier, new or not; the next request of every key in it is
-/// judged by the new limits.
+/// Deletes a tier that no key has, revoked ones included.
+#[utoipa::path(delete, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), responses(
+    (status = 204, description = "Deleted"),
+    (status = 404, description = "Tier not found"),
+    (status = 409, description = "Tier is used by 12 keys"),
+))]
+pub(crate) async fn delete_tier(
+    State(guard): State<Guard>,
+    Path(name): Path<String>,
+    extensions: Extensions,
+) -> Result<StatusCode, Refusal> {
+    let deleting = guard.delete_tier(read_name(&name)?, audit(&guard, &extensions));
+    match deleting.await.map_err(broken)? {
+        TierDeleted::Done => Ok(StatusCode::NO_CONTENT),
+        TierDeleted::Unknown => Err(Refusal::new(StatusCode::NOT_FOUND, "Tier not found")),
+        TierDeleted::Used(1) => Err(Refusal::new(StatusCode::CONFLICT, "Tier is used by 1 key")),
+        TierDeleted::Used(keys) => {
+            Err(Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys} keys")))
+        }
+    }
+}
+
+fn read_name(name: &str) -> Result<TierName, Refusal> {
+    name.parse().map_err(|error: ParseTierNameError| {
+        let place = vec!["path".into(), "name".into()];
+        Refusal::unprocessable(vec![Fault::value_error(place, name.into(), &error.to_string())])
+    })
+}
+
+/// Writes a tier, new or not. The next request of every key in it is judged by the new limits.
+#[utoipa::path(
+    put, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), request_body = PutTierBody,
+    responses(
+        (status = 200, description = "Changed", body = TierView),
+        (status = 201, description = "Made", body = TierView),
+        (status = 409, description = "There are as many tiers as there can be"),
+    ),
+)]
 pub(crate) async fn put_tier(
     State(guard): State<Guard>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<TierView>), Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(body).await?;
-    let name: TierName = name.parse().map_err(|error: ParseTierNameError| {
-        let place = vec!["path".into(), "name".into()];
-        let fault = Fault::value_error(place, name.clone().into(), &error.to_string());
-        Refusal::unprocessable(vec![fault])
-    })?;
-    let tier = TierRecord { name, limits: read_limits(&body)? };
-    let view = view(&tier);
+    let name = read_name(&name)?;
+    let PutTierBody { limits } = PutTierBody::read(&body)?;
+    let tier = TierRecord { name, limits };
+    let view = TierView::of(&tier);
     let created =
         guard.put_tier(tier, audit(&guard, &parts.extensions)).await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -53,17 +100,100 @@ fn refuse_put(error: PutTierError) -> Refusal {
     }
 }
 
-fn view(tier: &TierRecord) -> Value {
-    let limit = |limit: &Limit| {
-        json!({
-            "name": limit.name(),
-            "amount": limit.amount(),
-            "per": format!("{}s", limit.per().as_secs()),
-            "burst": limit.burst(),
-        })
-    };
-    let limits: Vec<_> = tier.limits.iter().map(limit).collect();
-    json!({ "name": tier.name.as_str(), "limits": limits })
+/// All tiers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TierList {
+    /// How many there are.
+    count: usize,
+    tiers: Vec<ListedTier>,
+}
+
+/// A tier, and how much it is used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedTier {
+    #[serde(flatten)]
+    tier: TierView,
+    /// How many keys have it, revoked ones too.
+    keys: u64,
+}
+
+/// A tier: a named plan.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TierView {
+    #[schema(value_type = TierText)]
+    name: String,
+    /// None is no limit.
+    #[schema(max_items = 1)]
+    limits: Vec<LimitView>,
+}
+
+impl TierView {
+    pub(super) fn of(tier: &TierRecord) -> Self {
+        let limits = tier.limits.iter().map(LimitView::of).collect();
+        Self { name: tier.name.as_str().to_owned(), limits }
+    }
+}
+
+/// How often, per what time.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename = "Limit", deny_unknown_fields)]
+#[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
+pub(crate) struct LimitView {
+    #[schema(value_type = LimitNameText)]
+    name: String,
+    /// Requests in that time, in the long run.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    amount: u32,
+    /// The time: 1 second to 366 days.
+    #[schema(value_type = SpanText)]
+    per: String,
+    /// Requests at once. At that rate, so many are back within 366 days.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
+    burst: u32,
+}
+
+impl LimitView {
+    pub(super) fn of(limit: &Limit) -> Self {
+        Self {
+            name: limit.name().to_owned(),
+            amount: limit.amount().get(),
+            per: format!("{}s", limit.per().as_secs()),
+            burst: limit.burst().get(),
+        }
+    }
+
+    /// The limit that this says, or why it is none.
+    pub(super) fn read(&self) -> Result<Limit, String> {
+        let per = parse_per(&self.per).ok_or(PER_RULE)?;
+        let count = |count| NonZeroU32::new(count).ok_or("amount and burst are at least 1");
+        let limit = Limit::new(&self.name, count(self.amount)?, per, count(self.burst)?);
+        limit.map_err(|error| error.to_string())
+    }
+}
+
+/// Which tier.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct TierPath {
+    /// The tier's name.
+    #[param(value_type = TierText)]
+    name: String,
+}
+
+/// What a tier consists of.
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutTierBody {
+    /// None is no limit.
+    #[schema(value_type = Vec<LimitView>, max_items = 1)]
+    limits: Vec<Limit>,
+}
+
+impl PutTierBody {
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        read_limits(body).map(|limits| Self { limits })
+    }
 }
 
 fn read_limits(body: &[u8]) -> Result<Vec<Limit>, Refusal> {
@@ -145,10 +275,10 @@ fn read_count(members: &mut Members, name: &str, max: u32) -> Option<NonZeroU32>
 fn read_per(members: &mut Members) -> Option<Duration> {
     let value = members.take_required("per")?;
     let place = members.place("per");
-    let per = value.as_str().and_then(parse_per).ok_or_else(|| {
-        let rule = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
-        Fault::value_error(place, value.clone(), rule)
-    });
+    let per = value
+        .as_str()
+        .and_then(parse_per)
+        .ok_or_else(|| Fault::value_error(place, value.clone(), PER_RULE));
     members.ok(per)
 }
 

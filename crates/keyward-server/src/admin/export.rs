@@ -1,0 +1,219 @@
+//! Carrying everything but the texts of secrets to another place, page by page.
+
+use axum::Json;
+use axum::extract::State;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::Uri;
+use keyward::KeyId;
+use keyward::record::{KeyState, Owner, Scope};
+use keyward::store::Store;
+use keyward::transfer::{KeyCopy, SecretCopy};
+use keyward_axum::input::Query;
+use keyward_axum::{Guard, Refusal};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::broken;
+use super::query::known_only;
+use super::tiers::{LimitView, TierView};
+use crate::shapes::{
+    DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
+};
+
+/// Keys on one page, unless the request says otherwise.
+const PAGE_DEFAULT: u64 = 100;
+/// Most keys on one page.
+const PAGE_MAX: u64 = 1_000;
+/// Suspended owners asked for at once; all of them go on the first page.
+const OWNERS_PAGE: u32 = 1_000;
+
+/// Shows keys whole, with the digests of their secrets but not the secrets, which are kept
+/// nowhere. What this answers, `POST /admin/import` takes.
+///
+/// The first page, which is asked for without `after`, has the tiers and the suspended owners too.
+#[utoipa::path(get, path = "/admin/export", tag = "moving", params(ExportQuery), responses(
+    (status = 200, description = "A page", body = ExportPage, headers(
+        ("Cache-Control" = String, description = "`no-store`: the answer holds digests"),
+    )),
+))]
+pub(crate) async fn export_keys(
+    State(guard): State<Guard>,
+    uri: Uri,
+) -> Result<(HeaderMap, Json<ExportPage>), Refusal> {
+    let ExportQuery { after, limit } = ExportQuery::read(uri.query())?;
+    let store = guard.gate().store();
+    let keys = store.export_keys(after, limit).await.map_err(broken)?;
+    let full = usize::try_from(limit).is_ok_and(|limit| keys.len() == limit);
+    let next_after = keys.last().and_then(|last| last.id).filter(|_| full).map(KeyId::get);
+    let keys = keys.iter().map(ExportedKey::of).collect();
+    let mut page = ExportPage { tiers: None, suspended_owners: None, keys, next_after };
+    if after.is_none() {
+        let tiers = store.tiers().await.map_err(broken)?;
+        page.tiers = Some(tiers.iter().map(TierView::of).collect());
+        page.suspended_owners = Some(suspended_owners(store).await?);
+    }
+    let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok((HeaderMap::from_iter([no_store]), Json(page)))
+}
+
+async fn suspended_owners(store: &dyn Store) -> Result<Vec<String>, Refusal> {
+    let mut owners: Vec<Owner> = Vec::new();
+    loop {
+        let after = owners.last().cloned();
+        let page = store.suspended_owners(after, OWNERS_PAGE).await.map_err(broken)?;
+        let more = usize::try_from(OWNERS_PAGE).is_ok_and(|full| page.len() == full);
+        owners.extend(page);
+        if !more {
+            return Ok(owners.iter().map(|owner| owner.as_str().to_owned()).collect());
+        }
+    }
+}
+
+/// A page of keys, whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportPage {
+    /// All tiers; on the first page only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<Vec<TierView>>,
+    /// The owners that are suspended; on the first page only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<OwnerText>>)]
+    suspended_owners: Option<Vec<String>>,
+    #[schema(max_items = 1_000)]
+    keys: Vec<ExportedKey>,
+    /// What to ask for as `after` to get the next page; `null` if there is none.
+    #[schema(required, value_type = Option<KeyNumber>)]
+    next_after: Option<u64>,
+}
+
+/// A key, whole: everything but the texts of its secrets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportedKey {
+    #[schema(value_type = KeyNumber)]
+    key_id: Option<u64>,
+    #[schema(value_type = KeyNameText)]
+    name: String,
+    #[schema(value_type = TierText)]
+    tier: String,
+    #[schema(required, value_type = Option<OwnerText>)]
+    owner: Option<String>,
+    #[schema(value_type = Vec<ScopeText>, max_items = 32)]
+    scopes: Vec<String>,
+    #[schema(value_type = Vec<NetworkText>, max_items = 32)]
+    networks: Vec<String>,
+    /// Its own limits in place of its tier's.
+    #[schema(required, max_items = 1)]
+    limits: Option<Vec<LimitView>>,
+    #[schema(value_type = Object)]
+    metadata: Value,
+    state: ExportedState,
+    created_at: Time,
+    #[schema(required)]
+    expires_at: Option<Time>,
+    #[schema(required)]
+    last_used_at: Option<Time>,
+    #[schema(required)]
+    revoked_at: Option<Time>,
+    #[schema(required)]
+    revoked_reason: Option<String>,
+    /// What is kept of its secrets, oldest first; the last one is its present one.
+    #[schema(min_items = 1, max_items = 100)]
+    secrets: Vec<ExportedSecret>,
+}
+
+/// What was decided about a key itself.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ExportedState {
+    Active,
+    Suspended,
+    Revoked,
+}
+
+/// What is kept of a secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportedSecret {
+    #[schema(value_type = DigestText)]
+    digest: String,
+    /// The first characters of its text; empty if they were never known.
+    #[schema(example = "kw_Ab3d")]
+    hint: String,
+    created_at: Time,
+    /// When its grace ends; `null` for the key's present secret.
+    #[schema(required)]
+    ends_at: Option<Time>,
+}
+
+impl ExportedKey {
+    fn of(key: &KeyCopy) -> Self {
+        let (state, revoked_at) = match key.state {
+            KeyState::Revoked { at } => (ExportedState::Revoked, Some(Time(at))),
+            KeyState::Active => (ExportedState::Active, None),
+            // A state that a later version adds does not become one that lets requests in.
+            _ => (ExportedState::Suspended, None),
+        };
+        let limits = key.limits.as_ref();
+        let former = key.former.iter().map(|(secret, end)| ExportedSecret::of(secret, Some(*end)));
+        let reason = key.revoked_reason.as_ref();
+        Self {
+            key_id: key.id.map(KeyId::get),
+            name: key.name.as_str().to_owned(),
+            tier: key.tier.as_str().to_owned(),
+            owner: key.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+            scopes: key.scopes.iter().map(Scope::as_str).map(str::to_owned).collect(),
+            networks: key.networks.iter().map(ToString::to_string).collect(),
+            limits: limits.map(|limits| limits.list().iter().map(LimitView::of).collect()),
+            metadata: key.metadata.to_json(),
+            state,
+            created_at: Time(key.created_at),
+            expires_at: key.expires_at.map(Time),
+            last_used_at: key.last_used_at.map(Time),
+            revoked_at,
+            revoked_reason: reason.map(|reason| reason.as_str().to_owned()),
+            secrets: former.chain([ExportedSecret::of(&key.secret, None)]).collect(),
+        }
+    }
+}
+
+impl ExportedSecret {
+    fn of(secret: &SecretCopy, ends_at: Option<keyward::UnixMillis>) -> Self {
+        Self {
+            digest: secret.digest.to_hex(),
+            hint: secret.hint.clone(),
+            created_at: Time(secret.created_at),
+            ends_at: ends_at.map(Time),
+        }
+    }
+}
+
+/// Which page.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportQuery {
+    /// Only keys with a higher id.
+    #[param(value_type = Option<KeyNumber>)]
+    after: Option<KeyId>,
+    /// Most keys on the page.
+    #[param(minimum = 1, maximum = 1_000, default = 100, required = false)]
+    limit: u32,
+}
+
+impl ExportQuery {
+    fn read(query: Option<&str>) -> Result<Self, Refusal> {
+        let query = Query::parse(query);
+        let mut faults = known_only(&query, &["after", "limit"]);
+        let limit = query.integer("limit", 1..=PAGE_MAX, PAGE_DEFAULT);
+        let after = query.integer("after", 1..=i64::MAX.unsigned_abs(), 0);
+        match (limit, after) {
+            (Ok(limit), Ok(after)) if faults.is_empty() => {
+                let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+                Ok(Self { after: KeyId::new(after), limit })
+            }
+            (limit, after) => {
+                faults.extend([after.err(), limit.err()].into_iter().flatten());
+                Err(Refusal::unprocessable(faults))
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Taking keys in that came from elsewhere, with the digests of their secrets.
+
+mod read;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use keyward::KeyId;
+use keyward::transfer::ImportedKey;
+use keyward_axum::fault::Fault;
+use keyward_axum::input::Query;
+use keyward_axum::{Guard, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::query::known_only;
+use super::{audit, broken};
+use crate::shapes::KeyNumber;
+
+use self::read::ImportKeyBody;
+
+/// Most bytes of a body that brings keys.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most keys that one request brings, so that others wait for their own changes only shortly.
+const KEYS_MAX: usize = 1_000;
+
+/// Adds keys that came from elsewhere. Their secrets go on working, whatever their form was.
+///
+/// Each key is added, skipped because it is there already, or refused, and none because of
+/// another; so it is safe to repeat. With `dry_run=true` the answer is the same and nothing is
+/// added.
+#[utoipa::path(
+    post, path = "/admin/import", tag = "moving", params(ImportQuery), request_body = ImportBody,
+    responses((status = 200, description = "What became of each key", body = ImportReport)),
+)]
+pub(crate) async fn import_keys(
+    State(guard): State<Guard>,
+    request: Request,
+) -> Result<Json<ImportReport>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let ImportQuery { dry_run } = ImportQuery::read(parts.uri.query())?;
+    let body = read_body(body).await?;
+    let ImportBody { keys } = ImportBody::read(&body)?;
+    let audit = audit(&guard, &parts.extensions);
+    let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
+    // What can be read goes to the store together; what cannot keeps its place in the report.
+    let mut copies = Vec::new();
+    let places: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
+    let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
+    let mut imported = imported.iter();
+    let mut report = ImportReport::default();
+    for place in places {
+        report.add(match place {
+            Err(reason) => Row::refused(reason),
+            Ok(()) => imported.next().map_or_else(Row::unanswered, Row::of),
+        });
+    }
+    Ok(Json(report))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+    let read = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
+        } else {
+            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
+        }
+    })
+}
+
+/// Keys that came from elsewhere.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportBody {
+    #[schema(value_type = Vec<ImportKeyBody>, min_items = 1, max_items = 1_000)]
+    keys: Vec<Box<RawValue>>,
+}
+
+impl ImportBody {
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let refused = |fault| Refusal::unprocessable(vec![fault]);
+        let place = || vec!["body".into(), "keys".into()];
+        let read: Self = match serde_json::from_slice(body) {
+            Ok(read) => read,
+            // Read again, for the words that clients know: an import of keys that fits is long,
+            // and one that does not is rare.
+            Err(error) => return Err(explain(body, &error)),
+        };
+        match read.keys.len() {
+            0 => {
+                let message = "List should have at least 1 item after validation, not 0";
+                Err(refused(Fault::new("too_short", place(), message).input(Value::Array(vec![]))))
+            }
+            count if KEYS_MAX < count => {
+                let message = format!(
+                    "List should have at most {KEYS_MAX} items after validation, not {count}"
+                );
+                // The list itself is too long to be sent back.
+                Err(refused(Fault::new("too_long", place(), message)))
+            }
+            _ => Ok(read),
+        }
+    }
+}
+
+fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
+    use keyward_axum::input::{Members, json_object};
+    let members = match json_object(body) {
+        Ok(members) => members,
+        Err(refusal) => return refusal,
+    };
+    let mut members = Members::new(vec!["body".into()], members);
+    if let Some(keys) = members.take_required("keys")
+        && !keys.is_array()
+    {
+        let fault = Fault::new("list_type", members.place("keys"), "Input should be a valid list");
+        members.fault(fault.input(keys));
+    }
+    let mut faults = members.finish();
+    if faults.is_empty() {
+        faults.push(Fault::value_error(vec!["body".into()], Value::Null, &error.to_string()));
+    }
+    Refusal::unprocessable(faults)
+}
+
+/// Whether anything is added.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ImportQuery {
+    /// Say what would become of the keys, and add none.
+    #[param(required = false, default = false)]
+    dry_run: bool,
+}
+
+impl ImportQuery {
+    fn read(query: Option<&str>) -> Result<Self, Refusal> {
+        let query = Query::parse(query);
+        let mut faults = known_only(&query, &["dry_run"]);
+        let dry_run = match query.text("dry_run") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                let message = "Input should be a valid boolean, unable to interpret input";
+                let place = vec!["query".into(), "dry_run".into()];
+                faults.push(Fault::new("bool_parsing", place, message).input(other));
+                false
+            }
+        };
+        if faults.is_empty() { Ok(Self { dry_run }) } else { Err(Refusal::unprocessable(faults)) }
+    }
+}
+
+/// What became of an import.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ImportReport {
+    /// Keys that were added.
+    added: usize,
+    /// Keys that were there already.
+    skipped: usize,
+    /// Keys that were not added.
+    refused: usize,
+    /// One for each key, in their order.
+    #[schema(max_items = 1_000)]
+    keys: Vec<Row>,
+}
+
+impl ImportReport {
+    fn add(&mut self, row: Row) {
+        match row.status {
+            ImportStatus::Added => self.added += 1,
+            ImportStatus::Skipped => self.skipped += 1,
+            ImportStatus::Refused => self.refused += 1,
+        }
+        self.keys.push(row);
+    }
+}
+
+/// What became of one key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportedKey)]
+pub(crate) struct Row {
+    status: ImportStatus,
+    /// The key's id here, if it is here; of a dry run, what it would be.
+    #[schema(required, value_type = Option<KeyNumber>)]
+    key_id: Option<u64>,
+    /// Why it was refused.
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// Whether a key was added.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ImportStatus {
+    /// It was added.
+    Added,
+    /// It was there: a key with the same secrets.
+    Skipped,
+    /// It was not added.
+    Refused,
+}
+
+impl Row {
+    fn of(key: &ImportedKey) -> Self {
+        let row = |status, id: Option<KeyId>| Self {
+            status,
+            key_id: id.map(KeyId::get),
+            reason: None,
+        };
+        match key {
+            ImportedKey::Added(key) => row(ImportStatus::Added, Some(key.record.id)),
+            ImportedKey::Skipped(id) => row(ImportStatus::Skipped, Some(*id)),
+            ImportedKey::Refused(refusal) => Self::refused(refusal.to_string()),
+        }
+    }
+
+    fn refused(reason: String) -> Self {
+        Self { status: ImportStatus::Refused, key_id: None, reason: Some(reason) }
+    }
+
+    fn unanswered() -> Self {
+        Self::refused("the store said nothing about it".to_owned())
+    }
+}

@@ -1,0 +1,269 @@
+//! Reading one key of an import: what is wrong with it refuses it alone, with a reason in words.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use keyward::details::{Metadata, Reason};
+use keyward::digest::Digest;
+use keyward::limit::Limits;
+use keyward::network::Networks;
+use keyward::record::{KeyState, Scopes};
+use keyward::transfer::{COPY_SECRETS_MAX, KeyCopy, SecretCopy};
+use keyward::{KeyId, UnixMillis};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::admin::tiers::LimitView;
+use crate::shapes::{
+    KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
+};
+
+/// Most characters of a hint: the longest prefix, an underscore and four digits.
+const HINT_LEN_MAX: usize = 29;
+
+/// A key that came from elsewhere. What is left out is empty, or as for a new key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ImportKey)]
+pub(crate) struct ImportKeyBody {
+    /// The id that it is to keep, if no other key has it.
+    #[schema(value_type = Option<KeyNumber>)]
+    key_id: Option<u64>,
+    #[schema(value_type = KeyNameText)]
+    name: String,
+    #[schema(value_type = Option<TierText>, default = "basic")]
+    tier: Option<String>,
+    #[schema(value_type = Option<OwnerText>)]
+    owner: Option<String>,
+    #[schema(value_type = Option<Vec<ScopeText>>, max_items = 32)]
+    scopes: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
+    networks: Option<Vec<String>>,
+    #[schema(max_items = 1)]
+    limits: Option<Vec<LimitView>>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    state: Option<StateBody>,
+    #[schema(value_type = Option<TimeText>)]
+    created_at: Option<String>,
+    #[schema(value_type = Option<TimeText>)]
+    expires_at: Option<String>,
+    #[schema(value_type = Option<TimeText>)]
+    last_used_at: Option<String>,
+    /// When it was revoked; now, if that is not known.
+    #[schema(value_type = Option<TimeText>)]
+    revoked_at: Option<String>,
+    #[schema(value_type = Option<ReasonText>)]
+    revoked_reason: Option<String>,
+    /// The digests of its secrets, oldest first; the one without an end is its present one.
+    #[schema(min_items = 1, max_items = 100)]
+    secrets: Vec<SecretBody>,
+}
+
+/// What was decided about a key itself.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StateBody {
+    #[default]
+    Active,
+    Suspended,
+    Revoked,
+}
+
+/// What is kept of a secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SecretBody {
+    /// SHA-256 of its text: 64 hexadecimal digits.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$", min_length = 64, max_length = 64)]
+    digest: String,
+    /// The first characters of its text, by which people recognise it.
+    #[schema(max_length = 29)]
+    hint: Option<String>,
+    #[schema(value_type = Option<TimeText>)]
+    created_at: Option<String>,
+    /// When its grace ends; `null` for the key's present secret.
+    #[schema(value_type = Option<TimeText>)]
+    ends_at: Option<String>,
+}
+
+impl ImportKeyBody {
+    /// Reads a key; the error says which member does not fit, and why.
+    pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<KeyCopy, String> {
+        let body: Self = serde_json::from_str(text.get()).map_err(|error| without_place(&error))?;
+        body.into_copy(now)
+    }
+
+    fn into_copy(self, now: UnixMillis) -> Result<KeyCopy, String> {
+        let id = self.key_id.map(|id| KeyId::new(id).ok_or("key_id: a whole number from 1 on"));
+        let created_at = time("created_at", self.created_at)?.unwrap_or(now);
+        let (secret, former) = secrets(self.secrets, created_at)?;
+        let revoked_at = time("revoked_at", self.revoked_at)?;
+        let state = match self.state.unwrap_or_default() {
+            StateBody::Active => KeyState::Active,
+            StateBody::Suspended => KeyState::Suspended,
+            StateBody::Revoked => KeyState::Revoked { at: revoked_at.unwrap_or(now) },
+        };
+        let limits = self.limits.map(|limits| {
+            let limits = limits.iter().map(LimitView::read).collect::<Result<_, _>>();
+            limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
+        });
+        Ok(KeyCopy {
+            id: id.transpose()?,
+            name: parse("name", &self.name)?,
+            tier: parse("tier", self.tier.as_deref().unwrap_or("basic"))?,
+            owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
+            scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
+            networks: parsed("networks", Networks::new(parse_all("networks", self.networks)?))?,
+            limits: parsed("limits", limits.transpose())?,
+            metadata: parsed("metadata", Metadata::try_from(self.metadata.unwrap_or_default()))?,
+            state,
+            revoked_reason: reason(self.revoked_reason)?,
+            expires_at: time("expires_at", self.expires_at)?,
+            created_at,
+            last_used_at: time("last_used_at", self.last_used_at)?,
+            secret,
+            former,
+        })
+    }
+}
+
+/// The present secret, and the former ones with their ends.
+type Secrets = (SecretCopy, Vec<(SecretCopy, UnixMillis)>);
+
+fn secrets(bodies: Vec<SecretBody>, created_at: UnixMillis) -> Result<Secrets, String> {
+    if COPY_SECRETS_MAX < bodies.len() {
+        return Err(format!("secrets: at most {COPY_SECRETS_MAX}"));
+    }
+    let (mut present, mut former) = (None, Vec::new());
+    for body in bodies {
+        let digest = Digest::from_hex(&body.digest);
+        let hint = body.hint.unwrap_or_default();
+        if HINT_LEN_MAX < hint.len() || !hint.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!("secrets: a hint has at most {HINT_LEN_MAX} visible characters"));
+        }
+        let secret = SecretCopy {
+            digest: digest.ok_or("secrets: a digest is SHA-256 as 64 hexadecimal digits")?,
+            hint,
+            created_at: time("secrets: created_at", body.created_at)?.unwrap_or(created_at),
+        };
+        match time("secrets: ends_at", body.ends_at)? {
+            Some(ends_at) => former.push((secret, ends_at)),
+            None if present.is_some() => {
+                return Err("secrets: more than one has no ends_at".to_owned());
+            }
+            None => present = Some(secret),
+        }
+    }
+    let present = present.ok_or("secrets: one without ends_at is needed, the present one")?;
+    Ok((present, former))
+}
+
+fn reason(text: Option<String>) -> Result<Option<Reason>, String> {
+    text.map(|text| parse("revoked_reason", &text)).transpose()
+}
+
+fn parsed<T, E: Display>(member: &str, result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{member}: {error}"))
+}
+
+fn parse<T: FromStr<Err: Display>>(member: &str, text: &str) -> Result<T, String> {
+    parsed(member, text.parse())
+}
+
+fn parse_all<T: FromStr<Err: Display>>(
+    member: &str,
+    texts: Option<Vec<String>>,
+) -> Result<Vec<T>, String> {
+    texts.unwrap_or_default().iter().map(|text| parse(member, text)).collect()
+}
+
+fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let at = text.parse::<Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    let at = at.ok_or_else(|| {
+        format!("{member}: a time is RFC 3339 from 1970 on, such as 2030-01-31T12:00:00Z")
+    })?;
+    Ok(Some(UnixMillis(at)))
+}
+
+/// What the parser says, without the line, which is that of one key alone.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
+
+    fn read(text: &str) -> Result<KeyCopy, String> {
+        ImportKeyBody::read(&RawValue::from_string(text.to_owned()).unwrap(), NOW)
+    }
+
+    fn with_secrets(secrets: &str) -> Result<KeyCopy, String> {
+        read(&format!(r#"{{"name":"a","secrets":[{secrets}]}}"#))
+    }
+
+    fn secret(digit: &str, rest: &str) -> String {
+        format!(r#"{{"digest":"{}"{rest}}}"#, digit.repeat(64))
+    }
+
+    #[test]
+    fn a_name_and_a_digest_do() {
+        let key = with_secrets(&secret("a", "")).unwrap();
+        assert_eq!(key.tier.as_str(), "basic");
+        assert_eq!((key.created_at, key.state), (NOW, KeyState::Active));
+        assert_eq!(key.secret.digest.to_hex(), "a".repeat(64));
+    }
+
+    #[test]
+    fn no_limits_of_its_own_and_no_limit_are_two_things() {
+        let with = |rest: &str| {
+            let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
+            read(&text).unwrap().limits.map(|limits| limits.list().len())
+        };
+        assert_eq!(with(""), None);
+        assert_eq!(with(r#","limits":null"#), None);
+        assert_eq!(with(r#","limits":[]"#), Some(0));
+    }
+
+    #[test]
+    fn the_present_secret_is_the_one_without_an_end() {
+        let ended = secret("a", r#","ends_at":"2026-01-02T00:00:00Z""#);
+        let key = with_secrets(&format!("{ended},{}", secret("b", ""))).unwrap();
+        assert_eq!(key.secret.digest.to_hex(), "b".repeat(64));
+        assert_eq!(key.former.len(), 1);
+        assert!(with_secrets(&ended).unwrap_err().contains("the present one"));
+        let two = format!("{},{}", secret("a", ""), secret("b", ""));
+        assert!(with_secrets(&two).unwrap_err().contains("more than one"));
+    }
+
+    #[test]
+    fn a_reason_names_the_member() {
+        let with = |rest: &str| {
+            let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
+            read(&text).unwrap_err()
+        };
+        let check = |rest: &str, begins: &str| {
+            let reason = with(rest);
+            assert!(reason.starts_with(begins), "{rest}: {reason}");
+        };
+        check(r#","tier":"Basic""#, "tier: ");
+        check(r#","owner":"two words""#, "owner: ");
+        check(r#","scopes":["x"]"#, "scopes: ");
+        check(r#","networks":["10.0.0.1/8"]"#, "networks: ");
+        check(r#","created_at":"yesterday""#, "created_at: ");
+        check(r#","key_id":0"#, "key_id: ");
+        check(r#","colour":"red""#, "unknown field `colour`");
+        check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
+        check(r#","state":"gone""#, "unknown variant `gone`");
+        assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
+        assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("64 hexadecimal"));
+    }
+}

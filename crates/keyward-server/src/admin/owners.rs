@@ -1,0 +1,118 @@
+//! Owners on the admin API: suspending one suspends all of its keys, and resuming restores those.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::{Extensions, StatusCode};
+use keyward::record::{Owner, ParseOwnerError};
+use keyward_axum::fault::Fault;
+use keyward_axum::{Guard, Refusal};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{audit, broken};
+use crate::shapes::OwnerText;
+
+/// Shows an owner.
+#[utoipa::path(get, path = "/admin/owners/{owner}", tag = "owners", params(OwnerPath), responses(
+    (status = 200, description = "The owner", body = OwnerView),
+    (status = 404, description = "Owner not found"),
+))]
+pub(crate) async fn show_owner(
+    State(guard): State<Guard>,
+    Path(owner): Path<String>,
+) -> Result<Json<OwnerView>, Refusal> {
+    let owner = read_owner(&owner)?;
+    let found = view(&guard, &owner).await?;
+    found.map(Json).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))
+}
+
+/// Suspends an owner: the next request of each of its keys is refused. No key can be issued to it
+/// meanwhile. Suspending it again is fine.
+#[utoipa::path(
+    post, path = "/admin/owners/{owner}/suspend", tag = "owners", params(OwnerPath),
+    responses((status = 200, description = "Suspended", body = OwnerView)),
+)]
+pub(crate) async fn suspend_owner(
+    State(guard): State<Guard>,
+    Path(owner): Path<String>,
+    extensions: Extensions,
+) -> Result<Json<OwnerView>, Refusal> {
+    set_suspended(&guard, &owner, true, &extensions).await
+}
+
+/// Resumes an owner: its keys are again what they were, so that those that were suspended
+/// themselves stay so. Resuming it again is fine.
+#[utoipa::path(
+    post, path = "/admin/owners/{owner}/resume", tag = "owners", params(OwnerPath),
+    responses((status = 200, description = "Resumed", body = OwnerView)),
+)]
+pub(crate) async fn resume_owner(
+    State(guard): State<Guard>,
+    Path(owner): Path<String>,
+    extensions: Extensions,
+) -> Result<Json<OwnerView>, Refusal> {
+    set_suspended(&guard, &owner, false, &extensions).await
+}
+
+async fn set_suspended(
+    guard: &Guard,
+    owner: &str,
+    suspended: bool,
+    extensions: &Extensions,
+) -> Result<Json<OwnerView>, Refusal> {
+    let owner = read_owner(owner)?;
+    let changing = guard.set_owner_suspended(owner.clone(), suspended, audit(guard, extensions));
+    changing.await.map_err(broken)?;
+    let found = view(guard, &owner).await?;
+    // An owner that has no key and is not suspended is none: that is what was asked for.
+    Ok(Json(found.unwrap_or_else(|| OwnerView::of(&owner, false, 0))))
+}
+
+async fn view(guard: &Guard, owner: &Owner) -> Result<Option<OwnerView>, Refusal> {
+    let found = guard.gate().store().find_owner(owner.clone()).await.map_err(broken)?;
+    Ok(found.map(|found| OwnerView::of(owner, found.suspended_at.is_some(), found.keys)))
+}
+
+fn read_owner(text: &str) -> Result<Owner, Refusal> {
+    text.parse().map_err(|error: ParseOwnerError| {
+        let place = vec!["path".into(), "owner".into()];
+        Refusal::unprocessable(vec![Fault::value_error(place, text.into(), &error.to_string())])
+    })
+}
+
+/// Which owner.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is a description; `read_owner` reads it")]
+pub(crate) struct OwnerPath {
+    /// The owner's id.
+    #[param(value_type = OwnerText)]
+    owner: String,
+}
+
+/// A customer to whom keys belong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnerView {
+    #[schema(value_type = OwnerText)]
+    owner: String,
+    state: OwnerState,
+    /// How many keys it has, revoked ones too.
+    keys: u64,
+}
+
+/// Whether an owner's keys work.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum OwnerState {
+    /// They work, as far as they do themselves.
+    Active,
+    /// They are refused until somebody resumes the owner.
+    Suspended,
+}
+
+impl OwnerView {
+    fn of(owner: &Owner, suspended: bool, keys: u64) -> Self {
+        let state = if suspended { OwnerState::Suspended } else { OwnerState::Active };
+        Self { owner: owner.as_str().to_owned(), state, keys }
+    }
+}

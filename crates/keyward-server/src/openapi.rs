@@ -1,0 +1,58 @@
+//! The description of everything that is served, as OpenAPI 3.1, and the pages to read it on.
+//!
+//! A handler describes what only it has, beside its code; [`complete()`] adds what every answer
+//! has, so that no handler repeats it.
+
+mod complete;
+mod pages;
+mod refusals;
+mod security;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use utoipa::OpenApi;
+
+use self::complete::complete;
+pub(crate) use self::pages::routes;
+
+/// Every handler, one line each.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Keyward", description = include_str!("openapi/description.md")),
+    // Relative to the document, so that it is true behind a path as well.
+    servers((url = ".")),
+    paths(
+        crate::app::show_health,
+        crate::app::show_readiness,
+        crate::admin::keys::issue_key,
+        crate::admin::keys::list_keys,
+        crate::admin::keys::find_key,
+        crate::admin::keys::revoke_key,
+        crate::admin::keys::show_usage,
+        crate::admin::tiers::list_tiers,
+        crate::admin::tiers::put_tier,
+        pages::show_openapi,
+        pages::show_docs,
+        pages::show_docs_file,
+    ),
+    components(schemas(refusals::Refused, refusals::Problem)),
+    components(schemas(refusals::Invalid, refusals::InvalidProblem)),
+    tags(
+        (name = "keys", description = "The life of a key."),
+        (name = "tiers", description = "Named plans: sets of limits that keys share."),
+        (name = "articles", description = "The protected API: news."),
+        (name = "health", description = "What watches the server asks."),
+        (name = "description", description = "This document, and a page to browse it."),
+    ),
+)]
+struct Described;
+
+/// The whole document.
+pub(crate) fn document() -> Value {
+    let mut described = Described::openapi();
+    described.merge(keyward_news::describe());
+    let mut document = serde_json::to_value(described).expect("a description is plain JSON");
+    complete(&mut document);
+    document
+}

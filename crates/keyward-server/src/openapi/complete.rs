@@ -1,0 +1,152 @@
+//! What all operations have in common: who may ask, the refusals and the headers.
+
+use serde_json::{Map, Value, json};
+
+use super::refusals;
+use super::security::{Audience, schemes};
+
+/// The refusals that any operation may answer with: status, name and details.
+const ANYONE: [(u16, &str, &str); 3] = [
+    (400, "Malformed", "Missing Host header; More than one Host header"),
+    (408, "TooSlow", "Request Timeout"),
+    (500, "Broken", "Internal Server Error"),
+];
+const WITH_BODY: (u16, &str, &str) = (413, "TooLarge", "Content Too Large");
+/// Headers of every answer to a caller whose key works.
+const STANDING: [&str; 5] = [
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+];
+
+/// Adds to each operation what its handler leaves unsaid.
+pub(super) fn complete(document: &mut Value) {
+    let mut shared = Map::new();
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, item) in paths.into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Some(operation) = operation.as_object_mut() {
+                complete_operation(path, operation, &mut shared);
+            }
+        }
+    }
+    let components = document.get_mut("components").and_then(Value::as_object_mut);
+    if let Some(components) = components {
+        components.insert("responses".into(), shared.into());
+        components.insert("headers".into(), headers());
+        components.insert("securitySchemes".into(), schemes());
+    }
+}
+
+fn complete_operation(
+    path: &str,
+    operation: &mut Map<String, Value>,
+    shared: &mut Map<String, Value>,
+) {
+    let audience = Audience::of(path, operation);
+    let has_body = operation.contains_key("requestBody");
+    let has_input = has_body || operation.contains_key("parameters");
+    // Unless told, a reader takes an operation for one that the whole document's rule covers.
+    let security = audience.security().unwrap_or_else(|| json!([]));
+    operation.entry("security").or_insert(security);
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let common = audience.refusals().iter().chain(&ANYONE).chain(has_body.then_some(&WITH_BODY));
+    for &(status, name, details) in common {
+        let status_text = status.to_string();
+        if responses.contains_key(&status_text) {
+            continue;
+        }
+        if !shared.contains_key(name) {
+            let mut response = json!({ "description": details });
+            complete_response(status, &mut response, audience);
+            shared.insert(name.to_owned(), response);
+        }
+        let reference = format!("#/components/responses/{name}");
+        responses.insert(status_text, json!({ "$ref": reference }));
+    }
+    if has_input && !responses.contains_key("422") {
+        let invalid = json!({ "description": "Every fault that was found" });
+        responses.insert("422".to_owned(), invalid);
+    }
+    for (status, response) in responses.iter_mut() {
+        if !response.get("$ref").is_some_and(Value::is_string) {
+            complete_response(status.parse().unwrap_or_default(), response, audience);
+        }
+    }
+    responses.sort_keys();
+}
+
+fn complete_response(status: u16, response: &mut Value, audience: Audience) {
+    let Some(response) = response.as_object_mut() else { return };
+    if 400 <= status && !response.contains_key("content") {
+        let details = response.get("description").and_then(Value::as_str).unwrap_or_default();
+        let content = match status {
+            422 => refusals::invalid_content(),
+            _ => refusals::content(status, details),
+        };
+        response.insert("content".to_owned(), content);
+    }
+    let known = audience == Audience::Callers && !matches!(status, 400 | 401 | 500);
+    let standing = STANDING.iter().filter(|_| known);
+    let own: &[&str] = match (status, audience) {
+        (401, _) | (400 | 403, Audience::Callers) => &["WWW-Authenticate"],
+        (429 | 503, _) => &["Retry-After"],
+        _ => &[],
+    };
+    let headers = response.entry("headers").or_insert_with(|| json!({}));
+    if let Some(headers) = headers.as_object_mut() {
+        for name in standing.chain(own).chain(&["X-Request-Id"]) {
+            let reference = json!({ "$ref": format!("#/components/headers/{name}") });
+            headers.insert((*name).to_owned(), reference);
+        }
+    }
+}
+
+fn headers() -> Value {
+    let whole = json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "X-Request-Id": {
+            "description": "The request's own, if it was decent, or one that the server gave.",
+            "required": true,
+            "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" },
+            "example": "5f3759df00000001",
+        },
+        "Retry-After": {
+            "description": "Seconds after which trying again may help.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 1 },
+            "example": 1,
+        },
+        "WWW-Authenticate": {
+            "description": "How to authenticate, and what was wrong (RFC 6750).",
+            "schema": { "type": "string", "pattern": "^Bearer" },
+            "example": "Bearer error=\"invalid_token\"",
+        },
+        "RateLimit-Policy": {
+            "description": "The limit: its name, requests (`q`) and seconds (`w`). Absent, as \
+                            the others are, where there is no limit.",
+            "schema": { "type": "string" },
+            "example": "\"requests\";q=100;w=60",
+        },
+        "RateLimit": {
+            "description": "The requests that are left (`r`), and the seconds until all are \
+                            back (`t`).",
+            "schema": { "type": "string" },
+            "example": "\"requests\";r=99;t=1",
+        },
+        "X-RateLimit-Limit": {
+            "description": "Most requests at once.", "schema": whole, "example": 100,
+        },
+        "X-RateLimit-Remaining": {
+            "description": "Requests that are left.", "schema": whole, "example": 99,
+        },
+        "X-RateLimit-Reset": {
+            "description": "When all requests are back, in seconds since 1970.",
+            "schema": whole, "example": 1_795_512_600,
+        },
+    })
+}

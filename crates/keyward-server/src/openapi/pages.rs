@@ -1,0 +1,118 @@
+//! The pages on which the description is read: the document, and Swagger UI.
+//!
+//! All of it is inside the program, and nothing on the pages asks another server. Every link is
+//! relative, so that they work behind a path.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Path};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use keyward_axum::Refusal;
+use utoipa::ToSchema;
+
+use crate::app::App;
+
+/// Only what this server serves runs, looks or is asked; `data:` is Swagger UI's own small icons.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+const PAGE: &str = include_str!("docs.html");
+const SCRIPT: &str = include_str!("docs.js");
+
+/// The document and its pages, open to anyone.
+pub(crate) fn routes() -> Router<App> {
+    let document = Document(super::document().to_string().into());
+    Router::new()
+        .route("/openapi.json", get(show_openapi))
+        .route("/docs", get(show_docs))
+        .route("/docs/{file}", get(show_docs_file))
+        .route_layer(Extension(document))
+}
+
+/// The document as text, made once.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(Bytes);
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "description", responses(
+    (status = 200, description = "OpenAPI 3.1", body = Object),
+))]
+pub(crate) async fn show_openapi(Extension(Document(text)): Extension<Document>) -> Response {
+    page("application/json", text.into())
+}
+
+/// A page to browse this document, and to try it.
+#[utoipa::path(get, path = "/docs", tag = "description", responses(
+    (status = 200, description = "Swagger UI", body = String, content_type = "text/html"),
+))]
+pub(crate) async fn show_docs() -> Response {
+    page("text/html; charset=utf-8", PAGE.into())
+}
+
+/// A file of that page.
+#[utoipa::path(get, path = "/docs/{file}", tag = "description", params(DocsFilePath), responses(
+    (status = 200, description = "The file", content(
+        (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png"),
+    )),
+    (status = 404, description = "Not Found"),
+))]
+pub(crate) async fn show_docs_file(Path(file): Path<String>) -> Result<Response, Refusal> {
+    if file == "docs.js" {
+        return Ok(page("text/javascript; charset=utf-8", SCRIPT.into()));
+    }
+    if !DocsFile::ALL.contains(&file.as_str()) {
+        return Err(Refusal::not_found());
+    }
+    let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
+    match utoipa_swagger_ui::serve(&file, config) {
+        Ok(Some(found)) => {
+            Ok(page(&found.content_type, Bytes::from(found.bytes.into_owned()).into()))
+        }
+        Ok(None) | Err(_) => Err(Refusal::not_found()),
+    }
+}
+
+fn page(media_type: &str, body: Body) -> Response {
+    let headers = [
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    let media_type = [(CONTENT_TYPE, media_type.to_owned())];
+    (headers, media_type, body).into_response()
+}
+
+/// Which file.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct DocsFilePath {
+    /// The file's name.
+    #[param(inline)]
+    file: DocsFile,
+}
+
+/// The files that the page is made of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is a description")]
+enum DocsFile {
+    #[serde(rename = "docs.js")]
+    Script,
+    #[serde(rename = "swagger-ui.css")]
+    Style,
+    #[serde(rename = "swagger-ui-bundle.js")]
+    Bundle,
+    #[serde(rename = "favicon-32x32.png")]
+    Icon,
+}
+
+impl DocsFile {
+    /// Those that come with Swagger UI.
+    const ALL: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+}

@@ -1,0 +1,132 @@
+//! The small texts and numbers that bodies are made of, with their bounds, each defined once.
+//!
+//! A member names its shape with `#[schema(value_type = …)]`, or is of the type itself.
+
+use jiff::Timestamp;
+use keyward::UnixMillis;
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Time(pub(crate) UnixMillis);
+
+impl Time {
+    /// The text of the time.
+    pub(crate) fn to_text(self) -> String {
+        let millis = i64::try_from(self.0.0).unwrap_or(i64::MAX);
+        match Timestamp::from_millisecond(millis) {
+            Ok(at) => format!("{at:.3}"),
+            // Beyond the year 9999, where the format ends.
+            Err(_) => "9999-12-31T23:59:59.999Z".to_owned(),
+        }
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text())
+    }
+}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("A point in time: RFC 3339 in UTC, with milliseconds."))
+            .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$"))
+            .examples(["2026-11-24T09:30:00.000Z"]);
+        object.into()
+    }
+}
+
+impl ToSchema for Time {}
+
+/// A time that a client sends: RFC 3339 with any offset, from 1970 on.
+#[derive(ToSchema)]
+#[schema(
+    format = DateTime,
+    pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-",
+    example = "2030-01-31T12:00:00Z"
+)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct TimeText(String);
+
+/// Identifies a key for ever.
+#[derive(ToSchema)]
+#[schema(minimum = 1, maximum = 9_223_372_036_854_775_807_i64, example = 7)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct KeyNumber(i64);
+
+/// What people call a key. Names need not be unique.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 100, example = "weather-bot")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct KeyNameText(String);
+
+/// The name of a tier. Where a key is given one, the tier has to be there.
+#[derive(ToSchema)]
+#[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
+#[schema(example = "basic")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct TierText(String);
+
+/// The id of the customer to whom a key belongs.
+#[derive(ToSchema)]
+#[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct OwnerText(String);
+
+/// An address, or a range of them in CIDR notation without bits behind the prefix.
+#[derive(ToSchema)]
+#[schema(min_length = 2, max_length = 43, example = "192.0.2.0/24")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct NetworkText(String);
+
+/// Why a key was revoked, in somebody's words, on one line.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 200, example = "found on a public page")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct ReasonText(String);
+
+/// SHA-256 as hexadecimal digits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct DigestText(String);
+
+/// The name of a limit.
+#[derive(ToSchema)]
+#[schema(pattern = "^[a-z0-9_-]*$", min_length = 1, max_length = 24)]
+#[schema(example = "requests")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct LimitNameText(String);
+
+/// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
+#[derive(ToSchema)]
+#[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]
+#[schema(max_length = 128, example = "articles:read")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct ScopeText(String);
+
+/// A time span: a whole number and a unit, `s`, `m`, `h` or `d`.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9]+[smhd]$", min_length = 2, example = "60s")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct SpanText(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_an_end() {
+        let text = |millis| Time(UnixMillis(millis)).to_text();
+        assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(1_795_512_600_123), "2026-11-24T09:30:00.123Z");
+        assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+}
