@@ -70,7 +70,7 @@ pub struct NewArticle {
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub(crate) title: String,
     /// Where it is read, `http` or `https`. In its normal form it has the most bytes that it may.
-    #[schema(min_length = 1, max_length = 2048, format = "uri", pattern = "^https?://")]
+    #[schema(min_length = 1, max_length = 2048, format = "web-url")]
     pub(crate) url: String,
     /// What it is about. Tags are taken out, and what is longer than 10 000 characters is cut.
     #[schema(value_type = Option<String>)]
