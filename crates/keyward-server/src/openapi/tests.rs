@@ -66,7 +66,7 @@ async fn every_route_is_described_and_nothing_else() {
     for (path, mut methods) in described {
         // Where GET is served, HEAD is, too.
         methods.extend(methods.contains("GET").then(|| "HEAD".to_owned()));
-        let uri = path.replace('{', "").replace('}', "");
+        let uri = path.replace(['{', '}'], "");
         let request = Request::builder().method(Method::TRACE).uri(uri);
         let request = request.header("host", "test").header("x-admin-key", ADMIN_KEY);
         let request = request.body(Body::empty()).unwrap();

@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod docs;
 mod server;
 mod settings;
 mod survive;
