@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod moving;
 mod scan;
+mod docs;
 mod server;
 mod settings;
 mod survive;
