@@ -49,6 +49,8 @@ pub mod input;
 
 pub mod credentials;
 
+pub mod origin;
+
 pub mod failures;
 
 pub mod guard;

@@ -1,0 +1,115 @@
+//! The address that a request comes from, behind proxies or not.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use http::Extensions;
+use http::header::{HeaderMap, HeaderName};
+use keyward::network::Network;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The networks of proxies whose `X-Forwarded-For` is believed. None, unless somebody says so:
+/// everyone can send that header.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<Network>);
+
+impl TrustedProxies {
+    /// Believes the proxies in these networks.
+    #[must_use]
+    pub fn new(networks: Vec<Network>) -> Self {
+        Self(networks)
+    }
+
+    /// The address of the client: the peer, or behind trusted proxies the right-most address in
+    /// `X-Forwarded-For` that is not a trusted proxy's. What stands left of it, the client may have
+    /// made up.
+    ///
+    /// `None` if it is not known: the peer is not among the extensions, as axum's
+    /// [`ConnectInfo`] puts it there, or a trusted proxy handed on something that is no address.
+    #[must_use]
+    pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        let peer = peer.ip().to_canonical();
+        if !self.trusts(peer) {
+            return Some(peer);
+        }
+        let mut nearest = peer;
+        for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
+            for hop in line.to_str().ok()?.rsplit(',') {
+                nearest = read_hop(hop.trim())?;
+                if !self.trusts(nearest) {
+                    return Some(nearest);
+                }
+            }
+        }
+        // Every hop is one of ours: the request began there.
+        Some(nearest)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+}
+
+/// An address as proxies write it: bare, or with a port, and IPv6 then in brackets.
+fn read_hop(hop: &str) -> Option<IpAddr> {
+    let bare = || hop.parse().ok();
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    bare().or_else(with_port).or_else(in_brackets).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, lines: &[&str]) -> Option<String> {
+        let proxies = ["10.0.0.0/8", "::1"].map(|network| network.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+        }
+        let mut extensions = Extensions::new();
+        let peer: IpAddr = peer.parse().unwrap();
+        extensions.insert(ConnectInfo(SocketAddr::from((peer, 1_234))));
+        let address = TrustedProxies::new(proxies.to_vec()).client_address(&headers, &extensions);
+        address.map(|address| address.to_string())
+    }
+
+    fn check(peer: &str, lines: &[&str], expected: Option<&str>) {
+        assert_eq!(client(peer, lines).as_deref(), expected, "{peer} {lines:?}");
+    }
+
+    #[test]
+    fn a_stranger_is_believed_nothing() {
+        check("192.0.2.1", &[], Some("192.0.2.1"));
+        check("192.0.2.1", &["10.0.0.9"], Some("192.0.2.1"));
+        check("::ffff:192.0.2.1", &["198.51.100.1"], Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn behind_proxies_the_right_most_address_that_is_none_of_theirs_counts() {
+        check("10.0.0.1", &["198.51.100.7"], Some("198.51.100.7"));
+        check("10.0.0.1", &["10.9.9.9, 198.51.100.7, 10.0.0.2"], Some("198.51.100.7"));
+        check("10.0.0.1", &["203.0.113.1, 198.51.100.7"], Some("198.51.100.7"));
+        check("10.0.0.1", &["203.0.113.1", "198.51.100.7"], Some("198.51.100.7"));
+        check("::1", &["[2001:db8::1]:443"], Some("2001:db8::1"));
+        check("::1", &["198.51.100.7:443"], Some("198.51.100.7"));
+        check("10.0.0.1", &["10.0.0.3,10.0.0.2"], Some("10.0.0.3"));
+        check("10.0.0.1", &[], Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_address() {
+        check("10.0.0.1", &["unknown"], None);
+        check("10.0.0.1", &["198.51.100.7, _hidden"], None);
+        check("10.0.0.1", &["198.51.100.7,"], None);
+        // Left of the client's own address nobody looks.
+        check("10.0.0.1", &["nonsense, 198.51.100.7"], Some("198.51.100.7"));
+        assert_eq!(
+            TrustedProxies::default().client_address(&HeaderMap::new(), &Extensions::new()),
+            None
+        );
+    }
+}
