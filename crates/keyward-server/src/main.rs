@@ -1,5 +1,6 @@
 //! The program `keyward`.
 
+mod access;
 mod admin;
 mod app;
 mod cli;
@@ -9,6 +10,7 @@ mod heads;
 mod listen;
 mod openapi;
 mod role;
+mod routes;
 mod serve;
 mod settings;
 mod shapes;
