@@ -37,9 +37,14 @@ struct State {
 impl FakeIssuer {
     /// An issuer that publishes these keys.
     pub(crate) fn start(keys: &[&SigningKey]) -> Self {
+        Self::start_as(None, keys)
+    }
+
+    /// One that calls itself otherwise than where it is, if a name is given.
+    pub(crate) fn start_as(name: Option<&str>, keys: &[&SigningKey]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let name = format!("http://{address}/realms/test");
+        let name = name.map_or(format!("http://{address}/realms/test"), str::to_owned);
         let state = State { name, keys: Vec::new(), is_down: false, asked: 0 };
         let issuer = Self { address, state: Arc::new(Mutex::new(state)) };
         issuer.publish(keys);
@@ -60,11 +65,6 @@ impl FakeIssuer {
     /// Publishes these keys, and no others.
     pub(crate) fn publish(&self, keys: &[&SigningKey]) {
         self.state.lock().unwrap().keys = keys.iter().map(|key| key.jwk()).collect();
-    }
-
-    /// Calls itself otherwise from now on.
-    pub(crate) fn rename(&self, name: &str) {
-        name.clone_into(&mut self.state.lock().unwrap().name);
     }
 
     /// Answers nothing but 500 from now on, or all again.

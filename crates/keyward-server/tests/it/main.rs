@@ -2,8 +2,12 @@
 
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
+mod access;
 mod admin;
 mod cli;
+mod door;
+mod issuer;
+mod people;
 mod server;
 mod settings;
 mod survive;

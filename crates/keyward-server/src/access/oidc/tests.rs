@@ -96,8 +96,7 @@ async fn while_the_issuer_is_down_its_keys_are_kept_a_day() {
 #[tokio::test]
 async fn an_issuer_that_calls_itself_otherwise_is_not_the_one() {
     let key = SigningKey::ed25519("a");
-    let issuer = FakeIssuer::start(&[&key]);
-    issuer.rename("https://elsewhere.example.com");
+    let issuer = FakeIssuer::start_as(Some("https://elsewhere.example.com"), &[&key]);
     let token = issuer.token(&key, &json!({}));
     assert_eq!(verdict(&judge(&issuer), &token, 0).await, Err(TokenError::Unknown));
     assert_eq!(issuer.asked(), 0, "its keys are of no interest");
