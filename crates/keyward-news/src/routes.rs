@@ -79,8 +79,8 @@ pub async fn list_articles(
 /// Refuses a batch that does not fit, and all when the articles cannot be written.
 #[utoipa::path(
     post, path = "/admin/articles", tag = "articles", request_body = Batch,
-    summary = "Brings a batch of articles in, all or nothing. Bringing it in again changes nothing.",
-    description = "",
+    summary = "Brings a batch of articles in, all or nothing.",
+    description = "Bringing it in again changes nothing.",
     responses((status = 200, description = "Imported", body = Imported)),
 )]
 pub async fn import_articles(

@@ -148,7 +148,7 @@ mod tests {
 
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
-    fn usable(jwk: Value) -> bool {
+    fn usable(jwk: &Value) -> bool {
         Keys::parse(&json!({ "keys": [jwk] })).is_some_and(|keys| !keys.0.is_empty())
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let okp = |extra: Value| {
             let mut jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": X });
             jwk.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            usable(jwk)
+            usable(&jwk)
         };
         assert!(okp(json!({})));
         assert!(okp(json!({ "use": "sig", "alg": "EdDSA", "kid": "a", "key_ops": ["verify"] })));
@@ -168,9 +168,9 @@ mod tests {
         assert!(!okp(json!({ "kid": 7 })));
         assert!(!okp(json!({ "x": "AAAA" })));
         assert!(!okp(json!({ "crv": "X25519" })));
-        assert!(!usable(json!({ "kty": "oct", "k": "c2VjcmV0" })));
-        assert!(!usable(json!({ "kty": "EC", "crv": "P-384", "x": X, "y": X })));
-        assert!(!usable(json!("nonsense")));
+        assert!(!usable(&json!({ "kty": "oct", "k": "c2VjcmV0" })));
+        assert!(!usable(&json!({ "kty": "EC", "crv": "P-384", "x": X, "y": X })));
+        assert!(!usable(&json!("nonsense")));
         assert!(Keys::parse(&json!({ "keys": {} })).is_none());
     }
 
