@@ -179,16 +179,16 @@ impl Door {
 pub(crate) async fn identify(
     State(door): State<Door>,
     State(guard): State<Guard>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let now = guard.clock().now();
-    // A body is a stream, which cannot be shared between threads: only the head is handed on.
+    // A body cannot be shared between threads, as what waits for the issuer may be: only the head
+    // is looked at.
     let (mut parts, body) = request.into_parts();
     let who = door.decide(&parts.headers, &parts.extensions, now).await?;
     parts.extensions.insert(who);
-    request = Request::from_parts(parts, body);
-    Ok(next.run(request).await)
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// Lets a request pass whose sender has the role. Nobody has one who was not identified.
