@@ -1,5 +1,6 @@
 //! The program `keyward`.
 
+mod access;
 mod admin;
 mod app;
 mod cli;
@@ -9,6 +10,8 @@ mod heads;
 mod listen;
 mod openapi;
 mod scan;
+mod role;
+mod routes;
 mod serve;
 mod settings;
 mod shapes;

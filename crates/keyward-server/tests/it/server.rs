@@ -40,6 +40,12 @@ impl Server {
         Self { child, address, greeting }
     }
 
+    /// Where the control plane is, if it has a listener of its own.
+    pub(crate) fn control(&self) -> Option<SocketAddr> {
+        let line = self.greeting.lines().find_map(|line| line.strip_prefix("  admin "))?;
+        Some(line.trim().strip_prefix("http://")?.parse().unwrap())
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
