@@ -28,6 +28,8 @@ mod trail;
 
 mod tiers;
 
+mod columns;
+
 mod record;
 
 mod keys;
