@@ -8,6 +8,7 @@ mod edge;
 mod heads;
 mod listen;
 mod openapi;
+mod role;
 mod scan;
 mod serve;
 mod settings;
