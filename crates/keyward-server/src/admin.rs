@@ -1,6 +1,12 @@
 //! The admin API: who may use it, and what its resources have in common.
 
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod owners;
+pub(crate) mod query;
 pub(crate) mod tiers;
 
 use std::error::Error as _;
@@ -10,15 +16,18 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use http::header::HeaderName;
-use http::{Extensions, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use keyward::store::{Actor, Audit, StoreError};
+use http::{Extensions, HeaderMap, StatusCode};
+use keyward::audit::{Actor, Audit};
+use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
 
 use crate::app::App;
+use crate::body::read_whole;
 use crate::edge::RequestId;
+
+pub(crate) use self::backup::Backups;
 
 /// Where the admin key stands in a request.
 pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
@@ -32,7 +41,14 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/admin/api-keys/{key_id}", get(keys::find_key).delete(keys::revoke_key))
         .route("/admin/api-keys/{key_id}/usage", get(keys::show_usage))
         .route("/admin/tiers", get(tiers::list_tiers))
-        .route("/admin/tiers/{name}", put(tiers::put_tier))
+        .route("/admin/tiers/{name}", put(tiers::put_tier).delete(tiers::delete_tier))
+        .route("/admin/owners/{owner}", get(owners::show_owner))
+        .route("/admin/owners/{owner}/suspend", post(owners::suspend_owner))
+        .route("/admin/owners/{owner}/resume", post(owners::resume_owner))
+        .route("/admin/audit", get(audit::list_audit))
+        .route("/admin/import", post(import::import_keys))
+        .route("/admin/export", get(export::export_keys))
+        .route("/admin/backup", get(backup::back_up))
         .merge(keyward_news::admin_routes())
         .route_layer(middleware::from_fn_with_state(app.clone(), require_admin_key))
 }
@@ -57,19 +73,13 @@ async fn require_admin_key(
 /// What the audit entry says of a change that this request asks for.
 fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
-    guard.audit(Actor::AdminKey, id)
+    let address = guard.client_address(&HeaderMap::new(), extensions);
+    guard.audit(Actor::AdminKey, address, id)
 }
 
 /// Reads a whole body of at most 64 KiB.
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
-        } else {
-            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
-        }
-    })
+    read_whole(body, BODY_BYTES_MAX).await
 }
 
 /// A store that breaks down: the log learns why, the client that trying later may help.

@@ -12,8 +12,9 @@ use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::ToSchema;
 
-use crate::admin;
+use crate::admin::{self, Backups};
 use crate::edge::{self, Edge};
+use crate::leaks::Leaks;
 use crate::openapi;
 use crate::settings::AdminKey;
 
@@ -23,6 +24,8 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) articles: Articles,
     pub(crate) admin_key: Option<Arc<AdminKey>>,
+    pub(crate) leaks: Leaks,
+    pub(crate) backups: Backups,
 }
 
 /// Every route, with what stands in front of it.
@@ -33,6 +36,7 @@ pub(crate) fn router(app: App, edge: Edge) -> Router {
         .route("/readyz", get(show_readiness))
         .merge(keyward_news::routes())
         .merge(admin::routes(&app))
+        .merge(app.leaks.routes())
         .merge(openapi::routes())
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
         .fallback(async || Refusal::not_found())

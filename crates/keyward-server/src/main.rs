@@ -2,10 +2,12 @@
 
 mod admin;
 mod app;
+mod body;
 mod cli;
 mod client;
 mod edge;
 mod heads;
+mod leaks;
 mod listen;
 mod openapi;
 mod role;

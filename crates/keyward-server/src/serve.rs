@@ -7,15 +7,18 @@ use anyhow::Context as _;
 use keyward::Gate;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
-use keyward_axum::{Clock as _, Guard, SystemClock, Upkeep};
+use keyward_axum::origin::TrustedProxies;
+use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::admin::Backups;
 use crate::app::{App, router};
 use crate::edge::Edge;
+use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::settings::{LogFormat, Settings};
 
@@ -61,14 +64,25 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
-    let guard = Guard::new(gate, clock, settings.failures_per_minute);
+    let options = GuardOptions {
+        failures_per_minute: settings.failures_per_minute,
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+    };
+    let guard = Guard::new(gate, clock, options);
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
     greet(&settings, &guard, &format!("http://{address}"), &tiers)?;
 
     let admin_key = settings.admin_key.clone().map(Arc::new);
-    let app = App { guard: guard.clone(), articles: articles.clone(), admin_key };
+    let leaks = Leaks::new(&settings);
+    let app = App {
+        guard: guard.clone(),
+        articles: articles.clone(),
+        admin_key,
+        leaks: leaks.clone(),
+        backups: Backups::of(&settings.database),
+    };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {
         connections_max: settings.connections_max,
@@ -87,6 +101,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
+    leaks.finish().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::Uri;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::record::{KeyState, Owner, Scope};
 use keyward::store::Store;
