@@ -1,7 +1,11 @@
 //! The command line: its commands, what they print, and the status they end with.
 
 mod articles;
+mod backup;
+mod export;
+mod import;
 mod key;
+mod new_file;
 mod output;
 mod scan;
 
@@ -20,6 +24,9 @@ use crate::settings::{
 };
 
 use articles::{ArticlesCommand, NotAllImported};
+use backup::Backup;
+use export::Export;
+use import::{Import, UnknownFormat};
 use key::KeyCommand;
 use output::Output;
 use scan::{KeysFound, NotAllRead, Scan};
@@ -32,6 +39,24 @@ Exit status:
   2  wrong usage, or settings that cannot be used
   3  the server cannot be reached
   4  there is no such key";
+
+/// The columns and members of files, for `keyward import --help`.
+const IMPORT_HELP: &str = "\
+Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, expires_at, metadata,
+state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
+
+Examples:
+  keyward import --from sqlite:news.db --dry-run
+  keyward import keys.csv --report refused.jsonl
+  keyward export | keyward import - --format jsonl --server http://other:8000
+
+An import is safe to repeat: keys that are there already are skipped.
+
+Exit status:
+  0  done
+  1  failed: the server refused, or something was not imported
+  2  wrong usage, or settings that cannot be used
+  3  the server cannot be reached";
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
@@ -58,6 +83,15 @@ enum Command {
     /// Find keys in files, directories, histories and logs
     #[command(after_help = scan::AFTER_HELP)]
     Scan(Scan),
+    /// Import keys into a running server, from CSV, JSON Lines or the tutorial's database
+    #[command(after_help = IMPORT_HELP)]
+    Import(Import),
+    /// Export keys, tiers and suspended owners as JSON Lines, without secrets
+    #[command(after_help = EXIT_STATUSES)]
+    Export(Export),
+    /// Copy the database of a running server into a file
+    #[command(after_help = EXIT_STATUSES)]
+    Backup(Backup),
     /// Print every setting of `keyward serve`, its value, and where the value came from
     #[command(after_help = EXIT_STATUSES)]
     Settings {
@@ -149,7 +183,11 @@ impl Status {
         if reader_left {
             return Self::Done;
         }
-        if error.is::<SettingsError>() || error.is::<AdminKeyError>() || error.is::<NotAllRead>() {
+        let is_usage = error.is::<SettingsError>()
+            || error.is::<AdminKeyError>()
+            || error.is::<NotAllRead>()
+            || error.is::<UnknownFormat>();
+        if is_usage {
             return Self::Usage;
         }
         match error.downcast_ref() {
@@ -198,6 +236,9 @@ impl Command {
             Self::Key(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Scan(scan) => scan.run(out),
+            Self::Import(command) => command.run(out),
+            Self::Export(command) => command.run(out),
+            Self::Backup(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -1,5 +1,7 @@
 //! The HTTP client of the command line: one server, one admin key, JSON both ways.
 
+mod transfer;
+
 use std::io;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use thiserror::Error;
 use ureq::Agent;
 
 use crate::settings::AdminKey;
+
+pub(crate) use transfer::path_segment;
 
 /// How long the server may take to accept a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -177,20 +181,32 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, ClientError> {
-        let text = body.map(Value::to_string).unwrap_or_default();
-        let mut request = Request::builder()
+        self.send_text(method, path, body.map(|body| body.to_string().into_bytes()))
+    }
+
+    fn request(&self, method: &Method, path: &str) -> http::request::Builder {
+        Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.server.as_str()))
-            .header("x-admin-key", self.admin_key.expose());
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
-        let sent = match request.body(text) {
+            .header("x-admin-key", self.admin_key.expose())
+    }
+
+    fn send_text(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, ClientError> {
+        let request = self.request(method, path);
+        let sent = match body {
             // An empty body would still be announced, which a GET should not do.
-            Ok(request) if body.is_none() => self.agent.run(request.map(drop)),
-            Ok(request) => self.agent.run(request),
-            Err(error) => Err(ureq::Error::from(error)),
+            None => request.body(()).map(|request| self.agent.run(request)),
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body);
+                request.map(|request| self.agent.run(request))
+            }
         };
+        let sent = sent.unwrap_or_else(|error| Err(ureq::Error::from(error)));
         let mut response = sent.map_err(|error| self.explain(method, error))?;
         let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let bytes = read.map_err(|error| self.explain(method, error))?;

@@ -15,6 +15,7 @@ mod scan;
 mod serve;
 mod settings;
 mod shapes;
+mod transfer;
 
 use std::process::ExitCode;
 

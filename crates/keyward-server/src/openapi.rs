@@ -46,8 +46,9 @@ pub(crate) use self::pages::routes;
         pages::show_docs,
         pages::show_docs_file,
     ),
-    components(schemas(refusals::Refused, refusals::Problem)),
-    components(schemas(refusals::Invalid, refusals::InvalidProblem)),
+    components(schemas(
+        refusals::Refused, refusals::Problem, refusals::Invalid, refusals::InvalidProblem,
+    )),
     tags(
         (name = "keys", description = "The life of a key."),
         (name = "tiers", description = "Named plans: sets of limits that keys share."),

@@ -20,7 +20,7 @@ const VERSION_MIN: i32 = 3_051_003;
 /// may keep tables of their own in it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the distinct statements of this crate, so that each is prepared once.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// Refuses versions of SQLite that can corrupt a database.
 pub(crate) fn check_version(number: i32) -> Result<(), OpenError> {
@@ -112,7 +112,7 @@ pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, Op
         return Err(OpenError::Other { path: path.to_owned(), source });
     }
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
-    schema::migrate(&mut connection, now).map_err(failed)?;
+    schema::migrate(&mut connection, now).map_err(|fault| OpenError::from_fault(path, fault))?;
     Ok(connection)
 }
 

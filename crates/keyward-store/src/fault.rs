@@ -1,6 +1,8 @@
 //! Why a statement or a row was no good, before it becomes a [`StoreError`].
 
+use std::error::Error;
 use std::fmt;
+use std::io;
 
 use keyward::store::StoreError;
 use rusqlite::ffi::ErrorCode;
@@ -13,6 +15,8 @@ use rusqlite::types::FromSqlError;
 pub(crate) enum Fault {
     /// SQLite failed.
     Sqlite(rusqlite::Error),
+    /// The system would not let a file be written, or something else than SQLite failed.
+    Refused(Box<dyn Error + Send + Sync>),
     /// A value is none that this program could have written.
     Inconsistent(String),
 }
@@ -30,6 +34,12 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 impl From<FromSqlError> for Fault {
     fn from(error: FromSqlError) -> Self {
         Self::Inconsistent(error.to_string())
@@ -40,6 +50,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Inconsistent(reason) => Self::Inconsistent(reason),
+            Fault::Refused(source) => Self::Unavailable(source),
             Fault::Sqlite(error) if is_inconsistent(&error) => {
                 Self::Inconsistent(error.to_string())
             }

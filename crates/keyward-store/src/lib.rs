@@ -1,6 +1,7 @@
 //! Where Keyward's keys survive: a [`Store`](keyward::store::Store) in one SQLite file.
 //!
-//! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not. This
+//! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not;
+//! [`tutorial`] reads keys out of another program's file. This
 //! crate knows SQL and the core's trait; it knows nothing of HTTP and reads no clock.
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
@@ -11,21 +12,33 @@ mod open_error;
 
 mod lock;
 
+mod names;
+
+mod limits;
+
+mod audit;
+
 mod schema;
 
 mod connection;
 
-mod audit;
+mod spans;
+
+mod trail;
 
 mod tiers;
 
 mod record;
 
-mod secrets;
-
 mod keys;
 
+mod owners;
+
+mod transfer;
+
 mod usage;
+
+mod backup;
 
 mod worker;
 
@@ -34,6 +47,8 @@ mod writer;
 mod reader;
 
 mod sqlite;
+
+pub mod tutorial;
 
 pub use open_error::OpenError;
 pub use sqlite::SqliteStore;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
 
+use crate::fault::Fault;
+
 /// Why a store did not open. Nothing that was in the file before is lost or altered.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -109,6 +111,17 @@ impl OpenError {
             return Self::DiskFull { path, source: error.into() };
         }
         Self::Other { path, source: error.into() }
+    }
+
+    /// Gives a failure of a migration the name that people know it by.
+    pub(crate) fn from_fault(path: &Path, fault: Fault) -> Self {
+        match fault {
+            Fault::Sqlite(error) => Self::from_sqlite(path, error),
+            Fault::Refused(source) => Self::Other { path: path.to_owned(), source },
+            Fault::Inconsistent(reason) => {
+                Self::Corrupt { path: path.to_owned(), source: reason.into() }
+            }
+        }
     }
 
     /// Gives a failure of SQLite the name that people know it by.

@@ -1,27 +1,57 @@
-//! Between a row of `keys` and a [`Record`].
+//! Between a row of `keys` and what the core calls a key.
 
+use std::fmt;
+use std::str::FromStr;
+
+use keyward::details::{FormerSecret, KeyDetails, StoredKey, Version};
+use keyward::digest::Digest;
+use keyward::limit::Limits;
+use keyward::network::Networks;
 use keyward::record::{KeyState, Record, Scopes};
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
 
 use crate::fault::Fault;
+use crate::limits;
 
-/// What every query that yields a record selects first, in this order: `id`, `name`, `tier`,
-/// `scopes`, `state`, `expires_at_ms` and `revoked_at_ms`. The texts are borrowed, since a gate
-/// reads a million of these rows when it opens.
+/// What [`stored`] reads, in this order.
+macro_rules! stored_columns {
+    () => {
+        "keys.id, keys.name, keys.tier, keys.owner, keys.scopes, keys.networks, keys.limits, \
+         keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
+         keys.digest"
+    };
+}
+
+/// What [`details`] reads, in this order, from `keys` joined with `key_uses`.
+macro_rules! details_columns {
+    () => {
+        concat!(
+            crate::record::stored_columns!(),
+            ", keys.hint, keys.metadata, keys.created_at_ms, keys.secret_created_at_ms, \
+             keys.grace_until_ms, keys.revoked_reason, key_uses.last_used_at_ms"
+        )
+    };
+}
+
+pub(crate) use {details_columns, stored_columns};
+
+/// The first columns as they lie in the row. The texts are borrowed, since a gate reads a million
+/// of these rows when it opens.
 struct KeyRow<'a> {
     id: u64,
     name: &'a str,
     tier: &'a str,
+    owner: Option<&'a str>,
     scopes: &'a str,
+    networks: &'a str,
+    limits: Option<&'a str>,
     state: &'a str,
+    owner_suspended: bool,
     expires_at_ms: Option<u64>,
     revoked_at_ms: Option<u64>,
 }
-
-/// How many columns a record takes; others follow them.
-pub(crate) const RECORD_COLUMNS: usize = 7;
 
 impl<'a> KeyRow<'a> {
     fn read(row: &'a Row<'_>) -> Result<Self, Fault> {
@@ -29,10 +59,14 @@ impl<'a> KeyRow<'a> {
             id: row.get(0)?,
             name: row.get_ref(1)?.as_str()?,
             tier: row.get_ref(2)?.as_str()?,
-            scopes: row.get_ref(3)?.as_str()?,
-            state: row.get_ref(4)?.as_str()?,
-            expires_at_ms: row.get(5)?,
-            revoked_at_ms: row.get(6)?,
+            owner: row.get_ref(3)?.as_str_or_null()?,
+            scopes: row.get_ref(4)?.as_str()?,
+            networks: row.get_ref(5)?.as_str()?,
+            limits: row.get_ref(6)?.as_str_or_null()?,
+            state: row.get_ref(7)?.as_str()?,
+            owner_suspended: row.get(8)?,
+            expires_at_ms: row.get(9)?,
+            revoked_at_ms: row.get(10)?,
         })
     }
 
@@ -46,27 +80,83 @@ impl<'a> KeyRow<'a> {
             _ => Err(Fault::Inconsistent(format!("key {} has an unknown state", self.id))),
         }
     }
-}
 
-impl TryFrom<KeyRow<'_>> for (Record, TierName) {
-    type Error = Fault;
-
-    fn try_from(row: KeyRow<'_>) -> Result<Self, Self::Error> {
-        let record = Record {
-            id: KeyId::new(row.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?,
-            name: row.name.parse().map_err(|error| Fault::in_column("keys.name", error))?,
-            scopes: parse_scopes(row.scopes)?,
-            state: row.state()?,
-            expires_at: row.expires_at_ms.map(UnixMillis),
-        };
-        let tier = row.tier.parse().map_err(|error| Fault::in_column("keys.tier", error))?;
-        Ok((record, tier))
+    fn tier(&self) -> Result<TierName, Fault> {
+        parse("keys.tier", self.tier)
     }
 }
 
-/// Reads the record that the first [`RECORD_COLUMNS`] columns hold, and the tier of its key.
-pub(crate) fn record(row: &Row<'_>) -> Result<(Record, TierName), Fault> {
-    KeyRow::read(row)?.try_into()
+impl TryFrom<KeyRow<'_>> for Record {
+    type Error = Fault;
+
+    fn try_from(row: KeyRow<'_>) -> Result<Self, Self::Error> {
+        let scopes = Scopes::new(parse_list("keys.scopes", row.scopes)?);
+        let networks = Networks::new(parse_list("keys.networks", row.networks)?);
+        Ok(Self {
+            id: KeyId::new(row.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?,
+            name: parse("keys.name", row.name)?,
+            owner: row.owner.map(|owner| parse("keys.owner", owner)).transpose()?,
+            scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
+            networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
+            limits: row.limits.map(parse_limits).transpose()?,
+            state: row.state()?,
+            owner_suspended: row.owner_suspended,
+            expires_at: row.expires_at_ms.map(UnixMillis),
+        })
+    }
+}
+
+/// Reads a key from [`stored_columns`], without the secrets that it had before.
+pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
+    let key = KeyRow::read(row)?;
+    Ok(StoredKey {
+        tier: key.tier()?,
+        record: key.try_into()?,
+        version: version(row)?,
+        digest: Digest::from_stored(row.get(12)?),
+        former: Vec::new(),
+    })
+}
+
+/// Reads a key from [`details_columns`].
+pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
+    let key = KeyRow::read(row)?;
+    let grace_until = row.get::<_, Option<u64>>(17)?.map(UnixMillis);
+    let secret_created_at = UnixMillis(row.get(16)?);
+    let reason = row.get_ref(18)?.as_str_or_null()?;
+    let last_used_at_ms: i64 = row.get(19)?;
+    Ok(KeyDetails {
+        tier: key.tier()?,
+        record: key.try_into()?,
+        hint: row.get(13)?,
+        metadata: parse("keys.metadata", row.get_ref(14)?.as_str()?)?,
+        version: version(row)?,
+        created_at: UnixMillis(row.get(15)?),
+        last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
+        rotated_at: grace_until.map(|_| secret_created_at),
+        grace_until,
+        revoked_reason: reason.map(|text| parse("keys.revoked_reason", text)).transpose()?,
+    })
+}
+
+/// Reads the digest from [`details_columns`], which the details themselves do not show.
+pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
+    Ok(Digest::from_stored(row.get(12)?))
+}
+
+/// Reads from [`details_columns`] when the key got its present secret.
+pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
+    Ok(UnixMillis(row.get(16)?))
+}
+
+/// What the details of a key say, as the index needs it.
+pub(crate) fn stored_of(
+    details: KeyDetails,
+    digest: Digest,
+    former: Vec<FormerSecret>,
+) -> StoredKey {
+    let KeyDetails { record, tier, version, .. } = details;
+    StoredKey { record, tier, version, digest, former }
 }
 
 /// The word by which the column knows a state.
@@ -79,19 +169,49 @@ pub(crate) fn state_word(state: KeyState) -> Result<&'static str, Fault> {
     }
 }
 
+/// When a key was revoked, if it was.
+pub(crate) fn revoked_at(state: KeyState) -> Option<UnixMillis> {
+    match state {
+        KeyState::Revoked { at } => Some(at),
+        _ => None,
+    }
+}
+
 /// The scopes as the column keeps them: a scope holds no space, so one space separates two.
 pub(crate) fn scopes_text(scopes: &Scopes) -> String {
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
     scopes.join(" ")
 }
 
-fn parse_scopes(text: &str) -> Result<Scopes, Fault> {
+/// The networks as the column keeps them.
+pub(crate) fn networks_text(networks: &Networks) -> String {
+    let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+    networks.join(" ")
+}
+
+/// A key's own limits as the column keeps them.
+pub(crate) fn limits_text(limits: Option<&Limits>) -> Option<String> {
+    limits.map(|limits| limits::to_json(limits.list()).to_string())
+}
+
+fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|error| Fault::in_column(column, error))
+}
+
+fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<Vec<T>, Fault> {
     if text.is_empty() {
-        return Ok(Scopes::default());
+        return Ok(Vec::new());
     }
-    let scopes = text.split(' ').map(str::parse).collect::<Result<_, _>>();
-    let scopes = scopes.map_err(|error| Fault::in_column("keys.scopes", error))?;
-    Scopes::new(scopes).map_err(|error| Fault::in_column("keys.scopes", error))
+    text.split(' ').map(|part| parse(column, part)).collect()
+}
+
+fn parse_limits(text: &str) -> Result<Limits, Fault> {
+    let list = limits::parse(text).map_err(|error| Fault::in_column("keys.limits", error))?;
+    Limits::new(list).map_err(|error| Fault::in_column("keys.limits", error))
+}
+
+fn version(row: &Row<'_>) -> Result<Version, Fault> {
+    Version::new(row.get(11)?).ok_or_else(|| Fault::in_column("keys.version", "not a version"))
 }
 
 #[cfg(test)]
@@ -103,8 +223,12 @@ mod tests {
             id: 1,
             name: "a",
             tier: "basic",
+            owner: None,
             scopes: "",
+            networks: "",
+            limits: None,
             state,
+            owner_suspended: false,
             expires_at_ms: None,
             revoked_at_ms,
         }
@@ -122,11 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn scopes_come_back_as_they_went() {
+    fn lists_come_back_as_they_went() {
         for text in ["", "*", "articles:read keys:*"] {
-            assert_eq!(scopes_text(&parse_scopes(text).unwrap()), text);
+            let scopes = Scopes::new(parse_list("", text).unwrap()).unwrap();
+            assert_eq!(scopes_text(&scopes), text);
         }
-        assert!(parse_scopes(" ").is_err());
-        assert!(parse_scopes("articles:read  keys:*").is_err());
+        for text in ["", "::1/128", "10.0.0.0/8 2001:db8::/32"] {
+            let networks = Networks::new(parse_list("", text).unwrap()).unwrap();
+            assert_eq!(networks_text(&networks), text);
+        }
+        for text in [" ", "articles:read  keys:*"] {
+            assert!(parse_list::<keyward::record::Scope>("", text).is_err(), "{text}");
+        }
     }
 }

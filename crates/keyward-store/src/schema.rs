@@ -3,11 +3,29 @@
 //! A migration is added and never edited. The table that counts them is named after the program,
 //! since others keep tables of their own, with migrations of their own, in the same file.
 
-use keyward::UnixMillis;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::fmt;
+
+use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
+use keyward::key::Prefix;
+use keyward::{KeyId, UnixMillis};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+
+use crate::audit;
+use crate::fault::Fault;
+use crate::names;
+
+/// One step of the schema.
+struct Migration {
+    sql: &'static str,
+    /// What SQL cannot do; it comes behind the SQL, in the same transaction.
+    then: fn(&Connection) -> Result<(), Fault>,
+}
 
 /// Every migration: the one at place `n` has the number `n + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_keys.sql")];
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("../migrations/0001_keys.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("../migrations/0002_lives.sql"), then: migrate_lives },
+];
 
 /// The number of the last migration that this program knows.
 pub(crate) fn known() -> u32 {
@@ -26,7 +44,7 @@ pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Applies the migrations that the file has not seen: all of them, or on an error none.
-pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> rusqlite::Result<()> {
+pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
     if found(connection)? == known() {
         return Ok(());
     }
@@ -39,13 +57,77 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> rusqlite:
     )?;
     let found = found(&transaction)?;
     for (number, migration) in (1..).zip(MIGRATIONS).filter(|(number, _)| found < *number) {
-        transaction.execute_batch(migration)?;
+        transaction.execute_batch(migration.sql)?;
+        (migration.then)(&transaction)?;
         transaction.execute(
             "INSERT INTO keyward_migrations (number, applied_at_ms) VALUES (?1, ?2)",
             (number, now.0),
         )?;
     }
-    transaction.commit()
+    Ok(transaction.commit()?)
+}
+
+/// Makes names found by their parts, notes the prefixes in use, and chains the trail.
+fn migrate_lives(connection: &Connection) -> Result<(), Fault> {
+    let mut keys = connection.prepare("SELECT id, name FROM keys ORDER BY id")?;
+    let mut add = connection.prepare("INSERT INTO key_names (rowid, name) VALUES (?1, ?2)")?;
+    let mut rows = keys.query([])?;
+    while let Some(row) = rows.next()? {
+        let name = names::indexed(&names::fold(row.get_ref(1)?.as_str()?));
+        add.execute((row.get::<_, u64>(0)?, name))?;
+    }
+    let hints = "SELECT hint FROM keys UNION SELECT hint FROM former_secrets";
+    let mut hints = connection.prepare(hints)?;
+    let mut add = connection.prepare("INSERT INTO prefixes VALUES (?1) ON CONFLICT DO NOTHING")?;
+    let mut rows = hints.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(prefix) = Prefix::of_hint(row.get_ref(0)?.as_str()?) {
+            add.execute([prefix.as_str()])?;
+        }
+    }
+    chain_trail(connection)
+}
+
+/// Moves the entries of the trail as it was into the one that is chained.
+fn chain_trail(connection: &Connection) -> Result<(), Fault> {
+    const ENTRIES: &str = "SELECT id, at_ms, actor, verb, key_id, tier, request_id, details \
+                           FROM audit_0001 ORDER BY id";
+    let mut entries = connection.prepare(ENTRIES)?;
+    let mut previous = ChainDigest::START;
+    for entry in entries.query_and_then([], unchained)? {
+        let mut entry = AuditEntry { previous, ..entry? };
+        entry.digest = entry.seal();
+        previous = entry.digest;
+        audit::append(connection, &entry)?;
+    }
+    drop(entries);
+    // The numbers go on where they were, even if the last rows were deleted by hand.
+    connection.execute_batch(
+        "DELETE FROM sqlite_sequence WHERE name = 'audit';
+         UPDATE sqlite_sequence SET name = 'audit' WHERE name = 'audit_0001';
+         DROP TABLE audit_0001;",
+    )?;
+    Ok(())
+}
+
+fn unchained(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+    let key_id: Option<u64> = row.get(4)?;
+    let tier = row.get_ref(5)?.as_str_or_null()?;
+    let damaged = |error: &dyn fmt::Display| Fault::in_column("audit.tier", error);
+    Ok(AuditEntry {
+        id: ChangeId(row.get(0)?),
+        at: UnixMillis(row.get(1)?),
+        actor: row.get(2)?,
+        address: None,
+        verb: row.get(3)?,
+        key_id: key_id.and_then(KeyId::new),
+        tier: tier.map(str::parse).transpose().map_err(|error| damaged(&error))?,
+        owner: None,
+        request_id: row.get(6)?,
+        details: row.get(7)?,
+        previous: ChainDigest::START,
+        digest: ChainDigest::START,
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +152,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA max_page_count = 5").unwrap();
         let error = migrate(&mut connection, UnixMillis(0)).unwrap_err();
+        let Fault::Sqlite(error) = error else { panic!("no error of SQLite: {error:?}") };
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
         let tables = "SELECT count(*) FROM sqlite_schema";
         assert_eq!(connection.query_row(tables, [], |row| row.get::<_, u64>(0)).unwrap(), 0);

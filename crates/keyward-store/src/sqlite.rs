@@ -5,20 +5,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use keyward::audit::Audit;
+use keyward::change::{Changed, KeyChange};
 use keyward::count::Counts;
+use keyward::details::{KeyDetails, StoredKey, Version};
+use keyward::digest::Digest;
 use keyward::issue::NewRecord;
-use keyward::store::{
-    Audit, AuditEntry, ChangeId, KeyDetails, Store, StoreError, StoredSecret, TierRecord,
-    TierWritten, UsageBatch,
+use keyward::query::{
+    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
+    UsageTop,
 };
+use keyward::record::Owner;
+use keyward::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use keyward::tier::TierName;
 use keyward::time::UnixHour;
+use keyward::transfer::{ImportedKey, KeyCopy};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 
+use crate::fault::Fault;
+use crate::keys::{change, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
 use crate::worker::Worker;
-use crate::{audit, connection, keys, reader, secrets, tiers, usage, writer};
+use crate::{backup, connection, owners, reader, tiers, trail, transfer, usage, writer};
 
 /// Keys that survive in a SQLite file.
 ///
@@ -114,42 +124,128 @@ fn checkpoint(connection: &Connection) {
     }
 }
 
+impl SqliteStore {
+    /// Reads, and sees the store as it is at one instant.
+    async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let snapshot = |connection: &Connection| {
+            // Ends when it is dropped; there is nothing to keep.
+            let _transaction = connection.unchecked_transaction()?;
+            read(connection)
+        };
+        self.reader.call(snapshot).await
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
-        self.reader.call(tiers::list).await
+        self.read(tiers::list).await
     }
 
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<TierWritten, StoreError> {
+    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
         self.writer.call(move |connection| tiers::put(connection, &tier, &audit)).await
     }
 
-    async fn secrets(&self, after: u64, max: u32) -> Result<Vec<StoredSecret>, StoreError> {
-        self.reader.call(move |connection| secrets::page(connection, after, max)).await
+    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
+        self.writer.call(move |connection| tiers::delete(connection, &name, &audit)).await
     }
 
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<KeyId, StoreError> {
-        self.writer.call(move |connection| keys::insert(connection, &new, &audit)).await
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
+        self.read(tiers::uses).await
     }
 
-    async fn revoke(
+    async fn load_keys(
+        &self,
+        after: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        self.read(move |connection| find::load(connection, after, max)).await
+    }
+
+    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
+        self.writer.call(move |connection| insert::issue(connection, new, &audit)).await
+    }
+
+    async fn change_key(
         &self,
         id: KeyId,
+        change: KeyChange,
+        expected: Option<Version>,
         audit: Audit,
-    ) -> Result<Option<Vec<StoredSecret>>, StoreError> {
-        self.writer.call(move |connection| keys::revoke(connection, id, &audit)).await
+    ) -> Result<Changed, StoreError> {
+        let change =
+            move |connection: &Connection| change::change(connection, id, change, expected, &audit);
+        self.writer.call(change).await
+    }
+
+    async fn set_owner_suspended(
+        &self,
+        owner: Owner,
+        suspended: bool,
+        audit: Audit,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        let set = move |connection: &Connection| {
+            owners::set_suspended(connection, &owner, suspended, &audit)
+        };
+        self.writer.call(set).await
+    }
+
+    async fn import_keys(
+        &self,
+        keys: Vec<KeyCopy>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Vec<ImportedKey>, StoreError> {
+        let import =
+            move |connection: &Connection| transfer::import(connection, keys, dry_run, &audit);
+        self.writer.call(import).await
+    }
+
+    async fn export_keys(
+        &self,
+        after: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<KeyCopy>, StoreError> {
+        self.read(move |connection| find::export(connection, after, max)).await
     }
 
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
-        self.reader.call(move |connection| keys::find(connection, id)).await
+        self.read(move |connection| find::one(connection, id)).await
     }
 
-    async fn list_keys(
+    async fn find_digests(
         &self,
-        before: Option<KeyId>,
+        digests: Vec<Digest>,
+    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError> {
+        self.read(move |connection| find::by_digests(connection, &digests)).await
+    }
+
+    async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
+        self.read(move |connection| list::page(connection, &query)).await
+    }
+
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
+        self.read(move |connection| list::count(connection, &filter, now)).await
+    }
+
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
+        self.read(move |connection| owners::find(connection, &owner)).await
+    }
+
+    async fn suspended_owners(
+        &self,
+        after: Option<Owner>,
         max: u32,
-    ) -> Result<Vec<KeyDetails>, StoreError> {
-        self.reader.call(move |connection| keys::list(connection, before, max)).await
+    ) -> Result<Vec<Owner>, StoreError> {
+        self.read(move |connection| owners::suspended(connection, after.as_ref(), max)).await
+    }
+
+    async fn prefixes(&self) -> Result<Vec<String>, StoreError> {
+        self.read(insert::prefixes).await
     }
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
@@ -159,18 +255,24 @@ impl Store for SqliteStore {
     async fn usage(
         &self,
         id: KeyId,
-        from: UnixHour,
+        hours: Hours,
+        bucket: Bucket,
         max: u32,
     ) -> Result<Vec<(UnixHour, Counts)>, StoreError> {
-        self.reader.call(move |connection| usage::of_key(connection, id, from, max)).await
+        self.read(move |connection| usage::of_key(connection, id, hours, bucket, max)).await
     }
 
-    async fn audit_entries(
-        &self,
-        after: ChangeId,
-        max: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.reader.call(move |connection| audit::list(connection, after, max)).await
+    async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError> {
+        self.read(move |connection| usage::top(connection, hours, by, max)).await
+    }
+
+    async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
+        self.read(move |connection| trail::page(connection, &query)).await
+    }
+
+    async fn back_up(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.to_owned();
+        self.reader.call(move |connection| backup::write(connection, &path)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -1,10 +1,13 @@
 //! Usage: counts per key and hour, each batch added once.
 
+use std::collections::HashMap;
+
 use keyward::KeyId;
 use keyward::count::Counts;
+use keyward::query::{Bucket, Hours, TopBy, UsageTop};
 use keyward::store::UsageBatch;
 use keyward::time::UnixHour;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::fault::Fault;
 
@@ -15,33 +18,35 @@ const WRITERS_MAX: i64 = 1_000;
 /// Adds a batch, unless it was added before.
 pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), Fault> {
     // Served by the primary keys.
-    const ADD: &str = "INSERT INTO usage (key_id, hour, allowed, limited, out_of_scope, \
-                                          suspended, revoked, expired) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-                       ON CONFLICT (key_id, hour) DO UPDATE SET \
+    const ADD: &str = "INSERT INTO usage (hour, key_id, allowed, limited, out_of_scope, \
+                                          out_of_network, suspended, revoked, expired) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                       ON CONFLICT (hour, key_id) DO UPDATE SET \
                        allowed = allowed + excluded.allowed, \
                        limited = limited + excluded.limited, \
                        out_of_scope = out_of_scope + excluded.out_of_scope, \
+                       out_of_network = out_of_network + excluded.out_of_network, \
                        suspended = suspended + excluded.suspended, \
                        revoked = revoked + excluded.revoked, \
                        expired = expired + excluded.expired";
-    const USED: &str = "UPDATE keys SET last_used_at_ms = ?2 \
-                        WHERE id = ?1 AND ifnull(last_used_at_ms, -1) < ?2";
+    const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
+                        WHERE key_id = ?1 AND last_used_at_ms < ?2";
     if !is_new(connection, &batch)? {
         return Ok(());
     }
     // Neighbours share pages: in order, fewer of them are written.
-    batch.rows.sort_unstable_by_key(|row| (row.key_id, row.hour));
+    batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
     let mut add = connection.prepare_cached(ADD)?;
     let mut used = connection.prepare_cached(USED)?;
     for row in &batch.rows {
         let (id, hour, counts) = (row.key_id.get(), row.hour.0, row.counts);
         add.execute((
-            id,
             hour,
+            id,
             counts.allowed,
             counts.limited,
             counts.out_of_scope,
+            counts.out_of_network,
             counts.suspended,
             counts.revoked,
             counts.expired,
@@ -53,18 +58,83 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
     Ok(())
 }
 
-/// Usage of a key in up to `max` hours from `from` on, oldest first.
+/// Usage of a key in these hours, oldest first, by the hour or by the day; at most `max` rows, the
+/// latest.
 pub(crate) fn of_key(
     connection: &Connection,
     id: KeyId,
-    from: UnixHour,
+    hours: Hours,
+    bucket: Bucket,
     max: u32,
 ) -> Result<Vec<(UnixHour, Counts)>, Fault> {
-    // Served by the primary key; `max` bounds the rows.
-    const OF_KEY: &str = "SELECT hour, allowed, limited, out_of_scope, suspended, revoked, expired \
-                          FROM usage WHERE key_id = ?1 AND ?2 <= hour ORDER BY hour LIMIT ?3";
+    // Served by `usage_key`, newest first; `max` buckets bound the rows.
+    const OF_KEY: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
+                                 suspended, revoked, expired \
+                          FROM usage INDEXED BY usage_key \
+                          WHERE key_id = ?1 AND ?2 <= hour AND hour < ?3 ORDER BY hour DESC";
     let mut of_key = connection.prepare_cached(OF_KEY)?;
-    of_key.query_and_then((id.get(), from.0, max), counts)?.collect()
+    let mut buckets: Vec<(UnixHour, Counts)> = Vec::new();
+    for row in of_key.query_and_then((id.get(), hours.from.0, hours.to.0), counts)? {
+        let (hour, _, counts) = row?;
+        let start = match bucket {
+            Bucket::Hour => hour,
+            Bucket::Day => hour / 24 * 24,
+        };
+        let same = buckets.last_mut().filter(|(last, _)| last.0 == start);
+        if let Some((_, sum)) = same {
+            sum.add(&counts);
+            continue;
+        }
+        if buckets.len() == max as usize {
+            break;
+        }
+        buckets.push((UnixHour(start), counts));
+    }
+    buckets.reverse();
+    Ok(buckets)
+}
+
+/// Usage of all keys in these hours, and of the `max` that had the most.
+pub(crate) fn top(
+    connection: &Connection,
+    hours: Hours,
+    by: TopBy,
+    max: u32,
+) -> Result<UsageTop, Fault> {
+    // Served by the primary key: all that happened in these hours, in order.
+    const ALL: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
+                              suspended, revoked, expired \
+                       FROM usage WHERE ?1 <= hour AND hour < ?2";
+    // Served by the primary key.
+    const NAME: &str = "SELECT name FROM keys WHERE id = ?1";
+    let mut all = connection.prepare_cached(ALL)?;
+    let mut total = Counts::default();
+    // One for each key that was used, at most as many as memory holds anyway.
+    let mut sums: HashMap<u64, Counts> = HashMap::new();
+    for row in all.query_and_then((hours.from.0, hours.to.0), counts)? {
+        let (_, id, counts) = row?;
+        total.add(&counts);
+        sums.entry(id).or_default().add(&counts);
+    }
+    let weight = |counts: &Counts| match by {
+        TopBy::Requests => counts.allowed + counts.denied(),
+        TopBy::Denials => counts.denied(),
+    };
+    let mut ranked: Vec<_> = sums.into_iter().filter(|(_, sum)| 0 < weight(sum)).collect();
+    ranked.sort_unstable_by_key(|(id, sum)| (u64::MAX - weight(sum), *id));
+    let mut name = connection.prepare_cached(NAME)?;
+    let mut top = Vec::new();
+    for (id, sum) in ranked {
+        if top.len() == max as usize {
+            break;
+        }
+        let name: Option<String> = name.query_row([id], |row| row.get(0)).optional()?;
+        // A key that was deleted by hand has no name any more.
+        if let (Some(id), Some(name)) = (KeyId::new(id), name) {
+            top.push((id, name, sum));
+        }
+    }
+    Ok(UsageTop { total, top })
 }
 
 /// Notes the number of a batch. Returns `false` if that batch was added before.
@@ -83,16 +153,17 @@ fn is_new(connection: &Connection, batch: &UsageBatch) -> Result<bool, Fault> {
     Ok(noted != 0)
 }
 
-fn counts(row: &Row<'_>) -> Result<(UnixHour, Counts), Fault> {
+fn counts(row: &Row<'_>) -> Result<(u32, u64, Counts), Fault> {
     let counts = Counts {
-        allowed: row.get(1)?,
-        limited: row.get(2)?,
-        out_of_scope: row.get(3)?,
-        suspended: row.get(4)?,
-        revoked: row.get(5)?,
-        expired: row.get(6)?,
+        allowed: row.get(2)?,
+        limited: row.get(3)?,
+        out_of_scope: row.get(4)?,
+        out_of_network: row.get(5)?,
+        suspended: row.get(6)?,
+        revoked: row.get(7)?,
+        expired: row.get(8)?,
     };
-    Ok((UnixHour(row.get(0)?), counts))
+    Ok((row.get(0)?, row.get(1)?, counts))
 }
 
 #[cfg(test)]

@@ -1,171 +1,23 @@
 //! The map in memory from digest to key, which is all that a request asks.
 
+mod entry;
 mod life;
 
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::{Arc as StdArc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 use triomphe::Arc;
 
-use crate::count::{Counters, Counts};
 use crate::digest::Digest;
-use crate::limit::{Limits, Meter, Standing, TakeError};
-use crate::network::Networks;
-use crate::record::{KeyId, KeyName, Owner, Record, Scopes, Stage};
-use crate::tier::Tier;
+use crate::limit::Meter;
 use crate::time::{SteadyNanos, UnixMillis};
 
-use life::Life;
+pub use entry::Entry;
 
 /// Parts that the index is split into, so that a change locks, and a growing table moves, one
 /// key in a thousand. A power of two.
 const SHARDS: usize = 1_024;
-
-/// One key in memory: 168 bytes, names of over 24 bytes and restrictions aside.
-pub struct Entry {
-    digest: Digest,
-    id: KeyId,
-    life: Life,
-    meter: Meter,
-    tier: StdArc<Tier>,
-    name: KeyName,
-    /// `None` for a key without any, as most are.
-    extras: Option<Box<Extras>>,
-    counters: Counters,
-}
-
-/// What only some keys have.
-#[derive(PartialEq)]
-struct Extras {
-    owner: Option<Owner>,
-    scopes: Scopes,
-    networks: Networks,
-    /// In place of the tier's.
-    limits: Option<Limits>,
-}
-
-impl Extras {
-    fn of(record: Record) -> Option<Box<Self>> {
-        let Record { owner, scopes, networks, limits, .. } = record;
-        if owner.is_none() && scopes.is_empty() && networks.is_empty() && limits.is_none() {
-            return None;
-        }
-        Some(Box::new(Self { owner, scopes, networks, limits }))
-    }
-}
-
-impl Entry {
-    /// An entry for a key whose current secret has this digest, with a full bucket and nothing
-    /// counted.
-    #[must_use]
-    pub fn new(digest: Digest, record: Record, tier: StdArc<Tier>) -> Self {
-        Self {
-            digest,
-            id: record.id,
-            life: Life::of(&record),
-            meter: Meter::default(),
-            tier,
-            name: record.name.clone(),
-            extras: Extras::of(record),
-            counters: Counters::default(),
-        }
-    }
-
-    /// The key's identity.
-    #[must_use]
-    pub fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// What people call the key.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    /// The tier of the key, whose limits hold unless it has its own.
-    #[must_use]
-    pub fn tier(&self) -> &Tier {
-        &self.tier
-    }
-
-    /// To whom the key belongs.
-    #[must_use]
-    pub fn owner(&self) -> Option<&str> {
-        self.extras.as_ref()?.owner.as_ref().map(Owner::as_str)
-    }
-
-    /// When the key expires.
-    #[must_use]
-    pub fn expires_at(&self) -> Option<UnixMillis> {
-        self.life.expires_at()
-    }
-
-    /// Whether the key may do what `asked` names.
-    #[must_use]
-    pub fn grants(&self, asked: &str) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
-    }
-
-    /// The key's scopes, in the order in which they were given.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.extras.iter().flat_map(|extras| extras.scopes.iter()).map(|scope| scope.as_str())
-    }
-
-    /// What was counted in the hour of `at` and no flush has taken yet.
-    #[must_use]
-    pub fn counted(&self, at: UnixMillis) -> Counts {
-        self.counters.in_hour(at.hour())
-    }
-
-    pub(crate) fn stage(&self, now: UnixMillis) -> Stage {
-        self.life.stage(now)
-    }
-
-    /// Whether the key may be used from this address.
-    pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
-    }
-
-    /// Takes one request from the key's limit.
-    pub(crate) fn take(&self, now: SteadyNanos) -> Result<Option<Standing>, TakeError> {
-        match self.own_limits() {
-            Some(limits) => limits.take(&self.meter, now),
-            None => self.tier.limits().take(&self.meter, now),
-        }
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    fn own_limits(&self) -> Option<&Limits> {
-        self.extras.as_ref()?.limits.as_ref()
-    }
-
-    /// Takes the meter of the entry whose place this one takes.
-    fn take_over(&self, before: &Self, now: SteadyNanos) {
-        let same_tier = StdArc::ptr_eq(&self.tier, &before.tier);
-        match (self.own_limits(), before.own_limits()) {
-            (None, None) if same_tier => self.meter.take_over(&before.meter, None),
-            (Some(own), Some(others)) if own == others => {
-                self.meter.take_over(&before.meter, None);
-            }
-            (Some(own), _) => self.meter.take_over(&before.meter, Some((own, now))),
-            (None, _) => {
-                self.meter.take_over(&before.meter, Some((&self.tier.limits(), now)));
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("id", &self.id).field("name", &self.name).finish()
-    }
-}
 
 /// A secret that was replaced by a rotation.
 struct Former {
@@ -206,10 +58,12 @@ impl Table {
         found.ok().map(|found| found.remove().0)
     }
 
+    /// Notes a former secret. One that is known keeps what follows it, and the sooner end: grace
+    /// only ever gets shorter, so the later one is out of date.
     fn put_former(&mut self, former: Former) {
         let place = former.digest.place();
         match self.former.find_mut(place, |there| there.digest == former.digest) {
-            Some(there) => *there = former,
+            Some(there) => there.ends_at = there.ends_at.min(former.ends_at),
             None => {
                 self.former.insert_unique(place, former, |former| former.digest.place());
             }
@@ -352,12 +206,26 @@ impl Index {
         there
     }
 
-    /// Notes a secret that a key had before, and until when it works.
-    pub(crate) fn put_former(&self, digest: Digest, next: Digest, ends_at: UnixMillis) {
-        self.shard(&digest).write().put_former(Former { digest, next, ends_at });
+    /// Notes a secret that a key had before, and until when it works. Returns what was there if
+    /// it passed for the present one until now.
+    #[must_use]
+    pub(crate) fn put_former(
+        &self,
+        digest: Digest,
+        next: Digest,
+        ends_at: UnixMillis,
+    ) -> Option<Arc<Entry>> {
+        let mut shard = self.shard(&digest).write();
+        shard.put_former(Former { digest, next, ends_at });
+        shard.remove(&digest)
     }
 
-    /// Revokes a key if it is here.
+    /// Whether this is a key's present secret, as far as is known here.
+    pub(crate) fn holds(&self, digest: &Digest) -> bool {
+        self.shard(digest).read().find(digest).is_some()
+    }
+
+    /// Revokes a key if this is its present secret here.
     pub(crate) fn stop(&self, digest: &Digest) {
         // Under the lock, so that nothing that takes the entry's place misses it.
         if let Some(entry) = self.shard(digest).read().find(digest) {

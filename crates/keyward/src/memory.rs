@@ -84,11 +84,11 @@ impl Store for MemoryStore {
     }
 
     async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        Ok(self.open()?.put_tier(tier, audit))
+        Ok(self.open()?.put_tier(tier, &audit))
     }
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        Ok(self.open()?.delete_tier(name, audit))
+        Ok(self.open()?.delete_tier(&name, &audit))
     }
 
     async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
@@ -108,7 +108,7 @@ impl Store for MemoryStore {
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        Ok(self.open()?.insert(new, audit))
+        Ok(self.open()?.insert(new, &audit))
     }
 
     async fn change_key(
@@ -118,7 +118,7 @@ impl Store for MemoryStore {
         expected: Option<Version>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
-        Ok(self.open()?.change(id, change, expected, audit))
+        Ok(self.open()?.change(id, change, expected, &audit))
     }
 
     async fn set_owner_suspended(
@@ -127,7 +127,7 @@ impl Store for MemoryStore {
         suspended: bool,
         audit: Audit,
     ) -> Result<Vec<StoredKey>, StoreError> {
-        Ok(self.open()?.set_owner_suspended(&owner, suspended, audit))
+        Ok(self.open()?.set_owner_suspended(&owner, suspended, &audit))
     }
 
     async fn import_keys(

@@ -16,7 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::broken;
-use super::query::{known_only, time};
+use super::query::time;
 use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 
 /// Entries on one page, unless the request says otherwise.
@@ -185,7 +185,7 @@ const PARAMETERS: [&str; 8] =
 impl ListAuditQuery {
     fn read(query: Option<&str>) -> Result<AuditQuery, Refusal> {
         let query = Query::parse(query);
-        let mut faults = known_only(&query, &PARAMETERS);
+        let mut faults = query.unknown(&PARAMETERS);
         let ids = 1..=i64::MAX.unsigned_abs();
         let mut id = |name| {
             let found = query.text(name).map(|_| query.integer(name, ids.clone(), 1)).transpose();

@@ -14,7 +14,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::query::known_only;
 use super::{audit, broken};
 use crate::body::read_whole;
 use crate::shapes::KeyNumber;
@@ -127,7 +126,7 @@ pub(crate) struct ImportQuery {
 impl ImportQuery {
     fn read(query: Option<&str>) -> Result<Self, Refusal> {
         let query = Query::parse(query);
-        let mut faults = known_only(&query, &["dry_run"]);
+        let mut faults = query.unknown(&["dry_run"]);
         let dry_run = match query.text("dry_run") {
             None | Some("false") => false,
             Some("true") => true,

@@ -198,14 +198,15 @@ impl ListKeysQuery {
         let query = Query::parse(query);
         let limit = query.integer("limit", 1..=PAGE_MAX, PAGE_DEFAULT);
         let before = query.integer("before", 1..=i64::MAX.unsigned_abs(), 0);
+        let mut faults = query.unknown(&["limit", "before"]);
         match (limit, before) {
-            (Ok(limit), Ok(before)) => {
+            (Ok(limit), Ok(before)) if faults.is_empty() => {
                 let limit = u32::try_from(limit).unwrap_or(u32::MAX);
                 Ok(Self { limit, before: KeyId::new(before) })
             }
             (limit, before) => {
-                let faults = [limit.err(), before.err()];
-                Err(Refusal::unprocessable(faults.into_iter().flatten().collect()))
+                faults.splice(0..0, [limit.err(), before.err()].into_iter().flatten());
+                Err(Refusal::unprocessable(faults))
             }
         }
     }

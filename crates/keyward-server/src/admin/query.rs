@@ -5,17 +5,6 @@ use keyward::UnixMillis;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 
-/// A fault for each parameter that the route does not have: a filter that was mistyped would
-/// otherwise be no filter.
-pub(crate) fn known_only(query: &Query, names: &[&str]) -> Vec<Fault> {
-    let unknown = query.pairs().filter(|(name, _)| !names.contains(name));
-    let fault = |(name, value): (&str, &str)| {
-        let place = vec!["query".into(), name.into()];
-        Fault::new("extra_forbidden", place, "Extra inputs are not permitted").input(value)
-    };
-    unknown.map(fault).collect()
-}
-
 /// A parameter that is a time in RFC 3339, from 1970 on, if it is there.
 ///
 /// # Errors
@@ -35,14 +24,6 @@ pub(crate) fn time(query: &Query, name: &'static str) -> Result<Option<UnixMilli
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_that_a_route_does_not_have_are_named() {
-        let query = Query::parse(Some("limit=1&owner=a&tear=b"));
-        let faults = known_only(&query, &["limit", "owner"]);
-        assert_eq!(faults.len(), 1);
-        assert_eq!(faults[0].kind(), "extra_forbidden");
-    }
 
     #[test]
     fn times_are_from_1970_on() {

@@ -136,7 +136,8 @@ impl TierView {
 
 /// How often, per what time.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename = "Limit", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Limit)]
 #[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
 pub(crate) struct LimitView {
     #[schema(value_type = LimitNameText)]
@@ -254,11 +255,11 @@ fn read_count(members: &mut Members, name: &str, max: u32) -> Option<NonZeroU32>
     let place = members.place(name);
     let fault = |kind, message: String| Fault::new(kind, place, message).input(value.clone());
     let number = value.as_f64().filter(|number| number.fract() == 0.0);
-    let count = match (number, value.as_u64()) {
+    // `7.0` is as whole as `7`; printed, they are the same.
+    let count = number.and_then(|number| number.to_string().parse::<u32>().ok());
+    let count = match (number, count.and_then(NonZeroU32::new)) {
         (None, _) => Err(fault("int_type", "Input should be a valid integer".to_owned())),
-        (Some(_), Some(count @ 1..)) if count <= u64::from(max) => {
-            Ok(u32::try_from(count).ok().and_then(NonZeroU32::new))
-        }
+        (Some(_), Some(count)) if count.get() <= max => Ok(count),
         (Some(number), _) if number < 1.0 => {
             let message = "Input should be greater than or equal to 1".to_owned();
             Err(fault("greater_than_equal", message).context(json!({ "ge": 1 })))
@@ -268,7 +269,7 @@ fn read_count(members: &mut Members, name: &str, max: u32) -> Option<NonZeroU32>
             Err(fault("less_than_equal", message).context(json!({ "le": max })))
         }
     };
-    members.ok(count).flatten()
+    members.ok(count)
 }
 
 /// A time such as `60s`, `15m`, `1h` or `1d`. A unit must be there, so that nobody has to guess.
@@ -298,6 +299,16 @@ fn parse_per(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read = |amount: &str| {
+            let limit = format!(r#"{{"name":"a","amount":{amount},"per":"1s","burst":1}}"#);
+            read_limits(format!(r#"{{"limits":[{limit}]}}"#).as_bytes()).is_ok()
+        };
+        assert!(read("7") && read("7.0") && read("1e9"));
+        assert!(!read("7.5") && !read("0.0") && !read("-1") && !read("1e10") && !read("1e300"));
+    }
 
     #[test]
     fn a_time_has_a_unit() {

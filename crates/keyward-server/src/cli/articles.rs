@@ -39,9 +39,9 @@ pub(super) struct Import {
     connection: Connection,
 }
 
-/// Says that some feeds could not be imported. Each of them has been reported already.
+/// Says that some feeds or keys could not be imported. Each of them has been reported already.
 #[derive(Debug, Error)]
-#[error("some feeds were not imported")]
+#[error("not all was imported")]
 pub(super) struct NotAllImported;
 
 impl ArticlesCommand {

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 
-/// Only what this server serves runs, looks or is asked; `data:` is Swagger UI's own small icons.
+/// Only what this server serves runs, looks or is asked; `data:` is small icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -58,7 +58,7 @@ pub(crate) async fn show_docs() -> Response {
 /// A file of that page.
 #[utoipa::path(get, path = "/docs/{file}", tag = "description", params(DocsFilePath), responses(
     (status = 200, description = "The file", content(
-        (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png"),
+        (String = "text/css"), (String = "text/javascript"),
     )),
     (status = 404, description = "Not Found"),
 ))]
@@ -108,11 +108,9 @@ enum DocsFile {
     Style,
     #[serde(rename = "swagger-ui-bundle.js")]
     Bundle,
-    #[serde(rename = "favicon-32x32.png")]
-    Icon,
 }
 
 impl DocsFile {
     /// Those that come with Swagger UI.
-    const ALL: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+    const ALL: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 }

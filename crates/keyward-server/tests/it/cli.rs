@@ -40,7 +40,7 @@ pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-fn read_request(connection: &mut TcpStream) -> String {
+pub(crate) fn read_request(connection: &mut TcpStream) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4_096];
     loop {
@@ -56,7 +56,7 @@ fn read_request(connection: &mut TcpStream) -> String {
     }
 }
 
-fn keyward(server: &str, arguments: &[&str]) -> Output {
+pub(crate) fn keyward(server: &str, arguments: &[&str]) -> Output {
     let directory = TempDir::new().unwrap();
     Command::new(env!("CARGO_BIN_EXE_keyward"))
         .env_clear()
@@ -69,7 +69,7 @@ fn keyward(server: &str, arguments: &[&str]) -> Output {
 }
 
 /// The status, and what was printed, with the server's changing port masked.
-fn story(server: &str, output: &Output) -> String {
+pub(crate) fn story(server: &str, output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     let code = output.status.code().unwrap();

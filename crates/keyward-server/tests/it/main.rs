@@ -4,7 +4,9 @@
 
 mod admin;
 mod cli;
+mod moving;
 mod scan;
+mod docs;
 mod server;
 mod settings;
 mod survive;

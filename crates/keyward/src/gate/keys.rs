@@ -96,12 +96,11 @@ impl Gate {
         audit: Audit,
         now: SteadyNanos,
     ) -> Result<StoredKey, ChangeError> {
-        let rotates = matches!(change, KeyChange::Rotate { .. });
         let _turn = self.order.turn(id).await;
         match self.store.change_key(id, change, expected, audit).await? {
             Changed::Refused(refusal) => Err(refusal.into()),
             Changed::Done(key) => {
-                self.apply(&key, rotates, now)?;
+                self.apply(&key, now)?;
                 Ok(*key)
             }
         }
@@ -177,7 +176,9 @@ impl Gate {
     ) -> Result<usize, StoreError> {
         let _alone = self.order.alone().await;
         let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
-        keys.iter().try_for_each(|key| self.apply(key, false, now))?;
+        // All of them, even if one turns out to be wrong.
+        let applied: Vec<_> = keys.iter().map(|key| self.apply(key, now)).collect();
+        applied.into_iter().collect::<Result<(), _>>()?;
         Ok(keys.len())
     }
 
@@ -194,15 +195,29 @@ impl Gate {
         audit: Audit,
     ) -> Result<Vec<ImportedKey>, StoreError> {
         let _adding = self.order.adding().await;
+        let digests: Vec<_> = keys.iter().map(|key| key.secret.digest).collect();
         let imported = self.store.import_keys(keys, dry_run, audit).await?;
-        if !dry_run {
-            for key in &imported {
-                if let ImportedKey::Added(key) = key {
-                    self.add(key)?;
+        if dry_run {
+            return Ok(imported);
+        }
+        for (key, digest) in imported.iter().zip(&digests) {
+            match key {
+                ImportedKey::Added(key) => self.add(key)?,
+                // It was added before, and the answer was lost.
+                ImportedKey::Skipped(id) if self.index.find(digest).is_none() => {
+                    self.add_stored(*id).await?;
                 }
+                ImportedKey::Skipped(_) | ImportedKey::Refused(_) => {}
             }
         }
         Ok(imported)
+    }
+
+    /// Adds a key to the index that only the store has.
+    async fn add_stored(&self, id: KeyId) -> Result<(), StoreError> {
+        let before = KeyId::new(id.get() - 1);
+        let found = self.store.load_keys(before, 1).await?;
+        found.iter().filter(|key| key.record.id == id).try_for_each(|key| self.add(key))
     }
 
     /// Adds a key to the index as the store has it, unless it is there.
@@ -212,18 +227,20 @@ impl Gate {
         Ok(())
     }
 
-    /// Brings the index to what the store has of a key.
-    fn apply(&self, key: &StoredKey, rotates: bool, now: SteadyNanos) -> Result<(), StoreError> {
+    /// Brings the index to what the store has of a key, whatever it has itself: the answers to
+    /// earlier changes may have been lost, and the issuing may still be under way.
+    fn apply(&self, key: &StoredKey, now: SteadyNanos) -> Result<(), StoreError> {
         if matches!(key.record.state, KeyState::Revoked { .. }) {
-            // Stopped first, whatever else turns out to be wrong; and added if it is not there
-            // yet, so that the issuing that is still under way cannot bring it to life.
+            // Stopped first, whatever else turns out to be wrong.
             self.index.stop(&key.digest);
-            return self.add(key);
+            key.former.iter().for_each(|former| self.index.stop(&former.digest));
         }
         let entry = self.entry(key)?;
-        let before = match key.former.last() {
-            Some(former) if rotates => self.index.rotate(entry, former.digest, former.ends_at, now),
-            _ => self.index.replace(entry, now),
+        // What the index takes for the present secret, if a rotation has replaced it.
+        let held = key.former.iter().rev().find(|former| self.index.holds(&former.digest));
+        let before = match held {
+            Some(held) => self.index.rotate(entry, held.digest, held.ends_at, now),
+            None => self.index.replace(entry, now),
         };
         before.into_iter().for_each(|before| self.usage.keep(before));
         self.note_former(key);
@@ -235,7 +252,8 @@ impl Gate {
         let digests = key.former.iter().map(|former| former.digest);
         let next = digests.skip(1).chain([key.digest]);
         for (former, next) in key.former.iter().zip(next) {
-            self.index.put_former(former.digest, next, former.ends_at);
+            let before = self.index.put_former(former.digest, next, former.ends_at);
+            before.into_iter().for_each(|before| self.usage.keep(before));
         }
     }
 

@@ -1,6 +1,14 @@
 //! Tests of the gate: a change holds at once, in memory and in the store, or not at all.
 
 mod awkward;
+mod edits;
+mod flush;
+mod moving;
+mod owners;
+mod races;
+mod rotation;
+mod suspension;
+mod tiers;
 
 use std::num::NonZeroU32;
 use std::sync::Barrier;
@@ -12,14 +20,16 @@ use awkward::AwkwardStore;
 
 use super::*;
 use crate::audit::Audit;
+use crate::change::{KeyChange, KeyEdit};
 use crate::count::Counts;
+use crate::details::{KeyDetails, StoredKey};
 use crate::issue::{Issued, NewKey};
+use crate::key::Secret;
 use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
-use crate::record::KeyId;
+use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::time::{SteadyNanos, UnixHour, UnixMillis};
-use crate::usage::BATCH_ROWS_MAX;
 use crate::verify::Denied;
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
@@ -53,6 +63,46 @@ fn tier(name: &str, amount: u32) -> TierRecord {
     let amount = NonZeroU32::new(amount).unwrap();
     let limit = Limit::new("requests", amount, Duration::from_secs(60), amount).unwrap();
     TierRecord { name: name.parse().unwrap(), limits: vec![limit] }
+}
+
+/// What a request with this secret is answered at `unix`, by the calendar.
+fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Verdict {
+    gate.verify(&Asked::of(secret.expose()), Now { unix: UnixMillis(unix), ..NOW })
+}
+
+/// Makes a change that must succeed.
+async fn change(gate: &Gate, id: KeyId, change: KeyChange) -> StoredKey {
+    gate.change(id, change, None, audit(), NOW.steady).await.unwrap()
+}
+
+async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> StoredKey {
+    change(gate, id, KeyChange::Edit(Box::new(edit))).await
+}
+
+async fn details(gate: &Gate, id: KeyId) -> KeyDetails {
+    gate.store().find_key(id).await.unwrap().unwrap()
+}
+
+/// Checks that memory has of a key what the store has.
+#[track_caller]
+fn check_agreement(gate: &Gate, id: KeyId) {
+    let before = KeyId::new(id.get() - 1);
+    let stored = on_this_thread(gate.store().load_keys(before, 1)).unwrap().remove(0);
+    let found = gate.index().find(&stored.digest).unwrap();
+    assert_eq!(found.ends_at, None, "its present secret is no former one");
+    let (entry, record) = (found.entry, stored.record);
+    assert_eq!(entry.id(), id);
+    assert_eq!(entry.stage(NOW.unix), record.stage(NOW.unix));
+    if entry.stage(NOW.unix) != Stage::Revoked {
+        assert_eq!((entry.name(), entry.tier().name()), (record.name.as_str(), &stored.tier));
+        assert_eq!(entry.owner(), record.owner.as_ref().map(Owner::as_str));
+        assert_eq!(entry.expires_at(), record.expires_at);
+        assert!(entry.scopes().eq(record.scopes.iter().map(Scope::as_str)));
+    }
+    for former in stored.former {
+        let found = gate.index().find(&former.digest).unwrap();
+        assert_eq!((found.entry.id(), found.ends_at), (id, Some(former.ends_at)));
+    }
 }
 
 async fn issue(gate: &Gate) -> Issued {
@@ -159,64 +209,6 @@ fn on_this_thread<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn an_unknown_tier_is_answered_with_those_there_are() {
-    let (store, gate) = open_new().await;
-    let Err(IssueError::UnknownTier { known }) = gate.issue(new_key("gold"), audit()).await else {
-        panic!("there is no tier `gold`")
-    };
-    let known: Vec<_> = known.iter().map(TierName::as_str).collect();
-    assert_eq!(known, ["basic", "pro", "enterprise"]);
-    assert!(verbs(&*store).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_changed_tier_holds_at_once_for_all_of_its_keys() {
-    let (_, gate) = open_new().await;
-    let (first, second) = (issue(&gate).await, issue(&gate).await);
-    assert_eq!((burst(&gate, &first), burst(&gate, &second)), (100, 100));
-    assert!(!gate.put_tier(tier("basic", 7), audit(), NOW.steady).await.unwrap());
-    assert_eq!((burst(&gate, &first), burst(&gate, &second)), (7, 7));
-}
-
-#[tokio::test]
-async fn a_new_tier_can_be_given_to_keys() {
-    let (store, gate) = open_new().await;
-    assert!(gate.put_tier(tier("gold", 3), audit(), NOW.steady).await.unwrap());
-    let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
-    assert_eq!(burst(&gate, &issued), 3);
-    assert_eq!(burst(&open(&store).await, &issued), 3);
-}
-
-#[tokio::test]
-async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
-    let (store, gate) = open_awkward().await;
-    let issued = issue(&gate).await;
-    store.pause_next_answer(5);
-    let (earlier, later) = tokio::join!(
-        gate.put_tier(tier("basic", 1), audit(), NOW.steady),
-        gate.put_tier(tier("basic", 2), audit(), NOW.steady),
-    );
-    assert!(earlier.is_ok() && later.is_ok());
-    assert_eq!(burst(&gate, &issued), 2);
-    assert_eq!(burst(&open(&store).await, &issued), 2);
-}
-
-#[tokio::test]
-async fn tiers_are_bounded() {
-    let (_, gate) = open_new().await;
-    let put = |tier| gate.put_tier(tier, audit(), NOW.steady);
-    let mut twice = tier("basic", 1);
-    twice.limits.extend(twice.limits.clone());
-    assert!(matches!(put(twice).await, Err(PutTierError::TooManyLimits(_))));
-    // A new store has three.
-    for number in 3..TIERS_MAX {
-        assert!(put(tier(&format!("t{number}"), 1)).await.unwrap());
-    }
-    assert!(matches!(put(tier("last", 1)).await, Err(PutTierError::TooManyTiers)));
-    assert!(!put(tier("basic", 5)).await.unwrap());
-}
-
-#[tokio::test]
 async fn a_broken_store_lets_nothing_change_in_memory() {
     let (store, gate) = open_new().await;
     let issued = issue(&gate).await;
@@ -246,70 +238,6 @@ async fn a_revocation_whose_answer_was_lost_can_be_repeated() {
     store.set_loses_answers(false);
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
-}
-
-#[tokio::test]
-async fn a_flush_that_failed_is_repeated_and_counts_once() {
-    let (store, gate) = open_new().await;
-    let issued = issue(&gate).await;
-    assert!(verify_issued(&gate, &issued).is_ok());
-    store.set_broken(true);
-    assert!(gate.flush(NOW.unix).await.is_err());
-    assert!(gate.flush(NOW.unix).await.is_err());
-    assert!(verify_issued(&gate, &issued).is_ok());
-    store.set_broken(false);
-    // The batch that was kept, then what was counted since.
-    assert_eq!(gate.flush(NOW.unix).await.unwrap(), Flushed { rows: 1, more: true });
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
-    assert_eq!(gate.flush(NOW.unix).await.unwrap(), Flushed { rows: 1, more: false });
-    assert_eq!(gate.flush(NOW.unix).await.unwrap(), Flushed { rows: 0, more: false });
-    assert_eq!(stored(&*store, issued.key_id).await, Counts { allowed: 2, ..Counts::default() });
-    let details = store.find_key(issued.key_id).await.unwrap().unwrap();
-    assert_eq!(details.last_used_at, Some(NOW.unix));
-}
-
-#[tokio::test]
-async fn a_flush_whose_answer_was_lost_counts_once() {
-    let (store, gate) = open_awkward().await;
-    let issued = issue(&gate).await;
-    assert!(verify_issued(&gate, &issued).is_ok());
-    store.set_loses_answers(true);
-    assert!(gate.flush(NOW.unix).await.is_err());
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
-    store.set_loses_answers(false);
-    flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
-}
-
-#[tokio::test]
-async fn a_flush_that_was_dropped_half_way_counts_once() {
-    let (store, gate) = open_awkward().await;
-    let issued = issue(&gate).await;
-    assert!(verify_issued(&gate, &issued).is_ok());
-    store.pause_next_answer(1);
-    tokio::select! {
-        biased;
-        _ = gate.flush(NOW.unix) => panic!("the store pauses"),
-        () = std::future::ready(()) => {}
-    }
-    flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
-}
-
-#[tokio::test]
-async fn more_usage_than_one_batch_takes_several() {
-    let (store, gate) = open_new().await;
-    for _ in 0..=BATCH_ROWS_MAX {
-        assert!(verify_issued(&gate, &issue(&gate).await).is_ok());
-    }
-    let flushed = gate.flush(NOW.unix).await.unwrap();
-    assert_eq!(flushed, Flushed { rows: BATCH_ROWS_MAX, more: true });
-    assert_eq!(gate.flush(NOW.unix).await.unwrap(), Flushed { rows: 1, more: false });
-    let mut allowed = 0;
-    for key in store.load_keys(None, u32::MAX).await.unwrap() {
-        allowed += stored(&*store, key.record.id).await.allowed;
-    }
-    assert_eq!(allowed, BATCH_ROWS_MAX as u64 + 1);
 }
 
 #[tokio::test]

@@ -104,6 +104,73 @@ fn a_request_that_overlaps_a_change_never_refills_the_bucket() {
 }
 
 #[test]
+fn a_meter_that_takes_over_goes_on_where_the_other_stood() {
+    let (limits, before) = (limits(100, 60, 100), Meter::default());
+    for _ in 0..40 {
+        assert!(take(&limits, &before, 5).is_ok());
+    }
+    let after = Meter::default();
+    after.take_over(&before, None);
+    assert_eq!(take(&limits, &after, 5).unwrap().remaining, 59);
+    assert_eq!(limits.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
+}
+
+#[test]
+fn a_closed_meter_gives_nothing_until_it_is_opened() {
+    let (limits, meter) = (limits(100, 60, 100), Meter::closed());
+    assert_eq!(limits.take(&meter, SteadyNanos(5)), Err(TakeError::Retired));
+    meter.open();
+    assert_eq!(take(&limits, &meter, 5).unwrap().remaining, 99);
+}
+
+#[test]
+fn other_limits_take_over_what_was_used_and_their_own_edition() {
+    let (day, before) = (limits(10, 86_400, 10), Meter::default());
+    while take(&day, &before, SECOND).is_ok() {}
+    let mut minute = limits(100, 60, 100);
+    for _ in 0..3 {
+        minute = limits(100, 60, 100).succeeding(&minute, SteadyNanos(SECOND));
+    }
+    let after = Meter::default();
+    after.take_over(&before, Some((&minute, SteadyNanos(2 * SECOND))));
+    let exceeded = take(&minute, &after, 2 * SECOND).unwrap_err();
+    assert_eq!(exceeded.retry_after, Duration::from_millis(600), "an empty bucket is the worst");
+    // Used under this edition, so that an older one does not count as an older reading of it.
+    let again = Meter::default();
+    again.take_over(&after, Some((&day, SteadyNanos(2 * SECOND))));
+    assert!(take(&day, &again, 2 * SECOND).is_ok(), "a minute fills no bucket of a day");
+}
+
+#[test]
+fn no_request_is_taken_from_two_meters() {
+    let limits = limits(1_000, 86_400, 1_000);
+    let meters: Vec<_> = (0..200).map(|_| Meter::closed()).collect();
+    meters[0].open();
+    let accepted = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut at = 0;
+                loop {
+                    match limits.take(&meters[at], SteadyNanos(7)) {
+                        Ok(_) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+                        // Behind the last one, nothing takes over.
+                        Err(TakeError::Retired) => at = (at + 1).min(meters.len() - 1),
+                        Err(TakeError::Exceeded(_)) => return,
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for pair in meters.windows(2) {
+                pair[1].take_over(&pair[0], None);
+            }
+        });
+    });
+    assert_eq!(accepted.into_inner(), 1_000);
+}
+
+#[test]
 fn limits_are_bounded() {
     let new = |name: &str, amount, per, burst| {
         let number = |number| NonZeroU32::new(number).unwrap();

@@ -15,7 +15,7 @@ use super::tables::{Row, Subject, Tables};
 use super::told;
 
 impl Tables {
-    pub(super) fn put_tier(&mut self, tier: TierRecord, audit: Audit) -> bool {
+    pub(super) fn put_tier(&mut self, tier: TierRecord, audit: &Audit) -> bool {
         let there = self.tiers.iter_mut().find(|there| there.name == tier.name);
         let before = there.as_ref().map(|there| there.limits.clone());
         if before.as_ref() == Some(&tier.limits) {
@@ -30,25 +30,25 @@ impl Tables {
             Some(there) => there.limits = tier.limits,
             None => self.tiers.push(tier),
         }
-        self.record(&audit, Verb::PutTier, &Subject::Tier(&name), &told);
+        self.record(audit, Verb::PutTier, &Subject::Tier(&name), &told);
         before.is_none()
     }
 
-    pub(super) fn delete_tier(&mut self, name: TierName, audit: Audit) -> TierDeleted {
-        let uses = self.uses_of(&name);
+    pub(super) fn delete_tier(&mut self, name: &TierName, audit: &Audit) -> TierDeleted {
+        let uses = self.uses_of(name);
         if 0 < uses {
             return TierDeleted::Used(uses);
         }
-        let Some(at) = self.tiers.iter().position(|tier| tier.name == name) else {
+        let Some(at) = self.tiers.iter().position(|tier| tier.name == *name) else {
             return TierDeleted::Unknown;
         };
         let tier = self.tiers.remove(at);
         let told = json!({ "before": told::limits(&tier.limits), "after": null });
-        self.record(&audit, Verb::DeleteTier, &Subject::Tier(&name), &told);
+        self.record(audit, Verb::DeleteTier, &Subject::Tier(name), &told);
         TierDeleted::Done
     }
 
-    pub(super) fn insert(&mut self, new: NewRecord, audit: Audit) -> Inserted {
+    pub(super) fn insert(&mut self, new: NewRecord, audit: &Audit) -> Inserted {
         let NewRecord { key, digest, hint } = new;
         if !self.has_tier(&key.tier) {
             return Inserted::UnknownTier;
@@ -74,7 +74,7 @@ impl Tables {
             secret: SecretCopy { digest, hint, created_at: audit.at },
             former: Vec::new(),
         };
-        self.add(id, copy, &audit, Verb::Issue);
+        self.add(id, copy, audit, Verb::Issue);
         Inserted::Done(id)
     }
 
@@ -94,7 +94,7 @@ impl Tables {
         id: KeyId,
         change: KeyChange,
         expected: Option<Version>,
-        audit: Audit,
+        audit: &Audit,
     ) -> Changed {
         let verb = change.verb();
         let Some(Row { version, copy: before }) = self.keys.get(&id).cloned() else {
@@ -104,7 +104,7 @@ impl Tables {
             return Changed::Refused(ChangeRefusal::Stale { version });
         }
         let mut row = Row { version, copy: before.clone() };
-        if let Err(refusal) = self.changed(&mut row.copy, change, &audit) {
+        if let Err(refusal) = self.changed(&mut row.copy, change, audit) {
             return Changed::Refused(refusal);
         }
         if row.copy != before {
@@ -112,7 +112,7 @@ impl Tables {
             self.digests.insert(*row.copy.secret.digest.as_bytes(), id);
             let told = told::difference(&before, &row.copy);
             self.keys.insert(id, row.clone());
-            self.record(&audit, verb, &Subject::Key(id), &told);
+            self.record(audit, verb, &Subject::Key(id), &told);
         }
         Changed::Done(Box::new(self.stored(id, &row)))
     }
@@ -172,7 +172,7 @@ impl Tables {
         &mut self,
         owner: &Owner,
         suspended: bool,
-        audit: Audit,
+        audit: &Audit,
     ) -> Vec<StoredKey> {
         let before = self.suspended_owners.contains_key(owner);
         if before != suspended {
@@ -182,7 +182,7 @@ impl Tables {
             }
             let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
             let told = json!({ "before": state(before), "after": state(suspended) });
-            self.record(&audit, verb, &Subject::Owner(owner), &told);
+            self.record(audit, verb, &Subject::Owner(owner), &told);
         }
         let theirs = self.keys.iter().filter(|(_, row)| {
             let revoked = matches!(row.copy.state, KeyState::Revoked { .. });

@@ -1,0 +1,45 @@
+//! A consistent copy of everything, while changes go on.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::fault::Fault;
+use crate::lock::owner_only;
+
+/// Writes a copy into a new file, readable by its owner only. Refuses a path where there is
+/// something.
+pub(crate) fn write(connection: &Connection, path: &Path) -> Result<(), Fault> {
+    owner_only().create_new(true).open(path)?;
+    let copied = copy(connection, path).and_then(|()| Ok(sync_directory(path)?));
+    if copied.is_err() {
+        // Half a copy is none; that it cannot be removed either is not the news.
+        drop(fs::remove_file(path));
+    }
+    copied
+}
+
+/// Copies page by page in one step, as of one instant. That holds up no writer: in WAL mode, one
+/// who reads and one who writes do not wait for each other.
+fn copy(connection: &Connection, path: &Path) -> Result<(), Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut target = Connection::open_with_flags(path, flags)?;
+    let backup = Backup::new(connection, &mut target)?;
+    match backup.step(-1)? {
+        StepResult::Done => {}
+        // Somebody else holds the new file, or there is a kind of end that is not known.
+        other => return Err(Fault::Refused(format!("the copy ended with {other:?}").into())),
+    }
+    drop(backup);
+    target.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// Makes the file's name survive power loss; SQLite did so for what is in it.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

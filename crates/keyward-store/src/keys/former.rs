@@ -1,0 +1,97 @@
+//! Secrets that were replaced.
+
+use keyward::details::{FormerSecret, StoredKey};
+use keyward::digest::Digest;
+use keyward::transfer::{COPY_SECRETS_MAX, SecretCopy};
+use keyward::{KeyId, UnixMillis};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use crate::fault::Fault;
+
+/// Adds a secret behind those that a key had before.
+pub(crate) fn add(
+    connection: &Connection,
+    id: KeyId,
+    secret: &SecretCopy,
+    ends_at: UnixMillis,
+) -> Result<(), Fault> {
+    // Both served by the primary key.
+    const ADD: &str = "INSERT INTO former_secrets \
+                       (key_id, number, digest, hint, created_at_ms, ends_at_ms) \
+                       SELECT ?1, ifnull(max(number), 0) + 1, ?2, ?3, ?4, ?5 \
+                       FROM former_secrets WHERE key_id = ?1";
+    let row = (id.get(), secret.digest.as_bytes(), &secret.hint, secret.created_at.0, ends_at.0);
+    connection.prepare_cached(ADD)?.execute(row)?;
+    Ok(())
+}
+
+/// Ends the grace of all former secrets of a key, unless it ended before.
+pub(crate) fn end(connection: &Connection, id: KeyId, at: UnixMillis) -> Result<(), Fault> {
+    // Served by the primary key.
+    const END: &str = "UPDATE former_secrets SET ends_at_ms = ?2 \
+                       WHERE key_id = ?1 AND ?2 < ends_at_ms";
+    connection.prepare_cached(END)?.execute((id.get(), at.0))?;
+    Ok(())
+}
+
+/// The former secrets of a key, oldest first.
+pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<FormerSecret>, Fault> {
+    // Served by the primary key.
+    const OF_KEY: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets \
+                          WHERE key_id = ?1 ORDER BY number";
+    let mut of_key = connection.prepare_cached(OF_KEY)?;
+    of_key.query_and_then([id.get()], |row| Ok(secret(row)?.1))?.collect()
+}
+
+/// Gives keys, which are in the order of their ids, the secrets that they had before.
+pub(crate) fn join(connection: &Connection, keys: &mut [StoredKey]) -> Result<(), Fault> {
+    // Served by the primary key; both sides are in the order of ids.
+    const JOIN: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets \
+                        WHERE key_id BETWEEN ?1 AND ?2 ORDER BY key_id, number";
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(()) };
+    let ids = (first.record.id.get(), last.record.id.get());
+    let mut join = connection.prepare_cached(JOIN)?;
+    let mut keys = keys.iter_mut().peekable();
+    for row in join.query_and_then(ids, secret)? {
+        let (id, secret) = row?;
+        while keys.next_if(|key| key.record.id.get() < id).is_some() {}
+        if let Some(key) = keys.peek_mut().filter(|key| key.record.id.get() == id) {
+            key.former.push(secret);
+        }
+    }
+    Ok(())
+}
+
+/// The newest former secrets of a key as they are carried along, oldest first.
+pub(crate) fn copies(
+    connection: &Connection,
+    id: KeyId,
+) -> Result<Vec<(SecretCopy, UnixMillis)>, Fault> {
+    // Served by the primary key.
+    const COPIES: &str = "SELECT digest, hint, created_at_ms, ends_at_ms FROM former_secrets \
+                          WHERE key_id = ?1 ORDER BY number DESC LIMIT ?2";
+    // The present one is carried along too.
+    let max = COPY_SECRETS_MAX.saturating_sub(1);
+    let mut copies = connection.prepare_cached(COPIES)?;
+    let copy = |row: &Row<'_>| {
+        let digest = Digest::from_stored(row.get(0)?);
+        let copy = SecretCopy { digest, hint: row.get(1)?, created_at: UnixMillis(row.get(2)?) };
+        Ok((copy, UnixMillis(row.get(3)?)))
+    };
+    let newest_first: Result<Vec<_>, Fault> =
+        copies.query_and_then((id.get(), max), copy)?.collect();
+    newest_first.map(|copies| copies.into_iter().rev().collect())
+}
+
+/// The key that had a secret with this digest.
+pub(crate) fn holder(connection: &Connection, digest: &Digest) -> Result<Option<u64>, Fault> {
+    // Served by the index of the unique digest.
+    const HOLDER: &str = "SELECT key_id FROM former_secrets WHERE digest = ?1";
+    let mut holder = connection.prepare_cached(HOLDER)?;
+    Ok(holder.query_row([digest.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+fn secret(row: &Row<'_>) -> Result<(u64, FormerSecret), Fault> {
+    let digest = Digest::from_stored(row.get(1)?);
+    Ok((row.get(0)?, FormerSecret { digest, ends_at: UnixMillis(row.get(2)?) }))
+}

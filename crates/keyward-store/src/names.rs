@@ -1,0 +1,47 @@
+//! Names as they are searched for: folded, so that letters of either case are the same.
+
+/// A text in which letters of either case are the same. Each character is folded by itself, so
+/// that a part of a text folds into a part of what the text folds into.
+pub(crate) fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A folded name as `key_names` takes it: its tokenizer would stop at a NUL.
+pub(crate) fn indexed(folded: &str) -> String {
+    folded.replace('\0', "\u{fffd}")
+}
+
+/// What to ask `key_names` for: all threes of characters of a part that is folded. Every name with
+/// the part has them all, and some others do too. `None` if the part is too short to have one.
+pub(crate) fn threes(folded: &str) -> Option<String> {
+    let characters: Vec<char> = indexed(folded).chars().collect();
+    let mut threes: Vec<String> = characters
+        .windows(3)
+        .map(|three| format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\"")))
+        .collect();
+    threes.sort_unstable();
+    threes.dedup();
+    (!threes.is_empty()).then(|| threes.join(" AND "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_names_fold_into_parts_of_folded_names() {
+        let check = |name: &str, part: &str| assert!(fold(name).contains(&fold(part)), "{part}");
+        check("Weather-Bot", "HER-b");
+        check("ÜBERSICHT", "übers");
+        check("ΟΔΥΣΣΕΥΣ ΟΔΟΣ", "σσευσ ο");
+        check("İstanbul", "ISTAN".to_lowercase().get(1..).unwrap());
+    }
+
+    #[test]
+    fn what_is_asked_for_is_every_three_once() {
+        assert_eq!(threes("abcd").unwrap(), r#""abc" AND "bcd""#);
+        assert_eq!(threes("aaaaa").unwrap(), r#""aaa""#);
+        assert_eq!(threes("a\"b").unwrap(), r#""a""b""#);
+        assert_eq!(threes("ab"), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Owners: all keys of one stop and go on together.
+
+use super::*;
+
+fn owner() -> Owner {
+    "org_1".parse().unwrap()
+}
+
+async fn issue_theirs(gate: &Gate) -> Issued {
+    let new = NewKey { owner: Some(owner()), ..new_key("basic") };
+    gate.issue(new, audit()).await.unwrap()
+}
+
+async fn set_suspended(gate: &Gate, suspended: bool) -> usize {
+    gate.set_owner_suspended(owner(), suspended, audit(), NOW.steady).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_key_of_a_suspended_owner_is_refused_at_once_and_no_other() {
+    let (store, gate) = open_new().await;
+    let (first, second) = (issue_theirs(&gate).await, issue_theirs(&gate).await);
+    let other = issue(&gate).await;
+    assert_eq!(set_suspended(&gate, true).await, 2);
+    for gate in [&gate, &open(&store).await] {
+        for theirs in [&first, &second] {
+            assert_eq!(verify_issued(gate, theirs).unwrap_err(), Denied::Suspended);
+        }
+        assert!(verify_issued(gate, &other).is_ok());
+    }
+    assert_eq!(set_suspended(&gate, false).await, 2);
+    assert!(verify_issued(&gate, &first).is_ok() && verify_issued(&gate, &second).is_ok());
+}
+
+#[tokio::test]
+async fn resuming_restores_those_that_were_not_suspended_themselves() {
+    let (store, gate) = open_new().await;
+    let (free, before, during) =
+        (issue_theirs(&gate).await, issue_theirs(&gate).await, issue_theirs(&gate).await);
+    let (resumed, revoked) = (issue_theirs(&gate).await, issue_theirs(&gate).await);
+    change(&gate, before.key_id, KeyChange::Suspend).await;
+    change(&gate, resumed.key_id, KeyChange::Suspend).await;
+    set_suspended(&gate, true).await;
+    change(&gate, during.key_id, KeyChange::Suspend).await;
+    change(&gate, resumed.key_id, KeyChange::Resume).await;
+    assert_eq!(verify_issued(&gate, &resumed).unwrap_err(), Denied::Suspended);
+    gate.revoke(revoked.key_id, None, audit()).await.unwrap();
+    set_suspended(&gate, false).await;
+    for gate in [&gate, &open(&store).await] {
+        let denied = |issued| verify_issued(gate, issued).err();
+        assert_eq!((denied(&free), denied(&resumed)), (None, None));
+        assert_eq!(denied(&before), Some(Denied::Suspended));
+        assert_eq!(denied(&during), Some(Denied::Suspended));
+        assert_eq!(denied(&revoked), Some(Denied::Revoked));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_issued_to_a_suspended_owner() {
+    let (store, gate) = open_new().await;
+    assert_eq!(set_suspended(&gate, true).await, 0);
+    let new = NewKey { owner: Some(owner()), ..new_key("basic") };
+    let refused = gate.issue(new, audit()).await;
+    assert!(matches!(refused, Err(IssueError::OwnerSuspended)));
+    assert_eq!(gate.index().len(), 0);
+    assert_eq!(verbs(&*store).await, ["suspend-owner"]);
+}
+
+#[tokio::test]
+async fn a_key_that_changes_hands_is_judged_by_its_new_owner() {
+    let (_, gate) = open_new().await;
+    set_suspended(&gate, true).await;
+    let issued = issue(&gate).await;
+    let to = |owner| KeyEdit { owner: Some(owner), ..KeyEdit::default() };
+    edit(&gate, issued.key_id, to(Some(owner()))).await;
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);
+    edit(&gate, issued.key_id, to(None)).await;
+    assert!(verify_issued(&gate, &issued).is_ok());
+}
+
+/// The store has the key and answers late; the suspension comes meanwhile.
+#[tokio::test]
+async fn a_key_issued_while_its_owner_is_suspended_ends_suspended() {
+    for suspends_first in [false, true] {
+        let (store, gate) = open_awkward().await;
+        store.pause_next_answer(3);
+        let suspend = set_suspended(&gate, true);
+        let new = NewKey { owner: Some(owner()), ..new_key("basic") };
+        let issuing = gate.issue(new, audit());
+        if suspends_first {
+            let (_, issued) = tokio::join!(suspend, issuing);
+            assert!(matches!(issued, Err(IssueError::OwnerSuspended)));
+        } else {
+            let (issued, suspended) = tokio::join!(issuing, suspend);
+            assert_eq!(suspended, 1);
+            assert_eq!(verify_issued(&gate, &issued.unwrap()).unwrap_err(), Denied::Suspended);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_whose_answer_was_lost_can_be_repeated() {
+    let (store, gate) = open_awkward().await;
+    let issued = issue_theirs(&gate).await;
+    store.set_loses_answers(true);
+    assert!(gate.set_owner_suspended(owner(), true, audit(), NOW.steady).await.is_err());
+    store.set_loses_answers(false);
+    assert_eq!(set_suspended(&gate, true).await, 1);
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);
+    assert_eq!(verbs(&*store).await, ["issue", "suspend-owner"]);
+}

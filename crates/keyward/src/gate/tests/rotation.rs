@@ -1,0 +1,273 @@
+//! Rotation: another secret for the same key, and the grace of the one before.
+
+use super::*;
+use crate::change::ChangeRefusal;
+use crate::issue::Rotated;
+
+async fn rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Rotated {
+    try_rotate(gate, id, grace, at).await.unwrap()
+}
+
+async fn try_rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Result<Rotated, ChangeError> {
+    let audit = Audit::program(UnixMillis(at));
+    gate.rotate(id, Duration::from_millis(grace), None, audit, NOW.steady).await
+}
+
+#[tokio::test]
+async fn the_old_and_the_new_secret_are_the_same_key() {
+    let (store, gate) = open_new().await;
+    let mut new = new_key("pro");
+    new.scopes = crate::record::Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap();
+    new.owner = Some("org_1".parse().unwrap());
+    let issued = gate.issue(new, audit()).await.unwrap();
+    let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
+    assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
+    assert_eq!(rotated.version.get(), 2);
+    for secret in [&issued.secret, &rotated.secret] {
+        let asked = Asked { scope: Some("articles:read"), ..Asked::of(secret.expose()) };
+        let caller = gate.verify(&asked, NOW).unwrap();
+        assert_eq!((caller.key_id(), caller.name()), (issued.key_id, "Reader"));
+        assert_eq!((caller.tier(), caller.owner()), ("pro", Some("org_1")));
+    }
+    flush_all(&gate).await;
+    assert_eq!(stored(&*store, issued.key_id).await.allowed, 2);
+    check_agreement_later(gate, issued.key_id);
+}
+
+/// Outside of a runtime, which the check starts its own of.
+fn check_agreement_later(gate: Gate, id: KeyId) {
+    thread::spawn(move || check_agreement(&gate, id)).join().unwrap();
+}
+
+#[tokio::test]
+async fn both_secrets_share_one_limit() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let allowed =
+        |secret, tries| (0..tries).filter(|_| verdict_at(&gate, secret, 5_000).is_ok()).count();
+    assert_eq!(allowed(&issued.secret, 30), 30);
+    let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
+    assert_eq!(allowed(&rotated.secret, 30), 30);
+    assert_eq!(allowed(&issued.secret, 30), 30);
+    assert_eq!(allowed(&rotated.secret, 30) + allowed(&issued.secret, 30), 10);
+}
+
+#[tokio::test]
+async fn the_limit_is_kept_exactly_while_secrets_change_under_load() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let (allowed, stop) = (AtomicU32::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    match verdict_at(&gate, &issued.secret, 5_000) {
+                        Ok(_) => drop(allowed.fetch_add(1, Ordering::Relaxed)),
+                        Err(denied) => assert!(denied.retry_after().is_some(), "{denied}"),
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            // The first secret stays in grace: only its own rotation gives it one.
+            let first = on_this_thread(rotate(&gate, issued.key_id, 1_000, 5_000));
+            while verdict_at(&gate, &first.secret, 5_000).is_ok() {
+                allowed.fetch_add(1, Ordering::Relaxed);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    });
+    assert_eq!(allowed.into_inner(), 100);
+}
+
+/// A rotation that is under way must not show as a key that is not there.
+#[tokio::test]
+async fn no_request_is_lost_while_secrets_change() {
+    let (_, gate) = open_new().await;
+    gate.put_tier(tier("basic", 1_000_000_000), audit(), NOW.steady).await.unwrap();
+    for _ in 0..300 {
+        let issued = issue(&gate).await;
+        let together = Barrier::new(2);
+        thread::scope(|scope| {
+            let rotating = scope.spawn(|| {
+                together.wait();
+                on_this_thread(rotate(&gate, issued.key_id, 1_000, 5_000))
+            });
+            together.wait();
+            while !rotating.is_finished() {
+                assert!(verdict_at(&gate, &issued.secret, 5_000).is_ok());
+            }
+            assert!(verdict_at(&gate, &rotating.join().unwrap().secret, 5_000).is_ok());
+        });
+    }
+}
+
+#[tokio::test]
+async fn grace_ends_to_the_millisecond() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
+    assert!(verdict_at(&gate, &issued.secret, 5_999).is_ok());
+    assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &rotated.secret, 6_000).is_ok());
+}
+
+#[tokio::test]
+async fn without_grace_the_old_secret_ends_at_once() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let rotated = rotate(&gate, issued.key_id, 0, 5_000).await;
+    assert_eq!(rotated.grace_until, None);
+    assert_eq!(verdict_at(&gate, &issued.secret, 5_000).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &rotated.secret, 5_000).is_ok());
+}
+
+/// Elsewhere, a rotation has turned keys for a while into keys for ever.
+#[tokio::test]
+async fn a_rotation_neither_extends_a_key_nor_outlives_it() {
+    let (_, gate) = open_new().await;
+    let mut new = new_key("basic");
+    new.expires_at = Some(UnixMillis(6_000));
+    let issued = gate.issue(new, audit()).await.unwrap();
+    let rotated = rotate(&gate, issued.key_id, 60_000, 5_000).await;
+    assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
+    assert_eq!(rotated.record.expires_at, Some(UnixMillis(6_000)));
+    assert_eq!(details(&gate, issued.key_id).await.record.expires_at, Some(UnixMillis(6_000)));
+    for secret in [&issued.secret, &rotated.secret] {
+        assert!(verdict_at(&gate, secret, 5_999).is_ok());
+        assert_eq!(verdict_at(&gate, secret, 6_000).unwrap_err(), Denied::Expired);
+    }
+    // A key that lives longer now gives no more time to a secret that was replaced.
+    let longer = KeyEdit { expires_at: Some(None), ..KeyEdit::default() };
+    edit(&gate, issued.key_id, longer).await;
+    assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &rotated.secret, 6_000).is_ok());
+}
+
+#[tokio::test]
+async fn a_second_rotation_ends_the_first_grace_at_once() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let second = rotate(&gate, issued.key_id, 60_000, 5_000).await;
+    let third = rotate(&gate, issued.key_id, 60_000, 6_000).await;
+    assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &second.secret, 65_999).is_ok());
+    assert_eq!(verdict_at(&gate, &second.secret, 66_000).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &third.secret, 66_000).is_ok());
+}
+
+#[tokio::test]
+async fn of_a_chain_of_secrets_the_last_two_work() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let mut secrets = vec![issued.secret];
+    for at in [5_000, 5_001, 5_002] {
+        secrets.push(rotate(&gate, issued.key_id, 1_000, at).await.secret);
+    }
+    for gate in [&gate, &open(&store).await] {
+        let works = secrets.iter().map(|secret| verdict_at(gate, secret, 6_001).is_ok());
+        assert_eq!(works.collect::<Vec<_>>(), [false, false, true, true]);
+        assert_eq!(gate.index().len(), 1);
+    }
+    assert_eq!(details(&gate, issued.key_id).await.version.get(), 4);
+}
+
+#[tokio::test]
+async fn what_is_revoked_or_expired_gets_no_other_secret() {
+    let (store, gate) = open_new().await;
+    let mut new = new_key("basic");
+    new.expires_at = Some(UnixMillis(6_000));
+    let expiring = gate.issue(new, audit()).await.unwrap();
+    assert!(rotate(&gate, expiring.key_id, 0, 5_999).await.grace_until.is_none());
+    let refusal = |result: Result<Rotated, ChangeError>| match result {
+        Err(ChangeError::Refused(refusal)) => refusal,
+        other => panic!("a refusal, not {other:?}"),
+    };
+    let late = try_rotate(&gate, expiring.key_id, 0, 6_000).await;
+    assert_eq!(refusal(late), ChangeRefusal::Expired);
+    let revoked = issue(&gate).await;
+    gate.revoke(revoked.key_id, None, audit()).await.unwrap();
+    let late = try_rotate(&gate, revoked.key_id, 0, 5_000).await;
+    assert_eq!(refusal(late), ChangeRefusal::Revoked);
+    assert_eq!(verify_issued(&gate, &revoked).unwrap_err(), Denied::Revoked);
+    let nobody = try_rotate(&gate, KeyId::new(99).unwrap(), 0, 5_000).await;
+    assert_eq!(refusal(nobody), ChangeRefusal::UnknownKey);
+    assert_eq!(verbs(&*store).await, ["issue", "rotate", "issue", "revoke"]);
+}
+
+#[tokio::test]
+async fn the_prefix_stays() {
+    let (_, gate) = open_new().await;
+    let mut new = new_key("basic");
+    new.prefix = Some("acme_live".parse().unwrap());
+    let issued = gate.issue(new, audit()).await.unwrap();
+    assert!(issued.secret.expose().starts_with("acme_live_"));
+    let rotated = rotate(&gate, issued.key_id, 0, 5_000).await;
+    assert!(rotated.secret.expose().starts_with("acme_live_"));
+    assert_eq!(details(&gate, issued.key_id).await.hint, rotated.hint);
+}
+
+#[tokio::test]
+async fn revoking_ends_every_secret() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let second = rotate(&gate, issued.key_id, 60_000, 5_000).await;
+    let third = rotate(&gate, issued.key_id, 60_000, 5_000).await;
+    gate.revoke(issued.key_id, None, audit()).await.unwrap();
+    for gate in [&gate, &open(&store).await] {
+        for secret in [&issued.secret, &second.secret, &third.secret] {
+            assert_eq!(verdict_at(gate, secret, 5_000).unwrap_err(), Denied::Revoked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_key_stays_suspended_with_another_secret() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    change(&gate, issued.key_id, KeyChange::Suspend).await;
+    let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
+    for secret in [&issued.secret, &rotated.secret] {
+        assert_eq!(verdict_at(&gate, secret, 5_000).unwrap_err(), Denied::Suspended);
+    }
+    change(&gate, issued.key_id, KeyChange::Resume).await;
+    for secret in [&issued.secret, &rotated.secret] {
+        assert!(verdict_at(&gate, secret, 5_000).is_ok());
+    }
+}
+
+/// The store gave the key another secret, and memory never heard of it.
+#[tokio::test]
+async fn a_change_behind_a_rotation_whose_answer_was_lost_reaches_the_secret_in_use() {
+    for revokes in [true, false] {
+        let (store, gate) = open_awkward().await;
+        let issued = issue(&gate).await;
+        store.set_loses_answers(true);
+        assert!(try_rotate(&gate, issued.key_id, 1_000, 5_000).await.is_err());
+        assert!(try_rotate(&gate, issued.key_id, 1_000, 5_000).await.is_err());
+        store.set_loses_answers(false);
+        assert!(verify_issued(&gate, &issued).is_ok());
+        if revokes {
+            assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
+            assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
+        } else {
+            let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
+            assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Replaced);
+            let standing = verdict_at(&gate, &rotated.secret, 5_000).unwrap();
+            assert_eq!(standing.standing().unwrap().remaining, 98, "the limit went along");
+        }
+        assert_eq!(gate.index().len(), 1);
+        check_agreement_later(gate, issued.key_id);
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_that_overtakes_the_issuing_wins() {
+    let (store, gate) = open_awkward().await;
+    store.pause_next_answer(1);
+    let rotating = try_rotate(&gate, KeyId::new(1).unwrap(), 0, 5_000);
+    let (issued, rotated) = tokio::join!(gate.issue(new_key("basic"), audit()), rotating);
+    assert_eq!(verify_issued(&gate, &issued.unwrap()).unwrap_err(), Denied::Replaced);
+    assert!(verdict_at(&gate, &rotated.unwrap().secret, 5_000).is_ok());
+    assert_eq!(gate.index().len(), 1);
+}

@@ -1,0 +1,70 @@
+//! Suspending and resuming a key, and what expiry leaves behind.
+
+use super::*;
+use crate::change::ChangeRefusal;
+
+#[tokio::test]
+async fn a_suspended_key_is_refused_at_once_and_works_again_when_resumed() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    for _ in 0..2 {
+        assert_eq!(change(&gate, issued.key_id, KeyChange::Suspend).await.version.get(), 2);
+        assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);
+        assert_eq!(verify_issued(&open(&store).await, &issued).unwrap_err(), Denied::Suspended);
+    }
+    for _ in 0..2 {
+        assert_eq!(change(&gate, issued.key_id, KeyChange::Resume).await.version.get(), 3);
+        assert!(verify_issued(&gate, &issued).is_ok());
+    }
+    assert_eq!(verbs(&*store).await, ["issue", "suspend", "resume"]);
+}
+
+#[tokio::test]
+async fn suspending_costs_nothing_of_the_limit() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    assert!(verify_issued(&gate, &issued).is_ok());
+    change(&gate, issued.key_id, KeyChange::Suspend).await;
+    for _ in 0..10 {
+        assert!(verify_issued(&gate, &issued).is_err());
+    }
+    change(&gate, issued.key_id, KeyChange::Resume).await;
+    assert_eq!(verify_issued(&gate, &issued).unwrap().standing().unwrap().remaining, 98);
+}
+
+#[tokio::test]
+async fn nothing_brings_a_revoked_key_back() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    change(&gate, issued.key_id, KeyChange::Suspend).await;
+    assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
+    for attempt in [KeyChange::Suspend, KeyChange::Resume] {
+        let result = gate.change(issued.key_id, attempt, None, audit(), NOW.steady).await;
+        assert!(matches!(result, Err(ChangeError::Refused(ChangeRefusal::Revoked))));
+        assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
+    }
+    assert_eq!(verbs(&*store).await, ["issue", "suspend", "revoke"]);
+}
+
+/// Elsewhere, what expires is deleted, and nobody can tell it from what never was.
+#[tokio::test]
+async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
+    let (store, gate) = open_new().await;
+    let mut new = new_key("basic");
+    new.expires_at = Some(UnixMillis(6_000));
+    let issued = gate.issue(new, audit()).await.unwrap();
+    assert!(verdict_at(&gate, &issued.secret, 5_999).is_ok());
+    assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), Denied::Expired);
+    flush_all(&gate).await;
+    let counts = Counts { allowed: 1, expired: 1, ..Counts::default() };
+    assert_eq!(stored(&*store, issued.key_id).await, counts);
+    let found = details(&gate, issued.key_id).await;
+    assert_eq!(found.record.stage(UnixMillis(6_000)), Stage::Expired);
+    let again = open(&store).await;
+    assert_eq!(verdict_at(&again, &issued.secret, 6_000).unwrap_err(), Denied::Expired);
+    let more = KeyEdit { expires_at: Some(Some(UnixMillis(7_000))), ..KeyEdit::default() };
+    edit(&gate, issued.key_id, more).await;
+    assert!(verdict_at(&gate, &issued.secret, 6_999).is_ok());
+    assert_eq!(verdict_at(&gate, &issued.secret, 7_000).unwrap_err(), Denied::Expired);
+    assert_eq!(verbs(&*store).await, ["issue", "edit"]);
+}
