@@ -12,7 +12,7 @@ use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward_axum::{Refusal, credentials};
 
-use crate::admin::X_ADMIN_KEY;
+use crate::access::X_ADMIN_KEY;
 use crate::heads::AmbiguousLength;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

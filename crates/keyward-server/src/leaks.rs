@@ -10,8 +10,6 @@ pub(crate) mod report;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::post;
 use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::details::Reason;
@@ -20,7 +18,7 @@ use keyward::store::StoreError;
 use keyward_axum::Guard;
 use tokio::task::JoinSet;
 
-use crate::app::App;
+use crate::routes::{Access, Routes};
 use crate::settings::Settings;
 
 use self::github::{PublicKeys, report_github_leaks};
@@ -50,14 +48,21 @@ impl Leaks {
         }))
     }
 
-    /// The routes that are on. The others are as unknown as any.
-    pub(crate) fn routes(&self) -> Router<App> {
-        let mut routes = Router::new();
+    /// Takes reports of everyone.
+    #[cfg(test)]
+    pub(crate) fn all() -> Self {
+        let url = "http://127.0.0.1:1/".parse().unwrap();
+        let reports = Some(Reports::new(std::num::NonZeroU32::MIN));
+        Self(Arc::new(Inner { reports, github: Some(PublicKeys::at(&url)) }))
+    }
+
+    /// Adds the routes that are on. The others are as unknown as any.
+    pub(crate) fn add_routes(&self, mut routes: Routes) -> Routes {
         if self.0.reports.is_some() {
-            routes = routes.route("/leaks", post(report_leaks));
+            routes = routes.post("/leaks", Access::Open, report_leaks);
         }
         if self.0.github.is_some() {
-            routes = routes.route("/leaks/github", post(report_github_leaks));
+            routes = routes.post("/leaks/github", Access::Open, report_github_leaks);
         }
         routes
     }

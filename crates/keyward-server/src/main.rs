@@ -1,5 +1,6 @@
 //! The program `keyward`.
 
+mod access;
 mod admin;
 mod app;
 mod body;
@@ -11,6 +12,7 @@ mod leaks;
 mod listen;
 mod openapi;
 mod role;
+mod routes;
 mod scan;
 mod serve;
 mod settings;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use self::complete::complete;
-pub(crate) use self::pages::routes;
+pub(crate) use self::pages::add_routes;
 
 /// Every handler, one line each.
 #[derive(OpenApi)]

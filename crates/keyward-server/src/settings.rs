@@ -31,7 +31,9 @@ pub(crate) use admin_key::AdminKey;
 pub(crate) use environment::Environment;
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
-pub(crate) use people::{IssuerUrl, People, RoleNames};
+#[cfg(test)]
+pub(crate) use people::RoleNames;
+pub(crate) use people::{IssuerUrl, People, secure_url};
 pub(crate) use table::SERVER_VARIABLE;
 
 use given::Given;

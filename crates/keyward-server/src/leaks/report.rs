@@ -26,7 +26,6 @@ use utoipa::ToSchema;
 use super::reason::reason;
 use super::{Leak, Leaks, revoke_leaked};
 use crate::admin::broken;
-use crate::admin::query::known_only;
 use crate::body::read_whole;
 use crate::edge::RequestId;
 
@@ -115,7 +114,7 @@ pub(crate) async fn report_leaks(
 
 /// How many reports there were, and what can be a key at all.
 fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal> {
-    let faults = known_only(&Query::parse(query), &[]);
+    let faults = Query::parse(query).unknown(&[]);
     if !faults.is_empty() {
         return Err(Refusal::unprocessable(faults));
     }

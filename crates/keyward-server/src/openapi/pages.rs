@@ -5,18 +5,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path};
+use axum::handler::Handler as _;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use keyward_axum::Refusal;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::routes::{Access, Routes};
 
 /// Only what this server serves runs, looks or is asked; `data:` is small icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -25,14 +24,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 
-/// The document and its pages, open to anyone.
-pub(crate) fn routes() -> Router<App> {
+/// The document and its pages, open to anyone who reaches the control plane.
+pub(crate) fn add_routes(routes: Routes) -> Routes {
     let document = Document(super::document().to_string().into());
-    Router::new()
-        .route("/openapi.json", get(show_openapi))
-        .route("/docs", get(show_docs))
-        .route("/docs/{file}", get(show_docs_file))
-        .route_layer(Extension(document))
+    routes
+        .get("/openapi.json", Access::Open, show_openapi.layer(Extension(document)))
+        .get("/docs", Access::Open, show_docs)
+        .get("/docs/{file}", Access::Open, show_docs_file)
 }
 
 /// The document as text, made once.
