@@ -6,8 +6,10 @@ pub(crate) mod backup;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod keys;
+mod limits;
+mod members;
 pub(crate) mod owners;
-pub(crate) mod query;
+mod query;
 pub(crate) mod tiers;
 
 use std::error::Error as _;
@@ -27,7 +29,6 @@ use crate::edge::RequestId;
 use crate::role::Role;
 use crate::routes::{Access, Routes};
 
-
 pub(crate) use self::backup::Backups;
 
 /// Most bytes of a body on an admin route, imports aside.
@@ -39,17 +40,24 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
     let admin = Access::Admin(Role::Admin);
     let import_articles = import_articles.layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
     routes
-        .get("/admin/api-keys", viewer, keys::list_keys)
-        .post("/admin/api-keys", issuer, keys::issue_key)
-        .get("/admin/api-keys/{key_id}", viewer, keys::find_key)
-        .delete("/admin/api-keys/{key_id}", issuer, keys::revoke_key)
-        .get("/admin/api-keys/{key_id}/usage", viewer, keys::show_usage)
-        .get("/admin/tiers", viewer, tiers::list_tiers)
-        .put("/admin/tiers/{name}", admin, tiers::put_tier)
-        .delete("/admin/tiers/{name}", admin, tiers::delete_tier)
+        .get("/admin/api-keys", viewer, keys::list::list_keys)
+        .post("/admin/api-keys", issuer, keys::issue::issue_key)
+        .post("/admin/api-keys/identify", viewer, keys::identify::identify_keys)
+        .get("/admin/api-keys/{key_id}", viewer, keys::show::find_key)
+        .patch("/admin/api-keys/{key_id}", issuer, keys::edit::edit_key)
+        .delete("/admin/api-keys/{key_id}", issuer, keys::life::revoke_key)
+        .post("/admin/api-keys/{key_id}/suspend", issuer, keys::life::suspend_key)
+        .post("/admin/api-keys/{key_id}/resume", issuer, keys::life::resume_key)
+        .post("/admin/api-keys/{key_id}/rotate", issuer, keys::rotate::rotate_key)
+        .get("/admin/api-keys/{key_id}/usage", viewer, keys::usage::show_usage)
+        .get("/admin/usage", viewer, keys::usage::show_top)
+        .get("/admin/prefixes", viewer, keys::show::list_prefixes)
         .get("/admin/owners/{owner}", viewer, owners::show_owner)
         .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
         .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
+        .get("/admin/tiers", viewer, tiers::list_tiers)
+        .put("/admin/tiers/{name}", admin, tiers::put_tier)
+        .delete("/admin/tiers/{name}", admin, tiers::delete_tier)
         .get("/admin/audit", viewer, audit::list_audit)
         .post("/admin/import", admin, import::import_keys)
         .get("/admin/export", admin, export::export_keys)

@@ -14,6 +14,7 @@ use crate::admin::{self, Backups};
 use crate::edge::{self, Edge};
 use crate::leaks::Leaks;
 use crate::openapi;
+use crate::own_key;
 use crate::routes::{Access, Routers, Routes};
 
 /// What handlers share. A clone shares everything.
@@ -31,7 +32,8 @@ pub(crate) fn routes(leaks: &Leaks) -> Routes {
     let routes = Routes::default()
         .get("/healthz", Access::Open, show_health)
         .get("/readyz", Access::Open, show_readiness)
-        .get("/articles", Access::Key, list_articles);
+        .get("/articles", Access::Key, list_articles)
+        .get("/key", Access::Key, own_key::show_own_key);
     leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
 }
 

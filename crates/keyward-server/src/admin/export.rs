@@ -15,7 +15,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::broken;
-use super::tiers::{LimitView, TierView};
+use super::limits::LimitView;
+use super::tiers::TierView;
 use crate::shapes::{
     DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
 };

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::admin::tiers::LimitView;
+use crate::admin::limits::LimitView;
 use crate::shapes::{
     KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
 };
