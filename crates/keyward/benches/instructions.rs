@@ -33,6 +33,8 @@ fn main() {
     let times = args.get(1).map_or(1, |times| times.parse().expect("a number of requests"));
     let (texts, index) = keys(what);
     let usage = Usage::default();
+    let scope = black_box((what == "scoped").then_some("articles:read"));
+    let from = black_box(Some(IpAddr::from([192, 0, 2, 7])));
     for (n, text) in (0..times).zip(texts.iter().cycle()) {
         if what == "sha256" {
             black_box(Sha256::digest(black_box(text)));
@@ -41,11 +43,7 @@ fn main() {
         // As much time passes as between two requests of a busy server.
         let now = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
         let now = now.later_by(Duration::from_nanos(n * 1_000));
-        let asked = Asked {
-            text: black_box(text),
-            scope: (what == "scoped").then_some("articles:read"),
-            from: Some(IpAddr::from([192, 0, 2, 7])),
-        };
+        let asked = Asked { text: black_box(text), scope, from };
         drop(black_box(verify(&index, &usage, &asked, now)));
     }
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use keyward::UnixMillis;
-use keyward::store::{ChangeId, Store, StoreError};
+use keyward::change::KeyChange;
+use keyward::store::{Store, StoreError};
 use keyward_store::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::sample::{audit, batch, issue, limit, open, tier, used};
+use crate::sample::{audit, batch, issue, keys, limit, open, revoke, tier, trail, usage, used};
 
 /// A directory of its own, and the path of a database in it.
 fn place() -> (TempDir, PathBuf) {
@@ -33,15 +34,15 @@ async fn everything_survives_closing_and_opening() {
     let (_directory, path) = place();
     let store = open(&path);
     let key = issue(&store, 1).await;
-    store.revoke(key, audit(2)).await.unwrap();
+    revoke(&store, key, audit(2)).await;
     store.put_tier(tier("trial", vec![limit(5)]), audit(3)).await.unwrap();
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     let all = async |store: &SqliteStore| {
         (
             store.find_key(key).await.unwrap().unwrap(),
             store.tiers().await.unwrap(),
-            store.usage(key, used(key, 0).hour, 10).await.unwrap(),
-            store.audit_entries(ChangeId(0), 10).await.unwrap(),
+            usage(store, key, 0).await,
+            trail(store).await,
         )
     };
     let before = all(&store).await;
@@ -57,15 +58,15 @@ async fn what_was_answered_survives_a_crash() {
     let (directory, path) = place();
     let store = open(&path);
     let key = issue(&store, 1).await;
-    store.revoke(key, audit(2)).await.unwrap();
+    revoke(&store, key, audit(2)).await;
     // What the disk holds at this moment is what a killed process leaves.
     let crashed = directory.path().join("crashed.db");
     fs::copy(&path, &crashed).unwrap();
     fs::copy(directory.path().join("keyward.db-wal"), directory.path().join("crashed.db-wal"))
         .unwrap();
-    let secrets = open(&crashed).secrets(0, 10).await.unwrap();
-    assert_eq!(secrets.len(), 1);
-    assert_eq!(secrets[0].record, store.find_key(key).await.unwrap().unwrap().record);
+    let keys = keys(&open(&crashed)).await;
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0].record, store.find_key(key).await.unwrap().unwrap().record);
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn closing_leaves_one_whole_file() {
     assert!(!directory.path().join("keyward.db-wal").exists());
     let alone = directory.path().join("alone.db");
     fs::copy(&path, &alone).unwrap();
-    assert_eq!(open(&alone).secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&open(&alone)).await.len(), 1);
 }
 
 #[tokio::test]
@@ -88,9 +89,10 @@ async fn a_closed_store_refuses_everything() {
     store.close().await.unwrap();
     let check = |error| assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     check(store.tiers().await.unwrap_err());
-    check(store.secrets(0, 10).await.unwrap_err());
+    check(store.load_keys(None, 10).await.unwrap_err());
     check(store.find_key(key).await.unwrap_err());
-    check(store.revoke(key, audit(2)).await.unwrap_err());
+    let revoke = KeyChange::Revoke { reason: None };
+    check(store.change_key(key, revoke, None, audit(2)).await.unwrap_err());
     check(store.add_usage(batch(1, 1, Vec::new())).await.unwrap_err());
 }
 
@@ -103,7 +105,7 @@ async fn a_second_opener_is_told_who_holds_the_file() {
     assert!(error.contains(&holder), "{error}");
     issue(&first, 1).await;
     first.close().await.unwrap();
-    assert_eq!(open(&path).secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&open(&path)).await.len(), 1);
 }
 
 #[test]
@@ -212,7 +214,7 @@ async fn damage_that_opening_does_not_meet_is_an_error_where_it_is_met() {
     assert_eq!(damaged, 2, "one page of the table and one of its index");
     fs::write(&path, &bytes).unwrap();
     let store = open(&path);
-    assert!(matches!(store.secrets(0, 1_000).await, Err(StoreError::Inconsistent(_))));
+    assert!(matches!(store.load_keys(None, 1_000).await, Err(StoreError::Inconsistent(_))));
 }
 
 #[test]
@@ -229,7 +231,7 @@ fn a_newer_schema_is_refused_with_both_numbers_and_stays_as_it_is() {
     let read = || (fs::read(&newer).unwrap(), fs::read(&newer_log).unwrap());
     let before = read();
     let error = refused(&newer).to_string();
-    assert!(error.contains("has schema 99 and this program knows none above 1;"), "{error}");
+    assert!(error.contains("has schema 99 and this program knows none above 2;"), "{error}");
     assert_eq!(read(), before);
 }
 
