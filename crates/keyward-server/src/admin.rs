@@ -1,7 +1,15 @@
 //! The admin API: its routes, and what its resources have in common. Who may use it is decided in
 //! `access`.
 
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod keys;
+mod limits;
+mod members;
+pub(crate) mod owners;
+mod query;
 pub(crate) mod tiers;
 
 use std::error::Error as _;
@@ -9,16 +17,19 @@ use std::error::Error as _;
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use http::{Extensions, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use keyward::store::{Actor, Audit, StoreError};
+use http::Extensions;
+use keyward::audit::{Actor, Audit};
+use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
 use crate::access::{self, Who};
+use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::role::Role;
 use crate::routes::{Access, Routes};
+
+pub(crate) use self::backup::Backups;
 
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -29,38 +40,50 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
     let admin = Access::Admin(Role::Admin);
     let import_articles = import_articles.layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
     routes
-        .get("/admin/api-keys", viewer, keys::list_keys)
-        .post("/admin/api-keys", issuer, keys::issue_key)
-        .get("/admin/api-keys/{key_id}", viewer, keys::find_key)
-        .delete("/admin/api-keys/{key_id}", issuer, keys::revoke_key)
-        .get("/admin/api-keys/{key_id}/usage", viewer, keys::show_usage)
+        .get("/admin/api-keys", viewer, keys::list::list_keys)
+        .post("/admin/api-keys", issuer, keys::issue::issue_key)
+        .post("/admin/api-keys/identify", viewer, keys::identify::identify_keys)
+        .get("/admin/api-keys/{key_id}", viewer, keys::show::find_key)
+        .patch("/admin/api-keys/{key_id}", issuer, keys::edit::edit_key)
+        .delete("/admin/api-keys/{key_id}", issuer, keys::life::revoke_key)
+        .post("/admin/api-keys/{key_id}/suspend", issuer, keys::life::suspend_key)
+        .post("/admin/api-keys/{key_id}/resume", issuer, keys::life::resume_key)
+        .post("/admin/api-keys/{key_id}/rotate", issuer, keys::rotate::rotate_key)
+        .get("/admin/api-keys/{key_id}/usage", viewer, keys::usage::show_usage)
+        .get("/admin/usage", viewer, keys::usage::show_top)
+        .get("/admin/prefixes", viewer, keys::show::list_prefixes)
+        .get("/admin/owners/{owner}", viewer, owners::show_owner)
+        .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
+        .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
         .get("/admin/tiers", viewer, tiers::list_tiers)
         .put("/admin/tiers/{name}", admin, tiers::put_tier)
+        .delete("/admin/tiers/{name}", admin, tiers::delete_tier)
+        .get("/admin/audit", viewer, audit::list_audit)
+        .post("/admin/import", admin, import::import_keys)
+        .get("/admin/export", admin, export::export_keys)
+        .get("/admin/backup", admin, backup::back_up)
         .post("/admin/articles", admin, import_articles)
 }
 
 /// What the audit entry says of a change that this request asks for.
 fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
-    let actor = match extensions.get::<Who>().map(|who| &who.actor) {
-        // The store has no word for a person yet, and keeps the key's; the log has the name.
-        Some(access::Actor::AdminKey | access::Actor::Person(_)) => Actor::AdminKey,
-        // Nobody gets here without; what they did would be the program's own doing.
-        None => Actor::Program,
+    // Nobody gets here unknown; what they did would be the program's own doing.
+    let (actor, address) = match extensions.get::<Who>() {
+        Some(Who { actor: access::Actor::AdminKey, address, .. }) => {
+            (Actor::AdminKey, Some(*address))
+        }
+        Some(Who { actor: access::Actor::Person(person), address, .. }) => {
+            (Actor::Person(person.clone()), Some(*address))
+        }
+        None => (Actor::Program, None),
     };
-    guard.audit(actor, id)
+    guard.audit(actor, address, id)
 }
 
 /// Reads a whole body of at most 64 KiB.
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
-        } else {
-            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
-        }
-    })
+    read_whole(body, BODY_BYTES_MAX).await
 }
 
 /// A store that breaks down: the log learns why, the client that trying later may help.

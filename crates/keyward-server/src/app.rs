@@ -10,9 +10,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::ToSchema;
 
 use crate::access::Door;
-use crate::admin;
+use crate::admin::{self, Backups};
 use crate::edge::{self, Edge};
+use crate::leaks::Leaks;
 use crate::openapi;
+use crate::own_key;
 use crate::routes::{Access, Routers, Routes};
 
 /// What handlers share. A clone shares everything.
@@ -21,15 +23,18 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) articles: Articles,
     pub(crate) door: Door,
+    pub(crate) leaks: Leaks,
+    pub(crate) backups: Backups,
 }
 
-/// Every route of the program.
-pub(crate) fn routes() -> Routes {
+/// Every route of the program, with those for leaks that are on.
+pub(crate) fn routes(leaks: &Leaks) -> Routes {
     let routes = Routes::default()
         .get("/healthz", Access::Open, show_health)
         .get("/readyz", Access::Open, show_readiness)
-        .get("/articles", Access::Key, list_articles);
-    openapi::add_routes(admin::add_routes(routes))
+        .get("/articles", Access::Key, list_articles)
+        .get("/key", Access::Key, own_key::show_own_key);
+    leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
 }
 
 /// What the listeners serve.
@@ -44,7 +49,7 @@ pub(crate) struct Served {
 /// Every route, with what stands in front of it; on one listener, or with the control plane on a
 /// listener of its own.
 pub(crate) fn served(app: &App, edge: &Edge, control_apart: bool) -> Served {
-    let Routers { public, control } = routes().into_routers(app);
+    let Routers { public, control } = routes(&app.leaks).into_routers(app);
     if control_apart {
         let control = Some(finished(control, app, edge));
         Served { public: finished(public, app, edge), control }
@@ -124,7 +129,7 @@ mod tests {
         let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         let expected: BTreeSet<_> = lines.clone().map(row).collect();
         assert_eq!(expected.len(), lines.count(), "no row stands there twice");
-        let routes = routes();
+        let routes = routes(&Leaks::all());
         let registered: BTreeSet<_> = routes
             .table()
             .iter()
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
-        for route in routes().table() {
+        for route in routes(&Leaks::all()).table() {
             let asks = matches!(route.access, Access::Admin(_));
             assert_eq!(asks, route.path.starts_with("/admin"), "{route:?}");
         }

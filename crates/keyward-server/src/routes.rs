@@ -85,7 +85,6 @@ impl Routes {
     }
 
     /// A route for PATCH.
-    #[cfg_attr(not(test), expect(dead_code, reason = "its first route is yet to come"))]
     pub(crate) fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
     where
         H: Handler<T, App>,

@@ -9,7 +9,8 @@ use axum::Router;
 use keyward::Gate;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
-use keyward_axum::{Clock as _, Guard, SystemClock, Upkeep};
+use keyward_axum::origin::TrustedProxies;
+use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
@@ -18,8 +19,10 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::access::Door;
+use crate::admin::Backups;
 use crate::app::{App, served};
 use crate::edge::Edge;
+use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::settings::{LogFormat, Settings};
 
@@ -69,14 +72,24 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
-    let guard = Guard::new(gate, clock, settings.failures_per_minute);
+    let options = GuardOptions {
+        failures_per_minute: settings.failures_per_minute,
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+    };
+    let guard = Guard::new(gate, clock, options);
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
     greet(&settings, &guard, Addresses { public: address, control: control_address }, &tiers)?;
 
-    let door = Door::new(&settings);
-    let app = App { guard: guard.clone(), articles: articles.clone(), door };
+    let leaks = Leaks::new(&settings);
+    let app = App {
+        guard: guard.clone(),
+        articles: articles.clone(),
+        door: Door::new(&settings),
+        leaks: leaks.clone(),
+        backups: Backups::of(&settings.database),
+    };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {
         connections_max: settings.connections_max,
@@ -97,6 +110,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
+    leaks.finish().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");

@@ -75,10 +75,8 @@ pub(crate) struct Settings {
     /// Most failed verifications a minute; `None` is no limit.
     pub failures_per_minute: Option<NonZeroU32>,
     /// Most reports of leaked keys a minute and address; `None` is off.
-    #[expect(dead_code, reason = "its route is yet to come")]
     pub leak_reports: Option<NonZeroU32>,
     /// Where GitHub's public keys are, if it may report leaked keys.
-    #[expect(dead_code, reason = "its route is yet to come")]
     pub github_leaks: Option<Url>,
     /// Which log lines are written, in the notation of `tracing-subscriber`.
     pub log: String,

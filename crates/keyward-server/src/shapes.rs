@@ -14,6 +14,16 @@ use utoipa::{PartialSchema, ToSchema};
 pub(crate) struct Time(pub(crate) UnixMillis);
 
 impl Time {
+    /// What is wrong with a text that [`Time::parse`] does not take.
+    pub(crate) const RULE: &str =
+        "Input should be a valid datetime in RFC 3339, such as 2030-01-31T12:00:00Z";
+
+    /// Takes RFC 3339 with any offset, from 1970 to 9999.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let at: Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_millisecond()).ok().map(|millis| Self(UnixMillis(millis)))
+    }
+
     /// The text of the time.
     pub(crate) fn to_text(self) -> String {
         let millis = i64::try_from(self.0.0).unwrap_or(i64::MAX);
@@ -67,6 +77,13 @@ pub(crate) struct KeyNumber(i64);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct KeyNameText(String);
 
+/// What people are to call a key, without control characters. Names need not be unique.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 100, example = "weather-bot")]
+#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct NewNameText(String);
+
 /// The name of a tier. Where a key is given one, the tier has to be there.
 #[derive(ToSchema)]
 #[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
@@ -105,6 +122,31 @@ pub(crate) struct DigestText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct LimitNameText(String);
 
+/// What the secrets of a key begin with: words joined by single underscores.
+#[derive(ToSchema)]
+#[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]
+#[schema(example = "kw")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct PrefixText(String);
+
+/// A day in UTC.
+#[derive(ToSchema)]
+#[schema(format = Date, example = "2026-11-24")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct DayText(String);
+
+/// A change only if the key is as it was seen.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct IfMatchHeader {
+    /// The `ETag` under which the key was seen, or several. Without it, or with `*`, the key is
+    /// changed whatever its version.
+    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
+    #[param(example = "\"3\"")]
+    if_match: Option<String>,
+}
+
 /// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
 #[derive(ToSchema)]
 #[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]
@@ -112,9 +154,9 @@ pub(crate) struct LimitNameText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct ScopeText(String);
 
-/// A time span: a whole number and a unit, `s`, `m`, `h` or `d`.
+/// A time span: a whole number and a unit, `s`, `m`, `h`, `d` or `w`.
 #[derive(ToSchema)]
-#[schema(format = "span", pattern = "^[0-9]+[smhd]$", min_length = 2, example = "60s")]
+#[schema(format = "span", pattern = "^[0-9]+[smhdw]$", min_length = 2, example = "60s")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct SpanText(String);
 
@@ -128,5 +170,19 @@ mod tests {
         assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(1_795_512_600_123), "2026-11-24T09:30:00.123Z");
         assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn times_are_taken_from_1970_to_9999() {
+        let check =
+            |text: &str, fits: bool| assert_eq!(Time::parse(text).is_some(), fits, "{text}");
+        check("1970-01-01T00:00:00Z", true);
+        check("1969-12-31T23:59:59Z", false);
+        check("9999-12-30T00:00:00Z", true);
+        check("10000-01-01T00:00:00Z", false);
+        check("+010000-01-01T00:00:00Z", false);
+        for text in ["", "soon", "2030-01-31", "2030-01-31T12:00:00", "1"] {
+            check(text, false);
+        }
     }
 }

@@ -12,7 +12,7 @@ use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::broken;
@@ -100,8 +100,10 @@ impl AuditView {
         // As it was written, to the letter, since the digest is taken over that. Something that is
         // no JSON was put there by hand; it is shown as a text, and its digest will not fit.
         let details = entry.details.map(|details| {
-            let quoted = || serde_json::value::to_raw_value(&details).unwrap_or_default();
-            RawValue::from_string(details.clone()).unwrap_or_else(|_| quoted())
+            let raw = RawValue::from_string(details.clone()).ok();
+            // White space around it would get lost.
+            let raw = raw.filter(|raw| raw.get().len() == details.len());
+            raw.or_else(|| to_raw_value(&details).ok()).unwrap_or_default()
         });
         Self {
             id: entry.id.0,

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::Uri;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::record::{KeyState, Owner, Scope};
 use keyward::store::Store;
@@ -15,7 +15,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::broken;
-use super::tiers::{LimitView, TierView};
+use super::limits::LimitView;
+use super::tiers::TierView;
 use crate::shapes::{
     DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
 };

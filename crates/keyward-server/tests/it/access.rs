@@ -10,6 +10,10 @@ use tempfile::tempdir;
 use crate::issuer::{FakeIssuer, SigningKey, unsigned};
 use crate::server::{ADMIN_KEY, Answer, Server, issued};
 
+/// Turns on what is off unless set. GitHub's keys are never asked for.
+const LEAKS: [(&str, &str); 2] =
+    [("KEYWARD_LEAK_REPORTS", "1000"), ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")];
+
 /// A row of the table.
 struct Route {
     method: &'static str,
@@ -148,6 +152,8 @@ fn every_route_answers_every_kind_of_caller_as_its_row_says() {
         ("KEYWARD_OIDC_AUDIENCE", "keyward"),
         // Each request comes from another address, so that wrong admin keys stay below the limit.
         ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
+        LEAKS[0],
+        LEAKS[1],
     ];
     let server = Server::start_with(folder.path(), &environment);
     let tier = server.admin("PUT", "/admin/tiers/free", r#"{"limits":[]}"#);
@@ -174,7 +180,8 @@ fn every_route_answers_every_kind_of_caller_as_its_row_says() {
 #[test]
 fn the_control_plane_may_have_a_listener_of_its_own() {
     let folder = tempdir().unwrap();
-    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
+    let environment =
+        [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0"), LEAKS[0], LEAKS[1]];
     let server = Server::start_with(folder.path(), &environment);
     let control = server.control().expect("the greeting names it");
     assert_ne!(control, server.address);

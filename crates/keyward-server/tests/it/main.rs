@@ -5,12 +5,12 @@
 mod access;
 mod admin;
 mod cli;
-mod moving;
-mod scan;
 mod docs;
 mod door;
 mod issuer;
+mod moving;
 mod people;
+mod scan;
 mod server;
 mod settings;
 mod survive;

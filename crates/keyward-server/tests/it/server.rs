@@ -131,7 +131,10 @@ pub(crate) struct Connection {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// The body as text; bytes that are no text are replaced.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -196,11 +199,11 @@ impl Connection {
             let Some((name, value)) = line.split_once(": ") else { break };
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let answer = Answer { status, headers, body: String::new() };
+        let answer = Answer { status, headers, body: String::new(), bytes: Vec::new() };
         let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).ok()?;
-        Some(Answer { body: String::from_utf8(body).unwrap(), ..answer })
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).ok()?;
+        Some(Answer { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..answer })
     }
 
     /// Whether the server closes the connection without another byte.

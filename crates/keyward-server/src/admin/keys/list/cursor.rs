@@ -1,0 +1,124 @@
+//! Orders of a list, and cursors: where a page ends, as a text that clients only hand back.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use keyward::KeyId;
+use keyward::query::{KeyCursor, KeyOrder};
+use keyward::record::NAME_CHARS_MAX;
+
+/// Most characters of a cursor: a word, an id, and a name of four bytes a character, in base64.
+const CURSOR_LEN_MAX: usize = 640;
+
+/// What a list is ordered by, and in which direction. It begins with the newest key by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sort {
+    pub(super) order: KeyOrder,
+    pub(super) descending: bool,
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self { order: KeyOrder::Created, descending: true }
+    }
+}
+
+impl Sort {
+    /// Every order, as requests name it.
+    pub(super) const WORDS: [&str; 8] =
+        ["created", "-created", "name", "-name", "last_used", "-last_used", "expires", "-expires"];
+
+    /// The order that a word stands for.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        let plain = word.strip_prefix('-');
+        let order = match plain.unwrap_or(word) {
+            "created" => KeyOrder::Created,
+            "name" => KeyOrder::Name,
+            "last_used" => KeyOrder::LastUsed,
+            "expires" => KeyOrder::Expires,
+            _ => return None,
+        };
+        Some(Self { order, descending: plain.is_some() })
+    }
+
+    fn word(self) -> &'static str {
+        let of = |word: &&str| Self::of(word) == Some(self);
+        Self::WORDS.into_iter().find(of).unwrap_or_default()
+    }
+
+    /// A place in a list of this order, as a text.
+    pub(super) fn cursor(self, place: &KeyCursor) -> String {
+        let KeyCursor { value, id } = place;
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{} {id} {value}", self.word()))
+    }
+
+    /// The place that a text stands for; `None` if it is no cursor, or one of another order: there
+    /// it would name a place that does not exist.
+    pub(super) fn place(self, cursor: &str) -> Option<KeyCursor> {
+        if CURSOR_LEN_MAX < cursor.len() {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (word, rest) = text.split_once(' ')?;
+        let (id, value) = rest.split_once(' ')?;
+        let id = KeyId::new(id.parse().ok()?)?.get();
+        let value_fits = match self.order {
+            KeyOrder::Created => value.is_empty(),
+            KeyOrder::Name => value.chars().count() <= NAME_CHARS_MAX,
+            KeyOrder::LastUsed | KeyOrder::Expires => {
+                value.is_empty() || value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok()
+            }
+        };
+        let place = KeyCursor { value: value.to_owned(), id };
+        (word == self.word() && value_fits).then_some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_names_its_place_in_its_order_alone() {
+        let place = KeyCursor { value: "a name".to_owned(), id: 7 };
+        let sort = Sort::of("-name").unwrap();
+        let cursor = sort.cursor(&place);
+        assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')));
+        assert_eq!(sort.place(&cursor), Some(place));
+        for word in Sort::WORDS.into_iter().filter(|word| *word != "-name") {
+            assert_eq!(Sort::of(word).unwrap().place(&cursor), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_fits() {
+        let place = KeyCursor { value: "𝄞".repeat(100), id: i64::MAX.unsigned_abs() };
+        let sort = Sort::of("-name").unwrap();
+        assert_eq!(sort.place(&sort.cursor(&place)), Some(place));
+    }
+
+    #[test]
+    fn what_is_no_cursor_names_no_place() {
+        let sort = Sort::default();
+        let encoded = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        assert!(sort.place(&encoded("-created 7 ")).is_some());
+        for text in ["", "-created 7", "-created 0 ", "-created x ", "-created 7 x", "created 7 "] {
+            assert_eq!(sort.place(&encoded(text)), None, "{text}");
+        }
+        for text in ["", "7", "LWNyZWF0ZWQgNyA=", "!", "ä"] {
+            assert_eq!(sort.place(text), None, "{text}");
+        }
+        let expires = Sort::of("expires").unwrap();
+        assert!(expires.place(&encoded("expires 7 1795512600000")).is_some());
+        assert_eq!(expires.place(&encoded("expires 7 soon")), None);
+    }
+
+    #[test]
+    fn each_word_is_an_order_of_its_own() {
+        for word in Sort::WORDS {
+            assert_eq!(Sort::of(word).unwrap().word(), word);
+        }
+        assert_eq!(Sort::of("--name"), None);
+        assert_eq!(Sort::default().word(), "-created");
+    }
+}
