@@ -27,6 +27,8 @@ mod trail;
 
 mod tiers;
 
+mod columns;
+
 mod record;
 
 mod keys;
