@@ -35,5 +35,8 @@ mod reader;
 
 mod sqlite;
 
+mod inspect;
+
+pub use inspect::{Inspection, inspect};
 pub use open_error::OpenError;
 pub use sqlite::SqliteStore;
