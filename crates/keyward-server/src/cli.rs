@@ -7,7 +7,9 @@ mod key;
 mod limit;
 mod moment;
 mod output;
+mod owner;
 mod status;
+mod tier;
 mod usage;
 
 use std::path::Path;
@@ -22,7 +24,9 @@ use crate::settings::{Environment, Flags, Settings, SettingsError};
 use articles::ArticlesCommand;
 use key::KeyCommand;
 use output::Output;
+use owner::OwnerCommand;
 use status::{EXIT_STATUSES, Status, examples, report};
+use tier::TierCommand;
 use usage::UsageCommand;
 
 /// Issues, verifies, limits, counts and revokes API keys
@@ -44,6 +48,12 @@ enum Command {
     /// Issue, find, change, rotate and revoke keys on a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Key(KeyCommand),
+    /// List and change tiers, the plans whose limits keys have
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Tier(TierCommand),
+    /// Show, suspend and resume owners, with all their keys
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Owner(OwnerCommand),
     /// Show what became of the requests of all keys, and which keys have the most
     #[command(after_help = examples(&usage::EXAMPLES))]
     Usage(UsageCommand),
@@ -96,6 +106,8 @@ impl Command {
         match self {
             Self::Serve { flags } => serve(read_settings(flags)?),
             Self::Key(command) => command.run(out),
+            Self::Tier(command) => command.run(out),
+            Self::Owner(command) => command.run(out),
             Self::Usage(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),

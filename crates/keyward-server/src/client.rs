@@ -90,6 +90,15 @@ impl Client {
         self.ask(&Method::POST, path, &Extras::default())
     }
 
+    /// Asks that something be so from now on, whether or not it was there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::post`].
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.ask(&Method::PUT, path, &Extras { body: Some(body), ..Extras::default() })
+    }
+
     /// Asks for an edit of the version that `etag` names, and of no other.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The client commands, each as a process of its own, against a server that says what it is told.
 
 mod life;
+mod plans;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
