@@ -1,6 +1,7 @@
 //! The command line: its commands, what they print, and the status they end with.
 
 mod articles;
+mod audit;
 mod connection;
 mod duration;
 mod key;
@@ -22,6 +23,7 @@ use serde_json::json;
 use crate::settings::{Environment, Flags, Settings, SettingsError};
 
 use articles::ArticlesCommand;
+use audit::AuditCommand;
 use key::KeyCommand;
 use output::Output;
 use owner::OwnerCommand;
@@ -57,6 +59,9 @@ enum Command {
     /// Show what became of the requests of all keys, and which keys have the most
     #[command(after_help = examples(&usage::EXAMPLES))]
     Usage(UsageCommand),
+    /// List, verify and export the trail of all changes
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Audit(AuditCommand),
     /// Import articles into a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
@@ -109,6 +114,7 @@ impl Command {
             Self::Tier(command) => command.run(out),
             Self::Owner(command) => command.run(out),
             Self::Usage(command) => command.run(out),
+            Self::Audit(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Completions { shell } => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{ETAG, HeaderName, IF_MATCH};
 use http::{HeaderMap, Method, Request};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
 
@@ -69,6 +70,16 @@ impl Client {
     /// Returns [`ClientError`] unless the server granted it.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, ClientError> {
         self.ask(&Method::GET, path, &Extras::default())
+    }
+
+    /// Asks for something of which this side knows the form.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientError`] unless the server granted it in that form.
+    pub(crate) fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let (_, bytes) = self.send(&Method::GET, path, &Extras::default())?;
+        serde_json::from_slice(&bytes).map_err(|_| self.foreign())
     }
 
     /// Asks for a change, with a body.

@@ -1,5 +1,6 @@
 //! The client commands, each as a process of its own, against a server that says what it is told.
 
+mod audit;
 mod life;
 mod plans;
 
