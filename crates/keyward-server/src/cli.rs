@@ -3,6 +3,7 @@
 mod articles;
 mod audit;
 mod connection;
+mod doctor;
 mod duration;
 mod key;
 mod limit;
@@ -24,6 +25,7 @@ use crate::settings::{Environment, Flags, Settings, SettingsError};
 
 use articles::ArticlesCommand;
 use audit::AuditCommand;
+use doctor::Doctor;
 use key::KeyCommand;
 use output::Output;
 use owner::OwnerCommand;
@@ -74,6 +76,9 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Check settings, files, clock, database and reachability, and say what to do
+    #[command(after_help = examples(&doctor::EXAMPLES))]
+    Doctor(Doctor),
     /// Print a completion script for a shell
     #[command(after_help = examples(&COMPLETIONS_EXAMPLES))]
     Completions {
@@ -117,6 +122,7 @@ impl Command {
             Self::Audit(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
+            Self::Doctor(doctor) => doctor.run(out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "keyward", &mut script);

@@ -6,7 +6,7 @@ mod error;
 use std::io;
 use std::time::Duration;
 
-use http::header::{ETAG, HeaderName, IF_MATCH};
+use http::header::{DATE, ETAG, HeaderName, IF_MATCH};
 use http::{HeaderMap, Method, Request};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +23,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Most bytes of an answer that are read. A page of the audit trail is the longest.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of a refusal that are read when nothing else is wanted.
+const KNOCK_BYTES_MAX: u64 = 64 * 1024;
 
 /// What to do when nobody knows whether a change was made.
 const CHECK_FIRST: &str =
@@ -219,6 +221,24 @@ fn explain(server: &ServerUrl, method: &Method, error: ureq::Error) -> ClientErr
         _ => CHECK_FIRST,
     };
     ClientError::Broken { server, advice, cause }
+}
+
+/// Asks whether a Keyward server is there, without the admin key, and returns what its clock says.
+///
+/// # Errors
+///
+/// Returns [`ClientError`] if nobody answers, or somebody else.
+pub(crate) fn knock(server: &ServerUrl) -> Result<Option<String>, ClientError> {
+    let failed = |error| explain(server, &Method::GET, error);
+    let mut response = agent().get(format!("{}/key", server.as_str())).call().map_err(failed)?;
+    let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
+    // Without a key every route refuses, in our words.
+    let refusal = parse(&read.map_err(failed)?).filter(|body| body.get("detail").is_some());
+    if refusal.is_none() {
+        return Err(ClientError::Foreign { server: server.as_str().to_owned() });
+    }
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    Ok(date.map(str::to_owned))
 }
 
 /// Fetches a document of at most `len_max` bytes from anywhere.

@@ -1,6 +1,7 @@
 //! The client commands, each as a process of its own, against a server that says what it is told.
 
 mod audit;
+mod doctor;
 mod life;
 mod plans;
 
