@@ -2,7 +2,7 @@
 
 use crate::settings::{DOCUMENTED_KEYS, Settings, SettingsError};
 
-use super::Check;
+use super::{Check, setting};
 
 /// As many characters as `openssl rand -hex 16` has: 128 bits.
 const LEN_ADVISED: usize = 32;
@@ -16,8 +16,10 @@ pub(super) fn check(settings: &Settings) -> Check {
         return Check::fail("admin key", found, MAKE_ONE);
     }
     let Some(key) = &settings.admin_key else {
-        // Another way in may be set.
-        return Check::warn("admin key", "there is none", MAKE_ONE);
+        if let Some(issuer) = setting(settings, "oidc_issuer") {
+            return Check::ok("admin key", format!("there is none; people sign in at {issuer}"));
+        }
+        return Check::warn("admin key", "there is none, so nobody can issue a key", MAKE_ONE);
     };
     strength(key.expose())
 }
