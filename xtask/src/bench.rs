@@ -22,8 +22,9 @@ struct Bench {
     quick: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench { package: "keyward", name: "decision", quick: &["100000"] },
+    Bench { package: "keyward", name: "scan", quick: &[] },
     Bench { package: "keyward-server", name: "http", quick: &["guard"] },
 ];
 

@@ -10,6 +10,7 @@ mod limit;
 mod moment;
 mod output;
 mod owner;
+mod scan;
 mod status;
 mod tier;
 mod usage;
@@ -29,6 +30,7 @@ use doctor::Doctor;
 use key::KeyCommand;
 use output::Output;
 use owner::OwnerCommand;
+use scan::Scan;
 use status::{EXIT_STATUSES, Status, examples, report};
 use tier::TierCommand;
 use usage::UsageCommand;
@@ -67,6 +69,9 @@ enum Command {
     /// Import articles into a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
+    /// Find keys in files, directories, histories and logs
+    #[command(after_help = scan::AFTER_HELP)]
+    Scan(Scan),
     /// Print every setting of `keyward serve`, its value, and where the value came from
     #[command(after_help = examples(&["keyward settings", "keyward settings --json"]))]
     Settings {
@@ -121,6 +126,7 @@ impl Command {
             Self::Usage(command) => command.run(out),
             Self::Audit(command) => command.run(out),
             Self::Articles(command) => command.run(out),
+            Self::Scan(scan) => scan.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Doctor(doctor) => doctor.run(out),
             Self::Completions { shell } => {

@@ -7,6 +7,7 @@ mod client;
 mod edge;
 mod heads;
 mod listen;
+mod scan;
 mod serve;
 mod settings;
 

@@ -19,8 +19,10 @@ pub const PREFIX_LEN_MAX: usize = 24;
 const BODY_LEN: usize = 43;
 /// Base-62 digits that hold 32 bits.
 const CHECKSUM_LEN: usize = 6;
+/// Digits of a key, body and checksum: all that follows its prefix and an underscore.
+pub(crate) const DIGITS_LEN: usize = BODY_LEN + CHECKSUM_LEN;
 /// Digits of the body that a hint shows: 24 of its 256 bits, so that 232 stay unknown.
-const HINT_DIGITS: usize = 4;
+pub(crate) const HINT_DIGITS: usize = 4;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -115,8 +117,7 @@ impl Secret {
         let body = Zeroizing::new(base62_of_256_bits(random));
         let checksum = checksum(body.as_ref());
         // Reserved whole, since growing would leave a copy behind that is not wiped.
-        let mut text =
-            Zeroizing::new(String::with_capacity(prefix.0.len() + 1 + BODY_LEN + CHECKSUM_LEN));
+        let mut text = Zeroizing::new(String::with_capacity(prefix.0.len() + 1 + DIGITS_LEN));
         text.push_str(&prefix.0);
         text.push('_');
         text.extend(body.iter().copied().map(char::from));
@@ -133,7 +134,7 @@ impl Secret {
     /// The first characters, by which people recognise the key: the prefix and four digits.
     #[must_use]
     pub fn hint(&self) -> String {
-        let shown = self.0.len() - BODY_LEN - CHECKSUM_LEN + HINT_DIGITS;
+        let shown = self.0.len() - DIGITS_LEN + HINT_DIGITS;
         self.0.chars().take(shown).collect()
     }
 }
@@ -200,11 +201,10 @@ impl<'a> Presented<'a> {
     pub fn prefix(self) -> Option<Prefix> {
         // From the right, since a prefix may hold underscores. The text is ASCII, so any
         // position is a character boundary.
-        let (rest, sum) = self.0.split_at_checked(self.0.len().checked_sub(CHECKSUM_LEN)?)?;
-        let (prefix, body) = rest.split_at_checked(rest.len().checked_sub(BODY_LEN)?)?;
+        let (prefix, digits) = self.0.split_at_checked(self.0.len().checked_sub(DIGITS_LEN)?)?;
         let prefix = prefix.strip_suffix('_')?.parse().ok()?;
-        let digits_only = body.bytes().all(|b| b.is_ascii_alphanumeric());
-        (digits_only && sum.as_bytes() == checksum(body.as_bytes())).then_some(prefix)
+        let digits_only = digits.bytes().all(|b| b.is_ascii_alphanumeric());
+        (digits_only && ends_in_checksum(digits.as_bytes())).then_some(prefix)
     }
 }
 
@@ -212,6 +212,11 @@ impl fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Presented(…)")
     }
+}
+
+/// Whether the digits of a key end in the checksum of those before.
+pub(crate) fn ends_in_checksum(digits: &[u8]) -> bool {
+    digits.split_last_chunk().is_some_and(|(body, sum)| *sum == checksum(body))
 }
 
 /// CRC-32 (IEEE) of the digits, as six base-62 digits: the way GitHub and npm do it.

@@ -12,6 +12,8 @@ pub mod key;
 
 pub mod digest;
 
+pub mod scan;
+
 pub mod record;
 
 pub mod limit;

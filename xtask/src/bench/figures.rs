@@ -107,6 +107,17 @@ const ROWS: &[Row] = &[
         what: "Instructions of a verdict, unknown key, hash aside",
         asked: Asked::Nothing,
     },
+    Row {
+        name: "scan_source",
+        what: "Looking for keys in source text, one core",
+        asked: Asked::AtLeast(500.0),
+    },
+    Row { name: "scan_base64", what: "… in Base64", asked: Asked::AtLeast(500.0) },
+    Row {
+        name: "scan_worst",
+        what: "… in the slowest of six texts made to be hard",
+        asked: Asked::AtLeast(500.0),
+    },
     Row { name: "http.open_rate", what: "An open route, 64 connections", asked: Asked::Nothing },
     Row { name: "http.guarded_rate", what: "The same, guarded", asked: Asked::Nothing },
     Row {

@@ -65,6 +65,14 @@ impl Connection {
         Ok(Client::new(self.server.clone(), admin_key))
     }
 
+    /// The same, or nothing if there is no admin key.
+    pub(super) fn client_if_configured(&self) -> anyhow::Result<Option<Client>> {
+        match self.client() {
+            Err(error) if matches!(error.downcast_ref(), Some(AdminKeyError::Missing)) => Ok(None),
+            client => client.map(Some),
+        }
+    }
+
     fn admin_key(&self, environment: &Environment) -> Result<AdminKey, AdminKeyError> {
         if let Some(file) = &self.admin_key_file {
             return read_key_file(file).map_err(AdminKeyError::Unusable);

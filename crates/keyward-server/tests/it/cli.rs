@@ -15,13 +15,13 @@ use tempfile::TempDir;
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
 /// A server that gives these answers, one to a connection, and returns the requests.
-struct Server {
-    url: String,
-    requests: JoinHandle<Vec<String>>,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) requests: JoinHandle<Vec<String>>,
 }
 
 impl Server {
-    fn answering(answers: Vec<String>) -> Self {
+    pub(crate) fn answering(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = thread::spawn(move || {
@@ -37,7 +37,7 @@ impl Server {
     }
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     let len = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-type: application/json\r\n\

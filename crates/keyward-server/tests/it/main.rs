@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod scan;
 mod server;
 mod settings;
 mod survive;

@@ -1,0 +1,150 @@
+//! Asking the server which keys these are, by their digests, and going on if it cannot be asked.
+
+use std::collections::HashMap;
+
+use keyward::digest::Digest;
+use keyward::key::Prefix;
+use keyward::scan::{Found, Reading};
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, ClientError};
+
+use super::super::output::member;
+use super::tell;
+
+/// Most digests that the server takes in one request.
+pub(super) const DIGESTS_MAX: usize = 1_000;
+
+/// What to do, if somebody wants to know more.
+const NO_ADMIN_KEY: &str =
+    "there is no admin key; set ADMIN_API_KEY, or give --offline if it need not be asked";
+
+/// Whoever knows which keys there are, as long as it answers.
+pub(super) struct Identifier(Who);
+
+enum Who {
+    /// A server that has not failed us yet.
+    Server(Box<Client>),
+    /// Nobody, because we have no admin key; not said yet.
+    Missing,
+    /// Nobody; and whoever runs us knows.
+    Nobody,
+}
+
+/// What the server said about some keys.
+#[derive(Debug, Default)]
+pub(super) struct Identified {
+    /// Whether it said anything.
+    pub(super) was_asked: bool,
+    /// By digest in hexadecimal.
+    keys: HashMap<String, Key>,
+}
+
+/// A member of `matches` in the server's answer.
+#[derive(Debug)]
+pub(super) struct Key(Value);
+
+impl Key {
+    /// One member.
+    pub(super) fn member(&self, name: &str) -> Value {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+
+    /// `key 7 "mobile" (active)`.
+    pub(super) fn text(&self) -> String {
+        let of = |name| member(&self.0, name);
+        let former = if of("secret") == "former" { ", former secret" } else { "" };
+        format!("key {} \"{}\" ({}{former})", of("key_id"), of("name"), of("state"))
+    }
+}
+
+impl Identified {
+    /// What an answer says.
+    pub(super) fn of(mut answer: Value) -> Self {
+        let matches = answer.get_mut("matches").and_then(Value::as_array_mut);
+        let keys = matches.into_iter().flatten().filter_map(|one| {
+            let digest = one.get("digest")?.as_str()?.to_owned();
+            Some((digest, Key(one.take())))
+        });
+        Self { was_asked: true, keys: keys.collect() }
+    }
+
+    /// The right way to read a key, and what is known of it; if nothing is, the likeliest way.
+    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Key>) {
+        let known = found.readings().find_map(|reading| {
+            let key = self.keys.get(&hexadecimal(&reading.digest))?;
+            Some((reading, Some(key)))
+        });
+        known.unwrap_or((&found.likeliest, None))
+    }
+}
+
+impl Identifier {
+    /// Asks this server, if there is one.
+    pub(super) fn new(client: Option<Client>) -> Self {
+        Self(client.map_or(Who::Missing, |client| Who::Server(Box::new(client))))
+    }
+
+    /// Asks nobody.
+    pub(super) fn offline() -> Self {
+        Self(Who::Nobody)
+    }
+
+    /// Says whether waiting for more keys is useless.
+    pub(super) fn is_offline(&self) -> bool {
+        !matches!(self.0, Who::Server(_))
+    }
+
+    /// Asks about all of these at once.
+    pub(super) fn identify<'a>(&mut self, found: impl Iterator<Item = &'a Found>) -> Identified {
+        let digests: Vec<_> = found
+            .flat_map(|found| found.readings())
+            .map(|reading| hexadecimal(&reading.digest))
+            .collect();
+        if digests.is_empty() {
+            return Identified::default();
+        }
+        let answer = self
+            .ask(|client| client.post("/admin/api-keys/identify", &json!({ "digests": digests })));
+        answer.map_or_else(Identified::default, Identified::of)
+    }
+
+    /// The prefixes in use; none if nobody can be asked.
+    pub(super) fn prefixes(&mut self) -> Vec<Prefix> {
+        let answer = self.ask(|client| client.get("/admin/prefixes")).unwrap_or_default();
+        let prefixes = answer.get("prefixes").and_then(Value::as_array);
+        let texts = prefixes.into_iter().flatten().filter_map(Value::as_str);
+        texts.filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The server's answer. If there is none, says so, and asks no more.
+    fn ask(
+        &mut self,
+        question: impl FnOnce(&Client) -> Result<Answer, ClientError>,
+    ) -> Option<Value> {
+        let error = match &self.0 {
+            Who::Server(client) => match question(client) {
+                Ok(answer) => return Some(answer.body),
+                Err(error) => explain(&error),
+            },
+            Who::Missing => NO_ADMIN_KEY.to_owned(),
+            Who::Nobody => return None,
+        };
+        tell(&format!("warning: going on without the server: {error}"));
+        self.0 = Who::Nobody;
+        None
+    }
+}
+
+/// A question changes nothing, so that what the client advises after a broken connection misleads.
+fn explain(error: &ClientError) -> String {
+    match error {
+        ClientError::Broken { server, .. } => format!("the connection to {server} broke"),
+        ClientError::Unreachable { server, .. } => format!("no server answers at {server}"),
+        other => other.to_string(),
+    }
+}
+
+fn hexadecimal(digest: &Digest) -> String {
+    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}

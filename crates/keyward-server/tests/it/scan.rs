@@ -1,0 +1,222 @@
+//! `keyward scan` as a process of its own, on files, streams and a repository.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::cli::{Server, answer};
+
+const KEY: &str = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
+/// SHA-256 of the key.
+const DIGEST: &str = "c6b99eab33d34a5580c419011ec52b20a85402d499a8addeebc71c2a4eea0b5d";
+/// With one zero too many.
+const OTHER: &str = "kw_000000000000000000000000000000000000000000002CZclj";
+
+fn keyward(directory: &Path, server: Option<&str>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.env_clear().current_dir(directory).arg("scan").args(arguments);
+    if let Some(server) = server {
+        command.env("KEYWARD_SERVER", server).env("ADMIN_API_KEY", "an-admin-key-for-these-tests");
+    }
+    command
+}
+
+/// Both outputs and the status; no secret may be in them.
+fn story(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let story = format!("{out}{err}exit status {}", output.status.code().unwrap());
+    assert!(!story.contains(&KEY[3..12]) && !story.contains(&KEY[20..30]), "{story}");
+    story
+}
+
+fn scan(directory: &Path, arguments: &[&str]) -> String {
+    story(&keyward(directory, None, arguments).output().unwrap())
+}
+
+fn scan_text(text: &str, server: Option<&str>, arguments: &[&str]) -> String {
+    let directory = TempDir::new().unwrap();
+    let mut command = keyward(directory.path(), server, arguments);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = pipes.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    story(&process.wait_with_output().unwrap())
+}
+
+/// A directory with keys in three files of many kinds.
+fn planted() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    write(".env", format!("A=1\nTOKEN={KEY}\n").as_bytes());
+    write("a/b/app.json", format!("{{\"log\":\"failed\\n{KEY}\"}}").as_bytes());
+    write("image.bin", &[&[0, 159, 255][..], KEY.as_bytes(), &[0, 10]].concat());
+    write("clean.rs", b"fn main() { let kw_key = 1; }\n");
+    write("almost.txt", format!("{OTHER}\n{KEY}0\n{}\n", &KEY[..51]).as_bytes());
+    directory
+}
+
+#[test]
+fn planted_keys_are_found() {
+    insta::assert_snapshot!(scan(planted().path(), &["--offline", "."]), @r"
+    ./.env:2: kw_yhjs…
+    ./a/b/app.json:1: kw_yhjs…
+    ./image.bin:1: kw_yhjs…
+    exit status 1
+    ");
+}
+
+#[test]
+fn nothing_found_ends_with_status_0_and_without_a_word() {
+    assert_eq!(scan(planted().path(), &["--offline", "clean.rs", "almost.txt"]), "exit status 0");
+    assert_eq!(scan(planted().path(), &["clean.rs"]), "exit status 0");
+}
+
+#[test]
+fn other_prefixes_are_not_looked_for() {
+    assert_eq!(scan(planted().path(), &["--offline", "--prefix", "acme", "."]), "exit status 0");
+    let story = scan(planted().path(), &["--offline", "--prefix", "acme", "--prefix", "kw", "."]);
+    assert!(story.ends_with("exit status 1"), "{story}");
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let clean = scan(planted().path(), &["--offline", "clean.rs", "absent"]);
+    insta::assert_snapshot!(clean, @r"
+    error: absent: cannot be read: No such file or directory (os error 2)
+    exit status 2
+    ");
+    // That a key was found matters more.
+    let found = scan(planted().path(), &["--offline", "absent", ".env"]);
+    assert!(found.contains("error: absent") && found.ends_with("exit status 1"), "{found}");
+}
+
+#[test]
+fn a_key_where_a_path_should_be_is_not_repeated() {
+    let story = scan(planted().path(), &["--offline", KEY]);
+    assert!(story.starts_with("error: kw_yhjs…: cannot be read"), "{story}");
+}
+
+#[test]
+fn a_stream_is_searched_beyond_any_buffer() {
+    let text = format!("{}{KEY}\n", "line of text\n".repeat(100_000));
+    let story = scan_text(&text, None, &["--offline", "-"]);
+    assert_eq!(story, "-:100001: kw_yhjs…\nexit status 1");
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let story = scan_text(&format!("{KEY}\n"), None, &["--offline", "--json", "-"]);
+    insta::assert_snapshot!(story, @r#"
+    {"path":"-","line":1,"start":0,"end":52,"hint":"kw_yhjs","asked":false,"key_id":null,"name":null,"state":null,"secret":null}
+    exit status 1
+    "#);
+}
+
+#[test]
+fn the_server_is_asked_by_digest() {
+    let body = format!(
+        r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"current"}}]}}"#
+    );
+    let server = Server::answering(vec![answer("200 OK", "", &body)]);
+    let url = server.url.clone();
+    let story = scan_text(&format!("{KEY}\nx\n{KEY}\n"), Some(&url), &["-"]);
+    insta::assert_snapshot!(story, @r#"
+    -:1: kw_yhjs… key 7 "mobile" (active)
+    -:3: kw_yhjs… key 7 "mobile" (active)
+    exit status 1
+    "#);
+
+    let requests = server.requests.join().unwrap();
+    assert!(requests[0].starts_with("POST /admin/api-keys/identify HTTP/1.1\r\n"), "{requests:?}");
+    assert!(requests[0].contains(DIGEST), "{requests:?}");
+    assert!(!requests[0].contains("yhjs"), "{requests:?}");
+}
+
+#[test]
+fn without_a_server_the_scan_goes_on() {
+    let nobody = "http://127.0.0.1:1";
+    insta::assert_snapshot!(scan_text(&format!("{KEY}\n"), Some(nobody), &["-"]), @r"
+    -:1: kw_yhjs…
+    warning: going on without the server: no server answers at http://127.0.0.1:1
+    exit status 1
+    ");
+    insta::assert_snapshot!(scan_text(&format!("{KEY}\n"), None, &["-"]), @r"
+    -:1: kw_yhjs…
+    warning: going on without the server: there is no admin key; set ADMIN_API_KEY, or give --offline if it need not be asked
+    exit status 1
+    ");
+}
+
+#[test]
+fn rules_are_for_the_prefixes_in_use() {
+    let body = r#"{"prefixes":["acme","acme_test"]}"#;
+    let server = Server::answering(vec![answer("200 OK", "", body)]);
+    let url = server.url.clone();
+    let story = scan_text("", Some(&url), &["--rules", "gitleaks"]);
+    assert!(story.contains("(acme_[0-9A-Za-z]{49})"), "{story}");
+    assert!(story.contains("(acme_test_[0-9A-Za-z]{49})"), "{story}");
+    assert!(!story.contains("kw_") && story.ends_with("exit status 0"), "{story}");
+    assert!(server.requests.join().unwrap()[0].starts_with("GET /admin/prefixes HTTP/1.1\r\n"));
+
+    let given = ["--rules", "trufflehog", "--prefix", "own", "--prefix", "own_2"];
+    let story = scan_text("", Some("http://127.0.0.1:1"), &given);
+    assert!(story.contains("(own_2_[0-9A-Za-z]{49})") && story.ends_with("status 0"), "{story}");
+
+    let story = scan_text("", None, &["--offline", "--rules", "gitleaks"]);
+    assert!(story.contains("(kw_[0-9A-Za-z]{49})"), "{story}");
+}
+
+#[test]
+fn without_a_path_nothing_is_scanned() {
+    let story = scan(planted().path(), &["--offline"]);
+    assert!(story.contains("<PATH>") && story.ends_with("exit status 2"), "{story}");
+}
+
+#[test]
+fn the_hook_of_the_help_refuses_a_commit_with_a_key() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=x", "-c", "user.email=x@example"])
+            .args(arguments)
+            .current_dir(path)
+            .env("HOME", path)
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    assert!(git(&["init", "-q"]));
+    let help = keyward(path, None, &["--help"]).output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let hook = help.lines().find(|line| line.starts_with("  git diff ")).unwrap();
+    let hook = hook.replace("keyward ", &format!("{} ", env!("CARGO_BIN_EXE_keyward")));
+    write_program(&path.join(".git/hooks/pre-commit"), &format!("#!/bin/sh\n{hook}\n"));
+
+    fs::write(path.join("clean"), "nothing\n").unwrap();
+    assert!(git(&["add", "clean"]) && git(&["commit", "-qm", "clean"]));
+    fs::write(path.join("leak"), format!("x {KEY}\n")).unwrap();
+    assert!(git(&["add", "leak"]) && !git(&["commit", "-qm", "leak"]));
+    // Taking it out is no leak.
+    assert!(git(&["commit", "-qnm", "leak"]) && git(&["rm", "-q", "leak"]));
+    assert!(git(&["commit", "-qm", "gone"]));
+    assert_eq!(scan(path, &["--offline", "."]), "exit status 0");
+    // It is still in the history.
+    let log = Command::new("git").args(["log", "-p"]).current_dir(path).output().unwrap();
+    let story = scan_text(str::from_utf8(&log.stdout).unwrap(), None, &["--offline", "-"]);
+    assert_eq!(story.matches("kw_yhjs…").count(), 2, "{story}");
+}
+
+fn write_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
