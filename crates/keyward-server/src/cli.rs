@@ -2,12 +2,16 @@
 
 mod articles;
 mod audit;
+mod backup;
 mod connection;
 mod doctor;
 mod duration;
+mod export;
+mod import;
 mod key;
 mod limit;
 mod moment;
+mod new_file;
 mod output;
 mod owner;
 mod scan;
@@ -26,7 +30,10 @@ use crate::settings::{Environment, Flags, Settings, SettingsError};
 
 use articles::ArticlesCommand;
 use audit::AuditCommand;
+use backup::Backup;
 use doctor::Doctor;
+use export::Export;
+use import::Import;
 use key::KeyCommand;
 use output::Output;
 use owner::OwnerCommand;
@@ -72,6 +79,15 @@ enum Command {
     /// Find keys in files, directories, histories and logs
     #[command(after_help = scan::AFTER_HELP)]
     Scan(Scan),
+    /// Import keys into a running server, from CSV, JSON Lines or the tutorial's database
+    #[command(after_help = import::after_help())]
+    Import(Import),
+    /// Export keys, tiers and suspended owners as JSON Lines, without secrets
+    #[command(after_help = examples(&export::EXAMPLES))]
+    Export(Export),
+    /// Copy the database of a running server into a file
+    #[command(after_help = examples(&backup::EXAMPLES))]
+    Backup(Backup),
     /// Print every setting of `keyward serve`, its value, and where the value came from
     #[command(after_help = examples(&["keyward settings", "keyward settings --json"]))]
     Settings {
@@ -127,6 +143,9 @@ impl Command {
             Self::Audit(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Scan(scan) => scan.run(out),
+            Self::Import(import) => import.run(out),
+            Self::Export(export) => export.run(out),
+            Self::Backup(backup) => backup.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Doctor(doctor) => doctor.run(out),
             Self::Completions { shell } => {

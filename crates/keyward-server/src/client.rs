@@ -2,12 +2,13 @@
 
 mod address;
 mod error;
+mod transfer;
 
 use std::io;
 use std::time::Duration;
 
 use http::header::{DATE, ETAG, HeaderName, IF_MATCH};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
@@ -50,8 +51,14 @@ pub(crate) struct Answer {
 /// What goes along with a method and a path.
 #[derive(Default)]
 struct Extras<'a> {
-    body: Option<&'a Value>,
+    body: Option<Vec<u8>>,
     if_match: Option<&'a str>,
+}
+
+impl Extras<'_> {
+    fn json(body: &Value) -> Self {
+        Self { body: Some(body.to_string().into_bytes()), if_match: None }
+    }
 }
 
 impl Client {
@@ -71,7 +78,7 @@ impl Client {
     ///
     /// Returns [`ClientError`] unless the server granted it.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, ClientError> {
-        self.ask(&Method::GET, path, &Extras::default())
+        self.ask(&Method::GET, path, Extras::default())
     }
 
     /// Asks for something of which this side knows the form.
@@ -80,7 +87,7 @@ impl Client {
     ///
     /// Returns [`ClientError`] unless the server granted it in that form.
     pub(crate) fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let (_, bytes) = self.send(&Method::GET, path, &Extras::default())?;
+        let (_, bytes) = self.send(&Method::GET, path, Extras::default())?;
         serde_json::from_slice(&bytes).map_err(|_| self.foreign())
     }
 
@@ -91,7 +98,7 @@ impl Client {
     /// Returns [`ClientError`] unless the server granted it. Only after
     /// [`ClientError::Broken`] the change may have been made all the same.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
-        self.ask(&Method::POST, path, &Extras { body: Some(body), ..Extras::default() })
+        self.ask(&Method::POST, path, Extras::json(body))
     }
 
     /// Asks for a change that the path says all about.
@@ -100,7 +107,7 @@ impl Client {
     ///
     /// As for [`Client::post`].
     pub(crate) fn act(&self, path: &str) -> Result<Answer, ClientError> {
-        self.ask(&Method::POST, path, &Extras::default())
+        self.ask(&Method::POST, path, Extras::default())
     }
 
     /// Asks that something be so from now on, whether or not it was there.
@@ -109,7 +116,7 @@ impl Client {
     ///
     /// As for [`Client::post`].
     pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
-        self.ask(&Method::PUT, path, &Extras { body: Some(body), ..Extras::default() })
+        self.ask(&Method::PUT, path, Extras::json(body))
     }
 
     /// Asks for an edit of the version that `etag` names, and of no other.
@@ -123,7 +130,7 @@ impl Client {
         body: &Value,
         etag: &str,
     ) -> Result<Answer, ClientError> {
-        self.ask(&Method::PATCH, path, &Extras { body: Some(body), if_match: Some(etag) })
+        self.ask(&Method::PATCH, path, Extras { if_match: Some(etag), ..Extras::json(body) })
     }
 
     /// Asks for an end to something.
@@ -132,10 +139,10 @@ impl Client {
     ///
     /// As for [`Client::post`].
     pub(crate) fn delete(&self, path: &str) -> Result<Answer, ClientError> {
-        self.ask(&Method::DELETE, path, &Extras::default())
+        self.ask(&Method::DELETE, path, Extras::default())
     }
 
-    fn ask(&self, method: &Method, path: &str, with: &Extras<'_>) -> Result<Answer, ClientError> {
+    fn ask(&self, method: &Method, path: &str, with: Extras<'_>) -> Result<Answer, ClientError> {
         let (headers, bytes) = self.send(method, path, with)?;
         let body = if bytes.is_empty() { Some(Value::Null) } else { parse(&bytes) };
         let body = body.ok_or_else(|| self.foreign())?;
@@ -148,24 +155,19 @@ impl Client {
         &self,
         method: &Method,
         path: &str,
-        with: &Extras<'_>,
+        with: Extras<'_>,
     ) -> Result<(HeaderMap, Vec<u8>), ClientError> {
-        let text = with.body.map(Value::to_string).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.server.as_str()))
-            .header("x-admin-key", self.admin_key.expose());
+        let mut request = self.request(method, path);
         if with.body.is_some() {
             request = request.header("content-type", "application/json");
         }
         if let Some(etag) = with.if_match {
             request = request.header(IF_MATCH, etag);
         }
-        let sent = match request.body(text) {
-            // An empty body would still be announced, which a GET should not do and a POST should.
-            Ok(request) if with.body.is_none() && method != Method::POST => {
-                self.agent.run(request.map(drop))
-            }
+        // An empty body would still be announced, which a GET should not do and a POST should.
+        let is_bare = with.body.is_none() && method != Method::POST;
+        let sent = match request.body(with.body.unwrap_or_default()) {
+            Ok(request) if is_bare => self.agent.run(request.map(drop)),
             Ok(request) => self.agent.run(request),
             Err(error) => Err(ureq::Error::from(error)),
         };
@@ -175,10 +177,21 @@ impl Client {
 
         let status = response.status();
         if !status.is_success() {
-            let body = parse(&bytes).ok_or_else(|| self.foreign())?;
-            return Err(error::refusal(self.server.as_str(), status, &body));
+            return Err(self.refusal(status, &bytes));
         }
         Ok((response.into_parts().0.headers, bytes))
+    }
+
+    fn request(&self, method: &Method, path: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server.as_str()))
+            .header("x-admin-key", self.admin_key.expose())
+    }
+
+    fn refusal(&self, status: StatusCode, bytes: &[u8]) -> ClientError {
+        let refusal = |body| error::refusal(self.server.as_str(), status, &body);
+        parse(bytes).map_or_else(|| self.foreign(), refusal)
     }
 
     fn foreign(&self) -> ClientError {

@@ -10,6 +10,7 @@ mod listen;
 mod scan;
 mod serve;
 mod settings;
+mod transfer;
 
 use std::process::ExitCode;
 

@@ -45,7 +45,7 @@ pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-fn read_request(connection: &mut TcpStream) -> String {
+pub(crate) fn read_request(connection: &mut TcpStream) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4_096];
     loop {
@@ -61,7 +61,7 @@ fn read_request(connection: &mut TcpStream) -> String {
     }
 }
 
-fn keyward(server: &str, arguments: &[&str]) -> Output {
+pub(crate) fn keyward(server: &str, arguments: &[&str]) -> Output {
     keyward_reading("", server, arguments)
 }
 
@@ -94,7 +94,7 @@ fn body(request: &str) -> &str {
 }
 
 /// The status, and what was printed, with the server's changing port masked.
-fn story(server: &str, output: &Output) -> String {
+pub(crate) fn story(server: &str, output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     let code = output.status.code().unwrap();

@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod moving;
 mod scan;
 mod server;
 mod settings;

@@ -1,6 +1,5 @@
 //! `keyward audit export`: the whole trail as JSON Lines.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::super::connection::Connection;
+use super::super::new_file::NewFile;
 use super::super::output::{Output, printable};
 
 pub(super) const EXAMPLES: [&str; 2] =
@@ -15,9 +15,12 @@ pub(super) const EXAMPLES: [&str; 2] =
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Export {
-    /// Write to this new file instead of standard output; only its owner may read it
+    /// The file to write, which only its owner may read; standard output, if not given
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Print JSON, which is what an export is in any case
     #[arg(long)]
     json: bool,
@@ -32,20 +35,17 @@ impl Export {
             return super::walk(&client, |entry| Ok(out.line(&one_line(entry))?));
         };
         let shown = path.display();
-        let mut options = OpenOptions::new();
-        // A trail that was exported before is not replaced by accident.
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).with_context(|| format!("{shown} cannot be created"))?;
-        let mut file = BufWriter::new(file);
+        let mut file = NewFile::create(path, self.force)?;
+        let mut buffer = BufWriter::new(&mut file);
+        let context = || format!("{shown} cannot be written");
         let mut entries = 0_u64;
-        let written = super::walk(&client, |entry| {
+        super::walk(&client, |entry| {
             entries += 1;
-            Ok(writeln!(file, "{}", one_line(entry))?)
-        });
-        let finished = written.and_then(|()| Ok(file.into_inner()?.sync_all()?));
-        finished.with_context(|| format!("{shown} is not complete"))?;
+            writeln!(buffer, "{}", one_line(entry)).with_context(context)
+        })?;
+        buffer.flush().with_context(context)?;
+        drop(buffer);
+        file.finish()?;
         let path = printable(&shown.to_string());
         Ok(out.line(&format!("Wrote {entries} entries to {path}."))?)
     }

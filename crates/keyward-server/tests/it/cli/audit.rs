@@ -50,6 +50,21 @@ fn export_keeps_entries_letter_by_letter_over_all_pages() {
 
     let output = keyward("http://127.0.0.1:1", &["audit", "export", "--output", shown]);
     assert_eq!(output.status.code(), Some(1), "an export replaces nothing: {output:?}");
+
+    let server = Server::answering(vec![page(&second, "null")]);
+    let output = keyward(&server.url, &["audit", "export", "--output", shown, "--force"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{second}\n"));
+}
+
+#[test]
+fn an_export_of_the_trail_that_breaks_leaves_no_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("trail.jsonl");
+    let server = Server::answering(vec![page(ENTRY, "1"), String::new()]);
+    let output = keyward(&server.url, &["audit", "export", "--output", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
