@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use clap::Args;
+use keyward::audit::ChainDigest;
 use serde_json::json;
 
 use super::super::connection::Common;
 use super::super::output::Output;
 use super::super::status::{Complaint, Status};
 use super::chain::{Break, Chain};
-use super::entry::{Entry, digest_text, parse_digest};
+use super::entry::{parse, parse_digest};
 
 /// Most bytes of a line of an exported trail, many times what the largest entry has.
 const LINE_LEN_MAX: u64 = 1_024 * 1_024;
@@ -27,7 +28,7 @@ pub(in super::super) struct Verify {
     file: Option<String>,
     /// Also fail unless an entry has this digest, which an earlier `verify` printed
     #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
-    expect: Option<[u8; 32]>,
+    expect: Option<ChainDigest>,
     #[command(flatten)]
     common: Common,
 }
@@ -36,7 +37,7 @@ impl Verify {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let mut chain = Chain::new(self.expect);
         let mut step = |text: &str| -> anyhow::Result<()> {
-            let entry = Entry::parse(text).map_err(|problem| anyhow::anyhow!("{problem}"));
+            let entry = parse(text).map_err(|problem| anyhow::anyhow!("{problem}"));
             Ok(chain.step(&entry?)?)
         };
         let walked = match self.file.as_deref() {
@@ -53,7 +54,7 @@ impl Verify {
     }
 
     fn print(&self, chain: &Chain, found: Option<Break>, out: &mut Output) -> io::Result<()> {
-        let head = digest_text(chain.head());
+        let head = chain.head().to_string();
         if self.common.json {
             return out.json(&json!({
                 "whole": found.is_none(),
@@ -116,11 +117,13 @@ fn read_lines(
 #[cfg(test)]
 mod tests {
     use super::super::super::output::testing::{piped, written};
+    use keyward::audit::AuditEntry;
+
     use super::super::chain::testing::trail;
     use super::*;
 
     /// What `--json` and people are told about a trail.
-    fn told(trail: &[Entry]) -> String {
+    fn told(trail: &[AuditEntry]) -> String {
         let mut chain = Chain::new(None);
         let found = trail.iter().try_for_each(|entry| chain.step(entry)).err();
         let verify = |json| {
@@ -136,7 +139,7 @@ mod tests {
             written(piped(), |out| typed.verify.print(&chain, found, out))
         };
         let text = format!("{}{}", verify(false), verify(true));
-        text.replace(&digest_text(chain.head()), "HEAD")
+        text.replace(&chain.head().to_string(), "HEAD")
     }
 
     #[test]
@@ -150,7 +153,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_entry_is_named() {
         let mut each = |text: &str| -> anyhow::Result<()> {
-            Entry::parse(text).map(drop).map_err(|problem| anyhow::anyhow!("{problem}"))
+            parse(text).map(drop).map_err(|problem| anyhow::anyhow!("{problem}"))
         };
         let error = read_lines("\n{}\n".as_bytes(), &mut each).unwrap_err();
         assert!(error.to_string().starts_with("line 2 is no entry of an audit trail: "), "{error}");

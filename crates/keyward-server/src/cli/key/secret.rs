@@ -3,7 +3,6 @@
 //!
 //! They are never arguments: every user of a machine can list the command lines that run on it.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read};
 
 use keyward::digest::Digest;
@@ -46,11 +45,7 @@ fn read_bounded(from: impl Read) -> Result<Zeroizing<String>, Complaint> {
 /// The digest of a line, in hex; `None` if the line can be no secret.
 pub(super) fn digest(line: &str) -> Option<String> {
     let presented = Presented::parse(line.trim()).ok()?;
-    let mut hex = String::with_capacity(64);
-    for byte in Digest::of(presented).as_bytes() {
-        let _infallible = write!(hex, "{byte:02x}");
-    }
-    Some(hex)
+    Some(Digest::of(presented).to_hex())
 }
 
 /// Asks the server which of these digests it knows, batch by batch.
