@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
 
 mod bench;
+mod schemathesis;
 mod test;
 
 use std::env;
@@ -16,6 +17,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test              checks everything that must hold before a change lands
+  schemathesis      compares every answer with the OpenAPI document; a part of `test`
   bench [OPTIONS]   measures, and compares with what is asked and what was recorded
 
 Options of bench:
@@ -39,6 +41,7 @@ fn run() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["test"] => test::run(),
+        ["schemathesis"] => schemathesis::run(),
         ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::schemathesis;
+
 /// The steps, quick ones first; all of them treat warnings as errors. Doc tests run with the
 /// others.
 const STEPS: [&str; 4] = [
@@ -27,6 +29,8 @@ pub(crate) fn run() -> Result<()> {
         let status = cargo(step).status().context("cargo does not start")?;
         ensure!(status.success(), "`cargo {step}` failed");
     }
+    println!("\n== schemathesis");
+    schemathesis::run()?;
     println!("\n== all of it holds");
     Ok(())
 }

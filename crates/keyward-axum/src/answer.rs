@@ -57,6 +57,15 @@ impl Refusal {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, headers: HeaderMap::new() }
     }
 
+    /// The refusal without anything of what was sent; see [`Fault::masked`].
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        if let Detail::Faults(faults) = &mut self.detail {
+            *faults = std::mem::take(faults).into_iter().map(Fault::masked).collect();
+        }
+        self
+    }
+
     /// 404 `Not Found`.
     #[must_use]
     pub fn not_found() -> Self {

@@ -97,6 +97,17 @@ impl Fault {
             .context(json!({ "error": rule }))
     }
 
+    /// The fault without anything of what was sent, for bodies that hold secrets: the input is left
+    /// out, and a member that nobody knows is told of without its name.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        self.input = Value::Null;
+        if self.kind == "extra_forbidden" {
+            self.place.pop();
+        }
+        self
+    }
+
     /// The fault as clients see it.
     #[must_use]
     pub fn into_json(self) -> Value {
@@ -161,5 +172,18 @@ mod tests {
         assert_eq!(told["loc"], json!(["body", format!("{hint}…")]));
         let listed = json!([format!("ü {hint}…, {hint}…!"), "short", 7, null]);
         assert_eq!(told["input"], json!({ format!("{hint}…"): listed }));
+    }
+
+    #[test]
+    fn a_masked_fault_says_where_and_not_what() {
+        let place = |last: &str| vec!["body".into(), last.into()];
+        let masked = |fault: Fault| fault.masked().into_json().to_string();
+        let unknown = Fault::new("extra_forbidden", place("kw_secret"), "no").input("kw_secret");
+        assert_eq!(
+            masked(unknown),
+            r#"{"type":"extra_forbidden","loc":["body"],"msg":"no","input":null}"#
+        );
+        let wrong = masked(Fault::too_long(place("text"), "kw_secret".into(), 3));
+        assert!(wrong.contains(r#"["body","text"]"#) && !wrong.contains("secret"), "{wrong}");
     }
 }

@@ -25,9 +25,17 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// All parameters, in their order.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    /// One fault for each parameter that nobody asks for, so that a typing error does not turn a
+    /// filter off.
+    #[must_use]
+    pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
+        let unknown = self.0.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let fault = |(name, value): &(String, String)| {
+            let place = vec!["query".into(), name.as_str().into()];
+            Fault::new("extra_forbidden", place, "Extra inputs are not permitted")
+                .input(value.as_str())
+        };
+        unknown.map(fault).collect()
     }
 
     /// A parameter as a number in a range, or the default.
@@ -244,6 +252,9 @@ mod tests {
         assert_eq!(query.text("limit"), Some("0"));
         assert_eq!(query.text("category"), Some("a b c"));
         assert_eq!(query.text("source"), None);
+        let unknown = query.unknown(&["limit", "category"]);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].kind(), "extra_forbidden");
     }
 
     #[test]

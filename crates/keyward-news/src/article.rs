@@ -67,23 +67,23 @@ pub struct Article {
 }))]
 pub struct NewArticle {
     /// Its headline, as plain text; not white space alone.
-    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 500, pattern = r"[^\s\u0085]|\ufeff")]
     pub(crate) title: String,
     /// Where it is read, `http` or `https`. In its normal form it has the most bytes that it may.
-    #[schema(min_length = 1, max_length = 2048, format = "uri", pattern = "^https?://")]
+    #[schema(min_length = 1, max_length = 2048, format = "web-url")]
     pub(crate) url: String,
     /// What it is about. Tags are taken out, and what is longer than 10 000 characters is cut.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) description: String,
     /// Who published it; not white space alone.
-    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"[^\s\u0085]|\ufeff")]
     pub(crate) source: String,
     /// What it is filed under; `general` unless given.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     pub(crate) category: String,
-    /// `None` is the time of the import that first brings it in, so that repeating an import
-    /// changes nothing.
+    /// When it was published. Without it, the time of the import that first brings it in counts,
+    /// so that repeating an import changes nothing.
     #[schema(value_type = Option<String>, format = DateTime, min_length = 1, max_length = 64)]
     #[schema(pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-")]
     #[serde(serialize_with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,9 @@
 //! A news API behind Keyward: articles, and the feeds they come from.
 //!
-//! [`routes()`] serves `GET /articles` to callers with a key; [`admin_routes()`] takes batches of
-//! articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed; [`describe()`] says so in OpenAPI. This crate knows
-//! nothing of how keys are kept; its tables may live in the same SQLite file.
+//! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes
+//! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed;
+//! [`describe()`] says so in OpenAPI. This crate knows nothing of how keys are kept; its tables
+//! may live in the same SQLite file.
 //!
 //! Each module uses only those above it in this list.
 
@@ -26,7 +27,7 @@ mod workers;
 
 pub mod articles;
 
-pub mod routes;
+mod routes;
 
 mod describe;
 
@@ -34,5 +35,5 @@ pub use article::{Article, NewArticle};
 pub use articles::Articles;
 pub use describe::describe;
 pub use error::ArticlesError;
-pub use routes::{admin_routes, routes};
+pub use routes::{IMPORT_BODY_MAX, import_articles, list_articles};
 pub use rows::Imported;

@@ -1,14 +1,12 @@
-//! The routes of the articles.
+//! The handlers of the articles' routes.
 
 use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRef, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use keyward_axum::input;
 use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
@@ -26,33 +24,6 @@ pub const IMPORT_BODY_MAX: usize = 8 * 1_024 * 1_024;
 
 const ARTICLES: &str = "/articles";
 
-/// The route for callers: `GET /articles`.
-///
-/// It takes `category`, `source` (both up to 100 characters), `limit` (1 to 100, 20 unless given)
-/// and `before`, which comes from the `Link` header of the page before.
-pub fn routes<S>() -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Guard: FromRef<S>,
-    Articles: FromRef<S>,
-{
-    Router::new().route(ARTICLES, get(list_articles))
-}
-
-/// The route for those who bring articles in: `POST /admin/articles`, with a batch of up to 100.
-///
-/// It asks for no key: whoever puts it into a server puts the check for the admin key around it.
-/// Its body may have up to [`IMPORT_BODY_MAX`] bytes.
-pub fn admin_routes<S>() -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Guard: FromRef<S>,
-    Articles: FromRef<S>,
-{
-    let import = post(import_articles).layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
-    Router::new().route("/admin/articles", import)
-}
-
 /// A page of articles, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Page {
@@ -62,15 +33,23 @@ pub(crate) struct Page {
     count: usize,
 }
 
-/// Lists articles, newest first, page by page.
+/// `GET /articles`, for callers with a key: a page of articles, newest first.
+///
+/// It takes `category`, `source` (both up to 100 characters), `limit` (1 to 100, 20 unless given)
+/// and `before`, which comes from the `Link` header of the page before.
+///
+/// # Errors
+///
+/// Refuses parameters that do not fit, and all when the articles cannot be read.
 #[utoipa::path(
     get, path = "/articles", tag = "articles", params(PageParams),
+    summary = "Lists articles, newest first, page by page.", description = "",
     security(("key" = []), ("key_header" = [])),
     responses((status = 200, description = "A page", body = Page, headers(
         ("Link" = String, description = "The next page, `rel=\"next\"`, if there is one"),
     ))),
 )]
-pub(crate) async fn list_articles(
+pub async fn list_articles(
     _caller: Caller,
     State(articles): State<Articles>,
     RawQuery(query): RawQuery,
@@ -90,12 +69,21 @@ pub(crate) async fn list_articles(
     Ok(answer)
 }
 
-/// Brings a batch of articles in, all or nothing. Bringing it in again changes nothing.
+/// `POST /admin/articles`, for those who bring articles in: a batch of up to 100.
+///
+/// It asks for no key: whoever puts it into a server puts the check for who may do this before
+/// it, and lets its body have up to [`IMPORT_BODY_MAX`] bytes.
+///
+/// # Errors
+///
+/// Refuses a batch that does not fit, and all when the articles cannot be written.
 #[utoipa::path(
     post, path = "/admin/articles", tag = "articles", request_body = Batch,
+    summary = "Brings a batch of articles in, all or nothing.",
+    description = "Bringing it in again changes nothing.",
     responses((status = 200, description = "Imported", body = Imported)),
 )]
-pub(crate) async fn import_articles(
+pub async fn import_articles(
     State(guard): State<Guard>,
     State(articles): State<Articles>,
     body: Result<Bytes, BytesRejection>,

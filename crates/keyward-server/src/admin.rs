@@ -1,6 +1,8 @@
-//! The admin API: who may use it, and what its resources have in common.
+//! The admin API: its routes, and what its resources have in common. Who may use it is decided in
+//! `access`.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod keys;
@@ -12,93 +14,76 @@ pub(crate) mod tiers;
 
 use std::error::Error as _;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post, put};
-use http::header::{HeaderMap, HeaderName};
-use http::{Extensions, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
+use http::Extensions;
 use keyward::audit::{Actor, Audit};
 use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
+use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
-use crate::app::App;
+use crate::access::{self, Who};
+use crate::body::read_whole;
 use crate::edge::RequestId;
+use crate::role::Role;
+use crate::routes::{Access, Routes};
 
-/// Where the admin key stands in a request.
-pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
+pub(crate) use self::backup::Backups;
+
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Every admin route, one line each.
-pub(crate) fn routes(app: &App) -> Router<App> {
-    Router::new()
-        .route("/admin/api-keys", get(keys::list::list_keys).post(keys::issue::issue_key))
-        .route("/admin/api-keys/identify", post(keys::identify::identify_keys))
-        .route(
-            "/admin/api-keys/{key_id}",
-            get(keys::show::find_key).patch(keys::edit::edit_key).delete(keys::life::revoke_key),
-        )
-        .route("/admin/api-keys/{key_id}/suspend", post(keys::life::suspend_key))
-        .route("/admin/api-keys/{key_id}/resume", post(keys::life::resume_key))
-        .route("/admin/api-keys/{key_id}/rotate", post(keys::rotate::rotate_key))
-        .route("/admin/api-keys/{key_id}/usage", get(keys::usage::show_usage))
-        .route("/admin/usage", get(keys::usage::show_top))
-        .route("/admin/prefixes", get(keys::show::list_prefixes))
-        .route("/admin/owners/{owner}", get(owners::show_owner))
-        .route("/admin/owners/{owner}/suspend", post(owners::suspend_owner))
-        .route("/admin/owners/{owner}/resume", post(owners::resume_owner))
-        .route("/admin/tiers", get(tiers::list_tiers))
-        .route("/admin/tiers/{name}", put(tiers::put_tier).delete(tiers::delete_tier))
-        .route("/admin/audit", get(audit::list_audit))
-        .route("/admin/import", post(import::import_keys))
-        .route("/admin/export", get(export::export_keys))
-        .merge(keyward_news::admin_routes())
-        .route_layer(middleware::from_fn_with_state(app.clone(), require_admin_key))
-}
-
-/// Lets a request pass that holds the admin key. It is asked before anything else is looked at.
-async fn require_admin_key(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    let Some(admin_key) = app.admin_key.as_deref() else {
-        let detail = "ADMIN_API_KEY is not configured";
-        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
-    };
-    let mut presented = request.headers().get_all(X_ADMIN_KEY).iter();
-    match (presented.next(), presented.next()) {
-        (Some(key), None) if admin_key.equals(key.as_bytes()) => Ok(next.run(request).await),
-        _ => Err(Refusal::new(StatusCode::FORBIDDEN, "Invalid admin key")),
-    }
+pub(crate) fn add_routes(routes: Routes) -> Routes {
+    let (viewer, issuer) = (Access::Admin(Role::Viewer), Access::Admin(Role::Issuer));
+    let admin = Access::Admin(Role::Admin);
+    let import_articles = import_articles.layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
+    routes
+        .get("/admin/api-keys", viewer, keys::list::list_keys)
+        .post("/admin/api-keys", issuer, keys::issue::issue_key)
+        .post("/admin/api-keys/identify", viewer, keys::identify::identify_keys)
+        .get("/admin/api-keys/{key_id}", viewer, keys::show::find_key)
+        .patch("/admin/api-keys/{key_id}", issuer, keys::edit::edit_key)
+        .delete("/admin/api-keys/{key_id}", issuer, keys::life::revoke_key)
+        .post("/admin/api-keys/{key_id}/suspend", issuer, keys::life::suspend_key)
+        .post("/admin/api-keys/{key_id}/resume", issuer, keys::life::resume_key)
+        .post("/admin/api-keys/{key_id}/rotate", issuer, keys::rotate::rotate_key)
+        .get("/admin/api-keys/{key_id}/usage", viewer, keys::usage::show_usage)
+        .get("/admin/usage", viewer, keys::usage::show_top)
+        .get("/admin/prefixes", viewer, keys::show::list_prefixes)
+        .get("/admin/owners/{owner}", viewer, owners::show_owner)
+        .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
+        .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
+        .get("/admin/tiers", viewer, tiers::list_tiers)
+        .put("/admin/tiers/{name}", admin, tiers::put_tier)
+        .delete("/admin/tiers/{name}", admin, tiers::delete_tier)
+        .get("/admin/audit", viewer, audit::list_audit)
+        .post("/admin/import", admin, import::import_keys)
+        .get("/admin/export", admin, export::export_keys)
+        .get("/admin/backup", admin, backup::back_up)
+        .post("/admin/articles", admin, import_articles)
 }
 
 /// What the audit entry says of a change that this request asks for.
 fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
-    let address = guard.client_address(&HeaderMap::new(), extensions);
-    guard.audit(Actor::AdminKey, address, id)
+    // Nobody gets here unknown; what they did would be the program's own doing.
+    let (actor, address) = match extensions.get::<Who>() {
+        Some(Who { actor: access::Actor::AdminKey, address, .. }) => {
+            (Actor::AdminKey, Some(*address))
+        }
+        Some(Who { actor: access::Actor::Person(person), address, .. }) => {
+            (Actor::Person(person.clone()), Some(*address))
+        }
+        None => (Actor::Program, None),
+    };
+    guard.audit(actor, address, id)
 }
 
 /// Reads a whole body of at most 64 KiB.
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    read_body_up_to(BODY_BYTES_MAX, body).await
-}
-
-/// Reads a whole body of at most so many bytes.
-async fn read_body_up_to(bytes_max: usize, body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, bytes_max).collect().await;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
-        } else {
-            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
-        }
-    })
+    read_whole(body, BODY_BYTES_MAX).await
 }
 
 /// A store that breaks down: the log learns why, the client that trying later may help.

@@ -12,7 +12,7 @@ use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward_axum::{Refusal, credentials};
 
-use crate::admin::X_ADMIN_KEY;
+use crate::access::X_ADMIN_KEY;
 use crate::heads::AmbiguousLength;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -104,7 +104,30 @@ fn malformed(request: &Request) -> Option<Refusal> {
     if request.extensions().get::<AmbiguousLength>().is_some() {
         return bad("Content-Length beside Transfer-Encoding");
     }
+    if !is_text(request.uri().path()) {
+        return bad("The path is not UTF-8");
+    }
     None
+}
+
+/// Whether a path is UTF-8 once its `%XX` are the bytes that they stand for.
+fn is_text(path: &str) -> bool {
+    // As nearly all are.
+    if !path.contains('%') {
+        return true;
+    }
+    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let [first, behind @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 fn hide_keys(request: &mut Request) {
@@ -119,4 +142,19 @@ fn request_id(request: &Request) -> Option<String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
     decent.then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text_behind_its_escapes() {
+        for path in ["/", "/a%20b", "/%C3%A4", "/%00", "/%", "/%zz", "/100%25"] {
+            assert!(is_text(path), "{path}");
+        }
+        for path in ["/%ff", "/a/%C3", "/%e4b"] {
+            assert!(!is_text(path), "{path}");
+        }
+    }
 }

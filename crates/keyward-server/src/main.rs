@@ -1,19 +1,25 @@
 //! The program `keyward`.
 
+mod access;
 mod admin;
 mod app;
+mod body;
 mod cli;
 mod client;
 mod duration;
 mod edge;
 mod heads;
+mod leaks;
 mod listen;
 mod openapi;
 mod own_key;
+mod role;
+mod routes;
 mod scan;
 mod serve;
 mod settings;
 mod shapes;
+mod transfer;
 
 use std::process::ExitCode;
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use self::complete::complete;
-pub(crate) use self::pages::routes;
+pub(crate) use self::pages::add_routes;
 
 /// Every handler, one line each.
 #[derive(OpenApi)]
@@ -47,12 +47,16 @@ pub(crate) use self::pages::routes;
         crate::admin::audit::list_audit,
         crate::admin::import::import_keys,
         crate::admin::export::export_keys,
+        crate::admin::backup::back_up,
+        crate::leaks::report::report_leaks,
+        crate::leaks::github::report_github_leaks,
         pages::show_openapi,
         pages::show_docs,
         pages::show_docs_file,
     ),
-    components(schemas(refusals::Refused, refusals::Problem)),
-    components(schemas(refusals::Invalid, refusals::InvalidProblem)),
+    components(schemas(
+        refusals::Refused, refusals::Problem, refusals::Invalid, refusals::InvalidProblem,
+    )),
     tags(
         (name = "caller", description = "What a caller may know of its own key."),
         (name = "keys", description = "The life of a key."),
@@ -60,7 +64,8 @@ pub(crate) use self::pages::routes;
         (name = "owners", description = "Customers to whom keys belong."),
         (name = "tiers", description = "Named plans: sets of limits that keys share."),
         (name = "audit", description = "Who changed what, and when."),
-        (name = "moving", description = "Carrying keys to another place."),
+        (name = "moving", description = "Taking keys in and out, and copies of everything."),
+        (name = "leaks", description = "Keys that were found in public."),
         (name = "articles", description = "The protected API: news."),
         (name = "health", description = "What watches the server asks."),
         (name = "description", description = "This document, and a page to browse it."),

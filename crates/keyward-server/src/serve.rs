@@ -1,21 +1,28 @@
 //! `keyward serve`: putting everything together, running it, and taking it down in order.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use keyward::Gate;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
+use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{App, router};
+use crate::access::Door;
+use crate::admin::Backups;
+use crate::app::{App, served};
 use crate::edge::Edge;
+use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::settings::{LogFormat, Settings};
 
@@ -48,10 +55,14 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-        format!("cannot listen on {}; choose another address with --listen", settings.listen)
-    })?;
-    let address = listener.local_addr().context("asking where the server listens")?;
+    let (listener, address) = listen(settings.listen, "--listen").await?;
+    let (control_listener, control_address) = match settings.admin_listen {
+        Some(at) => {
+            let (listener, address) = listen(at, "--admin-listen").await?;
+            (Some(listener), Some(address))
+        }
+        None => (None, None),
+    };
 
     let clock = SystemClock::start();
     let now = clock.now().unix;
@@ -63,16 +74,22 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
     let options = GuardOptions {
         failures_per_minute: settings.failures_per_minute,
-        ..GuardOptions::default()
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
     };
     let guard = Guard::new(gate, clock, options);
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
-    greet(&settings, &guard, &format!("http://{address}"), &tiers)?;
+    greet(&settings, &guard, Addresses { public: address, control: control_address }, &tiers)?;
 
-    let admin_key = settings.admin_key.clone().map(Arc::new);
-    let app = App { guard: guard.clone(), articles: articles.clone(), admin_key };
+    let leaks = Leaks::new(&settings);
+    let app = App {
+        guard: guard.clone(),
+        articles: articles.clone(),
+        door: Door::new(&settings),
+        leaks: leaks.clone(),
+        backups: Backups::of(&settings.database),
+    };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {
         connections_max: settings.connections_max,
@@ -87,33 +104,87 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
         tracing::info!("Stopping: finishing the requests under way");
     };
-    let finished = serve_connections(listener, router(app, edge), bounds, stop).await;
+    let served = served(&app, &edge, control_listener.is_some());
+    let control = control_listener.zip(served.control);
+    let finished = serve_both((listener, served.public), control, bounds, stop).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
+    leaks.finish().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
 }
 
+async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(at)
+        .await
+        .with_context(|| format!("cannot listen on {at}; choose another address with {flag}"))?;
+    let address = listener.local_addr().context("asking where the server listens")?;
+    Ok((listener, address))
+}
+
+/// Serves on the public listener, and on that of the control plane if it has one, until `stop`.
+/// Each has its own bounds: callers who take all connections of the one leave the other alone.
+async fn serve_both(
+    public: (TcpListener, Router),
+    control: Option<(TcpListener, Router)>,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) -> bool {
+    let (stopping, stopped) = watch::channel(());
+    let told = || {
+        let mut stopped = stopped.clone();
+        // An error means that the other end is gone, and so does the change.
+        async move { drop(stopped.changed().await) }
+    };
+    let public = serve_connections(public.0, public.1, bounds, told());
+    let control = async {
+        match control {
+            Some((listener, router)) => serve_connections(listener, router, bounds, told()).await,
+            None => true,
+        }
+    };
+    let tell = async {
+        stop.await;
+        drop(stopping);
+    };
+    let (public, control, ()) = tokio::join!(public, control, tell);
+    public && control
+}
+
 fn request_id_base() -> anyhow::Result<u64> {
     getrandom::u64().context("asking the operating system for randomness")
+}
+
+/// Where the listeners are.
+#[derive(Clone, Copy)]
+struct Addresses {
+    public: SocketAddr,
+    control: Option<SocketAddr>,
 }
 
 /// Says what was opened, what holds, and what to type next.
 fn greet(
     settings: &Settings,
     guard: &Guard,
-    address: &str,
+    addresses: Addresses,
     tiers: &[TierRecord],
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
+    let Addresses { public, control } = addresses;
     let keys = guard.gate().index().len();
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
     let plural = if keys == 1 { "" } else { "s" };
     writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
-    writeln!(out, "  listening  {address}")?;
+    writeln!(out, "  listening  http://{public}")?;
+    if let Some(control) = control {
+        writeln!(out, "  admin      http://{control}")?;
+    }
+    if let Some(people) = &settings.people {
+        writeln!(out, "  people     of {}", people.issuer.as_str())?;
+    }
     for tier in tiers {
         writeln!(out, "  limit      {}", in_words(tier))?;
     }
@@ -121,8 +192,17 @@ fn greet(
         writeln!(out, "\nNext, in another terminal, with the same ADMIN_API_KEY:")?;
         // As it was started, so that the line works where the server was started.
         let program = std::env::args().next().unwrap_or_else(|| "keyward".to_owned());
-        writeln!(out, "  {program} key issue --name my-first-key")?;
-        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {address}/articles")?;
+        let server = control.map(|control| format!(" --server http://{control}"));
+        let server = server.unwrap_or_default();
+        writeln!(out, "  {program} key issue --name my-first-key{server}")?;
+        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' http://{public}/articles")?;
+    } else if settings.people.is_some() {
+        let admin = control.unwrap_or(public);
+        writeln!(out, "\nNext, with an access token of yours:")?;
+        writeln!(
+            out,
+            "  curl -H 'Authorization: Bearer YOUR_TOKEN' http://{admin}/admin/api-keys"
+        )?;
     } else {
         writeln!(
             out,

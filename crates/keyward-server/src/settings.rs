@@ -6,12 +6,14 @@
 
 mod admin_key;
 mod environment;
+mod exposure;
 mod file;
 mod flags;
 mod given;
 #[cfg(test)]
 mod page;
 mod parse;
+mod people;
 mod table;
 
 use std::fmt;
@@ -21,12 +23,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::key::Prefix;
+use keyward::network::Network;
 use thiserror::Error;
+use url::Url;
 
 pub(crate) use admin_key::AdminKey;
 pub(crate) use environment::Environment;
+pub(crate) use exposure::DOCUMENTED_KEYS;
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
+#[cfg(test)]
+pub(crate) use people::RoleNames;
+pub(crate) use people::{IssuerUrl, People, secure_url};
 pub(crate) use table::SERVER_VARIABLE;
 
 use given::Given;
@@ -34,23 +42,23 @@ use given::Given;
 /// The file that is read, if it is there, when no other is named.
 pub(crate) const CONFIG_FILE: &str = "keyward.toml";
 
-/// Fewest characters of an admin key that guards a listener others can reach: 24 hexadecimal
-/// digits are 96 bits, which nobody guesses over a network.
-const EXPOSED_KEY_LEN_MIN: usize = 24;
-
-/// Admin keys that our own pages print. Anyone can read them there, so they guard nothing.
-pub(crate) const DOCUMENTED_KEYS: [&str; 2] =
-    ["change-me-to-a-long-random-text", "example-admin-key-0123456789abcdef"];
-
 /// Every setting, checked. The table documents what each one does.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// The address to serve on.
     pub listen: SocketAddr,
+    /// The address to serve the control plane on, if it has one of its own.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where the control plane may be used from.
+    pub admin_networks: Vec<Network>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// The SQLite file.
     pub database: PathBuf,
-    /// What guards the admin routes. Without one they answer 500.
+    /// What guards the admin routes. With neither this nor people, they answer 500.
     pub admin_key: Option<AdminKey>,
+    /// Who vouches for people that use the admin routes.
+    pub people: Option<People>,
     /// What the keys that are issued begin with.
     pub key_prefix: Prefix,
     /// Pause between two flushes of the usage counts.
@@ -67,6 +75,10 @@ pub(crate) struct Settings {
     pub stop_within: Duration,
     /// Most failed verifications a minute; `None` is no limit.
     pub failures_per_minute: Option<NonZeroU32>,
+    /// Most reports of leaked keys a minute and address; `None` is off.
+    pub leak_reports: Option<NonZeroU32>,
+    /// Where GitHub's public keys are, if it may report leaked keys.
+    pub github_leaks: Option<Url>,
     /// Which log lines are written, in the notation of `tracing-subscriber`.
     pub log: String,
     /// How log lines look.
@@ -180,9 +192,9 @@ pub(crate) enum SettingsError {
     NotText(String),
     /// Others can reach the listener, and the admin key does not keep them out.
     #[error(
-        "listening on {listen} lets other machines reach the admin routes, but the admin key \
-         {why}; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or listen on \
-         127.0.0.1"
+        "others can reach the admin routes on {listen}, but the admin key {why}; make one with \
+         `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, \
+         behind no proxy"
     )]
     Exposed {
         /// The address.
@@ -211,8 +223,14 @@ impl Settings {
         let mut given = Given::gather(flags, environment, directory)?;
         Ok(Self {
             listen: given.read(&table::LISTEN, parse::address)?,
+            admin_listen: read_admin_listen(&mut given)?,
+            admin_networks: given.read(&table::ADMIN_NETWORKS, parse::networks)?,
+            trusted_proxies: given
+                .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
+                .unwrap_or_default(),
             database: given.read(&table::DATABASE, parse::database)?,
             admin_key: given.read_admin_key()?,
+            people: people::read(&mut given)?,
             key_prefix: given.read(&table::KEY_PREFIX, parse::prefix)?,
             flush_every: given.read(&table::FLUSH_EVERY, parse::duration)?,
             threads: given.read(&table::THREADS, parse::threads)?,
@@ -221,34 +239,12 @@ impl Settings {
             request_timeout: given.read(&table::REQUEST_TIMEOUT, parse::duration)?,
             stop_within: given.read(&table::STOP_WITHIN, parse::duration)?,
             failures_per_minute: given.read(&table::FAILURES_PER_MINUTE, parse::count_or_none)?,
+            leak_reports: given.read(&table::LEAK_REPORTS, parse::count_or_none)?,
+            github_leaks: given.read(&table::GITHUB_LEAKS, parse::github_leaks)?,
             log: given.read(&table::LOG, parse::log_filter)?,
             log_format: given.read(&table::LOG_FORMAT, parse::log_format)?,
             rows: given.into_rows(),
         })
-    }
-
-    /// Refuses an admin key that a stranger could guess, if strangers can reach the listener.
-    ///
-    /// On loopback any key will do, and without one the admin routes answer nobody.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`SettingsError::Exposed`] if the listener is not on loopback and the key is
-    /// short, or is one that our documentation prints.
-    pub(crate) fn check_exposure(&self) -> Result<(), SettingsError> {
-        // `::ffff:127.0.0.1` is loopback too.
-        let is_loopback = self.listen.ip().to_canonical().is_loopback();
-        let Some(key) = self.admin_key.as_ref().filter(|_| !is_loopback) else {
-            return Ok(());
-        };
-        let exposed = |why| Err(SettingsError::Exposed { listen: self.listen, why });
-        if key.expose().len() < EXPOSED_KEY_LEN_MIN {
-            return exposed("is shorter than 24 characters");
-        }
-        if DOCUMENTED_KEYS.contains(&key.expose()) {
-            return exposed("is one that Keyward's documentation prints");
-        }
-        Ok(())
     }
 
     /// Every setting with its value and source, in the order of the table.
@@ -257,50 +253,15 @@ impl Settings {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(listen: &str, admin_key: Option<&str>, passes: bool) {
-        let variables = [("KEYWARD_LISTEN", listen), ("ADMIN_API_KEY", admin_key.unwrap_or(""))];
-        let environment = Environment::of(variables).unwrap();
-        let settings =
-            Settings::read(&Flags::default(), &environment, Path::new("/nonexistent")).unwrap();
-        assert_eq!(settings.check_exposure().is_ok(), passes, "{listen} {admin_key:?}");
-    }
-
-    #[test]
-    fn exposed_admin_key_has_24_characters() {
-        check("0.0.0.0:8000", Some(&"x".repeat(23)), false);
-        check("0.0.0.0:8000", Some(&"x".repeat(24)), true);
-        check("[::]:8000", Some("short"), false);
-        check("0.0.0.0:8000", None, true);
-    }
-
-    #[test]
-    fn loopback_takes_any_admin_key() {
-        for listen in ["127.0.0.1:8000", "127.9.9.9:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000"]
-        {
-            check(listen, Some("x"), true);
-            check(listen, Some(DOCUMENTED_KEYS[0]), true);
+/// Two listeners cannot share an address, and each free port that the system gives is another.
+fn read_admin_listen(given: &mut Given<'_>) -> Result<Option<SocketAddr>, SettingsError> {
+    let listen = given.peek(&table::LISTEN).and_then(|text| text.parse().ok());
+    let admin_listen = given.read_optional(&table::ADMIN_LISTEN, parse::address)?;
+    match admin_listen {
+        Some(address) if address.port() != 0 && Some(address) == listen => {
+            let problem = "is the address of `listen`; choose another port, or leave it out";
+            Err(given.refuse(&table::ADMIN_LISTEN, problem))
         }
-    }
-
-    #[test]
-    fn documented_admin_keys_guard_nothing() {
-        for key in DOCUMENTED_KEYS {
-            check("0.0.0.0:8000", Some(key), false);
-            check("0.0.0.0:8000", Some(&format!("{key}!")), true);
-        }
-    }
-
-    #[test]
-    fn exposure_is_refused_with_a_remedy() {
-        let error = SettingsError::Exposed {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
-            why: "is shorter than 24 characters",
-        };
-        insta::assert_snapshot!(error, @"listening on 0.0.0.0:8000 lets other machines reach the admin routes, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or listen on 127.0.0.1");
+        other => Ok(other),
     }
 }

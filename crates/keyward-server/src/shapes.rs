@@ -87,7 +87,7 @@ pub(crate) struct NewNameText(String);
 /// The name of a tier. Where a key is given one, the tier has to be there.
 #[derive(ToSchema)]
 #[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
-#[schema(example = "basic")]
+#[schema(format = "tier", example = "basic")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct TierText(String);
 
@@ -156,7 +156,7 @@ pub(crate) struct ScopeText(String);
 
 /// A time span: a whole number and a unit, `s`, `m`, `h`, `d` or `w`.
 #[derive(ToSchema)]
-#[schema(pattern = "^[0-9]+[smhdw]$", min_length = 2, example = "60s")]
+#[schema(format = "span", pattern = "^[0-9]+[smhdw]$", min_length = 2, example = "60s")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct SpanText(String);
 

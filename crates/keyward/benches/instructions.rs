@@ -1,10 +1,13 @@
 //! A known number of verdicts, for counting the instructions that one takes.
 //!
-//! Arguments: `sha256`, `allowed`, `limited`, `revoked` or `unknown`, and how often. Run under a
-//! tool that counts, with two numbers: the difference holds neither start nor warm-up.
+//! Arguments: `sha256`, `allowed`, `restricted`, `scoped`, `limited`, `revoked` or `unknown`, and
+//! how often. Keys that are `restricted` have every restriction that there is, none of which keeps
+//! a request out; for those that are `scoped`, a scope is asked for, too. Run under a tool that
+//! counts, with two numbers: the difference holds neither start nor warm-up.
 
 use std::env;
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +16,8 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
-use keyward::record::{KeyState, Record};
+use keyward::network::Networks;
+use keyward::record::{KeyState, Record, Scopes};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
@@ -29,6 +33,8 @@ fn main() {
     let times = args.get(1).map_or(1, |times| times.parse().expect("a number of requests"));
     let (texts, index) = keys(what);
     let usage = Usage::default();
+    let scope = black_box((what == "scoped").then_some("articles:read"));
+    let from = black_box(Some(IpAddr::from([192, 0, 2, 7])));
     for (n, text) in (0..times).zip(texts.iter().cycle()) {
         if what == "sha256" {
             black_box(Sha256::digest(black_box(text)));
@@ -37,7 +43,8 @@ fn main() {
         // As much time passes as between two requests of a busy server.
         let now = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
         let now = now.later_by(Duration::from_nanos(n * 1_000));
-        drop(black_box(verify(&index, &usage, &Asked::of(black_box(text)), now)));
+        let asked = Asked { text: black_box(text), scope, from };
+        drop(black_box(verify(&index, &usage, &asked, now)));
     }
 }
 
@@ -48,7 +55,8 @@ fn keys(what: &str) -> (Vec<String>, Index) {
     let per = Duration::from_secs(if what == "limited" { 1_000_000 } else { 1 });
     let limit = Limit::new("requests", amount, per, amount).expect("it is in bounds");
     let limits = Limits::new(vec![limit]).expect("one is not too many");
-    let tier = Arc::new(Tier::new("basic".parse().expect("it is a name"), limits));
+    let tier = Tier::new("basic".parse().expect("it is a name"), limits.clone());
+    let tier = Arc::new(tier);
     let index = Index::default();
     let texts: Vec<_> = (0..KEYS).map(|number| format!("kw_{number:049}")).collect();
     for (number, text) in (1..).zip(&texts) {
@@ -58,11 +66,29 @@ fn keys(what: &str) -> (Vec<String>, Index) {
             "revoked" => KeyState::Revoked { at: UnixMillis(1) },
             _ => KeyState::Active,
         };
-        let record = Record { state, ..Record::plain(id, name) };
+        let record = match what {
+            "restricted" | "scoped" => restricted(Record::plain(id, name), &limits),
+            _ => Record { state, ..Record::plain(id, name) },
+        };
         if what != "unknown" {
             let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
             assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
         }
     }
     (texts, index)
+}
+
+/// The key with everything that it can have, the limits being its own.
+fn restricted(key: Record, limits: &Limits) -> Record {
+    let scopes = ["keys:read", "articles:read"].map(|scope| scope.parse().expect("it is a scope"));
+    let networks =
+        ["10.0.0.0/8", "192.0.2.0/24"].map(|network| network.parse().expect("it is one"));
+    Record {
+        owner: Some("org_1".parse().expect("it is an owner")),
+        scopes: Scopes::new(scopes.into()).expect("two are not too many"),
+        networks: Networks::new(networks.into()).expect("two are not too many"),
+        limits: Some(limits.clone()),
+        expires_at: Some(UnixMillis(1_800_000_000_000)),
+        ..key
+    }
 }

@@ -66,7 +66,23 @@ impl Network {
     /// Whether the address lies in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.contains(&address.to_canonical())
+        self.contains_canonical(address.to_canonical())
+    }
+
+    /// Compares the bits of the prefix. Every request of a restricted key comes here, and asking
+    /// for the first and the last address of the range takes five times as long.
+    fn contains_canonical(&self, address: IpAddr) -> bool {
+        match (self.0, address) {
+            (IpNet::V4(network), IpAddr::V4(address)) => {
+                let differs = network.addr().to_bits() ^ address.to_bits();
+                u32::from(network.prefix_len()) <= differs.leading_zeros()
+            }
+            (IpNet::V6(network), IpAddr::V6(address)) => {
+                let differs = network.addr().to_bits() ^ address.to_bits();
+                u32::from(network.prefix_len()) <= differs.leading_zeros()
+            }
+            (IpNet::V4(_), IpAddr::V6(_)) | (IpNet::V6(_), IpAddr::V4(_)) => false,
+        }
     }
 }
 
@@ -97,7 +113,10 @@ impl Networks {
     /// no network.
     #[must_use]
     pub fn allow(&self, address: Option<IpAddr>) -> bool {
-        let within = |address| self.0.iter().any(|network| network.contains(address));
+        let within = |address: IpAddr| {
+            let address = address.to_canonical();
+            self.0.iter().any(|network| network.contains_canonical(address))
+        };
         self.0.is_empty() || address.is_some_and(within)
     }
 
@@ -147,5 +166,35 @@ mod tests {
         assert!(allow("10.255.0.1") && allow("::1") && allow("::ffff:10.0.0.1"));
         assert!(!allow("11.0.0.1") && !allow("::2") && !networks.allow(None));
         assert!(Networks::default().allow(None));
+    }
+
+    #[test]
+    fn a_range_ends_with_its_last_address() {
+        let check = |network: &str, address: &str, within| {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), within, "{network} {address}");
+        };
+        for (network, first, last, before, after) in [
+            ("10.0.0.0/8", "10.0.0.0", "10.255.255.255", "9.255.255.255", "11.0.0.0"),
+            ("192.0.2.4/31", "192.0.2.4", "192.0.2.5", "192.0.2.3", "192.0.2.6"),
+            ("192.0.2.4", "192.0.2.4", "192.0.2.4", "192.0.2.3", "192.0.2.5"),
+            (
+                "2001:db8::/33",
+                "2001:db8::",
+                "2001:db8:7fff::",
+                "2001:db7:ffff::",
+                "2001:db8:8000::",
+            ),
+            ("::2", "::2", "::2", "::1", "::3"),
+        ] {
+            check(network, first, true);
+            check(network, last, true);
+            check(network, before, false);
+            check(network, after, false);
+        }
+        check("0.0.0.0/0", "255.1.2.3", true);
+        check("0.0.0.0/0", "::1", false);
+        check("::/0", "2001:db8::", true);
+        check("::/0", "255.1.2.3", false);
     }
 }

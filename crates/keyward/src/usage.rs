@@ -152,6 +152,14 @@ mod tests {
     use crate::limit::Limits;
     use crate::record::Record;
     use crate::tier::Tier;
+    use crate::time::SteadyNanos;
+
+    /// Multiplied so that the keys spread over the shards as digests do.
+    fn digest_of(id: u64) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&id.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        Digest::from_stored(bytes)
+    }
 
     fn filled(keys: u64) -> (Index, Vec<Arc<Entry>>) {
         let limits = Limits::new(Vec::new()).unwrap();
@@ -160,11 +168,7 @@ mod tests {
         let mut entries = Vec::new();
         for id in 1..=keys {
             let record = Record::plain(KeyId::new(id).unwrap(), "a".parse().unwrap());
-            // Multiplied so that the keys spread over the shards as digests do.
-            let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-            let mut bytes = [0; 32];
-            bytes[..8].copy_from_slice(&place);
-            let digest = Digest::from_stored(bytes);
+            let digest = digest_of(id);
             index.insert(Entry::new(digest, record, std::sync::Arc::clone(&tier)));
             entries.push(index.find(&digest).unwrap().entry);
         }
@@ -209,6 +213,51 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.counts.limited).sum::<u64>(), keys);
         let ids: std::collections::HashSet<_> = rows.iter().map(|row| row.key_id).collect();
         assert_eq!(ids.len() as u64, keys);
+    }
+
+    /// What is in the index now, in the place of what was there.
+    fn replace(index: &Index, usage: &Usage, entries: &[Arc<Entry>]) {
+        for entry in entries {
+            let record = Record::plain(entry.id(), "b".parse().unwrap());
+            let limits = Limits::new(Vec::new()).unwrap();
+            let tier = Tier::new("basic".parse().unwrap(), limits);
+            let after = Entry::new(digest_of(entry.id().get()), record, std::sync::Arc::new(tier));
+            usage.keep(index.replace(after, SteadyNanos(0)).unwrap());
+        }
+    }
+
+    /// A request found the key before it was changed, and is counted after that, again and again.
+    #[test]
+    fn what_is_counted_where_a_key_was_before_is_not_lost() {
+        let (index, entries) = filled(3);
+        let usage = Usage::default();
+        replace(&index, &usage, &entries);
+        assert!(collect_all(&usage, &index).is_empty());
+        for round in 1..4 {
+            for entry in &entries {
+                usage.count(entry, Outcome::Allowed, UnixMillis(round));
+            }
+            assert_eq!(collect_all(&usage, &index).len(), 3);
+        }
+        assert_eq!(usage.replaced().len(), 3, "requests hold on to them");
+        drop(entries);
+        assert!(collect_all(&usage, &index).is_empty());
+        assert!(usage.replaced().is_empty(), "nobody will count there any more");
+    }
+
+    #[test]
+    fn nor_is_it_lost_when_the_queue_is_full() {
+        let keys = QUEUE_LEN as u64 + 5_000;
+        let (index, entries) = filled(keys);
+        let usage = Usage::default();
+        let (fill, late) = entries.split_at(QUEUE_LEN);
+        replace(&index, &usage, late);
+        for entry in fill.iter().chain(late) {
+            usage.count(entry, Outcome::Limited, UnixMillis(1));
+        }
+        assert!(usage.overflowed.load(Ordering::Relaxed));
+        let rows = collect_all(&usage, &index);
+        assert_eq!(rows.iter().map(|row| row.counts.limited).sum::<u64>(), keys);
     }
 
     #[test]

@@ -156,6 +156,27 @@ const ROWS: &[Row] = &[
         what: "Start with a million keys to the first guarded answer",
         asked: Asked::AtMost(2.0),
     },
+    Row {
+        name: "http.import_million",
+        what: "Importing a million keys from CSV while serving",
+        asked: Asked::AtMost(60.0),
+    },
+    Row {
+        name: "http.calls_while_importing",
+        what: "… guarded requests meanwhile, one at a time, all of them let in",
+        asked: Asked::Nothing,
+    },
+    Row {
+        name: "http.slowest_call_while_importing",
+        what: "… the slowest of them",
+        asked: Asked::Nothing,
+    },
+    Row {
+        name: "http.list_page_worst",
+        what: "The slowest page of 100 among a million keys, 18 filters in 8 orders",
+        asked: Asked::AtMost(50.0),
+    },
+    Row { name: "http.list_page_median", what: "… half of the pages", asked: Asked::Nothing },
 ];
 
 /// The table, in Markdown.

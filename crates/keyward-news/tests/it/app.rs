@@ -1,13 +1,14 @@
-//! The app under test: both routers, a guard in memory and articles in a file.
+//! The app under test: both routes, a guard in memory and articles in a file.
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
 use keyward_axum::{Guard, testing};
-use keyward_news::{Articles, admin_routes, routes};
+use keyward_news::{Articles, IMPORT_BODY_MAX, import_articles, list_articles};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -49,7 +50,10 @@ impl App {
         let (guard, clock) = testing::guard().await;
         let secret = testing::issue(&guard, "reader").await;
         let articles = Articles::open(&dir.path().join("k.db"), guard.clock().now().unix).unwrap();
-        let router = routes().merge(admin_routes()).with_state(State { guard, articles });
+        let import = post(import_articles).layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
+        let router = Router::new().route("/articles", get(list_articles));
+        let router = router.route("/admin/articles", import);
+        let router = router.with_state(State { guard, articles });
         Self { dir, clock, router, secret }
     }
 

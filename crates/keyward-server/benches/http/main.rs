@@ -9,6 +9,7 @@
 
 mod client;
 mod hello;
+mod million;
 mod program;
 
 use std::fs::File;
@@ -52,6 +53,9 @@ fn main() {
     }
     if wanted("start") {
         start();
+    }
+    if wanted("million") {
+        million::run();
     }
 }
 

@@ -35,12 +35,19 @@ impl Program {
 
     /// The status of a guarded request.
     pub(crate) fn get(&self, path: &str, secret: &str) -> u16 {
-        let (status, _) = self.send("GET", path, &format!("authorization: Bearer {secret}"), "");
+        Self::get_from(self.address, path, secret)
+    }
+
+    /// The same, for a thread that does not have the program.
+    pub(crate) fn get_from(address: SocketAddr, path: &str, secret: &str) -> u16 {
+        let header = format!("authorization: Bearer {secret}");
+        let (status, _) = send(address, "GET", path, &header, "");
         status
     }
 
     pub(crate) fn admin(&self, method: &str, path: &str, body: &str) -> String {
-        let (status, body) = self.send(method, path, &format!("x-admin-key: {ADMIN_KEY}"), body);
+        let (status, body) =
+            send(self.address, method, path, &format!("x-admin-key: {ADMIN_KEY}"), body);
         assert!((200..300).contains(&status), "{status} {body}");
         body
     }
@@ -50,18 +57,18 @@ impl Program {
         let json: serde_json::Value = serde_json::from_str(&body).unwrap();
         json.get("api_key").unwrap().as_str().unwrap().to_owned()
     }
+}
 
-    fn send(&self, method: &str, path: &str, header: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n");
-        let length = body.len();
-        let request = format!("{head}{header}\r\ncontent-length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
+fn send(address: SocketAddr, method: &str, path: &str, header: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n");
+    let length = body.len();
+    let request = format!("{head}{header}\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 impl Drop for Program {

@@ -12,11 +12,11 @@ use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::broken;
-use super::query::{known_only, time};
+use super::query::time;
 use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 
 /// Entries on one page, unless the request says otherwise.
@@ -100,8 +100,10 @@ impl AuditView {
         // As it was written, to the letter, since the digest is taken over that. Something that is
         // no JSON was put there by hand; it is shown as a text, and its digest will not fit.
         let details = entry.details.map(|details| {
-            let quoted = || serde_json::value::to_raw_value(&details).unwrap_or_default();
-            RawValue::from_string(details.clone()).unwrap_or_else(|_| quoted())
+            let raw = RawValue::from_string(details.clone()).ok();
+            // White space around it would get lost.
+            let raw = raw.filter(|raw| raw.get().len() == details.len());
+            raw.or_else(|| to_raw_value(&details).ok()).unwrap_or_default()
         });
         Self {
             id: entry.id.0,
@@ -183,7 +185,7 @@ const PARAMETERS: [&str; 8] =
 impl ListAuditQuery {
     fn read(query: Option<&str>) -> Result<AuditQuery, Refusal> {
         let query = Query::parse(query);
-        let mut faults = known_only(&query, &PARAMETERS);
+        let mut faults = query.unknown(&PARAMETERS);
         let ids = 1..=i64::MAX.unsigned_abs();
         let mut id = |name| {
             let found = query.text(name).map(|_| query.integer(name, ids.clone(), 1)).transpose();

@@ -51,12 +51,15 @@ pub(crate) async fn back_up(
     let turn = Arc::clone(&backups.one).lock_owned().await;
     let directory = backups.database.parent().filter(|directory| *directory != Path::new(""));
     let directory = directory.unwrap_or(Path::new("."));
-    // Removed when it is dropped, whatever becomes of the answer.
+    // Removed when it is dropped, whatever becomes of the request.
     let directory = tempfile::Builder::new().prefix(".keyward-backup-").tempdir_in(directory);
     let directory = directory.map_err(|error| failed(&error))?;
     let path = directory.path().join("copy.db");
     guard.gate().store().back_up(&path).await.map_err(broken)?;
     let mut file = File::open(&path).await.map_err(|error| failed(&error))?;
+    // From here on the copy has no name: its room is free as soon as nobody reads it any more,
+    // whatever becomes of the client or of this process.
+    directory.close().map_err(|error| failed(&error))?;
     let length = file.seek(SeekFrom::End(0)).await.map_err(|error| failed(&error))?;
     file.rewind().await.map_err(|error| failed(&error))?;
     let headers = [
@@ -64,7 +67,7 @@ pub(crate) async fn back_up(
         (CONTENT_LENGTH, HeaderValue::from(length)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    let copy = Copy { file, left: length, _directory: directory, _turn: turn };
+    let copy = Copy { file, left: length, _turn: turn };
     Ok((headers, Body::new(copy)).into_response())
 }
 
@@ -77,8 +80,6 @@ fn failed(error: &std::io::Error) -> Refusal {
 struct Copy {
     file: File,
     left: u64,
-    /// Dropped after the file, since it is in there.
-    _directory: tempfile::TempDir,
     _turn: OwnedMutexGuard<()>,
 }
 

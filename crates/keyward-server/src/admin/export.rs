@@ -16,7 +16,6 @@ use utoipa::ToSchema;
 
 use super::broken;
 use super::limits::LimitView;
-use super::query::known_only;
 use super::tiers::TierView;
 use crate::shapes::{
     DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
@@ -32,7 +31,7 @@ const OWNERS_PAGE: u32 = 1_000;
 /// Shows keys whole, with the digests of their secrets but not the secrets, which are kept
 /// nowhere. What this answers, `POST /admin/import` takes.
 ///
-/// The first page, which is asked for without `after`, has the tiers and the suspended owners too.
+/// The first page, which is asked for without `after` or with 0, has the tiers and the suspended owners too.
 #[utoipa::path(get, path = "/admin/export", tag = "moving", params(ExportQuery), responses(
     (status = 200, description = "A page", body = ExportPage, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds digests"),
@@ -192,8 +191,8 @@ impl ExportedSecret {
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
-    /// Only keys with a higher id.
-    #[param(value_type = Option<KeyNumber>)]
+    /// Only keys with a higher id; 0 is the beginning.
+    #[param(value_type = Option<u64>, maximum = 9_223_372_036_854_775_807_i64)]
     after: Option<KeyId>,
     /// Most keys on the page.
     #[param(minimum = 1, maximum = 1_000, default = 100, required = false)]
@@ -203,9 +202,9 @@ pub(crate) struct ExportQuery {
 impl ExportQuery {
     fn read(query: Option<&str>) -> Result<Self, Refusal> {
         let query = Query::parse(query);
-        let mut faults = known_only(&query, &["after", "limit"]);
+        let mut faults = query.unknown(&["after", "limit"]);
         let limit = query.integer("limit", 1..=PAGE_MAX, PAGE_DEFAULT);
-        let after = query.integer("after", 1..=i64::MAX.unsigned_abs(), 0);
+        let after = query.integer("after", 0..=i64::MAX.unsigned_abs(), 0);
         match (limit, after) {
             (Ok(limit), Ok(after)) if faults.is_empty() => {
                 let limit = u32::try_from(limit).unwrap_or(u32::MAX);

@@ -3,10 +3,7 @@
 mod read;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyward::KeyId;
 use keyward::transfer::ImportedKey;
 use keyward_axum::fault::Fault;
@@ -17,8 +14,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::query::known_only;
 use super::{audit, broken};
+use crate::body::read_whole;
 use crate::shapes::KeyNumber;
 
 use self::read::ImportKeyBody;
@@ -43,7 +40,7 @@ pub(crate) async fn import_keys(
 ) -> Result<Json<ImportReport>, Refusal> {
     let (parts, body) = request.into_parts();
     let ImportQuery { dry_run } = ImportQuery::read(parts.uri.query())?;
-    let body = read_body(body).await?;
+    let body = read_whole(body, BODY_BYTES_MAX).await?;
     let ImportBody { keys } = ImportBody::read(&body)?;
     let audit = audit(&guard, &parts.extensions);
     let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
@@ -60,17 +57,6 @@ pub(crate) async fn import_keys(
         });
     }
     Ok(Json(report))
-}
-
-async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
-        } else {
-            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
-        }
-    })
 }
 
 /// Keys that came from elsewhere.
@@ -140,7 +126,7 @@ pub(crate) struct ImportQuery {
 impl ImportQuery {
     fn read(query: Option<&str>) -> Result<Self, Refusal> {
         let query = Query::parse(query);
-        let mut faults = known_only(&query, &["dry_run"]);
+        let mut faults = query.unknown(&["dry_run"]);
         let dry_run = match query.text("dry_run") {
             None | Some("false") => false,
             Some("true") => true,

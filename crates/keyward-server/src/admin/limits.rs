@@ -86,7 +86,8 @@ fn read_limit(place: Place, value: Value) -> Read<Limit> {
 fn count(place: Place, value: Value, max: u32) -> Read<NonZeroU32> {
     let fault = |kind, message: String| Fault::new(kind, place, message).input(value.clone());
     let whole = value.as_f64().filter(|number| number.fract() == 0.0);
-    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    // `7.0` is as whole as `7`; printed, they are the same.
+    let count = whole.and_then(|number| number.to_string().parse().ok());
     match (whole, count.and_then(NonZeroU32::new)) {
         (None, _) => Err(vec![fault("int_type", "Input should be a valid integer".to_owned())]),
         (Some(_), Some(count)) if count.get() <= max => Ok(count),

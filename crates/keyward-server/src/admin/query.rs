@@ -126,23 +126,13 @@ impl<'a> Parameters<'a> {
     /// Returns the 422 with all faults: those noted, in their order, and then one for each
     /// parameter that the route does not have.
     pub(super) fn finish(mut self) -> Result<(), Refusal> {
-        self.faults.extend(known_only(self.query, self.known));
+        self.faults.extend(self.query.unknown(self.known));
         if self.faults.is_empty() { Ok(()) } else { Err(Refusal::unprocessable(self.faults)) }
     }
 }
 
 fn place(name: &str) -> Vec<Value> {
     vec!["query".into(), name.into()]
-}
-
-/// A fault for each parameter that the route does not have: a filter that was mistyped would
-/// otherwise be no filter.
-pub(super) fn known_only(query: &Query, names: &[&str]) -> Vec<Fault> {
-    let unknown = query.pairs().filter(|(name, _)| !names.contains(name));
-    let fault = |(name, value): (&str, &str)| {
-        Fault::new("extra_forbidden", place(name), "Extra inputs are not permitted").input(value)
-    };
-    unknown.map(fault).collect()
 }
 
 /// A parameter that is a time in RFC 3339, from 1970 on, if it is there.
@@ -159,14 +149,6 @@ pub(super) fn time(query: &Query, name: &'static str) -> Result<Option<UnixMilli
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_that_a_route_does_not_have_are_named() {
-        let query = Query::parse(Some("limit=1&owner=a&tear=b"));
-        let faults = known_only(&query, &["limit", "owner"]);
-        assert_eq!(faults.len(), 1);
-        assert_eq!(faults[0].kind(), "extra_forbidden");
-    }
 
     #[test]
     fn times_are_from_1970_on() {

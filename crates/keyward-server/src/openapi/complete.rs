@@ -6,11 +6,14 @@ use super::refusals;
 use super::security::{Audience, schemes};
 
 /// The refusals that any operation may answer with: status, name and details.
-const ANYONE: [(u16, &str, &str); 3] = [
-    (400, "Malformed", "Missing Host header; More than one Host header"),
+const ANYONE: [(u16, &str, &str); 4] = [
+    (400, "Malformed", "Missing Host header; More than one Host header; The path is not UTF-8"),
     (408, "TooSlow", "Request Timeout"),
+    (HEAD_TOO_LARGE, "HeadTooLarge", "The request's line and headers are too long; no body"),
     (500, "Broken", "Internal Server Error"),
 ];
+/// It is answered before the request is known, so it has neither a body nor an id.
+const HEAD_TOO_LARGE: u16 = 431;
 const WITH_BODY: (u16, &str, &str) = (413, "TooLarge", "Content Too Large");
 /// Headers of every answer to a caller whose key works.
 const STANDING: [&str; 5] = [
@@ -81,7 +84,9 @@ fn complete_operation(
 }
 
 fn complete_response(status: u16, response: &mut Value, audience: Audience) {
-    let Some(response) = response.as_object_mut() else { return };
+    let Some(response) = response.as_object_mut().filter(|_| status != HEAD_TOO_LARGE) else {
+        return;
+    };
     if 400 <= status && !response.contains_key("content") {
         let details = response.get("description").and_then(Value::as_str).unwrap_or_default();
         let content = match status {

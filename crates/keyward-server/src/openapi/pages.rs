@@ -5,34 +5,32 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path};
+use axum::handler::Handler as _;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use keyward_axum::Refusal;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::routes::{Access, Routes};
 
-/// Only what this server serves runs, looks or is asked; `data:` is Swagger UI's own small icons.
+/// Only what this server serves runs, looks or is asked; `data:` is small icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 
-/// The document and its pages, open to anyone.
-pub(crate) fn routes() -> Router<App> {
+/// The document and its pages, open to anyone who reaches the control plane.
+pub(crate) fn add_routes(routes: Routes) -> Routes {
     let document = Document(super::document().to_string().into());
-    Router::new()
-        .route("/openapi.json", get(show_openapi))
-        .route("/docs", get(show_docs))
-        .route("/docs/{file}", get(show_docs_file))
-        .route_layer(Extension(document))
+    routes
+        .get("/openapi.json", Access::Open, show_openapi.layer(Extension(document)))
+        .get("/docs", Access::Open, show_docs)
+        .get("/docs/{file}", Access::Open, show_docs_file)
 }
 
 /// The document as text, made once.
@@ -58,7 +56,7 @@ pub(crate) async fn show_docs() -> Response {
 /// A file of that page.
 #[utoipa::path(get, path = "/docs/{file}", tag = "description", params(DocsFilePath), responses(
     (status = 200, description = "The file", content(
-        (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png"),
+        (String = "text/css"), (String = "text/javascript"),
     )),
     (status = 404, description = "Not Found"),
 ))]
@@ -108,11 +106,9 @@ enum DocsFile {
     Style,
     #[serde(rename = "swagger-ui-bundle.js")]
     Bundle,
-    #[serde(rename = "favicon-32x32.png")]
-    Icon,
 }
 
 impl DocsFile {
     /// Those that come with Swagger UI.
-    const ALL: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+    const ALL: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 }

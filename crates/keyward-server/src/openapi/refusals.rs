@@ -85,7 +85,7 @@ struct Fault {
     #[schema(value_type = Value)]
     input: Value,
     /// The numbers and words that the message is made of.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     ctx: Option<Value>,
 }
 

@@ -1,1 +1,152 @@
-//! Tests.
+//! The document and the router say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{Method, Request, StatusCode};
+use keyward::Gate;
+use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX};
+use keyward::record::{NAME_CHARS_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
+use keyward::tier::TIER_NAME_LEN_MAX;
+use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock};
+use keyward_news::Articles;
+use keyward_store::SqliteStore;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::document;
+use crate::access::Door;
+use crate::admin::Backups;
+use crate::app::{self, App};
+use crate::edge::Edge;
+use crate::leaks::Leaks;
+use crate::settings::{Environment, Flags, Settings};
+
+const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
+
+/// The router of the real program, over a database in this folder.
+async fn served(folder: &Path) -> Router {
+    let (path, clock) = (folder.join("keyward.db"), SystemClock::start());
+    let now = clock.now().unix;
+    let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(&path, "a test", now).unwrap());
+    let articles = Articles::open(&path, now).unwrap();
+    let gate = Gate::open(store, "kw".parse().unwrap()).await.unwrap();
+    let guard = Guard::new(gate, clock, GuardOptions::default());
+    let settings = everything_on(folder);
+    let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
+    let app = App { guard, articles, door, leaks, backups: Backups::of(&path) };
+    app::served(&app, &Edge::new(Duration::from_secs(30), 0), false).public
+}
+
+/// Settings with which every route is served.
+fn everything_on(folder: &Path) -> Settings {
+    let variables = [
+        ("ADMIN_API_KEY", ADMIN_KEY),
+        ("KEYWARD_LEAK_REPORTS", "1"),
+        ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/"),
+    ];
+    Settings::read(&Flags::default(), &Environment::of(variables).unwrap(), folder).unwrap()
+}
+
+/// The paths of a router, which it tells in its `Debug` form alone.
+fn paths_served(router: &Router) -> BTreeSet<String> {
+    let text = format!("{router:?}");
+    // What answers unknown paths is a router of its own, with these two.
+    let text = text.replacen("\"/\"", "", 1).replace("\"/{*__private__axum_fallback}\"", "");
+    let pieces = text.split("RouteId(").filter_map(|piece| piece.split_once("): \""));
+    pieces.filter_map(|(_, rest)| rest.split('"').next().map(str::to_owned)).collect()
+}
+
+fn paths_described(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let methods = |item: &Value| {
+        let methods = item.as_object().unwrap().keys();
+        methods.map(|method| method.to_uppercase()).collect()
+    };
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+}
+
+#[tokio::test]
+async fn every_route_is_described_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let router = served(folder.path()).await;
+    let described = paths_described(&document());
+    let served = paths_served(&router);
+    assert!(9 < served.len(), "the paths are found: {served:?}");
+    assert_eq!(described.keys().cloned().collect::<BTreeSet<_>>(), served);
+    for (path, mut methods) in described {
+        // Where GET is served, HEAD is, too.
+        methods.extend(methods.contains("GET").then(|| "HEAD".to_owned()));
+        let uri = path.replace(['{', '}'], "");
+        let request = Request::builder().method(Method::TRACE).uri(uri);
+        let request = request.header("host", "test").header("x-admin-key", ADMIN_KEY);
+        let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1_234)));
+        let request = request.extension(peer).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allowed = answer.headers()["allow"].to_str().unwrap();
+        let allowed: BTreeSet<_> = allowed.split(',').map(str::to_owned).collect();
+        assert_eq!(allowed, methods, "{path}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn check(document: &Value, value: &Value) {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        match value {
+            Value::Array(list) => list.iter().for_each(|value| check(document, value)),
+            Value::Object(members) => members.values().for_each(|value| check(document, value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let document = document();
+    check(&document, &document);
+}
+
+#[test]
+fn bounds_are_those_that_hold() {
+    let document = document();
+    let schema = |path: &str| {
+        let found = document.pointer(&format!("/components/schemas/{path}"));
+        found.unwrap_or_else(|| panic!("{path} is not there")).clone()
+    };
+    assert_eq!(schema("KeyNameText/maxLength"), json!(NAME_CHARS_MAX));
+    assert_eq!(schema("TierText/maxLength"), json!(TIER_NAME_LEN_MAX));
+    assert_eq!(schema("ScopeText/maxLength"), json!(SCOPE_LEN_MAX));
+    assert_eq!(schema("LimitNameText/maxLength"), json!(LIMIT_NAME_LEN_MAX));
+    assert_eq!(schema("NewKeyBody/properties/scopes/maxItems"), json!(SCOPES_MAX));
+    assert_eq!(schema("PutTierBody/properties/limits/maxItems"), json!(LIMITS_MAX));
+    assert_eq!(schema("Limit/properties/amount/maximum"), json!(AMOUNT_MAX));
+    assert_eq!(schema("Limit/properties/burst/maximum"), json!(u32::MAX));
+}
+
+#[test]
+fn each_operation_says_who_may_ask_and_what_it_refuses() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(operation["summary"].is_string(), "{place} has a sentence");
+            assert!(operation["tags"][0].is_string(), "{place} has a tag");
+            let statuses = operation["responses"].as_object().unwrap();
+            let has = |status: &str| statuses.contains_key(status);
+            assert!(has("400") && has("408") && has("500"), "{place}");
+            let admin = path.starts_with("/admin/");
+            assert_eq!(operation["security"] == json!([{"admin_key":[]},{"person":[]}]), admin);
+            assert!(has("403") || operation["security"] == json!([]), "{place}");
+            let body = operation.get("requestBody").is_some();
+            assert_eq!(has("413"), body, "{place}");
+            assert_eq!(has("422"), body || operation.get("parameters").is_some(), "{place}");
+        }
+    }
+}

@@ -53,6 +53,11 @@ impl<'a> Given<'a> {
         Ok(Self { layers: Layers { flags, environment, file }, directory, rows: Vec::new() })
     }
 
+    /// The text of a setting, without a note.
+    pub(super) fn peek(&self, setting: &'static Setting) -> Option<&str> {
+        self.layers.find(setting).0
+    }
+
     /// Reads one setting and notes what it was and where it came from.
     pub(super) fn read<T>(
         &mut self,
@@ -68,6 +73,26 @@ impl<'a> Given<'a> {
         })?;
         self.rows.push(Row { name: setting.name, value: text.to_owned(), source });
         Ok(value)
+    }
+
+    /// Reads one setting that has no default.
+    pub(super) fn read_optional<T>(
+        &mut self,
+        setting: &'static Setting,
+        parse: impl FnOnce(&str, &Form) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingsError> {
+        if self.peek(setting).is_some() {
+            return self.read(setting, parse).map(Some);
+        }
+        let value = "not set".to_owned();
+        self.rows.push(Row { name: setting.name, value, source: Source::Default });
+        Ok(None)
+    }
+
+    /// Refuses what a setting was set to, for a reason that its text alone does not show.
+    pub(super) fn refuse(&self, setting: &'static Setting, problem: &str) -> SettingsError {
+        let (_, origin) = self.layers.find(setting);
+        SettingsError::Invalid { name: setting.name, origin, problem: problem.to_owned() }
     }
 
     /// Reads the admin key from wherever it is: given as such, or in a file.

@@ -6,15 +6,48 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyward::key::Prefix;
+use keyward::network::Network;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use super::LogFormat;
+use super::people::secure_url;
 use super::table::Form;
 
 pub(super) fn address(text: &str, _: &Form) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("`{text}` is not an IP address with a port; write it like 127.0.0.1:8000")
     })
+}
+
+/// Most networks in one setting. Each is looked at for each request.
+const NETWORKS_MAX: usize = 64;
+
+/// Takes networks separated by commas.
+pub(super) fn networks(text: &str, _: &Form) -> Result<Vec<Network>, String> {
+    let network = |part: &str| {
+        let part = part.trim();
+        part.parse().map_err(|problem| format!("`{part}` does not fit: {problem}"))
+    };
+    let networks: Vec<_> = text.split(',').map(network).collect::<Result<_, _>>()?;
+    if NETWORKS_MAX < networks.len() {
+        return Err(format!("has more than {NETWORKS_MAX} networks; use wider ones"));
+    }
+    Ok(networks)
+}
+
+/// Where GitHub publishes the keys that sign its reports.
+const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
+
+/// Takes `off`, `on`, or the URL of the public keys.
+pub(super) fn github_leaks(text: &str, _: &Form) -> Result<Option<Url>, String> {
+    match text {
+        "off" => Ok(None),
+        "on" => secure_url(GITHUB_KEYS).map(Some),
+        other => secure_url(other).map(Some).map_err(|problem| {
+            format!("is neither `off` nor `on`, and as the URL of GitHub's keys it {problem}")
+        }),
+    }
 }
 
 /// Takes `sqlite:PATH` or `sqlite://PATH`. Errors leave the URL out, as it may hold a password.
@@ -126,6 +159,28 @@ mod tests {
         }
         insta::assert_snapshot!(parsed("5").unwrap_err(), @"`5` is not a duration; write it like 500ms, 5s, 2m or 1h");
         insta::assert_snapshot!(parsed("99ms").unwrap_err(), @"`99ms` is out of range; use 100ms to 1h");
+    }
+
+    #[test]
+    fn networks_are_separated_by_commas() {
+        let parsed = |text: &str| networks(text, &table::ADMIN_NETWORKS.form);
+        assert_eq!(parsed("10.0.0.0/8").unwrap().len(), 1);
+        assert_eq!(parsed("10.0.0.0/8, 2001:db8::/32,192.0.2.1").unwrap().len(), 3);
+        for text in ["", "10.0.0.0/8,", "10.0.0.1/8", "localhost", "10.0.0.0/33"] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+        assert_eq!(parsed(&vec!["10.0.0.0/8"; 64].join(",")).unwrap().len(), 64);
+        assert!(parsed(&vec!["10.0.0.0/8"; 65].join(",")).is_err());
+    }
+
+    #[test]
+    fn github_may_report_or_not() {
+        let parsed = |text| github_leaks(text, &table::GITHUB_LEAKS.form);
+        assert_eq!(parsed("off"), Ok(None));
+        assert_eq!(parsed("on").unwrap().unwrap().as_str(), GITHUB_KEYS);
+        assert!(parsed("http://127.0.0.1:9/keys").unwrap().is_some());
+        assert!(parsed("http://example.com/keys").is_err());
+        assert!(parsed("yes").is_err());
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The table of settings: the one place where a setting is named, described and bounded.
 
+mod access;
+
+pub(crate) use access::*;
+
 /// One setting.
 #[derive(Debug)]
 pub(crate) struct Setting {
@@ -103,11 +107,18 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 14] = [
+pub(crate) const ALL: [&Setting; 23] = [
     &LISTEN,
+    &ADMIN_LISTEN,
+    &ADMIN_NETWORKS,
+    &TRUSTED_PROXIES,
     &DATABASE,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
+    &OIDC_ISSUER,
+    &OIDC_AUDIENCE,
+    &OIDC_ROLE_CLAIM,
+    &OIDC_ROLES,
     &KEY_PREFIX,
     &FLUSH_EVERY,
     &THREADS,
@@ -116,6 +127,8 @@ pub(crate) const ALL: [&Setting; 14] = [
     &REQUEST_TIMEOUT,
     &STOP_WITHIN,
     &FAILURES_PER_MINUTE,
+    &LEAK_REPORTS,
+    &GITHUB_LEAKS,
     &LOG,
     &LOG_FORMAT,
 ];
@@ -128,7 +141,8 @@ pub(crate) const LISTEN: Setting = Setting {
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
     extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a \
-               short or documented admin key is refused at the start.",
+               short or documented admin key is refused at the start, unless `admin_listen` \
+               serves the admin routes.",
 };
 
 pub(crate) const DATABASE: Setting = Setting {
@@ -202,7 +216,7 @@ pub(crate) const CONNECTIONS_MAX: Setting = Setting {
     variable: "KEYWARD_CONNECTIONS_MAX",
     form: Form::Count(Range { min: 1, max: 1_000_000 }),
     default: Some("1024"),
-    doc: "Most connections at one time",
+    doc: "Most connections at one time, to each listener",
     extremes: "One more waits until another ends. Each needs a file descriptor: keep it below \
                `ulimit -n`.",
 };

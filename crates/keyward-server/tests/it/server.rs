@@ -40,6 +40,12 @@ impl Server {
         Self { child, address, greeting }
     }
 
+    /// Where the control plane is, if it has a listener of its own.
+    pub(crate) fn control(&self) -> Option<SocketAddr> {
+        let line = self.greeting.lines().find_map(|line| line.strip_prefix("  admin "))?;
+        Some(line.trim().strip_prefix("http://")?.parse().unwrap())
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -125,7 +131,10 @@ pub(crate) struct Connection {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// The body as text; bytes that are no text are replaced.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -190,11 +199,11 @@ impl Connection {
             let Some((name, value)) = line.split_once(": ") else { break };
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let answer = Answer { status, headers, body: String::new() };
+        let answer = Answer { status, headers, body: String::new(), bytes: Vec::new() };
         let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).ok()?;
-        Some(Answer { body: String::from_utf8(body).unwrap(), ..answer })
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).ok()?;
+        Some(Answer { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..answer })
     }
 
     /// Whether the server closes the connection without another byte.

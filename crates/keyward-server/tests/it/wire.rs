@@ -68,6 +68,15 @@ fn unknown_routes_and_methods_are_answered_as_the_contract_says() {
 }
 
 #[test]
+fn a_path_that_is_no_text_is_refused_like_anything_malformed() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let answer = server.admin("GET", "/admin/api-keys/%ff", "");
+    assert_eq!(answer.brief(), r#"400 {"detail":"The path is not UTF-8"}"#);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[test]
 fn a_body_is_bounded() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

@@ -1,7 +1,14 @@
 //! The promises of [`Store`], each kept by each store.
 
+mod audit;
 mod changes;
+mod keys;
+mod lists;
+mod owners;
 mod reading;
+mod rotation;
+mod tiers;
+mod transfer;
 mod usage;
 
 /// Makes of every promise, an async function of a store, one test per store.

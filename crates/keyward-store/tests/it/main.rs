@@ -6,3 +6,4 @@ mod conformance;
 mod sample;
 mod sqlite;
 mod tidy;
+mod tutorial;

@@ -5,15 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyward::audit::{Actor, Audit, AuditEntry};
-use keyward::change::{Changed, KeyChange};
+use keyward::change::{Changed, KeyChange, KeyEdit};
 use keyward::count::Counts;
-use keyward::details::StoredKey;
+use keyward::details::{KeyDetails, Metadata, StoredKey};
 use keyward::digest::Digest;
 use keyward::issue::{NewKey, NewRecord};
 use keyward::limit::Limit;
+use keyward::network::Networks;
 use keyward::query::{AuditFilter, AuditQuery, Bucket, Hours, KeyFilter, KeyOrder, KeyQuery};
+use keyward::record::{KeyState, Owner, Scopes};
 use keyward::store::{Inserted, Store, TierRecord, UsageBatch};
 use keyward::time::UnixHour;
+use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
 use keyward::{KeyId, UnixMillis};
 use keyward_store::SqliteStore;
@@ -123,4 +126,67 @@ pub(crate) fn used(id: KeyId, hour: u32) -> UsageRow {
 
 pub(crate) fn batch(writer: u8, number: u64, rows: Vec<UsageRow>) -> UsageBatch {
     UsageBatch { writer: [writer; 16], number, rows }
+}
+
+/// A key as operators see it.
+pub(crate) async fn details(store: &dyn Store, id: KeyId) -> KeyDetails {
+    store.find_key(id).await.unwrap().unwrap()
+}
+
+/// Gives a key another secret, which no other number has.
+pub(crate) async fn rotate(
+    store: &dyn Store,
+    id: KeyId,
+    number: u64,
+    grace: u64,
+    at: u64,
+) -> StoredKey {
+    change(store, id, rotation(number, grace), audit(at)).await
+}
+
+pub(crate) fn rotation(number: u64, grace: u64) -> KeyChange {
+    let (digest, hint) = (digest(number), format!("kw_{number:04}"));
+    KeyChange::Rotate { digest, hint, grace: Duration::from_millis(grace) }
+}
+
+/// What is asked for when a key is to be edited.
+pub(crate) fn edit(change: impl FnOnce(&mut KeyEdit)) -> KeyChange {
+    let mut edit = KeyEdit::default();
+    change(&mut edit);
+    KeyChange::Edit(Box::new(edit))
+}
+
+/// The verbs of the trail, the first first.
+pub(crate) async fn verbs(store: &dyn Store) -> Vec<String> {
+    trail(store).await.into_iter().map(|entry| entry.verb).collect()
+}
+
+pub(crate) fn owner(name: &str) -> Owner {
+    name.parse().unwrap()
+}
+
+/// A key on its way from elsewhere, whose secret no other number has.
+pub(crate) fn copy(number: u64) -> KeyCopy {
+    KeyCopy {
+        id: None,
+        name: "a".parse().unwrap(),
+        tier: "basic".parse().unwrap(),
+        owner: None,
+        scopes: Scopes::default(),
+        networks: Networks::default(),
+        limits: None,
+        metadata: Metadata::default(),
+        state: KeyState::Active,
+        revoked_reason: None,
+        expires_at: None,
+        created_at: UnixMillis(number),
+        last_used_at: None,
+        secret: secret(number),
+        former: Vec::new(),
+    }
+}
+
+pub(crate) fn secret(number: u64) -> SecretCopy {
+    let hint = format!("kw_{number:04}");
+    SecretCopy { digest: digest(number), hint, created_at: UnixMillis(number) }
 }

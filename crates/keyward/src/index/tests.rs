@@ -44,6 +44,53 @@ fn a_key_revoked_while_being_issued_stays_revoked() {
     assert_eq!(found.entry.stage(UnixMillis(0)), Stage::Revoked);
 }
 
+fn rotated(index: &Index, from: u8, to: u8, ends_at: u64) -> Option<Arc<Entry>> {
+    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), STEADY)
+}
+
+#[test]
+fn a_former_secret_leads_to_the_present_one_until_the_soonest_end_on_the_way() {
+    let index = Index::default();
+    assert!(index.insert(entry(1, 7)));
+    assert!(rotated(&index, 1, 2, 50).is_some());
+    assert!(rotated(&index, 2, 3, 40).is_some());
+    let ends = |seed| index.find(&digest(seed)).map(|found| found.ends_at.map(|at| at.0));
+    assert_eq!((ends(1), ends(2), ends(3)), (Some(Some(40)), Some(Some(40)), Some(None)));
+    assert_eq!(ends(4), None);
+    assert_eq!(index.len(), 1, "a key is one key, however many secrets it had");
+}
+
+#[test]
+fn a_grace_only_gets_shorter() {
+    let index = Index::default();
+    assert!(index.insert(entry(1, 7)));
+    assert!(rotated(&index, 1, 2, 50).is_some());
+    for (told, kept) in [(60, 50), (40, 40), (45, 40)] {
+        assert!(index.put_former(digest(1), digest(2), UnixMillis(told)).is_none());
+        assert_eq!(index.find(&digest(1)).unwrap().ends_at, Some(UnixMillis(kept)));
+    }
+}
+
+#[test]
+fn what_turns_out_to_be_a_former_secret_is_no_key_any_more() {
+    let index = Index::default();
+    assert!(index.insert(entry(1, 7)) && index.insert(entry(2, 7)));
+    let before = index.put_former(digest(1), digest(2), UnixMillis(50)).unwrap();
+    assert_eq!(before.id().get(), 7);
+    assert_eq!(index.find(&digest(1)).unwrap().ends_at, Some(UnixMillis(50)));
+    assert!(!index.insert(entry(1, 7)), "a late issuing does not bring it back");
+    assert_eq!(index.len(), 1);
+}
+
+#[test]
+fn a_key_stays_revoked_through_a_rotation() {
+    let index = Index::default();
+    assert!(index.insert(entry(1, 7)));
+    index.stop(&digest(1));
+    assert!(rotated(&index, 1, 2, 50).is_some());
+    assert_eq!(index.find(&digest(2)).unwrap().entry.stage(UnixMillis(0)), Stage::Revoked);
+}
+
 proptest! {
     #[test]
     fn it_agrees_with_a_plain_map(steps in prop::collection::vec((0_u8..4, 0_u8..40), 0..200)) {

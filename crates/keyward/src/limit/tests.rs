@@ -1,6 +1,6 @@
 //! Tests of the bucket: its guarantee, its promise to those who wait, and changes under way.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::thread;
 
 use proptest::prelude::*;
@@ -101,6 +101,75 @@ fn a_request_that_overlaps_a_change_never_refills_the_bucket() {
     // It read the old limits before the change and arrives now.
     assert!(take(&old, &meter, SECOND).is_err());
     assert!(take(&new, &meter, SECOND).is_err());
+}
+
+#[test]
+fn a_meter_that_takes_over_goes_on_where_the_other_stood() {
+    let (limits, before) = (limits(100, 60, 100), Meter::default());
+    for _ in 0..40 {
+        assert!(take(&limits, &before, 5).is_ok());
+    }
+    let after = Meter::default();
+    after.take_over(&before, None);
+    assert_eq!(take(&limits, &after, 5).unwrap().remaining, 59);
+    assert_eq!(limits.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
+}
+
+#[test]
+fn a_closed_meter_gives_nothing_until_it_is_opened() {
+    let (limits, meter) = (limits(100, 60, 100), Meter::closed());
+    assert_eq!(limits.take(&meter, SteadyNanos(5)), Err(TakeError::Retired));
+    meter.open();
+    assert_eq!(take(&limits, &meter, 5).unwrap().remaining, 99);
+}
+
+#[test]
+fn other_limits_take_over_what_was_used_and_their_own_edition() {
+    let (day, before) = (limits(10, 86_400, 10), Meter::default());
+    while take(&day, &before, SECOND).is_ok() {}
+    let mut minute = limits(100, 60, 100);
+    for _ in 0..3 {
+        minute = limits(100, 60, 100).succeeding(&minute, SteadyNanos(SECOND));
+    }
+    let after = Meter::default();
+    after.take_over(&before, Some((&minute, SteadyNanos(2 * SECOND))));
+    let exceeded = take(&minute, &after, 2 * SECOND).unwrap_err();
+    assert_eq!(exceeded.retry_after, Duration::from_millis(600), "an empty bucket is the worst");
+    // Used under this edition, so that an older one does not count as an older reading of it.
+    let again = Meter::default();
+    again.take_over(&after, Some((&day, SteadyNanos(2 * SECOND))));
+    assert!(take(&day, &again, 2 * SECOND).is_ok(), "a minute fills no bucket of a day");
+}
+
+#[test]
+fn no_request_is_taken_from_two_meters() {
+    let limits = limits(100_000, 86_400, 100_000);
+    let meters: Vec<_> = (0..2_000).map(|_| Meter::closed()).collect();
+    meters[0].open();
+    let (accepted, present) = (AtomicU32::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    // Found first and taken from later, as requests do.
+                    let meter = &meters[present.load(Ordering::Acquire)];
+                    match limits.take(meter, SteadyNanos(7)) {
+                        Ok(_) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+                        Err(TakeError::Retired) => {}
+                        Err(TakeError::Exceeded(_)) => return,
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for (at, pair) in (1..).zip(meters.windows(2)) {
+                pair[1].take_over(&pair[0], None);
+                present.store(at, Ordering::Release);
+                thread::yield_now();
+            }
+        });
+    });
+    assert_eq!(accepted.into_inner(), 100_000);
 }
 
 #[test]

@@ -180,6 +180,8 @@ impl Tables {
                 true => drop(self.suspended_owners.insert(owner.clone(), audit.at)),
                 false => drop(self.suspended_owners.remove(owner)),
             }
+            let rows = self.keys.values_mut().filter(|row| row.copy.owner.as_ref() == Some(owner));
+            rows.for_each(|row| row.version = row.version.next());
             let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
             let told = json!({ "before": state(before), "after": state(suspended) });
             self.record(audit, verb, &Subject::Owner(owner), &told);

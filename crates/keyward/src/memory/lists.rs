@@ -101,8 +101,7 @@ impl Tables {
 
 fn fits(key: &KeyDetails, filter: &KeyFilter, now: UnixMillis) -> bool {
     let record = &key.record;
-    let name_has =
-        |part: &String| record.name.as_str().to_lowercase().contains(&part.to_lowercase());
+    let name_has = |part: &String| fold(record.name.as_str()).contains(&fold(part));
     let expires_until =
         |before| record.expires_at.is_some_and(|expires| now < expires && expires < before);
     let idle = |since| key.last_used_at.is_none_or(|at| at < since) && key.created_at < since;
@@ -115,6 +114,11 @@ fn fits(key: &KeyDetails, filter: &KeyFilter, now: UnixMillis) -> bool {
         && filter.idle_since.is_none_or(idle)
         && filter.created_from.is_none_or(|from| from <= key.created_at)
         && filter.created_before.is_none_or(|before| key.created_at < before)
+}
+
+/// A text in which letters of either case are the same, each folded by itself.
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 fn entry_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {

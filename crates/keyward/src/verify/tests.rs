@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::count::Counts;
 use crate::limit::{Limit, Limits};
+use crate::network::Networks;
 use crate::record::{KeyState, Record, Scopes};
 use crate::tier::Tier;
 use crate::time::{SteadyNanos, UnixMillis};
@@ -44,6 +45,12 @@ impl OneKey {
         verify(&self.index, &self.usage, &Asked { scope, ..Asked::of(TEXT) }, now)
     }
 
+    /// What a request from this address is answered.
+    fn from(&self, address: &str) -> Verdict {
+        let from = Some(address.parse().unwrap());
+        verify(&self.index, &self.usage, &Asked { from, ..Asked::of(TEXT) }, NOW)
+    }
+
     fn denied(&self, scope: Option<&str>, now: Now) -> Denied {
         self.verify(scope, now).unwrap_err()
     }
@@ -74,6 +81,12 @@ fn revoked(record: &mut Record) {
 
 fn expired(record: &mut Record) {
     record.expires_at = Some(NOW.unix);
+}
+
+/// Restricted to two networks.
+fn at_home(record: &mut Record) {
+    let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap());
+    record.networks = Networks::new(networks.into()).unwrap();
 }
 
 #[test]
@@ -178,8 +191,15 @@ fn a_limited_caller_is_told_how_long_to_wait() {
 
 #[test]
 fn only_a_limit_is_a_matter_of_waiting() {
-    let reasons =
-        [Denied::Unknown, Denied::Suspended, Denied::Revoked, Denied::Expired, Denied::OutOfScope];
+    let reasons = [
+        Denied::Unknown,
+        Denied::Suspended,
+        Denied::Revoked,
+        Denied::Expired,
+        Denied::Replaced,
+        Denied::OutOfNetwork,
+        Denied::OutOfScope,
+    ];
     assert!(reasons.iter().all(|denied| denied.retry_after().is_none()));
 }
 
@@ -228,6 +248,76 @@ fn each_request_is_counted_once_under_its_outcome() {
     assert_eq!(after_three(OneKey::changed(revoked), READ), counts);
     let counts = Counts { expired: 3, ..none };
     assert_eq!(after_three(OneKey::changed(expired), READ), counts);
+}
+
+#[test]
+fn a_key_works_in_its_networks_and_nowhere_else() {
+    let check = |address: &str, expected: Option<Denied>| {
+        assert_eq!(OneKey::changed(at_home).from(address).err(), expected, "{address}");
+    };
+    check("192.0.2.0", None);
+    check("192.0.2.255", None);
+    check("::ffff:192.0.2.7", None);
+    check("2001:db8::1", None);
+    check("192.0.1.255", Some(Denied::OutOfNetwork));
+    check("192.0.3.0", Some(Denied::OutOfNetwork));
+    check("::ffff:192.0.3.0", Some(Denied::OutOfNetwork));
+    check("2001:db9::1", Some(Denied::OutOfNetwork));
+    assert!(OneKey::new().from("198.51.100.1").is_ok(), "no networks are every network");
+}
+
+#[test]
+fn an_unknown_address_is_in_no_network() {
+    assert_eq!(OneKey::changed(at_home).denied(None, NOW), Denied::OutOfNetwork);
+    assert!(OneKey::new().verify(None, NOW).is_ok());
+}
+
+#[test]
+fn a_request_from_a_foreign_network_is_counted_and_consumes_nothing() {
+    let key = OneKey::changed(at_home);
+    for _ in 0..100 {
+        assert_eq!(key.from("198.51.100.1").unwrap_err(), Denied::OutOfNetwork);
+    }
+    assert_eq!(key.from("192.0.2.7").unwrap().standing().unwrap().remaining, 1);
+    let counts = Counts { allowed: 1, out_of_network: 100, ..Counts::default() };
+    assert_eq!(key.counted(), counts);
+}
+
+#[test]
+fn the_network_is_checked_behind_the_state_and_before_the_scope() {
+    for (change, denied) in [
+        (suspended as fn(&mut Record), Denied::Suspended),
+        (revoked, Denied::Revoked),
+        (expired, Denied::Expired),
+    ] {
+        let key = OneKey::changed(|record| {
+            at_home(record);
+            change(record);
+        });
+        assert_eq!(key.from("198.51.100.1").unwrap_err(), denied);
+    }
+    let key = OneKey::changed(at_home);
+    assert_eq!(key.denied(Some("articles:write"), NOW), Denied::OutOfNetwork);
+}
+
+/// Elsewhere, expiry was looked at before the secret, and so told who has a key.
+#[test]
+fn without_the_secret_a_dead_key_looks_like_one_that_never_was() {
+    for change in [suspended, revoked, expired, at_home] {
+        let key = OneKey::changed(change);
+        for text in [&TEXT[..TEXT.len() - 1], &format!("{TEXT}."), &TEXT.to_uppercase()] {
+            assert_eq!(key.present(text), Denied::Unknown);
+        }
+        assert_eq!(key.counted(), Counts::default());
+    }
+}
+
+#[test]
+fn a_caller_without_a_restriction_is_told_so() {
+    let key = OneKey::changed(|record| record.scopes = Scopes::default());
+    let caller = key.verify(None, NOW).unwrap();
+    assert_eq!((caller.owner(), caller.expires_at()), (None, None));
+    assert_eq!((caller.scopes().count(), caller.counted(NOW.unix).allowed), (0, 1));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! A verdict takes no memory, whichever it is.
 
+#[cfg(feature = "testing")]
+mod former;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +11,7 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
+use keyward::network::Networks;
 use keyward::record::{KeyState, Record, Scopes};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
@@ -24,16 +28,19 @@ struct Keys {
 }
 
 impl Keys {
-    /// Four keys that differ in what was decided about them, with the longest of names.
+    /// Four keys that differ in what was decided about them, with the longest of names and every
+    /// restriction that there is.
     fn new(limits: Vec<Limit>) -> Self {
         let limits = Limits::new(limits).unwrap();
-        let tier = Arc::new(Tier::new("a-name-of-24-characters-".parse().unwrap(), limits));
+        let tier = Arc::new(Tier::new("a-name-of-24-characters-".parse().unwrap(), limits.clone()));
         let index = Index::default();
         let add = |text: &str, state, expires_at| {
             let id = KeyId::new(index.len() as u64 + 1).unwrap();
             let record = Record {
                 owner: Some("o".repeat(100).parse().unwrap()),
                 scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
+                networks: Networks::new(vec!["192.0.2.0/24".parse().unwrap()]).unwrap(),
+                limits: Some(limits.clone()),
                 state,
                 expires_at,
                 ..Record::plain(id, "n".repeat(100).parse().unwrap())
@@ -41,28 +48,33 @@ impl Keys {
             let digest = Digest::of(Presented::parse(text).unwrap());
             assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
         };
-        add("kw_active", KeyState::Active, None);
+        add("kw_active", KeyState::Active, Some(UnixMillis(u64::MAX / 4)));
         add("kw_suspended", KeyState::Suspended, None);
         add("kw_revoked", KeyState::Revoked { at: UnixMillis(1) }, None);
         add("kw_expired", KeyState::Active, Some(UnixMillis(1)));
         Self { index, usage: Usage::default() }
     }
 
-    /// Checks that requests take no memory and are all answered as `expected` says.
-    #[track_caller]
     fn check(&self, text: &str, scope: &str, expected: impl Fn(&Verdict) -> bool) {
-        let mut as_expected = 0;
-        let mut request = || {
-            let asked = Asked { scope: Some(scope), ..Asked::of(text) };
-            let verdict = verify(&self.index, &self.usage, &asked, NOW);
-            as_expected += u32::from(expected(&verdict));
-        };
-        // A thread takes some memory once, for what it keeps of its own.
-        (0..WARM_UP).for_each(|_| request());
-        let measured = allocation_counter::measure(|| (0..MEASURED).for_each(|_| request()));
-        assert_eq!(as_expected, WARM_UP + MEASURED);
-        assert_eq!(measured.count_total, 0, "allocations of {MEASURED} requests");
+        let asked = asked(text, scope, "192.0.2.7");
+        check(|| verify(&self.index, &self.usage, &asked, NOW), expected);
     }
+}
+
+fn asked<'a>(text: &'a str, scope: &'a str, from: &str) -> Asked<'a> {
+    Asked { text, scope: Some(scope), from: Some(from.parse().unwrap()) }
+}
+
+/// Checks that requests take no memory and are all answered as `expected` says.
+#[track_caller]
+fn check(verdict: impl Fn() -> Verdict, expected: impl Fn(&Verdict) -> bool) {
+    let mut as_expected = 0;
+    let mut request = || as_expected += u32::from(expected(&verdict()));
+    // A thread takes some memory once, for what it keeps of its own.
+    (0..WARM_UP).for_each(|_| request());
+    let measured = allocation_counter::measure(|| (0..MEASURED).for_each(|_| request()));
+    assert_eq!(as_expected, WARM_UP + MEASURED);
+    assert_eq!(measured.count_total, 0, "allocations of {MEASURED} requests");
 }
 
 fn one_in_a_day() -> Limit {
@@ -90,22 +102,26 @@ fn an_allowed_request_allocates_nothing() {
 #[test]
 fn a_limited_request_allocates_nothing() {
     let keys = Keys::new(vec![one_in_a_day()]);
-    assert!(verify(&keys.index, &keys.usage, &Asked::of("kw_active"), NOW).is_ok());
+    let once = asked("kw_active", "articles:read", "192.0.2.7");
+    assert!(verify(&keys.index, &keys.usage, &once, NOW).is_ok());
     keys.check("kw_active", "articles:read", |verdict| matches!(verdict, Err(Denied::Limited(_))));
 }
 
 #[test]
 fn no_other_refusal_allocates_either() {
     let keys = Keys::new(vec![one_in_a_day()]);
-    let check = |text: &str, scope, denied: Denied| {
+    let check_denied = |text: &str, scope, denied: Denied| {
         keys.check(text, scope, |verdict| matches!(verdict, Err(reason) if *reason == denied));
     };
-    check("kw_active", "articles:write", Denied::OutOfScope);
-    check("kw_suspended", "articles:read", Denied::Suspended);
-    check("kw_revoked", "articles:read", Denied::Revoked);
-    check("kw_expired", "articles:read", Denied::Expired);
-    check("kw_nobodys", "articles:read", Denied::Unknown);
-    check("ключ", "articles:read", Denied::Unknown);
-    check(&"\u{0}".repeat(512), "articles:read", Denied::Unknown);
-    check(&"x".repeat(100_000), "articles:read", Denied::Unknown);
+    check_denied("kw_active", "articles:write", Denied::OutOfScope);
+    check_denied("kw_suspended", "articles:read", Denied::Suspended);
+    check_denied("kw_revoked", "articles:read", Denied::Revoked);
+    check_denied("kw_expired", "articles:read", Denied::Expired);
+    check_denied("kw_nobodys", "articles:read", Denied::Unknown);
+    check_denied("ключ", "articles:read", Denied::Unknown);
+    check_denied(&"\u{0}".repeat(512), "articles:read", Denied::Unknown);
+    check_denied(&"x".repeat(100_000), "articles:read", Denied::Unknown);
+    let foreign = asked("kw_active", "articles:read", "198.51.100.1");
+    let verdict = || verify(&keys.index, &keys.usage, &foreign, NOW);
+    check(verdict, |verdict| matches!(verdict, Err(Denied::OutOfNetwork)));
 }

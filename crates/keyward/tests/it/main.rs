@@ -3,3 +3,4 @@
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
 mod allocations;
+mod golden;

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use keyward::details::{Metadata, Reason};
 use keyward::digest::Digest;
@@ -56,6 +58,9 @@ pub(crate) struct ImportKeyBody {
     /// When it was revoked; now, if that is not known.
     #[schema(value_type = Option<TimeText>)]
     revoked_at: Option<String>,
+    /// When it got its present secret, unless that is said there.
+    #[schema(value_type = Option<TimeText>)]
+    rotated_at: Option<String>,
     #[schema(value_type = Option<ReasonText>)]
     revoked_reason: Option<String>,
     /// The digests of its secrets, oldest first; the one without an end is its present one.
@@ -77,8 +82,9 @@ enum StateBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretBody {
-    /// SHA-256 of its text: 64 hexadecimal digits.
-    #[schema(pattern = "^[0-9A-Fa-f]{64}$", min_length = 64, max_length = 64)]
+    /// SHA-256 of its text: 64 hexadecimal digits, or base64 of either alphabet.
+    #[schema(pattern = "^([0-9A-Fa-f]{64}|[0-9A-Za-z+/_-]{43}=?)$", min_length = 43)]
+    #[schema(max_length = 64)]
     digest: String,
     /// The first characters of its text, by which people recognise it.
     #[schema(max_length = 29)]
@@ -100,7 +106,8 @@ impl ImportKeyBody {
     fn into_copy(self, now: UnixMillis) -> Result<KeyCopy, String> {
         let id = self.key_id.map(|id| KeyId::new(id).ok_or("key_id: a whole number from 1 on"));
         let created_at = time("created_at", self.created_at)?.unwrap_or(now);
-        let (secret, former) = secrets(self.secrets, created_at)?;
+        let rotated_at = time("rotated_at", self.rotated_at)?;
+        let (secret, former) = secrets(self.secrets, created_at, rotated_at)?;
         let revoked_at = time("revoked_at", self.revoked_at)?;
         let state = match self.state.unwrap_or_default() {
             StateBody::Active => KeyState::Active,
@@ -134,23 +141,30 @@ impl ImportKeyBody {
 /// The present secret, and the former ones with their ends.
 type Secrets = (SecretCopy, Vec<(SecretCopy, UnixMillis)>);
 
-fn secrets(bodies: Vec<SecretBody>, created_at: UnixMillis) -> Result<Secrets, String> {
+fn secrets(
+    bodies: Vec<SecretBody>,
+    created_at: UnixMillis,
+    rotated_at: Option<UnixMillis>,
+) -> Result<Secrets, String> {
     if COPY_SECRETS_MAX < bodies.len() {
         return Err(format!("secrets: at most {COPY_SECRETS_MAX}"));
     }
     let (mut present, mut former) = (None, Vec::new());
     for body in bodies {
-        let digest = Digest::from_hex(&body.digest);
+        let digest = Digest::from_hex(&body.digest).or_else(|| from_base64(&body.digest));
         let hint = body.hint.unwrap_or_default();
         if HINT_LEN_MAX < hint.len() || !hint.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("secrets: a hint has at most {HINT_LEN_MAX} visible characters"));
         }
+        let ends_at = time("secrets: ends_at", body.ends_at)?;
+        let since = rotated_at.filter(|_| ends_at.is_none()).unwrap_or(created_at);
         let secret = SecretCopy {
-            digest: digest.ok_or("secrets: a digest is SHA-256 as 64 hexadecimal digits")?,
+            digest: digest
+                .ok_or("secrets: a digest is SHA-256, in hexadecimal digits or base64")?,
             hint,
-            created_at: time("secrets: created_at", body.created_at)?.unwrap_or(created_at),
+            created_at: time("secrets: created_at", body.created_at)?.unwrap_or(since),
         };
-        match time("secrets: ends_at", body.ends_at)? {
+        match ends_at {
             Some(ends_at) => former.push((secret, ends_at)),
             None if present.is_some() => {
                 return Err("secrets: more than one has no ends_at".to_owned());
@@ -160,6 +174,13 @@ fn secrets(bodies: Vec<SecretBody>, created_at: UnixMillis) -> Result<Secrets, S
     }
     let present = present.ok_or("secrets: one without ends_at is needed, the present one")?;
     Ok((present, former))
+}
+
+/// 32 bytes in base64, of either alphabet, with or without the sign that fills it up.
+fn from_base64(text: &str) -> Option<Digest> {
+    let digits = text.strip_suffix('=').unwrap_or(text);
+    let bytes = URL_SAFE_NO_PAD.decode(digits).or_else(|_| STANDARD_NO_PAD.decode(digits));
+    bytes.ok()?.try_into().ok().map(Digest::from_stored)
 }
 
 fn reason(text: Option<String>) -> Result<Option<Reason>, String> {
@@ -223,6 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_may_be_in_base64() {
+        let check = |text: &str, expected: Option<&str>| {
+            let key = with_secrets(&format!(r#"{{"digest":"{text}"}}"#));
+            let digest = key.ok().map(|key| key.secret.digest.to_hex());
+            assert_eq!(digest, expected.map(|byte| byte.repeat(32)), "{text}");
+        };
+        check(&format!("{}//8=", "////".repeat(10)), Some("ff"));
+        check(&format!("{}//8", "////".repeat(10)), Some("ff"));
+        check(&format!("{}__8", "____".repeat(10)), Some("ff"));
+        check(&format!("{}AAA=", "AAAA".repeat(10)), Some("00"));
+        check(&format!("{}AAAA", "AAAA".repeat(10)), None);
+        check(&format!("{}AA", "AAAA".repeat(10)), None);
+    }
+
+    #[test]
     fn no_limits_of_its_own_and_no_limit_are_two_things() {
         let with = |rest: &str| {
             let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
@@ -264,6 +300,6 @@ mod tests {
         check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
         check(r#","state":"gone""#, "unknown variant `gone`");
         assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
-        assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("64 hexadecimal"));
+        assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("SHA-256"));
     }
 }

@@ -14,8 +14,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::view::StageView;
+use crate::admin::broken;
 use crate::admin::members::{Place, Read, list, required};
-use crate::admin::{broken, read_body_up_to};
+use crate::body::read_whole;
 use crate::shapes::{DigestText, KeyNameText, KeyNumber};
 
 /// Most digests of one request.
@@ -33,7 +34,7 @@ pub(crate) async fn identify_keys(
     State(guard): State<Guard>,
     request: Request,
 ) -> Result<Json<MatchList>, Refusal> {
-    let body = read_body_up_to(BODY_BYTES_MAX, request.into_body()).await?;
+    let body = read_whole(request.into_body(), BODY_BYTES_MAX).await?;
     let digests = IdentifyBody::read(&body)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
     let now = guard.clock().now().unix;

@@ -1,78 +1,204 @@
-//! What is promised of changes: that they happen once, whole, and on record.
+//! What is promised of changes of a key: that they happen once, whole, or not at all.
 
 use keyward::UnixMillis;
-use keyward::audit::Audit;
 use keyward::change::{ChangeRefusal, Changed, KeyChange};
-use keyward::record::KeyState;
+use keyward::details::Version;
+use keyward::limit::Limits;
+use keyward::network::Networks;
+use keyward::record::{KeyState, Scopes};
 use keyward::store::Store;
 
 use crate::sample::{
-    audit, batch, id, insert, issue, keys, limit, new_key, revoke, tier, trail, usage, used,
+    audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke, rotation,
+    usage, used, verbs,
 };
 
 super::promises!(
-    ids_count_up_from_1_and_issuing_again_makes_another_key,
-    issuing_is_on_record,
-    revoking_is_on_record,
-    revoking_what_is_not_there_is_none_and_leaves_no_trace,
+    an_edit_changes_what_it_names_and_nothing_else,
+    an_edit_can_take_away,
+    what_changes_nothing_counts_up_no_version,
+    a_change_of_another_version_is_refused,
+    an_edit_to_an_unknown_tier_is_refused,
+    a_change_of_no_key_is_refused,
+    suspending_and_resuming_are_states,
+    revoking_is_final_and_keeps_its_reason,
+    revoking_again_changes_nothing,
     a_revoked_key_keeps_its_row_and_its_usage,
-    a_tier_is_created_and_then_replaced,
-    closing_twice_is_fine,
+    what_is_asked_of_a_closed_store_is_refused,
 );
 
-async fn ids_count_up_from_1_and_issuing_again_makes_another_key(store: &dyn Store) {
-    assert_eq!(issue(store, 1).await, id(1));
-    assert_eq!(issue(store, 2).await, id(2));
-    assert_eq!(keys(store).await.len(), 2);
+async fn refusal(
+    store: &dyn Store,
+    key: u64,
+    change: KeyChange,
+    expected: Option<u64>,
+) -> ChangeRefusal {
+    let expected = expected.map(|version| Version::new(version).unwrap());
+    match store.change_key(id(key), change, expected, audit(50)).await.unwrap() {
+        Changed::Refused(refusal) => refusal,
+        Changed::Done(key) => panic!("refused, not {key:?}"),
+    }
 }
 
-async fn issuing_is_on_record(store: &dyn Store) {
-    let key = insert(store, new_key(1), Audit::program(UnixMillis(7))).await;
-    let trail = trail(store).await;
-    let [entry] = trail.as_slice() else { panic!("one entry, not {trail:?}") };
-    assert_eq!((entry.actor.as_str(), entry.verb.as_str()), ("program", "issue"));
-    assert_eq!((entry.at, entry.key_id), (UnixMillis(7), Some(key)));
+async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
+    let (key, other) = (issue(store, 1).await, issue(store, 2).await);
+    let (mut expected, untouched) = (details(store, key).await, details(store, other).await);
+    let changes = [
+        edit(|edit| edit.name = Some("Other".parse().unwrap())),
+        edit(|edit| edit.tier = Some("pro".parse().unwrap())),
+        edit(|edit| edit.owner = Some(Some(owner("org_1")))),
+        edit(|edit| edit.scopes = Some(Scopes::new(vec!["a:b".parse().unwrap()]).unwrap())),
+        edit(|edit| {
+            edit.networks = Some(Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap());
+        }),
+        edit(|edit| edit.limits = Some(Some(Limits::of(Some(limit(7)))))),
+        edit(|edit| edit.metadata = Some(r#"{"a":1}"#.parse().unwrap())),
+        edit(|edit| edit.expires_at = Some(Some(UnixMillis(90)))),
+    ];
+    for (number, step) in (2..).zip(changes) {
+        let KeyChange::Edit(wanted) = step.clone() else { panic!("these are edits") };
+        let stored = change(store, key, step, audit(number)).await;
+        expected.version = Version::new(number).unwrap();
+        expected.record.name = wanted.name.unwrap_or(expected.record.name);
+        expected.tier = wanted.tier.unwrap_or(expected.tier);
+        expected.record.owner = wanted.owner.unwrap_or(expected.record.owner);
+        expected.record.scopes = wanted.scopes.unwrap_or(expected.record.scopes);
+        expected.record.networks = wanted.networks.unwrap_or(expected.record.networks);
+        expected.record.limits = wanted.limits.unwrap_or(expected.record.limits);
+        expected.metadata = wanted.metadata.unwrap_or(expected.metadata);
+        expected.record.expires_at = wanted.expires_at.unwrap_or(expected.record.expires_at);
+        assert_eq!(details(store, key).await, expected);
+        assert_eq!((&stored.record, &stored.tier), (&expected.record, &expected.tier));
+        assert_eq!((stored.version, stored.digest), (expected.version, digest(1)));
+    }
+    assert_eq!(details(store, other).await, untouched);
 }
 
-async fn revoking_is_on_record(store: &dyn Store) {
+async fn an_edit_can_take_away(store: &dyn Store) {
     let key = issue(store, 1).await;
-    revoke(store, key, audit(50)).await;
-    let trail = trail(store).await;
-    let entry = &trail[1];
-    assert_eq!((entry.actor.as_str(), entry.verb.as_str()), ("admin-key", "revoke"));
-    assert_eq!(entry.request_id.as_deref(), Some("request-50"));
-    assert_eq!((entry.at, entry.key_id), (UnixMillis(50), Some(key)));
+    let before = details(store, key).await;
+    let give = edit(|edit| {
+        edit.owner = Some(Some(owner("org_1")));
+        edit.limits = Some(Some(Limits::of(None)));
+        edit.expires_at = Some(Some(UnixMillis(90)));
+    });
+    change(store, key, give, audit(2)).await;
+    let take = edit(|edit| {
+        edit.owner = Some(None);
+        edit.limits = Some(None);
+        edit.expires_at = Some(None);
+    });
+    change(store, key, take, audit(3)).await;
+    let after = details(store, key).await;
+    assert_eq!((after.record, after.version.get()), (before.record, 3));
+    assert_eq!(store.find_owner(owner("org_1")).await.unwrap(), None);
 }
 
-async fn revoking_what_is_not_there_is_none_and_leaves_no_trace(store: &dyn Store) {
+async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let before = details(store, key).await;
+    let same_name = edit(|edit| edit.name = Some("a".parse().unwrap()));
+    for step in [edit(|_| {}), same_name, KeyChange::Resume] {
+        let stored = change(store, key, step, audit(2)).await;
+        assert_eq!((stored.version, stored.record), (Version::FIRST, before.record.clone()));
+    }
+    assert_eq!(details(store, key).await, before);
+    assert_eq!(verbs(store).await, ["issue"]);
+}
+
+async fn a_change_of_another_version_is_refused(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    change(store, key, KeyChange::Suspend, audit(2)).await;
+    let stale = ChangeRefusal::Stale { version: Version::new(2).unwrap() };
     let revoke = KeyChange::Revoke { reason: None };
-    let changed = store.change_key(id(1), revoke, None, audit(50)).await.unwrap();
-    assert!(matches!(changed, Changed::Refused(ChangeRefusal::UnknownKey)));
-    assert_eq!(trail(store).await, []);
+    for step in [KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
+        for expected in [1, 3] {
+            assert_eq!(refusal(store, 1, step.clone(), Some(expected)).await, stale);
+        }
+    }
+    assert_eq!(verbs(store).await, ["issue", "suspend"]);
+    let expected = Version::new(2);
+    let done = store.change_key(key, KeyChange::Resume, expected, audit(3)).await.unwrap();
+    assert!(matches!(done, Changed::Done(key) if key.version.get() == 3));
+}
+
+async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let before = details(store, key).await;
+    let step = edit(|edit| {
+        edit.name = Some("Other".parse().unwrap());
+        edit.tier = Some("gold".parse().unwrap());
+    });
+    assert_eq!(refusal(store, 1, step, None).await, ChangeRefusal::UnknownTier);
+    assert_eq!(details(store, key).await, before);
+    assert_eq!(verbs(store).await, ["issue"]);
+}
+
+async fn a_change_of_no_key_is_refused(store: &dyn Store) {
+    issue(store, 1).await;
+    let revoke = KeyChange::Revoke { reason: None };
+    for step in [KeyChange::Suspend, KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
+        assert_eq!(refusal(store, 2, step, None).await, ChangeRefusal::UnknownKey);
+    }
+    assert_eq!(verbs(store).await, ["issue"]);
+}
+
+async fn suspending_and_resuming_are_states(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    for (version, again) in [(2, false), (2, true)] {
+        let stored = change(store, key, KeyChange::Suspend, audit(version)).await;
+        assert_eq!(stored.record.state, KeyState::Suspended, "{again}");
+        assert_eq!(details(store, key).await.version.get(), version);
+    }
+    for _ in 0..2 {
+        let stored = change(store, key, KeyChange::Resume, audit(4)).await;
+        assert_eq!((stored.record.state, stored.version.get()), (KeyState::Active, 3));
+    }
+    assert_eq!(verbs(store).await, ["issue", "suspend", "resume"]);
+}
+
+async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let reason: keyward::details::Reason = "found in public".parse().unwrap();
+    let step = KeyChange::Revoke { reason: Some(reason.clone()) };
+    let stored = change(store, key, step, audit(50)).await;
+    assert_eq!(stored.record.state, KeyState::Revoked { at: UnixMillis(50) });
+    assert_eq!((stored.digest, stored.version.get()), (digest(1), 2));
+    assert_eq!(details(store, key).await.revoked_reason, Some(reason));
+    let before = details(store, key).await;
+    for step in [KeyChange::Suspend, KeyChange::Resume, rotation(2, 0), edit(|_| {})] {
+        assert_eq!(refusal(store, 1, step, None).await, ChangeRefusal::Revoked);
+    }
+    assert_eq!(details(store, key).await, before);
+    assert!(store.find_digests(vec![digest(2)]).await.unwrap().is_empty());
+    assert_eq!(verbs(store).await, ["issue", "revoke"]);
+}
+
+async fn revoking_again_changes_nothing(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let first = revoke(store, key, audit(50)).await;
+    let before = details(store, key).await;
+    let reason = Some("another".parse().unwrap());
+    let again = change(store, key, KeyChange::Revoke { reason }, audit(60)).await;
+    assert_eq!((again.record, again.version), (first.record, first.version));
+    assert_eq!(details(store, key).await, before);
+    assert_eq!(verbs(store).await, ["issue", "revoke"]);
 }
 
 async fn a_revoked_key_keeps_its_row_and_its_usage(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     revoke(store, key, audit(50)).await;
-    let details = store.find_key(key).await.unwrap().unwrap();
-    assert_eq!(details.record.state, KeyState::Revoked { at: UnixMillis(50) });
+    let state = KeyState::Revoked { at: UnixMillis(50) };
+    assert_eq!(details(store, key).await.record.state, state);
     assert_eq!(usage(store, key, 0).await.len(), 1);
+    assert_eq!(keys(store).await[0].record.state, state);
 }
 
-async fn a_tier_is_created_and_then_replaced(store: &dyn Store) {
-    let first = tier("trial", vec![limit(5)]);
-    assert!(store.put_tier(first.clone(), audit(1)).await.unwrap());
-    assert!(store.tiers().await.unwrap().contains(&first));
-    let second = tier("trial", Vec::new());
-    assert!(!store.put_tier(second.clone(), audit(2)).await.unwrap());
-    let tiers = store.tiers().await.unwrap();
-    assert!(tiers.contains(&second));
-    assert!(!tiers.contains(&first));
-}
-
-async fn closing_twice_is_fine(store: &dyn Store) {
-    issue(store, 1).await;
+async fn what_is_asked_of_a_closed_store_is_refused(store: &dyn Store) {
+    let key = issue(store, 1).await;
     store.close().await.unwrap();
     store.close().await.unwrap();
+    assert!(store.find_key(key).await.is_err());
+    assert!(store.change_key(key, KeyChange::Suspend, None, audit(2)).await.is_err());
 }

@@ -1,35 +1,92 @@
-//! What is promised of reading: all of it, in order, in pages.
+//! What is promised of reading keys one by one, by their digests, and all in turn.
 
+use keyward::KeyId;
+use keyward::record::KeyState;
 use keyward::store::Store;
 
-use crate::sample::{audit, id, issue, limit, tier};
+use crate::sample::{audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation};
 
 super::promises!(
-    a_new_store_has_three_tiers,
-    tiers_come_in_the_order_in_which_they_were_made,
+    keys_load_in_pages_lowest_first,
+    revoked_keys_load_too,
     a_key_that_is_not_there_is_none,
+    digests_find_the_keys_that_have_or_had_them,
+    a_secret_that_was_refused_finds_nothing,
+    prefixes_come_once_and_in_order,
 );
 
-async fn a_new_store_has_three_tiers(store: &dyn Store) {
-    let expected = [
-        tier("basic", vec![limit(100)]),
-        tier("pro", vec![limit(1_000)]),
-        tier("enterprise", vec![limit(10_000)]),
-    ];
-    assert_eq!(store.tiers().await.unwrap(), expected);
+async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
+    for number in 1..=5 {
+        issue(store, number).await;
+    }
+    let check = async |after: Option<u64>, max, expected: &[u64]| {
+        let page = store.load_keys(after.map(id), max).await.unwrap();
+        let ids: Vec<_> = page.iter().map(|key| key.record.id.get()).collect();
+        assert_eq!(ids, expected, "after {after:?}");
+        assert!(page.iter().all(|key| key.digest == digest(key.record.id.get())));
+    };
+    check(None, 2, &[1, 2]).await;
+    check(Some(2), 2, &[3, 4]).await;
+    check(Some(4), 2, &[5]).await;
+    check(Some(5), 2, &[]).await;
+    check(Some(i64::MAX as u64), 2, &[]).await;
+    check(None, 10, &[1, 2, 3, 4, 5]).await;
 }
 
-async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
-    for name in ["zoo", "a", "basic", "zoo"] {
-        store.put_tier(tier(name, Vec::new()), audit(1)).await.unwrap();
-    }
-    let tiers = store.tiers().await.unwrap();
-    let names: Vec<_> = tiers.iter().map(|tier| tier.name.as_str()).collect();
-    assert_eq!(names, ["basic", "pro", "enterprise", "zoo", "a"]);
+async fn revoked_keys_load_too(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    revoke(store, key, audit(50)).await;
+    assert!(matches!(keys(store).await[0].record.state, KeyState::Revoked { .. }));
 }
 
 async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
     issue(store, 1).await;
     assert_eq!(store.find_key(id(2)).await.unwrap(), None);
     assert_eq!(store.find_key(id(i64::MAX as u64)).await.unwrap(), None);
+}
+
+/// Digests by number, whether each is the present one, and whose it is; by number.
+async fn found(store: &dyn Store, numbers: &[u64]) -> Vec<(u64, bool, KeyId)> {
+    let digests = numbers.iter().copied().map(digest).collect();
+    let number = |found| numbers.iter().copied().find(|number| digest(*number) == found).unwrap();
+    let all = store.find_digests(digests).await.unwrap().into_iter();
+    let mut all: Vec<_> =
+        all.map(|(found, current, key)| (number(found), current, key.record.id)).collect();
+    all.sort_unstable();
+    all
+}
+
+async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
+    let (first, second) = (issue(store, 1).await, issue(store, 2).await);
+    rotate(store, first, 3, 0, 50).await;
+    rotate(store, first, 4, 0, 60).await;
+    revoke(store, second, audit(70)).await;
+    let all = found(store, &[9, 4, 2, 1, 3, 8]).await;
+    let expected = [(1, false, first), (2, true, second), (3, false, first), (4, true, first)];
+    assert_eq!(all, expected);
+    assert_eq!(found(store, &[]).await, []);
+    assert_eq!(found(store, &[9]).await, []);
+}
+
+async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    revoke(store, key, audit(50)).await;
+    store.change_key(key, rotation(2, 0), None, audit(60)).await.unwrap();
+    let mut new = new_key(3);
+    new.key.tier = "gold".parse().unwrap();
+    store.insert_key(new, audit(70)).await.unwrap();
+    assert_eq!(found(store, &[1, 2, 3]).await, [(1, true, key)]);
+}
+
+async fn prefixes_come_once_and_in_order(store: &dyn Store) {
+    assert!(store.prefixes().await.unwrap().is_empty());
+    for (number, hint) in (1..).zip(["kw_abcd", "acme_live_0000", "kw_efgh", "", "not a hint"]) {
+        let mut new = new_key(number);
+        new.hint = hint.to_owned();
+        insert(store, new, audit(number)).await;
+    }
+    let mut copy = crate::sample::copy(9);
+    copy.secret.hint = "b_0000".to_owned();
+    store.import_keys(vec![copy], false, audit(9)).await.unwrap();
+    assert_eq!(store.prefixes().await.unwrap(), ["acme_live", "b", "kw"]);
 }

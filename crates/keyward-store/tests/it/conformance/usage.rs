@@ -2,24 +2,42 @@
 
 use keyward::UnixMillis;
 use keyward::count::Counts;
+use keyward::query::{Bucket, Hours, TopBy};
 use keyward::store::Store;
 use keyward::time::UnixHour;
 use keyward::usage::UsageRow;
 
-use crate::sample::{batch, id, issue, trail, usage, used};
+use crate::sample::{audit, batch, details, edit, id, issue, usage, used, verbs};
 
 super::promises!(
     counts_add_up_and_each_outcome_is_kept_apart,
     a_batch_that_comes_again_counts_once,
     writers_are_told_apart,
+    usage_comes_from_the_first_hour_to_before_the_last,
+    the_latest_rows_come_oldest_first,
+    days_begin_at_midnight,
     usage_is_told_apart_by_key,
+    the_most_used_come_first,
+    the_most_used_are_those_of_the_hours_asked_for,
     last_use_only_moves_forward,
-    usage_is_not_on_record,
+    usage_is_no_change_of_a_key,
 );
 
-/// The hours of a key and what was allowed in each.
-async fn allowed(store: &dyn Store, key: u64) -> Vec<(u32, u64)> {
-    let usage = usage(store, id(key), 0).await;
+const ALWAYS: Hours = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
+
+fn hours(from: u32, to: u32) -> Hours {
+    Hours { from: UnixHour(from), to: UnixHour(to) }
+}
+
+/// The hours or days of a key and what was allowed in each.
+async fn allowed(
+    store: &dyn Store,
+    key: u64,
+    hours: Hours,
+    bucket: Bucket,
+    max: u32,
+) -> Vec<(u32, u64)> {
+    let usage = store.usage(id(key), hours, bucket, max).await.unwrap();
     usage.iter().map(|(hour, counts)| (hour.0, counts.allowed)).collect()
 }
 
@@ -29,25 +47,21 @@ async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
         allowed: 1,
         limited: 2,
         out_of_scope: 3,
-        suspended: 4,
-        revoked: 5,
-        expired: 6,
-        out_of_network: 7,
+        out_of_network: 4,
+        suspended: 5,
+        revoked: 6,
+        expired: 7,
     };
     let row = UsageRow { key_id: key, hour: UnixHour(5), counts, last_used_at: None };
     store.add_usage(batch(1, 1, vec![row])).await.unwrap();
     assert_eq!(usage(store, key, 0).await, [(UnixHour(5), counts)]);
     store.add_usage(batch(1, 2, vec![row, row])).await.unwrap();
-    let sum = Counts {
-        allowed: 3,
-        limited: 6,
-        out_of_scope: 9,
-        suspended: 12,
-        revoked: 15,
-        expired: 18,
-        out_of_network: 21,
-    };
+    let mut sum = counts;
+    sum.add(&counts);
+    sum.add(&counts);
+    assert_eq!(sum.out_of_network, 12);
     assert_eq!(usage(store, key, 0).await, [(UnixHour(5), sum)]);
+    assert_eq!(store.usage_top(ALWAYS, TopBy::Requests, 10).await.unwrap().total, sum);
 }
 
 async fn a_batch_that_comes_again_counts_once(store: &dyn Store) {
@@ -55,26 +69,106 @@ async fn a_batch_that_comes_again_counts_once(store: &dyn Store) {
     for _ in 0..3 {
         store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     }
-    assert_eq!(allowed(store, 1).await, [(5, 1)]);
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(5, 1)]);
     store.add_usage(batch(1, 2, vec![used(key, 5)])).await.unwrap();
     store.add_usage(batch(1, 2, vec![used(key, 5)])).await.unwrap();
-    assert_eq!(allowed(store, 1).await, [(5, 2)]);
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(5, 2)]);
 }
 
 async fn writers_are_told_apart(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     store.add_usage(batch(2, 1, vec![used(key, 5)])).await.unwrap();
-    assert_eq!(allowed(store, 1).await, [(5, 2)]);
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(5, 2)]);
+}
+
+async fn add(store: &dyn Store, key: u64, hours: &[u32]) {
+    let rows = hours.iter().map(|hour| used(id(key), *hour)).collect();
+    let writer = u8::try_from(key).unwrap();
+    store.add_usage(batch(writer, 1, rows)).await.unwrap();
+}
+
+async fn usage_comes_from_the_first_hour_to_before_the_last(store: &dyn Store) {
+    issue(store, 1).await;
+    add(store, 1, &[8, 5, 7, 6]).await;
+    let check = async |from, to, expected: &[(u32, u64)]| {
+        assert_eq!(allowed(store, 1, hours(from, to), Bucket::Hour, 10).await, expected);
+    };
+    check(6, 8, &[(6, 1), (7, 1)]).await;
+    check(5, 9, &[(5, 1), (6, 1), (7, 1), (8, 1)]).await;
+    check(8, 8, &[]).await;
+    check(9, 100, &[]).await;
+    check(8, 5, &[]).await;
+}
+
+async fn the_latest_rows_come_oldest_first(store: &dyn Store) {
+    issue(store, 1).await;
+    add(store, 1, &[8, 30, 5, 54, 7, 6]).await;
+    let latest = allowed(store, 1, hours(5, 9), Bucket::Hour, 2).await;
+    assert_eq!(latest, [(7, 1), (8, 1)]);
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 2).await, [(24, 1), (48, 1)]);
+}
+
+async fn days_begin_at_midnight(store: &dyn Store) {
+    issue(store, 1).await;
+    add(store, 1, &[23, 24, 47, 48, 0, 24]).await;
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 9).await, [(0, 2), (24, 3), (48, 1)]);
+    // Only the hours asked for count, even if the day has others.
+    assert_eq!(allowed(store, 1, hours(25, 49), Bucket::Day, 9).await, [(24, 1), (48, 1)]);
 }
 
 async fn usage_is_told_apart_by_key(store: &dyn Store) {
     let (first, second) = (issue(store, 1).await, issue(store, 2).await);
     let rows = vec![used(first, 5), used(second, 6)];
     store.add_usage(batch(1, 1, rows)).await.unwrap();
-    assert_eq!(allowed(store, 1).await, [(5, 1)]);
-    assert_eq!(allowed(store, 2).await, [(6, 1)]);
-    assert_eq!(allowed(store, 3).await, []);
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(5, 1)]);
+    assert_eq!(allowed(store, 2, ALWAYS, Bucket::Hour, 10).await, [(6, 1)]);
+    assert_eq!(allowed(store, 3, ALWAYS, Bucket::Hour, 10).await, []);
+}
+
+/// What `allowed` and `limited` requests of a key in one hour add up to.
+fn row(key: u64, hour: u32, allowed: u64, limited: u64) -> UsageRow {
+    let counts = Counts { allowed, limited, ..Counts::default() };
+    UsageRow { key_id: id(key), hour: UnixHour(hour), counts, last_used_at: None }
+}
+
+async fn top(store: &dyn Store, hours: Hours, by: TopBy, max: u32) -> Vec<(u64, u64, u64)> {
+    let top = store.usage_top(hours, by, max).await.unwrap().top;
+    assert!(top.iter().all(|(id, name, _)| *name == format!("key-{id}")));
+    top.iter().map(|(id, _, counts)| (id.get(), counts.allowed, counts.limited)).collect()
+}
+
+async fn named_keys(store: &dyn Store, keys: u64) {
+    for number in 1..=keys {
+        let key = issue(store, number).await;
+        let name = format!("key-{key}").parse().unwrap();
+        crate::sample::change(store, key, edit(|edit| edit.name = Some(name)), audit(9)).await;
+    }
+}
+
+async fn the_most_used_come_first(store: &dyn Store) {
+    named_keys(store, 4).await;
+    let rows = vec![row(1, 5, 20, 1), row(2, 5, 1, 7), row(3, 5, 8, 2), row(2, 6, 3, 0)];
+    store.add_usage(batch(1, 1, rows)).await.unwrap();
+    let by_requests = [(1, 20, 1), (2, 4, 7), (3, 8, 2)];
+    assert_eq!(top(store, ALWAYS, TopBy::Requests, 10).await, by_requests);
+    assert_eq!(top(store, ALWAYS, TopBy::Requests, 2).await, by_requests[..2]);
+    let by_denials = [(2, 4, 7), (3, 8, 2), (1, 20, 1)];
+    assert_eq!(top(store, ALWAYS, TopBy::Denials, 10).await, by_denials);
+    let total = Counts { allowed: 32, limited: 10, ..Counts::default() };
+    assert_eq!(store.usage_top(ALWAYS, TopBy::Denials, 1).await.unwrap().total, total);
+}
+
+async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
+    named_keys(store, 2).await;
+    let rows = vec![row(1, 4, 9, 0), row(1, 5, 1, 0), row(2, 6, 2, 1), row(2, 7, 9, 0)];
+    store.add_usage(batch(1, 1, rows)).await.unwrap();
+    let within = top(store, hours(5, 7), TopBy::Requests, 10).await;
+    assert_eq!(within, [(2, 2, 1), (1, 1, 0)]);
+    assert_eq!(top(store, hours(5, 7), TopBy::Denials, 10).await, [(2, 2, 1)]);
+    let total = store.usage_top(hours(5, 7), TopBy::Requests, 10).await.unwrap().total;
+    assert_eq!((total.allowed, total.limited), (3, 1));
+    assert_eq!(top(store, hours(8, 99), TopBy::Requests, 10).await, []);
 }
 
 async fn last_use_only_moves_forward(store: &dyn Store) {
@@ -84,13 +178,14 @@ async fn last_use_only_moves_forward(store: &dyn Store) {
     let expected = [Some(0), Some(0), Some(70), Some(70), Some(70), Some(71)];
     for (number, (at, expected)) in (1..).zip(times.into_iter().zip(expected)) {
         store.add_usage(batch(1, number, vec![row(at.map(UnixMillis))])).await.unwrap();
-        let details = store.find_key(key).await.unwrap().unwrap();
-        assert_eq!(details.last_used_at, expected.map(UnixMillis), "batch {number}");
+        let last = details(store, key).await.last_used_at;
+        assert_eq!(last, expected.map(UnixMillis), "batch {number}");
     }
 }
 
-async fn usage_is_not_on_record(store: &dyn Store) {
+async fn usage_is_no_change_of_a_key(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
-    assert_eq!(trail(store).await.len(), 1);
+    assert_eq!(details(store, key).await.version.get(), 1);
+    assert_eq!(verbs(store).await, ["issue"]);
 }

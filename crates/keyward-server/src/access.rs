@@ -1,0 +1,212 @@
+//! The door of the control plane: from where it may be used, by whom, and in which role.
+//!
+//! What a role may do is said where a route is registered, in `routes`.
+
+mod oidc;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Extensions, StatusCode};
+use keyward::Now;
+use keyward::network::Network;
+use keyward_axum::failures::Failures;
+use keyward_axum::origin::TrustedProxies;
+use keyward_axum::{Guard, Refusal};
+
+use self::oidc::{Oidc, TokenError};
+use crate::role::Role;
+use crate::settings::{AdminKey, Settings};
+
+/// Where the admin key stands in a request.
+pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
+/// How many wrong admin keys one address may present a minute.
+const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not zero");
+
+/// Who uses the control plane. A request behind the door has one among its extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// How they showed who they are.
+    pub(crate) actor: Actor,
+    /// What they may do.
+    pub(crate) role: Role,
+    /// Where they are.
+    pub(crate) address: IpAddr,
+}
+
+/// How somebody showed who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    /// By the admin key.
+    AdminKey,
+    /// By a token of the issuer, which names them: a verified mail address, or the issuer's id.
+    Person(String),
+}
+
+/// The door. A clone shares everything.
+#[derive(Clone)]
+pub(crate) struct Door(Arc<Inner>);
+
+struct Inner {
+    admin_key: Option<AdminKey>,
+    people: Option<Oidc>,
+    networks: Vec<Network>,
+    proxies: TrustedProxies,
+    failures: Failures,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("networks", &self.0.networks).finish_non_exhaustive()
+    }
+}
+
+/// Why somebody does not come in.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// Nobody could: there is neither an admin key nor an issuer.
+    NotConfigured,
+    /// They are elsewhere, or nobody knows where.
+    Address,
+    /// No admin key, a wrong one, or several.
+    AdminKey,
+    /// Another wrong admin key after too many.
+    TooMany(Duration),
+    /// The token is none that the issuer made for us, or its time is not now.
+    Token,
+    /// Nobody can tell: the issuer's keys could not be read.
+    Issuer,
+    /// They are who they are, but may not do this.
+    Role,
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let forbidden = |detail| Self::new(StatusCode::FORBIDDEN, detail);
+        match refused {
+            Refused::NotConfigured => {
+                let detail = "ADMIN_API_KEY is not configured";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            }
+            Refused::Address => forbidden("Address not allowed"),
+            Refused::AdminKey => forbidden("Invalid admin key"),
+            Refused::TooMany(retry_after) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong admin keys")
+                    .retry_after(retry_after)
+            }
+            Refused::Token => {
+                let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+                Self::new(StatusCode::UNAUTHORIZED, "Invalid access token")
+                    .header(WWW_AUTHENTICATE, challenge)
+            }
+            Refused::Issuer => Self::unavailable(),
+            Refused::Role => forbidden("Insufficient role"),
+        }
+    }
+}
+
+impl Door {
+    /// The door that these settings ask for. Nothing is read from the issuer yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Inner {
+            admin_key: settings.admin_key.clone(),
+            people: settings.people.clone().map(Oidc::new),
+            networks: settings.admin_networks.clone(),
+            proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+            failures: Failures::new(Some(FAILURES_PER_MINUTE)),
+        }))
+    }
+
+    /// Decides who a request is from.
+    ///
+    /// Its address comes first, so that a stranger learns nothing else. Then an admin key
+    /// decides, if there is one: a wrong one is refused whatever stands beside it, so that
+    /// nobody is let in as somebody else than they tried to be. Only then a token is looked at.
+    async fn decide(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        now: Now,
+    ) -> Result<Who, Refused> {
+        let Inner { admin_key, people, networks, proxies, failures } = &*self.0;
+        let address = proxies.client_address(headers, extensions).ok_or(Refused::Address)?;
+        if !networks.iter().any(|network| network.contains(address)) {
+            return Err(Refused::Address);
+        }
+        if admin_key.is_none() && people.is_none() {
+            return Err(Refused::NotConfigured);
+        }
+        let mut presented = headers.get_all(X_ADMIN_KEY).iter();
+        match (presented.next(), presented.next()) {
+            (Some(presented), None) => {
+                let is_right =
+                    admin_key.as_ref().is_some_and(|key| key.equals(presented.as_bytes()));
+                if is_right {
+                    return Ok(Who { actor: Actor::AdminKey, role: Role::Admin, address });
+                }
+                failures.count(address, now.steady).map_err(Refused::TooMany)?;
+                return Err(Refused::AdminKey);
+            }
+            (Some(_), Some(_)) => return Err(Refused::AdminKey),
+            (None, _) => {}
+        }
+        let Some(people) = people else { return Err(Refused::AdminKey) };
+        if !headers.contains_key(AUTHORIZATION) {
+            return Err(Refused::AdminKey);
+        }
+        let token = bearer(headers).ok_or(Refused::Token)?;
+        let person = people.identify(token, now).await.map_err(|error| match error {
+            TokenError::Invalid(reason) => {
+                tracing::debug!(%reason, %address, "Refused an access token");
+                Refused::Token
+            }
+            TokenError::Unknown => Refused::Issuer,
+        })?;
+        let role = person.role.ok_or(Refused::Role)?;
+        Ok(Who { actor: Actor::Person(person.name), role, address })
+    }
+}
+
+/// Lets a request pass whose sender is known, and notes who it is. It is asked before anything
+/// else is looked at.
+pub(crate) async fn identify(
+    State(door): State<Door>,
+    State(guard): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let now = guard.clock().now();
+    // A body cannot be shared between threads, as what waits for the issuer may be: only the head
+    // is looked at.
+    let (mut parts, body) = request.into_parts();
+    let who = door.decide(&parts.headers, &parts.extensions, now).await?;
+    parts.extensions.insert(who);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Lets a request pass whose sender has the role. Nobody has one who was not identified.
+pub(crate) async fn require_role(
+    State(role): State<Role>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    match request.extensions().get::<Who>() {
+        Some(who) if role <= who.role => Ok(next.run(request).await),
+        _ => Err(Refused::Role.into()),
+    }
+}
+
+/// The token of the one `Authorization: Bearer` line.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}

@@ -1,0 +1,102 @@
+//! People: access tokens of an OpenID Connect issuer.
+//!
+//! A token is taken if the issuer signed it, for us, and its time is now (RFC 7519, RFC 9068).
+//! [`token`] reads tokens, [`keys`] knows the issuer's keys, [`issuer`] fetches them.
+
+mod claims;
+mod issuer;
+mod keys;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::sync::Arc;
+
+use keyward::Now;
+use thiserror::Error;
+
+use self::claims::Claims;
+use self::issuer::Issuer;
+use self::token::Token;
+use crate::role::Role;
+use crate::settings::People;
+
+/// Judges tokens.
+pub(super) struct Oidc {
+    people: People,
+    issuer: Arc<Issuer>,
+}
+
+/// Whom a token is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    /// What the audit calls them.
+    pub(super) name: String,
+    /// The highest of their roles, if they have one.
+    pub(super) role: Option<Role>,
+}
+
+/// Why a token does not say who somebody is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TokenError {
+    /// It is none, or not for us, or not now.
+    Invalid(Invalid),
+    /// Nobody can tell, since the issuer's keys could not be read.
+    Unknown,
+}
+
+/// What is wrong with a token. This is for our log; the client learns nothing of it.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(super) enum Invalid {
+    /// It does not have the form.
+    #[error("it is not a signed token")]
+    Form,
+    /// An algorithm that is not taken, `none` and all that need a shared secret among them.
+    #[error("its algorithm is not RS256, ES256 or EdDSA")]
+    Algorithm,
+    /// It has extensions that must be understood, and are not.
+    #[error("it has critical extensions")]
+    Critical,
+    /// The issuer has no such key for this algorithm.
+    #[error("the issuer has no such key")]
+    Key,
+    /// The signature is not that of the key.
+    #[error("its signature is wrong")]
+    Signature,
+    /// Somebody else made it.
+    #[error("its issuer is another")]
+    Issuer,
+    /// It is for somebody else.
+    #[error("its audience is another")]
+    Audience,
+    /// It has expired, or says not when it will.
+    #[error("it has expired")]
+    Expired,
+    /// It will be good later, or was made in the future.
+    #[error("it is not good yet")]
+    NotYet,
+    /// It names nobody.
+    #[error("it names nobody")]
+    Nobody,
+}
+
+impl Oidc {
+    /// Judges by these settings. Nothing is fetched until the first token comes.
+    pub(super) fn new(people: People) -> Self {
+        let issuer = Issuer::new(people.issuer.clone());
+        Self { people, issuer: Arc::new(issuer) }
+    }
+
+    /// Says whom a token is about.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TokenError`] if it is not good, or if that cannot be known.
+    pub(super) async fn identify(&self, text: &str, now: Now) -> Result<Person, TokenError> {
+        let token = Token::parse(text).map_err(TokenError::Invalid)?;
+        let keys = self.issuer.keys_for(&token, now.steady).await?;
+        let claims = keys.verify(&token).map_err(TokenError::Invalid)?;
+        let claims = Claims::parse(&claims).map_err(TokenError::Invalid)?;
+        claims.judge(&self.people, now.unix).map_err(TokenError::Invalid)
+    }
+}

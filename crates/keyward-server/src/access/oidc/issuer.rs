@@ -1,0 +1,217 @@
+//! The issuer: where its keys are, reading them, and keeping them for a while.
+//!
+//! Discovery is that of OpenID Connect Discovery 1.0, section 4.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keyward::time::SteadyNanos;
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+use ureq::Agent;
+
+use super::TokenError;
+use super::keys::Keys;
+use super::token::Token;
+use crate::settings::{IssuerUrl, secure_url};
+
+/// How long each of the two questions to the issuer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Most bytes of an answer. Those of known issuers have some ten thousand.
+const ANSWER_BYTES_MAX: u64 = 256 * 1_024;
+/// How often the keys are read a minute at most, whatever ids strangers make up.
+const READS_PER_MINUTE_MAX: u32 = 6;
+/// After this long the keys are read again, so that one that was withdrawn stops working.
+const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
+/// After this long without an answer the keys are no longer believed.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The issuer, and what is known of its keys.
+pub(super) struct Issuer {
+    agent: Agent,
+    url: IssuerUrl,
+    /// A blocking lock, held for a copy and never across `.await`. A panic inside would leave
+    /// what was known before.
+    known: Mutex<Known>,
+    /// Held while the keys are read, so that this happens once at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What is known of the issuer's keys.
+#[derive(Clone, Default)]
+struct Known {
+    /// The keys, and when they were read; none until that succeeded once.
+    keys: Option<(Arc<Keys>, SteadyNanos)>,
+    /// Whether the last reading failed.
+    failed: bool,
+    /// How often they were read, or tried to be; tells whether somebody else did meanwhile.
+    reads: u64,
+    /// The minute in which readings are counted, and how many there were in it.
+    minute: Option<(SteadyNanos, u32)>,
+}
+
+/// Why the keys could not be read.
+#[derive(Debug, Error)]
+enum ReadError {
+    /// The issuer does not answer.
+    #[error("{url} does not answer")]
+    Unreachable {
+        url: String,
+        #[source]
+        cause: Box<ureq::Error>,
+    },
+    /// It answers with something else.
+    #[error("{url} answers with {status}")]
+    Status { url: String, status: u16 },
+    /// What it says is not what it should be.
+    #[error("{url} is not {what}")]
+    Foreign { url: String, what: &'static str },
+    /// It calls itself otherwise, so that its tokens would not be taken either.
+    #[error("the issuer calls itself `{0}`; set `oidc_issuer` to the very same text")]
+    OtherName(String),
+    /// It points to a place where others could answer.
+    #[error("the issuer's `jwks_uri` {0}")]
+    Place(String),
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Known {
+    fn keys_within(&self, age_max: Duration, now: SteadyNanos) -> Option<&Arc<Keys>> {
+        let (keys, read_at) = self.keys.as_ref()?;
+        (since(*read_at, now) < age_max).then_some(keys)
+    }
+
+    /// Counts a reading, unless there were too many this minute.
+    fn may_read(&mut self, now: SteadyNanos) -> bool {
+        let reads = match self.minute {
+            Some((from, reads)) if since(from, now) < Duration::from_secs(60) => (from, reads + 1),
+            _ => (now, 1),
+        };
+        let may = reads.1 <= READS_PER_MINUTE_MAX;
+        if may {
+            self.minute = Some(reads);
+            self.reads += 1;
+        }
+        may
+    }
+}
+
+fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
+    Duration::from_nanos(now.0.saturating_sub(earlier.0))
+}
+
+impl Issuer {
+    /// The issuer at this URL. Nothing is asked yet.
+    pub(super) fn new(url: IssuerUrl) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // What answers in another place does not speak for the issuer.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .https_only(url.as_str().starts_with("https:"))
+            .timeout_global(Some(ANSWER_WITHIN))
+            .build();
+        Self { agent: config.into(), url, known: Mutex::default(), turn: Arc::default() }
+    }
+
+    /// The keys by which to judge this token: those that are known, or if they are old or lack
+    /// the token's key, those that the issuer has now.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TokenError::Unknown`] if the token's key is not known and the issuer does not
+    /// answer.
+    pub(super) async fn keys_for(
+        self: &Arc<Self>,
+        token: &Token<'_>,
+        now: SteadyNanos,
+    ) -> Result<Arc<Keys>, TokenError> {
+        let known = self.known().clone();
+        if let Some(keys) = known.keys_within(FRESH_FOR, now)
+            && keys.have_one_for(token)
+        {
+            return Ok(Arc::clone(keys));
+        }
+        self.read_again(known.reads, now).await;
+        let known = self.known().clone();
+        match known.keys_within(KEPT_FOR, now) {
+            // The key may be one that we would know, had the issuer answered.
+            Some(keys) if known.failed && !keys.have_one_for(token) => Err(TokenError::Unknown),
+            Some(keys) => Ok(Arc::clone(keys)),
+            None => Err(TokenError::Unknown),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the keys, unless somebody has since `reads`, or too often this minute. It goes on if
+    /// the client hangs up, so that the answer is not lost.
+    async fn read_again(self: &Arc<Self>, reads: u64, now: SteadyNanos) {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        {
+            let mut known = self.known();
+            if known.reads != reads || !known.may_read(now) {
+                return;
+            }
+        }
+        let issuer = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = issuer.read();
+            let mut known = issuer.known();
+            known.failed = read.is_err();
+            match read {
+                Ok(keys) => known.keys = Some((Arc::new(keys), now)),
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "Could not read the keys of the issuer");
+                }
+            }
+            drop(turn);
+        });
+        if reading.await.is_err() {
+            self.known().failed = true;
+        }
+    }
+
+    /// Asks the issuer where its keys are, and for the keys.
+    fn read(&self) -> Result<Keys, ReadError> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let url = format!("{base}/.well-known/openid-configuration");
+        let what = "an OpenID Connect discovery document";
+        let found = self.get(&url)?;
+        let found: Discovery =
+            serde_json::from_slice(&found).map_err(|_| ReadError::Foreign { url, what })?;
+        if found.issuer != self.url.as_str() {
+            return Err(ReadError::OtherName(found.issuer));
+        }
+        let url = secure_url(&found.jwks_uri).map_err(ReadError::Place)?;
+        let set = self.get(url.as_str())?;
+        let set = serde_json::from_slice::<Value>(&set).ok();
+        set.and_then(|set| Keys::parse(&set)).ok_or_else(|| {
+            let (url, what) = (found.jwks_uri, "a set of keys");
+            ReadError::Foreign { url, what }
+        })
+    }
+
+    fn get(&self, url: &str) -> Result<Vec<u8>, ReadError> {
+        let unreachable = |cause: ureq::Error| {
+            let cause = Box::new(cause);
+            ReadError::Unreachable { url: url.to_owned(), cause }
+        };
+        let mut answer = self.agent.get(url).call().map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            return Err(ReadError::Status { url: url.to_owned(), status });
+        }
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        body.read_to_vec().map_err(unreachable)
+    }
+}

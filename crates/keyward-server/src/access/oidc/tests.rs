@@ -1,0 +1,140 @@
+//! The keys of an issuer over time.
+
+#[path = "../../../tests/it/issuer.rs"]
+mod fake;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keyward::UnixMillis;
+use keyward::time::SteadyNanos;
+use serde_json::{Value, json};
+
+use self::fake::{FakeIssuer, SigningKey, unsigned};
+use super::*;
+use crate::settings::{IssuerUrl, RoleNames};
+
+const UNKNOWN_KEY: Result<(), TokenError> = Err(TokenError::Invalid(Invalid::Key));
+
+fn judge(issuer: &FakeIssuer) -> Oidc {
+    Oidc::new(People {
+        issuer: IssuerUrl::parse(&issuer.url()).unwrap(),
+        audience: "keyward".to_owned(),
+        role_claim: "roles".to_owned(),
+        roles: RoleNames::parse("viewer=viewer,issuer=issuer,admin=admin").unwrap(),
+    })
+}
+
+/// What it says so many seconds after it was made, of a token that is good at any time.
+async fn verdict(oidc: &Oidc, token: &str, after_secs: u64) -> Result<(), TokenError> {
+    let unix = UnixMillis(u64::try_from(Timestamp::now().as_millisecond()).unwrap());
+    let start = Now { unix, steady: SteadyNanos(0) };
+    let steady = start.later_by(Duration::from_secs(after_secs)).steady;
+    oidc.identify(token, Now { unix, steady }).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn keys_are_read_once_and_then_each_hour() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
+    assert_eq!(issuer.asked(), 0);
+    for (after_secs, asked) in [(0, 1), (1, 1), (3_599, 1), (3_600, 2), (7_199, 2), (7_200, 3)] {
+        assert_eq!(verdict(&oidc, &token, after_secs).await, Ok(()));
+        assert_eq!(issuer.asked(), asked, "after {after_secs} s");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_withdrawn_works_an_hour_at_most() {
+    let (old, new) = (SigningKey::ed25519("old"), SigningKey::ed25519("new"));
+    let issuer = FakeIssuer::start(&[&old]);
+    let (oidc, token) = (judge(&issuer), issuer.token(&old, &json!({})));
+    assert_eq!(verdict(&oidc, &token, 0).await, Ok(()));
+    issuer.publish(&[&new]);
+    assert_eq!(verdict(&oidc, &token, 3_599).await, Ok(()));
+    assert_eq!(verdict(&oidc, &token, 3_600).await, UNKNOWN_KEY);
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_at_once_and_made_up_ones_do_not_wear_the_issuer_out() {
+    let (old, new, foreign) =
+        (SigningKey::rsa("old"), SigningKey::p256("new"), SigningKey::ed25519("foreign"));
+    let issuer = FakeIssuer::start(&[&old]);
+    let oidc = judge(&issuer);
+    assert_eq!(verdict(&oidc, &issuer.token(&old, &json!({})), 0).await, Ok(()));
+    issuer.publish(&[&old, &new]);
+    assert_eq!(verdict(&oidc, &issuer.token(&new, &json!({})), 0).await, Ok(()));
+    assert_eq!(issuer.asked(), 2);
+    let made_up = issuer.token(&foreign, &json!({}));
+    for _ in 0..20 {
+        assert_eq!(verdict(&oidc, &made_up, 1).await, UNKNOWN_KEY);
+    }
+    assert_eq!(issuer.asked(), 6, "six times a minute");
+    issuer.publish(&[&foreign]);
+    assert_eq!(verdict(&oidc, &made_up, 59).await, UNKNOWN_KEY);
+    assert_eq!(verdict(&oidc, &made_up, 60).await, Ok(()));
+    assert_eq!(issuer.asked(), 7);
+}
+
+#[tokio::test]
+async fn while_the_issuer_is_down_its_keys_are_kept_a_day() {
+    let (key, new) = (SigningKey::ed25519("a"), SigningKey::ed25519("new"));
+    let issuer = FakeIssuer::start(&[&key, &new]);
+    let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
+    issuer.publish(&[&key]);
+    assert_eq!(verdict(&oidc, &token, 0).await, Ok(()));
+    issuer.set_down(true);
+    assert_eq!(verdict(&oidc, &token, 86_399).await, Ok(()));
+    let unknown = issuer.token(&new, &json!({}));
+    assert_eq!(verdict(&oidc, &unknown, 86_399).await, Err(TokenError::Unknown));
+    assert_eq!(verdict(&oidc, &token, 86_400).await, Err(TokenError::Unknown));
+    issuer.set_down(false);
+    assert_eq!(verdict(&oidc, &token, 90_000).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_issuer_that_calls_itself_otherwise_is_not_the_one() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start_as(Some("https://elsewhere.example.com"), &[&key]);
+    let token = issuer.token(&key, &json!({}));
+    assert_eq!(verdict(&judge(&issuer), &token, 0).await, Err(TokenError::Unknown));
+    assert_eq!(issuer.asked(), 0, "its keys are of no interest");
+}
+
+#[tokio::test]
+async fn each_algorithm_is_taken_with_its_own_kind_of_key() {
+    let keys = [SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e")];
+    let issuer = FakeIssuer::start(&keys.each_ref());
+    let oidc = judge(&issuer);
+    for key in &keys {
+        assert_eq!(verdict(&oidc, &issuer.token(key, &json!({})), 0).await, Ok(()));
+        for other in &keys {
+            let (mut header, own) = (other.header(), key.header());
+            // Another's algorithm under the key's own id, and its own under another's id.
+            header["kid"] = own["kid"].clone();
+            let mixed = key.sign(&header, &issuer.claims(&json!({})));
+            let expected = if own == header { Ok(()) } else { UNKNOWN_KEY };
+            assert_eq!(verdict(&oidc, &mixed, 0).await, expected, "{header}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_changed_is_refused() {
+    let key = SigningKey::rsa("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let oidc = judge(&issuer);
+    let token = issuer.token(&key, &json!({ "roles": ["viewer"] }));
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    let raised = unsigned(&key.header(), &issuer.claims(&json!({ "roles": ["admin"] })));
+    let wrong = Err(TokenError::Invalid(Invalid::Signature));
+    assert_eq!(verdict(&oidc, &format!("{raised}.{signature}"), 0).await, wrong);
+    assert_eq!(verdict(&oidc, &format!("{raised}."), 0).await, wrong);
+    let none = unsigned(&json!({ "alg": "none" }), &issuer.claims(&json!({})));
+    let refused: Result<(), _> = Err(TokenError::Invalid(Invalid::Algorithm));
+    assert_eq!(verdict(&oidc, &format!("{none}."), 0).await, refused);
+    let claims: Value = json!([issuer.claims(&json!({}))]);
+    let list = key.sign(&key.header(), &claims);
+    assert_eq!(verdict(&oidc, &list, 0).await, Err(TokenError::Invalid(Invalid::Form)));
+}

@@ -1,0 +1,22 @@
+//! Reading the bodies of requests whole, up to a limit.
+
+use axum::body::{Body, Bytes};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
+use keyward_axum::Refusal;
+
+/// Reads a body of at most so many bytes.
+///
+/// # Errors
+///
+/// Returns 413 if it is longer, and 400 if it ends early.
+pub(crate) async fn read_whole(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let read = Limited::new(body, bytes_max).collect().await;
+    read.map(Collected::to_bytes).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
+        } else {
+            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
+        }
+    })
+}

@@ -1,0 +1,136 @@
+//! `keyward export`: everything but secrets, as JSON Lines that `keyward import` reads.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::client::{Client, Route};
+
+use super::connection::Connection;
+use super::new_file::NewFile;
+use super::output::Output;
+
+pub(super) const EXAMPLES: [&str; 2] = [
+    "keyward export --output keys.jsonl",
+    "keyward export | keyward import - --format jsonl --server http://other:8000",
+];
+
+/// Keys in one answer: half of what the server would give, since an answer is held in memory.
+const PAGE_KEYS: u32 = 500;
+
+/// What is said on standard error, where it cannot get into the export.
+const NOTICE: &str = "\
+The export holds the digests of all secrets, with names, owners and metadata. Nobody can call with
+a digest, but whoever has it can tell whether a text is one of your secrets: keep it like the
+database, and delete it once it is imported.
+";
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The file to write, which only its owner may read; standard output, if not given
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Export {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let client = self.connection.client()?;
+        let Some(place) = &self.output else {
+            write_all(&client, |text| Ok(out.raw(text)?))?;
+            notice();
+            return Ok(());
+        };
+        let mut file = NewFile::create(place, self.force)?;
+        let mut buffer = BufWriter::new(&mut file);
+        let context = || format!("{} cannot be written", place.display());
+        let keys = write_all(&client, |text| buffer.write_all(text).with_context(context))?;
+        buffer.flush().with_context(context)?;
+        drop(buffer);
+        file.finish()?;
+        out.line(&format!("Wrote {keys} keys to {}.", place.display()))?;
+        notice();
+        Ok(())
+    }
+}
+
+fn notice() {
+    // If nobody can be told, the file is there all the same.
+    let _unheard = io::stderr().write_all(NOTICE.as_bytes());
+}
+
+/// Asks for page after page, and hands each on as lines; says how many keys there were.
+fn write_all(
+    client: &Client,
+    mut write: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
+    // Draws on standard error, and nothing unless that is a terminal.
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} keys") {
+        bar.set_style(style);
+    }
+    let mut after = 0;
+    loop {
+        let route = Route::of(["admin", "export"]);
+        let route = route.with("after", Some(after)).with("limit", Some(PAGE_KEYS));
+        let page = client.get(&route)?.body;
+        let keys = page.get("keys").and_then(Value::as_array);
+        let keys = keys.context("the answer has no `keys`; is it a newer server?")?;
+        write(&lines(&page, keys))?;
+        bar.inc(keys.len() as u64);
+        match page.get("next_after").and_then(Value::as_u64) {
+            // Anything else would never end.
+            Some(next) if after < next => after = next,
+            Some(_) => anyhow::bail!("the server repeats a page; is it a newer one?"),
+            None => break,
+        }
+    }
+    let keys = bar.position();
+    bar.finish_and_clear();
+    Ok(keys)
+}
+
+/// A page as lines: what keys need, which the first page has, before the keys.
+fn lines(page: &Value, keys: &[Value]) -> Vec<u8> {
+    let list = |name| page.get(name).and_then(Value::as_array).into_iter().flatten();
+    let member = |of: &Value, name| of.get(name).cloned().unwrap_or_default();
+    let tier = |tier| json!({ "name": member(tier, "name"), "limits": member(tier, "limits") });
+    let tiers = list("tiers").map(|one| json!({ "tier": tier(one) }));
+    let owners = list("suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
+    let mut text = Vec::new();
+    for line in tiers.chain(owners).chain(keys.iter().cloned()) {
+        text.extend_from_slice(line.to_string().as_bytes());
+        text.push(b'\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::{Item, read_json_lines};
+
+    #[test]
+    fn lines_are_what_an_import_reads() {
+        let digest = "ab".repeat(32);
+        let page = json!({
+            "tiers": [{"name": "gold", "limits": [], "keys": 3}],
+            "suspended_owners": ["acme"],
+            "keys": [{"key_id": 7, "name": "a", "tier": "gold", "owner": null, "scopes": [],
+                "networks": [], "limits": null, "metadata": {}, "state": "active",
+                "expires_at": null, "secrets": [{"digest": digest, "hint": "", "ends_at": null}]}],
+        });
+        let text = lines(&page, page["keys"].as_array().unwrap());
+        let items: Vec<_> =
+            read_json_lines(&text[..]).map(|line| line.unwrap().item.unwrap()).collect();
+        assert!(matches!(items[..], [Item::Tier(_), Item::SuspendedOwner(_), Item::Key(_)]));
+    }
+}

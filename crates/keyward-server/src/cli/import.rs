@@ -1,0 +1,178 @@
+//! `keyward import`: bringing keys of files, or of the tutorial's database, to a running server.
+
+mod owners;
+mod pipeline;
+mod report;
+mod source;
+mod tiers;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use crate::client::{Client, ClientError, Route};
+use crate::transfer::{Batch, Item};
+
+use super::connection::Connection;
+use super::output::Output;
+use super::status::{Complaint, Status, examples};
+
+use owners::SuspendedOwners;
+use report::{Report, ReportTo};
+use source::{Lines, Source, TutorialFile};
+use tiers::Tiers;
+
+/// What `--help` says at its end: the columns and members of files, and how the command is typed.
+pub(super) fn after_help() -> String {
+    format!("{COLUMNS}\n\n{}", examples(&EXAMPLES))
+}
+
+const COLUMNS: &str = "\
+Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, expires_at, metadata,
+state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
+
+An import is safe to repeat: keys that are there already are skipped.";
+
+const EXAMPLES: [&str; 3] = [
+    "keyward import --from sqlite:news.db --dry-run",
+    "keyward import keys.csv --report refused.jsonl",
+    "keyward export | keyward import - --format jsonl --server http://other:8000",
+];
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// A CSV or JSON Lines file with digests of secrets, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "from")]
+    file: Option<PathBuf>,
+    /// The tutorial's database, such as sqlite:news.db; ids are kept, and it may be in use
+    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "format"],
+        value_parser = TutorialFile::parse)]
+    from: Option<TutorialFile>,
+    /// What the file is, if its name does not end in .csv, .jsonl or .ndjson
+    #[arg(long)]
+    format: Option<Format>,
+    /// Say what would become of each key, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON, with every line that was refused
+    #[arg(long)]
+    json: bool,
+    /// Write every line that was refused to a file, as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+impl Import {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let client = self.connection.client()?;
+        let source = match (&self.from, &self.file) {
+            (Some(tutorial), _) => Source::open_tutorial(tutorial)?,
+            (None, Some(file)) => Source::open_file(file, self.format)?,
+            (None, None) => {
+                let problem = "name a file, or a database with --from";
+                return Err(Complaint::Usage(problem.to_owned()).into());
+            }
+        };
+        let to = ReportTo {
+            json: self.json,
+            file: self.report.as_deref(),
+            dry_run: self.dry_run,
+            unit: source.unit,
+        };
+        let mut report = Report::begin(&to, out)?;
+        let brought = self.bring(&client, source, &mut report);
+        let refused = report.finish(brought.is_err())?;
+        brought?;
+        if refused == 0 { Ok(()) } else { Err(Complaint::Told(Status::Failed).into()) }
+    }
+
+    fn bring(
+        &self,
+        client: &Client,
+        source: Source,
+        report: &mut Report<'_>,
+    ) -> anyhow::Result<()> {
+        let route = Route::of(["admin", "import"]).with("dry_run", self.dry_run.then_some(true));
+        let mut batches = Batches {
+            lines: source.lines,
+            batch: Batch::default(),
+            failure: None,
+            tiers: Tiers::new(client, self.dry_run),
+            owners: SuspendedOwners::new(client, self.dry_run),
+        };
+        let post = |body| client.post_again(&route, body).map(|answer| answer.body);
+        let run = pipeline::run(|| batches.next(), post, |settled| report.settle(settled));
+        source.bar.finish_and_clear();
+        batches.tiers.notes().iter().for_each(|note| report.note(note));
+        run?;
+        batches.owners.suspend_again(|line, reason| report.refuse(line, reason))
+    }
+}
+
+/// Lines gathered into batches. What is no key but what keys need is seen to on the way.
+struct Batches<'a> {
+    lines: Lines,
+    batch: Batch,
+    /// Why there are no more lines. It waits until those before it are sent.
+    failure: Option<anyhow::Error>,
+    tiers: Tiers<'a>,
+    owners: SuspendedOwners<'a>,
+}
+
+impl Batches<'_> {
+    fn next(&mut self) -> anyhow::Result<Option<Batch>> {
+        while !self.batch.is_full() && self.failure.is_none() {
+            let line = match self.lines.next() {
+                None => break,
+                Some(Ok(line)) => line,
+                Some(Err(error)) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            };
+            let number = line.number;
+            let taken = match line.item {
+                Err(reason) => Err(reason),
+                Ok(Item::Tier(tier)) => self.tiers.take(&tier)?,
+                Ok(Item::SuspendedOwner(owner)) => self.owners.take(number, owner)?,
+                Ok(Item::Key(key)) => {
+                    let full = self.batch.add(number, &key);
+                    if let Some(full) = full.context("a key could not be written as JSON")? {
+                        return Ok(Some(full));
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(reason) = taken {
+                self.batch.add_fault(number, reason);
+            }
+        }
+        if !self.batch.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.batch)));
+        }
+        self.failure.take().map_or(Ok(None), Err)
+    }
+}
+
+/// Tells a refusal of what was sent, after which the rest can go on, from a failure that the next
+/// request would meet as well.
+fn refusal(error: ClientError) -> Result<String, ClientError> {
+    match error {
+        ClientError::Refused { status, detail, .. }
+            if matches!(status.as_u16(), 400 | 409 | 413 | 422) =>
+        {
+            Ok(detail)
+        }
+        other => Err(other),
+    }
+}

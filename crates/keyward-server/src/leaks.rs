@@ -1,0 +1,132 @@
+//! Leaked keys: whoever holds a secret may have its key revoked.
+//!
+//! The text of a secret is in here from the body of a request to its digest, and goes nowhere
+//! else: into no log, no answer and no reason.
+
+pub(crate) mod github;
+mod reason;
+pub(crate) mod report;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use keyward::UnixMillis;
+use keyward::audit::Audit;
+use keyward::details::Reason;
+use keyward::digest::Digest;
+use keyward::store::StoreError;
+use keyward_axum::Guard;
+use tokio::task::JoinSet;
+
+use crate::routes::{Access, Routes};
+use crate::settings::Settings;
+
+use self::github::{PublicKeys, report_github_leaks};
+use self::report::{Reports, report_leaks};
+
+/// Digests that the store is asked about at once.
+const DIGESTS_MAX: usize = 1_000;
+
+/// What takes reports of leaked keys. A clone shares everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaks(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` if not anyone may report.
+    reports: Option<Reports>,
+    /// `None` if GitHub may not.
+    github: Option<PublicKeys>,
+}
+
+impl Leaks {
+    /// Takes the reports that these settings ask for. Nothing is read from GitHub yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Inner {
+            reports: settings.leak_reports.map(Reports::new),
+            github: settings.github_leaks.as_ref().map(PublicKeys::at),
+        }))
+    }
+
+    /// Takes reports of everyone.
+    #[cfg(test)]
+    pub(crate) fn all() -> Self {
+        let url = "http://127.0.0.1:1/".parse().unwrap();
+        let reports = Some(Reports::new(std::num::NonZeroU32::MIN));
+        Self(Arc::new(Inner { reports, github: Some(PublicKeys::at(&url)) }))
+    }
+
+    /// Adds the routes that are on. The others are as unknown as any.
+    pub(crate) fn add_routes(&self, mut routes: Routes) -> Routes {
+        if self.0.reports.is_some() {
+            routes = routes.post("/leaks", Access::Open, report_leaks);
+        }
+        if self.0.github.is_some() {
+            routes = routes.post("/leaks/github", Access::Open, report_github_leaks);
+        }
+        routes
+    }
+
+    /// Takes no more reports of anyone, and waits until the keys of earlier ones are revoked.
+    pub(crate) async fn finish(&self) {
+        if let Some(reports) = &self.0.reports {
+            reports.finish().await;
+        }
+    }
+}
+
+/// A secret that was found where it should not be.
+struct Leak {
+    digest: Digest,
+    /// What the audit trail is to say.
+    reason: Option<Reason>,
+}
+
+/// Revokes the keys whose secrets leaked, and says which of these were real: the present or a
+/// former secret of a key, whatever became of it since.
+///
+/// A secret that was replaced and whose grace is over opens nothing any more. It is real, but its
+/// key is left alone: otherwise a leak that was dealt with by a rotation would, whenever somebody
+/// comes upon the old text, take down the new one too.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if some key may not be revoked. The others are. Repeating is safe.
+async fn revoke_leaked(
+    guard: &Guard,
+    leaks: &[Leak],
+    audit: &Audit,
+) -> Result<HashSet<[u8; 32]>, StoreError> {
+    let mut real = HashSet::new();
+    let mut failure = None;
+    for leaks in leaks.chunks(DIGESTS_MAX) {
+        let reasons: HashMap<_, _> =
+            leaks.iter().map(|leak| (*leak.digest.as_bytes(), &leak.reason)).collect();
+        let digests = leaks.iter().map(|leak| leak.digest).collect();
+        let mut revoking = JoinSet::new();
+        for (digest, _, key) in guard.gate().store().find_digests(digests).await? {
+            real.insert(*digest.as_bytes());
+            if is_over(guard, &digest, audit.at) {
+                continue;
+            }
+            let reason = reasons.get(digest.as_bytes()).copied().cloned().flatten();
+            let (guard, audit, id) = (guard.clone(), audit.clone(), key.record.id);
+            revoking.spawn(async move {
+                let done = guard.revoke(id, reason, audit).await;
+                tracing::warn!(key = %id, done = done.is_ok(), "A secret of key {id} leaked");
+                done
+            });
+        }
+        while let Some(revoked) = revoking.join_next().await {
+            let revoked = revoked.map_err(|error| StoreError::Unavailable(Box::new(error)));
+            failure = failure.or(revoked.flatten().err());
+        }
+    }
+    failure.map_or(Ok(real), Err)
+}
+
+/// Whether a secret was replaced and its grace has ended.
+fn is_over(guard: &Guard, digest: &Digest, now: UnixMillis) -> bool {
+    let found = guard.gate().index().find(digest);
+    found.and_then(|found| found.ends_at).is_some_and(|ends_at| ends_at <= now)
+}

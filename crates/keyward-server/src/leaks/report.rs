@@ -1,0 +1,249 @@
+//! `POST /leaks`: anyone who holds a secret may report that it leaked.
+//!
+//! The answer says nothing about what was real, and it is given before anything is looked up, so
+//! that its time says nothing either.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use http::StatusCode;
+use keyward::audit::Actor;
+use keyward::digest::Digest;
+use keyward::key::{Presented, TEXT_LEN_MAX};
+use keyward::time::SteadyNanos;
+use keyward_axum::failures::Failures;
+use keyward_axum::fault::Fault;
+use keyward_axum::input::{self, Members, Query};
+use keyward_axum::{Guard, Refusal};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::ToSchema;
+
+use super::reason::reason;
+use super::{Leak, Leaks, revoke_leaked};
+use crate::admin::broken;
+use crate::body::read_whole;
+use crate::edge::RequestId;
+
+/// Most bytes of a body: a full list at its longest is 251 kB.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Most secrets that one request reports.
+const REPORTS_MAX: usize = 100;
+/// Most characters that say where a secret was found. A reason keeps the first of them.
+const FOUND_AT_CHARS_MAX: usize = 2_000;
+/// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
+/// that is 6 400 revocations, at some 300 bytes.
+const PENDING_MAX: u32 = 64;
+
+/// What reports of anyone need. It belongs to one server.
+#[derive(Debug)]
+pub(super) struct Reports {
+    addresses: Failures,
+    /// Each task that revokes holds a permit to its end.
+    pending: Arc<Semaphore>,
+}
+
+impl Reports {
+    /// Takes so many requests a minute from one address.
+    pub(super) fn new(per_minute: NonZeroU32) -> Self {
+        let pending = Semaphore::new(PENDING_MAX as usize);
+        Self { addresses: Failures::new(Some(per_minute)), pending: Arc::new(pending) }
+    }
+
+    fn admit(&self, address: Option<IpAddr>, now: SteadyNanos) -> Result<(), Refusal> {
+        // Those whose address nobody knows are limited together.
+        let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        self.addresses.count(address, now).map_err(|retry_after| {
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many reports").retry_after(retry_after)
+        })
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.pending).try_acquire_owned().map_err(|_| Refusal::unavailable())
+    }
+
+    /// Takes no more reports, and waits until all that were taken are dealt with.
+    pub(super) async fn finish(&self) {
+        // Whoever has every permit knows that no task has one.
+        let all = self.pending.acquire_many(PENDING_MAX).await;
+        self.pending.close();
+        drop(all);
+    }
+}
+
+/// Reports secrets that leaked. Each that is, or was, a key's has the key revoked.
+///
+/// The answer is the same whether they were real or not, and it comes before they are looked up.
+/// The server has this only if `leak_reports` is set.
+#[utoipa::path(
+    post, path = "/leaks", tag = "leaks", request_body = ReportsBody,
+    responses(
+        (status = 202, description = "Received", body = Received),
+        (status = 404, description = "Not Found"),
+        (status = 429, description = "Too many reports"),
+        (status = 503, description = "Service Unavailable"),
+    ),
+)]
+pub(crate) async fn report_leaks(
+    State(guard): State<Guard>,
+    State(leaks): State<Leaks>,
+    request: Request,
+) -> Result<(StatusCode, Json<Received>), Refusal> {
+    let reports = leaks.0.reports.as_ref().ok_or_else(Refusal::not_found)?;
+    let (parts, body) = request.into_parts();
+    let address = guard.client_address(&parts.headers, &parts.extensions);
+    reports.admit(address, guard.clock().now().steady)?;
+    let body = read_whole(body, BODY_BYTES_MAX).await?;
+    let (received, found) = read(parts.uri.query(), &body).map_err(Refusal::masked)?;
+    let permit = reports.permit()?;
+    let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
+    let audit = guard.audit(Actor::LeakReport, address, id);
+    tokio::spawn(async move {
+        // The reporter was told that it is received: what goes wrong now is the operator's.
+        if let Err(error) = revoke_leaked(&guard, &found, &audit).await {
+            drop(broken(error));
+        }
+        drop(permit);
+    });
+    Ok((StatusCode::ACCEPTED, Json(Received { received })))
+}
+
+/// How many reports there were, and what can be a key at all.
+fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal> {
+    let faults = Query::parse(query).unknown(&[]);
+    if !faults.is_empty() {
+        return Err(Refusal::unprocessable(faults));
+    }
+    let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
+    let place = members.place("reports");
+    let (mut received, mut leaks) = (0, Vec::new());
+    match members.take_required("reports") {
+        None => {}
+        Some(Value::Array(list)) if list.is_empty() || REPORTS_MAX < list.len() => {
+            members.fault(wrong_count(place, list.len()));
+        }
+        Some(Value::Array(list)) => {
+            received = list.len();
+            for (at, value) in list.into_iter().enumerate() {
+                let mut place = place.clone();
+                place.push(at.into());
+                match read_report(place, value) {
+                    Ok(leak) => leaks.extend(leak),
+                    Err(faults) => faults.into_iter().for_each(|fault| members.fault(fault)),
+                }
+            }
+        }
+        Some(_) => members.fault(Fault::new("list_type", place, "Input should be a valid list")),
+    }
+    let faults = members.finish();
+    if faults.is_empty() { Ok((received, leaks)) } else { Err(Refusal::unprocessable(faults)) }
+}
+
+fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
+    if count == 0 {
+        let message = "List should have at least 1 item after validation, not 0";
+        return Fault::new("too_short", place, message).context(json!({ "min_length": 1 }));
+    }
+    let message =
+        format!("List should have at most {REPORTS_MAX} items after validation, not {count}");
+    Fault::new("too_long", place, message).context(json!({ "max_length": REPORTS_MAX }))
+}
+
+/// `Ok(None)` is a text that cannot be a key.
+fn read_report(place: Vec<Value>, value: Value) -> Result<Option<Leak>, Vec<Fault>> {
+    let Value::Object(object) = value else {
+        let message = "Input should be a valid dictionary or object to extract fields from";
+        return Err(vec![Fault::new("model_attributes_type", place, message)]);
+    };
+    let mut members = Members::new(place, object);
+    let text = members.string("text", 1..=TEXT_LEN_MAX);
+    let found_at = members.string("found_at", 1..=FOUND_AT_CHARS_MAX);
+    let faults = members.finish();
+    match (text, found_at) {
+        (Some(text), Some(found_at)) if faults.is_empty() => {
+            let presented = Presented::parse(&text).ok();
+            let reason = || reason("reported by the holder of its secret", &found_at, &text);
+            Ok(presented.map(|text| Leak { digest: Digest::of(text), reason: reason() }))
+        }
+        _ => Err(faults),
+    }
+}
+
+/// Secrets that leaked.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "reports": [{ "text": "kw_EXAMPLE-a-leaked-key", "found_at": "https://example.com/page" }]
+}))]
+#[expect(dead_code, reason = "it is a description; `read` reads it")]
+pub(crate) struct ReportsBody {
+    #[schema(min_items = 1, max_items = 100)]
+    reports: Vec<ReportBody>,
+}
+
+/// A secret that leaked.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Report)]
+#[expect(dead_code, reason = "it is a description; `read_report` reads it")]
+struct ReportBody {
+    /// The secret, whole.
+    #[schema(min_length = 1, max_length = 512)]
+    text: String,
+    /// Where it was found, such as the address of a page.
+    #[schema(min_length = 1, max_length = 2_000)]
+    found_at: String,
+}
+
+/// That the reports were received.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Received {
+    /// How many there were, real or not.
+    #[schema(minimum = 1, maximum = 100)]
+    received: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_body(body: &str) -> Result<(usize, usize), Refusal> {
+        read(None, body.as_bytes()).map(|(received, leaks)| (received, leaks.len()))
+    }
+
+    fn report(text: &str) -> String {
+        format!(r#"{{"text":"{text}","found_at":"https://example.com"}}"#)
+    }
+
+    fn body(reports: &[String]) -> String {
+        format!(r#"{{"reports":[{}]}}"#, reports.join(","))
+    }
+
+    #[test]
+    fn what_can_be_no_key_is_received_all_the_same() {
+        let reports = [report("a"), report("with spaces in it"), report("could-be-one")];
+        assert_eq!(read_body(&body(&reports)).unwrap(), (3, 1));
+    }
+
+    #[test]
+    fn a_list_has_1_to_100_reports() {
+        let of = |count| body(&vec![report("could-be-one"); count]);
+        assert!(read_body(&of(0)).is_err());
+        assert_eq!(read_body(&of(100)).unwrap(), (100, 100));
+        assert!(read_body(&of(101)).is_err());
+        let longest = body(&vec![
+            format!(
+                r#"{{"text":"{}","found_at":"{}"}}"#,
+                "t".repeat(512),
+                "f".repeat(2_000)
+            );
+            100
+        ]);
+        assert!(longest.len() < BODY_BYTES_MAX, "{}", longest.len());
+        assert!(read_body(&longest).is_ok());
+    }
+}

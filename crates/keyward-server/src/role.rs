@@ -1,0 +1,38 @@
+//! The roles of those who use the control plane.
+
+/// What somebody may do on the control plane. Each role may do all that those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// Looks.
+    Viewer,
+    /// Issues keys, and changes or revokes them.
+    Issuer,
+    /// Does everything.
+    Admin,
+}
+
+impl Role {
+    /// The role of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::Issuer, Self::Admin].into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// The name of the role.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Issuer => "issuer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_ordered() {
+        assert!(Role::Viewer < Role::Issuer && Role::Issuer < Role::Admin);
+    }
+}

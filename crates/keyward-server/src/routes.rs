@@ -1,0 +1,168 @@
+//! Registering routes: each with the access that it asks for, on the listener where it belongs.
+//!
+//! [`Routes`] is the only way for a handler into the program, so that no route can come to be
+//! without somebody having said who may use it.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware;
+use axum::routing::{MethodFilter, on};
+
+use crate::access;
+use crate::app::App;
+use crate::role::Role;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anyone.
+    Open,
+    /// Whoever has a key. The handler asks for it, by a parameter such as `Caller`, since it
+    /// alone knows which scope; `tests/it/access.rs` sees that each of them does.
+    Key,
+    /// Whoever has this role on the control plane, or a higher one. The router asks for it.
+    Admin(Role),
+}
+
+/// A route, as the table of all of them has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Registered {
+    /// The method.
+    pub(crate) method: &'static str,
+    /// The path, with its parameters in braces.
+    pub(crate) path: &'static str,
+    /// Who may use it.
+    pub(crate) access: Access,
+}
+
+/// The routes so far.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    /// For everyone: what is neither under `/admin` nor describes it.
+    public: Router<App>,
+    /// What describes the program, for those who can reach the control plane.
+    described: Router<App>,
+    /// Behind the door: everything under `/admin`.
+    admin: Router<App>,
+    table: Vec<Registered>,
+}
+
+/// The routers that the routes make.
+#[derive(Debug)]
+pub(crate) struct Routers {
+    /// What strangers can reach.
+    pub(crate) public: Router<App>,
+    /// What operators use.
+    pub(crate) control: Router<App>,
+}
+
+impl Routes {
+    /// A route for GET, and HEAD with it.
+    pub(crate) fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(("GET", MethodFilter::GET), path, access, handler)
+    }
+
+    /// A route for POST.
+    pub(crate) fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(("POST", MethodFilter::POST), path, access, handler)
+    }
+
+    /// A route for PUT.
+    pub(crate) fn put<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(("PUT", MethodFilter::PUT), path, access, handler)
+    }
+
+    /// A route for PATCH.
+    pub(crate) fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(("PATCH", MethodFilter::PATCH), path, access, handler)
+    }
+
+    /// A route for DELETE.
+    pub(crate) fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(("DELETE", MethodFilter::DELETE), path, access, handler)
+    }
+
+    fn add<H, T>(
+        mut self,
+        (method, filter): (&'static str, MethodFilter),
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.table.push(Registered { method, path, access });
+        match access {
+            Access::Admin(role) => {
+                let layer = middleware::from_fn_with_state(role, access::require_role);
+                self.admin = self.admin.route(path, on(filter, handler).route_layer(layer));
+            }
+            Access::Open if is_description(path) => {
+                self.described = self.described.route(path, on(filter, handler));
+            }
+            Access::Open | Access::Key => {
+                self.public = self.public.route(path, on(filter, handler));
+            }
+        }
+        self
+    }
+
+    /// Every route, in the order of registration.
+    #[cfg(test)]
+    pub(crate) fn table(&self) -> &[Registered] {
+        &self.table
+    }
+
+    /// The routers: what strangers can reach, and what operators use, with the door in front of
+    /// everything under `/admin`. Whoever wants one listener merges them.
+    pub(crate) fn into_routers(self, app: &App) -> Routers {
+        let door = middleware::from_fn_with_state(app.clone(), access::identify);
+        let admin = self.admin.route_layer(door);
+        Routers { public: self.public, control: self.described.merge(admin) }
+    }
+}
+
+/// Whether a path describes the program rather than being a part of its work.
+fn is_description(path: &str) -> bool {
+    path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_can_be_registered() {
+        let access = Access::Admin(Role::Viewer);
+        let routes = Routes::default()
+            .get("/admin/a", access, async || ())
+            .post("/admin/a", access, async || ())
+            .put("/admin/a", access, async || ())
+            .patch("/admin/a", access, async || ())
+            .delete("/admin/a", access, async || ());
+        let methods: Vec<_> = routes.table().iter().map(|route| route.method).collect();
+        assert_eq!(methods, ["GET", "POST", "PUT", "PATCH", "DELETE"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether the admin key keeps out those who can reach the admin routes.
+
+use super::{Settings, SettingsError};
+
+/// Fewest characters of an admin key that guards a listener others can reach: 24 hexadecimal
+/// digits are 96 bits, which nobody guesses over a network.
+const EXPOSED_KEY_LEN_MIN: usize = 24;
+
+/// Admin keys that our own pages print. Anyone can read them there, so they guard nothing.
+pub(crate) const DOCUMENTED_KEYS: [&str; 2] =
+    ["change-me-to-a-long-random-text", "example-admin-key-0123456789abcdef"];
+
+impl Settings {
+    /// Refuses an admin key that a stranger could guess, if strangers can reach the listener that
+    /// serves the admin routes: off loopback, or behind a proxy.
+    ///
+    /// On loopback any key will do, and without one it opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError::Exposed`] if strangers can reach the listener and the key is
+    /// short, or is one that our documentation prints.
+    pub(crate) fn check_exposure(&self) -> Result<(), SettingsError> {
+        let listen = self.admin_listen.unwrap_or(self.listen);
+        // `::ffff:127.0.0.1` is loopback too.
+        let is_exposed =
+            !listen.ip().to_canonical().is_loopback() || !self.trusted_proxies.is_empty();
+        let Some(key) = self.admin_key.as_ref().filter(|_| is_exposed) else {
+            return Ok(());
+        };
+        let exposed = |why| Err(SettingsError::Exposed { listen, why });
+        if key.expose().len() < EXPOSED_KEY_LEN_MIN {
+            return exposed("is shorter than 24 characters");
+        }
+        if DOCUMENTED_KEYS.contains(&key.expose()) {
+            return exposed("is one that Keyward's documentation prints");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    use super::super::{Environment, Flags};
+    use super::*;
+
+    #[track_caller]
+    fn check_with(variables: &[(&str, &str)], passes: bool) {
+        let environment = Environment::of(variables.iter().copied()).unwrap();
+        let settings =
+            Settings::read(&Flags::default(), &environment, Path::new("/nonexistent")).unwrap();
+        assert_eq!(settings.check_exposure().is_ok(), passes, "{variables:?}");
+    }
+
+    #[track_caller]
+    fn check(listen: &str, admin_key: Option<&str>, passes: bool) {
+        let key = admin_key.unwrap_or("");
+        check_with(&[("KEYWARD_LISTEN", listen), ("ADMIN_API_KEY", key)], passes);
+    }
+
+    #[test]
+    fn exposed_admin_key_has_24_characters() {
+        check("0.0.0.0:8000", Some(&"x".repeat(23)), false);
+        check("0.0.0.0:8000", Some(&"x".repeat(24)), true);
+        check("[::]:8000", Some("short"), false);
+        check("0.0.0.0:8000", None, true);
+    }
+
+    #[test]
+    fn loopback_takes_any_admin_key() {
+        for listen in ["127.0.0.1:8000", "127.9.9.9:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000"]
+        {
+            check(listen, Some("x"), true);
+            check(listen, Some(DOCUMENTED_KEYS[0]), true);
+        }
+    }
+
+    #[test]
+    fn what_counts_is_the_listener_that_serves_the_admin_routes() {
+        let key = ("ADMIN_API_KEY", "short");
+        let public = ("KEYWARD_LISTEN", "0.0.0.0:8000");
+        check_with(&[key, public, ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:8001")], true);
+        check_with(&[key, public, ("KEYWARD_ADMIN_LISTEN", "10.0.0.1:8001")], false);
+        check_with(&[key, ("KEYWARD_ADMIN_LISTEN", "10.0.0.1:8001")], false);
+    }
+
+    #[test]
+    fn behind_a_proxy_loopback_is_within_reach() {
+        check_with(&[("ADMIN_API_KEY", "short"), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")], false);
+    }
+
+    #[test]
+    fn documented_admin_keys_guard_nothing() {
+        for key in DOCUMENTED_KEYS {
+            check("0.0.0.0:8000", Some(key), false);
+            check("0.0.0.0:8000", Some(&format!("{key}!")), true);
+        }
+    }
+
+    #[test]
+    fn exposure_is_refused_with_a_remedy() {
+        let error = SettingsError::Exposed {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            why: "is shorter than 24 characters",
+        };
+        insta::assert_snapshot!(error, @"others can reach the admin routes on 0.0.0.0:8000, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");
+    }
+}

@@ -1,0 +1,200 @@
+//! Who people are: the settings of the OpenID Connect issuer that vouches for them.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::SettingsError;
+use super::given::Given;
+use super::table::{self, Form};
+use crate::role::Role;
+
+/// Most names of roles.
+const NAMES_MAX: usize = 64;
+/// Most characters of an issuer, an audience or a claim.
+const TEXT_CHARS_MAX: usize = 512;
+
+/// The issuer that vouches for people, and what its tokens have to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct People {
+    /// What the issuer calls itself.
+    pub issuer: IssuerUrl,
+    /// Whom a token has to be for.
+    pub audience: String,
+    /// Where a token holds roles.
+    pub role_claim: String,
+    /// What the issuer calls them.
+    pub roles: RoleNames,
+}
+
+/// Where the issuer is, and the very text that it calls itself.
+///
+/// Holding one proves a URL that nobody on the way can answer for: `https://`, or `http://` on
+/// loopback, without password, query and fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IssuerUrl(String);
+
+impl IssuerUrl {
+    /// Takes the text as it is; a slash at its end belongs to the name.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong and what to do.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let url = secure_url(text)?;
+        if url.query().is_some() {
+            return Err("an issuer has no query; leave out what follows `?`".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Takes a URL from which something that we rely on may be read.
+///
+/// # Errors
+///
+/// Returns what is wrong and what to do, without the text: it may hold a password.
+pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
+    let advice = "write it like https://login.example.com/realms/main";
+    let url = Url::parse(text).map_err(|_| format!("is not a URL; {advice}"))?;
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        None => false,
+    };
+    let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
+    if !is_secure {
+        return Err("must be https://, since whoever answers in its place could make keys; \
+                    only on loopback http:// will do"
+            .to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(format!("has a user, a password or a fragment; {advice}"));
+    }
+    if TEXT_CHARS_MAX < text.len() {
+        return Err(format!("is longer than {TEXT_CHARS_MAX} characters"));
+    }
+    Ok(url)
+}
+
+/// What the issuer calls each role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleNames(Vec<(String, Role)>);
+
+impl RoleNames {
+    /// Takes `viewer=NAME,issuer=NAME,admin=NAME`.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong and what to do.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut names: Vec<(String, Role)> = Vec::new();
+        for pair in text.split(',').map(str::trim) {
+            let advice = || {
+                format!(
+                    "`{pair}` does not fit; write it like viewer=readers,issuer=staff,admin=ops"
+                )
+            };
+            let (role, name) = pair.split_once('=').ok_or_else(advice)?;
+            let (role, name) = (Role::parse(role.trim()).ok_or_else(advice)?, name.trim());
+            if name.is_empty() {
+                return Err(advice());
+            }
+            if names.iter().any(|(known, _)| known == name) {
+                return Err(format!("`{name}` stands there twice; a name is that of one role"));
+            }
+            names.push((name.to_owned(), role));
+        }
+        if NAMES_MAX < names.len() {
+            return Err(format!("has more than {NAMES_MAX} names"));
+        }
+        Ok(Self(names))
+    }
+
+    /// The role that the issuer calls by this name.
+    pub(crate) fn find(&self, name: &str) -> Option<Role> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, role)| *role)
+    }
+}
+
+/// Reads the settings of the issuer; `None` if there is none.
+pub(super) fn read(given: &mut Given<'_>) -> Result<Option<People>, SettingsError> {
+    let issuer = |text: &str, _: &Form| IssuerUrl::parse(text);
+    let issuer = given.read_optional(&table::OIDC_ISSUER, issuer)?;
+    let audience = given.read_optional(&table::OIDC_AUDIENCE, plain_text)?;
+    let role_claim = given.read(&table::OIDC_ROLE_CLAIM, plain_text)?;
+    let roles = given.read(&table::OIDC_ROLES, |text, _| RoleNames::parse(text))?;
+    match (issuer, audience) {
+        (Some(issuer), Some(audience)) => Ok(Some(People { issuer, audience, role_claim, roles })),
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            let problem = "needs `oidc_audience` beside it: without, a token that the issuer made \
+                           for any other service would open this one";
+            Err(given.refuse(&table::OIDC_ISSUER, problem))
+        }
+        (None, Some(_)) => {
+            let problem = "means nothing without `oidc_issuer`; set both or none";
+            Err(given.refuse(&table::OIDC_AUDIENCE, problem))
+        }
+    }
+}
+
+fn plain_text(text: &str, _: &Form) -> Result<String, String> {
+    let fits = (1..=TEXT_CHARS_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must have 1 to {TEXT_CHARS_MAX} characters"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_reached_safely() {
+        for good in [
+            "https://login.example.com",
+            "https://login.example.com/realms/main/",
+            "http://127.0.0.1:8080/realms/main",
+            "http://localhost:8080",
+            "http://[::1]:1",
+        ] {
+            assert_eq!(IssuerUrl::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "login.example.com",
+            "http://login.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://169.254.169.254/",
+            "ftp://127.0.0.1/",
+            "https://user:hunter2@login.example.com",
+            "https://login.example.com/?a=b",
+            "https://login.example.com/#a",
+        ] {
+            let problem = IssuerUrl::parse(bad).unwrap_err();
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn roles_have_names_of_their_own() {
+        let names = RoleNames::parse("viewer=r, issuer = staff,issuer=desk,admin=kw=ops").unwrap();
+        assert_eq!(names.find("r"), Some(Role::Viewer));
+        assert_eq!(names.find("desk"), Some(Role::Issuer));
+        assert_eq!(names.find("kw=ops"), Some(Role::Admin));
+        assert_eq!(names.find("admin"), None);
+        for bad in ["", "viewer", "viewer=", "owner=x", "viewer=a,admin=a", "viewer=a,"] {
+            assert!(RoleNames::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The settings that say who may use the control plane, and what strangers may report.
+
+use super::{Form, Range, Setting};
+
+pub(crate) const ADMIN_LISTEN: Setting = Setting {
+    name: "admin_listen",
+    flag: Some("admin-listen"),
+    variable: "KEYWARD_ADMIN_LISTEN",
+    form: Form::Text("ADDRESS:PORT"),
+    default: None,
+    doc: "A listener of its own for everything under `/admin`, `/openapi.json` and `/docs`",
+    extremes: "The public listener then answers 404 there. Not set, one listener serves all. Off \
+               loopback, a short or documented admin key is refused at the start.",
+};
+
+pub(crate) const ADMIN_NETWORKS: Setting = Setting {
+    name: "admin_networks",
+    flag: Some("admin-networks"),
+    variable: "KEYWARD_ADMIN_NETWORKS",
+    form: Form::Text("CIDR,…"),
+    default: Some("0.0.0.0/0,::/0"),
+    doc: "The networks from which requests under `/admin` are let in, separated by commas",
+    extremes: "Everywhere, unless set. Whoever comes from elsewhere gets 403 before a key is \
+               looked at. At most 64.",
+};
+
+pub(crate) const TRUSTED_PROXIES: Setting = Setting {
+    name: "trusted_proxies",
+    flag: Some("trusted-proxies"),
+    variable: "KEYWARD_TRUSTED_PROXIES",
+    form: Form::Text("CIDR,…"),
+    default: None,
+    doc: "The networks of the proxies whose `X-Forwarded-For` is believed, separated by commas",
+    extremes: "Not set, the address of a client is that of the connection. Set, it is the \
+               right-most one in that header that is no proxy's, and a short or documented admin \
+               key is refused at the start, since a proxy lets others reach even loopback.",
+};
+
+pub(crate) const OIDC_ISSUER: Setting = Setting {
+    name: "oidc_issuer",
+    flag: Some("oidc-issuer"),
+    variable: "KEYWARD_OIDC_ISSUER",
+    form: Form::Text("URL"),
+    default: None,
+    doc: "The OpenID Connect issuer whose access tokens let people use the control plane",
+    extremes: "`https://`, or `http://` on loopback. It has to be the very text that the issuer \
+               calls itself. Not set, only the admin key is taken.",
+};
+
+pub(crate) const OIDC_AUDIENCE: Setting = Setting {
+    name: "oidc_audience",
+    flag: Some("oidc-audience"),
+    variable: "KEYWARD_OIDC_AUDIENCE",
+    form: Form::Text("TEXT"),
+    default: None,
+    doc: "What a token's `aud` has to name, so that a token for another service opens nothing here",
+    extremes: "It is needed with `oidc_issuer`, and means nothing without.",
+};
+
+pub(crate) const OIDC_ROLE_CLAIM: Setting = Setting {
+    name: "oidc_role_claim",
+    flag: Some("oidc-role-claim"),
+    variable: "KEYWARD_OIDC_ROLE_CLAIM",
+    form: Form::Text("CLAIM"),
+    default: Some("roles"),
+    doc: "The claim that holds a person's roles: a text, or a list of texts",
+    extremes: "Dots lead inwards, as in `realm_access.roles`; a claim whose name is the whole text \
+               comes first. Who has no known role gets 403.",
+};
+
+pub(crate) const OIDC_ROLES: Setting = Setting {
+    name: "oidc_roles",
+    flag: Some("oidc-roles"),
+    variable: "KEYWARD_OIDC_ROLES",
+    form: Form::Text("ROLE=NAME,…"),
+    default: Some("viewer=viewer,issuer=issuer,admin=admin"),
+    doc: "What the issuer calls the roles `viewer`, `issuer` and `admin`",
+    extremes: "A role may have several names; one that is left out has none. Of several roles the \
+               highest counts. At most 64 names.",
+};
+
+pub(crate) const LEAK_REPORTS: Setting = Setting {
+    name: "leak_reports",
+    flag: Some("leak-reports"),
+    variable: "KEYWARD_LEAK_REPORTS",
+    form: Form::Count(Range { min: 0, max: 1_000_000 }),
+    default: Some("0"),
+    doc: "How many reports of leaked keys one address may send to `/leaks` a minute",
+    extremes: "0 turns `/leaks` off. Whoever presents a key's text there revokes the key.",
+};
+
+pub(crate) const GITHUB_LEAKS: Setting = Setting {
+    name: "github_leaks",
+    flag: Some("github-leaks"),
+    variable: "KEYWARD_GITHUB_LEAKS",
+    form: Form::Text("off|on|URL"),
+    default: Some("off"),
+    doc: "Whether GitHub's secret scanning may report leaked keys to `/leaks/github`",
+    extremes: "`on` takes GitHub's public keys from where GitHub publishes them; a URL names \
+               another place, `https://` or `http://` on loopback.",
+};

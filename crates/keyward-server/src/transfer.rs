@@ -1,0 +1,68 @@
+//! Keys as files hold them: reading CSV and JSON Lines into what `POST /admin/import` takes.
+//!
+//! A file is read line by line and never held as a whole. A line that is no key is told with its
+//! number and what to do, and the lines after it go on. This module knows no server.
+
+mod batch;
+mod csv;
+mod digest;
+mod json_lines;
+mod key;
+mod line;
+mod names;
+
+use std::io;
+
+use thiserror::Error;
+
+pub(crate) use batch::{BATCH_KEYS_MAX, Batch, Entry};
+pub(crate) use csv::read_csv;
+pub(crate) use json_lines::read_json_lines;
+pub(crate) use key::ImportKey;
+
+/// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
+/// takes is far below: its metadata, scopes and networks are bounded.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Why a key is revoked that another system called inactive.
+pub(crate) const INACTIVE: &str = "imported as inactive";
+
+/// One line of a file, or one row of a table.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Line {
+    /// Its number, counted from 1; of a row, the id.
+    pub number: u64,
+    /// What it holds, or what is wrong with it and what to do.
+    pub item: Result<Item, String>,
+}
+
+/// What a line can hold.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Item {
+    /// A key.
+    Key(Box<ImportKey>),
+    /// A tier that keys after it need.
+    Tier(Tier),
+    /// An owner all of whose keys are suspended.
+    SuspendedOwner(String),
+}
+
+/// A tier as an export has it.
+#[derive(Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tier {
+    /// Its name.
+    pub name: String,
+    /// Its limits, as the server writes them.
+    pub limits: serde_json::Value,
+}
+
+/// Why nothing more of a file can be read.
+#[derive(Debug, Error)]
+pub(crate) enum ReadError {
+    /// The file cannot be read on.
+    #[error("the file cannot be read")]
+    Io(#[from] io::Error),
+    /// The first line of a CSV file does not name its columns.
+    #[error("{0}")]
+    Header(String),
+}

@@ -1,0 +1,113 @@
+//! CSV as other systems write it, and as nobody should.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn read(text: &[u8]) -> Vec<Line> {
+    read_csv(text).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// The keys as JSON, or the faults, each after the number of its line.
+fn story(text: &[u8]) -> String {
+    let line = |line: Line| match line.item {
+        Ok(Item::Key(key)) => format!("{}: {}", line.number, serde_json::to_string(&key).unwrap()),
+        Ok(other) => panic!("{other:?}"),
+        Err(fault) => format!("{}: fault: {fault}", line.number),
+    };
+    read(text).into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn header_fault(text: &str) -> String {
+    read_csv(text.as_bytes()).err().expect("a fault").to_string()
+}
+
+const AB: &str = "abababababababababababababababababababababababababababababababab";
+
+#[test]
+fn columns_are_known_by_name_and_empty_cells_say_nothing() {
+    let text = format!(
+        "name,Digest ,scopes,networks,metadata,state,expires_at,\
+         created_at,last_used_at,hint,owner,key_id,tier\r\n\
+         mobile,{AB},articles:read  a:*,10.0.0.0/8 ::1/128,\
+         \"{{\"\"plan\"\": \"\"a,b\"\"}}\",suspended,\
+         2030-01-31T12:00:00+02:00,2024-05-01 12:34:56.5,,kw_Ab3d,acme,7,pro\r\n\
+         bare,{AB},,,,,,,,,,,\r\n"
+    );
+    insta::assert_snapshot!(story(text.as_bytes()));
+}
+
+#[test]
+fn the_tutorials_table_as_csv_is_read() {
+    let text = format!(
+        "id,key_hash,name,rate_limit_tier,is_active,created_at,last_used_at\n\
+         1,{AB},one,basic,1,2024-05-01 12:34:56.123456,\n\
+         2,{AB},two,basic,0,2024-05-01 12:34:56,2024-05-02 00:00:00\n"
+    );
+    insta::assert_snapshot!(story(text.as_bytes()));
+}
+
+#[test]
+fn faults_are_told_by_line_and_the_others_go_on() {
+    let text = format!(
+        "\u{feff}name,digest,is_active,key_id,metadata,expires_at\n\
+         \n\
+         short,{AB}\n\
+         \"two\nlines\",{AB},,,,\n\
+         leak,kw_secret,,,,\n\
+         flag,{AB},maybe,,,\n\
+         id,{AB},,seven,,\n\
+         meta,{AB},,,[],\n\
+         time,{AB},,,,soon\n\
+         ,{AB},,,,\n\
+         last,{AB},,,,"
+    );
+    let story = story(text.as_bytes());
+    assert!(!story.contains("kw_secret"), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_header_that_does_not_fit_is_refused_with_what_to_do() {
+    let texts = [
+        "",
+        "name,hash\n",
+        "name,digest,tire\n",
+        "name,digest,secret\n",
+        "name,key_hash,digest\n",
+        "digest,tier\n",
+        "name\n",
+        "name;digest\n",
+        "name,digest,state,is_active\n",
+    ];
+    insta::assert_snapshot!(texts.map(header_fault).join("\n"));
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
+    let lines: String = (0..3_000).map(|at| format!("n{at},{AB}\n")).collect();
+    let text = format!("name,digest\n\"open,{AB}\n{lines}");
+    let read = read(text.as_bytes());
+    let fault = read[0].item.as_ref().unwrap_err();
+    assert!(fault.contains("is a quote opened and not closed?"), "{fault}");
+    assert_eq!(read[0].number, 2);
+    assert!(read[1..].iter().all(|line| line.item.is_ok()));
+    assert_eq!(read.last().unwrap().number, 3_002);
+    assert!(2_000 < read.len());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let text = [b"name,digest\n", &bytes[..]].concat();
+        let lines = read(&text);
+        prop_assert!(lines.iter().all(|line| 1 < line.number));
+    }
+
+    #[test]
+    fn structure_does_not_make_it_panic(text in "[\",\r\na]{0,200}") {
+        let text = format!("name,digest\n{text}");
+        let most = text.split(['\n', '\r']).count() as u64;
+        prop_assert!(read(text.as_bytes()).iter().all(|line| line.number <= most));
+    }
+}

@@ -1,0 +1,193 @@
+//! A key as `POST /admin/import` takes it and `GET /admin/export` gives it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use keyward::UnixMillis;
+use keyward_store::tutorial::{TutorialKey, parse_time};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value};
+
+use super::digest::ImportDigest;
+use super::{INACTIVE, Item, Line};
+
+/// What is told of a text that is no time.
+const TIME_RULE: &str = "a time is written like 2030-01-31T12:00:00Z";
+
+/// A key on its way in or out. Its members are those of the route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ImportKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<u64>,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// As the file has them; the server judges them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    pub state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Time>,
+    pub secrets: Vec<ImportSecret>,
+}
+
+/// One secret of a key; the current one has no end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportSecret {
+    pub digest: ImportDigest,
+    #[serde(default)]
+    pub hint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Time>,
+}
+
+/// What an operator decided about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Active,
+    Suspended,
+    Revoked,
+}
+
+impl State {
+    /// Takes a state as a file has it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what to write instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "active" => Ok(Self::Active),
+            "suspended" => Ok(Self::Suspended),
+            "revoked" => Ok(Self::Revoked),
+            _ => Err("a state is active, suspended or revoked"),
+        }
+    }
+}
+
+/// A point in time; read in any form that is in use, written in RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Time(pub UnixMillis);
+
+impl Time {
+    /// Takes a time as a file has it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what to write instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        parse_time(text).map(Self).ok_or(TIME_RULE)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = i64::try_from(self.0.0).map_err(ser::Error::custom)?;
+        let at = Timestamp::from_millisecond(millis).map_err(ser::Error::custom)?;
+        serializer.collect_str(&format_args!("{at:.3}"))
+    }
+}
+
+/// Reads a text by a rule, and gives the rule as the error.
+struct Text<T>(fn(&str) -> Result<T, &'static str>);
+
+impl<T> de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(Self::parse))
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(Self::parse))
+    }
+}
+
+impl From<TutorialKey> for ImportKey {
+    /// Keeps the id, so that whatever else names keys by it goes on to do so.
+    fn from(key: TutorialKey) -> Self {
+        let created_at = key.created_at.map(Time);
+        let digest = ImportDigest(key.digest);
+        Self {
+            key_id: Some(key.id.get()),
+            name: key.name,
+            tier: Some(key.tier),
+            owner: None,
+            scopes: Vec::new(),
+            networks: Vec::new(),
+            limits: None,
+            metadata: Map::new(),
+            state: if key.is_active { State::Active } else { State::Revoked },
+            expires_at: None,
+            created_at,
+            last_used_at: key.last_used_at.map(Time),
+            revoked_at: None,
+            revoked_reason: (!key.is_active).then(|| INACTIVE.to_owned()),
+            rotated_at: None,
+            secrets: vec![ImportSecret { digest, hint: String::new(), created_at, ends_at: None }],
+        }
+    }
+}
+
+impl From<TutorialKey> for Line {
+    fn from(key: TutorialKey) -> Self {
+        Self { number: key.id.get(), item: Ok(Item::Key(Box::new(key.into()))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward::KeyId;
+    use keyward::digest::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_tutorial_keeps_its_id_and_an_inactive_one_is_revoked() {
+        let key = TutorialKey {
+            id: KeyId::new(7).unwrap(),
+            digest: Digest::from_stored([0xab; 32]),
+            name: "mobile".to_owned(),
+            tier: "pro".to_owned(),
+            is_active: false,
+            created_at: Some(UnixMillis(1_714_566_896_123)),
+            last_used_at: None,
+        };
+        let text = serde_json::to_string(&ImportKey::from(key)).unwrap();
+        insta::assert_snapshot!(text, @r#"{"key_id":7,"name":"mobile","tier":"pro","state":"revoked","created_at":"2024-05-01T12:34:56.123Z","revoked_reason":"imported as inactive","secrets":[{"digest":"abababababababababababababababababababababababababababababababab","hint":"","created_at":"2024-05-01T12:34:56.123Z"}]}"#);
+    }
+}

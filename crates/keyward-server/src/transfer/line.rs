@@ -1,0 +1,136 @@
+//! What the members of a line, or the cells of a record, make together.
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+use super::digest::ImportDigest;
+use super::key::{ImportKey, ImportSecret, State, Time};
+use super::{INACTIVE, Item, Tier};
+
+/// Everything that a line can say, before it is known what the line is. Other systems' names for
+/// a member are read as well.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Members {
+    #[serde(alias = "id")]
+    pub key_id: Option<u64>,
+    pub name: Option<String>,
+    #[serde(alias = "rate_limit_tier")]
+    pub tier: Option<TierMember>,
+    pub owner: Option<String>,
+    pub scopes: Option<Vec<String>>,
+    pub networks: Option<Vec<String>>,
+    pub limits: Option<Value>,
+    pub metadata: Option<Map<String, Value>>,
+    pub state: Option<State>,
+    pub is_active: Option<Flag>,
+    pub expires_at: Option<Time>,
+    pub created_at: Option<Time>,
+    pub last_used_at: Option<Time>,
+    pub revoked_at: Option<Time>,
+    pub revoked_reason: Option<String>,
+    pub rotated_at: Option<Time>,
+    #[serde(alias = "key_hash")]
+    pub digest: Option<ImportDigest>,
+    pub hint: Option<String>,
+    pub secrets: Option<Vec<ImportSecret>>,
+    pub suspended_owner: Option<String>,
+}
+
+/// The member `tier`: the name of a key's tier, or a whole tier on a line of its own.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`tier` is a name, or an object with `name` and `limits`")]
+pub(super) enum TierMember {
+    Name(String),
+    Whole(Tier),
+}
+
+/// Yes or no, as other systems write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flag(pub bool);
+
+impl Flag {
+    /// Takes 1 or 0, or `true` or `false` in any case, as a text.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "t" => Ok(Self(true)),
+            "0" | "false" | "f" => Ok(Self(false)),
+            _ => Err("yes or no is 1 or 0, or true or false"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+impl Members {
+    /// Says what the members make, or what is wrong and what to do.
+    pub(super) fn item(mut self) -> Result<Item, String> {
+        if let Some(owner) = self.suspended_owner.take() {
+            let alone = self == Self::default() && !owner.is_empty();
+            let item = alone.then_some(Item::SuspendedOwner(owner));
+            return item.ok_or_else(|| "`suspended_owner` is a name, on a line of its own".into());
+        }
+        match self.tier.take() {
+            Some(TierMember::Whole(tier)) => {
+                let alone = self == Self::default();
+                let item = alone.then_some(Item::Tier(tier));
+                item.ok_or_else(|| "a whole tier is on a line of its own; a key names its".into())
+            }
+            Some(TierMember::Name(tier)) => self.key(Some(tier)),
+            None => self.key(None),
+        }
+    }
+
+    fn key(self, tier: Option<String>) -> Result<Item, String> {
+        let name = self.name.filter(|name| !name.is_empty()).ok_or("`name` is missing")?;
+        let inactive = self.is_active == Some(Flag(false));
+        let state = match (self.state, self.is_active) {
+            (Some(_), Some(_)) => return Err("give `state` or `is_active`, not both".to_owned()),
+            (Some(state), None) => state,
+            (None, _) if inactive => State::Revoked,
+            (None, _) => State::Active,
+        };
+        let secrets = match (self.secrets, self.digest, self.hint) {
+            (Some(secrets), None, None) => secrets,
+            (None, Some(digest), hint) => {
+                let (hint, created_at) = (hint.unwrap_or_default(), self.created_at);
+                vec![ImportSecret { digest, hint, created_at, ends_at: None }]
+            }
+            (None, None, _) => return Err("`digest` is missing".to_owned()),
+            (Some(_), _, _) => {
+                return Err("give `secrets`, or `digest` and `hint`, not both".to_owned());
+            }
+        };
+        if secrets.iter().filter(|secret| secret.ends_at.is_none()).count() != 1 {
+            let rule = "exactly one of `secrets` is the current one, without `ends_at`";
+            return Err(rule.to_owned());
+        }
+        let reason = self.revoked_reason.or_else(|| inactive.then(|| INACTIVE.to_owned()));
+        Ok(Item::Key(Box::new(ImportKey {
+            key_id: self.key_id,
+            name,
+            tier,
+            owner: self.owner,
+            scopes: self.scopes.unwrap_or_default(),
+            networks: self.networks.unwrap_or_default(),
+            limits: self.limits,
+            metadata: self.metadata.unwrap_or_default(),
+            state,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+            revoked_at: self.revoked_at,
+            revoked_reason: reason,
+            rotated_at: self.rotated_at,
+            secrets,
+        })))
+    }
+}

@@ -1,0 +1,47 @@
+//! The names of columns and members, and what somebody may have meant by another one.
+
+/// How alike a name must be to what was written, to be worth a question.
+const LIKENESS_MIN: f64 = 0.8;
+/// Longest name that is repeated. A file without a header has values where the names should be,
+/// and a value may be a secret, which is longer.
+const REPEATED_LEN_MAX: usize = 24;
+
+/// Says that a name is not known, and what to do about it.
+pub(super) fn explain_unknown(what: &str, name: &str, known: &[&str]) -> String {
+    if REPEATED_LEN_MAX < name.len() {
+        return format!(
+            "what should be the name of a {what} is none; there are {}",
+            known.join(", ")
+        );
+    }
+    let lower = name.to_lowercase();
+    if matches!(lower.as_str(), "secret" | "api_key" | "apikey" | "key" | "token" | "password") {
+        return format!(
+            "unknown {what} `{name}`: secrets are never imported; give the SHA-256 of each as \
+             `digest`"
+        );
+    }
+    let likeness = |known: &&str| strsim::jaro_winkler(&lower, known);
+    let likest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match likest.filter(|known| LIKENESS_MIN <= likeness(known)) {
+        Some(known) => format!("unknown {what} `{name}`; did you mean `{known}`?"),
+        None => format!("unknown {what} `{name}`; there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_told_with_what_may_be_meant() {
+        let known = ["digest", "name", "tier"];
+        let explain = |name| explain_unknown("column", name, &known);
+        assert_eq!(explain("tire"), "unknown column `tire`; did you mean `tier`?");
+        assert_eq!(explain("Digests"), "unknown column `Digests`; did you mean `digest`?");
+        assert_eq!(explain("colour"), "unknown column `colour`; there are digest, name, tier");
+        let secret = "kw_Zm9vYmFyZm9vYmFyZm9vYmFy";
+        assert!(!explain(secret).contains(secret));
+        assert!(explain("api_key").contains("secrets are never imported"));
+    }
+}

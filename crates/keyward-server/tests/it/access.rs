@@ -1,0 +1,203 @@
+//! Every route with every kind of caller.
+//!
+//! The table `access/routes.txt` is written by hand. A unit test in `src/app.rs` fails if the
+//! program has a route that is not in it, or the other way round.
+
+use ring::hmac;
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::issuer::{FakeIssuer, SigningKey, unsigned};
+use crate::server::{ADMIN_KEY, Answer, Server, issued};
+
+/// Turns on what is off unless set. GitHub's keys are never asked for.
+const LEAKS: [(&str, &str); 2] =
+    [("KEYWARD_LEAK_REPORTS", "1000"), ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")];
+
+/// A row of the table.
+struct Route {
+    method: &'static str,
+    path: String,
+    access: &'static str,
+    /// The answer to those who may.
+    status: u16,
+}
+
+fn routes() -> Vec<Route> {
+    let rows = include_str!("access/routes.txt").lines();
+    let rows = rows.filter(|row| !row.starts_with('#') && !row.is_empty());
+    let route = |row: &'static str| {
+        let [method, path, access, status] =
+            row.split_whitespace().collect::<Vec<_>>().try_into().expect(row);
+        let path = path.replace("{key_id}", "999999");
+        let path = path.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        Route { method, path, access, status: status.parse().unwrap() }
+    };
+    rows.map(route).collect()
+}
+
+/// A kind of caller: what it sends, and what it is refused with where it may not.
+struct Kind {
+    name: &'static str,
+    headers: Vec<String>,
+    /// How far it gets under `/admin`: a role, or else the answer.
+    admin: Result<u8, &'static str>,
+    /// Whether it has a key for `/articles` and its like.
+    has_key: bool,
+}
+
+const VIEWER: u8 = 1;
+const ISSUER: u8 = 2;
+const ADMIN: u8 = 3;
+
+const NO_KEY: &str = r#"403 {"detail":"Invalid admin key"}"#;
+const NO_TOKEN: &str = r#"401 {"detail":"Invalid access token"}"#;
+const NO_ROLE: &str = r#"403 {"detail":"Insufficient role"}"#;
+
+fn rank(access: &str) -> u8 {
+    match access {
+        "viewer" => VIEWER,
+        "issuer" => ISSUER,
+        "admin" => ADMIN,
+        other => panic!("{other} is no role"),
+    }
+}
+
+fn kinds(issuer: &FakeIssuer, key: &SigningKey, secret: &str) -> Vec<Kind> {
+    let bearer = |token: &str| format!("authorization: Bearer {token}");
+    let with = |changes| bearer(&issuer.token(key, &changes));
+    let past = issuer.claims(&json!({}))["exp"].as_i64().unwrap() - 3_600;
+    let expired = with(json!({ "iat": past - 1, "nbf": past - 1, "exp": past }));
+    let admin_key = |key: &str| format!("x-admin-key: {key}");
+    let unsigned_token =
+        |alg: &str| unsigned(&json!({ "alg": alg, "kid": "a" }), &issuer.claims(&json!({})));
+    let none = bearer(&format!("{}.", unsigned_token("none")));
+    let kind = |name, headers: &[&String], admin| {
+        let headers = headers.iter().map(|line| (*line).clone()).collect();
+        Kind { name, headers, admin, has_key: false }
+    };
+    let caller =
+        |name, header: String, admin| Kind { has_key: true, ..kind(name, &[&header], Err(admin)) };
+    let (good, right) = (with(json!({})), admin_key(ADMIN_KEY));
+    vec![
+        kind("nobody", &[], Err(NO_KEY)),
+        caller("a key that may do everything", bearer(secret), NO_TOKEN),
+        caller("the same in the other header", format!("x-api-key: {secret}"), NO_KEY),
+        kind("the same as admin key", &[&admin_key(secret)], Err(NO_KEY)),
+        kind("viewer", &[&with(json!({ "roles": ["viewer"] }))], Ok(VIEWER)),
+        kind("issuer", &[&with(json!({ "roles": "issuer" }))], Ok(ISSUER)),
+        kind("admin", &[&good], Ok(ADMIN)),
+        kind("somebody without a role", &[&with(json!({ "roles": ["owner"] }))], Err(NO_ROLE)),
+        kind("admin key", &[&right], Ok(ADMIN)),
+        kind("wrong admin key", &[&admin_key("wrong")], Err(NO_KEY)),
+        kind("wrong admin key beside a good token", &[&admin_key("wrong"), &good], Err(NO_KEY)),
+        kind("admin key beside an expired token", &[&right, &expired], Ok(ADMIN)),
+        kind("two admin keys", &[&right, &right], Err(NO_KEY)),
+        kind("two tokens", &[&good, &good], Err(NO_TOKEN)),
+        kind("wrong issuer", &[&with(json!({ "iss": "https://x.example" }))], Err(NO_TOKEN)),
+        kind("expired token", &[&expired], Err(NO_TOKEN)),
+        kind("token that is not good yet", &[&with(json!({ "nbf": past + 7_200 }))], Err(NO_TOKEN)),
+        kind("wrong audience", &[&with(json!({ "aud": "account" }))], Err(NO_TOKEN)),
+        kind("no audience", &[&with(json!({ "aud": null }))], Err(NO_TOKEN)),
+        kind("alg none", &[&none], Err(NO_TOKEN)),
+        kind("HS256 with the public key", &[&bearer(&hs256(key, issuer))], Err(NO_TOKEN)),
+        kind("another's key", &[&bearer(&foreign(issuer))], Err(NO_TOKEN)),
+        kind("no token", &[&"authorization: Basic YTpi".to_owned()], Err(NO_TOKEN)),
+    ]
+}
+
+/// What a verifier takes that lets the token choose how a key is used.
+fn hs256(key: &SigningKey, issuer: &FakeIssuer) -> String {
+    let signed = unsigned(&json!({ "alg": "HS256", "kid": "a" }), &issuer.claims(&json!({})));
+    let public = key.jwk()["n"].to_string();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, public.as_bytes()), signed.as_bytes());
+    let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{signed}.{tag}")
+}
+
+/// Good in everything, under the id of the issuer's key, but signed by somebody else's.
+fn foreign(issuer: &FakeIssuer) -> String {
+    issuer.token(&SigningKey::ed25519("a"), &json!({}))
+}
+
+fn check(route: &Route, kind: &Kind, answer: &Answer) {
+    let place = format!("{} {} as {}: {}", route.method, route.path, kind.name, answer.brief());
+    match (route.access, kind.admin) {
+        ("open", _) => assert_eq!(answer.status, route.status, "{place}"),
+        ("key", _) if kind.has_key => assert_eq!(answer.status, route.status, "{place}"),
+        ("key", _) => assert!(matches!(answer.status, 400 | 401), "{place}"),
+        (access, Ok(role)) if rank(access) <= role => {
+            assert_eq!(answer.status, route.status, "{place}");
+            assert_ne!(answer.brief(), r#"404 {"detail":"Not Found"}"#, "{place}");
+        }
+        (_, Ok(_)) => assert_eq!(answer.brief(), NO_ROLE, "{place}"),
+        (_, Err(refusal)) => {
+            assert_eq!(answer.brief(), refusal, "{place}");
+            let challenge = answer.header("www-authenticate");
+            let expected = (refusal == NO_TOKEN).then_some(r#"Bearer error="invalid_token""#);
+            assert_eq!(challenge, expected, "{place}");
+        }
+    }
+}
+
+#[test]
+fn every_route_answers_every_kind_of_caller_as_its_row_says() {
+    let key = SigningKey::rsa("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let environment = [
+        ("ADMIN_API_KEY", ADMIN_KEY),
+        ("KEYWARD_OIDC_ISSUER", &issuer.url()),
+        ("KEYWARD_OIDC_AUDIENCE", "keyward"),
+        // Each request comes from another address, so that wrong admin keys stay below the limit.
+        ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
+        LEAKS[0],
+        LEAKS[1],
+    ];
+    let server = Server::start_with(folder.path(), &environment);
+    let tier = server.admin("PUT", "/admin/tiers/free", r#"{"limits":[]}"#);
+    assert_eq!(tier.status, 201, "{}", tier.body);
+    let body = r#"{"name":"all","tier":"free","scopes":["*"]}"#;
+    let (_, secret) = issued(&server.admin("POST", "/admin/api-keys", body));
+    let kinds = kinds(&issuer, &key, &secret);
+    let mut number: u32 = 0;
+    for route in routes() {
+        for kind in &kinds {
+            number += 1;
+            let address = std::net::Ipv4Addr::from_bits(0xC633_0000 + number);
+            let forwarded = format!("x-forwarded-for: {address}");
+            let headers: Vec<_> =
+                kind.headers.iter().chain([&forwarded]).map(String::as_str).collect();
+            let answer = server.send(route.method, &route.path, &headers, "{}");
+            check(&route, kind, &answer);
+        }
+    }
+    // Nothing has come of all that was refused.
+    assert_eq!(server.admin("GET", "/admin/api-keys", "").json()["count"], 1);
+}
+
+#[test]
+fn the_control_plane_may_have_a_listener_of_its_own() {
+    let folder = tempdir().unwrap();
+    let environment =
+        [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0"), LEAKS[0], LEAKS[1]];
+    let server = Server::start_with(folder.path(), &environment);
+    let control = server.control().expect("the greeting names it");
+    assert_ne!(control, server.address);
+    let admin_key = format!("x-admin-key: {ADMIN_KEY}");
+    let unknown = r#"404 {"detail":"Not Found"}"#;
+    for route in routes() {
+        let send = |address| {
+            let mut connection = crate::server::Connection::open(address);
+            connection.send(route.method, &route.path, &[&admin_key], "{}")
+        };
+        let describes = ["/openapi.json", "/docs", "/docs/nobody"].contains(&route.path.as_str());
+        let is_control = describes || route.path.starts_with("/admin/");
+        let (here, there) =
+            if is_control { (control, server.address) } else { (server.address, control) };
+        let expected = if route.access == "key" { 401 } else { route.status };
+        assert_eq!(send(here).status, expected, "{} {}", route.method, route.path);
+        assert_eq!(send(there).brief(), unknown, "{} {}", route.method, route.path);
+    }
+}

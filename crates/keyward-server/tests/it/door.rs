@@ -1,0 +1,111 @@
+//! The door of the control plane: addresses, and wrong admin keys.
+
+use tempfile::tempdir;
+
+use crate::server::{ADMIN_KEY, Answer, Server};
+
+const FORBIDDEN: &str = r#"403 {"detail":"Invalid admin key"}"#;
+const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
+const PATH: &str = "/admin/tiers";
+
+fn start(folder: &tempfile::TempDir, more: &[(&str, &str)]) -> Server {
+    let environment: Vec<_> = [("ADMIN_API_KEY", ADMIN_KEY)].iter().chain(more).copied().collect();
+    Server::start_with(folder.path(), &environment)
+}
+
+/// Asks with an admin key, as if through a proxy that names these hops, if any.
+fn ask(server: &Server, key: &str, hops: Option<&str>) -> Answer {
+    let key = format!("x-admin-key: {key}");
+    let hops = hops.map(|hops| format!("x-forwarded-for: {hops}"));
+    let headers: Vec<_> = std::iter::once(&key).chain(&hops).map(String::as_str).collect();
+    server.send("GET", PATH, &headers, "")
+}
+
+#[test]
+fn ten_wrong_admin_keys_a_minute_are_too_many() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[]);
+    // A key that is missing is no guess.
+    for _ in 0..20 {
+        assert_eq!(server.send("GET", PATH, &[], "").brief(), FORBIDDEN);
+    }
+    for number in 0..10 {
+        assert_eq!(ask(&server, &format!("wrong-{number}"), None).brief(), FORBIDDEN);
+    }
+    let answer = ask(&server, "wrong", None);
+    assert_eq!(answer.brief(), r#"429 {"detail":"Too many wrong admin keys"}"#);
+    let secs: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=6).contains(&secs), "{secs}");
+    assert_eq!(ask(&server, ADMIN_KEY, None).status, 200, "the right key is always let in");
+    assert_eq!(ask(&server, "wrong", None).status, 429, "which is no way to start anew");
+}
+
+#[test]
+fn wrong_admin_keys_are_counted_by_address_and_not_by_what_a_stranger_says_of_it() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[]);
+    let status = |number: u32| ask(&server, "wrong", Some(&format!("10.0.0.{number}"))).status;
+    assert!((0..10).all(|number| status(number) == 403));
+    assert_eq!(status(10), 429);
+
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[("KEYWARD_TRUSTED_PROXIES", "127.0.0.0/8")]);
+    let status = |hops: &str| ask(&server, "wrong", Some(hops)).status;
+    // What stands left of the client's address, the client made up.
+    assert!((0..10).all(|number| status(&format!("10.0.0.{number}, 192.0.2.1")) == 403));
+    assert_eq!(status("192.0.2.1"), 429);
+    assert_eq!(status("192.0.2.2"), 403);
+}
+
+#[test]
+fn addresses_outside_of_the_networks_are_refused_before_any_key() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[("KEYWARD_ADMIN_NETWORKS", "10.0.0.0/8,2001:db8::/32")]);
+    assert_eq!(ask(&server, ADMIN_KEY, None).brief(), ELSEWHERE);
+    assert_eq!(ask(&server, "wrong", None).brief(), ELSEWHERE);
+    assert_eq!(server.send("GET", PATH, &[], "").brief(), ELSEWHERE);
+    // Saying to be elsewhere does not help, and the rest of the program is for everyone.
+    assert_eq!(ask(&server, ADMIN_KEY, Some("10.0.0.1")).brief(), ELSEWHERE);
+    assert_eq!(server.send("GET", "/healthz", &[], "").status, 200);
+    assert_eq!(server.send("GET", "/articles", &[], "").status, 401);
+}
+
+#[test]
+fn behind_trusted_proxies_the_client_has_to_be_within_the_networks() {
+    let folder = tempdir().unwrap();
+    let networks = "10.0.0.0/8,2001:db8::/32";
+    let proxies = "127.0.0.1,172.16.0.0/12";
+    let more = [("KEYWARD_ADMIN_NETWORKS", networks), ("KEYWARD_TRUSTED_PROXIES", proxies)];
+    let server = start(&folder, &more);
+    for within in ["10.0.0.1", "192.0.2.1, 10.0.0.1", "10.0.0.1, 172.16.0.9", "[2001:db8::1]:9"] {
+        assert_eq!(ask(&server, ADMIN_KEY, Some(within)).status, 200, "{within}");
+    }
+    for outside in
+        ["192.0.2.1", "10.0.0.1, 192.0.2.1", "10.0.0.1, 192.0.2.1, 172.16.0.9", "172.16.0.9"]
+    {
+        assert_eq!(ask(&server, ADMIN_KEY, Some(outside)).brief(), ELSEWHERE, "{outside}");
+    }
+    for unreadable in ["", "unknown", "10.0.0.1,", "10.0.0.1, _proxy", "10.0.0.1/32"] {
+        assert_eq!(ask(&server, ADMIN_KEY, Some(unreadable)).brief(), ELSEWHERE, "{unreadable}");
+    }
+    assert_eq!(ask(&server, ADMIN_KEY, None).brief(), ELSEWHERE);
+}
+
+#[test]
+fn an_address_that_nobody_knows_is_in_no_network() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")]);
+    assert_eq!(ask(&server, ADMIN_KEY, Some("192.0.2.1")).status, 200);
+    assert_eq!(ask(&server, ADMIN_KEY, Some("unknown")).brief(), ELSEWHERE);
+}
+
+#[test]
+fn a_method_that_is_not_there_is_not_let_in_either() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &[]);
+    for method in ["TRACE", "OPTIONS", "PATCH"] {
+        let answer = server.send(method, PATH, &[], "");
+        assert_eq!(answer.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
+        assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+    }
+}

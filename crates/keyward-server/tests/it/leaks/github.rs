@@ -1,0 +1,235 @@
+//! What GitHub's secret scanning reports, signed by a key of the test's own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use super::{revocations, works};
+use crate::sample;
+use crate::server::{ADMIN_KEY, Answer, Server};
+
+const NAME: &str = "the-key-of-this-test";
+const REFUSED: &str = r#"403 {"detail":"Invalid signature"}"#;
+
+/// What publishes GitHub's keys, and how often it was asked.
+struct KeyServer {
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl KeyServer {
+    fn start(key: &SigningKey) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let pem = key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
+        let key = json!({ "key_identifier": NAME, "key": pem, "is_current": true });
+        let body = json!({ "public_keys": [key] }).to_string();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+                let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                assert!(head.iter().any(|line| line.starts_with("user-agent: keyward/")));
+                count.fetch_add(1, Ordering::SeqCst);
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                connection.write_all((head + &body).as_bytes()).unwrap();
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+fn sign(key: &SigningKey, body: &str) -> String {
+    let signature: DerSignature = key.sign(body.as_bytes());
+    STANDARD.encode(signature.as_bytes())
+}
+
+fn start(folder: &std::path::Path, url: &str) -> Server {
+    Server::start_with(folder, &[("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_GITHUB_LEAKS", url)])
+}
+
+fn send(server: &Server, name: &str, signature: &str, body: &str) -> Answer {
+    let name = format!("Github-Public-Key-Identifier: {name}");
+    let signature = format!("Github-Public-Key-Signature: {signature}");
+    server.send("POST", "/leaks/github", &[&name, &signature], body)
+}
+
+fn found(token: &str) -> Value {
+    json!({ "token": token, "type": "keyward_key", "url": "https://github.com/o/r/blob/1/f",
+            "source": "content" })
+}
+
+fn labels(answer: &Answer) -> Vec<String> {
+    let list = answer.json();
+    let label = |one: &Value| one["label"].as_str().unwrap().to_owned();
+    list.as_array().unwrap().iter().map(label).collect()
+}
+
+#[test]
+fn what_github_found_is_revoked_and_only_what_is_real() {
+    let key = key(1);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let (_, real) = server.issue("leaked");
+    let (_, other) = server.issue("not leaked");
+    let url = format!("https://example.com/\u{1}a?key={real}&key={other}&{}", "z".repeat(300));
+    let body = json!([
+        { "token": real, "type": "keyward_key", "url": url, "source": "issue_title", "new": 1 },
+        { "token": "kw_no-such-key", "type": "keyward_key", "url": "" },
+        { "token": "no key, nor could it be one", "type": "another" },
+    ]);
+    let body = body.to_string();
+    let answer = send(&server, NAME, &sign(&key, &body), &body);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let expected = json!([
+        { "token_hash": sample::digest(&real), "token_type": "keyward_key",
+          "label": "true_positive" },
+        { "token_hash": sample::digest("kw_no-such-key"), "token_type": "keyward_key",
+          "label": "false_positive" },
+        { "token_hash": sample::digest("no key, nor could it be one"), "token_type": "another",
+          "label": "false_positive" },
+    ]);
+    assert_eq!(answer.json(), expected);
+    assert!(!works(&server, &real) && works(&server, &other));
+
+    let told = revocations(&server);
+    let start = "found by GitHub in issue_title: https://example.com/a?key=…&key=…&zzz";
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, "github");
+    assert!(told[0].1.starts_with(start), "{told:?}");
+    assert_eq!(told[0].1.chars().count(), 200);
+
+    // Again, as GitHub does where it got no answer: as real as before, and nothing to be done.
+    let again = send(&server, NAME, &sign(&key, &body), &body);
+    assert_eq!(again.json(), expected);
+    assert_eq!(revocations(&server), told);
+    assert_eq!(keys.asked(), 1);
+}
+
+#[test]
+fn a_former_secret_is_as_real_and_one_that_ended_takes_nothing_down() {
+    let key = key(2);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let grace = [("former-with-grace", "2100-01-01T00:00:00Z")];
+    let ended = [("former-that-ended", "2026-01-01T00:00:00Z")];
+    let keys_with_former =
+        [sample::key("a", &grace, "present-one"), sample::key("b", &ended, "present-two")];
+    sample::add(&server, &keys_with_former);
+    assert!(works(&server, "former-with-grace") && !works(&server, "former-that-ended"));
+    let body = json!([found("former-with-grace"), found("former-that-ended")]).to_string();
+    let answer = send(&server, NAME, &sign(&key, &body), &body);
+    assert_eq!(labels(&answer), ["true_positive", "true_positive"]);
+    assert!(!works(&server, "present-one") && !works(&server, "former-with-grace"));
+    // What leaked opens nothing, and its key has been given another secret for that reason.
+    assert!(works(&server, "present-two"));
+}
+
+#[test]
+fn a_bad_signature_is_refused_without_a_word() {
+    let (key, other) = (key(3), key(4));
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let (_, secret) = server.issue("safe");
+    let body = json!([found(&secret)]).to_string();
+    let good = sign(&key, &body);
+    let check = |answer: Answer| assert_eq!(answer.brief(), REFUSED);
+    check(server.send("POST", "/leaks/github", &[], &body));
+    check(send(&server, NAME, "", &body));
+    check(send(&server, NAME, "%%%", &body));
+    check(send(&server, NAME, "AAAA", &body));
+    assert_eq!(keys.asked(), 0, "nothing was asked for what is no signature");
+    check(send(&server, NAME, &sign(&other, &body), &body));
+    check(send(&server, NAME, &good, &body.replace("content", "Content")));
+    check(send(&server, NAME, &good, &format!("{body} ")));
+    check(send(&server, NAME, &good, "not even JSON"));
+    assert!(works(&server, &secret));
+    assert_eq!(send(&server, NAME, &good, &body).status, 200);
+    assert!(!works(&server, &secret));
+    assert_eq!(keys.asked(), 1);
+}
+
+#[test]
+fn keys_that_are_not_known_are_asked_for_only_now_and_then() {
+    let key = key(5);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let body = "[]";
+    let good = sign(&key, body);
+    assert_eq!(send(&server, "no-such-name", &good, body).brief(), REFUSED);
+    for _ in 0..3 {
+        // It may be a new one; whoever has it is told to come again.
+        let answer = send(&server, "no-such-name", &good, body);
+        assert_eq!(answer.status, 503);
+        let secs: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&secs), "{secs}");
+    }
+    assert_eq!(send(&server, NAME, &good, body).brief(), "200 []");
+    assert_eq!(keys.asked(), 1);
+}
+
+#[test]
+fn what_cannot_be_done_now_is_to_be_sent_again() {
+    let key = key(6);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let (_, secret) = server.issue("leaked");
+    let body = json!([found(&secret)]).to_string();
+    let signature = sign(&key, &body);
+    let send = || send(&server, NAME, &signature, &body);
+    // Somebody else writes, and does not end.
+    let held = Connection::open(folder.path().join("keyward.db")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = send();
+    assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert!(answer.header("retry-after").is_some());
+    held.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(labels(&send()), ["true_positive"]);
+    assert!(!works(&server, &secret));
+}
+
+#[test]
+fn without_githubs_keys_nobody_can_tell() {
+    let folder = tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let server = start(folder.path(), &nobody);
+    assert_eq!(send(&server, NAME, &sign(&key(7), "[]"), "[]").status, 503);
+}
+
+#[test]
+fn it_is_off_unless_set() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let unknown = server.send("POST", "/nothing", &[], "[]").brief();
+    assert_eq!(send(&server, NAME, &sign(&key(8), "[]"), "[]").brief(), unknown);
+    assert_eq!(server.send("GET", "/leaks/github", &[], "").brief(), unknown);
+}

@@ -1,0 +1,123 @@
+//! What anyone reports who holds a secret.
+
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use super::{revocations, works};
+use crate::sample;
+use crate::server::{ADMIN_KEY, Answer, Server};
+
+fn start(folder: &Path, per_minute: &str) -> Server {
+    let on = ("KEYWARD_LEAK_REPORTS", per_minute);
+    Server::start_with(folder, &[("ADMIN_API_KEY", ADMIN_KEY), on, ("KEYWARD_LOG", "trace")])
+}
+
+fn report(server: &Server, texts: &[&str]) -> Answer {
+    let report = |text: &&str| json!({ "text": text, "found_at": "https://paste.example/1" });
+    let reports: Vec<_> = texts.iter().map(report).collect();
+    server.send("POST", "/leaks", &[], &json!({ "reports": reports }).to_string())
+}
+
+#[test]
+fn it_is_off_unless_set() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let unknown = server.send("POST", "/nothing", &[], "").brief();
+    assert_eq!(report(&server, &["kw_whatever"]).brief(), unknown);
+    assert_eq!(server.send("GET", "/leaks", &[], "").brief(), unknown);
+}
+
+#[test]
+fn the_answer_does_not_tell_what_was_real_and_what_was_is_revoked() {
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), "1000");
+    let (_, real) = server.issue("leaked");
+    let (_, other) = server.issue("not leaked");
+    let former = [("former-with-grace", "2100-01-01T00:00:00Z")];
+    sample::add(&server, &[sample::key("rotated", &former, "present-secret")]);
+    let seen = |texts: &[&str]| {
+        let mut answer = report(&server, texts);
+        answer.headers.retain(|(name, _)| name != "x-request-id" && name != "date");
+        (answer.status, answer.headers, answer.body)
+    };
+    let unreal = seen(&["kw_nobody-has-this-secret", "neither this, which cannot be one"]);
+    assert_eq!((unreal.0, unreal.2.as_str()), (202, r#"{"received":2}"#));
+    assert_eq!(seen(&[&real, "former-with-grace"]), unreal);
+    assert_eq!(seen(&[&real, "former-with-grace"]), unreal, "once it is revoked, too");
+
+    // What was answered is done before the server has stopped.
+    let (status, errors) = server.stop();
+    assert!(status.success(), "{errors}");
+    let server = start(folder.path(), "1000");
+    assert!(!works(&server, &real) && works(&server, &other));
+    assert!(!works(&server, "former-with-grace") && !works(&server, "present-secret"));
+    let reason = "reported by the holder of its secret: https://paste.example/1";
+    let expected = ("leak-report".to_owned(), reason.to_owned());
+    assert_eq!(revocations(&server), [expected.clone(), expected]);
+}
+
+#[test]
+fn an_address_reports_so_often_and_no_more() {
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), "2");
+    let (_, secret) = server.issue("leaked");
+    assert_eq!(report(&server, &["kw_a-guess-of-mine"]).status, 202);
+    // What is malformed counts as well.
+    assert_eq!(server.send("POST", "/leaks", &[], "{}").status, 422);
+    let refused = report(&server, &[&secret]);
+    assert_eq!(refused.brief(), r#"429 {"detail":"Too many reports"}"#);
+    let secs: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&secs), "{secs}");
+    assert!(works(&server, &secret));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_without_an_echo() {
+    let folder = tempdir().unwrap();
+    let mut server = start(folder.path(), "1000");
+    let log = server.read_log();
+    let (_, secret) = server.issue("leaked");
+    let at = "https://paste.example/1";
+    let long = "f".repeat(2_001);
+    let bodies = [
+        format!(r#"{{"reports":["{secret}"]}}"#),
+        format!(r#"{{"reports":"{secret}"}}"#),
+        format!(r#"{{"reports":{{"{secret}":1}}}}"#),
+        format!(r#"{{"{secret}":[]}}"#),
+        format!(r#"["{secret}"]"#),
+        format!(r#""{secret}""#),
+        format!(r#"{{"reports":[{{"text":"{secret}"}}]}}"#),
+        format!(r#"{{"reports":[{{"text":"{secret}","found_at":7}}]}}"#),
+        format!(r#"{{"reports":[{{"text":"{secret}","found_at":"{long}"}}]}}"#),
+        format!(r#"{{"reports":[{{"text":["{secret}"],"found_at":"{at}"}}]}}"#),
+        format!(r#"{{"reports":[{{"text":"{secret}","found_at":"{at}","{secret}":1}}]}}"#),
+        format!(r#"{{"reports":[{{"text":"{secret}","found_at":"{at}"}}],"more":"{secret}"}}"#),
+        format!(r#"{{"reports":[{{"text":"{secret}" "found_at"}}]}}"#),
+    ];
+    for body in &bodies {
+        let answer = server.send("POST", "/leaks", &[], body);
+        assert_eq!(answer.status, 422, "{body}");
+        assert!(!answer.body.contains(&secret[8..]), "{}", answer.body);
+    }
+    let in_query = server.send("POST", &format!("/leaks?text={secret}"), &[], "");
+    assert_eq!(in_query.status, 422);
+    assert!(!in_query.body.contains(&secret[8..]), "{}", in_query.body);
+    let too_many = vec!["kw_whatever"; 101];
+    assert_eq!(report(&server, &too_many).status, 422);
+    let large = format!(r#"{{"reports":[{{"text":"{}"}}]}}"#, "x".repeat(256 * 1024));
+    assert_eq!(server.send("POST", "/leaks", &[], &large).status, 413);
+    // One whose place is in the text of where it was found, and which is real.
+    let body = json!({ "reports": [{ "text": secret, "found_at": format!("{at}?{secret}") }] });
+    assert_eq!(server.send("POST", "/leaks", &[], &body.to_string()).status, 202);
+    assert!(server.stop().0.success());
+    let log = log.join().unwrap();
+    assert!(log.contains("/leaks"), "the log is empty, so it shows nothing");
+    assert!(!log.contains(&secret[8..]), "a secret is in the log");
+    for file in folder.path().read_dir().unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let part = &secret.as_bytes()[8..];
+        assert!(!bytes.windows(part.len()).any(|window| window == part));
+    }
+}

@@ -1,0 +1,143 @@
+//! People: what the control plane makes of tokens, with the real program and an issuer beside it.
+
+use serde_json::json;
+use tempfile::{TempDir, tempdir};
+
+use crate::issuer::{FakeIssuer, SigningKey};
+use crate::server::{Server, command};
+
+const PATH: &str = "/admin/tiers";
+
+fn start(folder: &TempDir, issuer: &FakeIssuer, more: &[(&str, &str)]) -> Server {
+    let url = issuer.url();
+    let base = [("KEYWARD_OIDC_ISSUER", url.as_str()), ("KEYWARD_OIDC_AUDIENCE", "keyward")];
+    let environment: Vec<_> = base.iter().chain(more).copied().collect();
+    Server::start_with(folder.path(), &environment)
+}
+
+fn status(server: &Server, token: &str) -> u16 {
+    server.get(PATH, token).status
+}
+
+#[test]
+fn people_need_no_admin_key() {
+    let key = SigningKey::p256("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    assert!(server.greeting.contains(&issuer.url()), "{}", server.greeting);
+    assert!(!server.greeting.contains("is not set"), "{}", server.greeting);
+    assert_eq!(status(&server, &issuer.token(&key, &json!({}))), 200);
+    let wrong = server.send("GET", PATH, &["x-admin-key: anything"], "");
+    assert_eq!(wrong.brief(), r#"403 {"detail":"Invalid admin key"}"#);
+}
+
+#[test]
+fn every_algorithm_works() {
+    let keys = [SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e")];
+    let issuer = FakeIssuer::start(&keys.each_ref());
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    for key in &keys {
+        assert_eq!(status(&server, &issuer.token(key, &json!({}))), 200);
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[test]
+fn new_keys_of_the_issuer_are_found() {
+    let (old, new) = (SigningKey::rsa("old"), SigningKey::ed25519("new"));
+    let issuer = FakeIssuer::start(&[&old]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    let (before, after) = (issuer.token(&old, &json!({})), issuer.token(&new, &json!({})));
+    assert_eq!(status(&server, &before), 200);
+    assert_eq!(status(&server, &after), 401);
+    issuer.publish(&[&new]);
+    assert_eq!(status(&server, &after), 200);
+    assert_eq!(status(&server, &before), 401, "the old one is gone with that");
+}
+
+#[test]
+fn while_no_key_is_known_nobody_is_let_in() {
+    let key = SigningKey::rsa("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    let token = issuer.token(&key, &json!({}));
+    issuer.set_down(true);
+    let answer = server.get(PATH, &token);
+    assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    issuer.set_down(false);
+    assert_eq!(status(&server, &token), 200);
+    issuer.set_down(true);
+    assert_eq!(status(&server, &token), 200, "the keys are known by now");
+}
+
+#[test]
+fn roles_have_the_names_and_the_place_that_the_issuer_gives_them() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let more = [
+        ("KEYWARD_OIDC_ROLE_CLAIM", "realm_access.roles"),
+        ("KEYWARD_OIDC_ROLES", "viewer=keyward-viewer,admin=keyward-admin"),
+    ];
+    let server = start(&folder, &issuer, &more);
+    let put = |roles| {
+        let changes = json!({ "roles": null, "realm_access": { "roles": roles } });
+        let line = format!("authorization: Bearer {}", issuer.token(&key, &changes));
+        server.send("PUT", "/admin/tiers/basic", &[&line], "{}").status
+    };
+    assert_eq!(put(json!(["offline_access", "keyward-admin"])), 422);
+    assert_eq!(put(json!("keyward-admin")), 422);
+    assert_eq!(put(json!(["keyward-viewer"])), 403);
+    assert_eq!(put(json!(["admin"])), 403, "the name of the role itself is none here");
+    let outside = issuer.token(&key, &json!({ "roles": ["keyward-admin"] }));
+    assert_eq!(status(&server, &outside), 403);
+}
+
+#[test]
+fn a_person_without_a_name_that_can_be_written_down_is_nobody() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    for sub in [json!(null), json!(""), json!("a\r\nb"), json!("x".repeat(201))] {
+        assert_eq!(status(&server, &issuer.token(&key, &json!({ "sub": sub }))), 401, "{sub}");
+    }
+}
+
+#[test]
+fn tokens_are_nowhere_in_the_log() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[("KEYWARD_LOG", "trace")]);
+    let good = issuer.token(&key, &json!({}));
+    let bad = issuer.token(&key, &json!({ "aud": "account" }));
+    assert_eq!((status(&server, &good), status(&server, &bad)), (200, 401));
+    let (_, log) = server.stop();
+    assert!(log.contains("its audience is another"), "{log}");
+    for token in [good, bad] {
+        assert!(!log.contains(token.rsplit('.').next().unwrap()), "{log}");
+    }
+}
+
+#[test]
+fn an_issuer_that_others_could_answer_for_is_refused_at_the_start() {
+    let folder = tempdir().unwrap();
+    let refused = |variables: &[(&str, &str)]| {
+        let output = command(folder.path(), variables).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let error = refused(&[
+        ("KEYWARD_OIDC_ISSUER", "http://login.example.com"),
+        ("KEYWARD_OIDC_AUDIENCE", "keyward"),
+    ]);
+    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): must be https://, since whoever answers in its place could make keys; only on loopback http:// will do");
+    let error = refused(&[("KEYWARD_OIDC_ISSUER", "https://login.example.com")]);
+    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): needs `oidc_audience` beside it: without, a token that the issuer made for any other service would open this one");
+}

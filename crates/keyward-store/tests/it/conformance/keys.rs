@@ -1,0 +1,126 @@
+//! What is promised of new keys.
+
+use keyward::UnixMillis;
+use keyward::details::{KeyDetails, Version};
+use keyward::issue::NewRecord;
+use keyward::limit::Limits;
+use keyward::network::Networks;
+use keyward::record::{KeyState, Record, Scopes};
+use keyward::store::{Inserted, Store};
+
+use crate::sample::{
+    audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
+};
+
+super::promises!(
+    ids_count_up_from_1_and_issuing_again_makes_another_key,
+    all_of_a_key_comes_back,
+    a_key_of_no_limit_is_not_one_of_its_tiers_limit,
+    a_key_of_an_unknown_tier_is_not_kept,
+    a_key_of_a_deleted_tier_is_not_kept,
+    a_key_of_a_suspended_owner_is_not_kept,
+    an_id_is_not_given_twice_after_an_import,
+);
+
+async fn ids_count_up_from_1_and_issuing_again_makes_another_key(store: &dyn Store) {
+    assert_eq!(issue(store, 1).await, id(1));
+    assert_eq!(issue(store, 2).await, id(2));
+    assert_eq!(keys(store).await.len(), 2);
+}
+
+/// A key with everything that a key can have.
+fn full_key() -> NewRecord {
+    let mut new = new_key(1);
+    let scopes = ["keys:*", "articles:read", "*"].map(|scope| scope.parse().unwrap());
+    let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap());
+    new.key.name = "Ünïcode, 'quotes' and \"more\"; --".parse().unwrap();
+    new.key.tier = "pro".parse().unwrap();
+    new.key.owner = Some(owner("org_1'\"%"));
+    new.key.scopes = Scopes::new(scopes.into()).unwrap();
+    new.key.networks = Networks::new(networks.into()).unwrap();
+    new.key.limits = Some(Limits::of(Some(limit(7))));
+    new.key.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
+    new.key.prefix = Some("acme_live".parse().unwrap());
+    new.key.expires_at = Some(UnixMillis(90));
+    new.hint = "acme_live_0000".to_owned();
+    new
+}
+
+async fn all_of_a_key_comes_back(store: &dyn Store) {
+    let new = full_key();
+    let key = insert(store, new.clone(), audit(7)).await;
+    let record = Record {
+        id: key,
+        name: new.key.name.clone(),
+        owner: new.key.owner.clone(),
+        scopes: new.key.scopes.clone(),
+        networks: new.key.networks.clone(),
+        limits: new.key.limits.clone(),
+        state: KeyState::Active,
+        owner_suspended: false,
+        expires_at: Some(UnixMillis(90)),
+    };
+    let loaded = keys(store).await;
+    let [stored] = loaded.as_slice() else { panic!("one key, not {loaded:?}") };
+    assert_eq!((&stored.record, &stored.tier), (&record, &new.key.tier));
+    assert_eq!((stored.digest, stored.version), (new.digest, Version::FIRST));
+    assert!(stored.former.is_empty());
+    let expected = KeyDetails {
+        record,
+        tier: new.key.tier,
+        hint: new.hint,
+        metadata: new.key.metadata,
+        version: Version::FIRST,
+        created_at: UnixMillis(7),
+        last_used_at: None,
+        rotated_at: None,
+        grace_until: None,
+        revoked_reason: None,
+    };
+    assert_eq!(details(store, key).await, expected);
+    let page = store.list_keys(query(Default::default())).await.unwrap();
+    assert_eq!((page.keys, page.next), (vec![expected], None));
+}
+
+async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
+    let mut new = new_key(1);
+    new.key.limits = Some(Limits::of(None));
+    let unlimited = insert(store, new, audit(1)).await;
+    let plain = issue(store, 2).await;
+    assert_eq!(details(store, unlimited).await.record.limits, Some(Limits::of(None)));
+    assert_eq!(details(store, plain).await.record.limits, None);
+}
+
+async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
+    let mut new = new_key(1);
+    new.key.tier = "gold".parse().unwrap();
+    assert_eq!(store.insert_key(new, audit(1)).await.unwrap(), Inserted::UnknownTier);
+    assert!(keys(store).await.is_empty() && verbs(store).await.is_empty());
+}
+
+async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
+    store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
+    store.delete_tier("gold".parse().unwrap(), audit(2)).await.unwrap();
+    let mut new = new_key(1);
+    new.key.tier = "gold".parse().unwrap();
+    assert_eq!(store.insert_key(new, audit(3)).await.unwrap(), Inserted::UnknownTier);
+}
+
+async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
+    store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
+    let mut new = new_key(1);
+    new.key.owner = Some(owner("org_1"));
+    let refused = store.insert_key(new.clone(), audit(2)).await.unwrap();
+    assert_eq!(refused, Inserted::OwnerSuspended);
+    assert!(keys(store).await.is_empty());
+    assert_eq!(verbs(store).await, ["suspend-owner"]);
+    store.set_owner_suspended(owner("org_1"), false, audit(3)).await.unwrap();
+    assert_eq!(store.insert_key(new, audit(4)).await.unwrap(), Inserted::Done(id(1)));
+}
+
+async fn an_id_is_not_given_twice_after_an_import(store: &dyn Store) {
+    let mut copy = crate::sample::copy(1);
+    copy.id = Some(id(10));
+    store.import_keys(vec![copy], false, audit(1)).await.unwrap();
+    assert_eq!(issue(store, 2).await, id(11));
+}

@@ -1,0 +1,98 @@
+//! What is promised of rotations.
+
+use keyward::UnixMillis;
+use keyward::change::{ChangeRefusal, Changed, KeyChange};
+use keyward::details::StoredKey;
+use keyward::digest::Digest;
+use keyward::record::KeyState;
+use keyward::store::Store;
+
+use crate::sample::{
+    audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation, verbs,
+};
+
+super::promises!(
+    a_rotation_gives_another_secret_and_keeps_the_key,
+    a_second_rotation_ends_the_grace_of_the_first,
+    a_grace_that_is_over_stays_over,
+    a_grace_ends_with_the_key,
+    an_expired_key_is_given_no_other_secret,
+    a_suspended_key_may_be_given_another_secret,
+    more_time_for_the_key_is_none_for_a_former_secret,
+);
+
+/// Former secrets and when they end, the oldest first.
+fn former(key: &StoredKey) -> Vec<(Digest, u64)> {
+    key.former.iter().map(|former| (former.digest, former.ends_at.0)).collect()
+}
+
+async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let before = details(store, key).await;
+    let stored = rotate(store, key, 2, 100, 50).await;
+    assert_eq!((stored.digest, stored.version.get()), (digest(2), 2));
+    assert_eq!(former(&stored), [(digest(1), 150)]);
+    assert_eq!(stored.record, before.record);
+    let after = details(store, key).await;
+    assert_eq!(after.hint, "kw_0002");
+    assert_eq!(after.rotated_at, Some(UnixMillis(50)));
+    assert_eq!(after.grace_until, Some(UnixMillis(150)));
+    assert_eq!(after.created_at, before.created_at);
+    let loaded = keys(store).await;
+    assert_eq!((loaded[0].digest, former(&loaded[0])), (digest(2), former(&stored)));
+    assert_eq!(verbs(store).await, ["issue", "rotate"]);
+}
+
+async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    rotate(store, key, 2, 1_000, 50).await;
+    let stored = rotate(store, key, 3, 1_000, 60).await;
+    assert_eq!(former(&stored), [(digest(1), 60), (digest(2), 1_060)]);
+    assert_eq!(stored.digest, digest(3));
+    assert_eq!(former(&keys(store).await[0]), former(&stored));
+    assert_eq!(details(store, key).await.grace_until, Some(UnixMillis(1_060)));
+}
+
+async fn a_grace_that_is_over_stays_over(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    rotate(store, key, 2, 0, 50).await;
+    let stored = rotate(store, key, 3, 10, 5_000).await;
+    assert_eq!(former(&stored), [(digest(1), 50), (digest(2), 5_010)]);
+}
+
+async fn a_grace_ends_with_the_key(store: &dyn Store) {
+    let mut new = new_key(1);
+    new.key.expires_at = Some(UnixMillis(100));
+    let key = insert(store, new, audit(1)).await;
+    let stored = rotate(store, key, 2, 1_000, 50).await;
+    assert_eq!(former(&stored), [(digest(1), 100)]);
+    assert_eq!(stored.record.expires_at, Some(UnixMillis(100)));
+    assert_eq!(details(store, key).await.record.expires_at, Some(UnixMillis(100)));
+}
+
+async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
+    let mut new = new_key(1);
+    new.key.expires_at = Some(UnixMillis(100));
+    let key = insert(store, new, audit(1)).await;
+    let late = store.change_key(key, rotation(2, 10), None, audit(100)).await.unwrap();
+    assert!(matches!(late, Changed::Refused(ChangeRefusal::Expired)));
+    assert_eq!(keys(store).await[0].digest, digest(1));
+    assert_eq!(verbs(store).await, ["issue"]);
+    assert_eq!(former(&rotate(store, key, 2, 10, 99).await), [(digest(1), 100)]);
+}
+
+async fn a_suspended_key_may_be_given_another_secret(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    change(store, key, KeyChange::Suspend, audit(2)).await;
+    let stored = rotate(store, key, 2, 10, 50).await;
+    assert_eq!((stored.record.state, stored.digest), (KeyState::Suspended, digest(2)));
+}
+
+async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
+    let mut new = new_key(1);
+    new.key.expires_at = Some(UnixMillis(100));
+    let key = insert(store, new, audit(1)).await;
+    rotate(store, key, 2, 1_000, 50).await;
+    let longer = edit(|edit| edit.expires_at = Some(None));
+    assert_eq!(former(&change(store, key, longer, audit(60)).await), [(digest(1), 100)]);
+}

@@ -1,0 +1,187 @@
+//! What is promised of moving keys in and out.
+
+use keyward::UnixMillis;
+use keyward::change::KeyChange;
+use keyward::limit::Limits;
+use keyward::network::Networks;
+use keyward::record::{KeyState, Scopes};
+use keyward::store::Store;
+use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
+
+use crate::sample::{
+    audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke, rotate,
+    secret, used, verbs,
+};
+
+super::promises!(
+    all_of_a_copy_comes_back,
+    what_was_lived_through_here_comes_out,
+    copies_come_out_in_pages_lowest_first,
+    a_copy_is_added_once,
+    each_copy_is_answered_in_turn,
+    what_does_not_fit_is_refused_and_leaves_no_trace,
+    trying_adds_nothing_and_says_the_same,
+    a_key_of_a_suspended_owner_comes_suspended,
+);
+
+/// A key with everything that a key can have.
+fn full_copy() -> KeyCopy {
+    let scopes = ["keys:*", "articles:read"].map(|scope| scope.parse().unwrap());
+    KeyCopy {
+        id: Some(id(7)),
+        name: "Ünïcode's".parse().unwrap(),
+        tier: "pro".parse().unwrap(),
+        owner: Some(owner("org_1")),
+        scopes: Scopes::new(scopes.into()).unwrap(),
+        networks: Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),
+        limits: Some(Limits::of(Some(limit(7)))),
+        metadata: r#"{"a":[1]}"#.parse().unwrap(),
+        state: KeyState::Revoked { at: UnixMillis(80) },
+        revoked_reason: Some("found in public".parse().unwrap()),
+        expires_at: Some(UnixMillis(90)),
+        created_at: UnixMillis(5),
+        last_used_at: Some(UnixMillis(70)),
+        secret: secret(30),
+        former: vec![(secret(10), UnixMillis(20)), (secret(20), UnixMillis(40))],
+    }
+}
+
+async fn import(store: &dyn Store, copies: &[KeyCopy]) -> Vec<ImportedKey> {
+    store.import_keys(copies.to_vec(), false, audit(100)).await.unwrap()
+}
+
+/// What became of each copy, in short.
+fn short(imported: &[ImportedKey]) -> Vec<String> {
+    let one = |key: &ImportedKey| match key {
+        ImportedKey::Added(key) => format!("added {}", key.record.id),
+        ImportedKey::Skipped(id) => format!("skipped {id}"),
+        ImportedKey::Refused(refusal) => format!("{refusal:?}"),
+    };
+    imported.iter().map(one).collect()
+}
+
+async fn all_of_a_copy_comes_back(store: &dyn Store) {
+    let copy = full_copy();
+    let imported = import(store, std::slice::from_ref(&copy)).await;
+    let [ImportedKey::Added(stored)] = imported.as_slice() else { panic!("{imported:?}") };
+    assert_eq!((stored.record.id, stored.digest), (id(7), digest(30)));
+    let former: Vec<_> = stored.former.iter().map(|it| (it.digest, it.ends_at.0)).collect();
+    assert_eq!(former, [(digest(10), 20), (digest(20), 40)]);
+    assert_eq!(store.export_keys(None, 10).await.unwrap(), [copy]);
+    let found = details(store, id(7)).await;
+    assert_eq!((found.rotated_at, found.grace_until), (Some(UnixMillis(30)), Some(UnixMillis(40))));
+    assert_eq!((found.created_at, found.last_used_at), (UnixMillis(5), Some(UnixMillis(70))));
+    assert_eq!((found.hint.as_str(), found.version.get()), ("kw_0030", 1));
+    assert_eq!(found.record.state, KeyState::Revoked { at: UnixMillis(80) });
+    assert_eq!(keys(store).await[0].record, found.record);
+}
+
+async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    rotate(store, key, 2, 10, 50).await;
+    rotate(store, key, 3, 10, 60).await;
+    store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
+    change(store, key, KeyChange::Suspend, audit(70)).await;
+    let revoked = issue(store, 4).await;
+    revoke(store, revoked, audit(80)).await;
+    let copies = store.export_keys(None, 10).await.unwrap();
+    let [first, second] = copies.as_slice() else { panic!("two keys, not {copies:?}") };
+    assert_eq!((first.id, first.state), (Some(key), KeyState::Suspended));
+    assert_eq!((first.secret.digest, first.secret.created_at.0), (digest(3), 60));
+    let former =
+        first.former.iter().map(|(secret, ends)| (secret.digest, secret.created_at.0, ends.0));
+    assert_eq!(former.collect::<Vec<_>>(), [(digest(1), 1, 60), (digest(2), 50, 70)]);
+    assert_eq!(first.last_used_at, Some(used(key, 5).hour.start()));
+    assert_eq!(second.state, KeyState::Revoked { at: UnixMillis(80) });
+    assert!(second.former.is_empty());
+}
+
+async fn copies_come_out_in_pages_lowest_first(store: &dyn Store) {
+    for number in 1..=5 {
+        issue(store, number).await;
+    }
+    let check = async |after: Option<u64>, expected: &[u64]| {
+        let page = store.export_keys(after.map(id), 2).await.unwrap();
+        let ids: Vec<_> = page.iter().map(|copy| copy.id.unwrap().get()).collect();
+        assert_eq!(ids, expected);
+    };
+    check(None, &[1, 2]).await;
+    check(Some(2), &[3, 4]).await;
+    check(Some(4), &[5]).await;
+    check(Some(5), &[]).await;
+}
+
+async fn a_copy_is_added_once(store: &dyn Store) {
+    let copies = [full_copy(), copy(1), copy(2)];
+    let added = short(&import(store, &copies).await);
+    assert_eq!(added, ["added 7", "added 8", "added 9"]);
+    let before = store.export_keys(None, 10).await.unwrap();
+    let mut again = copies.clone();
+    again[1].name = "whatever else is said of it".parse().unwrap();
+    assert_eq!(short(&import(store, &again).await), ["skipped 7", "skipped 8", "skipped 9"]);
+    // Some of its secrets are the key, too.
+    let mut less = full_copy();
+    less.former.truncate(1);
+    assert_eq!(short(&import(store, &[less]).await), ["skipped 7"]);
+    assert_eq!(store.export_keys(None, 10).await.unwrap(), before);
+    assert_eq!(verbs(store).await, ["import"; 3]);
+}
+
+async fn each_copy_is_answered_in_turn(store: &dyn Store) {
+    let mut unknown = copy(2);
+    unknown.tier = "gold".parse().unwrap();
+    let imported = import(store, &[copy(1), unknown, copy(1), copy(3)]).await;
+    assert_eq!(short(&imported), ["added 1", "UnknownTier", "skipped 1", "added 2"]);
+}
+
+async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
+    issue(store, 1).await;
+    let with = |change: fn(&mut KeyCopy)| {
+        let mut copy = copy(9);
+        change(&mut copy);
+        copy
+    };
+    let refused = [
+        with(|copy| copy.tier = "gold".parse().unwrap()),
+        with(|copy| copy.id = Some(id(1))),
+        with(|copy| copy.former.push((secret(1), UnixMillis(20)))),
+        with(|copy| copy.former.push((secret(9), UnixMillis(20)))),
+    ];
+    let expected = [
+        ImportRefusal::UnknownTier,
+        ImportRefusal::IdTaken,
+        ImportRefusal::DigestTaken(id(1)),
+        ImportRefusal::DigestTwice,
+    ];
+    for (copy, expected) in refused.into_iter().zip(expected) {
+        let imported = import(store, &[copy]).await;
+        let [ImportedKey::Refused(refusal)] = imported.as_slice() else { panic!("{imported:?}") };
+        assert_eq!(*refusal, expected);
+    }
+    assert!(store.find_digests(vec![digest(9)]).await.unwrap().is_empty());
+    assert_eq!(keys(store).await.len(), 1);
+    assert_eq!(verbs(store).await, ["issue"]);
+}
+
+async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {
+    issue(store, 1).await;
+    let mut taken = copy(9);
+    taken.id = Some(id(1));
+    let copies = vec![copy(1), copy(2), taken, copy(2)];
+    let tried = store.import_keys(copies.clone(), true, audit(50)).await.unwrap();
+    assert_eq!(short(&tried), ["skipped 1", "added 2", "IdTaken", "skipped 2"]);
+    assert_eq!(keys(store).await.len(), 1);
+    assert_eq!(verbs(store).await, ["issue"]);
+    assert_eq!(short(&import(store, &copies).await), short(&tried));
+}
+
+async fn a_key_of_a_suspended_owner_comes_suspended(store: &dyn Store) {
+    store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
+    let mut theirs = copy(1);
+    theirs.owner = Some(owner("org_1"));
+    let imported = import(store, &[theirs]).await;
+    assert!(matches!(imported.as_slice(), [ImportedKey::Added(key)] if key.record.owner_suspended));
+    assert!(details(store, id(1)).await.record.owner_suspended);
+    store.set_owner_suspended(owner("org_1"), false, audit(2)).await.unwrap();
+    assert!(!details(store, id(1)).await.record.owner_suspended);
+}

@@ -1,0 +1,156 @@
+//! Schemathesis: asks the real program thousands of things that its own description allows or
+//! forbids, and compares every answer with that description.
+//!
+//! Python and its packages live under `target/`; `xtask/schemathesis/` says which packages, which
+//! checks, and where the description cannot tell the whole truth.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// Where the packages, the settings and the hooks stand.
+const SETUP: &str = "xtask/schemathesis";
+const ADMIN_KEY: &str = "an-admin-key-for-schemathesis-alone";
+/// How long the server may take for one of our own requests.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PYTHON_NEEDED: &str = "schemathesis needs `python3`, 3.11 or later, with its module `venv` \
+                             (on Debian and Ubuntu: apt install python3 python3-venv)";
+
+/// Builds the program, serves with it, and asks.
+pub(crate) fn run() -> Result<()> {
+    let root = env::current_dir().context("asking for the working directory")?;
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folder = target.join("schemathesis");
+    let python = prepare(&folder)?;
+    let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
+    check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
+    let run = folder.join("run");
+    if run.exists() {
+        fs::remove_dir_all(&run).context("removing what the run before left")?;
+    }
+    fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
+    let server = Server::start(&target.join("debug/keyward"), &run)?;
+    let key = server.issue()?;
+    let mut command = Command::new(python.with_file_name("schemathesis"));
+    command.arg("--config-file").arg(root.join(SETUP).join("schemathesis.toml"));
+    command.args(["run", "--checks", "all"]);
+    command.arg(format!("http://{}/openapi.json", server.address));
+    // Whatever it writes, it writes under `target/`.
+    command.current_dir(&run).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("PYTHONPATH", root.join(SETUP)).env("SCHEMATHESIS_HOOKS", "hooks");
+    command.env("SCHEMATHESIS_ADMIN_KEY", ADMIN_KEY).env("SCHEMATHESIS_KEY", key);
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    check(&mut command)?;
+    let log = server.stop()?;
+    ensure!(!log.contains("ERROR"), "the server logged errors meanwhile:\n{log}");
+    Ok(())
+}
+
+/// Makes the virtual environment, unless it is there with just these packages.
+fn prepare(folder: &Path) -> Result<PathBuf> {
+    let wanted = Path::new(SETUP).join("requirements.txt");
+    let wanted_text = fs::read_to_string(&wanted).context("reading requirements.txt")?;
+    let venv = folder.join("venv");
+    let (python, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
+    if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted_text) {
+        return Ok(python);
+    }
+    println!("making a Python environment in {}", venv.display());
+    let version = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+    let found = Command::new("python3").args(["-c", version]).output();
+    ensure!(found.is_ok_and(|output| output.status.success()), PYTHON_NEEDED);
+    check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+    check(Command::new(&python).args(pip).arg(&wanted))?;
+    // Written last, so that an installation that broke off is made anew.
+    fs::write(&installed, wanted_text).context("noting what is installed")?;
+    Ok(python)
+}
+
+fn check(command: &mut Command) -> Result<()> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let status = command.status().with_context(|| format!("`{program}` does not start"))?;
+    ensure!(status.success(), "`{program}` failed");
+    Ok(())
+}
+
+/// The real program, on a free port, with a fresh database.
+struct Server {
+    child: Child,
+    /// Held open: the greeting goes on behind the line with the address.
+    greeting: BufReader<ChildStdout>,
+    address: String,
+    log: PathBuf,
+}
+
+impl Server {
+    fn start(program: &Path, folder: &Path) -> Result<Self> {
+        let log = folder.join("server.log");
+        let mut child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .current_dir(folder)
+            .env_clear()
+            .env("ADMIN_API_KEY", ADMIN_KEY)
+            // Asking without a key is part of the checks, and no reason to slow down.
+            .env("KEYWARD_FAILURES_PER_MINUTE", "1000000")
+            .env("KEYWARD_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).context("making the server's log")?)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let greeting = BufReader::new(child.stdout.take().context("the server has a greeting")?);
+        let mut server = Self { child, greeting, address: String::new(), log };
+        let mut line = String::new();
+        while server.greeting.read_line(&mut line).context("reading the server's greeting")? != 0 {
+            if let Some(address) = line.trim().strip_prefix("listening  http://") {
+                address.clone_into(&mut server.address);
+                return Ok(server);
+            }
+            line.clear();
+        }
+        bail!("the server did not start:\n{}", server.stop()?)
+    }
+
+    /// Issues a key that has no limit and every scope.
+    fn issue(&self) -> Result<String> {
+        self.send("PUT", "/admin/tiers/unbounded", r#"{"limits":[]}"#)?;
+        let body = r#"{"name":"schemathesis","tier":"unbounded","scopes":["*"]}"#;
+        let answer = self.send("POST", "/admin/api-keys", body)?;
+        let key = answer.split(r#""api_key":""#).nth(1).and_then(|rest| rest.split('"').next());
+        key.map(str::to_owned).with_context(|| format!("no key was issued: {answer}"))
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(&self.address).context("connecting to the server")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+        let headers = format!("x-admin-key: {ADMIN_KEY}\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{headers}{body}").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).context("reading the server's answer")?;
+        Ok(answer)
+    }
+
+    /// Ends it, and returns what it logged.
+    fn stop(self) -> Result<String> {
+        let log = self.log.clone();
+        drop(self);
+        fs::read_to_string(&log).context("reading the server's log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that ended by itself is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
