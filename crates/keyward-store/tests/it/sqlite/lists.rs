@@ -27,8 +27,8 @@ async fn filled() -> (TempDir, SqliteStore) {
         copy.tier = if number.is_multiple_of(2) { "pro" } else { "basic" }.parse().unwrap();
         copy.state = if number.is_multiple_of(8) { KeyState::Suspended } else { KeyState::Active };
         copy.created_at = UnixMillis(number * 3_600_000 / 100);
-        copy.last_used_at = (number % 3 != 0).then_some(UnixMillis(number % 5));
-        copy.expires_at = (number % 2 != 0).then_some(UnixMillis(2_000 + number % 6));
+        copy.last_used_at = (!number.is_multiple_of(3)).then_some(UnixMillis(number % 5));
+        copy.expires_at = (!number.is_multiple_of(2)).then_some(UnixMillis(2_000 + number % 6));
         copy.secret.digest = digest(number);
         copy
     };
