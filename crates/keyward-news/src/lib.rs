@@ -1,9 +1,9 @@
 //! A news API behind Keyward: articles, and the feeds they come from.
 //!
-//! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes batches
-//! of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed; [`describe()`] says
-//! all this in OpenAPI. This crate knows nothing of how keys are kept; its tables may live in the
-//! same SQLite file.
+//! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes
+//! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed;
+//! [`describe()`] says so in OpenAPI. This crate knows nothing of how keys are kept; its tables
+//! may live in the same SQLite file.
 //!
 //! Each module uses only those above it in this list.
 

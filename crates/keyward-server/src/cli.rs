@@ -1,62 +1,46 @@
 //! The command line: its commands, what they print, and the status they end with.
 
 mod articles;
+mod audit;
 mod backup;
+mod connection;
+mod doctor;
+mod duration;
 mod export;
 mod import;
 mod key;
+mod limit;
+mod moment;
 mod new_file;
 mod output;
+mod owner;
 mod scan;
+mod status;
+mod tier;
+mod usage;
 
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
-use thiserror::Error;
 
-use crate::client::{Client, ClientError, ServerUrl};
-use crate::settings::{
-    AdminKey, Environment, Flags, SERVER_VARIABLE, Settings, SettingsError, read_key_file,
-};
+use crate::settings::{Environment, Flags, Settings, SettingsError};
 
-use articles::{ArticlesCommand, NotAllImported};
+use articles::ArticlesCommand;
+use audit::AuditCommand;
 use backup::Backup;
+use doctor::Doctor;
 use export::Export;
-use import::{Import, UnknownFormat};
+use import::Import;
 use key::KeyCommand;
 use output::Output;
-use scan::{KeysFound, NotAllRead, Scan};
-
-/// What the exit statuses mean, for `--help`.
-const EXIT_STATUSES: &str = "\
-Exit status:
-  0  done
-  1  failed: the server refused, or something was not imported
-  2  wrong usage, or settings that cannot be used
-  3  the server cannot be reached
-  4  there is no such key";
-
-/// The columns and members of files, for `keyward import --help`.
-const IMPORT_HELP: &str = "\
-Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, expires_at, metadata,
-state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
-
-Examples:
-  keyward import --from sqlite:news.db --dry-run
-  keyward import keys.csv --report refused.jsonl
-  keyward export | keyward import - --format jsonl --server http://other:8000
-
-An import is safe to repeat: keys that are there already are skipped.
-
-Exit status:
-  0  done
-  1  failed: the server refused, or something was not imported
-  2  wrong usage, or settings that cannot be used
-  3  the server cannot be reached";
+use owner::OwnerCommand;
+use scan::Scan;
+use status::{EXIT_STATUSES, Status, examples, report};
+use tier::TierCommand;
+use usage::UsageCommand;
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
@@ -69,14 +53,26 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the protected API and the admin API
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = examples(&SERVE_EXAMPLES))]
     Serve {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Issue, list, show and revoke keys on a running server
+    /// Issue, find, change, rotate and revoke keys on a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Key(KeyCommand),
+    /// List and change tiers, the plans whose limits keys have
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Tier(TierCommand),
+    /// Show, suspend and resume owners, with all their keys
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Owner(OwnerCommand),
+    /// Show what became of the requests of all keys, and which keys have the most
+    #[command(after_help = examples(&usage::EXAMPLES))]
+    Usage(UsageCommand),
+    /// List, verify and export the trail of all changes
+    #[command(subcommand, after_help = EXIT_STATUSES)]
+    Audit(AuditCommand),
     /// Import articles into a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
@@ -84,16 +80,16 @@ enum Command {
     #[command(after_help = scan::AFTER_HELP)]
     Scan(Scan),
     /// Import keys into a running server, from CSV, JSON Lines or the tutorial's database
-    #[command(after_help = IMPORT_HELP)]
+    #[command(after_help = import::after_help())]
     Import(Import),
     /// Export keys, tiers and suspended owners as JSON Lines, without secrets
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = examples(&export::EXAMPLES))]
     Export(Export),
     /// Copy the database of a running server into a file
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = examples(&backup::EXAMPLES))]
     Backup(Backup),
     /// Print every setting of `keyward serve`, its value, and where the value came from
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = examples(&["keyward settings", "keyward settings --json"]))]
     Settings {
         /// Print JSON
         #[arg(long)]
@@ -101,102 +97,24 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Check settings, files, clock, database and reachability, and say what to do
+    #[command(after_help = examples(&doctor::EXAMPLES))]
+    Doctor(Doctor),
     /// Print a completion script for a shell
+    #[command(after_help = examples(&COMPLETIONS_EXAMPLES))]
     Completions {
         /// The shell
         shell: Shell,
     },
 }
 
-/// Which server a command talks to, and how it proves that it may.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Server")]
-struct Connection {
-    /// The server
-    #[arg(
-        long,
-        value_name = "URL",
-        env = SERVER_VARIABLE,
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8000",
-        value_parser = ServerUrl::parse
-    )]
-    server: ServerUrl,
-    /// A file with the admin key; otherwise the variable `ADMIN_API_KEY` has it
-    #[arg(long, value_name = "FILE")]
-    admin_key_file: Option<PathBuf>,
-}
+const SERVE_EXAMPLES: [&str; 2] = [
+    "keyward serve",
+    "keyward serve --listen 0.0.0.0:8000 --database-url sqlite:/var/lib/keyward.db",
+];
 
-/// The admin key is missing, or is none.
-#[derive(Debug, Error)]
-enum AdminKeyError {
-    #[error(
-        "no admin key; set ADMIN_API_KEY to the key that the server has, or give \
-         --admin-key-file FILE"
-    )]
-    Missing,
-    #[error("{0}")]
-    Unusable(String),
-}
-
-impl Connection {
-    fn client(&self) -> anyhow::Result<Client> {
-        let environment = Environment::of(std::env::vars_os())?;
-        let admin_key = self.admin_key(&environment)?;
-        Ok(Client::new(self.server.clone(), admin_key))
-    }
-
-    /// The client, unless there is no admin key.
-    fn client_if_configured(&self) -> anyhow::Result<Option<Client>> {
-        match self.client() {
-            Err(error) if matches!(error.downcast_ref(), Some(AdminKeyError::Missing)) => Ok(None),
-            client => client.map(Some),
-        }
-    }
-
-    fn admin_key(&self, environment: &Environment) -> Result<AdminKey, AdminKeyError> {
-        if let Some(file) = &self.admin_key_file {
-            return read_key_file(file).map_err(AdminKeyError::Unusable);
-        }
-        let text = environment.find("ADMIN_API_KEY").ok_or(AdminKeyError::Missing)?;
-        AdminKey::parse(text)
-            .map_err(|problem| AdminKeyError::Unusable(format!("ADMIN_API_KEY {problem}")))
-    }
-}
-
-/// What a command ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Done = 0,
-    Failed = 1,
-    Usage = 2,
-    Unreachable = 3,
-    NotFound = 4,
-}
-
-impl Status {
-    fn of(error: &anyhow::Error) -> Self {
-        // Whoever read our output has seen enough, as in `keyward key list | head`.
-        let reader_left = error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-        if reader_left {
-            return Self::Done;
-        }
-        let is_usage = error.is::<SettingsError>()
-            || error.is::<AdminKeyError>()
-            || error.is::<NotAllRead>()
-            || error.is::<UnknownFormat>();
-        if is_usage {
-            return Self::Usage;
-        }
-        match error.downcast_ref() {
-            Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => Self::Unreachable,
-            Some(ClientError::NotFound { .. }) => Self::NotFound,
-            Some(ClientError::Refused { .. } | ClientError::Foreign { .. }) | None => Self::Failed,
-        }
-    }
-}
+const COMPLETIONS_EXAMPLES: [&str; 1] =
+    ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
 /// Does what the command line says; `serve` is what the command of that name does.
 pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
@@ -210,21 +128,6 @@ pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCod
     ExitCode::from(status as u8)
 }
 
-/// Says on standard error what went wrong, and why.
-fn report(error: &anyhow::Error) {
-    let was_reported =
-        error.is::<NotAllImported>() || error.is::<KeysFound>() || error.is::<NotAllRead>();
-    if Status::of(error) == Status::Done || was_reported {
-        return;
-    }
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("  cause: {cause}\n"));
-    }
-    // If nobody can be told, the exit status still says it.
-    let _unheard = io::stderr().write_all(text.as_bytes());
-}
-
 impl Command {
     fn run(
         &self,
@@ -234,12 +137,17 @@ impl Command {
         match self {
             Self::Serve { flags } => serve(read_settings(flags)?),
             Self::Key(command) => command.run(out),
+            Self::Tier(command) => command.run(out),
+            Self::Owner(command) => command.run(out),
+            Self::Usage(command) => command.run(out),
+            Self::Audit(command) => command.run(out),
             Self::Articles(command) => command.run(out),
             Self::Scan(scan) => scan.run(out),
-            Self::Import(command) => command.run(out),
-            Self::Export(command) => command.run(out),
-            Self::Backup(command) => command.run(out),
+            Self::Import(import) => import.run(out),
+            Self::Export(export) => export.run(out),
+            Self::Backup(backup) => backup.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
+            Self::Doctor(doctor) => doctor.run(out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "keyward", &mut script);
@@ -291,30 +199,60 @@ mod tests {
     }
 
     #[test]
+    fn every_command_has_examples_and_exit_statuses() {
+        fn check(command: &clap::Command) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_leaf = command.get_subcommands().next().is_none();
+            assert!(!is_leaf || after.contains("Examples:\n  keyward"), "{command}");
+            assert!(after.contains("Exit status:"), "{command}");
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
     fn no_flag_takes_a_secret() {
-        let parsed = Cli::try_parse_from(["keyward", "serve", "--admin-api-key", "hunter2"]);
-        assert_eq!(parsed.unwrap_err().kind(), clap::error::ErrorKind::UnknownArgument);
+        for words in [
+            &["keyward", "serve", "--admin-api-key", "hunter2"][..],
+            &["keyward", "key", "revoke", "--secret", "hunter2"],
+            &["keyward", "key", "identify", "hunter2"],
+        ] {
+            let parsed = Cli::try_parse_from(words);
+            assert_eq!(parsed.unwrap_err().kind(), clap::error::ErrorKind::UnknownArgument);
+        }
+        let secret = Cli::try_parse_from(["keyward", "key", "revoke", "kw_secret"]);
+        assert_eq!(secret.unwrap_err().kind(), clap::error::ErrorKind::ValueValidation);
     }
 
     #[test]
-    fn statuses_tell_failures_apart() {
-        let server = || "http://x".to_owned();
-        let cause = || Box::new(ureq::Error::HostNotFound);
-        let check = |error: anyhow::Error, status| assert_eq!(Status::of(&error), status);
-        check(anyhow::anyhow!("anything"), Status::Failed);
-        check(ClientError::Foreign { server: server() }.into(), Status::Failed);
-        check(AdminKeyError::Missing.into(), Status::Usage);
-        check(KeysFound.into(), Status::Failed);
-        check(NotAllRead.into(), Status::Usage);
-        check(SettingsError::NotText("X".to_owned()).into(), Status::Usage);
-        let unreachable = ClientError::Unreachable { server: server(), cause: cause() };
-        check(unreachable.into(), Status::Unreachable);
-        check(ClientError::NotFound { detail: server() }.into(), Status::NotFound);
-        check(io::Error::from(io::ErrorKind::BrokenPipe).into(), Status::Done);
+    fn an_edit_is_consistent_in_itself() {
+        for words in [
+            &["--owner", "a", "--clear-owner"][..],
+            &["--expires-in", "9d", "--never-expires"],
+            &["--expires-in", "9d", "--expires-at", "2030-01-01"],
+            &["--limit", "1 per 1s", "--unlimited"],
+            &["--limit", "1 per 1s", "--tier-limits"],
+            &["--unlimited", "--tier-limits"],
+            &["--scope", "a:b", "--no-scopes"],
+            &["--network", "::/0", "--any-network"],
+        ] {
+            let parsed = Cli::try_parse_from([&["keyward", "key", "edit", "7"], words].concat());
+            let kind = parsed.unwrap_err().kind();
+            assert_eq!(kind, clap::error::ErrorKind::ArgumentConflict, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_revoked_by_its_id_or_by_its_secret() {
+        let parses = |words: &[&str]| {
+            Cli::try_parse_from([&["keyward", "key", "revoke"], words].concat()).is_ok()
+        };
+        assert!(parses(&["7"]) && parses(&["--stdin"]));
+        assert!(!parses(&[]) && !parses(&["7", "--stdin"]));
     }
 }

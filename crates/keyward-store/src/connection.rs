@@ -120,7 +120,7 @@ pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, Op
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
         let connection = connect(path)?;
-        connection.execute_batch("PRAGMA query_only = ON")?;
+        connection.execute_batch(READER_PRAGMAS)?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::from_sqlite(path, error))
@@ -141,6 +141,14 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -65536;
     PRAGMA wal_autocheckpoint = 8192;
+";
+
+// temp_store: what is sorted must not go to /tmp.
+// cache_size: 16 MiB, since lists read from all over the file; there are several readers.
+const READER_PRAGMAS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -16384;
 ";
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

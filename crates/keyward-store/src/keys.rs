@@ -12,4 +12,6 @@ pub(crate) mod change;
 
 pub(crate) mod filter;
 
+pub(crate) mod drive;
+
 pub(crate) mod list;

@@ -1,8 +1,8 @@
 //! Where Keyward's keys survive: a [`Store`](keyward::store::Store) in one SQLite file.
 //!
 //! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not;
-//! [`tutorial`] reads keys out of another program's file. This
-//! crate knows SQL and the core's trait; it knows nothing of HTTP and reads no clock.
+//! [`tutorial`] reads keys out of another program's file. This crate knows SQL and the core's
+//! trait; it knows nothing of HTTP and reads no clock.
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
 
@@ -28,6 +28,8 @@ mod trail;
 
 mod tiers;
 
+mod columns;
+
 mod record;
 
 mod keys;
@@ -48,7 +50,10 @@ mod reader;
 
 mod sqlite;
 
+mod inspect;
+
 pub mod tutorial;
 
+pub use inspect::{Inspection, inspect};
 pub use open_error::OpenError;
 pub use sqlite::SqliteStore;

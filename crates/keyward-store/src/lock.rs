@@ -70,7 +70,7 @@ fn write_holder(file: &mut File, holder: &str) -> io::Result<()> {
 }
 
 /// Who holds the lock. It may be between locking and writing, or may not let us read.
-fn read_holder(file: &File) -> String {
+pub(crate) fn read_holder(file: &File) -> String {
     let mut text = String::new();
     // The reason why it cannot be read would hide the one that matters: the file is locked.
     let read = file.take(2 * HOLDER_LEN_MAX as u64).read_to_string(&mut text);

@@ -9,9 +9,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
 use crate::audit::{self, Change, Subject};
+use crate::columns::stored_columns;
 use crate::fault::Fault;
 use crate::keys::former;
-use crate::record::{stored, stored_columns};
+use crate::record::stored;
 
 /// Suspends or resumes an owner, and writes one audit entry, unless it is so already. Returns its
 /// keys that are not revoked.

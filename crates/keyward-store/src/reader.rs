@@ -1,4 +1,4 @@
-//! The thread that reads, while the other one writes.
+//! The threads that read, while another one writes.
 //!
 //! A change is answered after its commit, and each statement here sees every commit that came
 //! before it: so a reader sees whatever was answered.

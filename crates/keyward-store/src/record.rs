@@ -15,28 +15,6 @@ use rusqlite::Row;
 use crate::fault::Fault;
 use crate::limits;
 
-/// What [`stored`] reads, in this order.
-macro_rules! stored_columns {
-    () => {
-        "keys.id, keys.name, keys.tier, keys.owner, keys.scopes, keys.networks, keys.limits, \
-         keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
-         keys.digest"
-    };
-}
-
-/// What [`details`] reads, in this order, from `keys` joined with `key_uses`.
-macro_rules! details_columns {
-    () => {
-        concat!(
-            crate::record::stored_columns!(),
-            ", keys.hint, keys.metadata, keys.created_at_ms, keys.secret_created_at_ms, \
-             keys.grace_until_ms, keys.revoked_reason, key_uses.last_used_at_ms"
-        )
-    };
-}
-
-pub(crate) use {details_columns, stored_columns};
-
 /// The first columns as they lie in the row. The texts are borrowed, since a gate reads a million
 /// of these rows when it opens.
 struct KeyRow<'a> {
@@ -106,7 +84,7 @@ impl TryFrom<KeyRow<'_>> for Record {
     }
 }
 
-/// Reads a key from [`stored_columns`], without the secrets that it had before.
+/// Reads a key from `stored_columns`, without the secrets that it had before.
 pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
     let key = KeyRow::read(row)?;
     Ok(StoredKey {
@@ -118,7 +96,7 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
     })
 }
 
-/// Reads a key from [`details_columns`].
+/// Reads a key from `details_columns`.
 pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     let key = KeyRow::read(row)?;
     let grace_until = row.get::<_, Option<u64>>(17)?.map(UnixMillis);
@@ -139,12 +117,12 @@ pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     })
 }
 
-/// Reads the digest from [`details_columns`], which the details themselves do not show.
+/// Reads the digest from `details_columns`, which the details themselves do not show.
 pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
     Ok(Digest::from_stored(row.get(12)?))
 }
 
-/// Reads from [`details_columns`] when the key got its present secret.
+/// Reads from `details_columns` when the key got its present secret.
 pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
     Ok(UnixMillis(row.get(16)?))
 }

@@ -1,4 +1,4 @@
-//! The store itself: a lock, a thread that writes and a thread that reads.
+//! The store itself: a lock, a thread that writes and threads that read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,14 +27,18 @@ use crate::fault::Fault;
 use crate::keys::{change, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
-use crate::worker::Worker;
+use crate::worker::{Queue, Worker};
 use crate::{backup, connection, owners, reader, tiers, trail, transfer, usage, writer};
+
+/// How many threads read, so that a copy or a long list holds nobody else up. Each has a cache of
+/// its own.
+const READERS: usize = 4;
 
 /// Keys that survive in a SQLite file.
 ///
 /// One store has a file to itself, for as long as it is open. Changes that are under way at the
 /// same time share a commit, so that many callers together get far more done than one after the
-/// other. Calls wait without blocking: SQLite runs in two threads that the store owns.
+/// other. Calls wait without blocking: SQLite runs in five threads that the store owns.
 ///
 /// Dropping a store does what [`Store::close`] does and blocks until it is done, which is a matter
 /// of milliseconds. Close it first where that matters.
@@ -83,28 +87,32 @@ impl SqliteStore {
         connection::check_version(rusqlite::version_number())?;
         let path = connection::resolve(path)?;
         connection::check_directory(&path)?;
-        // Held by both threads, so that it is released when neither has the file open any more.
+        // Held by all threads, so that it is released when none has the file open any more.
         let lock = Arc::new(FileLock::acquire(&path, holder)?);
         connection::prepare_file(&path)?;
         let writing = connection::open_writer(&path, now)?;
-        let reading = connection::open_reader(&path)?;
+        let readings =
+            (0..READERS).map(|_| connection::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let failed = |error| OpenError::from_io(&path, error);
 
         let commits = Arc::new(AtomicU64::new(0));
         let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
-        let writer = Worker::start("keyward-writer", move |queue| {
+        let write = move |queue: &mut Queue| {
             writer::run(&writing, queue, &counted);
             checkpoint(&writing);
             drop(writing);
             drop(held);
-        })
-        .map_err(failed)?;
-        let reader = Worker::start("keyward-reader", move |queue| {
-            reader::run(&reading, queue);
-            drop(reading);
-            drop(lock);
-        })
-        .map_err(failed)?;
+        };
+        let writer = Worker::start("keyward-writer", [write]).map_err(failed)?;
+        let reads = readings.into_iter().map(|reading| {
+            let held = Arc::clone(&lock);
+            move |queue: &mut Queue| {
+                reader::run(&reading, queue);
+                drop(reading);
+                drop(held);
+            }
+        });
+        let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
         Ok(Self { reader, writer, commits })
     }
 

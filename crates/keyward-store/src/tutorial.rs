@@ -217,7 +217,7 @@ fn explain(path: &Path, error: rusqlite::Error) -> TutorialError {
 fn read_key(row: &Row<'_>) -> Result<TutorialKey, String> {
     let value = |at: usize| row.get_ref(at).map_err(|_| "the row cannot be read".to_owned());
     let id = value(1)?.as_i64().ok().and_then(|id| KeyId::new(u64::try_from(id).ok()?));
-    let digest = text(value(2)?).and_then(parse_hex);
+    let digest = text(value(2)?).and_then(Digest::from_hex);
     Ok(TutorialKey {
         id: id.ok_or("`id` is not a whole number from 1")?,
         digest: digest.ok_or("`key_hash` is not a SHA-256 in 64 hex digits")?,
@@ -247,20 +247,6 @@ fn time(value: ValueRef<'_>) -> Option<Option<UnixMillis>> {
         ValueRef::Null => Some(None),
         _ => parse_time(text(value)?).map(Some),
     }
-}
-
-fn parse_hex(text: &str) -> Option<Digest> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    if pairs.len() != 32 {
-        return None;
-    }
-    let nibble =
-        |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; 32];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(Digest::from_stored(bytes))
 }
 
 /// Reads a time as the tutorial and most databases write it: `2024-05-01 12:34:56.123456`, with or
@@ -300,16 +286,6 @@ mod tests {
     fn what_is_no_time_is_refused() {
         for text in ["", "yesterday", "1714566896", "2024-13-01 00:00:00", "1969-12-31 23:59:59"] {
             check(text, None);
-        }
-    }
-
-    #[test]
-    fn hex_is_64_digits_in_any_case() {
-        let digest = parse_hex(&"aB".repeat(32)).unwrap();
-        assert_eq!(digest.as_bytes(), &[0xab; 32]);
-        for text in ["", "ab", &"ab".repeat(33), &"a".repeat(63), &"g".repeat(64), &"ü".repeat(32)]
-        {
-            assert_eq!(parse_hex(text), None, "{text}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! A thread that owns a connection and does what it is asked, one job after the other.
+//! Threads that own a connection each and do what they are asked, one job after the other.
 //!
 //! SQLite blocks, so it must not run where async code does. What becomes of the jobs is up to the
-//! writer and the reader, which hand their loops in.
+//! writer and the readers, which hand their loops in.
 
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use keyward::store::StoreError;
@@ -39,70 +40,93 @@ enum Message {
     Stop,
 }
 
-/// The thread's end of the queue.
-pub(crate) struct Queue(mpsc::Receiver<Message>);
+/// The threads' end of the queue.
+///
+/// The lock lets one thread at a time wait for a job; it is not held while a job runs. There is
+/// nothing in it that a panic could leave half done, so a poisoned one is taken.
+pub(crate) struct Queue(Arc<Mutex<mpsc::Receiver<Message>>>);
 
 impl Queue {
     /// Waits for a job. Returns `None` when the worker was stopped or dropped, and every job that
-    /// was queued before is done.
+    /// was queued before is taken.
     pub(crate) fn next(&mut self) -> Option<Job> {
+        let mut jobs = self.jobs();
         loop {
-            match self.0.blocking_recv()? {
+            match jobs.blocking_recv()? {
                 Message::Run(job) => return Some(job),
-                Message::Stop => self.0.close(),
+                Message::Stop => jobs.close(),
             }
         }
     }
 
     /// A job that is waiting already.
     pub(crate) fn waiting(&mut self) -> Option<Job> {
+        let mut jobs = self.jobs();
         loop {
-            match self.0.try_recv().ok()? {
+            match jobs.try_recv().ok()? {
                 Message::Run(job) => return Some(job),
-                Message::Stop => self.0.close(),
+                Message::Stop => jobs.close(),
             }
         }
     }
+
+    fn jobs(&self) -> MutexGuard<'_, mpsc::Receiver<Message>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// A thread and the way to it. Dropping it waits until the thread has done what was queued.
+/// Threads and the way to them. Dropping it waits until they have done what was queued.
 pub(crate) struct Worker {
-    /// Declared before the thread, hence dropped before it, which ends the thread.
+    /// Declared before the threads, hence dropped before them, which ends them.
     queue: mpsc::Sender<Message>,
-    thread: Thread,
+    /// Closed when all threads have ended.
+    running: watch::Sender<()>,
+    /// Held for being dropped.
+    threads: Vec<Thread>,
 }
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let queued = self.queue.max_capacity() - self.queue.capacity();
-        f.debug_struct("Worker").field("queued", &queued).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("threads", &self.threads.len())
+            .field("queued", &queued)
+            .finish_non_exhaustive()
     }
 }
 
 impl Worker {
-    /// Starts a thread that runs `work` until the queue says that there is no more.
+    /// Starts a thread for each of `works`, which runs until the queue says that there is no more.
     ///
     /// # Errors
     ///
     /// Returns the system's error if it has no thread left.
-    pub(crate) fn start(
-        name: &str,
-        work: impl FnOnce(&mut Queue) + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(crate) fn start<W>(name: &str, works: impl IntoIterator<Item = W>) -> io::Result<Self>
+    where
+        W: FnOnce(&mut Queue) + Send + 'static,
+    {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (running, runs) = watch::channel(());
-        let run = move || {
-            // Declared first, dropped last: whoever waits for it finds all else gone, even if
-            // there was a panic. The jobs that a panic leaves are dropped, which answers them.
-            let _runs = runs;
-            let mut queue = Queue(jobs);
-            work(&mut queue);
-        };
-        let handle = thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Self { queue, thread: Thread { running, handle: Some(handle) } })
+        let jobs = Arc::new(Mutex::new(jobs));
+        // Whole from the beginning: if the system has too few threads, dropping it ends the first.
+        let mut worker = Self { queue, running, threads: Vec::new() };
+        for work in works {
+            let (runs, jobs) = (runs.clone(), Arc::clone(&jobs));
+            let run = move || {
+                // Declared first, dropped last: whoever waits for it finds all else gone, even if
+                // there was a panic. The jobs that a panic leaves to nobody are dropped, which
+                // answers them.
+                let _runs = runs;
+                let mut queue = Queue(jobs);
+                work(&mut queue);
+            };
+            let handle = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+            worker.threads.push(Thread(Some(handle)));
+        }
+        Ok(worker)
     }
 
-    /// Runs `work` in the thread and waits for what it returns. Work that was queued is done even
+    /// Runs `work` in a thread and waits for what it returns. Work that was queued is done even
     /// if nobody waits for it any more.
     ///
     /// # Errors
@@ -129,25 +153,21 @@ impl Worker {
         told.await.map_err(|_| gone())?
     }
 
-    /// Stops the thread and waits until it has ended. What was queued before is done; what comes
-    /// later is refused. Stopping twice is fine.
+    /// Stops the threads and waits until they have ended. What was queued before is done; what
+    /// comes later is refused. Stopping twice is fine.
     pub(crate) async fn stop(&self) {
-        // A thread that takes no message has ended, or is about to.
+        // Threads that take no message have ended, or are about to.
         drop(self.queue.send(Message::Stop).await);
-        self.thread.running.closed().await;
+        self.running.closed().await;
     }
 }
 
 /// A thread that is waited for when this is dropped.
-struct Thread {
-    /// Closed when the thread has ended.
-    running: watch::Sender<()>,
-    handle: Option<JoinHandle<()>>,
-}
+struct Thread(Option<JoinHandle<()>>);
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        if let Some(handle) = self.handle.take() {
+        if let Some(handle) = self.0.take() {
             // If it ended in a panic, the callers were told and the panic was printed.
             drop(handle.join());
         }

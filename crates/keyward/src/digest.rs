@@ -124,4 +124,15 @@ mod tests {
     fn nothing_formats_a_digest() {
         assert_eq!(format!("{:?}", digest("whatever")), "Digest(…)");
     }
+
+    #[test]
+    fn hex_is_64_digits_of_either_case() {
+        let digest = Digest::from_hex(&"aB".repeat(32)).unwrap();
+        assert_eq!(digest.as_bytes(), &[0xab; 32]);
+        assert_eq!(digest.to_hex(), "ab".repeat(32));
+        for text in ["", "ab", &"ab".repeat(33), &"a".repeat(63), &"g".repeat(64), &"ü".repeat(32)]
+        {
+            assert_eq!(Digest::from_hex(text), None, "{text}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! A million keys: importing them while the server serves, and looking for some of them.
 
+#![expect(clippy::print_stderr, reason = "says which page was the slowest")]
+
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::net::SocketAddr;

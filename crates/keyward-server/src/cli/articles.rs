@@ -12,20 +12,26 @@ use keyward_news::NewArticle;
 use keyward_news::article::BATCH_MAX;
 use keyward_news::feed::{self, FEED_LEN_MAX};
 use serde_json::{Value, json};
-use thiserror::Error;
 
-use crate::client::{Client, ClientError, fetch_feed};
+use crate::client::{Client, ClientError, fetch};
 
+use super::connection::Connection;
 use super::output::{Output, printable};
-use super::{Connection, EXIT_STATUSES};
+use super::status::{Complaint, Status, examples};
 
 /// What can be done with articles.
 #[derive(Debug, Subcommand)]
 pub(super) enum ArticlesCommand {
     /// Import articles from feeds: RSS, Atom or JSON Feed
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = examples(&IMPORT_EXAMPLES))]
     Import(Import),
 }
+
+const IMPORT_EXAMPLES: [&str; 3] = [
+    "keyward articles import news.xml",
+    "keyward articles import https://paper.example/feed.json more.xml",
+    "curl -s https://paper.example/rss | keyward articles import -",
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -38,11 +44,6 @@ pub(super) struct Import {
     #[command(flatten)]
     connection: Connection,
 }
-
-/// Says that some feeds or keys could not be imported. Each of them has been reported already.
-#[derive(Debug, Error)]
-#[error("not all was imported")]
-pub(super) struct NotAllImported;
 
 impl ArticlesCommand {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
@@ -109,7 +110,7 @@ impl Import {
         }
         self.print(&imported, out)?;
         if imported.iter().any(|one| one.error.is_some()) {
-            return Err(NotAllImported.into());
+            return Err(Complaint::Told(Status::Failed).into());
         }
         Ok(())
     }
@@ -175,7 +176,7 @@ fn read(name: &str) -> anyhow::Result<Vec<NewArticle>> {
     let bytes = if name == "-" {
         read_bounded(io::stdin().lock()).context("-: standard input cannot be read")?
     } else if name.starts_with("http://") || name.starts_with("https://") {
-        fetch_feed(name, FEED_LEN_MAX).with_context(|| format!("{name}: cannot be fetched"))?
+        fetch(name, FEED_LEN_MAX).with_context(|| format!("{name}: cannot be fetched"))?
     } else {
         let opened = File::open(name);
         opened.and_then(read_bounded).with_context(|| format!("{name}: cannot be read"))?

@@ -8,9 +8,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 
-use super::Connection;
+use crate::client::Route;
+
+use super::connection::Connection;
 use super::new_file::NewFile;
 use super::output::Output;
+
+pub(super) const EXAMPLES: [&str; 2] =
+    ["keyward backup keyward-2026-11-24.db", "keyward backup --force /backups/keyward.db"];
 
 /// How a backup is announced.
 const CONTENT_TYPE: &str = "application/vnd.sqlite3";
@@ -44,7 +49,7 @@ impl Backup {
         let mut file = NewFile::create(&self.file, self.force)?;
         let bar = progress();
         let mut copy = Copy::default();
-        client.download("/admin/backup", CONTENT_TYPE, |piece| {
+        client.download(&Route::of(["admin", "backup"]), CONTENT_TYPE, |piece| {
             copy.take(piece);
             bar.set_position(copy.len);
             file.write_all(piece)

@@ -8,11 +8,16 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, Route};
 
-use super::Connection;
+use super::connection::Connection;
 use super::new_file::NewFile;
 use super::output::Output;
+
+pub(super) const EXAMPLES: [&str; 2] = [
+    "keyward export --output keys.jsonl",
+    "keyward export | keyward import - --format jsonl --server http://other:8000",
+];
 
 /// Keys in one answer: half of what the server would give, since an answer is held in memory.
 const PAGE_KEYS: u32 = 500;
@@ -27,7 +32,7 @@ database, and delete it once it is imported.
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// The file to write, which only its owner may read; standard output, if not given
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
@@ -74,7 +79,9 @@ fn write_all(
     }
     let mut after = 0;
     loop {
-        let page = client.get(&format!("/admin/export?after={after}&limit={PAGE_KEYS}"))?.body;
+        let route = Route::of(["admin", "export"]);
+        let route = route.with("after", Some(after)).with("limit", Some(PAGE_KEYS));
+        let page = client.get(&route)?.body;
         let keys = page.get("keys").and_then(Value::as_array);
         let keys = keys.context("the answer has no `keys`; is it a newer server?")?;
         write(&lines(&page, keys))?;

@@ -11,19 +11,34 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Route};
 use crate::transfer::{Batch, Item};
 
-use super::Connection;
-use super::articles::NotAllImported;
+use super::connection::Connection;
 use super::output::Output;
+use super::status::{Complaint, Status, examples};
 
 use owners::SuspendedOwners;
 use report::{Report, ReportTo};
 use source::{Lines, Source, TutorialFile};
 use tiers::Tiers;
 
-pub(super) use source::UnknownFormat;
+/// What `--help` says at its end: the columns and members of files, and how the command is typed.
+pub(super) fn after_help() -> String {
+    format!("{COLUMNS}\n\n{}", examples(&EXAMPLES))
+}
+
+const COLUMNS: &str = "\
+Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, expires_at, metadata,
+state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
+
+An import is safe to repeat: keys that are there already are skipped.";
+
+const EXAMPLES: [&str; 3] = [
+    "keyward import --from sqlite:news.db --dry-run",
+    "keyward import keys.csv --report refused.jsonl",
+    "keyward export | keyward import - --format jsonl --server http://other:8000",
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -63,7 +78,10 @@ impl Import {
         let source = match (&self.from, &self.file) {
             (Some(tutorial), _) => Source::open_tutorial(tutorial)?,
             (None, Some(file)) => Source::open_file(file, self.format)?,
-            (None, None) => anyhow::bail!("name a file, or a database with --from"),
+            (None, None) => {
+                let problem = "name a file, or a database with --from";
+                return Err(Complaint::Usage(problem.to_owned()).into());
+            }
         };
         let to = ReportTo {
             json: self.json,
@@ -75,7 +93,7 @@ impl Import {
         let brought = self.bring(&client, source, &mut report);
         let refused = report.finish(brought.is_err())?;
         brought?;
-        if refused == 0 { Ok(()) } else { Err(NotAllImported.into()) }
+        if refused == 0 { Ok(()) } else { Err(Complaint::Told(Status::Failed).into()) }
     }
 
     fn bring(
@@ -84,7 +102,7 @@ impl Import {
         source: Source,
         report: &mut Report<'_>,
     ) -> anyhow::Result<()> {
-        let path = if self.dry_run { "/admin/import?dry_run=true" } else { "/admin/import" };
+        let route = Route::of(["admin", "import"]).with("dry_run", self.dry_run.then_some(true));
         let mut batches = Batches {
             lines: source.lines,
             batch: Batch::default(),
@@ -92,7 +110,7 @@ impl Import {
             tiers: Tiers::new(client, self.dry_run),
             owners: SuspendedOwners::new(client, self.dry_run),
         };
-        let post = |body| client.post_again(path, body).map(|answer| answer.body);
+        let post = |body| client.post_again(&route, body).map(|answer| answer.body);
         let run = pipeline::run(|| batches.next(), post, |settled| report.settle(settled));
         source.bar.finish_and_clear();
         batches.tiers.notes().iter().for_each(|note| report.note(note));

@@ -1,94 +1,68 @@
-//! `keyward key`: issuing, listing, showing and revoking keys on a running server.
+//! `keyward key`: the life of keys on a running server, and finding them.
 
-use std::num::NonZeroU32;
+mod edit;
+mod identify;
+mod issue;
+mod life;
+mod list;
+mod revoke;
+mod rotate;
+mod secret;
+mod show;
+mod usage;
+mod view;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::client::Client;
-
-use super::output::{Output, member};
-use super::{Connection, EXIT_STATUSES};
-
-/// Most keys that the server lists in one answer.
-const PAGE_MAX: u32 = 100;
-/// Hours of usage that `show` prints; `--json` has them all.
-const HOURS_SHOWN: usize = 24;
-/// What became of a request, as the server counts it.
-const OUTCOMES: [&str; 6] =
-    ["allowed", "limited", "out_of_scope", "suspended", "revoked", "expired"];
+use super::connection::Common;
+use super::duration::WholeSeconds;
+use super::moment::Moment;
+use super::output::Output;
+use super::status::{Complaint, examples};
 
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Issue a key and show it, for the only time
-    #[command(after_help = EXIT_STATUSES)]
-    Issue(Issue),
-    /// List keys, newest first
-    #[command(after_help = EXIT_STATUSES)]
-    List(List),
+    #[command(after_help = examples(&issue::EXAMPLES))]
+    Issue(issue::Issue),
+    /// List the keys that fit, newest first
+    #[command(after_help = examples(&list::EXAMPLES))]
+    List(list::List),
     /// Show one key and its usage
-    #[command(after_help = EXIT_STATUSES)]
-    Show(Show),
-    /// Revoke a key for good
-    #[command(after_help = EXIT_STATUSES)]
-    Revoke(Revoke),
+    #[command(after_help = examples(&show::EXAMPLES))]
+    Show(show::Show),
+    /// Change a key; its next request is judged by what it is then
+    #[command(after_help = examples(&edit::EXAMPLES))]
+    Edit(edit::Edit),
+    /// Refuse a key until it is resumed
+    #[command(after_help = examples(&["keyward key suspend 7"]))]
+    Suspend(OneKey),
+    /// Accept a suspended key again
+    #[command(after_help = examples(&["keyward key resume 7"]))]
+    Resume(OneKey),
+    /// Give a key a new secret; the old one works for a while, so that callers can move
+    #[command(after_help = examples(&rotate::EXAMPLES))]
+    Rotate(rotate::Rotate),
+    /// Revoke a key for good, by its id or by its secret
+    #[command(after_help = examples(&revoke::EXAMPLES))]
+    Revoke(revoke::Revoke),
+    /// Find the keys to secrets, which are read from standard input and stay on this machine
+    #[command(after_help = examples(&identify::EXAMPLES))]
+    Identify(identify::Identify),
+    /// Show what became of a key's requests, hour by hour or day by day
+    #[command(after_help = examples(&usage::EXAMPLES))]
+    Usage(usage::KeyUsage),
 }
 
+/// One key, and nothing more to say.
 #[derive(Debug, Args)]
-pub(super) struct Issue {
-    /// What people know the key by, 1 to 100 characters
-    #[arg(long)]
-    name: String,
-    /// The plan whose limits it has
-    #[arg(long, default_value = "basic")]
-    tier: String,
-    /// What it may do, such as `articles:read`; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE")]
-    scopes: Vec<String>,
-    /// When it ends, such as 2030-01-31T12:00:00Z; never, if not given
-    #[arg(long, value_name = "RFC3339")]
-    expires_at: Option<Timestamp>,
-    /// Print the server's JSON
-    #[arg(long, conflicts_with = "quiet")]
-    json: bool,
-    /// Print the key alone, for scripts
-    #[arg(long)]
-    quiet: bool,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// Most keys to list
-    #[arg(long, default_value = "100", value_name = "COUNT")]
-    limit: NonZeroU32,
-    /// Print the server's JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Show {
-    /// The key's id, as `list` shows it
-    id: u64,
-    /// Print the server's JSON, with all of the usage as the member `usage`
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Revoke {
+pub(super) struct OneKey {
     /// The key's id, as `list` shows it
     id: u64,
     #[command(flatten)]
-    connection: Connection,
+    common: Common,
 }
 
 impl KeyCommand {
@@ -97,135 +71,73 @@ impl KeyCommand {
             Self::Issue(issue) => issue.run(out),
             Self::List(list) => list.run(out),
             Self::Show(show) => show.run(out),
+            Self::Edit(edit) => edit.run(out),
+            Self::Suspend(key) => life::suspend(key, out),
+            Self::Resume(key) => life::resume(key, out),
+            Self::Rotate(rotate) => rotate.run(out),
             Self::Revoke(revoke) => revoke.run(out),
+            Self::Identify(identify) => identify.run(out),
+            Self::Usage(usage) => usage.run(out),
         }
     }
 }
 
-impl Issue {
-    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let client = self.connection.client()?;
-        let mut body = json!({ "name": self.name, "tier": self.tier, "scopes": self.scopes });
-        if let (Some(at), Some(members)) = (self.expires_at, body.as_object_mut()) {
-            members.insert("expires_at".to_owned(), at.to_string().into());
-        }
-        let issued = client.post("/admin/api-keys", &body)?.body;
-        let key = member(&issued, "api_key");
-        if self.json {
-            out.json(&issued)?;
-        } else if self.quiet {
-            out.line(&key)?;
-        } else {
-            out.line(&issued_text(&issued, &key, client.server().as_str()))?;
-        }
-        Ok(())
+/// When a key ends, as somebody typed it.
+#[derive(Debug, Args)]
+pub(super) struct Expiry {
+    /// How long it works from now on, such as 90d
+    #[arg(long, value_name = "DURATION", value_parser = WholeSeconds::parse)]
+    expires_in: Option<WholeSeconds>,
+    /// When it ends, such as 2030-01-31T12:00:00Z or 2030-01-31
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = parse_end,
+        conflicts_with = "expires_in"
+    )]
+    expires_at: Option<Moment>,
+}
+
+impl Expiry {
+    /// The member of a body that says it, if anything was said.
+    fn member(&self, out: &Output) -> Option<(&'static str, Value)> {
+        let within = self.expires_in.map(|within| ("expires_in", format!("{}s", within.seconds())));
+        let at = || self.expires_at.map(|at| ("expires_at", at.text(out.look().now)));
+        within.or_else(at).map(|(name, text)| (name, text.into()))
     }
 }
 
-fn issued_text(issued: &Value, key: &str, server: &str) -> String {
-    let of = |name| member(issued, name);
-    let expiry = match of("expires_at").as_str() {
-        "-" => "does not expire".to_owned(),
-        at => format!("expires {at}"),
+/// A moment that is no duration, since `--expires-at 90d` would mean 90 days ago.
+fn parse_end(text: &str) -> Result<Moment, String> {
+    match Moment::parse(text)? {
+        at @ Moment::At(_) => Ok(at),
+        Moment::Ago(_) => Err(format!("for a duration, use --expires-in {text}")),
+    }
+}
+
+/// Most bytes of metadata that are read: more than the server takes.
+const METADATA_LEN_MAX: u64 = 64 * 1_024;
+
+/// Takes metadata as JSON, or from a file if it begins with `@`.
+fn read_metadata(typed: &str) -> Result<Value, Complaint> {
+    let text = match typed.strip_prefix('@') {
+        None => typed.to_owned(),
+        Some(file) => read_text(file)
+            .map_err(|error| Complaint::Usage(format!("{file} cannot be read: {error}")))?,
     };
-    format!(
-        "Issued key {id} for {name} (tier {tier}, {expiry}):\n\n  {key}\n\n\
-         It is shown this once and never again: keep it now. Try it:\n\n  \
-         curl -H 'Authorization: Bearer {key}' '{server}/articles'",
-        id = of("key_id"),
-        name = of("name"),
-        tier = of("tier"),
-    )
-}
-
-impl List {
-    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let client = self.connection.client()?;
-        let (keys, has_more) = self.collect(&client)?;
-        if self.json {
-            out.json(&json!({ "count": keys.len(), "api_keys": keys }))?;
-            return Ok(());
-        }
-        if keys.is_empty() {
-            out.line("No keys yet. Issue one with `keyward key issue --name NAME`.")?;
-            return Ok(());
-        }
-        let names = ["key_id", "name", "tier", "state", "hint", "created_at", "last_used_at"];
-        let row = |key: &Value| names.map(|name| member(key, name)).to_vec();
-        let rows: Vec<_> = keys.iter().map(row).collect();
-        out.table(&["id", "name", "tier", "state", "hint", "created", "last used"], &rows)?;
-        if has_more {
-            out.line("There are more; list them with a larger --limit.")?;
-        }
-        Ok(())
-    }
-
-    /// Asks for page after page, until there are no more or there are enough.
-    fn collect(&self, client: &Client) -> anyhow::Result<(Vec<Value>, bool)> {
-        let mut keys = Vec::new();
-        let mut left = self.limit.get();
-        let mut page = String::new();
-        loop {
-            let limit = left.min(PAGE_MAX);
-            let answer = client.get(&format!("/admin/api-keys?limit={limit}{page}"))?;
-            let Some(found) = answer.body.get("api_keys").and_then(Value::as_array) else {
-                anyhow::bail!("the answer has no `api_keys`; is it a newer server?");
-            };
-            keys.extend(found.iter().cloned());
-            // An empty page with a link to the next would otherwise never end.
-            left = left.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX).max(1));
-            match answer.next_before {
-                Some(before) if 0 < left => page = format!("&before={before}"),
-                next => return Ok((keys, next.is_some())),
-            }
-        }
+    match serde_json::from_str(&text) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err(Complaint::Usage("the metadata is not a JSON object".to_owned())),
+        Err(error) => Err(Complaint::Usage(format!("the metadata is not JSON: {error}"))),
     }
 }
 
-impl Show {
-    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let client = self.connection.client()?;
-        let mut key = client.get(&format!("/admin/api-keys/{}", self.id))?.body;
-        let usage = client.get(&format!("/admin/api-keys/{}/usage", self.id))?.body;
-        if self.json {
-            if let Some(members) = key.as_object_mut() {
-                members.insert("usage".to_owned(), usage);
-            }
-            out.json(&key)?;
-            return Ok(());
-        }
-        let names = key.as_object().into_iter().flatten().map(|(name, _)| name);
-        let rows: Vec<_> = names.map(|name| vec![name.clone(), member(&key, name)]).collect();
-        out.table(&["member", "value"], &rows)?;
-        out.line("")?;
-        out.table(&usage_head(), &usage_rows(&usage))?;
-        Ok(())
-    }
-}
+fn read_text(file: &str) -> std::io::Result<String> {
+    use std::io::Read as _;
 
-fn usage_head() -> Vec<&'static str> {
-    ["hour"].into_iter().chain(OUTCOMES).collect()
-}
-
-/// The latest hours, and the total of them all.
-fn usage_rows(usage: &Value) -> Vec<Vec<String>> {
-    let hours = usage.get("hours").and_then(Value::as_array).map(Vec::as_slice);
-    let hours = hours.unwrap_or_default();
-    let counts = |of: &Value| OUTCOMES.map(|outcome| member(of, outcome));
-    let row = |first: String, of: &Value| [first].into_iter().chain(counts(of)).collect();
-    let latest = hours.iter().skip(hours.len().saturating_sub(HOURS_SHOWN));
-    let mut rows: Vec<_> = latest.map(|hour| row(member(hour, "hour"), hour)).collect();
-    rows.extend(usage.get("total").map(|total| row("total".to_owned(), total)));
-    rows
-}
-
-impl Revoke {
-    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let client = self.connection.client()?;
-        client.delete(&format!("/admin/api-keys/{}", self.id))?;
-        out.line(&format!("Revoked key {}. No request with it is accepted any more.", self.id))?;
-        Ok(())
-    }
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(METADATA_LEN_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -233,18 +145,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn issued_key_is_shown_with_what_to_do() {
-        let issued = json!({"key_id": 7, "name": "mobile", "tier": "basic", "expires_at": null});
-        insta::assert_snapshot!(issued_text(&issued, "kw_secret", "http://127.0.0.1:8000"));
+    fn metadata_is_an_object_typed_or_in_a_file() {
+        assert_eq!(read_metadata(r#"{"a": 1}"#).unwrap().to_string(), r#"{"a":1}"#);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("metadata.json");
+        std::fs::write(&file, r#"{"b": [2]}"#).unwrap();
+        let typed = format!("@{}", file.display());
+        assert_eq!(read_metadata(&typed).unwrap().to_string(), r#"{"b":[2]}"#);
+        for typed in ["", "[]", "1", "{", "@/nonexistent"] {
+            assert!(matches!(read_metadata(typed), Err(Complaint::Usage(_))), "{typed}");
+        }
     }
 
     #[test]
-    fn usage_ends_with_the_total_of_the_latest_hours() {
-        let hour = |at: usize| json!({"hour": format!("h{at}"), "allowed": 1, "limited": 0});
-        let hours: Vec<_> = (0..30).map(hour).collect();
-        let rows = usage_rows(&json!({"hours": hours, "total": {"allowed": 30}}));
-        assert_eq!(rows.len(), HOURS_SHOWN + 1);
-        assert_eq!(rows[0][0], "h6");
-        assert_eq!(rows[HOURS_SHOWN][..3], ["total", "30", "-"]);
+    fn an_end_is_no_duration() {
+        let problem = parse_end("90d").unwrap_err();
+        assert_eq!(problem, "for a duration, use --expires-in 90d");
+        assert!(parse_end("2030-01-31").is_ok());
     }
 }

@@ -1,23 +1,57 @@
-//! How the command line shows things: tables, JSON, and text that cannot steer a terminal.
+//! How the command line shows things: text, tables and JSON, to people at a terminal or to
+//! programs.
+
+mod table;
+mod value;
 
 use std::io::{self, IsTerminal as _, Write};
 
-use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
-use comfy_table::{ContentArrangement, Table};
+use anstream::{AutoStream, ColorChoice};
+use jiff::Timestamp;
+use keyward_axum::{Clock as _, SystemClock};
 use serde_json::Value;
+
+pub(crate) use table::{Cell, Tone};
+pub(crate) use value::{count, list, member, printable};
 
 /// Where answers go: standard output, or memory in a test.
 pub(crate) struct Output {
     to: Box<dyn Write>,
-    is_terminal: bool,
+    look: Look,
+}
+
+/// For whom things are shown, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Somebody reads it at a terminal.
+    pub is_terminal: bool,
+    /// Colours are welcome.
+    pub has_colour: bool,
+    /// Columns of the terminal, if it cannot be asked.
+    pub width: Option<u16>,
+    /// The time from which relative times count.
+    pub now: Timestamp,
 }
 
 impl Output {
     /// Standard output, with whatever it is connected to.
     pub(crate) fn stdout() -> Self {
         let to = io::stdout();
-        let is_terminal = to.is_terminal();
-        Self { to: Box::new(to), is_terminal }
+        let now = i64::try_from(SystemClock::start().now().unix.0).ok();
+        let now = now.and_then(|now| Timestamp::from_millisecond(now).ok());
+        let look = Look {
+            is_terminal: to.is_terminal(),
+            // It knows `NO_COLOR`, `CLICOLOR_FORCE` and terminals without colour.
+            has_colour: AutoStream::choice(&to) != ColorChoice::Never,
+            width: None,
+            now: now.unwrap_or_default(),
+        };
+        Self { to: Box::new(to), look }
+    }
+
+    /// For whom things are shown.
+    pub(crate) fn look(&self) -> Look {
+        self.look
     }
 
     /// Writes one line.
@@ -36,64 +70,64 @@ impl Output {
     }
 
     /// Writes a table: framed and fitted on a terminal, plain aligned columns elsewhere.
-    pub(crate) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        let text = table_text(head, rows, self.is_terminal);
+    pub(crate) fn table<C>(&mut self, head: &[&str], rows: &[Vec<C>]) -> io::Result<()>
+    where
+        C: Clone + Into<Cell>,
+    {
+        let rows: Vec<Vec<Cell>> =
+            rows.iter().map(|row| row.iter().cloned().map(Into::into).collect()).collect();
+        let text = table::text(head, &rows, self.look);
         self.line(&text)
     }
 }
 
-fn table_text(head: &[&str], rows: &[Vec<String>], is_terminal: bool) -> String {
-    let mut table = Table::new();
-    table.set_header(head.iter().copied());
-    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
-    if is_terminal {
-        table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-        return table.to_string();
-    }
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.trim_fmt()
-}
-
-/// Replaces control characters, so that a name cannot move the cursor or hide a line.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// A member of an answer as text; `-` if it is not there.
-pub(crate) fn member(object: &Value, name: &str) -> String {
-    match object.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => printable(text),
-        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
-        Some(Value::Array(list)) => {
-            let words = list.iter().map(|word| word.as_str().map_or("?".into(), printable));
-            words.collect::<Vec<_>>().join(" ")
-        }
-        Some(other) => other.to_string(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
+pub(crate) mod testing {
+    //! What tests of other modules look at output with.
+
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     use super::*;
 
-    #[test]
-    fn tables_are_plain_columns_where_nobody_looks() {
-        let rows = [vec!["7".to_owned(), "mobile app".to_owned()], vec!["12".into(), "x".into()]];
-        insta::assert_snapshot!(table_text(&["id", "name"], &rows, false));
+    #[derive(Clone, Default)]
+    struct Memory(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
-    #[test]
-    fn members_are_shown_without_control_characters() {
-        let key = json!({"name": "a\u{1b}[2Jb", "scopes": ["a:read", "b:*"], "n": 1, "x": null});
-        assert_eq!(member(&key, "name"), "a\u{fffd}[2Jb");
-        assert_eq!(member(&key, "scopes"), "a:read b:*");
-        assert_eq!(member(&key, "n"), "1");
-        assert_eq!(member(&key, "x"), "-");
+    /// What a program sees.
+    pub(crate) fn piped() -> Look {
+        let now = "2026-11-24T09:30:00Z".parse().unwrap();
+        Look { is_terminal: false, has_colour: false, width: None, now }
+    }
+
+    /// What somebody sees at a terminal without colours.
+    pub(crate) fn terminal() -> Look {
+        Look { is_terminal: true, width: Some(120), ..piped() }
+    }
+
+    /// What is written for such a look.
+    pub(crate) fn written<E: std::fmt::Debug>(
+        look: Look,
+        write: impl FnOnce(&mut Output) -> Result<(), E>,
+    ) -> String {
+        let memory = Memory::default();
+        write(&mut Output { to: Box::new(memory.clone()), look }).unwrap();
+        String::from_utf8(memory.0.take()).unwrap()
+    }
+
+    /// The same, first for a program and then for somebody at a terminal.
+    pub(crate) fn both<E: std::fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
+        let (piped, terminal) = (written(piped(), &write), written(terminal(), &write));
+        format!("{piped}\n--- at a terminal\n{terminal}")
     }
 }

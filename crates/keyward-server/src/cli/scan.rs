@@ -9,22 +9,17 @@ use clap::Args;
 use keyward::key::Prefix;
 use keyward::scan::{Finder, Found};
 use serde_json::{Value, json};
-use thiserror::Error;
 
 use crate::scan::rules::{Tool, rules};
 use crate::scan::{Event, Scanner};
 
-use super::Connection;
+use super::connection::Connection;
 use super::output::{Output, printable};
+use super::status::{Complaint, Status};
 use identify::{DIGESTS_MAX, Identified, Identifier};
 
 /// What `--help` says at its end.
 pub(super) const AFTER_HELP: &str = "\
-Exit status:
-  0  no key found
-  1  keys found
-  2  wrong usage, or something could not be read
-
 Examples:
   keyward scan .
   git log -p --all | keyward scan -
@@ -33,7 +28,12 @@ Examples:
 
 As a hook of Git that refuses commits with keys, the file .git/hooks/pre-commit:
   #!/bin/sh
-  git diff --cached -U0 -a --no-color --no-ext-diff | grep -a '^+' | keyward scan --offline -";
+  git diff --cached -U0 -a --no-color --no-ext-diff | grep -a '^+' | keyward scan --offline -
+
+Exit status:
+  0  no key found
+  1  keys found
+  2  wrong usage, or something could not be read";
 
 /// What stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -63,16 +63,6 @@ pub(super) struct Scan {
     #[command(flatten)]
     connection: Connection,
 }
-
-/// Says that keys were found. Each of them has been printed already.
-#[derive(Debug, Error)]
-#[error("keys were found")]
-pub(super) struct KeysFound;
-
-/// Says that something was not searched. It has been reported already.
-#[derive(Debug, Error)]
-#[error("something could not be read")]
-pub(super) struct NotAllRead;
 
 impl Scan {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
@@ -116,8 +106,8 @@ impl Scan {
             // Whoever read our output may have left, as in `keyward scan . | head`; the status
             // must tell them all the same.
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            (_, Report { has_found: true, .. }) => Err(KeysFound.into()),
-            (_, Report { has_failed: true, .. }) => Err(NotAllRead.into()),
+            (_, Report { has_found: true, .. }) => Err(Complaint::Told(Status::Failed).into()),
+            (_, Report { has_failed: true, .. }) => Err(Complaint::Told(Status::Usage).into()),
             (done, _) => Ok(done?),
         }
     }

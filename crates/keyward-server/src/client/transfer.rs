@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::CONTENT_TYPE;
-use serde_json::Value;
 
-use super::{ANSWER_BYTES_MAX, ANSWER_WITHIN, Answer, Client, ClientError, parse};
+use super::{ANSWER_BYTES_MAX, ANSWER_WITHIN, Answer, Client, ClientError, Extras, explain};
 
 /// How long a long answer may pause. The whole of it may take any time: a database has any size.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -18,27 +17,23 @@ const PIECE_BYTES: usize = 64 * 1024;
 const REPEAT: &str = "repeat the import: what has been added already is skipped";
 
 impl Client {
-    /// Asks for something to be as the body says.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Client::post`].
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
-        self.send(&Method::PUT, path, Some(body))
-    }
-
     /// Asks for a change that is safe to ask for again, with a body that is JSON.
     ///
     /// # Errors
     ///
     /// As for [`Client::post`], with other advice.
     pub(crate) fn post_again(&self, path: &str, body: Vec<u8>) -> Result<Answer, ClientError> {
-        self.send_text(&Method::POST, path, Some(body)).map_err(|error| match error {
-            ClientError::Broken { server, cause, .. } => {
-                ClientError::Broken { server, advice: REPEAT, cause }
-            }
-            other => other,
-        })
+        let with = Extras { body: Some(body), ..Extras::default() };
+        self.ask(&Method::POST, path, with).map_err(advise_to_repeat)
+    }
+
+    /// Asks for a change that is safe to ask for again, and that the path says all about.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::post_again`].
+    pub(crate) fn act_again(&self, path: &str) -> Result<Answer, ClientError> {
+        self.act(path).map_err(advise_to_repeat)
     }
 
     /// Asks for bytes of any length, and hands them on piece by piece.
@@ -53,7 +48,7 @@ impl Client {
         content_type: &str,
         mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let explain = |error| self.explain(&Method::GET, error);
+        let explain = |error| explain(&self.server, &Method::GET, error);
         let request = self.request(&Method::GET, path).body(()).map_err(ureq::Error::from);
         let request = self
             .agent
@@ -65,12 +60,11 @@ impl Client {
         let mut response = self.agent.run(request).map_err(explain)?;
         let status = response.status();
         if !status.is_success() {
-            let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-            let body = parse(&body.map_err(explain)?).unwrap_or_default();
-            return Err(self.refusal(status, &body).into());
+            let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            return Err(self.refusal(status, &bytes.map_err(explain)?).into());
         }
         if response.headers().get(CONTENT_TYPE).is_none_or(|found| found != content_type) {
-            return Err(ClientError::Foreign { server: self.server.0.clone() }.into());
+            return Err(self.foreign().into());
         }
         let mut from = response.body_mut().as_reader();
         let mut piece = vec![0; PIECE_BYTES];
@@ -85,28 +79,11 @@ impl Client {
     }
 }
 
-/// A text as one segment of a path: whatever is not a letter, a digit, `-`, `.`, `_` or `~` stands
-/// as `%` and hex (RFC 3986, section 2.3).
-pub(crate) fn path_segment(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let mut segment = String::new();
-    for byte in text.bytes() {
-        if keep(byte) {
-            segment.push(char::from(byte));
-        } else {
-            segment.push_str(&format!("%{byte:02X}"));
+fn advise_to_repeat(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Broken { server, cause, .. } => {
+            ClientError::Broken { server, advice: REPEAT, cause }
         }
-    }
-    segment
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_segment_cannot_leave_its_place() {
-        assert_eq!(path_segment("acme-1._~"), "acme-1._~");
-        assert_eq!(path_segment("a/b?c#d%e ü"), "a%2Fb%3Fc%23d%25e%20%C3%BC");
+        other => other,
     }
 }

@@ -25,25 +25,9 @@ impl ImportDigest {
     ///
     /// Returns what to write instead, without the text.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let bytes = if text.len() == 64 { parse_hex(text) } else { parse_base64(text) };
-        bytes.map(|bytes| Self(Digest::from_stored(bytes))).ok_or(RULE)
+        let base64 = || parse_base64(text).map(Digest::from_stored);
+        Digest::from_hex(text).or_else(base64).map(Self).ok_or(RULE)
     }
-
-    fn hex(self) -> String {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-        self.0.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-    }
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let nibble =
-        |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; 32];
-    let (pairs, _) = text.as_bytes().as_chunks::<2>();
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(bytes)
 }
 
 fn parse_base64(text: &str) -> Option<[u8; 32]> {
@@ -57,7 +41,7 @@ fn parse_base64(text: &str) -> Option<[u8; 32]> {
 
 impl Serialize for ImportDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.hex())
+        serializer.serialize_str(&self.0.to_hex())
     }
 }
 
@@ -90,10 +74,10 @@ mod tests {
         let base64 = "+/D/8/f+/fz7+vn49/b19PPy8fDv7u3s6+rp6Ofm5eQ";
         let url_safe = base64.replace('+', "-").replace('/', "_");
         for text in [HEX, &HEX.to_uppercase(), base64, &url_safe] {
-            assert_eq!(ImportDigest::parse(text).unwrap().hex(), HEX, "{text}");
+            assert_eq!(ImportDigest::parse(text).unwrap().0.to_hex(), HEX, "{text}");
         }
         for text in [base64, &url_safe] {
-            assert_eq!(ImportDigest::parse(&format!("{text}=")).unwrap().hex(), HEX, "{text}");
+            assert_eq!(ImportDigest::parse(&format!("{text}=")).unwrap().0.to_hex(), HEX, "{text}");
         }
     }
 

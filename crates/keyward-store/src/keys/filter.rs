@@ -11,24 +11,27 @@ use crate::names;
 ///
 /// Every placeholder is a bare `?`, so the values come in the order of the text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Conditions {
-    texts: Vec<&'static str>,
-    values: Vec<Value>,
-}
+pub(super) struct Conditions(Vec<(&'static str, Vec<Value>)>);
 
 impl Conditions {
-    pub(super) fn add(&mut self, text: &'static str, values: impl IntoIterator<Item = Value>) {
-        self.texts.push(text);
-        self.values.extend(values);
+    fn add(&mut self, text: &'static str, values: impl IntoIterator<Item = Value>) {
+        self.0.push((text, values.into_iter().collect()));
     }
 
     /// All of them, joined; `1` if there are none.
     pub(super) fn sql(&self) -> String {
-        if self.texts.is_empty() { "1".to_owned() } else { self.texts.join(" AND ") }
+        let texts: Vec<_> = self.0.iter().map(|(text, _)| *text).collect();
+        if texts.is_empty() { "1".to_owned() } else { texts.join(" AND ") }
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = Value> {
-        self.values.iter().cloned()
+        self.0.iter().flat_map(|(_, values)| values.iter().cloned())
+    }
+
+    /// Those that speak of one column.
+    pub(super) fn only_of(&self, column: &str) -> Self {
+        let of_column = self.0.iter().filter(|(text, _)| text.starts_with(column));
+        Self(of_column.cloned().collect())
     }
 }
 
@@ -57,8 +60,11 @@ impl Sieve {
         } = filter;
         let mut all = Conditions::default();
         if let Some(stage) = state {
-            let (text, at) = standing(*stage, now);
-            all.add(text, at);
+            let (standing, expiry) = stage_conditions(*stage);
+            all.add("keys.standing = ?", [text(standing)]);
+            if let Some(expiry) = expiry {
+                all.add(expiry, [time(now)]);
+            }
         }
         if let Some(tier) = tier {
             all.add("keys.tier = ?", [text(tier.as_str())]);
@@ -74,8 +80,8 @@ impl Sieve {
             all.add("keys.expires_order > ? AND keys.expires_order < ?", span);
         }
         if let Some(since) = idle_since {
-            let both = [time(*since), time(*since)];
-            all.add("keys.created_at_ms < ? AND key_uses.last_used_at_ms < ?", both);
+            all.add("keys.created_at_ms < ?", [time(*since)]);
+            all.add("key_uses.last_used_at_ms < ?", [time(*since)]);
         }
         if let Some(from) = created_from {
             all.add("keys.created_at_ms >= ?", [time(*from)]);
@@ -96,12 +102,13 @@ impl Sieve {
     }
 }
 
-fn standing(stage: Stage, now: UnixMillis) -> (&'static str, Option<Value>) {
+/// What a stage asks of a key's standing, and of its expiry.
+fn stage_conditions(stage: Stage) -> (&'static str, Option<&'static str>) {
     match stage {
-        Stage::Active => ("keys.standing = 'active' AND keys.expires_order > ?", Some(time(now))),
-        Stage::Expired => ("keys.standing = 'active' AND keys.expires_order <= ?", Some(time(now))),
-        Stage::Suspended => ("keys.standing = 'suspended'", None),
-        Stage::Revoked => ("keys.standing = 'revoked'", None),
+        Stage::Active => ("active", Some("keys.expires_order > ?")),
+        Stage::Expired => ("active", Some("keys.expires_order <= ?")),
+        Stage::Suspended => ("suspended", None),
+        Stage::Revoked => ("revoked", None),
     }
 }
 
@@ -114,7 +121,12 @@ pub(super) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-/// A time as a column holds it; one that fits none is above all that do.
+/// A time as a column holds it.
 pub(super) fn time(at: UnixMillis) -> Value {
-    Value::Integer(i64::try_from(at.0).unwrap_or(i64::MAX))
+    number(at.0)
+}
+
+/// A number as a column holds it; one that fits none is above all that do.
+pub(super) fn number(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -7,8 +7,9 @@ use keyward::transfer::{KeyCopy, SecretCopy};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::former;
+use crate::columns::{details_columns, stored_columns};
 use crate::fault::Fault;
-use crate::record::{details, details_columns, digest, secret_created_at, stored, stored_columns};
+use crate::record::{details, digest, secret_created_at, stored};
 
 /// A key with what its details do not show.
 pub(super) struct Whole {

@@ -1,30 +1,43 @@
 //! Listing keys, a page at a time, and counting them.
+//!
+//! A page is read in one of two ways. If one condition of the filter leaves few keys, they are all
+//! looked at and put in order. Otherwise the page is read along an index that has the order asked
+//! for, and what does not fit is passed over; as that could go on for long, a page ends after a
+//! number of looks, and says where the next one begins.
+
+use std::mem;
 
 use keyward::query::{KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::filter::{Sieve, text};
+use super::drive::{Drive, drives};
+use super::filter::{Conditions, Sieve, number, text};
 use super::find;
 use crate::fault::Fault;
+use crate::spans::{self, Span};
 
-/// Most keys that one page looks at.
+/// Most keys that are all looked at and put in order.
+const GATHER_MAX: u32 = 5_000;
+/// Most keys that one page looks at along an index. A look takes some 2 µs where the key lies
+/// elsewhere than its entry in the index, so this is some 20 ms.
 const LOOKS_MAX: u32 = 10_000;
 
 /// One page of a list of keys.
 pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage, Fault> {
-    let sieve = Sieve::new(&query.filter, query.now);
-    let mut places = Places { found: Vec::new(), next: None };
-    if 0 < query.max {
-        places = along_order(connection, query, &sieve)?;
-    }
-    let mut keys = Vec::with_capacity(places.found.len());
+    let mut page = KeyPage { keys: Vec::new(), next: None };
+    let KeyFilter { created_from, created_before, .. } = query.filter;
+    let span = spans::ids(connection, "key_hours", created_from, created_before)?;
+    let Some(span) = span.filter(|_| 0 < query.max) else { return Ok(page) };
+    let walk = choose(connection, query, span)?;
+    let places = walk.places(connection, query)?;
     for place in &places.found {
         let id = KeyId::new(place.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
-        keys.extend(find::one(connection, id)?);
+        page.keys.extend(find::one(connection, id)?);
     }
-    Ok(KeyPage { keys, next: places.next })
+    page.next = places.next;
+    Ok(page)
 }
 
 /// How many keys fit.
@@ -33,20 +46,40 @@ pub(crate) fn count(
     filter: &KeyFilter,
     now: UnixMillis,
 ) -> Result<u64, Fault> {
+    // Served by the index of whatever is asked for; all that it leaves are looked at.
     let sieve = Sieve::new(filter, now);
     let uses = if sieve.asks_for_use { "JOIN key_uses ON key_uses.key_id = keys.id" } else { "" };
     let conditions = sieve.conditions.sql();
-    let values = params_from_iter(sieve.conditions.values());
-    if sieve.name_part.is_none() {
-        let sql = format!("SELECT count(*) FROM keys {uses} WHERE {conditions}");
-        return Ok(connection.prepare(&sql)?.query_row(values, |row| row.get(0))?);
-    }
-    let sql = format!("SELECT keys.name FROM keys {uses} WHERE {conditions}");
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(values)?;
+    let named = drives(filter, now).into_iter().find(|drive| drive.from == "key_names");
+    let Some(named) = named.filter(|_| sieve.name_part.is_some()) else {
+        let from = if sieve.name_part.is_some() { "keys.name" } else { "count(*)" };
+        let sql = format!("SELECT {from} FROM keys {uses} WHERE {conditions}");
+        let values = sieve.conditions.values().collect();
+        return tally(connection, &sql, values, &sieve);
+    };
+    let sql = format!(
+        "SELECT keys.name FROM key_names CROSS JOIN keys ON keys.id = key_names.rowid {uses} \
+         WHERE {} AND {conditions}",
+        named.condition
+    );
+    let values = named.values.into_iter().chain(sieve.conditions.values()).collect();
+    tally(connection, &sql, values, &sieve)
+}
+
+fn tally(
+    connection: &Connection,
+    sql: &str,
+    values: Vec<Value>,
+    sieve: &Sieve,
+) -> Result<u64, Fault> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
-        count += u64::from(sieve.takes_name(row.get_ref(0)?.as_str()?));
+        match row.get_ref(0)? {
+            ValueRef::Integer(all) => count += u64::try_from(all).unwrap_or_default(),
+            name => count += u64::from(sieve.takes_name(name.as_str()?)),
+        }
     }
     Ok(count)
 }
@@ -57,89 +90,198 @@ struct Places {
     next: Option<KeyCursor>,
 }
 
-/// Walks along the index of the order and takes what fits.
-fn along_order(connection: &Connection, query: &KeyQuery, sieve: &Sieve) -> Result<Places, Fault> {
-    let line = Line::of(query.order);
-    let Line { from, value, id } = line;
-    let (comparison, direction) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
-    let mut values: Vec<Value> = sieve.conditions.values().collect();
-    let after = match (&query.after, query.order) {
-        (None, _) => "1".to_owned(),
-        (Some(cursor), KeyOrder::Created) => {
-            values.push(cursor_id(cursor));
-            format!("{id} {comparison} ?")
-        }
-        (Some(cursor), order) => {
-            values.extend([cursor_value(cursor, order), cursor_id(cursor)]);
-            format!("({value}, {id}) {comparison} (?, ?)")
-        }
-    };
-    let order = match query.order {
-        KeyOrder::Created => format!("{id} {direction}"),
-        _ => format!("{value} {direction}, {id} {direction}"),
-    };
-    let fits = sieve.conditions.sql();
-    let uses = match query.order {
-        KeyOrder::LastUsed => "",
-        _ if sieve.asks_for_use => "CROSS JOIN key_uses ON key_uses.key_id = keys.id",
-        _ => "",
-    };
-    let sql = format!(
-        "SELECT {id}, {value}, {fits}, keys.name FROM {from} {uses} \
-         WHERE {after} ORDER BY {order}"
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut places = Places { found: Vec::new(), next: None };
-    let mut looks = 0;
-    while let Some(row) = rows.next()? {
-        let fits = row.get(2)? && sieve.takes_name(row.get_ref(3)?.as_str()?);
-        if fits {
-            if places.found.len() == query.max as usize {
-                places.next = places.found.last().cloned();
-                break;
+/// Keys in the order asked for, each with its id, the value of the order, whether columns say that
+/// it fits, and its name.
+#[derive(Debug)]
+struct Walk {
+    /// Statements and their values, to be read one after the other.
+    legs: Vec<(String, Vec<Value>)>,
+    sieve: Sieve,
+    looks_max: u32,
+}
+
+impl Walk {
+    /// Takes what fits until the page is full, or there were too many looks.
+    fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, Fault> {
+        let mut places = Places { found: Vec::new(), next: None };
+        let mut looks = 0;
+        for (sql, values) in &self.legs {
+            let mut statement = connection.prepare(sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if row.get(2)? && self.sieve.takes_name(row.get_ref(3)?.as_str()?) {
+                    if places.found.len() == query.max as usize {
+                        places.next = places.found.last().cloned();
+                        return Ok(places);
+                    }
+                    places.found.push(place(row, query.order)?);
+                }
+                looks += 1;
+                if looks == self.looks_max {
+                    places.next = Some(place(row, query.order)?);
+                    return Ok(places);
+                }
             }
-            places.found.push(place(row, query.order)?);
         }
-        looks += 1;
-        if looks == LOOKS_MAX {
-            places.next = Some(place(row, query.order)?);
-            break;
+        Ok(places)
+    }
+}
+
+fn choose(connection: &Connection, query: &KeyQuery, span: Span) -> Result<Walk, Fault> {
+    let mut drives = drives(&query.filter, query.now);
+    for drive in &mut drives {
+        if drive.has_at_most(connection, GATHER_MAX)? {
+            return Ok(gather(query, drive));
         }
     }
-    Ok(places)
+    let by_id = drives.into_iter().find(|drive| drive.is_by_id);
+    Ok(match (query.order, by_id) {
+        (KeyOrder::Created, Some(drive)) => along_ids(query, drive, span),
+        (KeyOrder::Created, None) => along_ids(query, all(), span),
+        (KeyOrder::Name | KeyOrder::LastUsed | KeyOrder::Expires, _) => along_order(query),
+    })
 }
 
-/// What a list is read from when it is read in order.
-struct Line {
-    from: &'static str,
-    value: &'static str,
-    id: &'static str,
+/// Every key, by the primary key.
+fn all() -> Drive {
+    let from = "keys NOT INDEXED";
+    Drive { from, id: "keys.id", condition: "1", values: Vec::new(), is_by_id: true }
 }
 
-impl Line {
-    fn of(order: KeyOrder) -> Self {
-        let (from, value, id) = match order {
-            // The primary key.
-            KeyOrder::Created => ("keys NOT INDEXED", "''", "keys.id"),
-            KeyOrder::Name => ("keys INDEXED BY keys_name", "keys.name", "keys.id"),
-            KeyOrder::Expires => ("keys INDEXED BY keys_expires", "keys.expires_order", "keys.id"),
-            KeyOrder::LastUsed => (
-                "key_uses INDEXED BY key_uses_last \
-                 CROSS JOIN keys ON keys.id = key_uses.key_id",
-                "key_uses.last_used_at_ms",
-                "key_uses.key_id",
-            ),
-        };
-        Self { from, value, id }
+/// Looks at all keys of a drive and puts them in order. Served by the drive's index, and by the
+/// primary keys.
+fn gather(query: &KeyQuery, drive: &mut Drive) -> Walk {
+    let sieve = Sieve::new(&query.filter, query.now);
+    let mut values: Vec<_> =
+        sieve.conditions.values().chain(mem::take(&mut drive.values)).collect();
+    let Drive { from, id, condition, .. } = drive;
+    let value = order_column(query.order);
+    let after = after(query, "keys.id", &mut values);
+    let uses = uses(query.order, &sieve, "keys.id");
+    let sql = format!(
+        "SELECT keys.id, {value}, {}, keys.name \
+         FROM (SELECT {id} AS id FROM {from} WHERE {condition}) AS drive \
+         CROSS JOIN keys ON keys.id = drive.id {uses} WHERE {after} ORDER BY {}",
+        sieve.conditions.sql(),
+        order(query, "keys.id"),
+    );
+    Walk { legs: vec![(sql, values)], sieve, looks_max: u32::MAX }
+}
+
+/// Walks along an index that has the keys in the order of their ids. Served by the drive's index.
+fn along_ids(query: &KeyQuery, drive: Drive, span: Span) -> Walk {
+    let sieve = Sieve::new(&query.filter, query.now);
+    let Drive { from, id, condition, .. } = drive;
+    let mut values: Vec<_> = sieve.conditions.values().chain(drive.values).collect();
+    values.extend([Value::Integer(span.first), Value::Integer(span.last)]);
+    let after = after(query, id, &mut values);
+    let keys = if id == "keys.id" { "" } else { "CROSS JOIN keys ON keys.id = key_names.rowid" };
+    let uses = uses(query.order, &sieve, id);
+    let sql = format!(
+        "SELECT {id}, '', {}, keys.name FROM {from} {keys} {uses} \
+         WHERE {condition} AND {id} >= ? AND {id} <= ? AND {after} ORDER BY {}",
+        sieve.conditions.sql(),
+        order(query, id),
+    );
+    Walk { legs: vec![(sql, values)], sieve, looks_max: LOOKS_MAX }
+}
+
+/// Walks along the index of the order: `keys_name`, `keys_expires` or `key_uses_last`. What the
+/// filter says of the very times that it has in order says where to begin and end.
+fn along_order(query: &KeyQuery) -> Walk {
+    let sieve = Sieve::new(&query.filter, query.now);
+    let (from, id) = match query.order {
+        KeyOrder::Created => ("keys NOT INDEXED", "keys.id"),
+        KeyOrder::Name => ("keys INDEXED BY keys_name", "keys.id"),
+        KeyOrder::Expires => ("keys INDEXED BY keys_expires", "keys.id"),
+        KeyOrder::LastUsed => (
+            "key_uses INDEXED BY key_uses_last CROSS JOIN keys ON keys.id = key_uses.key_id",
+            "key_uses.key_id",
+        ),
+    };
+    let value = order_column(query.order);
+    let ends = match query.order {
+        KeyOrder::Created | KeyOrder::Name => Conditions::default(),
+        KeyOrder::Expires | KeyOrder::LastUsed => sieve.conditions.only_of(value),
+    };
+    let uses = if query.order == KeyOrder::LastUsed { "" } else { uses(query.order, &sieve, id) };
+    let (fits, order) = (sieve.conditions.sql(), order(query, id));
+    let leg = |after: &str, places: &[Value]| {
+        let sql = format!(
+            "SELECT {id}, {value}, {fits}, keys.name FROM {from} {uses} \
+             WHERE {} AND {after} ORDER BY {order}",
+            ends.sql(),
+        );
+        let places = places.iter().cloned();
+        (sql, sieve.conditions.values().chain(ends.values()).chain(places).collect())
+    };
+    let Some(cursor) = &query.after else {
+        return Walk { legs: vec![leg("1", &[])], sieve, looks_max: LOOKS_MAX };
+    };
+    // Two legs, for SQLite would pass over all that is alike one by one: first the others that are
+    // like the last one on the page before, then those behind them.
+    let comparison = if query.descending { "<" } else { ">" };
+    let (at, last) = (cursor_value(query.order, cursor), number(cursor.id));
+    let legs = vec![
+        leg(&format!("{value} = ? AND {id} {comparison} ?"), &[at.clone(), last]),
+        leg(&format!("{value} {comparison} ?"), &[at]),
+    ];
+    Walk { legs, sieve, looks_max: LOOKS_MAX }
+}
+
+fn order_column(order: KeyOrder) -> &'static str {
+    match order {
+        KeyOrder::Created => "''",
+        KeyOrder::Name => "keys.name",
+        KeyOrder::LastUsed => "key_uses.last_used_at_ms",
+        KeyOrder::Expires => "keys.expires_order",
+    }
+}
+
+fn order(query: &KeyQuery, id: &str) -> String {
+    let direction = if query.descending { "DESC" } else { "ASC" };
+    match query.order {
+        KeyOrder::Created => format!("{id} {direction}"),
+        order => format!("{} {direction}, {id} {direction}", order_column(order)),
+    }
+}
+
+/// Adds `key_uses` where something is asked of it. Served by the primary key.
+fn uses(order: KeyOrder, sieve: &Sieve, id: &str) -> &'static str {
+    let named = id == "key_names.rowid";
+    match order == KeyOrder::LastUsed || sieve.asks_for_use {
+        true if named => "CROSS JOIN key_uses ON key_uses.key_id = key_names.rowid",
+        true => "CROSS JOIN key_uses ON key_uses.key_id = keys.id",
+        false => "",
+    }
+}
+
+/// What comes behind the page before.
+fn after(query: &KeyQuery, id: &str, values: &mut Vec<Value>) -> String {
+    let Some(cursor) = &query.after else { return "1".to_owned() };
+    let comparison = if query.descending { "<" } else { ">" };
+    if query.order == KeyOrder::Created {
+        values.push(number(cursor.id));
+        return format!("{id} {comparison} ?");
+    }
+    values.extend([cursor_value(query.order, cursor), number(cursor.id)]);
+    format!("({}, {id}) {comparison} (?, ?)", order_column(query.order))
+}
+
+/// What the index of the order holds of the key where a page ended. What comes before or after
+/// all times has no time.
+fn cursor_value(order: KeyOrder, cursor: &KeyCursor) -> Value {
+    match order {
+        KeyOrder::Created | KeyOrder::Name => text(&cursor.value),
+        KeyOrder::LastUsed => Value::Integer(cursor.value.parse().unwrap_or(-1)),
+        KeyOrder::Expires => Value::Integer(cursor.value.parse().unwrap_or(i64::MAX)),
     }
 }
 
 /// Reads the place of a key: its id and the value by which it is ordered.
 fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, Fault> {
     let value = match (row.get_ref(1)?, order) {
-        // What comes before or after all times has no time.
-        (ValueRef::Integer(at), KeyOrder::LastUsed) if at < 0 => String::new(),
+        (ValueRef::Integer(..0), KeyOrder::LastUsed) => String::new(),
         (ValueRef::Integer(i64::MAX), KeyOrder::Expires) => String::new(),
         (ValueRef::Integer(at), _) => at.to_string(),
         (value, _) => value.as_str()?.to_owned(),
@@ -147,14 +289,5 @@ fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, Fault> {
     Ok(KeyCursor { value, id: row.get(0)? })
 }
 
-fn cursor_id(cursor: &KeyCursor) -> Value {
-    Value::Integer(i64::try_from(cursor.id).unwrap_or(i64::MAX))
-}
-
-fn cursor_value(cursor: &KeyCursor, order: KeyOrder) -> Value {
-    match order {
-        KeyOrder::Created | KeyOrder::Name => text(&cursor.value),
-        KeyOrder::LastUsed => Value::Integer(cursor.value.parse().unwrap_or(-1)),
-        KeyOrder::Expires => Value::Integer(cursor.value.parse().unwrap_or(i64::MAX)),
-    }
-}
+#[cfg(test)]
+mod tests;

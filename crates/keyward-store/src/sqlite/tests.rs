@@ -5,10 +5,10 @@ use std::pin::{Pin, pin};
 use std::sync::mpsc;
 use std::task::Poll;
 
+use keyward::audit::AuditEntry;
 use keyward::digest::Digest;
 use keyward::issue::NewKey;
-use keyward::record::Scopes;
-use keyward::store::Actor;
+use keyward::query::AuditFilter;
 use tempfile::TempDir;
 
 use super::*;
@@ -22,23 +22,31 @@ fn opened() -> (TempDir, SqliteStore) {
 }
 
 fn audit() -> Audit {
-    Audit { actor: Actor::Program, at: UnixMillis(1), request_id: None }
+    Audit::program(UnixMillis(1))
 }
 
 fn new_key(number: u64) -> NewRecord {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
-    let key = NewKey {
-        name: "a".parse().unwrap(),
-        tier: "basic".parse().unwrap(),
-        scopes: Scopes::default(),
-        expires_at: None,
-    };
+    let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
     NewRecord { key, digest: Digest::from_stored(bytes), hint: "kw_".to_owned() }
 }
 
 async fn issue(store: &SqliteStore, number: u64) -> Result<KeyId, StoreError> {
-    store.insert_key(new_key(number), audit()).await
+    match store.insert_key(new_key(number), audit()).await? {
+        Inserted::Done(id) => Ok(id),
+        refused => panic!("{refused:?}"),
+    }
+}
+
+async fn keys(store: &SqliteStore) -> Vec<StoredKey> {
+    store.load_keys(None, 10_000).await.unwrap()
+}
+
+async fn trail(store: &SqliteStore) -> Vec<AuditEntry> {
+    let max = 10_000.try_into().unwrap();
+    let query = AuditQuery { filter: AuditFilter::default(), after: None, descending: false, max };
+    store.audit_entries(query).await.unwrap().entries
 }
 
 /// Lets a change take its place in the queue, behind another one that is under way.
@@ -66,8 +74,8 @@ async fn a_full_disk_is_an_error_and_loses_nothing() {
     };
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert_ne!(kept, 0);
-    assert_eq!(store.secrets(0, 10_000).await.unwrap().len() as u64, kept);
-    assert_eq!(store.audit_entries(ChangeId(0), 10_000).await.unwrap().len() as u64, kept);
+    assert_eq!(keys(&store).await.len() as u64, kept);
+    assert_eq!(trail(&store).await.len() as u64, kept);
 
     execute(&store, "PRAGMA max_page_count = 100000").await;
     assert_eq!(issue(&store, kept + 1).await.unwrap().get(), kept + 1);
@@ -83,8 +91,7 @@ async fn a_commit_that_fails_is_told_to_all_who_share_it() {
     let spoiled = store.writer.call(move |connection| {
         entered.recv().unwrap();
         let sql = "PRAGMA defer_foreign_keys = ON; \
-                   INSERT INTO secrets (key_id, digest, hint, created_at_ms) \
-                   VALUES (99, zeroblob(32), '', 1)";
+                   INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (99, 1)";
         Ok(connection.execute_batch(sql)?)
     });
     let other = async {
@@ -97,10 +104,10 @@ async fn a_commit_that_fails_is_told_to_all_who_share_it() {
     assert!(matches!(spoiled, Err(StoreError::Unavailable(_))), "{spoiled:?}");
     assert!(matches!(other, Err(StoreError::Unavailable(_))), "{other:?}");
     assert_eq!(store.commits(), before);
-    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&store).await.len(), 1);
 
     issue(&store, 2).await.unwrap();
-    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 2);
+    assert_eq!(keys(&store).await.len(), 2);
 }
 
 #[tokio::test]
@@ -120,7 +127,7 @@ async fn a_transaction_that_is_rolled_back_under_a_batch_is_told_to_all_who_shar
     let (spoiled, other) = tokio::join!(spoiled, other);
     assert!(matches!(spoiled, Err(StoreError::Unavailable(_))), "{spoiled:?}");
     assert!(matches!(other, Err(StoreError::Unavailable(_))), "{other:?}");
-    assert!(store.secrets(0, 10).await.unwrap().is_empty());
+    assert!(keys(&store).await.is_empty());
     issue(&store, 1).await.unwrap();
 }
 
@@ -129,19 +136,19 @@ async fn after_a_panic_changes_are_refused_and_nothing_hangs() {
     let (directory, store) = opened();
     issue(&store, 1).await.unwrap();
     let broken = store.writer.call(|connection| -> Result<(), Fault> {
-        connection.execute_batch("DELETE FROM secrets")?;
+        connection.execute_batch("DELETE FROM key_uses")?;
         panic!("on purpose, to see what becomes of the others");
     });
     let (broken, other) = tokio::join!(broken, issue(&store, 2));
     assert!(matches!(broken, Err(StoreError::Unavailable(_))));
     assert!(matches!(other, Err(StoreError::Unavailable(_))));
     assert!(matches!(issue(&store, 3).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&store).await.len(), 1);
 
     store.close().await.unwrap();
     let path = directory.path().join("keyward.db");
     let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
-    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&store).await.len(), 1);
 }
 
 #[tokio::test]
@@ -165,7 +172,7 @@ async fn closing_finishes_what_was_asked_before_even_if_nobody_waits_for_it() {
     closed.unwrap();
     let path = directory.path().join("keyward.db");
     let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
-    assert_eq!(store.secrets(0, 10).await.unwrap().len(), 1);
+    assert_eq!(keys(&store).await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Suspended owners on their way in.
 
-use crate::client::{Client, ClientError, path_segment};
+use crate::client::{Client, ClientError, Route};
 
 use super::refusal;
 
@@ -55,7 +55,6 @@ impl<'a> SuspendedOwners<'a> {
     }
 
     fn suspend(&self, owner: &str) -> Result<(), ClientError> {
-        let path = format!("/admin/owners/{}/suspend", path_segment(owner));
-        self.client.post_again(&path, b"{}".to_vec()).map(drop)
+        self.client.act_again(&Route::of(["admin", "owners", owner, "suspend"])).map(drop)
     }
 }

@@ -8,8 +8,8 @@ use std::vec;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
-use thiserror::Error;
 
+use crate::cli::status::Complaint;
 use crate::transfer::{BATCH_KEYS_MAX, Line, ReadError, read_csv, read_json_lines};
 
 use super::Format;
@@ -26,10 +26,9 @@ pub(super) struct Source {
     pub unit: &'static str,
 }
 
-/// Says that it must be said what a file is.
-#[derive(Debug, Error)]
-#[error("the name of the file does not say what it is; give --format csv or --format jsonl")]
-pub(in crate::cli) struct UnknownFormat;
+/// What to say if nobody knows what a file is.
+const UNKNOWN_FORMAT: &str =
+    "the name of the file does not say what it is; give --format csv or --format jsonl";
 
 /// The tutorial's database.
 #[derive(Clone, Debug)]
@@ -54,7 +53,8 @@ impl TutorialFile {
 impl Source {
     /// Opens a file, or standard input if it is `-`.
     pub(super) fn open_file(path: &Path, format: Option<Format>) -> anyhow::Result<Self> {
-        let format = format.or_else(|| format_of(path)).ok_or(UnknownFormat)?;
+        let unknown = || Complaint::Usage(UNKNOWN_FORMAT.to_owned());
+        let format = format.or_else(|| format_of(path)).ok_or_else(unknown)?;
         let context = || format!("{} cannot be read", path.display());
         let (bar, lines) = if path == "-" {
             let bar = bar(None, "{spinner} {bytes}");

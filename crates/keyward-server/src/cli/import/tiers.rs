@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::client::{Client, path_segment};
+use crate::client::{Client, Route};
 use crate::transfer::Tier;
 
 use super::refusal;
@@ -39,8 +39,8 @@ impl<'a> Tiers<'a> {
                 "the tier `{name}` would be added first; this dry run refuses its keys without it"
             ));
         } else {
-            let path = format!("/admin/tiers/{}", path_segment(name));
-            if let Err(error) = self.client.put(&path, &json!({ "limits": limits })) {
+            let route = Route::of(["admin", "tiers", name]);
+            if let Err(error) = self.client.put(&route, &json!({ "limits": limits })) {
                 return Ok(Err(refusal(error)?));
             }
             self.notes.push(format!("added the tier `{name}`"));

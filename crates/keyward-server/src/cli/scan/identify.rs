@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use keyward::digest::Digest;
 use keyward::key::Prefix;
 use keyward::scan::{Found, Reading};
 use serde_json::{Value, json};
@@ -72,7 +71,7 @@ impl Identified {
     /// The right way to read a key, and what is known of it; if nothing is, the likeliest way.
     pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Key>) {
         let known = found.readings().find_map(|reading| {
-            let key = self.keys.get(&hexadecimal(&reading.digest))?;
+            let key = self.keys.get(&reading.digest.to_hex())?;
             Some((reading, Some(key)))
         });
         known.unwrap_or((&found.likeliest, None))
@@ -99,7 +98,7 @@ impl Identifier {
     pub(super) fn identify<'a>(&mut self, found: impl Iterator<Item = &'a Found>) -> Identified {
         let digests: Vec<_> = found
             .flat_map(|found| found.readings())
-            .map(|reading| hexadecimal(&reading.digest))
+            .map(|reading| reading.digest.to_hex())
             .collect();
         if digests.is_empty() {
             return Identified::default();
@@ -143,8 +142,4 @@ fn explain(error: &ClientError) -> String {
         ClientError::Unreachable { server, .. } => format!("no server answers at {server}"),
         other => other.to_string(),
     }
-}
-
-fn hexadecimal(digest: &Digest) -> String {
-    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }

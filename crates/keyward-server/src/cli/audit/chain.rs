@@ -1,0 +1,176 @@
+//! Walking the trail to its end, and saying in words where it breaks first.
+//!
+//! What an entry's digest is taken over is known to `keyward::audit` alone.
+
+use keyward::audit::{self, AuditEntry, ChainDigest, ChainError, ChangeId};
+use thiserror::Error;
+
+/// How far the chain has been walked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    walked: audit::Chain,
+    last_id: Option<u64>,
+    /// A digest that somebody noted down, and the entry that has it once that was met.
+    expected: Option<(ChainDigest, Option<u64>)>,
+}
+
+/// Where the chain breaks. The trail before that place is as it was written.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(super) enum Break {
+    /// The entry does not say any more what it said when it was written.
+    #[error("entry {id} was edited: it does not have its own digest")]
+    Edited { id: u64 },
+    /// The entry is as it was written, and the one that was before it is not there.
+    #[error("something between entry {after} and entry {id} was removed, or replaced")]
+    Removed { id: u64, after: u64 },
+    /// The same at the beginning.
+    #[error("something before entry {id}, the first one, was removed")]
+    BeginningRemoved { id: u64 },
+    /// The entry does not come after the one before it.
+    #[error("entry {id} comes after entry {after}; somebody moved it")]
+    Moved { id: u64, after: u64 },
+    /// No entry has the digest that was noted down.
+    #[error(
+        "no entry has the expected digest: entries at the end were removed, or the trail was \
+         written anew"
+    )]
+    NotAsExpected,
+}
+
+impl Chain {
+    /// The chain before its first entry.
+    pub(super) fn new(expected: Option<ChainDigest>) -> Self {
+        // Of a trail without entries people note this down.
+        let start = |digest| (digest == ChainDigest::START).then_some(0);
+        let expected = expected.map(|digest| (digest, start(digest)));
+        Self { walked: audit::Chain::default(), last_id: None, expected }
+    }
+
+    /// Walks on by one entry.
+    pub(super) fn step(&mut self, entry: &AuditEntry) -> Result<(), Break> {
+        self.walked.follow(entry).map_err(|error| self.explain(error, entry.id))?;
+        let id = entry.id.0;
+        if let Some((expected, met)) = &mut self.expected
+            && *expected == entry.digest
+        {
+            *met = Some(id);
+        }
+        self.last_id = Some(id);
+        Ok(())
+    }
+
+    fn explain(&self, error: ChainError, ChangeId(id): ChangeId) -> Break {
+        match (error, self.last_id) {
+            (ChainError::Unlinked(_), None) => Break::BeginningRemoved { id },
+            (ChainError::Unlinked(_), Some(after)) => Break::Removed { id, after },
+            (ChainError::OutOfOrder(_), Some(after)) => Break::Moved { id, after },
+            _ => Break::Edited { id },
+        }
+    }
+
+    /// The end of the trail: whether what was expected was met.
+    pub(super) fn end(&self) -> Result<(), Break> {
+        match self.expected {
+            Some((_, None)) => Err(Break::NotAsExpected),
+            Some((_, Some(_))) | None => Ok(()),
+        }
+    }
+
+    /// The digest of the last entry.
+    pub(super) fn head(&self) -> ChainDigest {
+        self.walked.head()
+    }
+
+    /// How many entries were walked.
+    pub(super) fn entries(&self) -> u64 {
+        self.walked.entries()
+    }
+
+    /// The id of the last entry.
+    pub(super) fn last_id(&self) -> Option<u64> {
+        self.last_id
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use keyward::{KeyId, UnixMillis};
+
+    use super::*;
+
+    /// A trail of entries that are chained as they should be.
+    pub(crate) fn trail(len: u64) -> Vec<AuditEntry> {
+        let mut previous = ChainDigest::START;
+        let entry = |id: u64| {
+            let mut entry = AuditEntry {
+                id: ChangeId(id),
+                at: UnixMillis(1_795_512_600_000 + id),
+                actor: "admin-key".to_owned(),
+                address: Some("127.0.0.1".to_owned()),
+                verb: "issue".to_owned(),
+                key_id: KeyId::new(id),
+                tier: None,
+                owner: None,
+                request_id: Some(format!("r{id}")),
+                details: Some(format!(r#"{{"name":"n{id}"}}"#)),
+                previous,
+                digest: ChainDigest::START,
+            };
+            entry.digest = entry.seal();
+            previous = entry.digest;
+            entry
+        };
+        (1..=len).map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::trail;
+    use super::*;
+
+    fn walk(trail: &[AuditEntry], expected: Option<ChainDigest>) -> Result<Chain, Break> {
+        let mut chain = Chain::new(expected);
+        trail.iter().try_for_each(|entry| chain.step(entry))?;
+        chain.end().map(|()| chain)
+    }
+
+    #[test]
+    fn an_untouched_trail_is_whole() {
+        let trail = trail(5);
+        let chain = walk(&trail, None).unwrap();
+        assert_eq!((chain.entries(), chain.last_id()), (5, Some(5)));
+        assert_eq!(chain.head(), trail[4].digest);
+        assert_eq!(walk(&[], None).unwrap().entries(), 0);
+    }
+
+    #[test]
+    fn what_was_done_to_a_trail_is_said() {
+        let mut edited = trail(5);
+        edited[2].actor.push('x');
+        assert_eq!(walk(&edited, None).unwrap_err(), Break::Edited { id: 3 });
+        let mut removed = trail(5);
+        removed.remove(2);
+        assert_eq!(walk(&removed, None).unwrap_err(), Break::Removed { id: 4, after: 2 });
+        let beginning = trail(5).split_off(1);
+        assert_eq!(walk(&beginning, None).unwrap_err(), Break::BeginningRemoved { id: 2 });
+        // Edited with care: the digest was made anew.
+        let mut rewritten = trail(5);
+        rewritten[2].actor = "somebody else".to_owned();
+        rewritten[2].digest = rewritten[2].seal();
+        assert_eq!(walk(&rewritten, None).unwrap_err(), Break::Removed { id: 4, after: 3 });
+        let mut twice = trail(2);
+        twice.push(twice[1].clone());
+        assert_eq!(walk(&twice, None).unwrap_err(), Break::Moved { id: 2, after: 2 });
+    }
+
+    #[test]
+    fn a_missing_end_shows_by_a_digest_that_was_noted_down() {
+        let trail = trail(5);
+        let noted = Some(trail[3].digest);
+        assert!(walk(&trail, noted).is_ok(), "the trail has grown since");
+        assert!(walk(&trail[..4], noted).is_ok());
+        assert_eq!(walk(&trail[..3], noted).unwrap_err(), Break::NotAsExpected);
+        assert!(walk(&trail, Some(ChainDigest::START)).is_ok());
+    }
+}

@@ -1,0 +1,183 @@
+//! `keyward audit list`: the changes that fit.
+
+use std::num::NonZeroU32;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::client::{Client, Route};
+
+use super::super::connection::Common;
+use super::super::moment::Moment;
+use super::super::output::{Output, list, member, printable};
+use super::PAGE_LEN;
+
+pub(super) const EXAMPLES: [&str; 4] = [
+    "keyward audit list",
+    "keyward audit list --key 7",
+    "keyward audit list --actor oidc:ada@example.org --since 7d",
+    "keyward audit list --verb revoke --since 2026-11-01 --until 2026-12-01 --json",
+];
+
+#[derive(Debug, Args)]
+pub(in super::super) struct List {
+    /// Only changes of this key
+    #[arg(long, value_name = "ID")]
+    key: Option<u64>,
+    /// Only changes by this actor, such as admin-key or oidc:ada@example.org
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only changes of this kind, such as issue, edit, rotate, revoke or suspend-owner
+    #[arg(long)]
+    verb: Option<String>,
+    /// Only changes since, such as 2026-11-01 or 7d, which is 7 days ago
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    since: Option<Moment>,
+    /// Only changes before
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    until: Option<Moment>,
+    /// The earliest first
+    #[arg(long)]
+    oldest_first: bool,
+    /// Most changes to list
+    #[arg(long, default_value = "100", value_name = "COUNT")]
+    limit: NonZeroU32,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl List {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let (entries, has_more) = self.collect(&self.common.client()?, out)?;
+        if self.common.json {
+            return Ok(out.json(&json!({ "count": entries.len(), "entries": entries }))?);
+        }
+        Ok(print(&entries, has_more, out)?)
+    }
+
+    fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<(Vec<Value>, bool)> {
+        let time = |moment: Option<Moment>| moment.map(|at| at.text(out.look().now));
+        let mut entries: Vec<Value> = Vec::new();
+        let mut after: Option<u64> = None;
+        loop {
+            let have = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let left = self.limit.get().saturating_sub(have);
+            let route = Route::of(["admin", "audit"])
+                .with("key_id", self.key)
+                .with("actor", self.actor.as_ref())
+                .with("verb", self.verb.as_ref())
+                .with("since", time(self.since))
+                .with("until", time(self.until))
+                .with("order", (!self.oldest_first).then_some("desc"))
+                .with("limit", Some(left.min(PAGE_LEN)))
+                .with("after", after);
+            let body = client.get(&route)?.body;
+            entries.extend_from_slice(list(&body, "entries"));
+            let next = body.get("next_after").and_then(Value::as_u64);
+            if next.is_some() && next == after {
+                anyhow::bail!("the server's pages do not end; look into its log");
+            }
+            after = next;
+            if after.is_none() || self.limit.get() as usize <= entries.len() {
+                return Ok((entries, after.is_some()));
+            }
+        }
+    }
+}
+
+fn print(entries: &[Value], has_more: bool, out: &mut Output) -> std::io::Result<()> {
+    if entries.is_empty() {
+        return out.line("No change fits.");
+    }
+    let look = out.look();
+    let row = |entry: &Value| {
+        vec![
+            member(entry, "id"),
+            look.time(entry, "at"),
+            member(entry, "actor"),
+            member(entry, "address"),
+            member(entry, "verb"),
+            subject(entry),
+            details(entry),
+        ]
+    };
+    let head = ["id", "at", "actor", "address", "verb", "of", "what"];
+    out.table(&head, &entries.iter().map(row).collect::<Vec<_>>())?;
+    if has_more {
+        out.line("There are more; list them with a larger --limit.")?;
+    }
+    Ok(())
+}
+
+/// What was changed. An entry about a key may name its tier and owner as well.
+fn subject(entry: &Value) -> String {
+    let named = |name: &str, word: &str| {
+        entry.get(name).filter(|value| !value.is_null())?;
+        Some(format!("{word} {}", member(entry, name)))
+    };
+    let subject = named("key_id", "key").or_else(|| named("owner", "owner"));
+    subject.or_else(|| named("tier", "tier")).unwrap_or_else(|| "-".to_owned())
+}
+
+/// What the change was: member by member where there is a before and an after.
+fn details(entry: &Value) -> String {
+    let Some(details) = entry.get("details").and_then(Value::as_object) else {
+        return "-".to_owned();
+    };
+    let (before, after) = (details.get("before"), details.get("after"));
+    let changed = after.and_then(Value::as_object).map(|after| {
+        let before = |name: &str| before.and_then(|before| before.get(name));
+        let names = after.iter().filter(|(name, value)| before(name) != Some(*value));
+        names.map(|(name, value)| (name, before(name), value)).collect::<Vec<_>>()
+    });
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    };
+    let words: Vec<_> = match changed {
+        Some(changed) => changed
+            .into_iter()
+            .map(|(name, before, after)| match before {
+                Some(before) => format!("{name}: {} → {}", text(before), text(after)),
+                None => format!("{name}: {}", text(after)),
+            })
+            .collect(),
+        None => details.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect(),
+    };
+    printable(&words.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::output::testing::both;
+    use super::*;
+
+    #[test]
+    fn changes_are_listed_with_what_was_and_what_is() {
+        let entry = |id: u64, verb: &str, of: (&str, Value), details: Value| {
+            let mut entry = json!({
+                "id": id, "at": "2026-11-24T06:30:00.000Z", "actor": "admin-key",
+                "address": "127.0.0.1", "verb": verb, "key_id": null, "tier": null, "owner": null,
+                "request_id": "r1", "details": details,
+            });
+            entry[of.0] = of.1;
+            entry
+        };
+        let entries = [
+            entry(4, "suspend-owner", ("owner", json!("acme")), json!({"keys": 12})),
+            entry(3, "put-tier", ("tier", json!("pro")), Value::Null),
+            entry(
+                2,
+                "edit",
+                ("key_id", json!(7)),
+                json!({
+                    "before": {"tier": "basic", "owner": "a\u{1b}b", "name": "x"},
+                    "after": {"tier": "pro", "owner": null, "name": "x", "scopes": ["a:b"]},
+                }),
+            ),
+            entry(1, "issue", ("key_id", json!(7)), json!({"name": "x", "tier": "basic"})),
+        ];
+        insta::assert_snapshot!(both(|out| print(&entries, true, out)));
+    }
+}

@@ -1,0 +1,162 @@
+//! `keyward audit verify`: whether the trail is as it was written.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+
+use clap::Args;
+use keyward::audit::ChainDigest;
+use serde_json::json;
+
+use super::super::connection::Common;
+use super::super::output::Output;
+use super::super::status::{Complaint, Status};
+use super::chain::{Break, Chain};
+use super::entry::{parse, parse_digest};
+
+/// Most bytes of a line of an exported trail, many times what the largest entry has.
+const LINE_LEN_MAX: u64 = 1_024 * 1_024;
+
+pub(super) const EXAMPLES: [&str; 3] = [
+    "keyward audit verify",
+    "keyward audit verify --expect 7f0c…   # the digest that was noted down the last time",
+    "keyward audit verify trail.jsonl      # what `keyward audit export` wrote",
+];
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Verify {
+    /// A file that `keyward audit export` wrote, or - for standard input; otherwise, the server
+    file: Option<String>,
+    /// Also fail unless an entry has this digest, which an earlier `verify` printed
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    expect: Option<ChainDigest>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Verify {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let mut chain = Chain::new(self.expect);
+        let mut step = |text: &str| -> anyhow::Result<()> {
+            let entry = parse(text).map_err(|problem| anyhow::anyhow!("{problem}"));
+            Ok(chain.step(&entry?)?)
+        };
+        let walked = match self.file.as_deref() {
+            None => super::walk(&self.common.client()?, step),
+            Some("-") => read_lines(io::stdin().lock(), &mut step),
+            Some(path) => open(path).and_then(|file| read_lines(file, &mut step)),
+        };
+        let found = match walked {
+            Ok(()) => chain.end().err(),
+            Err(error) => Some(error.downcast::<Break>()?),
+        };
+        self.print(&chain, found, out)?;
+        found.map_or(Ok(()), |_| Err(Complaint::Told(Status::Failed).into()))
+    }
+
+    fn print(&self, chain: &Chain, found: Option<Break>, out: &mut Output) -> io::Result<()> {
+        let head = chain.head().to_string();
+        if self.common.json {
+            return out.json(&json!({
+                "whole": found.is_none(),
+                "entries": chain.entries(),
+                "last_id": chain.last_id(),
+                "head": head,
+                "break": found.map(|found| found.to_string()),
+            }));
+        }
+        let entries = match chain.last_id() {
+            Some(id) => format!("{} entries, up to entry {id},", chain.entries()),
+            None => "0 entries".to_owned(),
+        };
+        match found {
+            None => out.line(&format!(
+                "The trail is whole: {entries} are as they were written.\nHead: {head}\n\
+                 Note the head down elsewhere; `keyward audit verify --expect HEAD` then shows \
+                 if entries at the end are missing."
+            )),
+            Some(found) => out.line(&format!(
+                "The trail is broken: {found}.\n\
+                 Before that, {entries} are as they were written. Compare with a backup or an \
+                 earlier export.\nDigest there: {head}"
+            )),
+        }
+    }
+}
+
+fn open(path: &str) -> anyhow::Result<BufReader<File>> {
+    let file = File::open(path);
+    let file = file.map_err(|error| Complaint::Usage(format!("{path} cannot be read: {error}")))?;
+    Ok(BufReader::new(file))
+}
+
+/// Calls `each` with every line that has something on it; an error names the line.
+fn read_lines(
+    mut from: impl BufRead,
+    each: &mut impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut line = String::new();
+    for number in 1_u64.. {
+        line.clear();
+        let place = || format!("line {number} is no entry of an audit trail");
+        let complain = |error: String| Complaint::Usage(format!("{}: {error}", place()));
+        let read = io::Read::take(&mut from, LINE_LEN_MAX).read_line(&mut line);
+        if read.map_err(|error| complain(error.to_string()))? == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        each(line.trim()).map_err(|error| match error.is::<Break>() {
+            true => error,
+            false => complain(error.to_string()).into(),
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::output::testing::{piped, written};
+    use keyward::audit::AuditEntry;
+
+    use super::super::chain::testing::trail;
+    use super::*;
+
+    /// What `--json` and people are told about a trail.
+    fn told(trail: &[AuditEntry]) -> String {
+        let mut chain = Chain::new(None);
+        let found = trail.iter().try_for_each(|entry| chain.step(entry)).err();
+        let verify = |json| {
+            use clap::Parser;
+
+            #[derive(Parser)]
+            struct Typed {
+                #[command(flatten)]
+                verify: Verify,
+            }
+            let words: &[&str] = if json { &["verify", "--json"] } else { &["verify"] };
+            let typed = Typed::try_parse_from(words).unwrap();
+            written(piped(), |out| typed.verify.print(&chain, found, out))
+        };
+        let text = format!("{}{}", verify(false), verify(true));
+        text.replace(&chain.head().to_string(), "HEAD")
+    }
+
+    #[test]
+    fn the_first_break_is_named() {
+        insta::assert_snapshot!(told(&trail(3)));
+        let mut broken = trail(5);
+        broken.remove(3);
+        insta::assert_snapshot!(told(&broken));
+    }
+
+    #[test]
+    fn a_line_that_is_no_entry_is_named() {
+        let mut each = |text: &str| -> anyhow::Result<()> {
+            parse(text).map(drop).map_err(|problem| anyhow::anyhow!("{problem}"))
+        };
+        let error = read_lines("\n{}\n".as_bytes(), &mut each).unwrap_err();
+        assert!(error.to_string().starts_with("line 2 is no entry of an audit trail: "), "{error}");
+        assert!(read_lines("\n\n".as_bytes(), &mut each).is_ok());
+    }
+}

@@ -1,0 +1,203 @@
+//! `keyward doctor`: what is well, what is not, and what to do about it.
+//!
+//! Each file below looks at one thing. What it decides from is handed to a plain function, so
+//! that every answer can be tested.
+
+mod clock;
+mod database;
+mod files;
+mod key;
+mod limits;
+mod network;
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::client::ServerUrl;
+use crate::settings::{Environment, Flags, SERVER_VARIABLE, Settings, SettingsError};
+
+use super::output::{Cell, Output, Tone};
+use super::status::{Complaint, Status};
+
+pub(super) const EXAMPLES: [&str; 3] = [
+    "keyward doctor",
+    "keyward doctor --config /etc/keyward.toml --server https://keys.example",
+    "keyward doctor --json | jq '.checks[] | select(.status != \"ok\")'",
+];
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// The server; where the settings let it listen, if not given
+    #[arg(
+        long,
+        value_name = "URL",
+        env = SERVER_VARIABLE,
+        hide_env_values = true,
+        value_parser = ServerUrl::parse
+    )]
+    server: Option<ServerUrl>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// How well something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Health {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// What was found when one thing was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Check {
+    what: &'static str,
+    health: Health,
+    found: String,
+    /// What to do about it; nothing, if all is well.
+    advice: Option<String>,
+}
+
+impl Health {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warn => Tone::Warning,
+            Self::Fail => Tone::Bad,
+        }
+    }
+}
+
+impl Check {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, health: Health::Ok, found: found.into(), advice: None }
+    }
+
+    fn warn(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, health: Health::Warn, found: found.into(), advice: Some(advice.into()) }
+    }
+
+    fn fail(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { health: Health::Fail, ..Self::warn(what, found, advice) }
+    }
+}
+
+impl Doctor {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let checks = self.look(out);
+        let worst = checks.iter().map(|check| check.health).max().unwrap_or(Health::Ok);
+        if self.json {
+            out.json(&json(&checks, worst))?;
+        } else {
+            print(&checks, out)?;
+        }
+        if worst == Health::Fail {
+            return Err(Complaint::Told(Status::Failed).into());
+        }
+        Ok(())
+    }
+
+    fn look(&self, out: &Output) -> Vec<Check> {
+        let mut checks = vec![clock::check(out.look().now)];
+        let settings = match self.settings() {
+            Ok(settings) => settings,
+            Err(error) => {
+                // Without them nobody knows where to look for the rest.
+                checks.push(Check::fail("settings", error.to_string(), "correct that setting"));
+                return checks;
+            }
+        };
+        let count = settings.rows().len();
+        checks.push(Check::ok("settings", format!("all {count} can be used")));
+        checks.push(key::check(&settings));
+        checks.extend(files::check(&settings));
+        let (database, is_served) = database::check(&settings.database);
+        checks.extend(database);
+        checks.push(limits::check(settings.connections_max.get()));
+        checks.extend(network::check(self.server.as_ref(), &settings, is_served, out.look().now));
+        checks
+    }
+
+    fn settings(&self) -> Result<Settings, SettingsError> {
+        let environment = Environment::of(std::env::vars_os())?;
+        Settings::read(&self.flags, &environment, Path::new(""))
+    }
+}
+
+/// The value of a setting as it was written, if it was set.
+fn setting<'a>(settings: &'a Settings, name: &str) -> Option<&'a str> {
+    let row = settings.rows().iter().find(|row| row.name == name)?;
+    Some(row.value.as_str()).filter(|value| !matches!(*value, "" | "not set"))
+}
+
+fn json(checks: &[Check], worst: Health) -> serde_json::Value {
+    let one = |check: &Check| {
+        json!({
+            "check": check.what,
+            "status": check.health.word(),
+            "found": check.found,
+            "advice": check.advice,
+        })
+    };
+    json!({ "status": worst.word(), "checks": checks.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn print(checks: &[Check], out: &mut Output) -> std::io::Result<()> {
+    let row = |check: &Check| {
+        vec![
+            Cell::new(check.health.word(), check.health.tone()),
+            check.what.to_owned().into(),
+            check.found.clone().into(),
+            check.advice.clone().unwrap_or_default().into(),
+        ]
+    };
+    let rows: Vec<_> = checks.iter().map(row).collect();
+    out.table(&["status", "check", "found", "what to do"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::testing::both;
+    use super::*;
+
+    #[test]
+    fn checks_are_told_with_what_to_do() {
+        let checks = [
+            Check::ok("settings", "all 14 can be used"),
+            Check::warn("file keyward.db", "others may read it (mode 644)", "chmod 600 keyward.db"),
+            Check::fail("clock", "it says 1970-01-01", "set the clock"),
+        ];
+        insta::assert_snapshot!(both(|out| print(&checks, out)));
+        insta::assert_snapshot!(format!("{:#}", json(&checks, Health::Fail)));
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::Check;
+
+    /// A check on one line.
+    pub(super) fn line(check: &Check) -> String {
+        let advice = check.advice.as_ref().map(|advice| format!(" => {advice}"));
+        format!(
+            "{} {}: {}{}",
+            check.health.word(),
+            check.what,
+            check.found,
+            advice.unwrap_or_default()
+        )
+    }
+}

@@ -1,0 +1,69 @@
+//! Whether the clock can be right: expiry and the audit trail follow it.
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Check;
+
+/// When this program was written; no clock that is right says anything earlier.
+const EARLIEST: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// Nobody runs a version of today by then.
+const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);
+/// A `Date` header is up to a second old when it is written, and another one underway.
+const SKEW_MAX: SignedDuration = SignedDuration::from_secs(3);
+/// From here on keys end noticeably early or late.
+const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(60);
+
+const SYNCHRONISE: &str = "synchronise the clock, such as with `timedatectl set-ntp true`";
+
+/// Looks at the clock of this machine.
+pub(super) fn check(now: Timestamp) -> Check {
+    let found = format!("it says {now:.0}");
+    if (EARLIEST..LATEST).contains(&now) {
+        return Check::ok("clock", found);
+    }
+    Check::fail("clock", found, SYNCHRONISE)
+}
+
+/// Compares with the clock of the server, as its `Date` header tells it.
+pub(super) fn skew(date: &str, now: Timestamp) -> Option<Check> {
+    let theirs = DateTimeParser::new().parse_timestamp(date).ok()?;
+    let apart = now.duration_since(theirs);
+    let seconds = apart.as_secs().abs();
+    let found = match apart.is_negative() {
+        _ if apart.abs() <= SKEW_MAX => return Some(Check::ok("clock skew", "both clocks agree")),
+        true => format!("the server's is {seconds} s ahead of this machine's"),
+        false => format!("the server's is {seconds} s behind this machine's"),
+    };
+    let check = if SKEW_FAIL < apart.abs() { Check::fail } else { Check::warn };
+    Some(check("clock skew", found, SYNCHRONISE.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::line;
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_is_noticed() {
+        let told = |now: &str| line(&check(now.parse().unwrap()));
+        let all =
+            ["1970-01-01T00:00:07Z", "2026-11-24T09:30:00.5Z", "2100-01-01T00:00:00Z"].map(told);
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn clocks_that_differ_are_noticed() {
+        let told =
+            |now: &str| line(&skew("Tue, 24 Nov 2026 09:30:00 GMT", now.parse().unwrap()).unwrap());
+        let all = [
+            "2026-11-24T09:30:02.9Z",
+            "2026-11-24T09:29:58Z",
+            "2026-11-24T09:30:10Z",
+            "2026-11-24T09:29:50Z",
+            "2026-11-24T10:30:00Z",
+        ];
+        insta::assert_snapshot!(all.map(told).join("\n"));
+        assert_eq!(skew("yesterday", Timestamp::UNIX_EPOCH), None);
+    }
+}

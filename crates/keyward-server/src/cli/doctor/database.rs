@@ -1,0 +1,116 @@
+//! Whether the database can be read, who has it, how old it is, and whether there is room for it.
+
+use std::path::Path;
+
+use keyward_store::{Inspection, inspect};
+
+use super::Check;
+
+/// Below this much room a server may soon have to refuse changes.
+const FREE_WARN: u64 = 1_024 * MEBIBYTE;
+/// Below this much not even the write-ahead log has room.
+const FREE_FAIL: u64 = 64 * MEBIBYTE;
+const MEBIBYTE: u64 = 1_024 * 1_024;
+
+/// Looks at the database, and says whether somebody serves from it.
+pub(super) fn check(path: &Path) -> (Vec<Check>, bool) {
+    let shown = path.display();
+    let mut checks = Vec::new();
+    let mut is_served = false;
+    match inspect(path) {
+        Ok(None) => checks.push(Check::ok(
+            "database",
+            format!("there is no {shown} yet; `keyward serve` makes it"),
+        )),
+        Ok(Some(found)) => {
+            is_served = found.holder.is_some();
+            checks.extend(describe(&found));
+        }
+        Err(error) => {
+            let text = error.to_string();
+            // The error says what to do behind its semicolon.
+            let (found, advice) = text.split_once("; ").unwrap_or((&text, "look at its cause"));
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            let found = format!("{found}{}", cause.unwrap_or_default());
+            checks.push(Check::fail("database", found, advice));
+        }
+    }
+    checks.extend(free_bytes(path).map(room));
+    (checks, is_served)
+}
+
+fn describe(found: &Inspection) -> Vec<Check> {
+    let shown = found.path.display();
+    let readable = match &found.holder {
+        Some(holder) => format!("{shown} can be read; {holder} has it open"),
+        None => format!("{shown} can be read; nobody has it open"),
+    };
+    vec![Check::ok("database", readable), schema(found.schema, found.schema_known)]
+}
+
+fn schema(found: u32, known: u32) -> Check {
+    match found {
+        _ if found == known => Check::ok("schema", format!("{found}, which is the latest")),
+        _ if known < found => Check::fail(
+            "schema",
+            format!("{found}, and this program knows none above {known}"),
+            "use the newer version that wrote it",
+        ),
+        _ => Check::warn(
+            "schema",
+            format!("{found}, and this program knows {known}"),
+            "make a backup; the next `keyward serve` of this version brings it up to date",
+        ),
+    }
+}
+
+/// The room that is left where the file is or would be, if the system tells.
+fn free_bytes(path: &Path) -> Option<u64> {
+    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
+    let found = rustix::fs::statvfs(directory).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+fn room(free: u64) -> Check {
+    let found = match free / MEBIBYTE {
+        mebibytes @ 0..10_240 => format!("{mebibytes} MiB are free"),
+        mebibytes => format!("{} GiB are free", mebibytes / 1_024),
+    };
+    let advice = "make room on the disk that holds the database";
+    match free {
+        0..FREE_FAIL => Check::fail("disk", found, advice),
+        FREE_FAIL..FREE_WARN => Check::warn("disk", found, advice),
+        FREE_WARN.. => Check::ok("disk", found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::super::testing::line;
+    use super::*;
+
+    #[test]
+    fn little_room_is_noticed() {
+        let told = |mebibytes| line(&room(mebibytes * MEBIBYTE));
+        insta::assert_snapshot!([0, 63, 64, 1_023, 1_024, 10_240].map(told).join("\n"));
+    }
+
+    #[test]
+    fn old_and_new_schemas_are_noticed() {
+        let told = |found| line(&schema(found, 2));
+        insta::assert_snapshot!([1, 2, 3].map(told).join("\n"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let (checks, is_served) = check(&path);
+        assert!(checks.iter().all(|check| check.health == Health::Ok) && !is_served, "{checks:?}");
+        std::fs::write(&path, "x".repeat(5_000)).unwrap();
+        let (checks, _) = check(&path);
+        assert_eq!(checks[0].health, Health::Fail);
+        assert_eq!(checks[0].advice.as_deref(), Some("check the path, or restore a backup"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Whether the admin key is one that nobody guesses.
+
+use crate::settings::{DOCUMENTED_KEYS, Settings, SettingsError};
+
+use super::{Check, setting};
+
+/// As many characters as `openssl rand -hex 16` has: 128 bits.
+const LEN_ADVISED: usize = 32;
+const MAKE_ONE: &str = "make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY";
+
+/// Looks at the admin key. What it is stays unsaid.
+pub(super) fn check(settings: &Settings) -> Check {
+    let exposed = settings.check_exposure();
+    if let Err(SettingsError::Exposed { why, .. }) = exposed {
+        let found = format!("others can reach the server, and the key {why}");
+        return Check::fail("admin key", found, MAKE_ONE);
+    }
+    let Some(key) = &settings.admin_key else {
+        if let Some(issuer) = setting(settings, "oidc_issuer") {
+            return Check::ok("admin key", format!("there is none; people sign in at {issuer}"));
+        }
+        return Check::warn("admin key", "there is none, so nobody can issue a key", MAKE_ONE);
+    };
+    strength(key.expose())
+}
+
+fn strength(key: &str) -> Check {
+    if DOCUMENTED_KEYS.contains(&key) {
+        return Check::warn("admin key", "it is one that Keyward's documentation prints", MAKE_ONE);
+    }
+    let len = key.len();
+    if len < LEN_ADVISED {
+        return Check::warn("admin key", format!("it has only {len} characters"), MAKE_ONE);
+    }
+    let mut different: Vec<_> = key.bytes().collect();
+    different.sort_unstable();
+    different.dedup();
+    // Random hexadecimal digits of that length have nearly all 16.
+    if different.len() < 8 {
+        return Check::warn("admin key", "it repeats a few characters", MAKE_ONE);
+    }
+    Check::ok("admin key", format!("it has {len} characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::line;
+    use super::*;
+
+    #[test]
+    fn weak_admin_keys_are_noticed_and_none_is_shown() {
+        let keys = [
+            DOCUMENTED_KEYS[0].to_owned(),
+            "hunter2".to_owned(),
+            "ab".repeat(20),
+            "0123456789abcdef".repeat(4),
+        ];
+        let all = keys.each_ref().map(|key| line(&strength(key)));
+        for key in &keys {
+            assert!(!all.join("\n").contains(key.as_str()));
+        }
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}

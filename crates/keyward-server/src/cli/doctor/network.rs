@@ -1,0 +1,155 @@
+//! Whether the server answers and takes the admin key, and whether the issuer of access tokens
+//! can be reached.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::client::{Client, ClientError, ServerUrl, fetch, knock};
+use crate::settings::Settings;
+
+use super::{Check, clock, setting};
+
+/// Most bytes of an issuer's metadata that are read.
+const METADATA_LEN_MAX: usize = 256 * 1_024;
+
+/// Looks at everything that is beyond a socket.
+pub(super) fn check(
+    named: Option<&ServerUrl>,
+    settings: &Settings,
+    is_served: bool,
+    now: Timestamp,
+) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match named.cloned().or_else(|| own_server(settings)) {
+        Some(server) => checks.extend(server_checks(&server, settings, is_served, now)),
+        None => checks.push(Check::ok("server", "its port is free to choose, so nobody was asked")),
+    }
+    checks.extend(setting(settings, "oidc_issuer").map(issuer_check));
+    checks
+}
+
+/// Where the server listens for us, as its settings have it.
+fn own_server(settings: &Settings) -> Option<ServerUrl> {
+    let admin = setting(settings, "admin_listen").and_then(|address| address.parse().ok());
+    let url = own_url(admin.unwrap_or(settings.listen))?;
+    ServerUrl::parse(&url).ok()
+}
+
+fn own_url(listen: SocketAddr) -> Option<String> {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let address = SocketAddr::new(ip, listen.port());
+    Some(format!("http://{address}")).filter(|_| listen.port() != 0)
+}
+
+fn server_checks(
+    server: &ServerUrl,
+    settings: &Settings,
+    is_served: bool,
+    now: Timestamp,
+) -> Vec<Check> {
+    let date = match knock(server) {
+        Ok(date) => date,
+        Err(error) => return vec![unreachable(&error, is_served)],
+    };
+    let mut checks = vec![Check::ok("server", format!("{} answers", server.as_str()))];
+    if let Some(key) = &settings.admin_key {
+        let client = Client::new(server.clone(), key.clone());
+        checks.push(match client.get("/admin/api-keys?limit=1") {
+            Ok(_) => Check::ok("admin routes", "the server takes the admin key"),
+            Err(error) => refused(&error),
+        });
+    }
+    checks.extend(date.and_then(|date| clock::skew(&date, now)));
+    checks
+}
+
+/// A server that does not run yet is no fault; one that runs and does not answer is.
+fn unreachable(error: &ClientError, is_served: bool) -> Check {
+    let text = error.to_string();
+    let (found, advice) = text.split_once("; ").unwrap_or((&text, "try again"));
+    if is_served {
+        let advice = "a server has the database open: look into its log, or name it with --server";
+        return Check::fail("server", found, advice);
+    }
+    Check::warn("server", found, advice)
+}
+
+fn refused(error: &ClientError) -> Check {
+    let text = error.to_string();
+    let (found, advice) = text.split_once("; ").unwrap_or((&text, "look into the server's log"));
+    Check::fail("admin routes", found, advice)
+}
+
+fn issuer_check(issuer: &str) -> Check {
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    match fetch(&url, METADATA_LEN_MAX) {
+        Ok(bytes) => issuer_metadata(issuer, &bytes),
+        Err(error) => Check::fail(
+            "issuer",
+            format!("{url} cannot be fetched: {error}"),
+            "check `oidc_issuer` and the network; until then nobody can sign in",
+        ),
+    }
+}
+
+fn issuer_metadata(issuer: &str, bytes: &[u8]) -> Check {
+    let metadata: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let text = |name| metadata.get(name).and_then(Value::as_str);
+    match (text("issuer"), text("jwks_uri")) {
+        (Some(theirs), Some(_)) if theirs == issuer => {
+            Check::ok("issuer", format!("{issuer} answers"))
+        }
+        (Some(theirs), Some(_)) => Check::fail(
+            "issuer",
+            format!("{issuer} calls itself {theirs}"),
+            format!("set `oidc_issuer` to {theirs}, to the letter"),
+        ),
+        _ => Check::fail(
+            "issuer",
+            format!("{issuer} is no issuer: its metadata lacks `issuer` or `jwks_uri`"),
+            "check `oidc_issuer`",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::line;
+    use super::*;
+
+    #[test]
+    fn our_own_server_is_asked_where_it_listens() {
+        let url = |listen: &str| own_url(listen.parse().unwrap());
+        assert_eq!(url("0.0.0.0:8000").unwrap(), "http://127.0.0.1:8000");
+        assert_eq!(url("[::]:8000").unwrap(), "http://[::1]:8000");
+        assert_eq!(url("10.1.2.3:80").unwrap(), "http://10.1.2.3:80");
+        assert_eq!(url("127.0.0.1:0"), None);
+    }
+
+    #[test]
+    fn a_silent_server_is_a_fault_only_if_it_runs() {
+        let cause = Box::new(ureq::Error::HostNotFound);
+        let error = ClientError::Unreachable { server: "http://x".to_owned(), cause };
+        let all = [false, true].map(|is_served| line(&unreachable(&error, is_served)));
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn an_issuer_says_who_it_is() {
+        let told =
+            |metadata: &str| line(&issuer_metadata("https://id.example", metadata.as_bytes()));
+        let all = [
+            r#"{"issuer":"https://id.example","jwks_uri":"https://id.example/keys"}"#,
+            r#"{"issuer":"https://id.example/","jwks_uri":"https://id.example/keys"}"#,
+            r#"{"issuer":"https://id.example"}"#,
+            "<html>",
+        ];
+        insta::assert_snapshot!(all.map(told).join("\n"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Members of the server's answers as text that cannot steer a terminal.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::moment::{relative, to_the_minute};
+use super::Look;
+
+/// Replaces control characters, so that a name cannot move the cursor or hide a line.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A member of an answer as text; `-` if it is not there.
+pub(crate) fn member(object: &Value, name: &str) -> String {
+    match object.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => printable(text),
+        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
+        Some(Value::Array(list)) => {
+            let words = list.iter().map(|word| word.as_str().map_or("?".into(), printable));
+            words.collect::<Vec<_>>().join(" ")
+        }
+        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
+        Some(other) => printable(&other.to_string()),
+    }
+}
+
+/// A member that is a number; 0 if it is not there.
+pub(crate) fn count(object: &Value, name: &str) -> u64 {
+    object.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The members of a list; none if it is not there.
+pub(crate) fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
+    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+impl Look {
+    /// A member that is a time: `3 h ago` on a terminal, as it is elsewhere.
+    pub(crate) fn time(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => relative(at, self.now),
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+
+    /// The same where there is room: `2026-11-24 06:30Z (3 h ago)` on a terminal.
+    pub(crate) fn time_at_length(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => {
+                format!("{} ({})", to_the_minute(at), relative(at, self.now))
+            }
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+
+    /// A time that people compare with a calendar: to the minute on a terminal.
+    pub(crate) fn calendar_time(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => to_the_minute(at),
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{piped, terminal};
+    use super::*;
+
+    #[test]
+    fn members_are_shown_without_control_characters() {
+        let key = json!({"name": "a\u{1b}[2Jb", "scopes": ["a:read", "b:*"], "n": 1, "x": null});
+        assert_eq!(member(&key, "name"), "a\u{fffd}[2Jb");
+        assert_eq!(member(&key, "scopes"), "a:read b:*");
+        assert_eq!(member(&key, "n"), "1");
+        assert_eq!(member(&key, "x"), "-");
+    }
+
+    #[test]
+    fn times_are_relative_for_people_and_exact_for_programs() {
+        let key = json!({"at": "2026-11-24T06:30:00.000Z", "never": null});
+        assert_eq!(terminal().time(&key, "at"), "3 h ago");
+        assert_eq!(terminal().time_at_length(&key, "at"), "2026-11-24 06:30Z (3 h ago)");
+        assert_eq!(terminal().calendar_time(&key, "at"), "2026-11-24 06:30Z");
+        assert_eq!(terminal().time(&key, "never"), "-");
+        for shown in [piped().time(&key, "at"), piped().time_at_length(&key, "at")] {
+            assert_eq!(shown, "2026-11-24T06:30:00.000Z");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a command ends with, and what it says on standard error when it went wrong.
+
+use std::io::{self, Write as _};
+
+use thiserror::Error;
+
+use crate::client::ClientError;
+use crate::settings::SettingsError;
+
+use super::connection::AdminKeyError;
+
+/// What the exit statuses mean, for `--help`.
+pub(super) const EXIT_STATUSES: &str = "\
+Exit status:
+  0  done
+  1  failed: the server refused, something was not imported, or a check did not pass
+  2  wrong usage, or settings that cannot be used
+  3  the server cannot be reached
+  4  there is no such key, tier or owner";
+
+/// What stands below the help of a command: how it is typed, and how it ends.
+pub(super) fn examples(lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("Examples:\n{lines}\n{EXIT_STATUSES}")
+}
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Unreachable = 3,
+    NotFound = 4,
+}
+
+/// Why a command of its own accord does not end well.
+#[derive(Debug, Error)]
+pub(super) enum Complaint {
+    /// What was typed or piped in makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// Everything has been said already; only the status is left.
+    #[error("not everything is well")]
+    Told(Status),
+}
+
+impl Status {
+    /// What a command that ended with this error ends with.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        // Whoever read our output has seen enough, as in `keyward key list | head`.
+        let reader_left = error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        if reader_left {
+            return Self::Done;
+        }
+        if error.is::<SettingsError>() || error.is::<AdminKeyError>() {
+            return Self::Usage;
+        }
+        match error.downcast_ref() {
+            Some(Complaint::Usage(_)) => return Self::Usage,
+            Some(Complaint::NotFound(_)) => return Self::NotFound,
+            Some(Complaint::Told(status)) => return *status,
+            None => {}
+        }
+        match error.downcast_ref() {
+            Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => Self::Unreachable,
+            Some(ClientError::NotFound { .. }) => Self::NotFound,
+            Some(ClientError::Refused { .. } | ClientError::Foreign { .. }) | None => Self::Failed,
+        }
+    }
+}
+
+/// Says on standard error what went wrong, and why.
+pub(super) fn report(error: &anyhow::Error) {
+    let is_told = matches!(error.downcast_ref(), Some(Complaint::Told(_)));
+    if is_told || Status::of(error) == Status::Done {
+        return;
+    }
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("  cause: {cause}\n"));
+    }
+    // If nobody can be told, the exit status still says it.
+    let _unheard = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_tell_failures_apart() {
+        let server = || "http://x".to_owned();
+        let cause = || Box::new(ureq::Error::HostNotFound);
+        let check = |error: anyhow::Error, status| assert_eq!(Status::of(&error), status);
+        check(anyhow::anyhow!("anything"), Status::Failed);
+        check(ClientError::Foreign { server: server() }.into(), Status::Failed);
+        check(AdminKeyError::Missing.into(), Status::Usage);
+        check(SettingsError::NotText("X".to_owned()).into(), Status::Usage);
+        let unreachable = ClientError::Unreachable { server: server(), cause: cause() };
+        check(unreachable.into(), Status::Unreachable);
+        check(ClientError::NotFound { detail: server() }.into(), Status::NotFound);
+        check(Complaint::NotFound(server()).into(), Status::NotFound);
+        check(Complaint::Usage(server()).into(), Status::Usage);
+        check(Complaint::Told(Status::Failed).into(), Status::Failed);
+        check(io::Error::from(io::ErrorKind::BrokenPipe).into(), Status::Done);
+    }
+}

@@ -1,0 +1,71 @@
+//! Tiers, owners and the usage of all keys.
+
+use super::{Server, answer, body, first_lines, keyward, story};
+
+#[test]
+fn a_tier_is_set_by_its_name() {
+    let tier = r#"{"name":"pro","limits":[{"name":"requests","amount":5,"per":"60s","burst":9}]}"#;
+    let server = Server::answering(vec![answer("200 OK", "", tier)]);
+    let output = keyward(&server.url, &["tier", "set", "pro", "--limit", "5 per 60s burst 9"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Tier pro: 5 per 60s burst 9. It holds from the next request on.
+    exit status 0
+    ");
+    let requests = server.requests.join().unwrap();
+    assert_eq!(first_lines(&requests), ["PUT /admin/tiers/pro HTTP/1.1"]);
+    insta::assert_snapshot!(body(&requests[0]), @r#"{"limits":[{"name":"requests","amount":5,"per":"60s","burst":9}]}"#);
+}
+
+#[test]
+fn a_tier_is_not_set_without_limits() {
+    let output = keyward("http://127.0.0.1:1", &["tier", "set", "pro"]);
+    insta::assert_snapshot!(story("http://127.0.0.1:1", &output), @r"
+    error: give the limits with --limit, or say --unlimited
+    exit status 2
+    ");
+}
+
+#[test]
+fn an_absent_tier_ends_with_status_4() {
+    let tiers = answer("200 OK", "", r#"{"count":1,"tiers":[{"name":"pro","limits":[]}]}"#);
+    let server = Server::answering(vec![tiers]);
+    let output = keyward(&server.url, &["tier", "show", "gold"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    error: there is no tier gold
+    exit status 4
+    ");
+}
+
+#[test]
+fn a_tier_in_use_is_not_deleted() {
+    let used = answer("409 Conflict", "", r#"{"detail":"Tier is used by 12 keys"}"#);
+    let server = Server::answering(vec![used]);
+    let output = keyward(&server.url, &["tier", "delete", "pro"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    error: the server at http://SERVER refused with 409 Conflict: Tier is used by 12 keys
+    exit status 1
+    ");
+}
+
+#[test]
+fn owners_are_suspended_whatever_they_are_called() {
+    let owner = r#"{"owner":"a/b","state":"suspended","keys":12}"#;
+    let server = Server::answering(vec![answer("200 OK", "", owner)]);
+    let output = keyward(&server.url, &["owner", "suspend", "a/b"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Suspended owner a/b, 12 keys. No request with them is accepted until `keyward owner resume a/b`.
+    exit status 0
+    ");
+    let requests = server.requests.join().unwrap();
+    assert_eq!(first_lines(&requests), ["POST /admin/owners/a%2Fb/suspend HTTP/1.1"]);
+}
+
+#[test]
+fn usage_of_all_keys_asks_for_the_first_of_them() {
+    let usage = r#"{"from":"2026-11-23T00:00:00.000Z","to":"2026-11-24T00:00:00.000Z","total":{},"top":[]}"#;
+    let server = Server::answering(vec![answer("200 OK", "", usage)]);
+    let output = keyward(&server.url, &["usage", "--by", "denials", "--top", "3", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let requests = server.requests.join().unwrap();
+    assert_eq!(first_lines(&requests), ["GET /admin/usage?by=denials&top=3 HTTP/1.1"]);
+}

@@ -1,0 +1,23 @@
+//! The columns that a key is read from, in the order in which they are read.
+
+/// What [`stored`](crate::record::stored) reads.
+macro_rules! stored_columns {
+    () => {
+        "keys.id, keys.name, keys.tier, keys.owner, keys.scopes, keys.networks, keys.limits, \
+         keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
+         keys.digest"
+    };
+}
+
+/// What [`details`](crate::record::details) reads, from `keys` joined with `key_uses`.
+macro_rules! details_columns {
+    () => {
+        concat!(
+            stored_columns!(),
+            ", keys.hint, keys.metadata, keys.created_at_ms, keys.secret_created_at_ms, \
+             keys.grace_until_ms, keys.revoked_reason, key_uses.last_used_at_ms"
+        )
+    };
+}
+
+pub(crate) use {details_columns, stored_columns};
