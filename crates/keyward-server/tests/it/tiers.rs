@@ -62,9 +62,7 @@ fn the_trail_tells_of_a_tier_before_and_after() {
     assert_eq!(server.admin("PUT", "/admin/tiers/gold", &put(7)).status, 200);
     assert_eq!(server.admin("DELETE", "/admin/tiers/gold", "").status, 204);
     let entries = server.admin("GET", "/admin/audit", "").json()["entries"].clone();
-    let told = |at: usize, when: &str| {
-        entries[at]["details"][when]["limits"].pointer("/0/amount").cloned()
-    };
+    let told = |at: usize, when: &str| entries[at]["details"][when].pointer("/0/amount").cloned();
     assert_eq!(entries[0]["tier"], "gold");
     assert_eq!((told(0, "before"), told(0, "after")), (None, Some(json!(5))));
     assert_eq!((told(1, "before"), told(1, "after")), (Some(json!(5)), Some(json!(7))));
