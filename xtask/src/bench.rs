@@ -22,9 +22,10 @@ struct Bench {
     quick: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
     Bench { package: "keyward", name: "decision", quick: &["100000"] },
     Bench { package: "keyward", name: "scan", quick: &[] },
+    Bench { package: "keyward-store", name: "store", quick: &["100000"] },
     Bench { package: "keyward-server", name: "http", quick: &["guard"] },
 ];
 

@@ -1,7 +1,9 @@
 //! Prints what importing, opening and searching a store of a million keys takes, one figure a
 //! line. The first argument is how many keys there are.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench is a program and a test")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench is a program")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may end in a panic")]
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a bench are small")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use std::env;
@@ -79,8 +81,8 @@ fn key(number: u64) -> KeyCopy {
     KeyCopy {
         id: None,
         name: format!("{word}-bot-{number}").parse().unwrap(),
-        tier: if random % 10 == 0 { "pro" } else { "basic" }.parse().unwrap(),
-        owner: (random % 3 != 0)
+        tier: if random.is_multiple_of(10) { "pro" } else { "basic" }.parse().unwrap(),
+        owner: (!random.is_multiple_of(3))
             .then(|| format!("org_{}", mix(number / 20) % 50_000).parse().unwrap()),
         scopes: Scopes::default(),
         networks: Networks::default(),
@@ -92,9 +94,11 @@ fn key(number: u64) -> KeyCopy {
             _ => KeyState::Active,
         },
         revoked_reason: None,
-        expires_at: (random % 4 == 0).then(|| UnixMillis(NOW - 300 * DAY + random % (600 * DAY))),
+        expires_at: random
+            .is_multiple_of(4)
+            .then(|| UnixMillis(NOW - 300 * DAY + random % (600 * DAY))),
         created_at,
-        last_used_at: (random % 5 != 0).then(|| UnixMillis(NOW - random % (200 * DAY))),
+        last_used_at: (!random.is_multiple_of(5)).then(|| UnixMillis(NOW - random % (200 * DAY))),
         secret: SecretCopy {
             digest: Digest::from_stored(digest),
             hint: format!("kw_{digits}"),

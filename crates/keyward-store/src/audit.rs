@@ -30,36 +30,88 @@ pub(crate) enum Subject<'a> {
 pub(crate) fn record(
     connection: &Connection,
     audit: &Audit,
-    change: Change<'_>,
+    change: &Change<'_>,
 ) -> Result<(), Fault> {
-    // The first is served by the primary key, the second has a row for each table that counts up.
-    const HEAD: &str = "SELECT digest FROM audit ORDER BY id DESC LIMIT 1";
-    const NUMBER: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
-    let head = connection.prepare_cached(HEAD)?.query_row([], |row| row.get(0)).optional()?;
-    // Not the highest id that there is: a number is not given again when its row is gone.
-    let last: Option<u64> =
-        connection.prepare_cached(NUMBER)?.query_row([], |row| row.get(0)).optional()?;
-    let (key_id, tier, owner) = match change.subject {
-        Subject::Key(id) => (Some(id), None, None),
-        Subject::Tier(name) => (None, Some(name.clone()), None),
-        Subject::Owner(owner) => (None, None, Some(owner.clone())),
-    };
-    let mut entry = AuditEntry {
-        id: ChangeId(last.unwrap_or_default() + 1),
-        at: audit.at,
-        actor: audit.actor.as_text().into_owned(),
-        address: audit.address.map(|address| address.to_string()),
-        verb: change.verb.as_str().to_owned(),
-        key_id,
-        tier,
-        owner,
-        request_id: audit.request_id.clone(),
-        details: change.details.as_ref().map(Value::to_string),
-        previous: head.map_or(ChainDigest::START, ChainDigest),
-        digest: ChainDigest::START,
-    };
-    entry.digest = entry.seal();
-    append(connection, &entry)
+    let mut trail = Trail::open(connection, audit)?;
+    trail.record(change)?;
+    trail.finish()
+}
+
+/// The end of the trail, to which the entries of one job are added.
+#[derive(Debug)]
+pub(crate) struct Trail<'a> {
+    connection: &'a Connection,
+    audit: &'a Audit,
+    head: ChainDigest,
+    next: u64,
+    first: u64,
+}
+
+impl<'a> Trail<'a> {
+    /// Looks for the end. Nobody else writes until the job has ended.
+    pub(crate) fn open(connection: &'a Connection, audit: &'a Audit) -> Result<Self, Fault> {
+        // The first is served by the primary key, the second has a row for each table that counts
+        // up.
+        const HEAD: &str = "SELECT digest FROM audit ORDER BY id DESC LIMIT 1";
+        const NUMBER: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
+        let head = connection.prepare_cached(HEAD)?.query_row([], |row| row.get(0)).optional()?;
+        // Not the highest id that there is: a number is not given again when its row is gone.
+        let last: Option<u64> =
+            connection.prepare_cached(NUMBER)?.query_row([], |row| row.get(0)).optional()?;
+        let next = last.unwrap_or_default() + 1;
+        let head = head.map_or(ChainDigest::START, ChainDigest);
+        Ok(Self { connection, audit, head, next, first: next })
+    }
+
+    /// Writes an entry.
+    pub(crate) fn record(&mut self, change: &Change<'_>) -> Result<(), Fault> {
+        let (key_id, tier, owner) = match change.subject {
+            Subject::Key(id) => (Some(id), None, None),
+            Subject::Tier(name) => (None, Some(name.clone()), None),
+            Subject::Owner(owner) => (None, None, Some(owner.clone())),
+        };
+        let audit = self.audit;
+        let mut entry = AuditEntry {
+            id: ChangeId(self.next),
+            at: audit.at,
+            actor: audit.actor.as_text().into_owned(),
+            address: audit.address.map(|address| address.to_string()),
+            verb: change.verb.as_str().to_owned(),
+            key_id,
+            tier,
+            owner,
+            request_id: audit.request_id.clone(),
+            details: change.details.as_ref().map(Value::to_string),
+            previous: self.head,
+            digest: ChainDigest::START,
+        };
+        entry.digest = entry.seal();
+        append(self.connection, &entry)?;
+        (self.head, self.next) = (entry.digest, self.next + 1);
+        Ok(())
+    }
+
+    /// Notes in which hour the entries were written. Without this they would not be found by time.
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        if self.first == self.next {
+            return Ok(());
+        }
+        note_hour(self.connection, self.audit.at, self.first, self.next - 1)
+    }
+}
+
+/// Notes that entries of an hour have these numbers, which are higher than any before.
+pub(crate) fn note_hour(
+    connection: &Connection,
+    at: UnixMillis,
+    first: u64,
+    last: u64,
+) -> Result<(), Fault> {
+    // Served by the primary key.
+    const HOUR: &str = "INSERT INTO audit_hours (hour, first_id, last_id) VALUES (?1, ?2, ?3) \
+                        ON CONFLICT (hour) DO UPDATE SET last_id = excluded.last_id";
+    connection.prepare_cached(HOUR)?.execute((at.hour().0, first, last))?;
+    Ok(())
 }
 
 /// Writes an entry that is sealed.
@@ -67,9 +119,6 @@ pub(crate) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), 
     const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, verb, key_id, tier, \
                                              owner, request_id, details, previous, digest) \
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    // Served by the primary key.
-    const HOUR: &str = "INSERT INTO audit_hours (hour, first_id, last_id) VALUES (?1, ?2, ?2) \
-                        ON CONFLICT (hour) DO UPDATE SET last_id = excluded.last_id";
     let row = params![
         entry.id.0,
         entry.at.0,
@@ -85,7 +134,6 @@ pub(crate) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), 
         entry.digest.0,
     ];
     connection.prepare_cached(INSERT)?.execute(row)?;
-    connection.prepare_cached(HOUR)?.execute((entry.at.hour().0, entry.id.0))?;
     Ok(())
 }
 

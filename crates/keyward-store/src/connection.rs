@@ -129,9 +129,10 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 // synchronous, fullfsync: a commit is answered when it would survive power loss; without the
 // latter, macOS leaves it in the disk's cache.
 // temp_store: savepoints keep what they may have to restore, and that must not go to /tmp.
-// cache_size: 64 MiB hold the index of the digests of a million keys, which grows at random places.
-// wal_autocheckpoint: digests are random, so a checkpoint writes about one page for each new key;
-// at 32 MB a page is written once for several of them, which doubles the rate at a million keys.
+// cache_size: 128 MiB hold the indexes of the digests and hints of a million keys, which grow at
+// random places.
+// wal_autocheckpoint: these are random, so a checkpoint writes about two pages for each new key;
+// at 128 MB a page is written once for several of them.
 // There is no mmap_size on purpose: a disk that fails would kill the process, not a statement.
 const WRITER_PRAGMAS: &str = "
     PRAGMA synchronous = FULL;
@@ -139,8 +140,8 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA checkpoint_fullfsync = ON;
     PRAGMA foreign_keys = ON;
     PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -65536;
-    PRAGMA wal_autocheckpoint = 8192;
+    PRAGMA cache_size = -131072;
+    PRAGMA wal_autocheckpoint = 32768;
 ";
 
 // temp_store: what is sorted must not go to /tmp.

@@ -11,12 +11,18 @@ pub(crate) fn indexed(folded: &str) -> String {
     folded.replace('\0', "\u{fffd}")
 }
 
-/// What to ask `key_names` for: all threes of characters of a part that is folded. Every name with
-/// the part has them all, and some others do too. `None` if the part is too short to have one.
+/// Most threes that are asked for: each costs as much as the last, and tells less.
+const THREES_MAX: usize = 8;
+
+/// What to ask `key_names` for: threes of characters that cover a part that is folded. Every name
+/// with the part has them all, and some others do too. `None` if the part is too short to have one.
 pub(crate) fn threes(folded: &str) -> Option<String> {
     let characters: Vec<char> = indexed(folded).chars().collect();
-    let mut threes: Vec<String> = characters
-        .windows(3)
+    // Those at the end count as well as those at the beginning: numbers stand there.
+    let windows = characters.windows(3);
+    let ends = windows.clone().rev().take(1).chain(windows.rev().skip(3).step_by(3));
+    let mut threes: Vec<String> = ends
+        .take(THREES_MAX)
         .map(|three| format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\"")))
         .collect();
     threes.sort_unstable();
@@ -38,8 +44,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_every_three_once() {
-        assert_eq!(threes("abcd").unwrap(), r#""abc" AND "bcd""#);
+    fn what_is_asked_for_is_threes_each_once() {
+        assert_eq!(threes("abcde").unwrap(), r#""cde""#);
+        assert_eq!(threes("abcdef").unwrap(), r#""abc" AND "def""#);
+        assert_eq!(threes(&"abcdef".repeat(9)).unwrap(), r#""abc" AND "def""#);
         assert_eq!(threes("aaaaa").unwrap(), r#""aaa""#);
         assert_eq!(threes("a\"b").unwrap(), r#""a""b""#);
         assert_eq!(threes("ab"), None);

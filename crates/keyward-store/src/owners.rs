@@ -46,7 +46,7 @@ pub(crate) fn set_suspended(
     }
     let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
     let change = Change { verb, subject: Subject::Owner(owner), details: Some(details) };
-    audit::record(connection, audit, change)?;
+    audit::record(connection, audit, &change)?;
     Ok(keys)
 }
 

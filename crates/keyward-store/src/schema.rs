@@ -99,6 +99,7 @@ fn chain_trail(connection: &Connection) -> Result<(), Fault> {
         entry.digest = entry.seal();
         previous = entry.digest;
         audit::append(connection, &entry)?;
+        audit::note_hour(connection, entry.at, entry.id.0, entry.id.0)?;
     }
     drop(entries);
     // The numbers go on where they were, even if the last rows were deleted by hand.

@@ -90,7 +90,7 @@ fn record(
     audit: &Audit,
 ) -> Result<(), Fault> {
     let change = Change { verb, subject: Subject::Tier(name), details: Some(details) };
-    audit::record(connection, audit, change)
+    audit::record(connection, audit, &change)
 }
 
 fn tier(row: &Row<'_>) -> Result<TierRecord, Fault> {

@@ -6,6 +6,7 @@ use keyward::digest::Digest;
 use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 use rusqlite::Connection;
 
+use crate::audit::Trail;
 use crate::fault::Fault;
 use crate::keys::{find, former, insert};
 use crate::record::stored_of;
@@ -18,16 +19,31 @@ pub(crate) fn import(
     audit: &Audit,
 ) -> Result<Vec<ImportedKey>, Fault> {
     if !dry_run {
-        return keys.into_iter().map(|key| import_one(connection, key, audit)).collect();
+        return import_all(connection, keys, audit);
     }
     connection.execute_batch("SAVEPOINT dry_run")?;
-    let imported =
-        keys.into_iter().map(|key| import_one(connection, key, audit)).collect::<Result<_, _>>();
+    let imported = import_all(connection, keys, audit);
     connection.execute_batch("ROLLBACK TO dry_run; RELEASE dry_run")?;
     imported
 }
 
-fn import_one(connection: &Connection, key: KeyCopy, audit: &Audit) -> Result<ImportedKey, Fault> {
+fn import_all(
+    connection: &Connection,
+    keys: Vec<KeyCopy>,
+    audit: &Audit,
+) -> Result<Vec<ImportedKey>, Fault> {
+    let mut trail = Trail::open(connection, audit)?;
+    let imported = keys.into_iter().map(|key| import_one(connection, key, &mut trail));
+    let imported = imported.collect::<Result<_, _>>()?;
+    trail.finish()?;
+    Ok(imported)
+}
+
+fn import_one(
+    connection: &Connection,
+    key: KeyCopy,
+    trail: &mut Trail<'_>,
+) -> Result<ImportedKey, Fault> {
     let digest = key.secret.digest;
     let digests: Vec<Digest> =
         key.former.iter().map(|(secret, _)| secret.digest).chain([digest]).collect();
@@ -40,7 +56,7 @@ fn import_one(connection: &Connection, key: KeyCopy, audit: &Audit) -> Result<Im
         return Ok(imported);
     }
     let is_former = !key.former.is_empty();
-    let details = insert::add(connection, key, Verb::Import, audit)?;
+    let details = insert::add(connection, key, Verb::Import, trail)?;
     let former = match is_former {
         true => former::of_key(connection, details.record.id)?,
         false => Vec::new(),

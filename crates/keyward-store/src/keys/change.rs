@@ -47,7 +47,7 @@ pub(crate) fn change(
             rename(connection, &now.details)?;
         }
         let details = Some(members::changed(&before.details, &now.details)?);
-        audit::record(connection, audit, Change { verb, subject: Subject::Key(id), details })?;
+        audit::record(connection, audit, &Change { verb, subject: Subject::Key(id), details })?;
     }
     let former = former::of_key(connection, id)?;
     Ok(Changed::Done(Box::new(stored_of(now.details, now.secret.digest, former))))

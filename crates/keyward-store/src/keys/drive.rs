@@ -9,6 +9,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::filter::{number, starting, text, time};
 use crate::fault::Fault;
 use crate::names;
+use crate::spans::Span;
 
 /// Some of the keys, by one condition of a filter and the index that serves it.
 ///
@@ -35,6 +36,19 @@ impl Drive {
         let count: u32 = count.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(count <= max)
     }
+}
+
+/// The keys with ids of a span, if these are at most `max`.
+pub(super) fn span(span: Span, max: u32) -> Option<Drive> {
+    let width = span.last.checked_sub(span.first)?;
+    let drive = || Drive {
+        from: "keys NOT INDEXED",
+        id: "keys.id",
+        condition: "keys.id BETWEEN ? AND ?",
+        values: vec![Value::Integer(span.first), Value::Integer(span.last)],
+        is_by_id: true,
+    };
+    (width < i64::from(max)).then(drive)
 }
 
 /// Every drive that a filter offers, those that are likely to have few keys first.

@@ -12,7 +12,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, params};
 
 use super::{former, members};
-use crate::audit::{self, Change, Subject};
+use crate::audit::{Change, Subject, Trail};
 use crate::fault::Fault;
 use crate::names;
 use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word};
@@ -29,6 +29,10 @@ pub(crate) fn issue(
     }
     if is_suspended(connection, key.owner.as_ref())? {
         return Ok(Inserted::OwnerSuspended);
+    }
+    // That it is no present one is seen to by `keys_digest`.
+    if former::holder(connection, &digest)?.is_some() {
+        return Err(Fault::in_column("keys.digest", "the new secret is one that there was"));
     }
     let copy = KeyCopy {
         id: None,
@@ -47,7 +51,9 @@ pub(crate) fn issue(
         secret: SecretCopy { digest, hint, created_at: audit.at },
         former: Vec::new(),
     };
-    let key = add(connection, copy, Verb::Issue, audit)?;
+    let mut trail = Trail::open(connection, audit)?;
+    let key = add(connection, copy, Verb::Issue, &mut trail)?;
+    trail.finish()?;
     Ok(Inserted::Done(key.record.id))
 }
 
@@ -74,7 +80,7 @@ pub(crate) fn add(
     connection: &Connection,
     key: KeyCopy,
     verb: Verb,
-    audit: &Audit,
+    trail: &mut Trail<'_>,
 ) -> Result<KeyDetails, Fault> {
     const USE: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
     let owner_suspended = is_suspended(connection, key.owner.as_ref())?;
@@ -112,7 +118,7 @@ pub(crate) fn add(
         revoked_reason: key.revoked_reason,
     };
     let change = Change { verb, subject: Subject::Key(id), details: Some(members::new(&details)?) };
-    audit::record(connection, audit, change)?;
+    trail.record(&change)?;
     Ok(details)
 }
 

@@ -1,4 +1,8 @@
 //! What only a file can show: surviving, sharing, refusing and breaking.
 
+mod backup;
 mod changes;
+mod lists;
+mod lives;
+mod migrate;
 mod open;

@@ -1,0 +1,226 @@
+//! What a key's life leaves in the file: all of it, or nothing.
+
+use std::time::Duration;
+
+use keyward::UnixMillis;
+use keyward::audit::{Chain, ChainError, ChangeId};
+use keyward::change::{KeyChange, KeyEdit};
+use keyward::details::Version;
+use keyward::issue::NewRecord;
+use keyward::record::Owner;
+use keyward::store::{Inserted, Store};
+use keyward_store::SqliteStore;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::sample::{
+    audit, change, digest, id, insert, issue, keys, limit, new_key, open, revoke, tier, trail,
+};
+
+/// A store, and a connection beside it that nobody expects.
+fn opened() -> (TempDir, SqliteStore, Connection) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = open(&path);
+    let raw = Connection::open(&path).unwrap();
+    (directory, store, raw)
+}
+
+fn rotation(number: u64, grace_ms: u64) -> KeyChange {
+    let grace = Duration::from_millis(grace_ms);
+    KeyChange::Rotate { digest: digest(number), hint: format!("kw_{number}"), grace }
+}
+
+fn acme() -> Owner {
+    "acme".parse().unwrap()
+}
+
+fn of_acme(number: u64) -> NewRecord {
+    let mut new = new_key(number);
+    new.key.owner = Some(acme());
+    new
+}
+
+fn rename(name: &str) -> KeyChange {
+    let name = Some(name.parse().unwrap());
+    KeyChange::Edit(Box::new(KeyEdit { name, ..KeyEdit::default() }))
+}
+
+/// A little of everything.
+async fn live(store: &SqliteStore) {
+    let key = insert(store, of_acme(1), audit(1)).await;
+    change(store, key, rename("b"), audit(2)).await;
+    change(store, key, KeyChange::Suspend, audit(3)).await;
+    change(store, key, rotation(2, 50), audit(4)).await;
+    change(store, key, KeyChange::Resume, audit(5)).await;
+    store.set_owner_suspended(acme(), true, audit(6)).await.unwrap();
+    store.put_tier(tier("trial", vec![limit(5)]), audit(7)).await.unwrap();
+    store.delete_tier("trial".parse().unwrap(), audit(8)).await.unwrap();
+    store.set_owner_suspended(acme(), false, audit(9)).await.unwrap();
+    revoke(store, key, audit(10)).await;
+}
+
+#[tokio::test]
+async fn every_change_is_on_the_chain() {
+    let (_directory, store, _raw) = opened();
+    live(&store).await;
+    let trail = trail(&store).await;
+    let verbs: Vec<_> = trail.iter().map(|entry| entry.verb.as_str()).collect();
+    let expected = [
+        "issue",
+        "edit",
+        "suspend",
+        "rotate",
+        "resume",
+        "suspend-owner",
+        "put-tier",
+        "delete-tier",
+        "resume-owner",
+        "revoke",
+    ];
+    assert_eq!(verbs, expected);
+    let mut chain = Chain::default();
+    trail.iter().for_each(|entry| chain.follow(entry).unwrap());
+    let details: Vec<_> = trail.iter().map(|entry| entry.details.as_deref().unwrap()).collect();
+    assert_eq!(details[1], r#"{"before":{"name":"a"},"after":{"name":"b"}}"#);
+    let rotated =
+        r#"{"before":{"hint":"kw_1","grace_until":null},"after":{"hint":"kw_2","grace_until":54}}"#;
+    assert_eq!(details[3], rotated);
+    let suspended = r#"{"before":{"state":"active"},"after":{"state":"suspended"},"keys":1}"#;
+    assert_eq!(details[5], suspended);
+    let hex = "5a5a5a";
+    assert!(details.iter().all(|details| !details.contains(hex)), "{details:?}");
+}
+
+#[tokio::test]
+async fn a_row_of_the_trail_that_was_touched_is_named() {
+    let (_directory, store, raw) = opened();
+    live(&store).await;
+    let broken = async || {
+        let mut chain = Chain::default();
+        trail(&store).await.iter().find_map(|entry| chain.follow(entry).err())
+    };
+    assert_eq!(broken().await, None);
+    raw.execute_batch("UPDATE audit SET actor = 'nobody' WHERE id = 4").unwrap();
+    assert_eq!(broken().await, Some(ChainError::Altered(ChangeId(4))));
+    raw.execute_batch("UPDATE audit SET actor = 'admin-key' WHERE id = 4").unwrap();
+    assert_eq!(broken().await, None);
+    raw.execute_batch("DELETE FROM audit WHERE id = 4").unwrap();
+    assert_eq!(broken().await, Some(ChainError::Unlinked(ChangeId(5))));
+}
+
+#[tokio::test]
+async fn no_entry_no_change_of_any_kind() {
+    let (_directory, store, raw) = opened();
+    let key = insert(&store, of_acme(1), audit(1)).await;
+    change(&store, key, rotation(2, 1_000), audit(2)).await;
+    store.put_tier(tier("trial", Vec::new()), audit(3)).await.unwrap();
+    let copies = store.export_keys(None, 10).await.unwrap();
+    raw.execute_batch(
+        "CREATE TRIGGER no_audit BEFORE INSERT ON audit \
+         BEGIN SELECT raise(ABORT, 'no room in the book'); END",
+    )
+    .unwrap();
+    let before = store.find_key(key).await.unwrap();
+    let changes =
+        [rename("b"), KeyChange::Suspend, rotation(3, 0), KeyChange::Revoke { reason: None }];
+    for wanted in changes {
+        store.change_key(key, wanted, None, audit(4)).await.unwrap_err();
+    }
+    store.set_owner_suspended(acme(), true, audit(5)).await.unwrap_err();
+    store.delete_tier("trial".parse().unwrap(), audit(6)).await.unwrap_err();
+    let mut other = copies[0].clone();
+    (other.id, other.secret.digest) = (None, digest(9));
+    other.former.clear();
+    store.import_keys(vec![other], false, audit(7)).await.unwrap_err();
+
+    assert_eq!(store.find_key(key).await.unwrap(), before);
+    assert_eq!(store.export_keys(None, 10).await.unwrap(), copies);
+    assert_eq!(keys(&store).await[0].former[0].ends_at, UnixMillis(1_002));
+    assert_eq!(store.find_owner(acme()).await.unwrap().unwrap().suspended_at, None);
+    assert_eq!(store.tiers().await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn an_owner_and_all_its_keys_are_suspended_together() {
+    let (_directory, store, raw) = opened();
+    for number in 1..=20 {
+        insert(&store, of_acme(number), audit(number)).await;
+    }
+    let other = issue(&store, 21).await;
+    revoke(&store, id(20), audit(22)).await;
+    let suspended = store.set_owner_suspended(acme(), true, audit(30)).await.unwrap();
+    assert_eq!(suspended.len(), 19, "without the one that is revoked");
+    assert!(suspended.iter().all(|key| key.record.owner_suspended && key.version.get() == 2));
+    assert_eq!(keys(&store).await.iter().filter(|key| key.record.owner_suspended).count(), 20);
+    assert_eq!(store.find_key(other).await.unwrap().unwrap().version, Version::FIRST);
+    assert_eq!(store.insert_key(of_acme(40), audit(31)).await.unwrap(), Inserted::OwnerSuspended);
+    let entries = trail(&store).await.len();
+    let again = store.set_owner_suspended(acme(), true, audit(32)).await.unwrap();
+    assert!(again.iter().all(|key| key.version.get() == 2));
+    assert_eq!(trail(&store).await.len(), entries, "nothing changed");
+
+    let mine = KeyEdit { owner: Some(Some(acme())), ..KeyEdit::default() };
+    let moved = change(&store, other, KeyChange::Edit(Box::new(mine)), audit(33)).await;
+    assert!(moved.record.owner_suspended);
+    let nobodys = KeyEdit { owner: Some(None), ..KeyEdit::default() };
+    let moved = change(&store, other, KeyChange::Edit(Box::new(nobodys)), audit(34)).await;
+    assert!(!moved.record.owner_suspended);
+
+    // The trigger lets some keys be resumed, and then not the rest.
+    raw.execute_batch(
+        "CREATE TRIGGER half_way BEFORE UPDATE ON keys WHEN old.id = 10 \
+         BEGIN SELECT raise(ABORT, 'half way'); END",
+    )
+    .unwrap();
+    store.set_owner_suspended(acme(), false, audit(35)).await.unwrap_err();
+    raw.execute_batch("DROP TRIGGER half_way").unwrap();
+    assert_eq!(keys(&store).await.iter().filter(|key| key.record.owner_suspended).count(), 20);
+    let resumed = store.set_owner_suspended(acme(), false, audit(36)).await.unwrap();
+    assert!(resumed.iter().all(|key| !key.record.owner_suspended && key.version.get() == 3));
+}
+
+#[tokio::test]
+async fn a_digest_is_one_secret_of_one_key_whether_present_or_former() {
+    let (_directory, store, _raw) = opened();
+    let key = issue(&store, 1).await;
+    change(&store, key, rotation(2, 1_000), audit(2)).await;
+    let before = trail(&store).await.len();
+    for number in [1, 2] {
+        let again = store.change_key(key, rotation(number, 0), None, audit(3)).await;
+        again.unwrap_err();
+        store.insert_key(new_key(number), audit(3)).await.unwrap_err();
+    }
+    assert_eq!(trail(&store).await.len(), before);
+    assert_eq!(keys(&store).await[0].former[0].ends_at, UnixMillis(1_002));
+    let found = store.find_digests(vec![digest(1), digest(3), digest(2)]).await.unwrap();
+    let found: Vec<_> = found.iter().map(|(digest, present, _)| (*digest, *present)).collect();
+    assert_eq!(found, [(digest(1), false), (digest(2), true)]);
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_no_trace_and_sees_what_the_batch_itself_takes() {
+    let (_directory, store, raw) = opened();
+    let key = issue(&store, 1).await;
+    change(&store, key, rotation(2, 1_000), audit(2)).await;
+    let mut copy = store.export_keys(None, 1).await.unwrap().remove(0);
+    (copy.id, copy.secret.digest) = (Some(id(70)), digest(10));
+    copy.former[0].0.digest = digest(11);
+    let mut other = copy.clone();
+    other.former[0].0.digest = digest(12);
+    let mut taken = copy.clone();
+    (taken.id, taken.former[0].0.digest) = (None, digest(13));
+    let batch = || vec![copy.clone(), copy.clone(), other.clone(), taken.clone()];
+    let tables = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM former_secrets) \
+                  + (SELECT count(*) FROM key_uses) + (SELECT count(*) FROM audit) \
+                  + (SELECT seq FROM sqlite_sequence WHERE name = 'keys')";
+    let count = || raw.query_row(tables, [], |row| row.get::<_, u64>(0)).unwrap();
+    let before = count();
+    let told = format!("{:?}", store.import_keys(batch(), true, audit(5)).await.unwrap());
+    assert_eq!(count(), before);
+    assert!(told.contains("Skipped(KeyId(70))"), "{told}");
+    assert!(told.contains("IdTaken") && told.contains("DigestTaken(KeyId(70))"), "{told}");
+    let done = format!("{:?}", store.import_keys(batch(), false, audit(6)).await.unwrap());
+    assert_eq!(told, done);
+    assert_eq!(issue(&store, 99).await, id(71));
+}
