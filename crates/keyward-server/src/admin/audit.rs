@@ -166,7 +166,7 @@ pub(crate) struct ListAuditQuery {
     #[param(minimum = 1, maximum = 1_000, default = 100, required = false)]
     limit: u32,
     /// Which come first: the oldest (`asc`) or the newest (`desc`).
-    #[param(value_type = Option<OrderText>)]
+    #[param(inline, value_type = Option<OrderText>)]
     order: Option<String>,
 }
 

@@ -19,7 +19,8 @@ const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d"
 
 /// How often, per what time.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename = "Limit", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Limit)]
 #[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
 pub(crate) struct LimitView {
     #[schema(value_type = LimitNameText)]

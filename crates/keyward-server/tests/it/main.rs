@@ -4,6 +4,8 @@
 
 mod access;
 mod admin;
+mod audit;
+mod backup;
 mod cli;
 mod docs;
 mod door;
@@ -12,6 +14,7 @@ mod leaks;
 mod life;
 mod lists;
 mod moving;
+mod owners;
 mod people;
 mod rotation;
 mod sample;
@@ -19,5 +22,7 @@ mod scan;
 mod server;
 mod settings;
 mod survive;
+mod tiers;
+mod transfer;
 mod usage;
 mod wire;

@@ -204,7 +204,7 @@ pub(crate) struct ListKeysQuery {
     #[param(value_type = Option<TimeText>)]
     created_before: Option<String>,
     /// The order; with `-` in front of it, the latest come first.
-    #[param(value_type = Option<SortText>, required = false)]
+    #[param(inline, value_type = Option<SortText>, required = false)]
     sort: Option<String>,
     /// Most keys on the page.
     #[param(minimum = 1, maximum = 100, default = 20, required = false)]

@@ -115,7 +115,7 @@ pub(crate) struct TopQuery {
     #[param(value_type = Option<TimeText>)]
     to: Option<String>,
     /// What counts: all requests, or those that were refused.
-    #[param(required = false)]
+    #[param(inline, required = false)]
     by: Option<TopByText>,
     /// Most keys that are named.
     #[param(minimum = 1, maximum = 100, default = 10, required = false)]

@@ -113,7 +113,8 @@ impl PublicKeys {
         }
         let _turn = self.turn.lock().await;
         // Somebody else may have read them meanwhile.
-        match self.known().next(identifier, now) {
+        let next = self.known().next(identifier, now);
+        match next {
             Next::Use(key) => return Ok(Some(key)),
             Next::Wait(pause) => return Err(pause),
             Next::Ask => self.known().asked_at = Some(now),

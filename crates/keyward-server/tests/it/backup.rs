@@ -1,0 +1,100 @@
+//! A copy of the database, taken while the server goes on.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tempfile::tempdir;
+
+use crate::sample;
+use crate::server::{ADMIN_KEY, Server};
+
+/// Makes the file larger than what a connection holds on its way.
+fn fill(server: &Server) {
+    for batch in 0..4 {
+        let key = |number: usize| {
+            let mut key = sample::key("filler", &[], &format!("filler-{batch}-{number}"));
+            key["metadata"] = serde_json::json!({ "notes": "x".repeat(2_000) });
+            key
+        };
+        sample::add(server, &(0..1_000).map(key).collect::<Vec<_>>());
+    }
+}
+
+fn leftovers(folder: &Path) -> Vec<String> {
+    let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.contains("backup")).collect()
+}
+
+#[test]
+fn a_copy_under_load_has_every_key_that_was_answered_before() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let server = Server::start(folder.path());
+    let (issued, done) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let enough = |count| {
+        while issued.lock().unwrap().len() < count {
+            thread::yield_now();
+        }
+    };
+    let (before, copy) = thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let (_, secret) = server.issue("busy");
+                    issued.lock().unwrap().push(secret);
+                }
+            });
+        }
+        enough(50);
+        let before = issued.lock().unwrap().clone();
+        let copy = server.admin("GET", "/admin/backup", "");
+        let after = issued.lock().unwrap().len();
+        enough(after + 10);
+        done.store(true, Ordering::Relaxed);
+        (before, copy)
+    });
+    assert_eq!(copy.status, 200, "{}", copy.body);
+    assert_eq!(copy.header("content-type"), Some("application/vnd.sqlite3"));
+    assert_eq!(copy.header("cache-control"), Some("no-store"));
+    assert!(copy.bytes.starts_with(b"SQLite format 3\0"));
+    assert_eq!(leftovers(folder.path()), [""; 0]);
+
+    fs::write(elsewhere.path().join("keyward.db"), &copy.bytes).unwrap();
+    // The first is still there, and issues.
+    let restored = Server::start(elsewhere.path());
+    let mut connection = restored.connect();
+    for secret in &before {
+        let key = format!("x-api-key: {secret}");
+        let answer = connection.send("GET", "/articles?limit=1", &[&key], "");
+        assert_eq!(answer.status, 200);
+    }
+    // Those that came later are there whole or not at all.
+    let keys = restored.admin("GET", "/admin/api-keys?total=true", "").json()["total"].clone();
+    let entries = restored.admin("GET", "/admin/audit?order=desc&limit=1", "").json();
+    assert_eq!(entries["entries"][0]["id"], keys);
+    assert!(before.len() as u64 <= keys.as_u64().unwrap());
+    server.issue("still here");
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_nothing_behind() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    fill(&server);
+    for _ in 0..3 {
+        let mut client = server.connect();
+        let head = format!("GET /admin/backup HTTP/1.1\r\nhost: test\r\nx-admin-key: {ADMIN_KEY}");
+        client.write(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+        // The first byte of an answer: the copy is made, and on its way.
+        assert!(!client.is_closed());
+        assert_eq!(leftovers(folder.path()), [""; 0]);
+    }
+    // Copies are made one after the other, so this one comes when the others are given up.
+    let copy = server.admin("GET", "/admin/backup", "");
+    assert_eq!(copy.status, 200);
+    assert!(8_000_000 < copy.bytes.len(), "{}", copy.bytes.len());
+    assert_eq!(leftovers(folder.path()), [""; 0]);
+}
