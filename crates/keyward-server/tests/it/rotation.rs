@@ -1,7 +1,7 @@
 //! Rotating keys: a new secret for the same key, and a grace for the one before.
 
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Barrier, RwLock};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -105,54 +105,47 @@ fn a_grace_is_a_time_of_at_most_thirty_days() {
     assert_eq!(server.get("/key", &old).status, 200);
 }
 
+/// Waits until each caller has had two more answers: the second was asked for after this began.
+fn wait_for_everyone(answered: &[AtomicUsize]) {
+    let counts = || answered.iter().map(|count| count.load(Ordering::Relaxed));
+    let before: Vec<_> = counts().collect();
+    while counts().zip(&before).any(|(now, before)| now < before + 2) {
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_rotation_under_load_loses_no_request() {
     const CALLERS: usize = 64;
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let body = r#"{"name":"busy","limits":[]}"#;
-    let (id, first) = issued(&server.admin("POST", KEYS, body));
-    let secret_now = RwLock::new(first);
-    let (done, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let ready = Barrier::new(CALLERS + 1);
+    let (id, first) = issued(&server.admin("POST", KEYS, r#"{"name":"busy","limits":[]}"#));
+    let in_use = RwLock::new(first);
+    let done = AtomicBool::new(false);
+    let answered: Vec<_> = (0..CALLERS).map(|_| AtomicUsize::new(0)).collect();
+    let granted = AtomicUsize::new(0);
+    let call = |answered: &AtomicUsize| {
+        let mut connection = server.connect();
+        while !done.load(Ordering::Relaxed) {
+            let line = format!("x-api-key: {}", in_use.read().unwrap());
+            let status = connection.send("GET", "/key", &[&line], "").status;
+            granted.fetch_add(usize::from(status == 200), Ordering::Relaxed);
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    };
     thread::scope(|scope| {
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut connection = server.connect();
-                    ready.wait();
-                    let (mut sent, mut granted) = (0, 0);
-                    while !done.load(Ordering::Relaxed) {
-                        let line = format!("x-api-key: {}", secret_now.read().unwrap());
-                        sent += 1;
-                        granted +=
-                            usize::from(connection.send("GET", "/key", &[&line], "").status == 200);
-                        answered.fetch_add(1, Ordering::Relaxed);
-                    }
-                    (sent, granted)
-                })
-            })
-            .collect();
-        ready.wait();
-        for round in 1..=5 {
-            // Callers learn of the new secret only after the old one was replaced.
+        answered.iter().for_each(|answered| drop(scope.spawn(|| call(answered))));
+        for _ in 0..5 {
+            // Callers learn of the new secret only after the old one was replaced, and the one
+            // before that is in nobody's hands when the next rotation ends its grace.
+            wait_for_everyone(&answered);
             let rotated = secret(&rotate(&server, id, r#"{"grace":"1h"}"#));
-            let enough = round * 2 * CALLERS;
-            while answered.load(Ordering::Relaxed) < enough {
-                thread::yield_now();
-            }
-            // Nobody waits for the lock with the secret before the last one in hand.
-            *secret_now.write().unwrap() = rotated;
-            let fresh = answered.load(Ordering::Relaxed) + 2 * CALLERS;
-            while answered.load(Ordering::Relaxed) < fresh {
-                thread::yield_now();
-            }
+            wait_for_everyone(&answered);
+            *in_use.write().unwrap() = rotated;
         }
+        wait_for_everyone(&answered);
         done.store(true, Ordering::Relaxed);
-        for caller in callers {
-            let (sent, granted) = caller.join().unwrap();
-            assert!(0 < sent);
-            assert_eq!(sent, granted);
-        }
     });
+    let answered: usize = answered.into_iter().map(AtomicUsize::into_inner).sum();
+    assert_eq!(granted.into_inner(), answered);
 }
