@@ -31,7 +31,8 @@ const OWNERS_PAGE: u32 = 1_000;
 /// Shows keys whole, with the digests of their secrets but not the secrets, which are kept
 /// nowhere. What this answers, `POST /admin/import` takes.
 ///
-/// The first page, which is asked for without `after` or with 0, has the tiers and the suspended owners too.
+/// The first page, which is asked for without `after` or with 0, has the tiers and the suspended
+/// owners too.
 #[utoipa::path(get, path = "/admin/export", tag = "moving", params(ExportQuery), responses(
     (status = 200, description = "A page", body = ExportPage, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds digests"),
