@@ -1,7 +1,10 @@
 //! What is wrong with an input, said the way that clients of the tutorial design know.
 //!
-//! Each fault names its kind, the place and the input itself, as pydantic 2 does.
+//! Each fault names its kind, the place and the input itself, as pydantic 2 does, except that keys
+//! in it are cut down to their hints: a secret that was sent by mistake is not sent back, where
+//! another log would keep it.
 
+use keyward::scan::Finder;
 use serde_json::{Map, Value, json};
 
 /// One thing that is wrong with a query, a path or a body.
@@ -27,7 +30,8 @@ impl Fault {
         self.kind
     }
 
-    /// Echoes what was sent. Never pass a header or a secret.
+    /// Echoes what was sent, keys in it aside. They are known by their form, which imported ones
+    /// need not have: never pass a header, nor what is likely to be a secret.
     #[must_use]
     pub fn input(mut self, input: impl Into<Value>) -> Self {
         self.input = input.into();
@@ -109,9 +113,9 @@ impl Fault {
     pub fn into_json(self) -> Value {
         let mut object = Map::new();
         object.insert("type".into(), self.kind.into());
-        object.insert("loc".into(), self.place.into());
+        object.insert("loc".into(), without_keys(self.place.into()));
         object.insert("msg".into(), self.message.into());
-        object.insert("input".into(), self.input);
+        object.insert("input".into(), without_keys(self.input));
         object.extend(self.context.map(|context| ("ctx".to_owned(), context)));
         object.into()
     }
@@ -121,9 +125,54 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+fn without_keys(value: Value) -> Value {
+    match value {
+        Value::String(text) => hide_keys(text).into(),
+        Value::Array(list) => list.into_iter().map(without_keys).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (hide_keys(name), without_keys(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+/// The text with each key in it cut off behind its hint.
+fn hide_keys(text: String) -> String {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let (mut shown, mut behind) = (String::new(), 0);
+    for found in Finder::default().find(text.as_bytes()) {
+        let key = found.likeliest;
+        shown.push_str(text.get(behind..place(key.range.start)).unwrap_or_default());
+        shown.push_str(&key.hint);
+        shown.push('…');
+        behind = place(key.range.end);
+    }
+    if behind == 0 {
+        return text;
+    }
+    shown.push_str(text.get(behind..).unwrap_or_default());
+    shown
+}
+
 #[cfg(test)]
 mod tests {
+    use keyward::Secret;
+    use keyward::key::Prefix;
+
     use super::*;
+
+    #[test]
+    fn no_fault_sends_a_key_back() {
+        let secret = Secret::generate(&Prefix::default()).unwrap();
+        let (text, hint) = (secret.expose(), secret.hint());
+        let place = vec!["body".into(), text.into()];
+        let sent = json!({ text: [format!("ü {text}, {text}!"), "short", 7, null] });
+        let told = Fault::new("extra_forbidden", place, "…").input(sent).into_json();
+        assert_eq!(told["loc"], json!(["body", format!("{hint}…")]));
+        let listed = json!([format!("ü {hint}…, {hint}…!"), "short", 7, null]);
+        assert_eq!(told["input"], json!({ format!("{hint}…"): listed }));
+    }
 
     #[test]
     fn a_masked_fault_says_where_and_not_what() {

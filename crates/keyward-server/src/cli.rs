@@ -5,7 +5,6 @@ mod audit;
 mod backup;
 mod connection;
 mod doctor;
-mod duration;
 mod export;
 mod import;
 mod key;

@@ -85,22 +85,22 @@ fn read_limit(place: Place, value: Value) -> Read<Limit> {
 }
 
 fn count(place: Place, value: Value, max: u32) -> Read<NonZeroU32> {
-    let fault = |kind, message: String| Fault::new(kind, place, message).input(value.clone());
+    let fault = |kind, message: String| Fault::new(kind, place, message);
     let whole = value.as_f64().filter(|number| number.fract() == 0.0);
-    // `7.0` is as whole as `7`; printed, they are the same.
-    let count = whole.and_then(|number| number.to_string().parse().ok());
-    match (whole, count.and_then(NonZeroU32::new)) {
-        (None, _) => Err(vec![fault("int_type", "Input should be a valid integer".to_owned())]),
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    let counted = match (whole, count.and_then(NonZeroU32::new)) {
+        (None, _) => Err(fault("int_type", "Input should be a valid integer".to_owned())),
         (Some(_), Some(count)) if count.get() <= max => Ok(count),
         (Some(number), _) if number < 1.0 => {
             let message = "Input should be greater than or equal to 1".to_owned();
-            Err(vec![fault("greater_than_equal", message).context(json!({ "ge": 1 }))])
+            Err(fault("greater_than_equal", message).context(json!({ "ge": 1 })))
         }
         (Some(_), _) => {
             let message = format!("Input should be less than or equal to {max}");
-            Err(vec![fault("less_than_equal", message).context(json!({ "le": max }))])
+            Err(fault("less_than_equal", message).context(json!({ "le": max })))
         }
-    }
+    };
+    counted.map_err(|fault| vec![fault.input(value)])
 }
 
 /// A time such as `60s`, `15m`, `1h` or `1d`. A unit must be there, so that nobody has to guess.

@@ -15,8 +15,9 @@ mod view;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use crate::duration::WholeSeconds;
+
 use super::connection::Common;
-use super::duration::WholeSeconds;
 use super::moment::Moment;
 use super::output::Output;
 use super::status::{Complaint, examples};

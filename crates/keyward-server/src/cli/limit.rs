@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::duration::WholeSeconds;
+use crate::duration::WholeSeconds;
+
 use super::output::printable;
 
 /// What a limit is called when nobody names it.

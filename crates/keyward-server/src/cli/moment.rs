@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::duration::WholeSeconds;
+use crate::duration::WholeSeconds;
 
 /// A point in time as somebody typed it: RFC 3339, a date in UTC, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

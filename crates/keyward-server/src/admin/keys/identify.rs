@@ -86,7 +86,10 @@ impl IdentifyBody {
 
 fn digest(place: Place, value: Value) -> Read<Digest> {
     let rule = "a digest is SHA-256 as 64 hexadecimal digits; never send the secret itself";
-    let digest = value.as_str().and_then(Digest::from_hex);
+    let digest = match value {
+        Value::String(text) => Digest::from_hex(&text),
+        _ => None,
+    };
     digest.ok_or_else(|| vec![Fault::value_error(place, Value::Null, rule)])
 }
 

@@ -114,22 +114,23 @@ impl ListKeys {
 
 fn read_filter(parameters: &mut Parameters<'_>, now: UnixMillis) -> KeyFilter {
     let state = parameters.one_of("state", &Stage::ALL.map(Stage::as_str));
-    let mut span = |name| {
-        let secs = parameters.span(name, &(1..=SPAN_SECS_MAX), SPAN_RULE);
-        secs.map(|secs| secs * 1_000)
-    };
-    let (expires_within, idle_for) = (span("expires_within"), span("idle_for"));
     KeyFilter {
         state: Stage::ALL.into_iter().find(|stage| state == Some(stage.as_str())),
         tier: parameters.parsed("tier"),
         owner: parameters.parsed("owner"),
         name_part: parameters.text("name", NAME_PART_CHARS_MIN..=NAME_CHARS_MAX),
         hint_start: parameters.text("hint", 1..=HINT_LEN_MAX),
-        expires_before: expires_within.map(|millis| UnixMillis(now.0.saturating_add(millis))),
-        idle_since: idle_for.map(|millis| UnixMillis(now.0.saturating_sub(millis))),
+        expires_before: read_millis(parameters, "expires_within")
+            .map(|millis| UnixMillis(now.0.saturating_add(millis))),
+        idle_since: read_millis(parameters, "idle_for")
+            .map(|millis| UnixMillis(now.0.saturating_sub(millis))),
         created_from: parameters.time("created_after"),
         created_before: parameters.time("created_before"),
     }
+}
+
+fn read_millis(parameters: &mut Parameters<'_>, name: &'static str) -> Option<u64> {
+    parameters.span(name, &(1..=SPAN_SECS_MAX), SPAN_RULE).map(|secs| secs * 1_000)
 }
 
 /// Where the page begins.

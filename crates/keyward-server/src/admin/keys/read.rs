@@ -6,7 +6,7 @@ use keyward::UnixMillis;
 use keyward::details::Metadata;
 use keyward::limit::Limits;
 use keyward::network::{NETWORKS_MAX, Networks};
-use keyward::record::{KeyName, NAME_CHARS_MAX, SCOPES_MAX, Scopes};
+use keyward::record::{KeyName, NAME_CHARS_MAX, ParseNameError, SCOPES_MAX, Scopes};
 use keyward::tier::TierName;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Members;
@@ -23,11 +23,12 @@ const LIFETIME_RULE: &str = "a lifetime is a whole number and a unit, like 90d, 
 /// only spoil the tables and logs that show them.
 pub(super) fn name(place: Place, value: Value) -> Read<KeyName> {
     let text = text(place.clone(), value, 1..=NAME_CHARS_MAX)?;
-    let refuse = |rule: &str| vec![Fault::value_error(place.clone(), text.clone().into(), rule)];
-    if text.chars().any(char::is_control) {
-        return Err(refuse("a name has no control characters"));
-    }
-    text.parse().map_err(|error: keyward::record::ParseNameError| refuse(&error.to_string()))
+    let name = if text.chars().any(char::is_control) {
+        Err("a name has no control characters".to_owned())
+    } else {
+        text.parse().map_err(|error: ParseNameError| error.to_string())
+    };
+    name.map_err(|rule| vec![Fault::value_error(place, text.into(), &rule)])
 }
 
 /// One of the tiers that there are.

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
+use crate::duration::WholeSeconds;
 
 use super::super::connection::Common;
-use super::super::duration::WholeSeconds;
 use super::super::moment::Moment;
 use super::super::output::{Cell, Output, list, member};
 use super::view;

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::Route;
+use crate::duration::WholeSeconds;
 
 use super::super::connection::Common;
-use super::super::duration::WholeSeconds;
 use super::super::output::{Look, Output, member};
 
 pub(super) const EXAMPLES: [&str; 3] = [
