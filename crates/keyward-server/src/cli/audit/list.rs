@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
@@ -130,22 +131,45 @@ fn details(entry: &Value) -> String {
         let names = after.iter().filter(|(name, value)| before(name) != Some(*value));
         names.map(|(name, value)| (name, before(name), value)).collect::<Vec<_>>()
     });
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "none".to_owned(),
-        other => other.to_string(),
-    };
     let words: Vec<_> = match changed {
         Some(changed) => changed
             .into_iter()
+            // Of what is new, what it has says enough.
+            .filter(|(_, before, after)| before.is_some() || !is_nothing(after))
             .map(|(name, before, after)| match before {
-                Some(before) => format!("{name}: {} → {}", text(before), text(after)),
-                None => format!("{name}: {}", text(after)),
+                Some(before) => format!("{name}: {} → {}", text(name, before), text(name, after)),
+                None => format!("{name}: {}", text(name, after)),
             })
             .collect(),
-        None => details.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect(),
+        None => {
+            details.iter().map(|(name, value)| format!("{name}: {}", text(name, value))).collect()
+        }
     };
     printable(&words.join("; "))
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A member in words; the trail has times as milliseconds.
+fn text(name: &str, value: &Value) -> String {
+    let is_time = name.ends_with("_at") || name.ends_with("_until");
+    let millis = value.as_i64().filter(|_| is_time);
+    let time = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    match (time, value) {
+        (Some(time), _) => format!("{time:.3}"),
+        (None, Value::String(text)) if text.is_empty() => "none".to_owned(),
+        (None, Value::String(text)) => text.clone(),
+        (None, Value::Null) => "none".to_owned(),
+        (None, other) => other.to_string(),
+    }
 }
 
 #[cfg(test)]
