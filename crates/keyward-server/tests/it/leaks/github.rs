@@ -8,6 +8,7 @@ use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use p256::PublicKey;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
@@ -32,8 +33,7 @@ impl KeyServer {
     fn start(key: &SigningKey) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let pem =
-            p256::PublicKey::from(key.verifying_key()).to_public_key_pem(LineEnding::LF).unwrap();
+        let pem = PublicKey::from(key.verifying_key()).to_public_key_pem(LineEnding::LF).unwrap();
         let key = json!({ "key_identifier": NAME, "key": pem, "is_current": true });
         let body = json!({ "public_keys": [key] }).to_string();
         let asked = Arc::new(AtomicUsize::new(0));
