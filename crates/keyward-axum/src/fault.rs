@@ -137,8 +137,10 @@ fn without_keys(value: Value) -> Value {
     }
 }
 
-/// The text with each key in it cut off behind its hint.
-fn hide_keys(text: String) -> String {
+/// The text with each key in it cut off behind its hint, as far as it has the form that Keyward
+/// gives to keys: for messages that quote what was sent.
+#[must_use]
+pub fn hide_keys(text: String) -> String {
     let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
     let (mut shown, mut behind) = (String::new(), 0);
     for found in Finder::default().find(text.as_bytes()) {

@@ -56,7 +56,8 @@ impl Export {
         buffer.flush().with_context(context)?;
         drop(buffer);
         file.finish()?;
-        out.line(&format!("Wrote {keys} keys to {}.", place.display()))?;
+        let plural = if keys == 1 { "" } else { "s" };
+        out.line(&format!("Wrote {keys} key{plural} to {}.", place.display()))?;
         notice();
         Ok(())
     }

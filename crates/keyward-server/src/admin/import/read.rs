@@ -13,6 +13,7 @@ use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
 use keyward::transfer::{COPY_SECRETS_MAX, KeyCopy, SecretCopy};
 use keyward::{KeyId, UnixMillis};
+use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -214,7 +215,8 @@ fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String
 /// What the parser says, without the line, which is that of one key alone.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    // It quotes names and words that it does not know, and somebody may have put a key there.
+    hide_keys(text.split(" at line ").next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -301,5 +303,13 @@ mod tests {
         check(r#","state":"gone""#, "unknown variant `gone`");
         assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
         assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("SHA-256"));
+    }
+
+    #[test]
+    fn a_reason_repeats_no_key() {
+        let key = keyward::Secret::generate(&keyward::key::Prefix::default()).unwrap();
+        let text = format!(r#"{{"name":"a","state":"{}","secrets":[]}}"#, key.expose());
+        let reason = read(&text).unwrap_err();
+        assert!(reason.contains(&key.hint()) && !reason.contains(key.expose()));
     }
 }
