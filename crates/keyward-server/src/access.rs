@@ -16,6 +16,7 @@ use axum::response::Response;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Extensions, StatusCode};
 use keyward::Now;
+use keyward::audit::Actor;
 use keyward::network::Network;
 use keyward_axum::failures::Failures;
 use keyward_axum::origin::TrustedProxies;
@@ -33,21 +34,13 @@ const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not ze
 /// Who uses the control plane. A request behind the door has one among its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
-    /// How they showed who they are.
+    /// Who they are: whoever has the admin key, or a person whom the issuer's token names by a
+    /// verified mail address or by its id.
     pub(crate) actor: Actor,
     /// What they may do.
     pub(crate) role: Role,
     /// Where they are.
     pub(crate) address: IpAddr,
-}
-
-/// How somebody showed who they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Actor {
-    /// By the admin key.
-    AdminKey,
-    /// By a token of the issuer, which names them: a verified mail address, or the issuer's id.
-    Person(String),
 }
 
 /// The door. A clone shares everything.

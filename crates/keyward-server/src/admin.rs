@@ -23,7 +23,7 @@ use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
-use crate::access::{self, Who};
+use crate::access::Who;
 use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::role::Role;
@@ -70,12 +70,7 @@ fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
     // Nobody gets here unknown; what they did would be the program's own doing.
     let (actor, address) = match extensions.get::<Who>() {
-        Some(Who { actor: access::Actor::AdminKey, address, .. }) => {
-            (Actor::AdminKey, Some(*address))
-        }
-        Some(Who { actor: access::Actor::Person(person), address, .. }) => {
-            (Actor::Person(person.clone()), Some(*address))
-        }
+        Some(Who { actor, address, .. }) => (actor.clone(), Some(*address)),
         None => (Actor::Program, None),
     };
     guard.audit(actor, address, id)
