@@ -4,8 +4,7 @@ use keyward::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
 use keyward::record::Owner;
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde_json::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Statement, params};
 
 use crate::fault::Fault;
 
@@ -14,8 +13,8 @@ use crate::fault::Fault;
 pub(crate) struct Change<'a> {
     pub(crate) verb: Verb,
     pub(crate) subject: Subject<'a>,
-    /// `{"before": …, "after": …}`, with what changed only.
-    pub(crate) details: Option<Value>,
+    /// JSON: `{"before": …, "after": …}`, with what changed only.
+    pub(crate) details: String,
 }
 
 /// What was changed.
@@ -30,7 +29,7 @@ pub(crate) enum Subject<'a> {
 pub(crate) fn record(
     connection: &Connection,
     audit: &Audit,
-    change: &Change<'_>,
+    change: Change<'_>,
 ) -> Result<(), Fault> {
     let mut trail = Trail::open(connection, audit)?;
     trail.record(change)?;
@@ -38,9 +37,10 @@ pub(crate) fn record(
 }
 
 /// The end of the trail, to which the entries of one job are added.
-#[derive(Debug)]
 pub(crate) struct Trail<'a> {
     connection: &'a Connection,
+    /// [`INSERT`], for [`append`].
+    append: CachedStatement<'a>,
     audit: &'a Audit,
     head: ChainDigest,
     next: u64,
@@ -60,11 +60,12 @@ impl<'a> Trail<'a> {
             connection.prepare_cached(NUMBER)?.query_row([], |row| row.get(0)).optional()?;
         let next = last.unwrap_or_default() + 1;
         let head = head.map_or(ChainDigest::START, ChainDigest);
-        Ok(Self { connection, audit, head, next, first: next })
+        let append = connection.prepare_cached(INSERT)?;
+        Ok(Self { connection, append, audit, head, next, first: next })
     }
 
     /// Writes an entry.
-    pub(crate) fn record(&mut self, change: &Change<'_>) -> Result<(), Fault> {
+    pub(crate) fn record(&mut self, change: Change<'_>) -> Result<(), Fault> {
         let (key_id, tier, owner) = match change.subject {
             Subject::Key(id) => (Some(id), None, None),
             Subject::Tier(name) => (None, Some(name.clone()), None),
@@ -81,12 +82,12 @@ impl<'a> Trail<'a> {
             tier,
             owner,
             request_id: audit.request_id.clone(),
-            details: change.details.as_ref().map(Value::to_string),
+            details: Some(change.details),
             previous: self.head,
             digest: ChainDigest::START,
         };
         entry.digest = entry.seal();
-        append(self.connection, &entry)?;
+        append(&mut self.append, &entry)?;
         (self.head, self.next) = (entry.digest, self.next + 1);
         Ok(())
     }
@@ -114,11 +115,13 @@ pub(crate) fn note_hour(
     Ok(())
 }
 
-/// Writes an entry that is sealed.
-pub(crate) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), Fault> {
-    const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, verb, key_id, tier, \
-                                             owner, request_id, details, previous, digest) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+/// The statement of [`append`].
+pub(crate) const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, verb, key_id, tier, owner, request_id, \
+                        details, previous, digest) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+/// Writes an entry that is sealed, with the statement [`INSERT`].
+pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(), Fault> {
     let row = params![
         entry.id.0,
         entry.at.0,
@@ -133,7 +136,7 @@ pub(crate) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), 
         entry.previous.0,
         entry.digest.0,
     ];
-    connection.prepare_cached(INSERT)?.execute(row)?;
+    insert.execute(row)?;
     Ok(())
 }
 

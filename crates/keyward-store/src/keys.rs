@@ -6,6 +6,8 @@ pub(crate) mod members;
 
 pub(crate) mod find;
 
+pub(crate) mod beside;
+
 pub(crate) mod insert;
 
 pub(crate) mod change;

@@ -45,8 +45,8 @@ pub(crate) fn set_suspended(
         details.insert("keys".to_owned(), json!(keys.len()));
     }
     let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
-    let change = Change { verb, subject: Subject::Owner(owner), details: Some(details) };
-    audit::record(connection, audit, &change)?;
+    let change = Change { verb, subject: Subject::Owner(owner), details: details.to_string() };
+    audit::record(connection, audit, change)?;
     Ok(keys)
 }
 

@@ -93,12 +93,13 @@ fn chain_trail(connection: &Connection) -> Result<(), Fault> {
     const ENTRIES: &str = "SELECT id, at_ms, actor, verb, key_id, tier, request_id, details \
                            FROM audit_0001 ORDER BY id";
     let mut entries = connection.prepare(ENTRIES)?;
+    let mut insert = connection.prepare(audit::INSERT)?;
     let mut previous = ChainDigest::START;
     for entry in entries.query_and_then([], unchained)? {
         let mut entry = AuditEntry { previous, ..entry? };
         entry.digest = entry.seal();
         previous = entry.digest;
-        audit::append(connection, &entry)?;
+        audit::append(&mut insert, &entry)?;
         audit::note_hour(connection, entry.at, entry.id.0, entry.id.0)?;
     }
     drop(entries);

@@ -24,7 +24,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 
 use crate::fault::Fault;
-use crate::keys::{change, find, insert, list};
+use crate::keys::{beside, change, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
 use crate::worker::{Queue, Worker};
@@ -253,7 +253,7 @@ impl Store for SqliteStore {
     }
 
     async fn prefixes(&self) -> Result<Vec<String>, StoreError> {
-        self.read(insert::prefixes).await
+        self.read(beside::prefixes).await
     }
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {

@@ -89,8 +89,8 @@ fn record(
     details: Value,
     audit: &Audit,
 ) -> Result<(), Fault> {
-    let change = Change { verb, subject: Subject::Tier(name), details: Some(details) };
-    audit::record(connection, audit, &change)
+    let change = Change { verb, subject: Subject::Tier(name), details: details.to_string() };
+    audit::record(connection, audit, change)
 }
 
 fn tier(row: &Row<'_>) -> Result<TierRecord, Fault> {

@@ -6,9 +6,9 @@ use keyward::digest::Digest;
 use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 use rusqlite::Connection;
 
-use crate::audit::Trail;
 use crate::fault::Fault;
-use crate::keys::{find, former, insert};
+use crate::keys::insert::Adder;
+use crate::keys::{find, former};
 use crate::record::stored_of;
 
 /// Adds keys, and says of each what became of it. A dry run does the same and takes it back.
@@ -32,17 +32,17 @@ fn import_all(
     keys: Vec<KeyCopy>,
     audit: &Audit,
 ) -> Result<Vec<ImportedKey>, Fault> {
-    let mut trail = Trail::open(connection, audit)?;
-    let imported = keys.into_iter().map(|key| import_one(connection, key, &mut trail));
+    let mut adder = Adder::open(connection, Verb::Import, audit)?;
+    let imported = keys.into_iter().map(|key| import_one(connection, key, &mut adder));
     let imported = imported.collect::<Result<_, _>>()?;
-    trail.finish()?;
+    adder.finish()?;
     Ok(imported)
 }
 
 fn import_one(
     connection: &Connection,
     key: KeyCopy,
-    trail: &mut Trail<'_>,
+    adder: &mut Adder<'_>,
 ) -> Result<ImportedKey, Fault> {
     let digest = key.secret.digest;
     let digests: Vec<Digest> =
@@ -52,11 +52,11 @@ fn import_one(
         holders.push(find::holder(connection, digest)?.map(|(id, _)| id));
     }
     // Everything is looked at before anything is written: a key that is refused leaves no trace.
-    if let Some(imported) = refuse(connection, &key, &digests, &holders)? {
+    if let Some(imported) = refuse(connection, &key, &digests, &holders, adder)? {
         return Ok(imported);
     }
     let is_former = !key.former.is_empty();
-    let details = insert::add(connection, key, Verb::Import, trail)?;
+    let details = adder.add(key)?;
     let former = match is_former {
         true => former::of_key(connection, details.record.id)?,
         false => Vec::new(),
@@ -70,6 +70,7 @@ fn refuse(
     key: &KeyCopy,
     digests: &[Digest],
     holders: &[Option<KeyId>],
+    adder: &mut Adder<'_>,
 ) -> Result<Option<ImportedKey>, Fault> {
     // Served by the primary key.
     const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1)";
@@ -80,7 +81,7 @@ fn refuse(
         return Ok(Some(ImportedKey::Skipped(*id)));
     }
     let refused = |refusal| Ok(Some(ImportedKey::Refused(refusal)));
-    if !insert::is_tier(connection, &key.tier)? {
+    if !adder.is_tier(&key.tier)? {
         return refused(ImportRefusal::UnknownTier);
     }
     if let Some(id) = key.id

@@ -48,9 +48,32 @@ impl Batch<'_> {
         self.execute("BEGIN IMMEDIATE");
     }
 
-    /// Runs a job in a savepoint of its own: if it fails, what it did is undone and what the
-    /// others did stays.
+    /// Runs a job: if it fails, what it did is undone and what the others did stays.
     fn attempt(&mut self, job: Job) {
+        if self.outcomes.is_empty() {
+            self.attempt_first(job);
+        } else {
+            self.attempt_later(job);
+        }
+    }
+
+    /// Runs a job that has nothing before it that would have to stay, so the transaction will do
+    /// as its savepoint. For a savepoint of its own, each page would be copied that an import
+    /// changes.
+    fn attempt_first(&mut self, job: Job) {
+        let outcome = job(self.kept().map(|()| self.connection));
+        if !outcome.succeeded {
+            self.execute("ROLLBACK");
+            self.begin();
+        } else if self.connection.is_autocommit() {
+            // SQLite rolled the transaction back, and the batch learns of it by this, which fails.
+            self.execute("ROLLBACK");
+        }
+        self.outcomes.push(outcome);
+    }
+
+    /// Runs a job in a savepoint of its own.
+    fn attempt_later(&mut self, job: Job) {
         self.execute("SAVEPOINT job");
         let outcome = job(self.kept().map(|()| self.connection));
         if !outcome.succeeded {

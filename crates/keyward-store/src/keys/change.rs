@@ -13,7 +13,7 @@ use keyward::transfer::SecretCopy;
 use rusqlite::{Connection, params};
 
 use super::find::Whole;
-use super::{find, former, insert, members};
+use super::{beside, find, former, members};
 use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word, stored_of};
@@ -46,8 +46,8 @@ pub(crate) fn change(
         if before.details.record.name != now.details.record.name {
             rename(connection, &now.details)?;
         }
-        let details = Some(members::changed(&before.details, &now.details)?);
-        audit::record(connection, audit, &Change { verb, subject: Subject::Key(id), details })?;
+        let details = members::changed(&before.details, &now.details)?;
+        audit::record(connection, audit, Change { verb, subject: Subject::Key(id), details })?;
     }
     let former = former::of_key(connection, id)?;
     Ok(Changed::Done(Box::new(stored_of(now.details, now.secret.digest, former))))
@@ -69,12 +69,12 @@ fn attempt(
     match change {
         KeyChange::Edit(edit) => {
             if let Some(tier) = &edit.tier
-                && !insert::is_tier(connection, tier)?
+                && !beside::is_tier(connection, tier)?
             {
                 return Ok(Err(ChangeRefusal::UnknownTier));
             }
             if let Some(owner) = &edit.owner {
-                let suspended = insert::is_suspended(connection, owner.as_ref())?;
+                let suspended = beside::is_suspended(connection, owner.as_ref())?;
                 details.record.owner_suspended = suspended;
             }
             apply(details, *edit);
@@ -131,7 +131,7 @@ fn rotate(
     let ends_at = key.details.record.expires_at.map_or(ends_at, |expires| ends_at.min(expires));
     former::end(connection, id, at)?;
     former::add(connection, id, &key.secret, ends_at)?;
-    insert::add_prefix(connection, &hint)?;
+    beside::add_prefix(connection, &hint)?;
     key.details.hint.clone_from(&hint);
     key.details.rotated_at = Some(at);
     key.details.grace_until = Some(ends_at);
@@ -188,5 +188,6 @@ fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
 fn rename(connection: &Connection, key: &KeyDetails) -> Result<(), Fault> {
     const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
     connection.prepare_cached(FORGET)?.execute([key.record.id.get()])?;
-    insert::add_name(connection, key.record.id, key.record.name.as_str())
+    let mut add = connection.prepare_cached(beside::ADD_NAME)?;
+    beside::add_name(&mut add, key.record.id, key.record.name.as_str())
 }

@@ -112,7 +112,7 @@ impl Walk {
             let mut statement = connection.prepare(sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
-                // A comparison with what a key does not have, such as an owner, is neither.
+                // A comparison with what a key does not have, such as an owner, is NULL.
                 let fits: Option<bool> = row.get(2)?;
                 if fits == Some(true) && self.sieve.takes_name(row.get_ref(3)?.as_str()?) {
                     if places.found.len() == query.max as usize {
