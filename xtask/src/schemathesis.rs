@@ -99,6 +99,12 @@ impl Server {
             .env("ADMIN_API_KEY", ADMIN_KEY)
             // Asking without a key is part of the checks, and no reason to slow down.
             .env("KEYWARD_FAILURES_PER_MINUTE", "1000000")
+            // Asking with a wrong admin key is, too, and ten a minute are too many from one address:
+            // each request comes from an address of its own, as behind a proxy.
+            .env("KEYWARD_TRUSTED_PROXIES", "127.0.0.1/32")
+            .env("KEYWARD_LEAK_REPORTS", "1000000")
+            // Nobody answers there; no signature is GitHub's anyway.
+            .env("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")
             .env("KEYWARD_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -118,11 +124,12 @@ impl Server {
         bail!("the server did not start:\n{}", server.stop()?)
     }
 
-    /// Issues a key that has no limit and every scope.
+    /// Issues a key that has no limit and every scope, number 1, and one that may be changed.
     fn issue(&self) -> Result<String> {
         self.send("PUT", "/admin/tiers/unbounded", r#"{"limits":[]}"#)?;
         let body = r#"{"name":"schemathesis","tier":"unbounded","scopes":["*"]}"#;
         let answer = self.send("POST", "/admin/api-keys", body)?;
+        self.send("POST", "/admin/api-keys", r#"{"name":"a key to change"}"#)?;
         let key = answer.split(r#""api_key":""#).nth(1).and_then(|rest| rest.split('"').next());
         key.map(str::to_owned).with_context(|| format!("no key was issued: {answer}"))
     }

@@ -99,13 +99,15 @@ pub(crate) struct OwnerText(String);
 
 /// An address, or a range of them in CIDR notation without bits behind the prefix.
 #[derive(ToSchema)]
-#[schema(min_length = 2, max_length = 43, example = "192.0.2.0/24")]
+#[schema(format = "network", pattern = r"^[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?$")]
+#[schema(min_length = 2, max_length = 49, example = "192.0.2.0/24")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct NetworkText(String);
 
 /// Why a key was revoked, in somebody's words, on one line.
 #[derive(ToSchema)]
 #[schema(min_length = 1, max_length = 200, example = "found on a public page")]
+#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct ReasonText(String);
 
@@ -129,6 +131,12 @@ pub(crate) struct LimitNameText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct PrefixText(String);
 
+/// Bytes as they are.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct Binary(Vec<u8>);
+
 /// A day in UTC.
 #[derive(ToSchema)]
 #[schema(format = Date, example = "2026-11-24")]
@@ -143,7 +151,7 @@ pub(crate) struct IfMatchHeader {
     /// The `ETag` under which the key was seen, or several. Without it, or with `*`, the key is
     /// changed whatever its version.
     #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
-    #[param(example = "\"3\"")]
+    #[param(example = "\"3\"", value_type = String, required = false)]
     if_match: Option<String>,
 }
 

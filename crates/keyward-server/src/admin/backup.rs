@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::broken;
+use crate::shapes::Binary;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -40,7 +41,7 @@ impl Backups {
 /// started with `keyward serve --database sqlite:FILE`.
 #[utoipa::path(get, path = "/admin/backup", tag = "moving", responses(
     (status = 200, description = "A SQLite database", content_type = "application/vnd.sqlite3",
-     body = Vec<u8>, headers(
+     body = Binary, headers(
         ("Cache-Control" = String, description = "`no-store`: the copy holds digests"),
     )),
 ))]

@@ -87,7 +87,9 @@ fn read_limit(place: Place, value: Value) -> Read<Limit> {
 fn count(place: Place, value: Value, max: u32) -> Read<NonZeroU32> {
     let fault = |kind, message: String| Fault::new(kind, place, message);
     let whole = value.as_f64().filter(|number| number.fract() == 0.0);
-    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    // To JSON, 60.0 is a whole number like 60.
+    let written = || whole.and_then(|number| format!("{number:.0}").parse().ok());
+    let count = value.as_u64().or_else(written).and_then(|count| u32::try_from(count).ok());
     let counted = match (whole, count.and_then(NonZeroU32::new)) {
         (None, _) => Err(fault("int_type", "Input should be a valid integer".to_owned())),
         (Some(_), Some(count)) if count.get() <= max => Ok(count),

@@ -24,6 +24,10 @@ const STANDING: [&str; 5] = [
     "X-RateLimit-Reset",
 ];
 
+/// Bodies of which two members exclude each other, even as `null`.
+const EXCLUSIVE: [(&str, [&str; 2]); 2] =
+    [("NewKeyBody", ["expires_at", "expires_in"]), ("EditKeyBody", ["expires_at", "expires_in"])];
+
 /// Adds to each operation what its handler leaves unsaid.
 pub(super) fn complete(document: &mut Value) {
     let mut shared = Map::new();
@@ -40,6 +44,13 @@ pub(super) fn complete(document: &mut Value) {
         components.insert("responses".into(), shared.into());
         components.insert("headers".into(), headers());
         components.insert("securitySchemes".into(), schemes());
+        let mut schemas = components.get_mut("schemas");
+        for (name, members) in EXCLUSIVE {
+            let schema = schemas.as_mut().and_then(|schemas| schemas.get_mut(name));
+            if let Some(schema) = schema.and_then(Value::as_object_mut) {
+                schema.insert("not".into(), json!({ "required": members }));
+            }
+        }
     }
 }
 
@@ -51,6 +62,9 @@ fn complete_operation(
     let audience = Audience::of(path, operation);
     let has_body = operation.contains_key("requestBody");
     let has_input = has_body || operation.contains_key("parameters");
+    if let Some(body) = operation.get_mut("requestBody") {
+        forbid_null(body);
+    }
     // Unless told, a reader takes an operation for one that the whole document's rule covers.
     let security = audience.security().unwrap_or_else(|| json!([]));
     operation.entry("security").or_insert(security);
@@ -81,6 +95,17 @@ fn complete_operation(
         }
     }
     responses.sort_keys();
+}
+
+/// A body that may be left out is an `Option` to utoipa, which then says that it may be `null`, too.
+fn forbid_null(body: &mut Value) {
+    let schema = body.pointer_mut("/content/application~1json/schema");
+    let Some(schema) = schema else { return };
+    if let Some([only, null]) = schema.get("oneOf").and_then(Value::as_array).map(Vec::as_slice)
+        && *null == json!({ "type": "null" })
+    {
+        *schema = only.clone();
+    }
 }
 
 fn complete_response(status: u16, response: &mut Value, audience: Audience) {

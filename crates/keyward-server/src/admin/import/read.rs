@@ -84,8 +84,7 @@ enum StateBody {
 #[serde(deny_unknown_fields)]
 struct SecretBody {
     /// SHA-256 of its text: 64 hexadecimal digits, or base64 of either alphabet.
-    #[schema(pattern = "^([0-9A-Fa-f]{64}|[0-9A-Za-z+/_-]{43}=?)$", min_length = 43)]
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^([0-9A-Fa-f]{64}|[0-9A-Za-z+/_-]{43}=?)$")]
     digest: String,
     /// The first characters of its text, by which people recognise it.
     #[schema(max_length = 29)]
