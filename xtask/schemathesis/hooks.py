@@ -77,8 +77,11 @@ schemathesis.openapi.format(
 @schemathesis.deserializer("application/vnd.sqlite3")
 def read_database(context, response):
     """Opens a copy of the database, and lets SQLite look whether it is whole."""
+    copy = bytearray(response.content)
+    # In memory there is no write-ahead log, which these two bytes ask for.
+    copy[18:20] = b"\x01\x01"
     database = sqlite3.connect(":memory:")
-    database.deserialize(response.content)
+    database.deserialize(bytes(copy))
     if database.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise ValueError("the copy is damaged")
     return response.content.decode("latin-1")
@@ -218,7 +221,14 @@ def fit_usage(case):
         query["from"] = text_of(to - timedelta(days=1))
 
 
+def fit_reports(case):
+    # The longest texts of the widest characters are more bytes than a body may have.
+    if 200_000 < len(json.dumps(case.body)):
+        del case.body["reports"][1:]
+
+
 FIT = {
+    "POST /leaks": fit_reports,
     "POST /admin/api-keys": fit_key,
     "GET /admin/api-keys": fit_list,
     "PATCH /admin/api-keys/{key_id}": fit_edit,

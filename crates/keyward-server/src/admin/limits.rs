@@ -32,7 +32,7 @@ pub(crate) struct LimitView {
     #[schema(value_type = SpanText)]
     per: String,
     /// Requests at once. At that rate, so many are back within 366 days.
-    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = Int64)]
     burst: u32,
 }
 
