@@ -36,7 +36,7 @@ pub(crate) fn put(
     }
     connection.prepare_cached(PUT)?.execute((tier.name.as_str(), text))?;
     let details = json!({ "before": before.as_deref().map(told), "after": limits });
-    record(connection, Verb::PutTier, &tier.name, details, audit)?;
+    record(connection, Verb::PutTier, &tier.name, &details, audit)?;
     Ok(before.is_none())
 }
 
@@ -56,11 +56,11 @@ pub(crate) fn delete(
     }
     connection.prepare_cached(DELETE)?.execute([name.as_str()])?;
     let details = json!({ "before": told(&before), "after": null });
-    record(connection, Verb::DeleteTier, name, details, audit)?;
+    record(connection, Verb::DeleteTier, name, &details, audit)?;
     Ok(TierDeleted::Done)
 }
 
-/// How many keys each tier has that has any.
+/// How many keys each tier has, those without any included.
 pub(crate) fn uses(connection: &Connection) -> Result<Vec<(TierName, u64)>, Fault> {
     // Served by `keys_tier`, once for each tier.
     const USES: &str = "SELECT name, (SELECT count(*) FROM keys INDEXED BY keys_tier \
@@ -86,7 +86,7 @@ fn record(
     connection: &Connection,
     verb: Verb,
     name: &TierName,
-    details: Value,
+    details: &Value,
     audit: &Audit,
 ) -> Result<(), Fault> {
     let change = Change { verb, subject: Subject::Tier(name), details: details.to_string() };
