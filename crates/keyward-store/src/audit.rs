@@ -116,9 +116,10 @@ pub(crate) fn note_hour(
 }
 
 /// The statement of [`append`].
-pub(crate) const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, verb, key_id, tier, owner, request_id, \
-                        details, previous, digest) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+pub(crate) const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, verb, key_id, \
+                                                    tier, owner, request_id, details, previous, \
+                                                    digest) \
+                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// Writes an entry that is sealed, with the statement [`INSERT`].
 pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(), Fault> {
