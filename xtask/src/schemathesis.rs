@@ -113,8 +113,8 @@ impl Server {
             .env("ADMIN_API_KEY", ADMIN_KEY)
             // Asking without a key is part of the checks, and no reason to slow down.
             .env("KEYWARD_FAILURES_PER_MINUTE", "1000000")
-            // Asking with a wrong admin key is, too, and ten a minute are too many from one address:
-            // each request comes from an address of its own, as behind a proxy.
+            // Asking with a wrong admin key is, too, and ten a minute are too many from one
+            // address: each request comes from an address of its own, as behind a proxy.
             .env("KEYWARD_TRUSTED_PROXIES", "127.0.0.1/32")
             .env("KEYWARD_LEAK_REPORTS", "1000000")
             // Nobody answers there; no signature is GitHub's anyway.

@@ -97,7 +97,7 @@ fn complete_operation(
     responses.sort_keys();
 }
 
-/// A body that may be left out is an `Option` to utoipa, which then says that it may be `null`, too.
+/// A body that may be left out is an `Option` to utoipa, which then says that it may be `null`.
 fn forbid_null(body: &mut Value) {
     let schema = body.pointer_mut("/content/application~1json/schema");
     let Some(schema) = schema else { return };
