@@ -131,11 +131,10 @@ impl Guard {
         audit: Audit,
     ) -> Result<StoredKey, ChangeError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let changing =
-            tokio::spawn(
-                async move { guard.0.gate.change(id, change, expected, audit, now).await },
-            );
+        let changing = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.change(id, change, expected, audit, &clock).await
+        });
         finished(changing).await.map_err(ChangeError::from)?
     }
 
@@ -152,9 +151,10 @@ impl Guard {
         audit: Audit,
     ) -> Result<Rotated, ChangeError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let rotating =
-            tokio::spawn(async move { guard.0.gate.rotate(id, grace, expected, audit, now).await });
+        let rotating = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.rotate(id, grace, expected, audit, &clock).await
+        });
         finished(rotating).await.map_err(ChangeError::from)?
     }
 
@@ -186,9 +186,9 @@ impl Guard {
         audit: Audit,
     ) -> Result<usize, StoreError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
         let changing = tokio::spawn(async move {
-            guard.0.gate.set_owner_suspended(owner, suspended, audit, now).await
+            let clock = || guard.0.clock.now();
+            guard.0.gate.set_owner_suspended(owner, suspended, audit, &clock).await
         });
         finished(changing).await?
     }
@@ -216,8 +216,10 @@ impl Guard {
     /// Returns [`PutTierError`] if the tier was not written.
     pub async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, PutTierError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let putting = tokio::spawn(async move { guard.0.gate.put_tier(tier, audit, now).await });
+        let putting = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.put_tier(tier, audit, &clock).await
+        });
         finished(putting).await.map_err(PutTierError::from)?
     }
 

@@ -11,7 +11,7 @@ use triomphe::Arc;
 
 use crate::digest::Digest;
 use crate::limit::Meter;
-use crate::time::{SteadyNanos, UnixMillis};
+use crate::time::{ReadClock, UnixMillis};
 
 pub use entry::Entry;
 
@@ -169,12 +169,12 @@ impl Index {
     ///
     /// Changes of one key must come one after the other.
     #[must_use]
-    pub(crate) fn replace(&self, entry: Entry, now: SteadyNanos) -> Option<Arc<Entry>> {
+    pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) -> Option<Arc<Entry>> {
         let mut shard = self.shard(&entry.digest).write();
         let before = shard.remove(&entry.digest);
         if let Some(before) = &before {
             entry.life.inherit(&before.life);
-            entry.take_over(before, now);
+            entry.take_over(before, clock);
         }
         shard.insert(Arc::new(entry));
         before
@@ -191,7 +191,7 @@ impl Index {
         mut entry: Entry,
         before: Digest,
         ends_at: UnixMillis,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Option<Arc<Entry>> {
         entry.meter = Meter::closed();
         let entry = Arc::new(entry);
@@ -202,7 +202,7 @@ impl Index {
         match &there {
             Some(there) => {
                 entry.life.inherit(&there.life);
-                entry.take_over(there, now);
+                entry.take_over(there, clock);
             }
             None => entry.meter.open(),
         }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 use thiserror::Error;
 
-use crate::time::SteadyNanos;
+use crate::time::{ReadClock, SteadyNanos};
 
 /// Shortest time that a limit counts over.
 pub const PER_MIN: Duration = Duration::from_secs(1);
@@ -214,11 +214,13 @@ impl Meter {
     /// for this one, so that no request is taken from both.
     ///
     /// `limits` are those that count from now on, if they are others than before.
-    pub(crate) fn take_over(&self, before: &Self, limits: Option<(&Limits, SteadyNanos)>) {
+    pub(crate) fn take_over(&self, before: &Self, limits: Option<(&Limits, ReadClock<'_>)>) {
         // Relaxed: as for taking, the word guards nothing but itself.
         let word = before.0.swap(RETIRED, Ordering::Relaxed);
         let word = match limits {
-            Some((limits, now)) if word != RETIRED => limits.adopt(word, now),
+            // The clock is read now that nothing can be taken from `before`: an earlier reading
+            // would give back what was taken since.
+            Some((limits, clock)) if word != RETIRED => limits.adopt(word, clock().steady),
             _ => word,
         };
         self.0.store(word, Ordering::Relaxed);
@@ -303,6 +305,10 @@ impl Limits {
     }
 
     /// The same limits as the successors of `before`, in force from `since`.
+    ///
+    /// That must not be before any request that `before` allowed, or what such a request took is
+    /// given back. [`SteadyNanos::NEVER`] is always right: then a caller that used up its limit
+    /// waits as long as it would have under `before`.
     #[must_use]
     pub fn succeeding(self, before: &Self, since: SteadyNanos) -> Self {
         let generation = (before.era.generation + 1) & GENERATION_MASK;

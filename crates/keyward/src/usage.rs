@@ -152,7 +152,7 @@ mod tests {
     use crate::limit::Limits;
     use crate::record::Record;
     use crate::tier::Tier;
-    use crate::time::SteadyNanos;
+    use crate::time::{Now, SteadyNanos};
 
     /// Multiplied so that the keys spread over the shards as digests do.
     fn digest_of(id: u64) -> Digest {
@@ -222,7 +222,11 @@ mod tests {
             let limits = Limits::new(Vec::new()).unwrap();
             let tier = Tier::new("basic".parse().unwrap(), limits);
             let after = Entry::new(digest_of(entry.id().get()), record, std::sync::Arc::new(tier));
-            usage.keep(index.replace(after, SteadyNanos(0)).unwrap());
+            usage.keep(
+                index
+                    .replace(after, &|| Now { unix: UnixMillis(0), steady: SteadyNanos(0) })
+                    .unwrap(),
+            );
         }
     }
 

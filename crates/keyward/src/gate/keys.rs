@@ -14,7 +14,7 @@ use crate::key::{Prefix, RandomError, Secret};
 use crate::record::{KeyId, KeyState, Owner};
 use crate::store::{Inserted, StoreError};
 use crate::tier::TierName;
-use crate::time::SteadyNanos;
+use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
 
 use super::Gate;
@@ -80,7 +80,8 @@ impl Gate {
     }
 
     /// Changes a key, if it is in the version that is expected. When this returns, the change is
-    /// durable, and every request that begins later meets the key as it is now.
+    /// durable, and every request that begins later meets the key as it is now. The clock is read
+    /// when the store has answered, if limits change.
     ///
     /// The future must run to its end once it was started: dropped half-way, the store may be
     /// changed and memory not, until the next start.
@@ -94,13 +95,13 @@ impl Gate {
         change: KeyChange,
         expected: Option<Version>,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<StoredKey, ChangeError> {
         let _turn = self.order.turn(id).await;
         match self.store.change_key(id, change, expected, audit).await? {
             Changed::Refused(refusal) => Err(refusal.into()),
             Changed::Done(key) => {
-                self.apply(&key, now)?;
+                self.apply(&key, clock)?;
                 Ok(*key)
             }
         }
@@ -120,7 +121,7 @@ impl Gate {
         grace: Duration,
         expected: Option<Version>,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<Rotated, ChangeError> {
         let details = self.store.find_key(id).await?.ok_or(ChangeRefusal::UnknownKey)?;
         let prefix = Prefix::of_hint(&details.hint).unwrap_or_else(|| self.prefix.clone());
@@ -129,7 +130,7 @@ impl Gate {
         let digest = Digest::of_secret(&secret);
         let change = KeyChange::Rotate { digest, hint: hint.clone(), grace };
         let at = audit.at;
-        let key = self.change(id, change, expected, audit, now).await?;
+        let key = self.change(id, change, expected, audit, clock).await?;
         let grace_until = key.former.last().map(|former| former.ends_at).filter(|end| at < *end);
         let StoredKey { record, tier, version, .. } = key;
         Ok(Rotated { secret, hint, grace_until, record, tier, version })
@@ -152,7 +153,8 @@ impl Gate {
     ) -> Result<bool, StoreError> {
         let change = KeyChange::Revoke { reason };
         // The time is for limits, which do not matter to a key that is refused.
-        match self.change(id, change, None, audit, SteadyNanos(0)).await {
+        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos::NEVER };
+        match self.change(id, change, None, audit, &clock).await {
             Ok(_) => Ok(true),
             Err(ChangeError::Store(error)) => Err(error),
             Err(ChangeError::Refused(_) | ChangeError::Random(_)) => Ok(false),
@@ -172,12 +174,12 @@ impl Gate {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<usize, StoreError> {
         let _alone = self.order.alone().await;
         let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
         // All of them, even if one turns out to be wrong.
-        let applied: Vec<_> = keys.iter().map(|key| self.apply(key, now)).collect();
+        let applied: Vec<_> = keys.iter().map(|key| self.apply(key, clock)).collect();
         applied.into_iter().collect::<Result<(), _>>()?;
         Ok(keys.len())
     }
@@ -229,7 +231,7 @@ impl Gate {
 
     /// Brings the index to what the store has of a key, whatever it has itself: the answers to
     /// earlier changes may have been lost, and the issuing may still be under way.
-    fn apply(&self, key: &StoredKey, now: SteadyNanos) -> Result<(), StoreError> {
+    fn apply(&self, key: &StoredKey, clock: ReadClock<'_>) -> Result<(), StoreError> {
         if matches!(key.record.state, KeyState::Revoked { .. }) {
             // Stopped first, whatever else turns out to be wrong.
             self.index.stop(&key.digest);
@@ -239,8 +241,8 @@ impl Gate {
         // What the index takes for the present secret, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|former| self.index.holds(&former.digest));
         let before = match held {
-            Some(held) => self.index.rotate(entry, held.digest, held.ends_at, now),
-            None => self.index.replace(entry, now),
+            Some(held) => self.index.rotate(entry, held.digest, held.ends_at, clock),
+            None => self.index.replace(entry, clock),
         };
         before.into_iter().for_each(|before| self.usage.keep(before));
         self.note_former(key);

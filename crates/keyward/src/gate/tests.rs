@@ -7,6 +7,7 @@ mod moving;
 mod owners;
 mod races;
 mod rotation;
+mod slow;
 mod suspension;
 mod tiers;
 
@@ -29,10 +30,12 @@ use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::time::{SteadyNanos, UnixHour, UnixMillis};
+use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Denied;
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
+/// A clock that stands still.
+const CLOCK: ReadClock<'static> = &|| NOW;
 
 async fn open(store: &Arc<impl Store + 'static>) -> Gate {
     Gate::open(Arc::clone(store) as Arc<dyn Store>, Prefix::default()).await.unwrap()
@@ -72,7 +75,7 @@ fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Verdict {
 
 /// Makes a change that must succeed.
 async fn change(gate: &Gate, id: KeyId, change: KeyChange) -> StoredKey {
-    gate.change(id, change, None, audit(), NOW.steady).await.unwrap()
+    gate.change(id, change, None, audit(), CLOCK).await.unwrap()
 }
 
 async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> StoredKey {
@@ -177,7 +180,7 @@ async fn a_revocation_that_overtakes_the_issuing_wins() {
 #[tokio::test]
 async fn nobody_gets_in_after_a_revocation_was_answered() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (answered, started) = (AtomicBool::new(false), Barrier::new(3));
     let hammer = || {
@@ -216,7 +219,7 @@ async fn a_broken_store_lets_nothing_change_in_memory() {
     assert!(matches!(gate.issue(new_key("basic"), audit()).await, Err(IssueError::Store(_))));
     assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
     for name in ["basic", "gold"] {
-        let put = gate.put_tier(tier(name, 1), audit(), NOW.steady).await;
+        let put = gate.put_tier(tier(name, 1), audit(), CLOCK).await;
         assert!(matches!(put, Err(PutTierError::Store(_))));
     }
     assert_eq!(gate.index().len(), 1);
@@ -271,7 +274,7 @@ async fn a_gate_that_cannot_read_all_of_its_keys_does_not_open() {
 #[tokio::test]
 async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() {
     let (store, gate) = open_new().await;
-    gate.put_tier(tier("basic", 50), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 50), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(200));
     thread::scope(|scope| {

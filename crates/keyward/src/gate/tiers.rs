@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::limit::{Limits, TooManyLimitsError};
 use crate::store::{StoreError, TierDeleted, TierRecord};
 use crate::tier::{Tier, TierName};
-use crate::time::SteadyNanos;
+use crate::time::ReadClock;
 
 use super::Gate;
 
@@ -44,7 +44,7 @@ impl Gate {
         &self,
         tier: TierRecord,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<bool, PutTierError> {
         let limits = Limits::new(tier.limits.clone())?;
         let name = tier.name.clone();
@@ -55,7 +55,7 @@ impl Gate {
         }
         let created = self.store.put_tier(tier, audit).await?;
         match there {
-            Some(tier) => tier.set_limits(limits.succeeding(&tier.limits(), now)),
+            Some(tier) => tier.set_limits(limits, clock),
             None => self.tiers().push(Arc::new(Tier::new(name, limits))),
         }
         Ok(created)

@@ -8,8 +8,9 @@ use super::*;
 use crate::limit::Limits;
 use crate::record::{KeyId, Record, Stage};
 use crate::tier::Tier;
+use crate::time::{Now, SteadyNanos};
 
-const STEADY: SteadyNanos = SteadyNanos(7);
+const CLOCK: ReadClock<'static> = &|| Now { unix: UnixMillis(5), steady: SteadyNanos(7) };
 
 fn tier() -> std::sync::Arc<Tier> {
     let limits = Limits::new(Vec::new()).unwrap();
@@ -45,7 +46,7 @@ fn a_key_revoked_while_being_issued_stays_revoked() {
 }
 
 fn rotated(index: &Index, from: u8, to: u8, ends_at: u64) -> Option<Arc<Entry>> {
-    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), STEADY)
+    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), CLOCK)
 }
 
 #[test]
@@ -109,7 +110,7 @@ proptest! {
                 }
                 2 => {
                     // What was revoked stays so, whatever takes its place.
-                    let before = index.replace(entry(seed, id), STEADY);
+                    let before = index.replace(entry(seed, id), CLOCK);
                     prop_assert_eq!(before.is_some(), model.contains_key(&seed));
                     model.entry(seed).and_modify(|(there, _)| *there = id).or_insert((id, true));
                 }

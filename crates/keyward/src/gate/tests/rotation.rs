@@ -10,7 +10,7 @@ async fn rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Rotated {
 
 async fn try_rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Result<Rotated, ChangeError> {
     let audit = Audit::program(UnixMillis(at));
-    gate.rotate(id, Duration::from_millis(grace), None, audit, NOW.steady).await
+    gate.rotate(id, Duration::from_millis(grace), None, audit, CLOCK).await
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn the_limit_is_kept_exactly_while_secrets_change_under_load() {
 #[tokio::test]
 async fn no_request_is_lost_while_secrets_change() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
     for _ in 0..300 {
         let issued = issue(&gate).await;
         let together = Barrier::new(2);
