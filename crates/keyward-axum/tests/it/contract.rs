@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::IntoResponse as _;
 use http::{Request, StatusCode};
 use insta::assert_snapshot;
 use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
+use keyward_axum::origin::TrustedProxies;
 use keyward_axum::testing::FakeClock;
 use keyward_axum::{Guard, GuardOptions, testing};
 use tower::ServiceExt as _;
@@ -167,6 +169,28 @@ async fn whoever_asks_gets_a_problem_document() {
     let asked = shown(send(&router, "/asks", &headers).await).await;
     assert!(asked.contains(r#""title":"Forbidden","status":403,"detail":"Insufficient scope"}"#));
     assert!(asked.contains("x-ratelimit-remaining: 99"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_problem_document_keeps_every_line_of_the_plain_answer() {
+    let (_, guard, _clock) = fresh().await;
+    let cookies = async |_: Request<Body>| {
+        let mut answer = keyward_axum::Refusal::not_found().into_response();
+        for (name, value) in
+            [("set-cookie", "a=1"), ("vary", "accept"), ("set-cookie", "b=2"), ("vary", "origin")]
+        {
+            answer.headers_mut().append(name, value.parse().unwrap());
+        }
+        answer
+    };
+    let router = axum::Router::new().fallback(cookies).layer(guard.answers());
+    let accept = ("accept", "application/problem+json");
+    let answer = send(&router, "/", &[accept]).await;
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let lines = |name| answer.headers().get_all(name).iter().collect::<Vec<_>>();
+    assert_eq!(lines("set-cookie"), ["a=1", "b=2"]);
+    assert_eq!(lines("vary"), ["accept", "origin"]);
+    assert_eq!(lines("content-type").len(), 1);
 }
 
 #[tokio::test]
