@@ -1,7 +1,7 @@
 //! The guard: a gate, a clock, and everything a web app does with them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,8 @@ struct Inner {
 #[derive(Clone, Debug, Default)]
 pub struct GuardOptions {
     /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
-    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address.
+    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address, and so
+    /// do all whose address is not known.
     pub failures_per_minute: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` tells where a request comes from.
     pub trusted_proxies: TrustedProxies,
@@ -275,9 +276,9 @@ impl Guard {
     fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
         let key_works =
             matches!(denied, Denied::Limited(_) | Denied::OutOfScope | Denied::OutOfNetwork);
-        if let Some(address) = asked.from.filter(|_| !key_works)
-            && let Err(retry_after) = self.0.failures.count(address, now.steady)
-        {
+        // Those whose address nobody knows are limited together.
+        let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
             return Refusal::limited(retry_after);
         }
         Refusal::denied(denied, asked.scope, now.unix)
