@@ -244,8 +244,9 @@ impl Guard {
     ///
     /// Returns [`StoreError`] if something is left, which the next flush takes.
     pub async fn flush(&self) -> Result<(), StoreError> {
+        let clock = || self.0.clock.now();
         loop {
-            let Flushed { rows: _, more } = self.0.gate.flush(self.0.clock.now().unix).await?;
+            let Flushed { rows: _, more } = self.0.gate.flush(&clock).await?;
             if !more {
                 return Ok(());
             }

@@ -18,7 +18,7 @@ use crate::record::KeyId;
 use crate::time::{UnixHour, UnixMillis};
 
 /// Most keys that wait for a flush by name. At 16 bytes each this is 1 MB.
-const QUEUE_LEN: usize = 65_536;
+pub(crate) const QUEUE_LEN: usize = 65_536;
 /// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
 pub const BATCH_ROWS_MAX: usize = 4_096;
 
@@ -113,7 +113,7 @@ impl Collector {
         while rows.len() < BATCH_ROWS_MAX
             && let Some(entry) = usage.queue.pop()
         {
-            take_from(&entry, now.hour(), &mut rows);
+            take_from(&entry, now, &mut rows);
         }
         usage.replaced().retain(|entry| {
             if BATCH_ROWS_MAX <= rows.len() {
@@ -121,7 +121,7 @@ impl Collector {
             }
             // Asked first: nobody comes to hold on to an entry that nobody holds on to.
             let alone = Arc::count(entry) == 1;
-            take_from(entry, now.hour(), &mut rows);
+            take_from(entry, now, &mut rows);
             !alone || !entry.counters().are_empty()
         });
         if usage.overflowed.swap(false, Ordering::Acquire) {
@@ -131,7 +131,7 @@ impl Collector {
             && let Some(shard) = self.shard
         {
             let visited = index.each_in_shard(shard, |entry| {
-                take_from(entry, now.hour(), &mut rows);
+                take_from(entry, now, &mut rows);
             });
             self.shard = visited.map(|()| shard + 1);
         }
@@ -139,10 +139,10 @@ impl Collector {
     }
 }
 
-fn take_from(entry: &Entry, hour: UnixHour, rows: &mut Vec<UsageRow>) {
+fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
     let last_used_at = entry.counters().last_used_at();
     let row = |(hour, counts)| UsageRow { key_id: entry.id(), hour, counts, last_used_at };
-    rows.extend(entry.counters().take(hour).map(row));
+    rows.extend(entry.counters().take(now).map(row));
 }
 
 #[cfg(test)]
@@ -217,17 +217,16 @@ mod tests {
 
     /// What is in the index now, in the place of what was there.
     fn replace(index: &Index, usage: &Usage, entries: &[Arc<Entry>]) {
-        for entry in entries {
-            let record = Record::plain(entry.id(), "b".parse().unwrap());
-            let limits = Limits::new(Vec::new()).unwrap();
-            let tier = Tier::new("basic".parse().unwrap(), limits);
-            let after = Entry::new(digest_of(entry.id().get()), record, std::sync::Arc::new(tier));
-            usage.keep(
-                index
-                    .replace(after, &|| Now { unix: UnixMillis(0), steady: SteadyNanos(0) })
-                    .unwrap(),
-            );
-        }
+        entries.iter().for_each(|entry| usage.keep(replaced(index, entry.id())));
+    }
+
+    fn replaced(index: &Index, id: KeyId) -> Arc<Entry> {
+        let record = Record::plain(id, "b".parse().unwrap());
+        let limits = Limits::new(Vec::new()).unwrap();
+        let tier = Tier::new("basic".parse().unwrap(), limits);
+        let after = Entry::new(digest_of(id.get()), record, std::sync::Arc::new(tier));
+        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos(0) };
+        index.replace(after, &clock).unwrap()
     }
 
     /// A request found the key before it was changed, and is counted after that, again and again.

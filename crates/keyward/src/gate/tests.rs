@@ -121,7 +121,7 @@ fn burst(gate: &Gate, issued: &Issued) -> u32 {
 }
 
 async fn flush_all(gate: &Gate) {
-    while gate.flush(NOW.unix).await.unwrap().more {}
+    while gate.flush(CLOCK).await.unwrap().more {}
 }
 
 async fn stored(store: &dyn Store, id: KeyId) -> Counts {

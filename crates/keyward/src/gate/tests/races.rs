@@ -76,7 +76,7 @@ fn check_rounds(steps: impl Fn(u64) -> [Vec<Step>; 2], check: impl Fn(&Gate, &Is
             together.wait();
             while operators.iter().any(|operator| !operator.is_finished()) {
                 drop(verify_issued(gate, &issued));
-                on_this_thread(gate.flush(NOW.unix)).unwrap();
+                on_this_thread(gate.flush(CLOCK)).unwrap();
             }
         });
         check_agreement(&gate, issued.key_id);
