@@ -81,9 +81,12 @@ impl Usage {
     }
 
     /// Keeps an entry in view that is no longer in the index, until all that was counted there is
-    /// taken.
+    /// taken. One that no request holds and where nothing was counted needs no view: an owner may
+    /// have a million of those, all changed at once.
     pub(crate) fn keep(&self, replaced: Arc<Entry>) {
-        self.replaced().push(replaced);
+        if !is_done_with(&replaced) {
+            self.replaced().push(replaced);
+        }
     }
 
     fn replaced(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
@@ -119,10 +122,8 @@ impl Collector {
             if BATCH_ROWS_MAX <= rows.len() {
                 return true;
             }
-            // Asked first: nobody comes to hold on to an entry that nobody holds on to.
-            let alone = Arc::count(entry) == 1;
             take_from(entry, now, &mut rows);
-            !alone || !entry.counters().are_empty()
+            !is_done_with(entry)
         });
         if usage.overflowed.swap(false, Ordering::Acquire) {
             self.shard = Some(0);
@@ -137,6 +138,12 @@ impl Collector {
         }
         rows
     }
+}
+
+/// Whether nothing is counted in an entry that is no longer in the index, and nothing will be.
+fn is_done_with(replaced: &Arc<Entry>) -> bool {
+    // Asked first: nobody comes to hold on to an entry that nobody holds on to.
+    Arc::count(replaced) == 1 && replaced.counters().are_empty()
 }
 
 fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
@@ -246,6 +253,25 @@ mod tests {
         drop(entries);
         assert!(collect_all(&usage, &index).is_empty());
         assert!(usage.replaced().is_empty(), "nobody will count there any more");
+    }
+
+    /// An owner's million keys, all suspended at once.
+    #[test]
+    fn what_nobody_holds_and_nothing_was_counted_on_is_not_kept() {
+        let (index, entries) = filled(3);
+        let usage = Usage::default();
+        let [counted, held] = [0, 1].map(|at| Arc::clone(&entries[at]));
+        usage.count(&counted, Outcome::Limited, UnixMillis(1));
+        drop(collect_all(&usage, &index));
+        let _ = counted.counters().add(Outcome::Limited, UnixMillis(1));
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id()).collect();
+        drop((entries, counted));
+        for id in ids {
+            usage.keep(replaced(&index, id));
+        }
+        let kept: Vec<_> = usage.replaced().iter().map(|entry| entry.id().get()).collect();
+        assert_eq!(kept, [1, 2]);
+        drop(held);
     }
 
     #[test]
