@@ -19,7 +19,7 @@ use crate::key::{Prefix, RandomError};
 use crate::limit::{Limits, TooManyLimitsError};
 use crate::store::{Store, StoreError, TierRecord};
 use crate::tier::{Tier, TierName};
-use crate::time::Now;
+use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 use crate::verify::{Asked, Verdict, verify};
 
@@ -91,7 +91,8 @@ impl Gate {
             let page = self.store.load_keys(after, OPEN_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.record.id);
-            page.iter().try_for_each(|key| self.add(key))?;
+            // What time it is nobody says here, so no grace is taken to have ended.
+            page.iter().try_for_each(|key| self.add(key, UnixMillis(0)))?;
         }
     }
 

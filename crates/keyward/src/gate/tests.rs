@@ -24,13 +24,16 @@ use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::Counts;
 use crate::details::{KeyDetails, StoredKey};
+use crate::index::ENDED;
 use crate::issue::{Issued, NewKey};
 use crate::key::Secret;
 use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
+use crate::store::TierRecord;
+use crate::tier::TierName;
+use crate::time::{ReadClock, SteadyNanos, UnixHour};
 use crate::verify::Denied;
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
@@ -104,7 +107,10 @@ fn check_agreement(gate: &Gate, id: KeyId) {
     }
     for former in stored.former {
         let found = gate.index().find(&former.digest).unwrap();
-        assert_eq!((found.entry.id(), found.ends_at), (id, Some(former.ends_at)));
+        let ended = former.ends_at <= NOW.unix;
+        let ends_at = if ended { ENDED } else { former.ends_at };
+        assert_eq!((found.entry.id(), found.ends_at), (id, Some(ends_at)));
+        assert_eq!(gate.index().steps(&former.digest), Some(1));
     }
 }
 
