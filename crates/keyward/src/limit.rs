@@ -241,6 +241,11 @@ impl Mark {
 }
 
 /// Which edition of a tier's limits is in force, and since when.
+///
+/// A meter has room for the last bits of the number, so an edition is told from the 15 before it.
+/// A meter that was last used longer ago counts as used under these limits, or newer ones: it is
+/// not read as empty, and its caller waits as long as it would have under the limits of that time,
+/// at most [`PER_MAX`]. Nothing passes that should not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Era {
     generation: u64,

@@ -103,7 +103,10 @@ impl Gate {
         match self.store.change_key(id, change.bounded(), expected, audit).await? {
             Changed::Refused(refusal) => Err(refusal.into()),
             Changed::Done(key) => {
-                self.apply(&key, at, clock)?;
+                let learned = self.learn_tiers([&*key]).await;
+                // Whatever came of that: a revoked key is stopped even if its tier is unknown.
+                let applied = self.apply(&key, at, clock);
+                learned.and(applied)?;
                 Ok(*key)
             }
         }
@@ -183,8 +186,9 @@ impl Gate {
         let _alone = self.order.alone().await;
         let at = audit.at;
         let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
+        let learned = self.learn_tiers(&keys).await;
         // All of them, even if one turns out to be wrong.
-        let applied = keys.iter().map(|key| self.apply(key, at, clock)).fold(Ok(()), Result::and);
+        let applied = keys.iter().map(|key| self.apply(key, at, clock)).fold(learned, Result::and);
         applied.map(|()| keys.len())
     }
 
@@ -207,7 +211,11 @@ impl Gate {
         if dry_run {
             return Ok(imported);
         }
-        let mut all = Ok(());
+        let added = imported.iter().filter_map(|key| match key {
+            ImportedKey::Added(key) => Some(&**key),
+            ImportedKey::Skipped(_) | ImportedKey::Refused(_) => None,
+        });
+        let mut all = self.learn_tiers(added).await;
         for (key, digest) in imported.iter().zip(&digests) {
             let one = match key {
                 ImportedKey::Added(key) => {
@@ -230,6 +238,7 @@ impl Gate {
     async fn add_stored(&self, id: KeyId, at: UnixMillis) -> Result<(), StoreError> {
         let _line = self.order.line(id).await;
         let found = self.store.load_keys(KeyId::new(id.get() - 1), 1).await?;
+        self.learn_tiers(&found).await?;
         found.iter().filter(|key| key.record.id == id).try_for_each(|key| self.add(key, at))
     }
 
