@@ -38,6 +38,11 @@ struct Inner {
     proxies: TrustedProxies,
 }
 
+/// Tells guards apart while they live, as they do while they handle a request, without holding on
+/// to them: all requests would count that up and down in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GuardId(usize);
+
 /// What may be set about a guard. By default nothing is limited and no proxy is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct GuardOptions {
@@ -70,6 +75,11 @@ impl Guard {
             failures: Failures::new(failures_per_minute),
             proxies: trusted_proxies,
         }))
+    }
+
+    /// Which guard this is.
+    pub(crate) fn id(&self) -> GuardId {
+        GuardId(Arc::as_ptr(&self.0).addr())
     }
 
     /// The gate, for reading. Changes go through the guard, which sees them to their end.
