@@ -21,7 +21,7 @@ pub enum Outcome {
     Suspended,
     /// Its key is revoked.
     Revoked,
-    /// Its key has expired.
+    /// Its key has expired, or its secret was replaced and the grace of that is over.
     Expired,
 }
 
@@ -40,7 +40,7 @@ pub struct Counts {
     pub suspended: u64,
     /// Refused because the key was revoked.
     pub revoked: u64,
-    /// Refused because the key had expired.
+    /// Refused because the key had expired, or the grace of a secret that was replaced.
     pub expired: u64,
 }
 

@@ -105,7 +105,8 @@ impl Entry {
         self.extras.iter().flat_map(|extras| extras.scopes.iter()).map(|scope| scope.as_str())
     }
 
-    /// What was counted in the hour of `at` and no flush has taken yet.
+    /// What was counted in the hour of `at` and no flush has taken yet, since the key was last
+    /// changed.
     #[must_use]
     pub fn counted(&self, at: UnixMillis) -> Counts {
         self.counters.in_hour(at.hour())
