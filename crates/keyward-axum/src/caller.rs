@@ -15,23 +15,29 @@ use keyward::{Denied, UnixMillis};
 
 use crate::answer::{Form, Refusal};
 use crate::credentials;
-use crate::guard::{Checked, Guard};
+use crate::guard::{Checked, Guard, GuardId};
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
 /// `Option<Caller>` is `None` for a request without any key, and still refuses a bad one. A
-/// request is verified once, however many extractors and layers ask.
+/// request that a guard let in is not verified again, however many of its extractors and layers
+/// ask: it takes one request from the limit. After a refusal, which commonly is the answer, whoever
+/// asks all the same has it verified and counted anew.
 ///
 /// # Rejections
 ///
 /// Answers as the HTTP contract says: 400, 401 or 429; see [`Refusal`].
-#[derive(Clone, Debug)]
-pub struct Caller(keyward::Caller);
+#[derive(Clone)]
+pub struct Caller {
+    verified: keyward::Caller,
+    /// Who let it in; `None` for one that is made for a test.
+    by: Option<GuardId>,
+}
 
 impl Caller {
     /// Wraps a verified key; only [`verify`](keyward::verify()) makes one.
-    pub(crate) fn new(verified: keyward::Caller) -> Self {
-        Self(verified)
+    pub(crate) fn new(verified: keyward::Caller, by: Option<GuardId>) -> Self {
+        Self { verified, by }
     }
 
     /// Asks for a scope inside a handler, where it depends on the request.
@@ -43,7 +49,7 @@ impl Caller {
     ///
     /// Returns the 403 to answer with if the key lacks the scope.
     pub fn require(&self, scope: &str) -> Result<(), Refusal> {
-        if self.0.grants(scope) {
+        if self.verified.grants(scope) {
             return Ok(());
         }
         // The time is only said with limits, which this refusal does not speak of.
@@ -55,7 +61,13 @@ impl Deref for Caller {
     type Target = keyward::Caller;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.verified
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Caller").field(&self.verified).finish()
     }
 }
 
@@ -180,8 +192,9 @@ pub(crate) fn verify_once(
     extensions: &mut Extensions,
     scope: Option<&str>,
 ) -> Result<Option<Verified>, Refusal> {
-    if let Some(caller) = extensions.get::<Caller>() {
-        let caller = caller.clone();
+    // One that another guard let in is a stranger here.
+    let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
+    if let Some(caller) = known.cloned() {
         scope.map_or(Ok(()), |scope| caller.require(scope))?;
         // Whoever looked first writes the headers.
         return Ok(Some(Verified { caller, seen: Seen::Now(None) }));
@@ -199,7 +212,7 @@ pub(crate) fn verify_once(
         // The lock is never contended: it is set by the request and read by its answer.
         seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&standing);
     }
-    let caller = Caller::new(verified);
+    let caller = Caller::new(verified, Some(guard.id()));
     extensions.insert(caller.clone());
     Ok(Some(Verified { caller, seen: Seen::Now(standing) }))
 }

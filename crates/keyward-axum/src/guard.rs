@@ -1,7 +1,7 @@
 //! The guard: a gate, a clock, and everything a web app does with them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +38,17 @@ struct Inner {
     proxies: TrustedProxies,
 }
 
+/// Tells guards apart while they live, as they do while they handle a request, without holding on
+/// to them: all requests would count that up and down in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GuardId(usize);
+
 /// What may be set about a guard. By default nothing is limited and no proxy is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct GuardOptions {
     /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
-    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address.
+    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address, and so
+    /// do all whose address is not known.
     pub failures_per_minute: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` tells where a request comes from.
     pub trusted_proxies: TrustedProxies,
@@ -69,6 +75,11 @@ impl Guard {
             failures: Failures::new(failures_per_minute),
             proxies: trusted_proxies,
         }))
+    }
+
+    /// Which guard this is.
+    pub(crate) fn id(&self) -> GuardId {
+        GuardId(Arc::as_ptr(&self.0).addr())
     }
 
     /// The gate, for reading. Changes go through the guard, which sees them to their end.
@@ -131,11 +142,10 @@ impl Guard {
         audit: Audit,
     ) -> Result<StoredKey, ChangeError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let changing =
-            tokio::spawn(
-                async move { guard.0.gate.change(id, change, expected, audit, now).await },
-            );
+        let changing = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.change(id, change, expected, audit, &clock).await
+        });
         finished(changing).await.map_err(ChangeError::from)?
     }
 
@@ -152,9 +162,10 @@ impl Guard {
         audit: Audit,
     ) -> Result<Rotated, ChangeError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let rotating =
-            tokio::spawn(async move { guard.0.gate.rotate(id, grace, expected, audit, now).await });
+        let rotating = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.rotate(id, grace, expected, audit, &clock).await
+        });
         finished(rotating).await.map_err(ChangeError::from)?
     }
 
@@ -186,9 +197,9 @@ impl Guard {
         audit: Audit,
     ) -> Result<usize, StoreError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
         let changing = tokio::spawn(async move {
-            guard.0.gate.set_owner_suspended(owner, suspended, audit, now).await
+            let clock = || guard.0.clock.now();
+            guard.0.gate.set_owner_suspended(owner, suspended, audit, &clock).await
         });
         finished(changing).await?
     }
@@ -216,8 +227,10 @@ impl Guard {
     /// Returns [`PutTierError`] if the tier was not written.
     pub async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, PutTierError> {
         let guard = self.clone();
-        let now = self.0.clock.now().steady;
-        let putting = tokio::spawn(async move { guard.0.gate.put_tier(tier, audit, now).await });
+        let putting = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.put_tier(tier, audit, &clock).await
+        });
         finished(putting).await.map_err(PutTierError::from)?
     }
 
@@ -241,8 +254,9 @@ impl Guard {
     ///
     /// Returns [`StoreError`] if something is left, which the next flush takes.
     pub async fn flush(&self) -> Result<(), StoreError> {
+        let clock = || self.0.clock.now();
         loop {
-            let Flushed { rows: _, more } = self.0.gate.flush(self.0.clock.now().unix).await?;
+            let Flushed { rows: _, more } = self.0.gate.flush(&clock).await?;
             if !more {
                 return Ok(());
             }
@@ -273,9 +287,9 @@ impl Guard {
     fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
         let key_works =
             matches!(denied, Denied::Limited(_) | Denied::OutOfScope | Denied::OutOfNetwork);
-        if let Some(address) = asked.from.filter(|_| !key_works)
-            && let Err(retry_after) = self.0.failures.count(address, now.steady)
-        {
+        // Those whose address nobody knows are limited together.
+        let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
             return Refusal::limited(retry_after);
         }
         Refusal::denied(denied, asked.scope, now.unix)

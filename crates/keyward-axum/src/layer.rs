@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -157,12 +158,15 @@ fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &mut Seen, form: Form) 
         let headers = std::mem::take(answer.headers_mut());
         answer = refusal.into_answer(form);
         // What a router or a layer added to the plain answer stays, such as `allow`.
+        let mut kept = None;
         for (name, value) in headers {
-            if let Some(name) = name
-                && name != http::header::CONTENT_LENGTH
-                && !answer.headers().contains_key(&name)
-            {
-                answer.headers_mut().insert(name, value);
+            // Only the first of several lines comes with its name.
+            if let Some(name) = name {
+                let known = name == CONTENT_LENGTH || answer.headers().contains_key(&name);
+                kept = (!known).then_some(name);
+            }
+            if let Some(name) = &kept {
+                answer.headers_mut().append(name, value);
             }
         }
     }

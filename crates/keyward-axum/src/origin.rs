@@ -36,8 +36,9 @@ impl TrustedProxies {
         }
         let mut nearest = peer;
         for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-            for hop in line.to_str().ok()?.rsplit(',') {
-                nearest = read_hop(hop.trim())?;
+            // Each hop by itself: what the client made up must not hide what the proxy wrote.
+            for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
+                nearest = read_hop(str::from_utf8(hop.trim_ascii()).ok()?)?;
                 if !self.trusts(nearest) {
                     return Some(nearest);
                 }
@@ -62,13 +63,16 @@ fn read_hop(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn client(peer: &str, lines: &[&str]) -> Option<String> {
         let proxies = ["10.0.0.0/8", "::1"].map(|network| network.parse().unwrap());
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+            let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            headers.append(X_FORWARDED_FOR, line);
         }
         let mut extensions = Extensions::new();
         let peer: IpAddr = peer.parse().unwrap();
@@ -107,6 +111,9 @@ mod tests {
         check("10.0.0.1", &["198.51.100.7,"], None);
         // Left of the client's own address nobody looks.
         check("10.0.0.1", &["nonsense, 198.51.100.7"], Some("198.51.100.7"));
+        check("10.0.0.1", &["ü,\u{80}, 198.51.100.7"], Some("198.51.100.7"));
+        check("10.0.0.1", &["ü", "198.51.100.7"], Some("198.51.100.7"));
+        check("10.0.0.1", &["198.51.100.7, ü"], None);
         assert_eq!(
             TrustedProxies::default().client_address(&HeaderMap::new(), &Extensions::new()),
             None

@@ -96,7 +96,7 @@ pub fn caller(name: &str, scopes: &[&str]) -> Caller {
     index.insert(Entry::new(Digest::of(presented), key.record(id), tier));
     let now = FakeClock::default().now();
     let verified = verify(&index, &Usage::default(), &Asked::of(secret.expose()), now);
-    Caller::new(verified.expect("the key was just put into the index"))
+    Caller::new(verified.expect("the key was just put into the index"), None)
 }
 
 fn new_key(name: &str, scopes: &[&str]) -> NewKey {

@@ -9,6 +9,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::guard::Guard;
 
+/// How often the wall clock is looked at, however seldom usage is flushed.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
 /// Upkeep under way. There is one for a guard; without it nothing is flushed.
 #[derive(Debug)]
 pub struct Upkeep {
@@ -44,7 +47,23 @@ impl Upkeep {
     }
 }
 
-async fn run(guard: Guard, flush_every: Duration, mut stopped: watch::Receiver<bool>) {
+async fn run(guard: Guard, flush_every: Duration, stopped: watch::Receiver<bool>) {
+    // Side by side, since a store may keep a flush waiting for long. It is the flush that ends:
+    // one that has begun is waited for.
+    tokio::select! {
+        () = follow(&guard) => {}
+        () = flush(&guard, flush_every, stopped) => {}
+    }
+}
+
+async fn follow(guard: &Guard) {
+    loop {
+        guard.clock().sync();
+        tokio::time::sleep(SYNC_EVERY).await;
+    }
+}
+
+async fn flush(guard: &Guard, flush_every: Duration, mut stopped: watch::Receiver<bool>) {
     let mut turn = tokio::time::interval(flush_every);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -52,7 +71,6 @@ async fn run(guard: Guard, flush_every: Duration, mut stopped: watch::Receiver<b
             _ = turn.tick() => {}
             _ = stopped.changed() => return,
         }
-        guard.clock().sync();
         if let Err(error) = guard.flush().await {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(%error, cause, "Kept usage for the next flush");

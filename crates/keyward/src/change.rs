@@ -54,8 +54,8 @@ pub enum KeyChange {
         digest: Digest,
         /// The first characters of the new secret.
         hint: String,
-        /// How long the present secret still works; at most as long as the key. The grace of
-        /// earlier secrets ends.
+        /// How long the present secret still works; at most [`GRACE_MAX`], to which the gate cuts
+        /// it, and at most as long as the key. The grace of earlier secrets ends.
         grace: Duration,
     },
     /// Refuse it for ever.
@@ -66,6 +66,14 @@ pub enum KeyChange {
 }
 
 impl KeyChange {
+    /// The change within its bounds: no grace is longer than [`GRACE_MAX`].
+    pub(crate) fn bounded(mut self) -> Self {
+        if let Self::Rotate { grace, .. } = &mut self {
+            *grace = GRACE_MAX.min(*grace);
+        }
+        self
+    }
+
     /// What the audit trail calls it.
     #[must_use]
     pub fn verb(&self) -> Verb {

@@ -1,6 +1,7 @@
 //! Counting what became of a key's requests, between two flushes.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::time::{UnixHour, UnixMillis};
 
@@ -20,7 +21,7 @@ pub enum Outcome {
     Suspended,
     /// Its key is revoked.
     Revoked,
-    /// Its key has expired.
+    /// Its key has expired, or its secret was replaced and the grace of that is over.
     Expired,
 }
 
@@ -39,7 +40,7 @@ pub struct Counts {
     pub suspended: u64,
     /// Refused because the key was revoked.
     pub revoked: u64,
-    /// Refused because the key had expired.
+    /// Refused because the key had expired, or the grace of a secret that was replaced.
     pub expired: u64,
 }
 
@@ -63,11 +64,17 @@ impl Counts {
     }
 }
 
+/// How much later than the clock was read something may be counted, by another reading, and still
+/// be told from what is left of the hour before.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// The counts of one key that no flush has taken yet.
 ///
 /// There are two banks, one for even hours and one for odd, so that what is counted around a full
 /// hour lands in the right one without a lock. This holds as long as the counters are taken at
-/// least once an hour; upkeep does it each second.
+/// least once in the first 59 minutes of each hour; upkeep does it each second. While a store is
+/// out of order for longer, counts of several hours meet in a bank: none is lost, and all count
+/// for the last two of those hours.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     banks: [Bank; 2],
@@ -131,16 +138,12 @@ impl Counters {
         if outcome == Outcome::Allowed && self.last_used_ms.load(Ordering::Relaxed) < at.0 {
             self.last_used_ms.fetch_max(at.0, Ordering::Relaxed);
         }
-        let [even, odd] = &self.banks;
-        let bank = if at.hour().0.is_multiple_of(2) { even } else { odd };
-        bank.counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
+        self.bank(at.hour()).counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
     }
 
     /// What was counted in this hour and is not taken yet.
     pub(crate) fn in_hour(&self, hour: UnixHour) -> Counts {
-        let [even, odd] = &self.banks;
-        let bank = if hour.0.is_multiple_of(2) { even } else { odd };
-        bank.read(|counter| counter.load(Ordering::Relaxed))
+        self.bank(hour).read(|counter| counter.load(Ordering::Relaxed))
     }
 
     /// Whether everything that was counted is taken.
@@ -151,14 +154,21 @@ impl Counters {
         even.read(load) == nothing && odd.read(load) == nothing
     }
 
-    /// Empties the counters: what was counted, with its hour, as seen in hour `now`.
-    pub(crate) fn take(&self, now: UnixHour) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
-        let before = UnixHour(now.0.saturating_sub(1));
-        let [even, odd] = &self.banks;
-        let (this, last) = if now.0.is_multiple_of(2) { (even, odd) } else { (odd, even) };
-        [(before, last.take()), (now, this.take())]
+    /// Empties the counters: what was counted, with its hour, as seen at `now`.
+    pub(crate) fn take(&self, now: UnixMillis) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
+        let (this, soon) = (now.hour(), now.later_by(AHEAD).hour());
+        // The bank of the hour before is the next hour's, too. Shortly before that begins it is
+        // long empty, and what is there now was counted by a later reading of the clock.
+        let other = if soon == this { UnixHour(this.0.saturating_sub(1)) } else { soon };
+        [other, this]
+            .map(|hour| (hour, self.bank(hour).take()))
             .into_iter()
             .filter(|(_, counts)| *counts != Counts::default())
+    }
+
+    fn bank(&self, hour: UnixHour) -> &Bank {
+        let [even, odd] = &self.banks;
+        if hour.0.is_multiple_of(2) { even } else { odd }
     }
 
     /// When the key was last allowed in by this process.
@@ -179,13 +189,25 @@ mod tests {
         assert!(counters.add(Outcome::Allowed, UnixMillis(5 * HOUR - 1)));
         assert!(counters.add(Outcome::Limited, UnixMillis(5 * HOUR)));
         assert!(!counters.add(Outcome::Limited, UnixMillis(5 * HOUR + 1)));
-        let taken: Vec<_> = counters.take(UnixHour(5)).collect();
+        let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR + 2)).collect();
         let expected = [
             (UnixHour(4), Counts { allowed: 1, ..Counts::default() }),
             (UnixHour(5), Counts { limited: 2, ..Counts::default() }),
         ];
         assert_eq!(taken, expected);
-        assert_eq!(counters.take(UnixHour(5)).count(), 0);
+        assert_eq!(counters.take(UnixMillis(5 * HOUR + 2)).count(), 0);
+    }
+
+    /// The flush read the clock just before the full hour, or the clock was set back a little.
+    #[test]
+    fn what_was_counted_since_the_clock_was_read_is_of_the_hour_that_began() {
+        let counters = Counters::default();
+        let one = Counts { allowed: 1, ..Counts::default() };
+        for (read, other) in [(1, 5), (60_000, 5), (60_001, 3), (HOUR, 3)] {
+            assert!(counters.add(Outcome::Allowed, UnixMillis(other * HOUR)));
+            let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR - read)).collect();
+            assert_eq!(taken, [(UnixHour(u32::try_from(other).unwrap()), one)], "{read}");
+        }
     }
 
     #[test]
@@ -215,7 +237,7 @@ mod tests {
                 let _ = counters.add(outcome, UnixMillis(1));
             }
         }
-        let (_, counts) = counters.take(UnixHour(0)).next().unwrap();
+        let (_, counts) = counters.take(UnixMillis(2)).next().unwrap();
         let expected = Counts {
             allowed: 1,
             limited: 2,

@@ -11,8 +11,9 @@ use crate::key::{Presented, Secret};
 ///
 /// A plain hash is enough because a secret has 256 random bits: there is nothing to guess, so a
 /// slow hash would only slow every request down. Comparing two digests takes the same time
-/// wherever they differ. A digest is never made from stored bytes that a caller presents: the
-/// only ways in are hashing a text and reading the store.
+/// wherever they differ. What a caller presents as its key is always hashed, so that somebody who
+/// read the store gets nowhere with what is in it; [`Digest::from_stored`] and
+/// [`Digest::from_hex`] are for stores, and for operators who carry keys from one to another.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 

@@ -16,10 +16,9 @@ use thiserror::Error;
 
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
-use crate::limit::{Limits, TooManyLimitsError};
-use crate::store::{Store, StoreError, TierRecord};
-use crate::tier::{Tier, TierName};
-use crate::time::Now;
+use crate::store::{Store, StoreError};
+use crate::tier::Tier;
+use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 use crate::verify::{Asked, Verdict, verify};
 
@@ -67,11 +66,8 @@ impl Gate {
     /// Returns [`OpenError`] if the store cannot be read whole: a gate that knows half of its keys
     /// does not open.
     pub async fn open(store: Arc<dyn Store>, prefix: Prefix) -> Result<Self, OpenError> {
-        let mut tiers = Vec::new();
-        for TierRecord { name, limits } in store.tiers().await? {
-            let limits = Limits::new(limits).map_err(|error| inconsistent(&name, &error))?;
-            tiers.push(Arc::new(Tier::new(name, limits)));
-        }
+        let tiers = store.tiers().await?.into_iter().map(tiers::known);
+        let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
         let gate = Self {
             index: Index::default(),
             usage: Usage::default(),
@@ -91,7 +87,8 @@ impl Gate {
             let page = self.store.load_keys(after, OPEN_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.record.id);
-            page.iter().try_for_each(|key| self.add(key))?;
+            // What time it is nobody says here, so no grace is taken to have ended.
+            page.iter().try_for_each(|key| self.add(key, UnixMillis(0)))?;
         }
     }
 
@@ -144,10 +141,6 @@ pub enum OpenError {
     /// The store could not be read.
     #[error("the keys could not be read")]
     Store(#[from] StoreError),
-}
-
-fn inconsistent(tier: &TierName, error: &TooManyLimitsError) -> StoreError {
-    StoreError::Inconsistent(format!("tier `{}`: {error}", tier.as_str()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use triomphe::Arc;
 
 use crate::digest::Digest;
 use crate::limit::Meter;
-use crate::time::{SteadyNanos, UnixMillis};
+use crate::time::{ReadClock, UnixMillis};
 
 pub use entry::Entry;
 
@@ -22,11 +22,15 @@ const SHARDS: usize = 1_024;
 /// A secret that was replaced by a rotation.
 struct Former {
     digest: Digest,
-    /// The secret that replaced it, which may have been replaced in turn.
+    /// The key's present secret; while a rotation is under way, perhaps the one before it.
     next: Digest,
     /// The first instant at which it no longer works.
     ends_at: UnixMillis,
 }
+
+/// The end of a grace that is over for good: no reading of the clock lies before it, wherever
+/// somebody sets the clock.
+pub(crate) const ENDED: UnixMillis = UnixMillis(0);
 
 /// One part of the index.
 #[derive(Default)]
@@ -62,12 +66,15 @@ impl Table {
         found.ok().map(|found| found.remove().0)
     }
 
-    /// Notes a former secret. One that is known keeps what follows it, and the sooner end: grace
-    /// only ever gets shorter, so the later one is out of date.
+    /// Notes a former secret. One that is known keeps the sooner end: grace only ever gets
+    /// shorter, so the later one is out of date.
     fn put_former(&mut self, former: Former) {
         let place = former.digest.place();
         match self.former.find_mut(place, |there| there.digest == former.digest) {
-            Some(there) => there.ends_at = there.ends_at.min(former.ends_at),
+            Some(there) => {
+                let ends_at = there.ends_at.min(former.ends_at);
+                *there = Former { ends_at, ..former };
+            }
             None => {
                 self.former.insert_unique(place, former, |former| former.digest.place());
             }
@@ -138,8 +145,9 @@ impl Index {
         }
     }
 
-    /// Goes from secret to secret until the current one. It ends, since each rotation makes a
-    /// secret that never was before.
+    /// Goes to the present secret. That is one step, however often the key was rotated: only while
+    /// a rotation is under way do some secrets still lead to the one that it replaces, which leads
+    /// on. It ends, since each rotation makes a secret that never was before.
     fn follow(&self, mut next: Digest, mut ends_at: UnixMillis) -> Option<Found> {
         loop {
             let shard = self.shard(&next).read();
@@ -169,12 +177,12 @@ impl Index {
     ///
     /// Changes of one key must come one after the other.
     #[must_use]
-    pub(crate) fn replace(&self, entry: Entry, now: SteadyNanos) -> Option<Arc<Entry>> {
+    pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) -> Option<Arc<Entry>> {
         let mut shard = self.shard(&entry.digest).write();
         let before = shard.remove(&entry.digest);
         if let Some(before) = &before {
             entry.life.inherit(&before.life);
-            entry.take_over(before, now);
+            entry.take_over(before, clock);
         }
         shard.insert(Arc::new(entry));
         before
@@ -191,7 +199,7 @@ impl Index {
         mut entry: Entry,
         before: Digest,
         ends_at: UnixMillis,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Option<Arc<Entry>> {
         entry.meter = Meter::closed();
         let entry = Arc::new(entry);
@@ -202,7 +210,7 @@ impl Index {
         match &there {
             Some(there) => {
                 entry.life.inherit(&there.life);
-                entry.take_over(there, now);
+                entry.take_over(there, clock);
             }
             None => entry.meter.open(),
         }
@@ -210,8 +218,11 @@ impl Index {
         there
     }
 
-    /// Notes a secret that a key had before, and until when it works. Returns what was there if
-    /// it passed for the present one until now.
+    /// Notes a secret that a key had before, the one that it has now, and until when the former
+    /// works. Returns what was there if it passed for the present one until now.
+    ///
+    /// Changes of one key must come one after the other, and each must note all secrets that the
+    /// key had, so that none leads to another that was replaced.
     #[must_use]
     pub(crate) fn put_former(
         &self,

@@ -84,8 +84,8 @@ pub struct NewRecord {
     pub hint: String,
 }
 
-/// A key that was just issued. It is the only value that ever holds both a key's id and its
-/// secret; dropping it wipes the secret.
+/// A key that was just issued. Of all values only this and [`Rotated`] ever hold both a key's id
+/// and its secret; dropping it wipes the secret.
 #[derive(Debug)]
 pub struct Issued {
     /// The key's identity.
@@ -100,7 +100,7 @@ pub struct Issued {
     pub created_at: UnixMillis,
 }
 
-/// A key that was just given another secret.
+/// A key that was just given another secret, which dropping it wipes.
 #[derive(Debug)]
 pub struct Rotated {
     /// What the caller will present from now on; to be shown now or never.

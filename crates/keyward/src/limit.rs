@@ -17,7 +17,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 use thiserror::Error;
 
-use crate::time::SteadyNanos;
+use crate::time::{ReadClock, SteadyNanos};
 
 /// Shortest time that a limit counts over.
 pub const PER_MIN: Duration = Duration::from_secs(1);
@@ -214,11 +214,13 @@ impl Meter {
     /// for this one, so that no request is taken from both.
     ///
     /// `limits` are those that count from now on, if they are others than before.
-    pub(crate) fn take_over(&self, before: &Self, limits: Option<(&Limits, SteadyNanos)>) {
+    pub(crate) fn take_over(&self, before: &Self, limits: Option<(&Limits, ReadClock<'_>)>) {
         // Relaxed: as for taking, the word guards nothing but itself.
         let word = before.0.swap(RETIRED, Ordering::Relaxed);
         let word = match limits {
-            Some((limits, now)) if word != RETIRED => limits.adopt(word, now),
+            // The clock is read now that nothing can be taken from `before`: an earlier reading
+            // would give back what was taken since.
+            Some((limits, clock)) if word != RETIRED => limits.adopt(word, clock().steady),
             _ => word,
         };
         self.0.store(word, Ordering::Relaxed);
@@ -239,6 +241,11 @@ impl Mark {
 }
 
 /// Which edition of a tier's limits is in force, and since when.
+///
+/// A meter has room for the last bits of the number, so an edition is told from the 15 before it.
+/// A meter that was last used longer ago counts as used under these limits, or newer ones: it is
+/// not read as empty, and its caller waits as long as it would have under the limits of that time,
+/// at most [`PER_MAX`]. Nothing passes that should not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Era {
     generation: u64,
@@ -303,6 +310,10 @@ impl Limits {
     }
 
     /// The same limits as the successors of `before`, in force from `since`.
+    ///
+    /// That must not be before any request that `before` allowed, or what such a request took is
+    /// given back. [`SteadyNanos::NEVER`] is always right: then a caller that used up its limit
+    /// waits as long as it would have under `before`.
     #[must_use]
     pub fn succeeding(self, before: &Self, since: SteadyNanos) -> Self {
         let generation = (before.era.generation + 1) & GENERATION_MASK;

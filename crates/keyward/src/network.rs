@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
 /// Most networks that one key is allowed in.
@@ -13,7 +13,9 @@ pub const NETWORKS_MAX: usize = 32;
 /// A range of addresses in CIDR notation (RFC 4632, RFC 4291): `10.0.0.0/8`, `2001:db8::/32`, or a
 /// single address, which is a range of one.
 ///
-/// An IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.1`) counts as IPv4.
+/// An IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.1`) counts as IPv4, and so does
+/// a range of such addresses: `::ffff:10.0.0.0/104` is `10.0.0.0/8`. A shorter range in which they
+/// lie with others, such as `::/0`, has the others alone: it is all of IPv6 and nothing of IPv4.
 ///
 /// ```
 /// use keyward::network::Network;
@@ -41,6 +43,9 @@ pub enum ParseNetworkError {
     },
 }
 
+/// Bits before an IPv4 address that is written as an IPv6 one: `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
+
 impl FromStr for Network {
     type Err = ParseNetworkError;
 
@@ -50,9 +55,9 @@ impl FromStr for Network {
         }
         let network: IpNet = text.parse().map_err(|_| ParseNetworkError::Form)?;
         if network.trunc() != network {
-            return Err(ParseNetworkError::HostBits { network: Self(network.trunc()) });
+            return Err(ParseNetworkError::HostBits { network: Self::canonical(network.trunc()) });
         }
-        Ok(Self(network))
+        Ok(Self::canonical(network))
     }
 }
 
@@ -63,6 +68,18 @@ impl fmt::Display for Network {
 }
 
 impl Network {
+    /// The range as addresses are compared with it, which are made canonical, too.
+    fn canonical(network: IpNet) -> Self {
+        if let IpNet::V6(v6) = network
+            && let Some(prefix) = v6.prefix_len().checked_sub(MAPPED_PREFIX)
+            && let Some(v4) = v6.addr().to_ipv4_mapped()
+            && let Ok(v4) = Ipv4Net::new(v4, prefix)
+        {
+            return Self(v4.into());
+        }
+        Self(network)
+    }
+
     /// Whether the address lies in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -146,6 +163,11 @@ mod tests {
         check("2001:db8::/32", "2001:db8::/32");
         check("::1", "::1/128");
         check("::ffff:192.0.2.1", "192.0.2.1/32");
+        check("::ffff:192.0.2.1/128", "192.0.2.1/32");
+        check("::ffff:10.0.0.0/104", "10.0.0.0/8");
+        check("::ffff:0:0/96", "0.0.0.0/0");
+        check("::fffe:0:0/95", "::fffe:0:0/95");
+        check("::/96", "::/96");
         for text in ["", "10.0.0.0/33", "10.0.0/8", "example.com", "10.0.0.0/", " 10.0.0.0/8"] {
             assert_eq!(text.parse::<Network>(), Err(ParseNetworkError::Form), "{text}");
         }
@@ -155,6 +177,8 @@ mod tests {
     fn bits_behind_the_prefix_are_refused_with_what_was_meant() {
         let error = "10.1.2.3/8".parse::<Network>().unwrap_err();
         let told = "the address has bits behind the prefix; the network is 10.0.0.0/8";
+        assert_eq!(error.to_string(), told);
+        let error = "::ffff:10.1.2.3/104".parse::<Network>().unwrap_err();
         assert_eq!(error.to_string(), told);
     }
 
@@ -186,6 +210,13 @@ mod tests {
                 "2001:db8:8000::",
             ),
             ("::2", "::2", "::2", "::1", "::3"),
+            (
+                "::ffff:10.0.0.0/104",
+                "10.0.0.0",
+                "::ffff:10.255.255.255",
+                "9.255.255.255",
+                "::ffff:11.0.0.0",
+            ),
         ] {
             check(network, first, true);
             check(network, last, true);

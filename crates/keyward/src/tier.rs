@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::limit::Limits;
+use crate::time::{ReadClock, SteadyNanos};
 
 /// Most characters of a tier's name.
 pub const TIER_NAME_LEN_MAX: usize = 24;
@@ -71,9 +72,17 @@ impl Tier {
         self.limits.load()
     }
 
-    /// Puts other limits in force.
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        self.limits.store(Arc::new(limits));
+    /// Puts other limits in force; those who used up the ones before wait no longer than these
+    /// ask for.
+    ///
+    /// Changes of one tier must come one after the other.
+    pub(crate) fn set_limits(&self, limits: Limits, clock: ReadClock<'_>) {
+        let before = self.limits.load_full();
+        // First without forgiving anybody anything. Whoever finds these limits here takes by
+        // them, so the reading that follows is behind all that the ones before allowed.
+        let unforgiving = limits.clone().succeeding(&before, SteadyNanos::NEVER);
+        self.limits.store(Arc::new(unforgiving));
+        self.limits.store(Arc::new(limits.succeeding(&before, clock().steady)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Points in time, as the rules of this crate see them.
 //!
-//! Nothing here reads a clock: whoever calls says what time it is.
+//! Nothing here has a clock: whoever calls says what time it is.
 
 use std::time::Duration;
 
@@ -47,6 +47,11 @@ impl UnixHour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SteadyNanos(pub u64);
 
+impl SteadyNanos {
+    /// Later than anything that will be.
+    pub const NEVER: Self = Self(u64::MAX);
+}
+
 /// One reading of the clock, with both of its faces.
 ///
 /// A request is judged by a single reading. Expiry follows `unix`; limits follow `steady`.
@@ -69,6 +74,10 @@ impl Now {
         }
     }
 }
+
+/// Reads the clock of whoever calls, at the moment at which it is called itself: for steps that
+/// wait before they need to know what time it is.
+pub type ReadClock<'a> = &'a (dyn Fn() -> Now + Sync);
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use crate::record::KeyId;
 use crate::time::{UnixHour, UnixMillis};
 
 /// Most keys that wait for a flush by name. At 16 bytes each this is 1 MB.
-const QUEUE_LEN: usize = 65_536;
+pub(crate) const QUEUE_LEN: usize = 65_536;
 /// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
 pub const BATCH_ROWS_MAX: usize = 4_096;
 
@@ -81,9 +81,12 @@ impl Usage {
     }
 
     /// Keeps an entry in view that is no longer in the index, until all that was counted there is
-    /// taken.
+    /// taken. One that no request holds and where nothing was counted needs no view: an owner may
+    /// have a million of those, all changed at once.
     pub(crate) fn keep(&self, replaced: Arc<Entry>) {
-        self.replaced().push(replaced);
+        if !is_done_with(&replaced) {
+            self.replaced().push(replaced);
+        }
     }
 
     fn replaced(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
@@ -113,16 +116,14 @@ impl Collector {
         while rows.len() < BATCH_ROWS_MAX
             && let Some(entry) = usage.queue.pop()
         {
-            take_from(&entry, now.hour(), &mut rows);
+            take_from(&entry, now, &mut rows);
         }
         usage.replaced().retain(|entry| {
             if BATCH_ROWS_MAX <= rows.len() {
                 return true;
             }
-            // Asked first: nobody comes to hold on to an entry that nobody holds on to.
-            let alone = Arc::count(entry) == 1;
-            take_from(entry, now.hour(), &mut rows);
-            !alone || !entry.counters().are_empty()
+            take_from(entry, now, &mut rows);
+            !is_done_with(entry)
         });
         if usage.overflowed.swap(false, Ordering::Acquire) {
             self.shard = Some(0);
@@ -131,7 +132,7 @@ impl Collector {
             && let Some(shard) = self.shard
         {
             let visited = index.each_in_shard(shard, |entry| {
-                take_from(entry, now.hour(), &mut rows);
+                take_from(entry, now, &mut rows);
             });
             self.shard = visited.map(|()| shard + 1);
         }
@@ -139,10 +140,16 @@ impl Collector {
     }
 }
 
-fn take_from(entry: &Entry, hour: UnixHour, rows: &mut Vec<UsageRow>) {
+/// Whether nothing is counted in an entry that is no longer in the index, and nothing will be.
+fn is_done_with(replaced: &Arc<Entry>) -> bool {
+    // Asked first: nobody comes to hold on to an entry that nobody holds on to.
+    Arc::count(replaced) == 1 && replaced.counters().are_empty()
+}
+
+fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
     let last_used_at = entry.counters().last_used_at();
     let row = |(hour, counts)| UsageRow { key_id: entry.id(), hour, counts, last_used_at };
-    rows.extend(entry.counters().take(hour).map(row));
+    rows.extend(entry.counters().take(now).map(row));
 }
 
 #[cfg(test)]
@@ -152,7 +159,7 @@ mod tests {
     use crate::limit::Limits;
     use crate::record::Record;
     use crate::tier::Tier;
-    use crate::time::SteadyNanos;
+    use crate::time::{Now, SteadyNanos};
 
     /// Multiplied so that the keys spread over the shards as digests do.
     fn digest_of(id: u64) -> Digest {
@@ -217,13 +224,16 @@ mod tests {
 
     /// What is in the index now, in the place of what was there.
     fn replace(index: &Index, usage: &Usage, entries: &[Arc<Entry>]) {
-        for entry in entries {
-            let record = Record::plain(entry.id(), "b".parse().unwrap());
-            let limits = Limits::new(Vec::new()).unwrap();
-            let tier = Tier::new("basic".parse().unwrap(), limits);
-            let after = Entry::new(digest_of(entry.id().get()), record, std::sync::Arc::new(tier));
-            usage.keep(index.replace(after, SteadyNanos(0)).unwrap());
-        }
+        entries.iter().for_each(|entry| usage.keep(replaced(index, entry.id())));
+    }
+
+    fn replaced(index: &Index, id: KeyId) -> Arc<Entry> {
+        let record = Record::plain(id, "b".parse().unwrap());
+        let limits = Limits::new(Vec::new()).unwrap();
+        let tier = Tier::new("basic".parse().unwrap(), limits);
+        let after = Entry::new(digest_of(id.get()), record, std::sync::Arc::new(tier));
+        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos(0) };
+        index.replace(after, &clock).unwrap()
     }
 
     /// A request found the key before it was changed, and is counted after that, again and again.
@@ -243,6 +253,25 @@ mod tests {
         drop(entries);
         assert!(collect_all(&usage, &index).is_empty());
         assert!(usage.replaced().is_empty(), "nobody will count there any more");
+    }
+
+    /// An owner's million keys, all suspended at once.
+    #[test]
+    fn what_nobody_holds_and_nothing_was_counted_on_is_not_kept() {
+        let (index, entries) = filled(3);
+        let usage = Usage::default();
+        let [counted, held] = [0, 1].map(|at| Arc::clone(&entries[at]));
+        usage.count(&counted, Outcome::Limited, UnixMillis(1));
+        drop(collect_all(&usage, &index));
+        let _ = counted.counters().add(Outcome::Limited, UnixMillis(1));
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id()).collect();
+        drop((entries, counted));
+        for id in ids {
+            usage.keep(replaced(&index, id));
+        }
+        let kept: Vec<_> = usage.replaced().iter().map(|entry| entry.id().get()).collect();
+        assert_eq!(kept, [1, 2]);
+        drop(held);
     }
 
     #[test]

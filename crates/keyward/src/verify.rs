@@ -205,7 +205,9 @@ impl Caller {
         self.entry.expires_at()
     }
 
-    /// What was counted of the key in the hour of `at` and is not in the store yet.
+    /// What was counted in the hour of `at` and no flush has taken yet, of the key as it was when
+    /// this request was let in: what was counted before its last change, or is on its way to the
+    /// store, is not in it.
     #[must_use]
     pub fn counted(&self, at: UnixMillis) -> Counts {
         self.entry.counted(at)

@@ -1,38 +1,118 @@
 //! Changes run to their end, and upkeep loses nothing.
 
-use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use keyward_axum::keyward::Asked;
-use keyward_axum::keyward::Gate;
+use keyward_axum::keyward::change::{KeyChange, KeyEdit};
+use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
-use keyward_axum::keyward::store::Store as _;
-use keyward_axum::keyward::time::UnixHour;
+use keyward_axum::keyward::record::Owner;
+use keyward_axum::keyward::store::{Store as _, TierRecord};
+use keyward_axum::keyward::time::{Now, SteadyNanos, UnixHour, UnixMillis};
+use keyward_axum::keyward::{Asked, Denied, Gate};
 use keyward_axum::testing::FakeClock;
-use keyward_axum::{Guard, GuardOptions, Upkeep, testing};
+use keyward_axum::{Clock, Guard, GuardOptions, Upkeep, testing};
 
 const ALL: Hours = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
 
-#[tokio::test]
-async fn a_client_that_hangs_up_does_not_stop_a_revocation() {
-    let (guard, _clock) = testing::guard().await;
-    let secret = testing::issue(&guard, "leaked").await;
-    let id = guard.verify(&Asked::of(&secret)).unwrap().key_id();
+/// Begins a change, hangs up, and lets go on whatever goes on.
+async fn hang_up<T>(change: impl Future<Output = T>) {
     {
-        let revoking = guard.revoke(id, None, guard.program());
         let mut context = Context::from_waker(Waker::noop());
-        assert!(pin!(revoking).poll(&mut context).is_pending());
+        assert!(pin!(change).poll(&mut context).is_pending());
     }
     // The task is queued before this one, which lets it run by yielding.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    assert!(guard.verify(&Asked::of(&secret)).is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_stops_no_change() {
+    let (guard, _clock) = testing::guard().await;
+    let owner: Owner = "org_1".parse().unwrap();
+    let new = NewKey::plain("leaked".parse().unwrap(), "basic".parse().unwrap(), None);
+    let new = NewKey { owner: Some(owner.clone()), ..new };
+    let issued = guard.issue(new.clone(), guard.program()).await.unwrap();
+    let verify = || guard.verify(&Asked::of(issued.secret.expose()));
+    let change = |change| guard.change(issued.key_id, change, None, guard.program());
+
+    hang_up(guard.issue(new, guard.program())).await;
+    assert_eq!(guard.gate().index().len(), 2);
+
+    let edit = KeyEdit { name: Some("renamed".parse().unwrap()), ..KeyEdit::default() };
+    hang_up(change(KeyChange::Edit(Box::new(edit)))).await;
+    assert_eq!(verify().unwrap().name(), "renamed");
+    hang_up(change(KeyChange::Suspend)).await;
+    assert_eq!(verify().unwrap_err(), Denied::Suspended);
+    hang_up(change(KeyChange::Resume)).await;
+    assert!(verify().is_ok());
+
+    let set_suspended =
+        |suspended| guard.set_owner_suspended(owner.clone(), suspended, guard.program());
+    hang_up(set_suspended(true)).await;
+    assert_eq!(verify().unwrap_err(), Denied::Suspended);
+    hang_up(set_suspended(false)).await;
+    assert!(verify().is_ok());
+
+    let (elsewhere, _clock) = testing::guard().await;
+    testing::issue(&elsewhere, "moved").await;
+    let mut copies = elsewhere.gate().store().export_keys(None, 1).await.unwrap();
+    copies[0].id = None;
+    hang_up(guard.import(copies, false, guard.program())).await;
+    assert_eq!(guard.gate().index().len(), 3);
+
+    for name in ["basic", "gold"] {
+        let tier = TierRecord { name: name.parse().unwrap(), limits: Vec::new() };
+        hang_up(guard.put_tier(tier, guard.program())).await;
+    }
+    assert!(verify().unwrap().standing().is_none());
+    assert_eq!(guard.gate().tier_names().len(), 4);
+    hang_up(guard.delete_tier("gold".parse().unwrap(), guard.program())).await;
+    assert_eq!(guard.gate().tier_names().len(), 3);
+
+    hang_up(guard.rotate(issued.key_id, Duration::ZERO, None, guard.program())).await;
+    assert_eq!(verify().unwrap_err(), Denied::Replaced);
+    hang_up(guard.revoke(issued.key_id, None, guard.program())).await;
+    assert_eq!(verify().unwrap_err(), Denied::Revoked);
+}
+
+/// A wall clock that was set, which shows when somebody looks at it.
+#[derive(Clone, Debug, Default)]
+struct SetClock(Arc<AtomicU64>, Arc<AtomicU64>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Now {
+        Now { unix: UnixMillis(self.0.load(Ordering::Relaxed)), steady: SteadyNanos(0) }
+    }
+
+    fn sync(&self) {
+        self.0.store(self.1.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn upkeep_follows_the_wall_clock_and_so_does_expiry() {
+    let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
+    let clock = SetClock::default();
+    let guard = Guard::new(gate, clock.clone(), GuardOptions::default());
+    let expires_at = Some(UnixMillis(1_000));
+    let new = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), expires_at);
+    let issued = guard.issue(new, guard.program()).await.unwrap();
+    let verify = || guard.verify(&Asked::of(issued.secret.expose()));
+    clock.1.store(1_000, Ordering::Relaxed);
+    assert!(verify().is_ok());
+    let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(3_600));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(verify().unwrap_err(), Denied::Expired);
+    upkeep.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::IntoResponse as _;
 use http::{Request, StatusCode};
 use insta::assert_snapshot;
 use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
+use keyward_axum::origin::TrustedProxies;
 use keyward_axum::testing::FakeClock;
 use keyward_axum::{Guard, GuardOptions, testing};
 use tower::ServiceExt as _;
@@ -170,6 +172,28 @@ async fn whoever_asks_gets_a_problem_document() {
 }
 
 #[tokio::test]
+async fn a_problem_document_keeps_every_line_of_the_plain_answer() {
+    let (_, guard, _clock) = fresh().await;
+    let cookies = async |_: Request<Body>| {
+        let mut answer = keyward_axum::Refusal::not_found().into_response();
+        for (name, value) in
+            [("set-cookie", "a=1"), ("vary", "accept"), ("set-cookie", "b=2"), ("vary", "origin")]
+        {
+            answer.headers_mut().append(name, value.parse().unwrap());
+        }
+        answer
+    };
+    let router = axum::Router::new().fallback(cookies).layer(guard.answers());
+    let accept = ("accept", "application/problem+json");
+    let answer = send(&router, "/", &[accept]).await;
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let lines = |name| answer.headers().get_all(name).iter().collect::<Vec<_>>();
+    assert_eq!(lines("set-cookie"), ["a=1", "b=2"]);
+    assert_eq!(lines("vary"), ["accept", "origin"]);
+    assert_eq!(lines("content-type").len(), 1);
+}
+
+#[tokio::test]
 async fn a_key_in_the_url_is_never_read() {
     let (router, guard, _clock) = fresh().await;
     let secret = testing::issue(&guard, "weather-bot").await;
@@ -183,19 +207,33 @@ async fn a_key_in_the_url_is_never_read() {
 async fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
     let failures_per_minute = NonZeroU32::new(2);
-    let options = GuardOptions { failures_per_minute, ..GuardOptions::default() };
+    let trusted_proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    let options = GuardOptions { failures_per_minute, trusted_proxies };
     let guard = Guard::new(gate, FakeClock::default(), options);
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = app(&guard);
-    let from = async |key: &str| {
-        let peer: SocketAddr = "192.0.2.1:7".parse().unwrap();
+    let from = async |peer: &str, forwarded: &[u8], key: &str| {
+        let peer: SocketAddr = peer.parse().unwrap();
         let request = Request::get("/").header("x-api-key", key).extension(ConnectInfo(peer));
+        let request = request.header("x-forwarded-for", forwarded);
         router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     };
-    assert_eq!(from("kw_nobody_has_this").await.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(from("kw_nobody_has_this").await.status(), StatusCode::UNAUTHORIZED);
-    let third = from("kw_nobody_has_this").await;
-    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(third.headers()["retry-after"], "30");
-    assert_eq!(from(&secret).await.status(), StatusCode::OK);
+    // A caller by itself, one behind the proxy who makes something up, and those of whom the proxy
+    // says nothing that could be read, who are taken for one.
+    let sources: [(&str, [&[u8]; 3]); 3] = [
+        ("192.0.2.1:7", [b"", b"", b""]),
+        ("10.0.0.1:7", [b"\xff, 198.51.100.7", b"a, 198.51.100.7", b"\x80,198.51.100.7"]),
+        ("10.0.0.1:7", [b"unknown", b"198.51.100.8, \xff", b"_hidden"]),
+    ];
+    for (peer, forwarded) in sources {
+        let mut answers = Vec::new();
+        for forwarded in forwarded {
+            answers.push(from(peer, forwarded, "kw_nobody_has_this").await);
+        }
+        assert_eq!(answers[0].status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(answers[1].status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(answers[2].status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answers[2].headers()["retry-after"], "30");
+        assert_eq!(from(peer, forwarded[2], &secret).await.status(), StatusCode::OK);
+    }
 }

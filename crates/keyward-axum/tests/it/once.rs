@@ -51,6 +51,20 @@ async fn a_layer_with_a_scope_refuses_without_taking_anything() {
 }
 
 #[tokio::test]
+async fn whom_one_guard_let_in_is_a_stranger_to_another() {
+    let ((outer, _), (inner, _)) = (testing::guard().await, testing::guard().await);
+    let secret = testing::issue(&outer, "weather-bot").await;
+    let router = Router::new()
+        .route("/", get(async |caller: Caller| caller.name().to_owned()))
+        .route("/open", get(async || "for the outer one alone"))
+        .layer(outer.layer())
+        .with_state(App { guard: inner });
+    let key = [("x-api-key", secret.as_str())];
+    assert_eq!(send(&router, "/", &key).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&router, "/open", &key).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn any_tower_service_can_be_guarded() {
     let (guard, _clock) = testing::guard().await;
     let secret = testing::issue(&guard, "weather-bot").await;

@@ -3,7 +3,7 @@
 use crate::index::Index;
 use crate::key::RandomError;
 use crate::store::{StoreError, UsageBatch};
-use crate::time::UnixMillis;
+use crate::time::{ReadClock, UnixMillis};
 use crate::usage::{BATCH_ROWS_MAX, Collector, Usage};
 
 use super::Gate;
@@ -30,17 +30,19 @@ pub(super) struct Outbox {
 impl Gate {
     /// Moves one batch of usage from memory to the store.
     ///
-    /// It may be dropped, fail, and be called again: nothing is lost and nothing counts twice.
+    /// It may be dropped, fail, and be called again: nothing is lost and nothing counts twice. The
+    /// clock is read when no other flush is under way any more, so that what waited for that
+    /// counts for the right hour.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store did not take the batch, which then waits for the next
     /// flush.
-    pub async fn flush(&self, now: UnixMillis) -> Result<Flushed, StoreError> {
+    pub async fn flush(&self, clock: ReadClock<'_>) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
         // A batch that is sent again says nothing about what was counted since.
         let again = outbox.pending.is_some();
-        let batch = outbox.fill(&self.usage, &self.index, now);
+        let batch = outbox.fill(&self.usage, &self.index, clock().unix);
         let Some(batch) = batch else { return Ok(Flushed { rows: 0, more: false }) };
         let rows = batch.rows.len();
         self.store.add_usage(batch).await?;

@@ -6,15 +6,15 @@ use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::change::{ChangeRefusal, Changed, KeyChange};
-use crate::details::{Reason, StoredKey, Version};
+use crate::details::{FormerSecret, Reason, StoredKey, Version};
 use crate::digest::Digest;
-use crate::index::Entry;
+use crate::index::{ENDED, Entry};
 use crate::issue::{Issued, NewKey, NewRecord, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
 use crate::record::{KeyId, KeyState, Owner};
 use crate::store::{Inserted, StoreError};
 use crate::tier::TierName;
-use crate::time::SteadyNanos;
+use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
 
 use super::Gate;
@@ -75,12 +75,14 @@ impl Gate {
             Inserted::UnknownTier => return Err(unknown_tier()),
             Inserted::OwnerSuspended => return Err(IssueError::OwnerSuspended),
         };
+        let _line = self.order.line(key_id).await;
         self.index.insert(Entry::new(digest, key.record(key_id), tier));
         Ok(Issued { key_id, secret, key, hint, created_at })
     }
 
     /// Changes a key, if it is in the version that is expected. When this returns, the change is
-    /// durable, and every request that begins later meets the key as it is now.
+    /// durable, and every request that begins later meets the key as it is now. The clock is read
+    /// when the store has answered, if limits change.
     ///
     /// The future must run to its end once it was started: dropped half-way, the store may be
     /// changed and memory not, until the next start.
@@ -94,20 +96,26 @@ impl Gate {
         change: KeyChange,
         expected: Option<Version>,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<StoredKey, ChangeError> {
         let _turn = self.order.turn(id).await;
-        match self.store.change_key(id, change, expected, audit).await? {
+        let at = audit.at;
+        match self.store.change_key(id, change.bounded(), expected, audit).await? {
             Changed::Refused(refusal) => Err(refusal.into()),
             Changed::Done(key) => {
-                self.apply(&key, now)?;
+                let learned = self.learn_tiers([&*key]).await;
+                // Whatever came of that: a revoked key is stopped even if its tier is unknown.
+                let applied = self.apply(&key, at, clock);
+                learned.and(applied)?;
                 Ok(*key)
             }
         }
     }
 
     /// Gives a key another secret, with the prefix that it had. The present secret works for
-    /// `grace` longer, but no longer than the key; the grace of earlier ones ends.
+    /// `grace` longer, or [`GRACE_MAX`](crate::change::GRACE_MAX) if that is shorter, but no longer
+    /// than the key; the grace of earlier ones ends. What has ended at the time of the change has
+    /// ended for good, even if the wall clock is set back.
     ///
     /// Like [`Gate::change`], this must run to its end.
     ///
@@ -120,7 +128,7 @@ impl Gate {
         grace: Duration,
         expected: Option<Version>,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<Rotated, ChangeError> {
         let details = self.store.find_key(id).await?.ok_or(ChangeRefusal::UnknownKey)?;
         let prefix = Prefix::of_hint(&details.hint).unwrap_or_else(|| self.prefix.clone());
@@ -129,7 +137,7 @@ impl Gate {
         let digest = Digest::of_secret(&secret);
         let change = KeyChange::Rotate { digest, hint: hint.clone(), grace };
         let at = audit.at;
-        let key = self.change(id, change, expected, audit, now).await?;
+        let key = self.change(id, change, expected, audit, clock).await?;
         let grace_until = key.former.last().map(|former| former.ends_at).filter(|end| at < *end);
         let StoredKey { record, tier, version, .. } = key;
         Ok(Rotated { secret, hint, grace_until, record, tier, version })
@@ -152,7 +160,8 @@ impl Gate {
     ) -> Result<bool, StoreError> {
         let change = KeyChange::Revoke { reason };
         // The time is for limits, which do not matter to a key that is refused.
-        match self.change(id, change, None, audit, SteadyNanos(0)).await {
+        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos::NEVER };
+        match self.change(id, change, None, audit, &clock).await {
             Ok(_) => Ok(true),
             Err(ChangeError::Store(error)) => Err(error),
             Err(ChangeError::Refused(_) | ChangeError::Random(_)) => Ok(false),
@@ -172,14 +181,15 @@ impl Gate {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<usize, StoreError> {
         let _alone = self.order.alone().await;
+        let at = audit.at;
         let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
+        let learned = self.learn_tiers(&keys).await;
         // All of them, even if one turns out to be wrong.
-        let applied: Vec<_> = keys.iter().map(|key| self.apply(key, now)).collect();
-        applied.into_iter().collect::<Result<(), _>>()?;
-        Ok(keys.len())
+        let applied = keys.iter().map(|key| self.apply(key, at, clock)).fold(learned, Result::and);
+        applied.map(|()| keys.len())
     }
 
     /// Adds keys that came from elsewhere, and says of each what became of it. When this returns,
@@ -196,40 +206,60 @@ impl Gate {
     ) -> Result<Vec<ImportedKey>, StoreError> {
         let _adding = self.order.adding().await;
         let digests: Vec<_> = keys.iter().map(|key| key.secret.digest).collect();
+        let at = audit.at;
         let imported = self.store.import_keys(keys, dry_run, audit).await?;
         if dry_run {
             return Ok(imported);
         }
+        let added = imported.iter().filter_map(|key| match key {
+            ImportedKey::Added(key) => Some(&**key),
+            ImportedKey::Skipped(_) | ImportedKey::Refused(_) => None,
+        });
+        let mut all = self.learn_tiers(added).await;
         for (key, digest) in imported.iter().zip(&digests) {
-            match key {
-                ImportedKey::Added(key) => self.add(key)?,
+            let one = match key {
+                ImportedKey::Added(key) => {
+                    let _line = self.order.line(key.record.id).await;
+                    self.add(key, at)
+                }
                 // It was added before, and the answer was lost.
                 ImportedKey::Skipped(id) if self.index.find(digest).is_none() => {
-                    self.add_stored(*id).await?;
+                    self.add_stored(*id, at).await
                 }
-                ImportedKey::Skipped(_) | ImportedKey::Refused(_) => {}
-            }
+                ImportedKey::Skipped(_) | ImportedKey::Refused(_) => Ok(()),
+            };
+            // The others are durable, and so they must work, whatever is wrong with this one.
+            all = all.and(one);
         }
-        Ok(imported)
+        all.map(|()| imported)
     }
 
     /// Adds a key to the index that only the store has.
-    async fn add_stored(&self, id: KeyId) -> Result<(), StoreError> {
-        let before = KeyId::new(id.get() - 1);
-        let found = self.store.load_keys(before, 1).await?;
-        found.iter().filter(|key| key.record.id == id).try_for_each(|key| self.add(key))
+    async fn add_stored(&self, id: KeyId, at: UnixMillis) -> Result<(), StoreError> {
+        let _line = self.order.line(id).await;
+        let found = self.store.load_keys(KeyId::new(id.get() - 1), 1).await?;
+        self.learn_tiers(&found).await?;
+        found.iter().filter(|key| key.record.id == id).try_for_each(|key| self.add(key, at))
     }
 
-    /// Adds a key to the index as the store has it, unless it is there.
-    pub(super) fn add(&self, key: &StoredKey) -> Result<(), StoreError> {
-        self.index.insert(self.entry(key)?);
-        self.note_former(key);
+    /// Adds a key to the index as the store has it, unless it is there: then with every secret
+    /// that it had, since whatever put it there is newer.
+    pub(super) fn add(&self, key: &StoredKey, at: UnixMillis) -> Result<(), StoreError> {
+        if self.index.insert(self.entry(key)?) {
+            self.note_former(key, at);
+        }
         Ok(())
     }
 
-    /// Brings the index to what the store has of a key, whatever it has itself: the answers to
-    /// earlier changes may have been lost, and the issuing may still be under way.
-    fn apply(&self, key: &StoredKey, now: SteadyNanos) -> Result<(), StoreError> {
+    /// Brings the index to what the store has of a key since the change at `at`, whatever it has
+    /// itself: the answers to earlier changes may have been lost, and the issuing may still be
+    /// under way.
+    fn apply(
+        &self,
+        key: &StoredKey,
+        at: UnixMillis,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
         if matches!(key.record.state, KeyState::Revoked { .. }) {
             // Stopped first, whatever else turns out to be wrong.
             self.index.stop(&key.digest);
@@ -239,20 +269,19 @@ impl Gate {
         // What the index takes for the present secret, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|former| self.index.holds(&former.digest));
         let before = match held {
-            Some(held) => self.index.rotate(entry, held.digest, held.ends_at, now),
-            None => self.index.replace(entry, now),
+            Some(held) => self.index.rotate(entry, held.digest, end_of(held, at), clock),
+            None => self.index.replace(entry, clock),
         };
         before.into_iter().for_each(|before| self.usage.keep(before));
-        self.note_former(key);
+        self.note_former(key, at);
         Ok(())
     }
 
-    /// Tells the index of the secrets that a key had before, each followed by the next.
-    fn note_former(&self, key: &StoredKey) {
-        let digests = key.former.iter().map(|former| former.digest);
-        let next = digests.skip(1).chain([key.digest]);
-        for (former, next) in key.former.iter().zip(next) {
-            let before = self.index.put_former(former.digest, next, former.ends_at);
+    /// Tells the index of the secrets that a key had before `at`.
+    fn note_former(&self, key: &StoredKey, at: UnixMillis) {
+        for former in &key.former {
+            let ends_at = end_of(former, at);
+            let before = self.index.put_former(former.digest, key.digest, ends_at);
             before.into_iter().for_each(|before| self.usage.keep(before));
         }
     }
@@ -264,4 +293,10 @@ impl Gate {
         })?;
         Ok(Entry::new(key.digest, key.record.clone(), tier))
     }
+}
+
+/// When a former secret ends, as is known at `at`. What has ended by then stays so: the wall clock
+/// may be set back, and a secret that leaked would work again.
+fn end_of(former: &FormerSecret, at: UnixMillis) -> UnixMillis {
+    if former.ends_at <= at { ENDED } else { former.ends_at }
 }

@@ -33,15 +33,19 @@ pub(super) struct Turn<'a> {
 impl Order {
     /// Waits until nobody else changes this key.
     pub(super) async fn turn(&self, id: KeyId) -> Turn<'_> {
-        let all = self.all.read().await;
-        let at = usize::try_from(id.get()).unwrap_or_default() % LINES;
-        let line = self.lines.get(at).expect("a remainder of LINES is below it");
-        Turn { _all: all, _line: line.lock().await }
+        Turn { _all: self.all.read().await, _line: self.line(id).await }
     }
 
     /// Waits until nobody changes a tier or an owner: to add keys, which nobody knows yet.
     pub(super) async fn adding(&self) -> RwLockReadGuard<'_, ()> {
         self.all.read().await
+    }
+
+    /// Waits until nobody else changes this key: to enter it into the index while
+    /// [`Order::adding`]. As soon as the store has a key, whoever guesses its id may change it.
+    pub(super) async fn line(&self, id: KeyId) -> MutexGuard<'_, ()> {
+        let at = usize::try_from(id.get()).unwrap_or_default() % LINES;
+        self.lines.get(at).expect("a remainder of LINES is below it").lock().await
     }
 
     /// Waits until nobody changes anything.

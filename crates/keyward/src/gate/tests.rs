@@ -7,6 +7,7 @@ mod moving;
 mod owners;
 mod races;
 mod rotation;
+mod slow;
 mod suspension;
 mod tiers;
 
@@ -23,16 +24,21 @@ use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::Counts;
 use crate::details::{KeyDetails, StoredKey};
+use crate::index::ENDED;
 use crate::issue::{Issued, NewKey};
 use crate::key::Secret;
 use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::time::{SteadyNanos, UnixHour, UnixMillis};
+use crate::store::TierRecord;
+use crate::tier::TierName;
+use crate::time::{ReadClock, SteadyNanos, UnixHour};
 use crate::verify::Denied;
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
+/// A clock that stands still.
+const CLOCK: ReadClock<'static> = &|| NOW;
 
 async fn open(store: &Arc<impl Store + 'static>) -> Gate {
     Gate::open(Arc::clone(store) as Arc<dyn Store>, Prefix::default()).await.unwrap()
@@ -72,7 +78,7 @@ fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Verdict {
 
 /// Makes a change that must succeed.
 async fn change(gate: &Gate, id: KeyId, change: KeyChange) -> StoredKey {
-    gate.change(id, change, None, audit(), NOW.steady).await.unwrap()
+    gate.change(id, change, None, audit(), CLOCK).await.unwrap()
 }
 
 async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> StoredKey {
@@ -101,7 +107,10 @@ fn check_agreement(gate: &Gate, id: KeyId) {
     }
     for former in stored.former {
         let found = gate.index().find(&former.digest).unwrap();
-        assert_eq!((found.entry.id(), found.ends_at), (id, Some(former.ends_at)));
+        let ended = former.ends_at <= NOW.unix;
+        let ends_at = if ended { ENDED } else { former.ends_at };
+        assert_eq!((found.entry.id(), found.ends_at), (id, Some(ends_at)));
+        assert_eq!(gate.index().steps(&former.digest), Some(1));
     }
 }
 
@@ -118,7 +127,7 @@ fn burst(gate: &Gate, issued: &Issued) -> u32 {
 }
 
 async fn flush_all(gate: &Gate) {
-    while gate.flush(NOW.unix).await.unwrap().more {}
+    while gate.flush(CLOCK).await.unwrap().more {}
 }
 
 async fn stored(store: &dyn Store, id: KeyId) -> Counts {
@@ -177,7 +186,7 @@ async fn a_revocation_that_overtakes_the_issuing_wins() {
 #[tokio::test]
 async fn nobody_gets_in_after_a_revocation_was_answered() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (answered, started) = (AtomicBool::new(false), Barrier::new(3));
     let hammer = || {
@@ -216,7 +225,7 @@ async fn a_broken_store_lets_nothing_change_in_memory() {
     assert!(matches!(gate.issue(new_key("basic"), audit()).await, Err(IssueError::Store(_))));
     assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
     for name in ["basic", "gold"] {
-        let put = gate.put_tier(tier(name, 1), audit(), NOW.steady).await;
+        let put = gate.put_tier(tier(name, 1), audit(), CLOCK).await;
         assert!(matches!(put, Err(PutTierError::Store(_))));
     }
     assert_eq!(gate.index().len(), 1);
@@ -271,7 +280,7 @@ async fn a_gate_that_cannot_read_all_of_its_keys_does_not_open() {
 #[tokio::test]
 async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() {
     let (store, gate) = open_new().await;
-    gate.put_tier(tier("basic", 50), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 50), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(200));
     thread::scope(|scope| {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit::Audit;
+use crate::details::StoredKey;
 use crate::limit::{Limits, TooManyLimitsError};
 use crate::store::{StoreError, TierDeleted, TierRecord};
 use crate::tier::{Tier, TierName};
-use crate::time::SteadyNanos;
+use crate::time::ReadClock;
 
 use super::Gate;
 
@@ -44,7 +45,7 @@ impl Gate {
         &self,
         tier: TierRecord,
         audit: Audit,
-        now: SteadyNanos,
+        clock: ReadClock<'_>,
     ) -> Result<bool, PutTierError> {
         let limits = Limits::new(tier.limits.clone())?;
         let name = tier.name.clone();
@@ -55,7 +56,9 @@ impl Gate {
         }
         let created = self.store.put_tier(tier, audit).await?;
         match there {
-            Some(tier) => tier.set_limits(limits.succeeding(&tier.limits(), now)),
+            // As it is: writing it again makes no other edition of it.
+            Some(tier) if tier.limits().list() == limits.list() => {}
+            Some(tier) => tier.set_limits(limits, clock),
             None => self.tiers().push(Arc::new(Tier::new(name, limits))),
         }
         Ok(created)
@@ -87,7 +90,35 @@ impl Gate {
         self.tiers().iter().map(|tier| tier.name().clone()).collect()
     }
 
+    /// Learns from the store which tiers there are, if one of these keys has one that is unknown:
+    /// writing it failed as far as was known here, and the store kept it all the same.
+    pub(super) async fn learn_tiers<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a StoredKey>,
+    ) -> Result<(), StoreError> {
+        if keys.into_iter().all(|key| self.tier(&key.tier).is_some()) {
+            return Ok(());
+        }
+        let stored = self.store.tiers().await?;
+        let mut tiers = self.tiers();
+        for tier in stored {
+            // Those that are known keep what their keys share.
+            if tiers.iter().all(|there| *there.name() != tier.name) {
+                tiers.push(known(tier)?);
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn tier(&self, name: &TierName) -> Option<Arc<Tier>> {
         self.tiers().iter().find(|tier| tier.name() == name).map(Arc::clone)
+    }
+}
+
+/// A tier for memory, as the store has it.
+pub(super) fn known(TierRecord { name, limits }: TierRecord) -> Result<Arc<Tier>, StoreError> {
+    match Limits::new(limits) {
+        Ok(limits) => Ok(Arc::new(Tier::new(name, limits))),
+        Err(error) => Err(StoreError::Inconsistent(format!("tier `{}`: {error}", name.as_str()))),
     }
 }

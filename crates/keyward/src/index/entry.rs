@@ -10,7 +10,7 @@ use crate::limit::{Limits, Meter, Standing, TakeError};
 use crate::network::Networks;
 use crate::record::{KeyId, KeyName, Owner, Record, Scopes, Stage};
 use crate::tier::Tier;
-use crate::time::{SteadyNanos, UnixMillis};
+use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
 use super::life::Life;
 
@@ -105,7 +105,8 @@ impl Entry {
         self.extras.iter().flat_map(|extras| extras.scopes.iter()).map(|scope| scope.as_str())
     }
 
-    /// What was counted in the hour of `at` and no flush has taken yet.
+    /// What was counted in the hour of `at` and no flush has taken yet, since the key was last
+    /// changed.
     #[must_use]
     pub fn counted(&self, at: UnixMillis) -> Counts {
         self.counters.in_hour(at.hour())
@@ -137,16 +138,16 @@ impl Entry {
     }
 
     /// Takes the meter of the entry whose place this one takes.
-    pub(super) fn take_over(&self, before: &Self, now: SteadyNanos) {
+    pub(super) fn take_over(&self, before: &Self, clock: ReadClock<'_>) {
         let same_tier = Arc::ptr_eq(&self.tier, &before.tier);
         match (self.own_limits(), before.own_limits()) {
             (None, None) if same_tier => self.meter.take_over(&before.meter, None),
             (Some(own), Some(others)) if own == others => {
                 self.meter.take_over(&before.meter, None);
             }
-            (Some(own), _) => self.meter.take_over(&before.meter, Some((own, now))),
+            (Some(own), _) => self.meter.take_over(&before.meter, Some((own, clock))),
             (None, _) => {
-                self.meter.take_over(&before.meter, Some((&self.tier.limits(), now)));
+                self.meter.take_over(&before.meter, Some((&self.tier.limits(), clock)));
             }
         }
     }

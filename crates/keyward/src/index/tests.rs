@@ -8,8 +8,9 @@ use super::*;
 use crate::limit::Limits;
 use crate::record::{KeyId, Record, Stage};
 use crate::tier::Tier;
+use crate::time::{Now, SteadyNanos};
 
-const STEADY: SteadyNanos = SteadyNanos(7);
+const CLOCK: ReadClock<'static> = &|| Now { unix: UnixMillis(5), steady: SteadyNanos(7) };
 
 fn tier() -> std::sync::Arc<Tier> {
     let limits = Limits::new(Vec::new()).unwrap();
@@ -44,8 +45,21 @@ fn a_key_revoked_while_being_issued_stays_revoked() {
     assert_eq!(found.entry.stage(UnixMillis(0)), Stage::Revoked);
 }
 
+impl Index {
+    /// How many secrets lie between this one and the key; 0 for the key's present one.
+    pub(crate) fn steps(&self, digest: &Digest) -> Option<u32> {
+        let shard = self.shard(digest).read();
+        if shard.find(digest).is_some() {
+            return Some(0);
+        }
+        let next = shard.find_former(digest)?.next;
+        drop(shard);
+        self.steps(&next).map(|steps| steps + 1)
+    }
+}
+
 fn rotated(index: &Index, from: u8, to: u8, ends_at: u64) -> Option<Arc<Entry>> {
-    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), STEADY)
+    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), CLOCK)
 }
 
 #[test]
@@ -57,6 +71,9 @@ fn a_former_secret_leads_to_the_present_one_until_the_soonest_end_on_the_way() {
     let ends = |seed| index.find(&digest(seed)).map(|found| found.ends_at.map(|at| at.0));
     assert_eq!((ends(1), ends(2), ends(3)), (Some(Some(40)), Some(Some(40)), Some(None)));
     assert_eq!(ends(4), None);
+    assert_eq!(index.steps(&digest(1)), Some(2), "the rotation is still under way");
+    assert!(index.put_former(digest(1), digest(3), UnixMillis(50)).is_none());
+    assert_eq!((ends(1), index.steps(&digest(1))), (Some(Some(50)), Some(1)));
     assert_eq!(index.len(), 1, "a key is one key, however many secrets it had");
 }
 
@@ -109,7 +126,7 @@ proptest! {
                 }
                 2 => {
                     // What was revoked stays so, whatever takes its place.
-                    let before = index.replace(entry(seed, id), STEADY);
+                    let before = index.replace(entry(seed, id), CLOCK);
                     prop_assert_eq!(before.is_some(), model.contains_key(&seed));
                     model.entry(seed).and_modify(|(there, _)| *there = id).or_insert((id, true));
                 }

@@ -6,6 +6,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::time::{Now, UnixMillis};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -24,6 +25,10 @@ fn take(limits: &Limits, meter: &Meter, at: u64) -> Result<Standing, Exceeded> {
         Err(TakeError::Exceeded(exceeded)) => Err(exceeded),
         Err(TakeError::Retired) => panic!("nothing takes the place of these meters"),
     }
+}
+
+fn reading(at: u64) -> Now {
+    Now { unix: UnixMillis(0), steady: SteadyNanos(at) }
 }
 
 #[test]
@@ -115,6 +120,21 @@ fn a_meter_that_takes_over_goes_on_where_the_other_stood() {
     assert_eq!(limits.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
 }
 
+/// A reading from before would forget what was taken until then.
+#[test]
+fn the_clock_is_read_when_nothing_is_taken_from_the_meter_any_more() {
+    let (before, after) = (Meter::default(), Meter::default());
+    let (old, new) = (limits(100, 60, 100), limits(10, 60, 10));
+    after.take_over(
+        &before,
+        Some((&new, &|| {
+            assert_eq!(old.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
+            reading(5)
+        })),
+    );
+    assert!(take(&new, &after, 5).is_ok());
+}
+
 #[test]
 fn a_closed_meter_gives_nothing_until_it_is_opened() {
     let (limits, meter) = (limits(100, 60, 100), Meter::closed());
@@ -132,12 +152,12 @@ fn other_limits_take_over_what_was_used_and_their_own_edition() {
         minute = limits(100, 60, 100).succeeding(&minute, SteadyNanos(SECOND));
     }
     let after = Meter::default();
-    after.take_over(&before, Some((&minute, SteadyNanos(2 * SECOND))));
+    after.take_over(&before, Some((&minute, &|| reading(2 * SECOND))));
     let exceeded = take(&minute, &after, 2 * SECOND).unwrap_err();
     assert_eq!(exceeded.retry_after, Duration::from_millis(600), "an empty bucket is the worst");
     // Used under this edition, so that an older one does not count as an older reading of it.
     let again = Meter::default();
-    again.take_over(&after, Some((&day, SteadyNanos(2 * SECOND))));
+    again.take_over(&after, Some((&day, &|| reading(2 * SECOND))));
     assert!(take(&day, &again, 2 * SECOND).is_ok(), "a minute fills no bucket of a day");
 }
 

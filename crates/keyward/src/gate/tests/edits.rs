@@ -82,7 +82,7 @@ async fn an_edit_of_another_version_is_refused() {
     let rename = |name: &str, expected: u64| {
         let change = KeyEdit { name: Some(name.parse().unwrap()), ..KeyEdit::default() };
         let change = KeyChange::Edit(Box::new(change));
-        gate.change(issued.key_id, change, Version::new(expected), audit(), NOW.steady)
+        gate.change(issued.key_id, change, Version::new(expected), audit(), CLOCK)
     };
     assert_eq!(rename("First", 1).await.unwrap().version.get(), 2);
     let version = Version::new(2).unwrap();
@@ -102,7 +102,7 @@ async fn an_edit_that_does_not_fit_leaves_the_key_as_it_is() {
     let issued = issue(&gate).await;
     let refusal = async |id: KeyId, change: KeyEdit| {
         let change = KeyChange::Edit(Box::new(change));
-        match gate.change(id, change, None, audit(), NOW.steady).await {
+        match gate.change(id, change, None, audit(), CLOCK).await {
             Err(ChangeError::Refused(refusal)) => refusal,
             other => panic!("a refusal, not {other:?}"),
         }
@@ -122,10 +122,10 @@ async fn what_was_used_stays_used_whatever_the_limits_become() {
     let (_, gate) = open_new().await;
     // Editions of the limits that differ between the two tiers, and from a key's own.
     for _ in 0..20 {
-        gate.put_tier(tier("twin", 50), audit(), NOW.steady).await.unwrap();
-        gate.put_tier(tier("twin", 100), audit(), NOW.steady).await.unwrap();
+        gate.put_tier(tier("twin", 50), audit(), CLOCK).await.unwrap();
+        gate.put_tier(tier("twin", 100), audit(), CLOCK).await.unwrap();
     }
-    gate.put_tier(tier("pro", 100), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("pro", 100), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let used = || 100 - 1 - verify_issued(&gate, &issued).unwrap().standing().unwrap().remaining;
     assert_eq!(used(), 0);
@@ -174,7 +174,7 @@ async fn a_looser_limit_counts_at_once_and_a_stricter_one_keeps_nobody_out_for_l
 #[tokio::test]
 async fn no_request_is_taken_twice_while_the_key_changes() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 2_000), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 2_000), audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(4));
     thread::scope(|scope| {

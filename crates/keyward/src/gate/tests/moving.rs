@@ -13,7 +13,7 @@ async fn moved_from() -> (Vec<KeyCopy>, Vec<Secret>, Gate) {
     let (rotated, suspended, revoked) =
         (issue(&gate).await, issue(&gate).await, issue(&gate).await);
     let grace = Duration::from_secs(1);
-    let second = gate.rotate(rotated.key_id, grace, None, audit(), NOW.steady).await.unwrap();
+    let second = gate.rotate(rotated.key_id, grace, None, audit(), CLOCK).await.unwrap();
     change(&gate, suspended.key_id, KeyChange::Suspend).await;
     gate.revoke(revoked.key_id, None, audit()).await.unwrap();
     let copies = store.export_keys(None, 10).await.unwrap();

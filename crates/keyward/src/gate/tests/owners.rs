@@ -12,7 +12,7 @@ async fn issue_theirs(gate: &Gate) -> Issued {
 }
 
 async fn set_suspended(gate: &Gate, suspended: bool) -> usize {
-    gate.set_owner_suspended(owner(), suspended, audit(), NOW.steady).await.unwrap()
+    gate.set_owner_suspended(owner(), suspended, audit(), CLOCK).await.unwrap()
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_suspension_whose_answer_was_lost_can_be_repeated() {
     let (store, gate) = open_awkward().await;
     let issued = issue_theirs(&gate).await;
     store.set_loses_answers(true);
-    assert!(gate.set_owner_suspended(owner(), true, audit(), NOW.steady).await.is_err());
+    assert!(gate.set_owner_suspended(owner(), true, audit(), CLOCK).await.is_err());
     store.set_loses_answers(false);
     assert_eq!(set_suspended(&gate, true).await, 1);
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);

@@ -34,14 +34,14 @@ impl Step {
             Self::Resume => KeyChange::Resume,
             Self::Revoke => KeyChange::Revoke { reason: None },
             Self::Rotate => {
-                return match gate.rotate(id, GRACE, None, audit(), NOW.steady).await {
+                return match gate.rotate(id, GRACE, None, audit(), CLOCK).await {
                     Ok(rotated) => Ok(Some(rotated.secret)),
                     Err(ChangeError::Store(error)) => Err(error),
                     Err(_) => Ok(None),
                 };
             }
         };
-        match gate.change(id, change, None, audit(), NOW.steady).await {
+        match gate.change(id, change, None, audit(), CLOCK).await {
             Err(ChangeError::Store(error)) => Err(error),
             _ => Ok(None),
         }
@@ -51,7 +51,7 @@ impl Step {
 async fn open_unlimited() -> (Arc<AwkwardStore>, Gate) {
     let (store, gate) = open_awkward().await;
     for name in ["basic", "pro"] {
-        gate.put_tier(tier(name, 1_000_000_000), audit(), NOW.steady).await.unwrap();
+        gate.put_tier(tier(name, 1_000_000_000), audit(), CLOCK).await.unwrap();
     }
     (store, gate)
 }
@@ -76,7 +76,7 @@ fn check_rounds(steps: impl Fn(u64) -> [Vec<Step>; 2], check: impl Fn(&Gate, &Is
             together.wait();
             while operators.iter().any(|operator| !operator.is_finished()) {
                 drop(verify_issued(gate, &issued));
-                on_this_thread(gate.flush(NOW.unix)).unwrap();
+                on_this_thread(gate.flush(CLOCK)).unwrap();
             }
         });
         check_agreement(&gate, issued.key_id);

@@ -1,7 +1,8 @@
 //! Rotation: another secret for the same key, and the grace of the one before.
 
 use super::*;
-use crate::change::ChangeRefusal;
+use crate::change::{ChangeRefusal, GRACE_MAX};
+use crate::digest::Digest;
 use crate::issue::Rotated;
 
 async fn rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Rotated {
@@ -10,7 +11,7 @@ async fn rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Rotated {
 
 async fn try_rotate(gate: &Gate, id: KeyId, grace: u64, at: u64) -> Result<Rotated, ChangeError> {
     let audit = Audit::program(UnixMillis(at));
-    gate.rotate(id, Duration::from_millis(grace), None, audit, NOW.steady).await
+    gate.rotate(id, Duration::from_millis(grace), None, audit, CLOCK).await
 }
 
 #[tokio::test]
@@ -84,7 +85,7 @@ async fn the_limit_is_kept_exactly_while_secrets_change_under_load() {
 #[tokio::test]
 async fn no_request_is_lost_while_secrets_change() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), NOW.steady).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
     for _ in 0..300 {
         let issued = issue(&gate).await;
         let together = Barrier::new(2);
@@ -154,6 +155,68 @@ async fn a_second_rotation_ends_the_first_grace_at_once() {
     assert!(verdict_at(&gate, &second.secret, 65_999).is_ok());
     assert_eq!(verdict_at(&gate, &second.secret, 66_000).unwrap_err(), Denied::Replaced);
     assert!(verdict_at(&gate, &third.secret, 66_000).is_ok());
+}
+
+/// Elsewhere, whoever holds the first of many secrets makes each request walk past all others.
+#[tokio::test]
+async fn a_secret_leads_to_the_key_in_one_step_however_often_it_was_rotated() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let mut secrets = vec![issued.secret];
+    for at in 5_000..5_020 {
+        secrets.push(rotate(&gate, issued.key_id, 1_000, at).await.secret);
+    }
+    let present = secrets.pop().unwrap();
+    for gate in [&gate, &open(&store).await] {
+        let steps = |secret| gate.index().steps(&Digest::of_secret(secret));
+        assert!(secrets.iter().all(|secret| steps(secret) == Some(1)));
+        assert_eq!(steps(&present), Some(0));
+    }
+}
+
+/// A clock that was set back must not bring back a secret that leaked.
+#[tokio::test]
+async fn what_has_ended_has_ended_wherever_the_wall_clock_goes() {
+    let (_, gate) = open_new().await;
+    let at_once = issue(&gate).await;
+    rotate(&gate, at_once.key_id, 0, 5_000).await;
+    let by_another = issue(&gate).await;
+    rotate(&gate, by_another.key_id, 60_000, 5_000).await;
+    rotate(&gate, by_another.key_id, 60_000, 5_000).await;
+    let before_an_edit = issue(&gate).await;
+    rotate(&gate, before_an_edit.key_id, 1_000, 3_000).await;
+    edit(&gate, before_an_edit.key_id, KeyEdit::default()).await;
+    for secret in [&at_once.secret, &by_another.secret, &before_an_edit.secret] {
+        for unix in [4_999, 3_000, 0] {
+            assert_eq!(verdict_at(&gate, secret, unix).unwrap_err(), Denied::Replaced);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_replaced_secret_is_counted_and_consumes_nothing() {
+    let (store, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let rotated = rotate(&gate, issued.key_id, 0, 5_000).await;
+    for _ in 0..3 {
+        assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Replaced);
+    }
+    let caller = verdict_at(&gate, &rotated.secret, 5_000).unwrap();
+    assert_eq!(caller.standing().unwrap().remaining, 99);
+    flush_all(&gate).await;
+    let counts = Counts { allowed: 1, expired: 3, ..Counts::default() };
+    assert_eq!(stored(&*store, issued.key_id).await, counts);
+}
+
+#[tokio::test]
+async fn no_grace_is_longer_than_the_longest() {
+    let (_, gate) = open_new().await;
+    let issued = issue(&gate).await;
+    let longest = u64::try_from(GRACE_MAX.as_millis()).unwrap();
+    for grace in [longest, longest + 1, u64::MAX] {
+        let rotated = rotate(&gate, issued.key_id, grace, 5_000).await;
+        assert_eq!(rotated.grace_until, Some(UnixMillis(5_000 + longest)));
+    }
 }
 
 #[tokio::test]
@@ -270,4 +333,38 @@ async fn a_rotation_that_overtakes_the_issuing_wins() {
     assert_eq!(verify_issued(&gate, &issued.unwrap()).unwrap_err(), Denied::Replaced);
     assert!(verdict_at(&gate, &rotated.unwrap().secret, 5_000).is_ok());
     assert_eq!(gate.index().len(), 1);
+}
+
+/// Between the steps of a change, a key that was just issued would keep a meter of its own.
+#[tokio::test]
+async fn a_key_is_entered_in_its_turn() {
+    let (store, gate) = open_new().await;
+    let copies = {
+        let (store, gate) = open_new().await;
+        issue(&gate).await;
+        store.export_keys(None, 1).await.unwrap()
+    };
+    let first = KeyId::new(1).unwrap();
+    let (added, known) = (AtomicBool::new(false), || gate.index().len());
+    let turn = gate.order.line(first).await;
+    let importing = async {
+        gate.import(copies.clone(), false, audit()).await.unwrap();
+        added.store(true, Ordering::Relaxed);
+    };
+    let meanwhile = async {
+        assert_eq!(store.load_keys(None, 1).await.unwrap().len(), 1);
+        assert_eq!((known(), added.load(Ordering::Relaxed)), (0, false));
+        drop(turn);
+    };
+    tokio::join!(importing, meanwhile);
+    assert_eq!(known(), 1);
+
+    let turn = gate.order.line(KeyId::new(2).unwrap()).await;
+    let meanwhile = async {
+        assert_eq!(store.load_keys(None, 9).await.unwrap().len(), 2);
+        assert_eq!(known(), 1);
+        drop(turn);
+    };
+    let (issued, ()) = tokio::join!(issue(&gate), meanwhile);
+    assert!(verify_issued(&gate, &issued).is_ok());
 }

@@ -1,6 +1,10 @@
 //! Tiers: their limits hold at once for all of their keys.
 
 use super::*;
+use crate::change::ChangeRefusal;
+use crate::limit::Limits;
+use crate::store::TierDeleted;
+use crate::transfer::ImportedKey;
 
 #[tokio::test]
 async fn an_unknown_tier_is_answered_with_those_there_are() {
@@ -18,14 +22,156 @@ async fn a_changed_tier_holds_at_once_for_all_of_its_keys() {
     let (_, gate) = open_new().await;
     let (first, second) = (issue(&gate).await, issue(&gate).await);
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (100, 100));
-    assert!(!gate.put_tier(tier("basic", 7), audit(), NOW.steady).await.unwrap());
+    assert!(!gate.put_tier(tier("basic", 7), audit(), CLOCK).await.unwrap());
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (7, 7));
+}
+
+/// Used up under two a day, a bucket is empty at worst under a hundred a minute.
+#[tokio::test]
+async fn a_looser_tier_lets_those_in_who_had_used_up_the_tighter_one() {
+    let (_, gate) = open_new().await;
+    let two = NonZeroU32::new(2).unwrap();
+    let day = Limit::new("requests", two, Duration::from_secs(86_400), two).unwrap();
+    let tight = TierRecord { limits: vec![day], ..tier("basic", 1) };
+    gate.put_tier(tight, audit(), CLOCK).await.unwrap();
+    let issued = issue(&gate).await;
+    while verify_issued(&gate, &issued).is_ok() {}
+    gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
+    let wait = verify_issued(&gate, &issued).unwrap_err().retry_after().unwrap();
+    assert_eq!(wait, Duration::from_millis(600));
+    let later = NOW.later_by(wait);
+    assert!(gate.verify(&Asked::of(issued.secret.expose()), later).is_ok());
+}
+
+/// There is room for few editions before the first looks like the last.
+#[tokio::test]
+async fn a_tier_written_as_it_is_stays_the_same_edition() {
+    let (_, gate) = open_new().await;
+    let before = Limits::clone(&gate.tier(&"basic".parse().unwrap()).unwrap().limits());
+    gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
+    assert_eq!(**gate.tier(&"basic".parse().unwrap()).unwrap().limits(), before);
+}
+
+#[tokio::test]
+async fn a_tier_is_deleted_when_no_key_has_it() {
+    let (store, gate) = open_new().await;
+    let gold = || "gold".parse::<TierName>().unwrap();
+    let delete = || gate.delete_tier(gold(), audit());
+    assert_eq!(delete().await.unwrap(), TierDeleted::Unknown);
+    gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
+    assert_eq!(delete().await.unwrap(), TierDeleted::Used(1));
+    assert_eq!(burst(&gate, &issued), 3);
+    let to_basic = KeyEdit { tier: Some("basic".parse().unwrap()), ..KeyEdit::default() };
+    edit(&gate, issued.key_id, to_basic).await;
+    assert_eq!(delete().await.unwrap(), TierDeleted::Done);
+    for gate in [&gate, &open(&store).await] {
+        assert!(!gate.tier_names().contains(&gold()));
+        let refused = gate.issue(new_key("gold"), audit()).await;
+        assert!(matches!(refused, Err(IssueError::UnknownTier { .. })));
+    }
+    let to_gold = KeyEdit { tier: Some(gold()), ..KeyEdit::default() };
+    let to_gold = KeyChange::Edit(Box::new(to_gold));
+    let refused = gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await;
+    assert!(matches!(refused, Err(ChangeError::Refused(ChangeRefusal::UnknownTier))));
+    assert!(gate.put_tier(tier("gold", 4), audit(), CLOCK).await.unwrap(), "it is new again");
+    assert_eq!(burst(&gate, &gate.issue(new_key("gold"), audit()).await.unwrap()), 4);
+}
+
+/// A store and a gate that disagree about the tier `gold`: writing it seemed to fail.
+async fn with_a_tier_that_only_the_store_has() -> (Arc<AwkwardStore>, Gate) {
+    let (store, gate) = open_awkward().await;
+    store.set_loses_answers(true);
+    assert!(gate.put_tier(tier("gold", 3), audit(), CLOCK).await.is_err());
+    store.set_loses_answers(false);
+    assert!(!gate.tier_names().contains(&"gold".parse().unwrap()));
+    (store, gate)
+}
+
+#[tokio::test]
+async fn a_key_is_changed_though_only_the_store_has_its_tier() {
+    let (store, gate) = with_a_tier_that_only_the_store_has().await;
+    let owner: Owner = "org_1".parse().unwrap();
+    let new = NewKey { owner: Some(owner.clone()), ..new_key("basic") };
+    let issued = gate.issue(new, audit()).await.unwrap();
+    let suspend = async || {
+        let suspend = KeyChange::Suspend;
+        gate.change(issued.key_id, suspend, None, audit(), CLOCK).await
+    };
+    store.set_hides_tiers(true);
+    let to_gold = KeyEdit { tier: Some("gold".parse().unwrap()), ..KeyEdit::default() };
+    let to_gold = KeyChange::Edit(Box::new(to_gold));
+    let failed = gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await;
+    assert!(matches!(failed, Err(ChangeError::Store(StoreError::Inconsistent(_)))));
+    assert!(suspend().await.is_err());
+    assert!(gate.set_owner_suspended(owner.clone(), false, audit(), CLOCK).await.is_err());
+    store.set_hides_tiers(false);
+    assert!(suspend().await.is_ok());
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);
+    change(&gate, issued.key_id, KeyChange::Resume).await;
+    assert_eq!(burst(&gate, &issued), 3);
+    assert_eq!(gate.set_owner_suspended(owner, true, audit(), CLOCK).await.unwrap(), 1);
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Suspended);
+}
+
+#[tokio::test]
+async fn an_owner_is_suspended_though_only_the_store_has_a_tier_of_its_keys() {
+    let (store, gate) = with_a_tier_that_only_the_store_has().await;
+    let owner: Owner = "org_1".parse().unwrap();
+    let new = || NewKey { owner: Some(owner.clone()), ..new_key("basic") };
+    let keys =
+        [gate.issue(new(), audit()).await.unwrap(), gate.issue(new(), audit()).await.unwrap()];
+    let to_gold = KeyEdit { tier: Some("gold".parse().unwrap()), ..KeyEdit::default() };
+    store.set_loses_answers(true);
+    let to_gold = KeyChange::Edit(Box::new(to_gold));
+    assert!(gate.change(keys[0].key_id, to_gold, None, audit(), CLOCK).await.is_err());
+    store.set_loses_answers(false);
+    assert_eq!(gate.set_owner_suspended(owner, true, audit(), CLOCK).await.unwrap(), 2);
+    for key in &keys {
+        assert_eq!(verify_issued(&gate, key).unwrap_err(), Denied::Suspended);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_revoked_at_once_though_its_tier_cannot_be_found() {
+    let (store, gate) = with_a_tier_that_only_the_store_has().await;
+    let issued = issue(&gate).await;
+    let to_gold = KeyEdit { tier: Some("gold".parse().unwrap()), ..KeyEdit::default() };
+    store.set_hides_tiers(true);
+    let to_gold = KeyChange::Edit(Box::new(to_gold));
+    assert!(gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await.is_err());
+    assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
+}
+
+#[tokio::test]
+async fn what_is_imported_works_whatever_is_wrong_with_a_key_before_it() {
+    let (from, old) = open_new().await;
+    old.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    let gold = old.issue(new_key("gold"), audit()).await.unwrap();
+    let basic = issue(&old).await;
+    let copies = from.export_keys(None, 10).await.unwrap();
+
+    let (store, gate) = with_a_tier_that_only_the_store_has().await;
+    store.set_hides_tiers(true);
+    let failed = gate.import(copies.clone(), false, audit()).await;
+    assert!(matches!(failed, Err(StoreError::Inconsistent(_))));
+    assert!(verify_issued(&gate, &basic).is_ok());
+    assert_eq!(verify_issued(&gate, &gold).unwrap_err(), Denied::Unknown);
+    store.set_hides_tiers(false);
+    let again = gate.import(copies.clone(), false, audit()).await.unwrap();
+    assert!(again.iter().all(|key| matches!(key, ImportedKey::Skipped(_))));
+    assert_eq!(burst(&gate, &gold), 3);
+
+    let (_, gate) = with_a_tier_that_only_the_store_has().await;
+    assert!(gate.import(copies, false, audit()).await.is_ok(), "the tier is found at once");
+    assert_eq!(burst(&gate, &gold), 3);
 }
 
 #[tokio::test]
 async fn a_new_tier_can_be_given_to_keys() {
     let (store, gate) = open_new().await;
-    assert!(gate.put_tier(tier("gold", 3), audit(), NOW.steady).await.unwrap());
+    assert!(gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap());
     let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
     assert_eq!(burst(&gate, &issued), 3);
     assert_eq!(burst(&open(&store).await, &issued), 3);
@@ -37,8 +183,8 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
     let issued = issue(&gate).await;
     store.pause_next_answer(5);
     let (earlier, later) = tokio::join!(
-        gate.put_tier(tier("basic", 1), audit(), NOW.steady),
-        gate.put_tier(tier("basic", 2), audit(), NOW.steady),
+        gate.put_tier(tier("basic", 1), audit(), CLOCK),
+        gate.put_tier(tier("basic", 2), audit(), CLOCK),
     );
     assert!(earlier.is_ok() && later.is_ok());
     assert_eq!(burst(&gate, &issued), 2);
@@ -48,7 +194,7 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
 #[tokio::test]
 async fn tiers_are_bounded() {
     let (_, gate) = open_new().await;
-    let put = |tier| gate.put_tier(tier, audit(), NOW.steady);
+    let put = |tier| gate.put_tier(tier, audit(), CLOCK);
     let mut twice = tier("basic", 1);
     twice.limits.extend(twice.limits.clone());
     assert!(matches!(put(twice).await, Err(PutTierError::TooManyLimits(_))));

@@ -19,8 +19,8 @@ async fn a_former_secret_allocates_nothing() {
     let audit = || Audit::program(NOW.unix);
     let first = gate.issue(new, audit()).await.unwrap();
     let (id, hour) = (first.key_id, Duration::from_secs(3_600));
-    let second = gate.rotate(id, hour, None, audit(), NOW.steady).await.unwrap();
-    let third = gate.rotate(id, hour, None, audit(), NOW.steady).await.unwrap();
+    let second = gate.rotate(id, hour, None, audit(), &|| NOW).await.unwrap();
+    let third = gate.rotate(id, hour, None, audit(), &|| NOW).await.unwrap();
     let check = |text: &str, expected: fn(&Verdict) -> bool| {
         check(|| gate.verify(&Asked::of(text), NOW), expected);
     };
