@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod duration;
 mod edge;
+mod fetch;
 mod heads;
 mod leaks;
 mod listen;
