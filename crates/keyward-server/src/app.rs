@@ -49,12 +49,13 @@ pub(crate) struct Served {
 /// Every route, with what stands in front of it; on one listener, or with the control plane on a
 /// listener of its own.
 pub(crate) fn served(app: &App, edge: &Edge, control_apart: bool) -> Served {
-    let Routers { public, control } = routes(&app.leaks).into_routers(app);
+    let routers = routes(&app.leaks).into_routers(app);
+    let finish = |router| finished(router, app, edge);
     if control_apart {
-        let control = Some(finished(control, app, edge));
-        Served { public: finished(public, app, edge), control }
+        let (public, control) = routers.apart(finish);
+        Served { public, control: Some(control) }
     } else {
-        Served { public: finished(public.merge(control), app, edge), control: None }
+        Served { public: routers.together(finish), control: None }
     }
 }
 

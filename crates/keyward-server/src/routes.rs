@@ -47,13 +47,26 @@ pub(crate) struct Routes {
     table: Vec<Registered>,
 }
 
-/// The routers that the routes make.
+/// The routers that the routes make. Nobody adds a route to them: they leave this module with what
+/// stands in front of them.
 #[derive(Debug)]
 pub(crate) struct Routers {
     /// What strangers can reach.
-    pub(crate) public: Router<App>,
+    public: Router<App>,
     /// What operators use.
-    pub(crate) control: Router<App>,
+    control: Router<App>,
+}
+
+impl Routers {
+    /// One for all, behind what `finish` puts in front.
+    pub(crate) fn together(self, finish: impl Fn(Router<App>) -> Router) -> Router {
+        finish(self.public.merge(self.control))
+    }
+
+    /// One for strangers and one for operators, each behind what `finish` puts in front.
+    pub(crate) fn apart(self, finish: impl Fn(Router<App>) -> Router) -> (Router, Router) {
+        (finish(self.public), finish(self.control))
+    }
 }
 
 impl Routes {
