@@ -1,5 +1,7 @@
 //! The real program as a child process, and a client that sends whatever bytes a test wants.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -105,6 +107,12 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// An admin key that nobody has seen before.
+pub(crate) fn new_admin_key() -> String {
+    let digits = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", digits(), digits())
 }
 
 /// The program in this folder, with this environment and nothing else of Keyward's.
