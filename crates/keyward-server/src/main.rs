@@ -14,6 +14,7 @@ mod leaks;
 mod listen;
 mod openapi;
 mod own_key;
+mod readiness;
 mod role;
 mod routes;
 mod scan;
