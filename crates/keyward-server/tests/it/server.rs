@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The admin key of every server in these tests.
+/// The admin key of the servers in these tests that only this machine reaches. It stands here for
+/// everyone to read, so that a server that seems to be behind a proxy refuses it.
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 /// How long a test waits for an answer before it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
