@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
 
-use self::github::{PublicKeys, report_github_leaks};
+use self::github::{GitHub, report_github_leaks};
 use self::report::{Reports, report_leaks};
 
 /// Digests that the store is asked about at once.
@@ -36,7 +36,7 @@ struct Inner {
     /// `None` if not anyone may report.
     reports: Option<Reports>,
     /// `None` if GitHub may not.
-    github: Option<PublicKeys>,
+    github: Option<GitHub>,
 }
 
 impl Leaks {
@@ -44,7 +44,7 @@ impl Leaks {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self(Arc::new(Inner {
             reports: settings.leak_reports.map(Reports::new),
-            github: settings.github_leaks.as_ref().map(PublicKeys::at),
+            github: settings.github_leaks.as_ref().map(GitHub::new),
         }))
     }
 
@@ -53,7 +53,7 @@ impl Leaks {
     pub(crate) fn all() -> Self {
         let url = "http://127.0.0.1:1/".parse().unwrap();
         let reports = Some(Reports::new(std::num::NonZeroU32::MIN));
-        Self(Arc::new(Inner { reports, github: Some(PublicKeys::at(&url)) }))
+        Self(Arc::new(Inner { reports, github: Some(GitHub::new(&url)) }))
     }
 
     /// Adds the routes that are on. The others are as unknown as any.

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use super::reason::reason;
+use super::reason::Secrets;
 use super::{Leak, Leaks, revoke_leaked};
 use crate::admin::broken;
 use crate::body::read_whole;
@@ -120,7 +120,7 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
     }
     let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
     let place = members.place("reports");
-    let (mut received, mut leaks) = (0, Vec::new());
+    let (mut received, mut reports) = (0, Vec::new());
     match members.take_required("reports") {
         None => {}
         Some(Value::Array(list)) if list.is_empty() || REPORTS_MAX < list.len() => {
@@ -132,7 +132,7 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
                 let mut place = place.clone();
                 place.push(at.into());
                 match read_report(place, value) {
-                    Ok(leak) => leaks.extend(leak),
+                    Ok(report) => reports.push(report),
                     Err(faults) => faults.into_iter().for_each(|fault| members.fault(fault)),
                 }
             }
@@ -140,7 +140,16 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
         Some(_) => members.fault(Fault::new("list_type", place, "Input should be a valid list")),
     }
     let faults = members.finish();
-    if faults.is_empty() { Ok((received, leaks)) } else { Err(Refusal::unprocessable(faults)) }
+    if !faults.is_empty() {
+        return Err(Refusal::unprocessable(faults));
+    }
+    let secrets = Secrets::of(reports.iter().map(|(text, _)| text.as_str()));
+    let leak = |(text, found_at): &(String, String)| {
+        let digest = Digest::of(Presented::parse(text).ok()?);
+        let reason = secrets.reason("reported by the holder of its secret", found_at);
+        Some(Leak { digest, reason })
+    };
+    Ok((received, reports.iter().filter_map(leak).collect()))
 }
 
 fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
@@ -153,8 +162,8 @@ fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
     Fault::new("too_long", place, message).context(json!({ "max_length": REPORTS_MAX }))
 }
 
-/// `Ok(None)` is a text that cannot be a key.
-fn read_report(place: Vec<Value>, value: Value) -> Result<Option<Leak>, Vec<Fault>> {
+/// A text, and where it was found.
+fn read_report(place: Vec<Value>, value: Value) -> Result<(String, String), Vec<Fault>> {
     let Value::Object(object) = value else {
         let message = "Input should be a valid dictionary or object to extract fields from";
         return Err(vec![Fault::new("model_attributes_type", place, message)]);
@@ -164,11 +173,7 @@ fn read_report(place: Vec<Value>, value: Value) -> Result<Option<Leak>, Vec<Faul
     let found_at = members.string("found_at", 1..=FOUND_AT_CHARS_MAX);
     let faults = members.finish();
     match (text, found_at) {
-        (Some(text), Some(found_at)) if faults.is_empty() => {
-            let presented = Presented::parse(&text).ok();
-            let reason = || reason("reported by the holder of its secret", &found_at, &text);
-            Ok(presented.map(|text| Leak { digest: Digest::of(text), reason: reason() }))
-        }
+        (Some(text), Some(found_at)) if faults.is_empty() => Ok((text, found_at)),
         _ => Err(faults),
     }
 }
