@@ -103,8 +103,15 @@ async fn revoke_leaked(
         let reasons: HashMap<_, _> =
             leaks.iter().map(|leak| (*leak.digest.as_bytes(), &leak.reason)).collect();
         let digests = leaks.iter().map(|leak| leak.digest).collect();
+        let found = match guard.gate().store().find_digests(digests).await {
+            Ok(found) => found,
+            Err(error) => {
+                failure = failure.or(Some(error));
+                continue;
+            }
+        };
         let mut revoking = JoinSet::new();
-        for (digest, _, key) in guard.gate().store().find_digests(digests).await? {
+        for (digest, _, key) in found {
             real.insert(*digest.as_bytes());
             if is_over(guard, &digest, audit.at) {
                 continue;

@@ -6,11 +6,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use http::StatusCode;
-use keyward::audit::Actor;
+use keyward::audit::{Actor, Audit};
 use keyward::digest::Digest;
 use keyward::key::{Presented, TEXT_LEN_MAX};
 use keyward::time::SteadyNanos;
@@ -38,6 +39,11 @@ const FOUND_AT_CHARS_MAX: usize = 2_000;
 /// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
 /// that is 6 400 revocations, at some 300 bytes.
 const PENDING_MAX: u32 = 64;
+/// How often it is tried to revoke what was reported. A busy store keeps each try for 5 s, and the
+/// stop of a server waits for the last.
+const TRIES_MAX: u32 = 3;
+/// Pause between two of them.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What reports of anyone need. It belongs to one server.
 #[derive(Debug)]
@@ -103,13 +109,26 @@ pub(crate) async fn report_leaks(
     let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
     let audit = guard.audit(Actor::LeakReport, address, id);
     tokio::spawn(async move {
-        // The reporter was told that it is received: what goes wrong now is the operator's.
-        if let Err(error) = revoke_leaked(&guard, &found, &audit).await {
-            drop(broken(error));
-        }
+        revoke_repeatedly(&guard, &found, &audit).await;
         drop(permit);
     });
     Ok((StatusCode::ACCEPTED, Json(Received { received })))
+}
+
+/// Revokes what was reported, and tries again if the store fails: the reporter was told that it is
+/// received, so that nobody else will. What goes wrong in the end is the operator's.
+async fn revoke_repeatedly(guard: &Guard, found: &[Leak], audit: &Audit) {
+    let (reports, request_id) = (found.len(), audit.request_id.as_deref());
+    for tries_left in (0..TRIES_MAX).rev() {
+        let Err(error) = revoke_leaked(guard, found, audit).await else { return };
+        drop(broken(error));
+        if tries_left == 0 {
+            tracing::error!(reports, request_id, "Gave up revoking what {reports} reports named");
+        } else {
+            tracing::warn!(reports, request_id, "Trying again what {reports} reports named");
+            tokio::time::sleep(TRY_PAUSE).await;
+        }
+    }
 }
 
 /// How many reports there were, and what can be a key at all.

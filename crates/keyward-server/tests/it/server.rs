@@ -77,6 +77,16 @@ impl Server {
         })
     }
 
+    /// Reads standard error up to a line with these words. What was read beyond it is lost.
+    pub(crate) fn wait_for_log(&mut self, words: &str) {
+        let mut lines = BufReader::new(self.child.stderr.take().unwrap());
+        let mut log = String::new();
+        while !log.contains(words) {
+            assert_ne!(lines.read_line(&mut log).unwrap(), 0, "it ended: {log}");
+        }
+        self.child.stderr = Some(lines.into_inner());
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
