@@ -77,14 +77,17 @@ impl Server {
         })
     }
 
-    /// Reads standard error up to a line with these words. What was read beyond it is lost.
-    pub(crate) fn wait_for_log(&mut self, words: &str) {
+    /// Reads standard error up to a line with these words, and returns that line. What was read
+    /// beyond it is lost.
+    pub(crate) fn wait_for_log(&mut self, words: &str) -> String {
         let mut lines = BufReader::new(self.child.stderr.take().unwrap());
-        let mut log = String::new();
-        while !log.contains(words) {
-            assert_ne!(lines.read_line(&mut log).unwrap(), 0, "it ended: {log}");
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without {words}");
         }
         self.child.stderr = Some(lines.into_inner());
+        line
     }
 
     pub(crate) fn connect(&self) -> Connection {

@@ -68,7 +68,8 @@ fn what_was_received_is_tried_again_when_the_store_failed() {
     let file = Connection::open(folder.path().join("keyward.db")).unwrap();
     assert_eq!(file.execute("UPDATE keys SET scopes = '!' WHERE id = 1", []).unwrap(), 1);
     assert_eq!(report(&server, &[&real]).status, 202);
-    server.wait_for_log("Trying again what 1 reports named");
+    let log = server.wait_for_log("what 1 reports named");
+    assert!(log.contains("Trying again"), "{log}");
     assert_eq!(file.execute("UPDATE keys SET scopes = '' WHERE id = 1", []).unwrap(), 1);
     assert!(server.stop().0.success());
     let server = start(folder.path(), "1000");
