@@ -16,7 +16,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// Where the packages, the settings and the hooks stand.
 const SETUP: &str = "xtask/schemathesis";
-const ADMIN_KEY: &str = "an-admin-key-for-schemathesis-alone";
 /// How long the server may take for one of our own requests.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PYTHON_NEEDED: &str = "schemathesis needs `python3`, 3.11 or later, with its module `venv` \
@@ -46,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
     // Whatever it writes, it writes under `target/`.
     command.current_dir(&run).env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("PYTHONPATH", root.join(SETUP)).env("SCHEMATHESIS_HOOKS", "hooks");
-    command.env("SCHEMATHESIS_ADMIN_KEY", ADMIN_KEY).env("SCHEMATHESIS_KEY", key);
+    command.env("SCHEMATHESIS_ADMIN_KEY", &server.admin_key).env("SCHEMATHESIS_KEY", key);
     command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     ask(&mut command)?;
     let log = server.stop()?;
@@ -94,23 +93,32 @@ fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+fn new_admin_key() -> Result<String> {
+    let mut bytes = [0; 16];
+    let mut source = File::open("/dev/urandom").context("asking the system for randomness")?;
+    source.read_exact(&mut bytes).context("reading randomness")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The real program, on a free port, with a fresh database.
 struct Server {
     child: Child,
     /// Held open: the greeting goes on behind the line with the address.
     greeting: BufReader<ChildStdout>,
     address: String,
+    /// Of this run alone: behind a proxy, as it seems to be, it takes none that a source prints.
+    admin_key: String,
     log: PathBuf,
 }
 
 impl Server {
     fn start(program: &Path, folder: &Path) -> Result<Self> {
-        let log = folder.join("server.log");
+        let (log, admin_key) = (folder.join("server.log"), new_admin_key()?);
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .current_dir(folder)
             .env_clear()
-            .env("ADMIN_API_KEY", ADMIN_KEY)
+            .env("ADMIN_API_KEY", &admin_key)
             // Asking without a key is part of the checks, and no reason to slow down.
             .env("KEYWARD_FAILURES_PER_MINUTE", "1000000")
             // Asking with a wrong admin key is, too, and ten a minute are too many from one
@@ -126,7 +134,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
         let greeting = BufReader::new(child.stdout.take().context("the server has a greeting")?);
-        let mut server = Self { child, greeting, address: String::new(), log };
+        let mut server = Self { child, greeting, address: String::new(), admin_key, log };
         let mut line = String::new();
         while server.greeting.read_line(&mut line).context("reading the server's greeting")? != 0 {
             if let Some(address) = line.trim().strip_prefix("listening  http://") {
@@ -153,7 +161,8 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE))?;
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
-        let headers = format!("x-admin-key: {ADMIN_KEY}\r\ncontent-length: {length}\r\n\r\n");
+        let key = &self.admin_key;
+        let headers = format!("x-admin-key: {key}\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{headers}{body}").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).context("reading the server's answer")?;

@@ -13,8 +13,10 @@ use std::time::Duration;
 use keyward::limit::{Limit, Limits, Meter, TakeError};
 use keyward::time::SteadyNanos;
 
-/// Meters, at 8 bytes each. Addresses share them by a keyed hash: two that meet share a limit,
-/// which only ever affects answers that refuse anyway.
+/// Meters, at 8 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
+/// Where what is counted is refused anyway, that only changes the refusal. Where honest requests
+/// are counted as well, whoever keeps using up the limits of n addresses takes one such request in
+/// 4096 / n with them: of half the others with 2 800 addresses, of nine in ten with 9 400.
 const METERS: usize = 4_096;
 
 /// A bucket of failures for each address, of a fixed size in all.

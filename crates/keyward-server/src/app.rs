@@ -1,7 +1,7 @@
 //! The app: its state, and every route in one place.
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::FromRef;
 use axum::middleware;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{Articles, list_articles};
@@ -15,7 +15,8 @@ use crate::edge::{self, Edge};
 use crate::leaks::Leaks;
 use crate::openapi;
 use crate::own_key;
-use crate::routes::{Access, Routers, Routes};
+use crate::readiness::{Question, show_readiness};
+use crate::routes::{Access, Routes};
 
 /// What handlers share. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) door: Door,
     pub(crate) leaks: Leaks,
     pub(crate) backups: Backups,
+    pub(crate) question: Question,
 }
 
 /// Every route of the program, with those for leaks that are on.
@@ -49,12 +51,13 @@ pub(crate) struct Served {
 /// Every route, with what stands in front of it; on one listener, or with the control plane on a
 /// listener of its own.
 pub(crate) fn served(app: &App, edge: &Edge, control_apart: bool) -> Served {
-    let Routers { public, control } = routes(&app.leaks).into_routers(app);
+    let routers = routes(&app.leaks).into_routers(app);
+    let finish = |router| finished(router, app, edge);
     if control_apart {
-        let control = Some(finished(control, app, edge));
-        Served { public: finished(public, app, edge), control }
+        let (public, control) = routers.apart(finish);
+        Served { public, control: Some(control) }
     } else {
-        Served { public: finished(public.merge(control), app, edge), control: None }
+        Served { public: routers.together(finish), control: None }
     }
 }
 
@@ -76,18 +79,6 @@ pub(crate) async fn show_health() -> axum::Json<Health> {
     axum::Json(Health { status: Status::Ok })
 }
 
-/// Says whether the store answers, so that changes can be made.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "It is ready", body = Readiness),
-    (status = 503, description = "Service Unavailable"),
-))]
-pub(crate) async fn show_readiness(
-    State(guard): State<Guard>,
-) -> Result<axum::Json<Readiness>, Refusal> {
-    guard.gate().store().tiers().await.map_err(admin::broken)?;
-    Ok(axum::Json(Readiness { status: Ready::Ready }))
-}
-
 /// That the process runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -99,19 +90,6 @@ pub(crate) struct Health {
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
-}
-
-/// That changes can be made.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Readiness {
-    #[schema(inline)]
-    status: Ready,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Ready {
-    Ready,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
+use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
@@ -55,10 +56,10 @@ pub(crate) async fn receive(
     next: Next,
 ) -> Response {
     let id = request_id(&request).unwrap_or_else(|| edge.next_id());
-    hide_keys(&mut request);
+    mark_sensitive(&mut request);
     let refusal = malformed(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut answer = match refusal {
         // What follows on this connection cannot be trusted to begin where it seems to.
         Some(refusal) => {
@@ -66,9 +67,11 @@ pub(crate) async fn receive(
         }
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
-    let status = answer.status().as_u16();
-    let request_id = &id;
-    tracing::debug!(%method, path, status, request_id, "Answered {method} {path} with {status}");
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (path, status, request_id) = (shown(uri.path()), answer.status().as_u16(), &id);
+        let words = format!("Answered {method} {path} with {status}");
+        tracing::debug!(%method, path, status, request_id, "{words}");
+    }
     if let Ok(id) = HeaderValue::try_from(id) {
         answer.headers_mut().insert(X_REQUEST_ID, id);
     }
@@ -110,12 +113,27 @@ fn malformed(request: &Request) -> Option<Refusal> {
     None
 }
 
+/// A path as the log has it: a key in it, where some client put what belongs into a header, is cut
+/// down to its hint.
+fn shown(path: &str) -> String {
+    let text = unescaped(path);
+    let text = String::from_utf8_lossy(&text);
+    let hidden = hide_keys(text.clone().into_owned());
+    if hidden == text {
+        return path.to_owned();
+    }
+    // Escapes may have torn the key apart, so what they stand for is shown; but no line break.
+    hidden.chars().filter(|c| !c.is_control()).collect()
+}
+
 /// Whether a path is UTF-8 once its `%XX` are the bytes that they stand for.
 fn is_text(path: &str) -> bool {
     // As nearly all are.
-    if !path.contains('%') {
-        return true;
-    }
+    !path.contains('%') || std::str::from_utf8(&unescaped(path)).is_ok()
+}
+
+/// The bytes of a path whose `%XX` are what they stand for.
+fn unescaped(path: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
     while let [first, behind @ ..] = rest {
         let escaped = match rest {
@@ -127,10 +145,10 @@ fn is_text(path: &str) -> bool {
         bytes.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
     }
-    std::str::from_utf8(&bytes).is_ok()
+    bytes
 }
 
-fn hide_keys(request: &mut Request) {
+fn mark_sensitive(request: &mut Request) {
     credentials::mark_sensitive(request.headers_mut());
     if let http::header::Entry::Occupied(mut lines) = request.headers_mut().entry(X_ADMIN_KEY) {
         lines.iter_mut().for_each(|line| line.set_sensitive(true));
@@ -141,11 +159,15 @@ fn request_id(request: &Request) -> Option<String> {
     let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
-    decent.then(|| id.to_owned())
+    // It goes into the log, the audit trail and the answer: none may hold a key.
+    (decent && hide_keys(id.to_owned()) == id).then(|| id.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward::Secret;
+    use keyward::key::Prefix;
+
     use super::*;
 
     #[test]
@@ -155,6 +177,18 @@ mod tests {
         }
         for path in ["/%ff", "/a/%C3", "/%e4b"] {
             assert!(!is_text(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_a_path_is_shown_as_its_hint() {
+        let secret = Secret::generate(&Prefix::default()).unwrap();
+        let (text, hint) = (secret.expose(), secret.hint());
+        assert_eq!(shown(&format!("/articles/{text}/a%20b")), format!("/articles/{hint}…/a b"));
+        let escaped = text.replace('_', "%5F");
+        assert_eq!(shown(&format!("/%0A{escaped}")), format!("/{hint}…"));
+        for path in ["/", "/articles", "/a%20b", "/%ff"] {
+            assert_eq!(shown(path), path);
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
 
-use self::github::{PublicKeys, report_github_leaks};
+use self::github::{GitHub, report_github_leaks};
 use self::report::{Reports, report_leaks};
 
 /// Digests that the store is asked about at once.
@@ -36,7 +36,7 @@ struct Inner {
     /// `None` if not anyone may report.
     reports: Option<Reports>,
     /// `None` if GitHub may not.
-    github: Option<PublicKeys>,
+    github: Option<GitHub>,
 }
 
 impl Leaks {
@@ -44,7 +44,7 @@ impl Leaks {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self(Arc::new(Inner {
             reports: settings.leak_reports.map(Reports::new),
-            github: settings.github_leaks.as_ref().map(PublicKeys::at),
+            github: settings.github_leaks.as_ref().map(GitHub::new),
         }))
     }
 
@@ -53,7 +53,7 @@ impl Leaks {
     pub(crate) fn all() -> Self {
         let url = "http://127.0.0.1:1/".parse().unwrap();
         let reports = Some(Reports::new(std::num::NonZeroU32::MIN));
-        Self(Arc::new(Inner { reports, github: Some(PublicKeys::at(&url)) }))
+        Self(Arc::new(Inner { reports, github: Some(GitHub::new(&url)) }))
     }
 
     /// Adds the routes that are on. The others are as unknown as any.
@@ -103,8 +103,15 @@ async fn revoke_leaked(
         let reasons: HashMap<_, _> =
             leaks.iter().map(|leak| (*leak.digest.as_bytes(), &leak.reason)).collect();
         let digests = leaks.iter().map(|leak| leak.digest).collect();
+        let found = match guard.gate().store().find_digests(digests).await {
+            Ok(found) => found,
+            Err(error) => {
+                failure = failure.or(Some(error));
+                continue;
+            }
+        };
         let mut revoking = JoinSet::new();
-        for (digest, _, key) in guard.gate().store().find_digests(digests).await? {
+        for (digest, _, key) in found {
             real.insert(*digest.as_bytes());
             if is_over(guard, &digest, audit.at) {
                 continue;

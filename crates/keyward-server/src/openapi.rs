@@ -24,7 +24,7 @@ pub(crate) use self::pages::add_routes;
     servers((url = ".")),
     paths(
         crate::app::show_health,
-        crate::app::show_readiness,
+        crate::readiness::show_readiness,
         crate::own_key::show_own_key,
         crate::admin::keys::issue::issue_key,
         crate::admin::keys::list::list_keys,

@@ -6,7 +6,9 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware;
+use axum::response::Response;
 use axum::routing::{MethodFilter, on};
+use http::header::{CACHE_CONTROL, HeaderValue};
 
 use crate::access;
 use crate::app::App;
@@ -47,13 +49,26 @@ pub(crate) struct Routes {
     table: Vec<Registered>,
 }
 
-/// The routers that the routes make.
+/// The routers that the routes make. Nobody adds a route to them: they leave this module with what
+/// stands in front of them.
 #[derive(Debug)]
 pub(crate) struct Routers {
     /// What strangers can reach.
-    pub(crate) public: Router<App>,
+    public: Router<App>,
     /// What operators use.
-    pub(crate) control: Router<App>,
+    control: Router<App>,
+}
+
+impl Routers {
+    /// One for all, behind what `finish` puts in front.
+    pub(crate) fn together(self, finish: impl Fn(Router<App>) -> Router) -> Router {
+        finish(self.public.merge(self.control))
+    }
+
+    /// One for strangers and one for operators, each behind what `finish` puts in front.
+    pub(crate) fn apart(self, finish: impl Fn(Router<App>) -> Router) -> (Router, Router) {
+        (finish(self.public), finish(self.control))
+    }
 }
 
 impl Routes {
@@ -136,10 +151,16 @@ impl Routes {
     }
 
     /// The routers: what strangers can reach, and what operators use, with the door in front of
-    /// everything under `/admin`. Whoever wants one listener merges them.
+    /// everything under `/admin`. No cache may keep what is behind it, nor what the door says: of
+    /// an admin key, unlike of `Authorization`, caches do not know that it protects an answer (RFC
+    /// 9111, section 3.5).
     pub(crate) fn into_routers(self, app: &App) -> Routers {
         let door = middleware::from_fn_with_state(app.clone(), access::identify);
-        let admin = self.admin.route_layer(door);
+        let uncached = middleware::map_response(async |mut answer: Response| {
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            answer
+        });
+        let admin = self.admin.route_layer(door).route_layer(uncached);
         Routers { public: self.public, control: self.described.merge(admin) }
     }
 }

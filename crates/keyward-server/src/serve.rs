@@ -24,6 +24,7 @@ use crate::app::{App, served};
 use crate::edge::Edge;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
+use crate::readiness::Question;
 use crate::settings::{LogFormat, Settings};
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -89,6 +90,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         door: Door::new(&settings),
         leaks: leaks.clone(),
         backups: Backups::of(&settings.database),
+        question: Question::default(),
     };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {

@@ -29,7 +29,7 @@ use url::Url;
 
 pub(crate) use admin_key::AdminKey;
 pub(crate) use environment::Environment;
-pub(crate) use exposure::DOCUMENTED_KEYS;
+pub(crate) use exposure::{DOCUMENTED_KEYS, repeats_few_characters};
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
 #[cfg(test)]

@@ -6,13 +6,16 @@
 mod keys;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName};
+use http_body::Body as _;
 use keyward::audit::Actor;
 use keyward::digest::Digest;
 use keyward::key::Presented;
@@ -22,23 +25,56 @@ use p256::ecdsa::Signature;
 use p256::ecdsa::signature::Verifier as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use url::Url;
 use utoipa::ToSchema;
 
-use super::reason::reason;
+use super::reason::Secrets;
 use super::{Leak, Leaks, revoke_leaked};
 use crate::admin::broken;
 use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::shapes::DigestText;
 
-pub(super) use self::keys::PublicKeys;
+use self::keys::PublicKeys;
 
 const KEY_IDENTIFIER: HeaderName = HeaderName::from_static("github-public-key-identifier");
 const KEY_SIGNATURE: HeaderName = HeaderName::from_static("github-public-key-signature");
 /// Most bytes of a body. GitHub sends many matches in one, and does not say how many.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of a body that counts as small: some 300 matches. On each of 1 024 connections, the
+/// default of `connections_max`, these are 64 MiB.
+const SMALL_BYTES_MAX: u64 = 64 * 1024;
+/// Most bodies that are not small and are taken at once, since nobody knows before it is there
+/// whether a body is GitHub's: 8 of 8 MiB are 64 MiB. Small ones need not wait for strangers who
+/// begin to send large ones.
+const LARGE_BODIES_MAX: usize = 8;
 /// Most matches of a body. If all are real, that is as many revocations, in shared commits.
 const MATCHES_MAX: usize = 10_000;
+
+/// What reports of GitHub need. It belongs to one server.
+#[derive(Debug)]
+pub(super) struct GitHub {
+    keys: Arc<PublicKeys>,
+    /// Each body that is not small has a permit while it is in memory.
+    large_bodies: Semaphore,
+}
+
+impl GitHub {
+    /// Believes the keys at this URL.
+    pub(super) fn new(url: &Url) -> Self {
+        let keys = Arc::new(PublicKeys::at(url));
+        Self { keys, large_bodies: Semaphore::new(LARGE_BODIES_MAX) }
+    }
+
+    /// Lets a body be read that is small, or else if there are few others.
+    fn permit(&self, body: &Body) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        if body.size_hint().upper().is_some_and(|upper| upper <= SMALL_BYTES_MAX) {
+            return Ok(None);
+        }
+        self.large_bodies.try_acquire().map(Some).map_err(|_| Refusal::unavailable())
+    }
+}
 
 /// Takes what GitHub's secret scanning found. Each text that is, or was, a key's has the key
 /// revoked, and the answer says which ones were real.
@@ -60,12 +96,13 @@ pub(crate) async fn report_github_leaks(
     State(leaks): State<Leaks>,
     request: Request,
 ) -> Result<Json<Vec<Feedback>>, Refusal> {
-    let keys = leaks.0.github.as_ref().ok_or_else(Refusal::not_found)?;
+    let github = leaks.0.github.as_ref().ok_or_else(Refusal::not_found)?;
     let (parts, body) = request.into_parts();
     let (identifier, signature) = read_signature(&parts.headers).ok_or_else(invalid_signature)?;
-    let key = keys.find(&identifier, guard.clock().now().steady).await;
+    let key = github.keys.find(&identifier, guard.clock().now().steady).await;
     let key = key.map_err(|retry_after| Refusal::unavailable().retry_after(retry_after))?;
     let key = key.ok_or_else(invalid_signature)?;
+    let _permit = github.permit(&body)?;
     let body = read_whole(body, BODY_BYTES_MAX).await?;
     key.verify(&body, &signature).map_err(|_| invalid_signature())?;
 
@@ -73,7 +110,8 @@ pub(crate) async fn report_github_leaks(
     let address = guard.client_address(&parts.headers, &parts.extensions);
     let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
     let audit = guard.audit(Actor::GitHub, address, id);
-    let found: Vec<_> = matches.iter().filter_map(MatchBody::leak).collect();
+    let secrets = Secrets::of(matches.iter().map(|one| one.token.as_str()));
+    let found: Vec<_> = matches.iter().filter_map(|one| one.leak(&secrets)).collect();
     let real = revoke_leaked(&guard, &found, &audit).await.map_err(broken)?;
     Ok(Json(matches.into_iter().map(|it| Feedback::of(it, &real)).collect()))
 }
@@ -143,14 +181,14 @@ pub(crate) struct MatchBody {
 
 impl MatchBody {
     /// What to look up, if the text can be a key at all.
-    fn leak(&self) -> Option<Leak> {
+    fn leak(&self, secrets: &Secrets<'_>) -> Option<Leak> {
         let presented = Presented::parse(&self.token).ok()?;
         let source = self.source.as_deref().filter(|source| !source.is_empty());
         let words = source.map_or_else(
             || "found by GitHub".to_owned(),
             |source| format!("found by GitHub in {source}"),
         );
-        let reason = reason(&words, self.url.as_deref().unwrap_or_default(), &self.token);
+        let reason = secrets.reason(&words, self.url.as_deref().unwrap_or_default());
         Some(Leak { digest: Digest::of(presented), reason })
     }
 }

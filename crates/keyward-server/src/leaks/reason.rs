@@ -1,40 +1,135 @@
 //! Why a leaked key is revoked, in words that hold no key.
 
+use std::ops::Range;
+
 use keyward::details::{REASON_CHARS_MAX, Reason};
+use keyward::key::Presented;
 use keyward::scan::Finder;
 
-/// What stands in the place of a key.
-const MASK: &str = "…";
+/// What stands in the place of a key: one character.
+const MASK: char = '…';
 
-/// Puts into words where a secret was found. What somebody else wrote may hold anything: control
-/// characters go, the secret itself and whatever has the form of our keys is masked, and the rest
-/// is cut to the length of a reason.
-pub(super) fn reason(words: &str, found_at: &str, secret: &str) -> Option<Reason> {
-    // Control characters first: without them, what was torn apart may be a key.
-    let plain: String = found_at.chars().filter(|c| !c.is_control()).collect();
-    let masked = if secret.is_empty() { plain } else { plain.replace(secret, MASK) };
-    let masked = mask_keys(&masked);
-    let separator = if masked.is_empty() { "" } else { ": " };
-    let words = words.chars().filter(|c| !c.is_control());
-    let text = words.chain(separator.chars()).chain(masked.chars());
-    text.take(REASON_CHARS_MAX).collect::<String>().parse().ok()
+/// The secrets that one request reports, none of which may stand in a reason: where one was found
+/// is often where the others are.
+///
+/// They are sorted, so that each place of a text is compared with all of them at once, however
+/// many there are and however much alike.
+pub(super) struct Secrets<'a>(Vec<&'a [u8]>);
+
+impl<'a> Secrets<'a> {
+    /// Takes the texts that can be secrets.
+    pub(super) fn of(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let secrets = texts.into_iter().filter(|text| Presented::parse(text).is_ok());
+        let mut secrets: Vec<_> = secrets.map(str::as_bytes).collect();
+        secrets.sort_unstable();
+        Self(secrets)
+    }
+
+    /// Puts into words where a secret was found. What somebody else wrote may hold anything:
+    /// control characters go, the secrets and whatever has the form of our keys are masked, also
+    /// if they are escaped as in a URL, and the rest is cut to the length of a reason.
+    pub(super) fn reason(&self, words: &str, found_at: &str) -> Option<Reason> {
+        let (words, found_at) = (self.masked(words), self.masked(found_at));
+        let separator = if found_at.is_empty() { "" } else { ": " };
+        let text = words.chars().chain(separator.chars()).chain(found_at.chars());
+        text.take(REASON_CHARS_MAX).collect::<String>().parse().ok()
+    }
+
+    /// As much of a text as a reason can hold, without keys.
+    fn masked(&self, text: &str) -> String {
+        // Control characters first: without them, what was torn apart may be a key.
+        let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+        let mut keys = keys_in(&plain).into_iter().peekable();
+        let (mut masked, mut at) = (String::new(), 0);
+        for _ in 0..REASON_CHARS_MAX {
+            let rest = plain.get(at..).unwrap_or_default();
+            let Some(first) = rest.chars().next() else { break };
+            let mut end = at + self.longest_at(rest.as_bytes());
+            while let Some(key) = keys.next_if(|key| key.start <= at) {
+                end = end.max(key.end);
+            }
+            let is_hidden = at < end;
+            masked.push(if is_hidden { MASK } else { first });
+            at = if is_hidden { end } else { at + first.len_utf8() };
+        }
+        masked
+    }
+
+    /// How many bytes the longest secret takes that begins where this text does; 0 if none does.
+    fn longest_at(&self, text: &[u8]) -> usize {
+        let (mut secrets, mut depth, mut at, mut longest) = (self.0.as_slice(), 0, 0, 0);
+        loop {
+            // Those that end here are before those that go on.
+            while let [first, others @ ..] = secrets
+                && first.len() == depth
+            {
+                (secrets, longest) = (others, at);
+            }
+            let Some(&plain) = text.get(at) else { return longest };
+            let behind = escaped(text, at).map(|byte| with_byte(secrets, depth, byte));
+            (secrets, at) = match behind {
+                Some(secrets) if !secrets.is_empty() => (secrets, at + 3),
+                _ => (with_byte(secrets, depth, plain), at + 1),
+            };
+            if secrets.is_empty() {
+                return longest;
+            }
+            depth += 1;
+        }
+    }
 }
 
-fn mask_keys(text: &str) -> String {
-    let mut masked = String::new();
-    let mut rest_at = 0;
-    for found in Finder::default().find(text.as_bytes()) {
-        // The longest way to read it, since nobody knows where it begins.
-        let starts = found.readings().map(|reading| reading.range.start);
-        let start = starts.min().and_then(|start| usize::try_from(start).ok());
-        let end = usize::try_from(found.likeliest.range.end).ok();
-        let (Some(start), Some(end)) = (start, end) else { continue };
-        masked.push_str(text.get(rest_at..start).unwrap_or_default());
-        masked.push_str(MASK);
-        rest_at = end;
+/// Those with this byte at this place, of sorted texts that are the same before it.
+fn with_byte<'t, 'a>(texts: &'t [&'a [u8]], place: usize, byte: u8) -> &'t [&'a [u8]] {
+    let has_it = |text: Option<&&[u8]>| text.and_then(|text| text.get(place)) == Some(&byte);
+    if has_it(texts.first()) && has_it(texts.last()) {
+        return texts;
     }
-    masked.push_str(text.get(rest_at..).unwrap_or_default());
-    masked
+    let from = texts.partition_point(|text| text.get(place) < Some(&byte));
+    let to = texts.partition_point(|text| text.get(place) <= Some(&byte));
+    texts.get(from..to).unwrap_or_default()
+}
+
+/// Where there is something that has the form of our keys, in order.
+fn keys_in(text: &str) -> Vec<Range<usize>> {
+    let mut keys = find_keys(text.as_bytes());
+    if text.contains('%') {
+        let (bytes, places) = unescaped(text.as_bytes());
+        let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
+        let found = find_keys(&bytes).into_iter();
+        keys.extend(found.map(|found| place(found.start)..place(found.end)));
+    }
+    keys.sort_unstable_by_key(|range| range.start);
+    keys
+}
+
+fn find_keys(bytes: &[u8]) -> Vec<Range<usize>> {
+    let finder = Finder::default();
+    let ranges = finder.find(bytes).filter_map(|found| {
+        // The longest way to read it, since nobody knows where it begins.
+        let start = found.readings().map(|reading| reading.range.start).min()?;
+        let end = found.likeliest.range.end;
+        Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    });
+    ranges.collect()
+}
+
+/// The bytes of a text whose `%XX` are what they stand for, and the place of each in the text.
+fn unescaped(text: &[u8]) -> (Vec<u8>, Vec<usize>) {
+    let (mut bytes, mut places, mut at) = (Vec::new(), Vec::new(), 0);
+    while let Some(&first) = text.get(at) {
+        let escaped = escaped(text, at);
+        bytes.push(escaped.unwrap_or(first));
+        places.push(at);
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    (bytes, places)
+}
+
+/// What the `%XX` at this place of a text stands for, if there is one.
+fn escaped(text: &[u8], at: usize) -> Option<u8> {
+    let [b'%', digits @ ..] = text.get(at..at + 3)? else { return None };
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]
@@ -45,33 +140,49 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(found_at: &str, secret: &str, expected: &str) {
-        let reason = reason("found", found_at, secret).unwrap();
+    fn check(found_at: &str, secrets: &[&str], expected: &str) {
+        let reason = Secrets::of(secrets.iter().copied()).reason("found", found_at).unwrap();
         assert_eq!(reason.as_str(), expected, "{found_at}");
     }
 
     #[test]
     fn it_says_where_on_one_short_line() {
-        check("https://example.com/a", "abcdefgh", "found: https://example.com/a");
+        check("https://example.com/a", &["abcdefgh"], "found: https://example.com/a");
+        check("https://example.com/\r\nset-cookie", &[], "found: https://example.com/set-cookie");
         check(
-            "https://example.com/\r\nset-cookie",
-            "abcdefgh",
-            "found: https://example.com/set-cookie",
+            "https://example.com/100%25?a=%C3%A4",
+            &[],
+            "found: https://example.com/100%25?a=%C3%A4",
         );
-        check("", "abcdefgh", "found");
-        check(&"ü".repeat(300), "abcdefgh", &format!("found: {}", "ü".repeat(193)));
+        check("", &["abcdefgh"], "found");
+        check(&"ü".repeat(300), &[], &format!("found: {}", "ü".repeat(193)));
     }
 
     #[test]
     fn it_holds_no_key() {
         let secret = Secret::generate(&Prefix::default()).unwrap();
         let other = Secret::generate(&Prefix::default()).unwrap();
-        let (ours, theirs) = (secret.expose(), "an-imported-one");
-        check(&format!("https://a/?k={ours}&b"), "abcdefgh", "found: https://a/?k=…&b");
-        check(&format!("https://a/?k={theirs}&b"), theirs, "found: https://a/?k=…&b");
+        let ours = secret.expose();
+        check(&format!("https://a/?k={ours}&b"), &[], "found: https://a/?k=…&b");
         let both = format!("{ours} and {}", other.expose());
-        check(&both, ours, "found: … and …");
+        check(&both, &[ours], "found: … and …");
         let torn = format!("{}\u{1}{}", &ours[..9], &ours[9..]);
-        check(&torn, "abcdefgh", "found: …");
+        check(&torn, &[], "found: …");
+        check(&format!("?k={}%5f{}&b", &ours[..2], &ours[3..]), &[], "found: ?k=…&b");
+    }
+
+    #[test]
+    fn it_holds_none_of_the_secrets_that_are_reported_together() {
+        let secrets = ["an-imported-one", "an-imported-one-that-is-longer", "with+and/and%41="];
+        let raw = format!("https://a/?k={}&l={}&m={}", secrets[0], secrets[1], secrets[2]);
+        check(&raw, &secrets, "found: https://a/?k=…&l=…&m=…");
+        check("a%6e-imported%2Done", &secrets, "found: …");
+        check("%61%6e%2d%69mported-one&b", &secrets, "found: …&b");
+        check("an-imported-on, an-imported-", &secrets, "found: an-imported-on, an-imported-");
+        check("/with%2Band%2fand%2541%3D#%", &secrets, "found: /…#%");
+        check(&format!("ü{}ü", secrets.join("ü")), &secrets, "found: ü…ü…ü…ü");
+        check(&secrets[1].repeat(300), &secrets, &format!("found: {}", "…".repeat(193)));
+        let words = Secrets::of(secrets).reason("found in an-imported-one", "").unwrap();
+        assert_eq!(words.as_str(), "found in …");
     }
 }

@@ -6,11 +6,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use http::StatusCode;
-use keyward::audit::Actor;
+use keyward::audit::{Actor, Audit};
 use keyward::digest::Digest;
 use keyward::key::{Presented, TEXT_LEN_MAX};
 use keyward::time::SteadyNanos;
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use super::reason::reason;
+use super::reason::Secrets;
 use super::{Leak, Leaks, revoke_leaked};
 use crate::admin::broken;
 use crate::body::read_whole;
@@ -38,6 +39,11 @@ const FOUND_AT_CHARS_MAX: usize = 2_000;
 /// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
 /// that is 6 400 revocations, at some 300 bytes.
 const PENDING_MAX: u32 = 64;
+/// How often it is tried to revoke what was reported. A busy store keeps each try for 5 s, and the
+/// stop of a server waits for the last.
+const TRIES_MAX: u32 = 3;
+/// Pause between two of them.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What reports of anyone need. It belongs to one server.
 #[derive(Debug)]
@@ -103,13 +109,26 @@ pub(crate) async fn report_leaks(
     let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
     let audit = guard.audit(Actor::LeakReport, address, id);
     tokio::spawn(async move {
-        // The reporter was told that it is received: what goes wrong now is the operator's.
-        if let Err(error) = revoke_leaked(&guard, &found, &audit).await {
-            drop(broken(error));
-        }
+        revoke_repeatedly(&guard, &found, &audit).await;
         drop(permit);
     });
     Ok((StatusCode::ACCEPTED, Json(Received { received })))
+}
+
+/// Revokes what was reported, and tries again if the store fails: the reporter was told that it is
+/// received, so that nobody else will. What goes wrong in the end is the operator's.
+async fn revoke_repeatedly(guard: &Guard, found: &[Leak], audit: &Audit) {
+    let (reports, request_id) = (found.len(), audit.request_id.as_deref());
+    for tries_left in (0..TRIES_MAX).rev() {
+        let Err(error) = revoke_leaked(guard, found, audit).await else { return };
+        drop(broken(error));
+        if tries_left == 0 {
+            tracing::error!(reports, request_id, "Gave up revoking what {reports} reports named");
+        } else {
+            tracing::warn!(reports, request_id, "Trying again what {reports} reports named");
+            tokio::time::sleep(TRY_PAUSE).await;
+        }
+    }
 }
 
 /// How many reports there were, and what can be a key at all.
@@ -120,7 +139,7 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
     }
     let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
     let place = members.place("reports");
-    let (mut received, mut leaks) = (0, Vec::new());
+    let (mut received, mut reports) = (0, Vec::new());
     match members.take_required("reports") {
         None => {}
         Some(Value::Array(list)) if list.is_empty() || REPORTS_MAX < list.len() => {
@@ -132,7 +151,7 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
                 let mut place = place.clone();
                 place.push(at.into());
                 match read_report(place, value) {
-                    Ok(leak) => leaks.extend(leak),
+                    Ok(report) => reports.push(report),
                     Err(faults) => faults.into_iter().for_each(|fault| members.fault(fault)),
                 }
             }
@@ -140,7 +159,16 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
         Some(_) => members.fault(Fault::new("list_type", place, "Input should be a valid list")),
     }
     let faults = members.finish();
-    if faults.is_empty() { Ok((received, leaks)) } else { Err(Refusal::unprocessable(faults)) }
+    if !faults.is_empty() {
+        return Err(Refusal::unprocessable(faults));
+    }
+    let secrets = Secrets::of(reports.iter().map(|(text, _)| text.as_str()));
+    let leak = |(text, found_at): &(String, String)| {
+        let digest = Digest::of(Presented::parse(text).ok()?);
+        let reason = secrets.reason("reported by the holder of its secret", found_at);
+        Some(Leak { digest, reason })
+    };
+    Ok((received, reports.iter().filter_map(leak).collect()))
 }
 
 fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
@@ -153,8 +181,8 @@ fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
     Fault::new("too_long", place, message).context(json!({ "max_length": REPORTS_MAX }))
 }
 
-/// `Ok(None)` is a text that cannot be a key.
-fn read_report(place: Vec<Value>, value: Value) -> Result<Option<Leak>, Vec<Fault>> {
+/// A text, and where it was found.
+fn read_report(place: Vec<Value>, value: Value) -> Result<(String, String), Vec<Fault>> {
     let Value::Object(object) = value else {
         let message = "Input should be a valid dictionary or object to extract fields from";
         return Err(vec![Fault::new("model_attributes_type", place, message)]);
@@ -164,11 +192,7 @@ fn read_report(place: Vec<Value>, value: Value) -> Result<Option<Leak>, Vec<Faul
     let found_at = members.string("found_at", 1..=FOUND_AT_CHARS_MAX);
     let faults = members.finish();
     match (text, found_at) {
-        (Some(text), Some(found_at)) if faults.is_empty() => {
-            let presented = Presented::parse(&text).ok();
-            let reason = || reason("reported by the holder of its secret", &found_at, &text);
-            Ok(presented.map(|text| Leak { digest: Digest::of(text), reason: reason() }))
-        }
+        (Some(text), Some(found_at)) if faults.is_empty() => Ok((text, found_at)),
         _ => Err(faults),
     }
 }

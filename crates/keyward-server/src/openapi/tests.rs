@@ -26,6 +26,7 @@ use crate::admin::Backups;
 use crate::app::{self, App};
 use crate::edge::Edge;
 use crate::leaks::Leaks;
+use crate::readiness::Question;
 use crate::settings::{Environment, Flags, Settings};
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
@@ -40,7 +41,8 @@ async fn served(folder: &Path) -> Router {
     let guard = Guard::new(gate, clock, GuardOptions::default());
     let settings = everything_on(folder);
     let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
-    let app = App { guard, articles, door, leaks, backups: Backups::of(&path) };
+    let (backups, question) = (Backups::of(&path), Question::default());
+    let app = App { guard, articles, door, leaks, backups, question };
     app::served(&app, &Edge::new(Duration::from_secs(30), 0), false).public
 }
 

@@ -32,7 +32,10 @@ pub(crate) struct People {
 /// Holding one proves a URL that nobody on the way can answer for: `https://`, or `http://` on
 /// loopback, without password, query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IssuerUrl(String);
+pub(crate) struct IssuerUrl {
+    text: String,
+    location: Url,
+}
 
 impl IssuerUrl {
     /// Takes the text as it is; a slash at its end belongs to the name.
@@ -45,12 +48,17 @@ impl IssuerUrl {
         if url.query().is_some() {
             return Err("an issuer has no query; leave out what follows `?`".to_owned());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self { text: text.to_owned(), location: url })
     }
 
     /// The text.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where the issuer is.
+    pub(crate) fn location(&self) -> &Url {
+        &self.location
     }
 }
 

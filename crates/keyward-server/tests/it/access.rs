@@ -3,12 +3,13 @@
 //! The table `access/routes.txt` is written by hand. A unit test in `src/app.rs` fails if the
 //! program has a route that is not in it, or the other way round.
 
-use ring::hmac;
+use std::net::{Ipv4Addr, SocketAddr};
+
 use serde_json::json;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 use crate::issuer::{FakeIssuer, SigningKey, unsigned};
-use crate::server::{ADMIN_KEY, Answer, Server, issued};
+use crate::server::{ADMIN_KEY, Answer, Connection, Server, issued, new_admin_key};
 
 /// Turns on what is off unless set. GitHub's keys are never asked for.
 const LEAKS: [(&str, &str); 2] =
@@ -54,6 +55,8 @@ const ADMIN: u8 = 3;
 const NO_KEY: &str = r#"403 {"detail":"Invalid admin key"}"#;
 const NO_TOKEN: &str = r#"401 {"detail":"Invalid access token"}"#;
 const NO_ROLE: &str = r#"403 {"detail":"Insufficient role"}"#;
+const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
+const UNKNOWN: &str = r#"404 {"detail":"Not Found"}"#;
 
 fn rank(access: &str) -> u8 {
     match access {
@@ -64,7 +67,7 @@ fn rank(access: &str) -> u8 {
     }
 }
 
-fn kinds(issuer: &FakeIssuer, key: &SigningKey, secret: &str) -> Vec<Kind> {
+fn kinds(issuer: &FakeIssuer, key: &SigningKey, right_key: &str, secret: &str) -> Vec<Kind> {
     let bearer = |token: &str| format!("authorization: Bearer {token}");
     let with = |changes| bearer(&issuer.token(key, &changes));
     let past = issuer.claims(&json!({}))["exp"].as_i64().unwrap() - 3_600;
@@ -79,7 +82,9 @@ fn kinds(issuer: &FakeIssuer, key: &SigningKey, secret: &str) -> Vec<Kind> {
     };
     let caller =
         |name, header: String, admin| Kind { has_key: true, ..kind(name, &[&header], Err(admin)) };
-    let (good, right) = (with(json!({})), admin_key(ADMIN_KEY));
+    let (good, right) = (with(json!({})), admin_key(right_key));
+    let forgeries = key.hs256_forgeries(&issuer.claims(&json!({})));
+    let [number, pkcs1, spki, pem] = forgeries.map(|token| bearer(&token));
     vec![
         kind("nobody", &[], Err(NO_KEY)),
         caller("a key that may do everything", bearer(secret), NO_TOKEN),
@@ -101,24 +106,19 @@ fn kinds(issuer: &FakeIssuer, key: &SigningKey, secret: &str) -> Vec<Kind> {
         kind("wrong audience", &[&with(json!({ "aud": "account" }))], Err(NO_TOKEN)),
         kind("no audience", &[&with(json!({ "aud": null }))], Err(NO_TOKEN)),
         kind("alg none", &[&none], Err(NO_TOKEN)),
-        kind("HS256 with the public key", &[&bearer(&hs256(key, issuer))], Err(NO_TOKEN)),
+        kind("HS256 with the public key, as a number", &[&number], Err(NO_TOKEN)),
+        kind("HS256 with the public key, in PKCS #1", &[&pkcs1], Err(NO_TOKEN)),
+        kind("HS256 with the public key, in DER", &[&spki], Err(NO_TOKEN)),
+        kind("HS256 with the public key, in PEM", &[&pem], Err(NO_TOKEN)),
         kind("another's key", &[&bearer(&foreign(issuer))], Err(NO_TOKEN)),
         kind("no token", &[&"authorization: Basic YTpi".to_owned()], Err(NO_TOKEN)),
     ]
 }
 
-/// What a verifier takes that lets the token choose how a key is used.
-fn hs256(key: &SigningKey, issuer: &FakeIssuer) -> String {
-    let signed = unsigned(&json!({ "alg": "HS256", "kid": "a" }), &issuer.claims(&json!({})));
-    let public = key.jwk()["n"].to_string();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, public.as_bytes()), signed.as_bytes());
-    let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{signed}.{tag}")
-}
-
-/// Good in everything, under the id of the issuer's key, but signed by somebody else's.
+/// Good in everything, of the same kind and under the id of the issuer's key, but signed by
+/// somebody else's.
 fn foreign(issuer: &FakeIssuer) -> String {
-    issuer.token(&SigningKey::ed25519("a"), &json!({}))
+    issuer.token(&SigningKey::another_rsa("a"), &json!({}))
 }
 
 fn check(route: &Route, kind: &Kind, answer: &Answer) {
@@ -129,7 +129,7 @@ fn check(route: &Route, kind: &Kind, answer: &Answer) {
         ("key", _) => assert!(matches!(answer.status, 400 | 401), "{place}"),
         (access, Ok(role)) if rank(access) <= role => {
             assert_eq!(answer.status, route.status, "{place}");
-            assert_ne!(answer.brief(), r#"404 {"detail":"Not Found"}"#, "{place}");
+            assert_ne!(answer.brief(), UNKNOWN, "{place}");
         }
         (_, Ok(_)) => assert_eq!(answer.brief(), NO_ROLE, "{place}"),
         (_, Err(refusal)) => {
@@ -139,42 +139,118 @@ fn check(route: &Route, kind: &Kind, answer: &Answer) {
             assert_eq!(challenge, expected, "{place}");
         }
     }
+    if route.path.starts_with("/admin/") {
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{place}");
+    }
+}
+
+/// A server with everything on, an issuer, and a key that may do everything.
+struct World {
+    server: Server,
+    kinds: Vec<Kind>,
+    /// How many requests were sent: each comes from another address, so that wrong admin keys stay
+    /// below the limit.
+    sent: u32,
+    _folder: TempDir,
+}
+
+impl World {
+    fn start(more: &[(&str, &str)]) -> Self {
+        let key = SigningKey::rsa("a");
+        let issuer = FakeIssuer::start(&[&key]);
+        let (folder, admin_key) = (tempdir().unwrap(), new_admin_key());
+        let base = [
+            ("ADMIN_API_KEY", admin_key.as_str()),
+            ("KEYWARD_OIDC_ISSUER", &issuer.url()),
+            ("KEYWARD_OIDC_AUDIENCE", "keyward"),
+            ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
+            LEAKS[0],
+            LEAKS[1],
+        ];
+        let environment: Vec<_> = base.iter().chain(more).copied().collect();
+        let server = Server::start_with(folder.path(), &environment);
+        let mut world = Self { server, kinds: Vec::new(), sent: 0, _folder: folder };
+        let right = [format!("x-admin-key: {admin_key}")];
+        let tier = world.send("PUT", "/admin/tiers/free", &right, r#"{"limits":[]}"#);
+        assert_eq!(tier.status, 201, "{}", tier.body);
+        let body = r#"{"name":"all","tier":"free","scopes":["*"]}"#;
+        let (_, secret) = issued(&world.send("POST", "/admin/api-keys", &right, body));
+        world.kinds = kinds(&issuer, &key, &admin_key, &secret);
+        world
+    }
+
+    fn control(&self) -> SocketAddr {
+        self.server.control().unwrap_or(self.server.address)
+    }
+
+    /// Sends a request to the control plane, from within 198.51.0.0/16.
+    fn send(&mut self, method: &str, path: &str, headers: &[String], body: &str) -> Answer {
+        self.sent += 1;
+        let address = Ipv4Addr::from_bits(0xC633_0000 + self.sent);
+        self.send_from(address, self.control(), (method, path), headers, body)
+    }
+
+    fn send_from(
+        &self,
+        from: Ipv4Addr,
+        to: SocketAddr,
+        (method, path): (&str, &str),
+        headers: &[String],
+        body: &str,
+    ) -> Answer {
+        let forwarded = format!("x-forwarded-for: {from}");
+        let headers: Vec<_> = headers.iter().chain([&forwarded]).map(String::as_str).collect();
+        Connection::open(to).send(method, path, &headers, body)
+    }
+
+    /// Sends every kind of caller to a route.
+    fn check(&mut self, route: &Route) {
+        for at in 0..self.kinds.len() {
+            let headers = self.kinds[at].headers.clone();
+            let answer = self.send(route.method, &route.path, &headers, "{}");
+            check(route, &self.kinds[at], &answer);
+        }
+    }
+
+    /// Nothing has come of all that was refused.
+    fn check_unchanged(&mut self) {
+        let admin_key = |kind: &&Kind| kind.name == "admin key";
+        let headers = self.kinds.iter().find(admin_key).unwrap().headers.clone();
+        assert_eq!(self.send("GET", "/admin/api-keys", &headers, "").json()["count"], 1);
+    }
 }
 
 #[test]
 fn every_route_answers_every_kind_of_caller_as_its_row_says() {
-    let key = SigningKey::rsa("a");
-    let issuer = FakeIssuer::start(&[&key]);
-    let folder = tempdir().unwrap();
-    let environment = [
-        ("ADMIN_API_KEY", ADMIN_KEY),
-        ("KEYWARD_OIDC_ISSUER", &issuer.url()),
-        ("KEYWARD_OIDC_AUDIENCE", "keyward"),
-        // Each request comes from another address, so that wrong admin keys stay below the limit.
-        ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
-        LEAKS[0],
-        LEAKS[1],
-    ];
-    let server = Server::start_with(folder.path(), &environment);
-    let tier = server.admin("PUT", "/admin/tiers/free", r#"{"limits":[]}"#);
-    assert_eq!(tier.status, 201, "{}", tier.body);
-    let body = r#"{"name":"all","tier":"free","scopes":["*"]}"#;
-    let (_, secret) = issued(&server.admin("POST", "/admin/api-keys", body));
-    let kinds = kinds(&issuer, &key, &secret);
-    let mut number: u32 = 0;
+    let mut world = World::start(&[]);
     for route in routes() {
-        for kind in &kinds {
-            number += 1;
-            let address = std::net::Ipv4Addr::from_bits(0xC633_0000 + number);
-            let forwarded = format!("x-forwarded-for: {address}");
-            let headers: Vec<_> =
-                kind.headers.iter().chain([&forwarded]).map(String::as_str).collect();
-            let answer = server.send(route.method, &route.path, &headers, "{}");
-            check(&route, kind, &answer);
+        world.check(&route);
+    }
+    world.check_unchanged();
+}
+
+#[test]
+fn a_listener_of_its_own_has_the_same_door_and_the_other_one_has_nothing_behind_it() {
+    let mut world = World::start(&[
+        ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("KEYWARD_ADMIN_NETWORKS", "198.51.0.0/16"),
+    ]);
+    let (public, control) = (world.server.address, world.control());
+    assert_ne!(public, control);
+    let outside = Ipv4Addr::new(198, 52, 0, 1);
+    for route in routes().iter().filter(|route| route.path.starts_with("/admin/")) {
+        world.check(route);
+        let place = (route.method, route.path.as_str());
+        for kind in &world.kinds {
+            let there =
+                world.send_from(Ipv4Addr::new(198, 51, 0, 1), public, place, &kind.headers, "{}");
+            assert_eq!(there.brief(), UNKNOWN, "{place:?} as {}", kind.name);
+            let refused = world.send_from(outside, control, place, &kind.headers, "{}");
+            assert_eq!(refused.brief(), ELSEWHERE, "{place:?} as {}", kind.name);
+            assert_eq!(refused.header("cache-control"), Some("no-store"), "{place:?}");
         }
     }
-    // Nothing has come of all that was refused.
-    assert_eq!(server.admin("GET", "/admin/api-keys", "").json()["count"], 1);
+    world.check_unchanged();
 }
 
 #[test]
@@ -186,10 +262,9 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
     let control = server.control().expect("the greeting names it");
     assert_ne!(control, server.address);
     let admin_key = format!("x-admin-key: {ADMIN_KEY}");
-    let unknown = r#"404 {"detail":"Not Found"}"#;
     for route in routes() {
         let send = |address| {
-            let mut connection = crate::server::Connection::open(address);
+            let mut connection = Connection::open(address);
             connection.send(route.method, &route.path, &[&admin_key], "{}")
         };
         let describes = ["/openapi.json", "/docs", "/docs/nobody"].contains(&route.path.as_str());
@@ -198,6 +273,12 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
             if is_control { (control, server.address) } else { (server.address, control) };
         let expected = if route.access == "key" { 401 } else { route.status };
         assert_eq!(send(here).status, expected, "{} {}", route.method, route.path);
-        assert_eq!(send(there).brief(), unknown, "{} {}", route.method, route.path);
+        assert_eq!(send(there).brief(), UNKNOWN, "{} {}", route.method, route.path);
+    }
+    // What a name in the table cannot show: the files that there are.
+    for path in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/docs.js"] {
+        let get = |address| Connection::open(address).send("GET", path, &[], "");
+        assert_eq!(get(control).status, 200, "{path}");
+        assert_eq!(get(server.address).brief(), UNKNOWN, "{path}");
     }
 }

@@ -2,7 +2,7 @@
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Answer, Server, new_admin_key};
 
 const FORBIDDEN: &str = r#"403 {"detail":"Invalid admin key"}"#;
 const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
@@ -49,7 +49,9 @@ fn wrong_admin_keys_are_counted_by_address_and_not_by_what_a_stranger_says_of_it
     assert_eq!(status(10), 429);
 
     let folder = tempdir().unwrap();
-    let server = start(&folder, &[("KEYWARD_TRUSTED_PROXIES", "127.0.0.0/8")]);
+    let key = new_admin_key();
+    let more = [("ADMIN_API_KEY", key.as_str()), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = start(&folder, &more);
     let status = |hops: &str| ask(&server, "wrong", Some(hops)).status;
     // What stands left of the client's address, the client made up.
     assert!((0..10).all(|number| status(&format!("10.0.0.{number}, 192.0.2.1")) == 403));
@@ -75,28 +77,35 @@ fn behind_trusted_proxies_the_client_has_to_be_within_the_networks() {
     let folder = tempdir().unwrap();
     let networks = "10.0.0.0/8,2001:db8::/32";
     let proxies = "127.0.0.1,172.16.0.0/12";
-    let more = [("KEYWARD_ADMIN_NETWORKS", networks), ("KEYWARD_TRUSTED_PROXIES", proxies)];
+    let key = new_admin_key();
+    let more = [
+        ("ADMIN_API_KEY", key.as_str()),
+        ("KEYWARD_ADMIN_NETWORKS", networks),
+        ("KEYWARD_TRUSTED_PROXIES", proxies),
+    ];
     let server = start(&folder, &more);
     for within in ["10.0.0.1", "192.0.2.1, 10.0.0.1", "10.0.0.1, 172.16.0.9", "[2001:db8::1]:9"] {
-        assert_eq!(ask(&server, ADMIN_KEY, Some(within)).status, 200, "{within}");
+        assert_eq!(ask(&server, &key, Some(within)).status, 200, "{within}");
     }
     for outside in
         ["192.0.2.1", "10.0.0.1, 192.0.2.1", "10.0.0.1, 192.0.2.1, 172.16.0.9", "172.16.0.9"]
     {
-        assert_eq!(ask(&server, ADMIN_KEY, Some(outside)).brief(), ELSEWHERE, "{outside}");
+        assert_eq!(ask(&server, &key, Some(outside)).brief(), ELSEWHERE, "{outside}");
     }
     for unreadable in ["", "unknown", "10.0.0.1,", "10.0.0.1, _proxy", "10.0.0.1/32"] {
-        assert_eq!(ask(&server, ADMIN_KEY, Some(unreadable)).brief(), ELSEWHERE, "{unreadable}");
+        assert_eq!(ask(&server, &key, Some(unreadable)).brief(), ELSEWHERE, "{unreadable}");
     }
-    assert_eq!(ask(&server, ADMIN_KEY, None).brief(), ELSEWHERE);
+    assert_eq!(ask(&server, &key, None).brief(), ELSEWHERE);
 }
 
 #[test]
 fn an_address_that_nobody_knows_is_in_no_network() {
     let folder = tempdir().unwrap();
-    let server = start(&folder, &[("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")]);
-    assert_eq!(ask(&server, ADMIN_KEY, Some("192.0.2.1")).status, 200);
-    assert_eq!(ask(&server, ADMIN_KEY, Some("unknown")).brief(), ELSEWHERE);
+    let key = new_admin_key();
+    let more = [("ADMIN_API_KEY", key.as_str()), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")];
+    let server = start(&folder, &more);
+    assert_eq!(ask(&server, &key, Some("192.0.2.1")).status, 200);
+    assert_eq!(ask(&server, &key, Some("unknown")).brief(), ELSEWHERE);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
@@ -18,20 +19,36 @@ use serde_json::{Value, json};
 
 /// Made with `openssl genpkey` for these tests; the other kinds are made anew each time.
 const RSA_PEM: &str = include_str!("issuer/test-only-rsa.pem");
+const ANOTHER_RSA_PEM: &str = include_str!("issuer/test-only-rsa-2.pem");
+/// What `openssl` writes before a public RSA key of 2048 bits: that it is one (RFC 5280).
+const SPKI_OF_RSA_2048: [u8; 24] = [
+    0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+    0x01, 0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
+];
 
 /// The issuer. Its thread ends with the test's process.
 pub(crate) struct FakeIssuer {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    /// While it is locked, the issuer keeps whoever asks waiting.
+    pub(crate) state: Arc<Mutex<State>>,
 }
 
-struct State {
+/// What the issuer answers.
+pub(crate) struct State {
     /// What it calls itself.
     name: String,
     keys: Vec<Value>,
     is_down: bool,
     /// How often its keys were asked for.
     asked: usize,
+    /// How often it was asked for anything.
+    pub(crate) requests: usize,
+    /// Where it says that its keys are.
+    pub(crate) jwks_uri: String,
+    /// A path of which it says that what was there is at `/elsewhere` now, where it is.
+    pub(crate) moved: Option<&'static str>,
+    /// The least bytes of its keys; spaces fill them up.
+    pub(crate) keys_len_min: usize,
 }
 
 impl FakeIssuer {
@@ -45,13 +62,22 @@ impl FakeIssuer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let name = name.map_or(format!("http://{address}/realms/test"), str::to_owned);
-        let state = State { name, keys: Vec::new(), is_down: false, asked: 0 };
+        let state = State {
+            name,
+            keys: Vec::new(),
+            is_down: false,
+            asked: 0,
+            requests: 0,
+            jwks_uri: format!("http://{address}/keys"),
+            moved: None,
+            keys_len_min: 0,
+        };
         let issuer = Self { address, state: Arc::new(Mutex::new(state)) };
         issuer.publish(keys);
         let state = Arc::clone(&issuer.state);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), address, &state);
+                answer(stream.unwrap(), &state);
             }
         });
         issuer
@@ -97,28 +123,42 @@ impl FakeIssuer {
     }
 }
 
-fn answer(stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
+fn answer(stream: TcpStream, state: &Mutex<State>) {
     let mut stream = BufReader::new(stream);
     let mut request = String::new();
     while stream.read_line(&mut request).unwrap_or(0) > 2 {}
+    let path = request.split(' ').nth(1).unwrap_or_default();
     let mut state = state.lock().unwrap();
-    let (status, body) = match request.split(' ').nth(1) {
-        _ if state.is_down => (500, json!({})),
-        Some("/realms/test/.well-known/openid-configuration") => {
-            let keys = format!("http://{address}/keys");
-            (200, json!({ "issuer": state.name, "jwks_uri": keys, "token_endpoint": "https://x/" }))
-        }
-        Some("/keys") => {
-            state.asked += 1;
-            (200, json!({ "keys": state.keys }))
-        }
-        _ => (404, json!({})),
+    state.requests += 1;
+    let (status, body) = if state.is_down {
+        ("500 X".to_owned(), String::new())
+    } else if state.moved == Some(path) {
+        (format!("302 X\r\nlocation: /elsewhere{path}"), String::new())
+    } else {
+        ("200 X".to_owned(), state.document(path.strip_prefix("/elsewhere").unwrap_or(path)))
     };
-    let body = body.to_string();
-    let head =
-        format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}", body.len());
+    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}", body.len());
     // Whoever asked may be gone.
     drop(write!(stream.get_mut(), "{head}\r\n\r\n{body}"));
+}
+
+impl State {
+    fn document(&mut self, path: &str) -> String {
+        match path {
+            "/realms/test/.well-known/openid-configuration" => {
+                json!({ "issuer": self.name, "jwks_uri": self.jwks_uri,
+                        "token_endpoint": "https://x/" })
+                .to_string()
+            }
+            "/keys" => {
+                self.asked += 1;
+                let keys = json!({ "keys": self.keys }).to_string();
+                let spaces = " ".repeat(self.keys_len_min.saturating_sub(keys.len()));
+                keys + &spaces
+            }
+            other => panic!("nobody should ask for {other}"),
+        }
+    }
 }
 
 /// A key that an issuer signs with.
@@ -135,7 +175,16 @@ enum Pair {
 
 impl SigningKey {
     pub(crate) fn rsa(id: &'static str) -> Self {
-        let lines = RSA_PEM.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1);
+        Self::rsa_of(id, RSA_PEM)
+    }
+
+    /// A key of the same kind that is not the same.
+    pub(crate) fn another_rsa(id: &'static str) -> Self {
+        Self::rsa_of(id, ANOTHER_RSA_PEM)
+    }
+
+    fn rsa_of(id: &'static str, pem: &str) -> Self {
+        let lines = pem.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1);
         let text: String = lines.take_while(|line| !line.starts_with("-----END")).collect();
         let der = STANDARD.decode(text).unwrap();
         Self { id, pair: Pair::Rsa(RsaKeyPair::from_pkcs8(&der).unwrap()) }
@@ -182,6 +231,31 @@ impl SigningKey {
                 json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.id, "x": text(point) })
             }
         }
+    }
+
+    /// Tokens that a verifier takes that lets a token choose how a key is used: the public half of
+    /// an RSA key, which anyone can have, is the shared secret of HS256.
+    pub(crate) fn hs256_forgeries(&self, claims: &Value) -> [String; 4] {
+        let header = json!({ "alg": "HS256", "typ": "at+jwt", "kid": self.id });
+        let signed = unsigned(&header, claims);
+        self.rsa_forms().map(|secret| {
+            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+        })
+    }
+
+    /// The public half of an RSA key in every form in which a verifier may hold it: the bare
+    /// number, two kinds of DER, and the text of a PEM file.
+    fn rsa_forms(&self) -> [Vec<u8>; 4] {
+        let Pair::Rsa(pair) = &self.pair else { panic!("{} is no RSA key", self.id) };
+        let PublicKeyComponents::<Vec<u8>> { n, .. } = pair.public().into();
+        let pkcs1 = pair.public().as_ref().to_vec();
+        let spki = [&SPKI_OF_RSA_2048[..], &pkcs1].concat();
+        let text = STANDARD.encode(&spki);
+        let lines: Vec<_> = text.as_bytes().chunks(64).map(<[u8]>::to_vec).collect();
+        let (begin, end) = ("-----BEGIN PUBLIC KEY-----\n", "\n-----END PUBLIC KEY-----\n");
+        let pem = [begin.as_bytes(), &lines.join(&b'\n'), end.as_bytes()].concat();
+        [n, pkcs1, spki, pem]
     }
 
     /// A token with this header and these claims, whatever they say.

@@ -1,5 +1,7 @@
 //! People: what the control plane makes of tokens, with the real program and an issuer beside it.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
@@ -107,6 +109,77 @@ fn a_person_without_a_name_that_can_be_written_down_is_nobody() {
     for sub in [json!(null), json!(""), json!("a\r\nb"), json!("x".repeat(201))] {
         assert_eq!(status(&server, &issuer.token(&key, &json!({ "sub": sub }))), 401, "{sub}");
     }
+}
+
+#[test]
+fn the_audit_names_a_person_and_where_they_are() {
+    let key = SigningKey::p256("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")]);
+    let send = |method, path: &str, changes, from: &str, body| {
+        let token = format!("authorization: Bearer {}", issuer.token(&key, &changes));
+        let from = format!("x-forwarded-for: {from}");
+        server.send(method, path, &[&token, &from, "x-request-id: asked-1"], body)
+    };
+    let mail = json!({ "email": "ann@example.com", "email_verified": true });
+    let typed = json!({ "email": "root@example.com", "email_verified": false });
+    // What stands left of the client's address, the client made up.
+    let from = "198.51.100.9, 192.0.2.7";
+    let issued = send("POST", "/admin/api-keys", mail, from, r#"{"name":"hers"}"#);
+    assert_eq!(issued.status, 201, "{}", issued.body);
+    let revoked = send("DELETE", "/admin/api-keys/1", typed, "2001:db8::7", "");
+    assert_eq!(revoked.status, 204, "{}", revoked.body);
+    let trail = send("GET", "/admin/audit", json!({ "roles": "viewer" }), from, "").json();
+    let told: Vec<_> = trail["entries"].as_array().unwrap().iter().collect();
+    assert_eq!(told.len(), 2, "{trail}");
+    for (verb, actor, address) in
+        [("issue", "oidc:ann@example.com", "192.0.2.7"), ("revoke", "oidc:7f3c", "2001:db8::7")]
+    {
+        let entry = told.iter().find(|entry| entry["verb"] == verb).unwrap();
+        assert_eq!(entry["actor"], actor);
+        assert_eq!(entry["address"], address);
+        assert_eq!(entry["request_id"], "asked-1");
+        assert_eq!(entry["key_id"], 1);
+    }
+}
+
+#[test]
+fn an_issuer_on_loopback_is_asked_without_a_proxy() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let server = start(&folder, &issuer, &[("ALL_PROXY", &nobody), ("HTTP_PROXY", &nobody)]);
+    assert_eq!(status(&server, &issuer.token(&key, &json!({}))), 200);
+}
+
+#[test]
+fn an_issuer_whose_keys_moved_is_no_longer_believed() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    issuer.state.lock().unwrap().moved = Some("/keys");
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    assert_eq!(status(&server, &issuer.token(&key, &json!({}))), 503);
+}
+
+#[test]
+fn a_key_of_which_nobody_knows_is_answered_with_try_again() {
+    let (key, foreign) = (SigningKey::ed25519("a"), SigningKey::ed25519("foreign"));
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[]);
+    let made_up = issuer.token(&foreign, &json!({}));
+    let answers: Vec<_> = (0..20).map(|_| server.get(PATH, &made_up)).collect();
+    assert_eq!(answers[0].brief(), r#"401 {"detail":"Invalid access token"}"#);
+    let last = &answers[19];
+    assert_eq!(last.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert_eq!(last.header("retry-after"), Some("1"));
+    assert_eq!(issuer.asked(), 6);
+    assert_eq!(status(&server, &issuer.token(&key, &json!({}))), 200);
 }
 
 #[test]

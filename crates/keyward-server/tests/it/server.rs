@@ -1,5 +1,7 @@
 //! The real program as a child process, and a client that sends whatever bytes a test wants.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -9,7 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The admin key of every server in these tests.
+/// The admin key of the servers in these tests that only this machine reaches. It stands here for
+/// everyone to read, so that a server that seems to be behind a proxy refuses it.
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 /// How long a test waits for an answer before it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +77,19 @@ impl Server {
         })
     }
 
+    /// Reads standard error up to a line with these words, and returns that line. What was read
+    /// beyond it is lost.
+    pub(crate) fn wait_for_log(&mut self, words: &str) -> String {
+        let mut lines = BufReader::new(self.child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without {words}");
+        }
+        self.child.stderr = Some(lines.into_inner());
+        line
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
@@ -105,6 +121,12 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// An admin key that nobody has seen before.
+pub(crate) fn new_admin_key() -> String {
+    let digits = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", digits(), digits())
 }
 
 /// The program in this folder, with this environment and nothing else of Keyward's.

@@ -33,3 +33,30 @@ fn a_variable_with_a_typing_error_ends_with_wrong_usage() {
     let error = String::from_utf8(output.stderr).unwrap();
     insta::assert_snapshot!(error, @"error: the environment sets `KEYWARD_LISTN`, which is no setting; did you mean `KEYWARD_LISTEN`?");
 }
+
+#[test]
+fn an_admin_key_that_strangers_could_guess_is_refused_before_anything_is_opened() {
+    let directory = TempDir::new().unwrap();
+    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut program = keyward(&directory);
+        program.arg("serve").args(arguments).envs(variables.iter().copied());
+        // If it got further, this is where it would end.
+        program.env("DATABASE_URL", "sqlite:no-such-folder/keyward.db");
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "it greets nobody");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let everywhere = ["--listen", "0.0.0.0:0"];
+    let error = refused(&everywhere, &[("ADMIN_API_KEY", "short")]);
+    insta::assert_snapshot!(error, @"error: others can reach the admin routes on 0.0.0.0:0, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");
+    let repeated = "x".repeat(64);
+    let printed = "an-admin-key-for-these-tests";
+    for (key, why) in [(repeated.as_str(), "repeats a few"), (printed, "own source prints")] {
+        let error = refused(&everywhere, &[("ADMIN_API_KEY", key)]);
+        assert!(error.contains(why) && !error.contains(key), "{error}");
+        let behind_proxy = [("ADMIN_API_KEY", key), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")];
+        let error = refused(&["--listen", "127.0.0.1:0"], &behind_proxy);
+        assert!(error.contains(why) && !error.contains(key), "{error}");
+    }
+}

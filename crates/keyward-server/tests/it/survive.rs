@@ -141,6 +141,13 @@ fn no_secret_is_in_the_log_or_the_files() {
     let (id, secret) = server.issue("quiet");
     assert_eq!(server.get("/articles", &secret).status, 200);
     assert_eq!(server.get("/articles?limit=zzz", &secret).status, 422);
+    // A client that puts its key where none belongs.
+    let escaped = secret.replace('_', "%5F");
+    for path in [format!("/articles/{secret}"), format!("/a/{escaped}/b?key={secret}")] {
+        assert_eq!(server.get(&path, &secret).status, 404);
+    }
+    let named = server.send("GET", "/healthz", &[&format!("x-request-id: {secret}")], "");
+    assert_ne!(named.header("x-request-id"), Some(secret.as_str()));
     let body = format!(r#"{{"name":"x","api_key":"{ADMIN_KEY}"}}"#);
     assert_eq!(server.admin("POST", "/admin/api-keys", &body.replace(ADMIN_KEY, "y")).status, 422);
     assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
@@ -153,5 +160,48 @@ fn no_secret_is_in_the_log_or_the_files() {
     for file in folder.path().read_dir().unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(part.len()).any(|window| window == part.as_bytes()));
+    }
+}
+
+#[test]
+fn without_an_entry_in_the_audit_trail_nothing_changes() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (id, secret) = server.issue("kept");
+    let state = || {
+        let key = format!("/admin/api-keys/{id}");
+        let paths = [&key, "/admin/api-keys", "/admin/tiers", "/admin/audit", "/admin/owners/acme"];
+        paths.map(|path| server.admin("GET", path, "").brief())
+    };
+    let before = state();
+    let file = rusqlite::Connection::open(folder.path().join("keyward.db")).unwrap();
+    let no_entry = "CREATE TRIGGER no_entry BEFORE INSERT ON audit \
+                    BEGIN SELECT RAISE(ABORT, 'a test wants no entry'); END";
+    file.execute_batch(no_entry).unwrap();
+    let key = format!("/admin/api-keys/{id}");
+    let limits = r#"{"limits":[]}"#;
+    let changes = [
+        ("POST", "/admin/api-keys", r#"{"name":"new"}"#),
+        ("PATCH", &key, r#"{"name":"other","owner":"acme"}"#),
+        ("DELETE", &key, ""),
+        ("POST", &format!("{key}/suspend"), ""),
+        ("POST", &format!("{key}/rotate"), ""),
+        ("PUT", "/admin/tiers/basic", limits),
+        ("PUT", "/admin/tiers/new", limits),
+        ("DELETE", "/admin/tiers/pro", ""),
+        ("POST", "/admin/owners/acme/suspend", ""),
+    ];
+    for (method, path, body) in changes {
+        let answer = server.admin(method, path, body);
+        let place = format!("{method} {path}");
+        assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{place}");
+        assert!(answer.header("retry-after").is_some(), "{place}");
+        assert_eq!(state(), before, "{place}");
+        assert_eq!(server.get("/articles", &secret).header("x-ratelimit-limit"), Some("100"));
+    }
+    file.execute_batch("DROP TRIGGER no_entry").unwrap();
+    for (method, path, body) in changes.into_iter().filter(|(method, ..)| *method != "DELETE") {
+        let status = server.admin(method, path, body).status;
+        assert!((200..300).contains(&status), "{method} {path}: {status}");
     }
 }

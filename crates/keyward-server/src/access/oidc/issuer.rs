@@ -14,6 +14,7 @@ use ureq::Agent;
 use super::TokenError;
 use super::keys::Keys;
 use super::token::Token;
+use crate::fetch;
 use crate::settings::{IssuerUrl, secure_url};
 
 /// How long each of the two questions to the issuer may take.
@@ -22,6 +23,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: u64 = 256 * 1_024;
 /// How often the keys are read a minute at most, whatever ids strangers make up.
 const READS_PER_MINUTE_MAX: u32 = 6;
+/// Pause after a reading that failed, for those whose key is known: they would only wait.
+const PAUSE: Duration = Duration::from_secs(60);
 /// After this long the keys are read again, so that one that was withdrawn stops working.
 const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
 /// After this long without an answer the keys are no longer believed.
@@ -43,9 +46,9 @@ pub(super) struct Issuer {
 struct Known {
     /// The keys, and when they were read; none until that succeeded once.
     keys: Option<(Arc<Keys>, SteadyNanos)>,
-    /// Whether the last reading failed.
-    failed: bool,
-    /// How often they were read, or tried to be; tells whether somebody else did meanwhile.
+    /// When the last reading was begun, if it failed.
+    failed_at: Option<SteadyNanos>,
+    /// How many readings have ended; tells whether there was one while somebody waited.
     reads: u64,
     /// The minute in which readings are counted, and how many there were in it.
     minute: Option<(SteadyNanos, u32)>,
@@ -87,16 +90,22 @@ impl Known {
         (since(*read_at, now) < age_max).then_some(keys)
     }
 
-    /// Counts a reading, unless there were too many this minute.
+    /// The keys that need not be read again to judge this token.
+    fn keys_at_hand(&self, token: &Token<'_>, now: SteadyNanos) -> Option<&Arc<Keys>> {
+        let failed_just_now = self.failed_at.is_some_and(|at| since(at, now) < PAUSE);
+        let age_max = if failed_just_now { KEPT_FOR } else { FRESH_FOR };
+        self.keys_within(age_max, now).filter(|keys| keys.have_one_for(token))
+    }
+
+    /// Takes one of this minute's readings, if one is left.
     fn may_read(&mut self, now: SteadyNanos) -> bool {
-        let reads = match self.minute {
+        let (from, reads) = match self.minute {
             Some((from, reads)) if since(from, now) < Duration::from_secs(60) => (from, reads + 1),
             _ => (now, 1),
         };
-        let may = reads.1 <= READS_PER_MINUTE_MAX;
+        let may = reads <= READS_PER_MINUTE_MAX;
         if may {
-            self.minute = Some(reads);
-            self.reads += 1;
+            self.minute = Some((from, reads));
         }
         may
     }
@@ -109,15 +118,8 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 impl Issuer {
     /// The issuer at this URL. Nothing is asked yet.
     pub(super) fn new(url: IssuerUrl) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // What answers in another place does not speak for the issuer.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .https_only(url.as_str().starts_with("https:"))
-            .timeout_global(Some(ANSWER_WITHIN))
-            .build();
-        Self { agent: config.into(), url, known: Mutex::default(), turn: Arc::default() }
+        let agent = fetch::agent(url.location(), ANSWER_WITHIN);
+        Self { agent, url, known: Mutex::default(), turn: Arc::default() }
     }
 
     /// The keys by which to judge this token: those that are known, or if they are old or lack
@@ -125,26 +127,26 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// Returns [`TokenError::Unknown`] if the token's key is not known and the issuer does not
-    /// answer.
+    /// Returns [`TokenError::Unknown`] if the token's key is not known, and the issuer does not
+    /// answer or may not be asked again this minute.
     pub(super) async fn keys_for(
         self: &Arc<Self>,
         token: &Token<'_>,
         now: SteadyNanos,
     ) -> Result<Arc<Keys>, TokenError> {
         let known = self.known().clone();
-        if let Some(keys) = known.keys_within(FRESH_FOR, now)
-            && keys.have_one_for(token)
-        {
+        if let Some(keys) = known.keys_at_hand(token, now) {
             return Ok(Arc::clone(keys));
         }
         self.read_again(known.reads, now).await;
+        let reads_before = known.reads;
         let known = self.known().clone();
+        let is_answered = known.reads != reads_before && known.failed_at.is_none();
         match known.keys_within(KEPT_FOR, now) {
+            // If the issuer has just said that it has no such key, the token is not good.
+            Some(keys) if is_answered || keys.have_one_for(token) => Ok(Arc::clone(keys)),
             // The key may be one that we would know, had the issuer answered.
-            Some(keys) if known.failed && !keys.have_one_for(token) => Err(TokenError::Unknown),
-            Some(keys) => Ok(Arc::clone(keys)),
-            None => Err(TokenError::Unknown),
+            _ => Err(TokenError::Unknown),
         }
     }
 
@@ -166,7 +168,9 @@ impl Issuer {
         let reading = tokio::task::spawn_blocking(move || {
             let read = issuer.read();
             let mut known = issuer.known();
-            known.failed = read.is_err();
+            // Whoever waited meanwhile has this answer, too.
+            known.reads += 1;
+            known.failed_at = read.is_err().then_some(now);
             match read {
                 Ok(keys) => known.keys = Some((Arc::new(keys), now)),
                 Err(error) => {
@@ -177,7 +181,7 @@ impl Issuer {
             drop(turn);
         });
         if reading.await.is_err() {
-            self.known().failed = true;
+            self.known().failed_at = Some(now);
         }
     }
 

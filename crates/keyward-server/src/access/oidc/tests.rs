@@ -67,14 +67,88 @@ async fn a_new_key_is_found_at_once_and_made_up_ones_do_not_wear_the_issuer_out(
     assert_eq!(verdict(&oidc, &issuer.token(&new, &json!({})), 0).await, Ok(()));
     assert_eq!(issuer.asked(), 2);
     let made_up = issuer.token(&foreign, &json!({}));
-    for _ in 0..20 {
+    for _ in 0..4 {
         assert_eq!(verdict(&oidc, &made_up, 1).await, UNKNOWN_KEY);
+    }
+    // It may be a new key from now on: nobody knows.
+    for _ in 0..16 {
+        assert_eq!(verdict(&oidc, &made_up, 1).await, Err(TokenError::Unknown));
     }
     assert_eq!(issuer.asked(), 6, "six times a minute");
     issuer.publish(&[&foreign]);
-    assert_eq!(verdict(&oidc, &made_up, 59).await, UNKNOWN_KEY);
+    assert_eq!(verdict(&oidc, &made_up, 59).await, Err(TokenError::Unknown));
+    assert_eq!(verdict(&oidc, &issuer.token(&old, &json!({})), 59).await, Ok(()));
     assert_eq!(verdict(&oidc, &made_up, 60).await, Ok(()));
     assert_eq!(issuer.asked(), 7);
+}
+
+#[tokio::test]
+async fn who_has_a_known_key_does_not_wait_again_for_an_issuer_that_is_down() {
+    let (key, new) = (SigningKey::ed25519("a"), SigningKey::ed25519("new"));
+    let issuer = FakeIssuer::start(&[&key]);
+    let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
+    let requests = || issuer.state.lock().unwrap().requests;
+    assert_eq!(verdict(&oidc, &token, 0).await, Ok(()));
+    issuer.set_down(true);
+    for (after_secs, expected) in [(3_600, 3), (3_601, 3), (3_659, 3), (3_660, 4), (3_719, 4)] {
+        assert_eq!(verdict(&oidc, &token, after_secs).await, Ok(()));
+        assert_eq!(requests(), expected, "after {after_secs} s");
+    }
+    let unknown = issuer.token(&new, &json!({}));
+    assert_eq!(verdict(&oidc, &unknown, 3_719).await, Err(TokenError::Unknown));
+    assert_eq!(requests(), 5, "a new key is asked for all the same");
+    issuer.set_down(false);
+    issuer.publish(&[&new]);
+    assert_eq!(verdict(&oidc, &unknown, 3_719).await, Ok(()));
+    assert_eq!(verdict(&oidc, &token, 3_719).await, UNKNOWN_KEY);
+}
+
+#[tokio::test]
+async fn all_who_wait_share_one_answer() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    issuer.set_down(true);
+    let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
+    let held = issuer.state.lock().unwrap();
+    // They are polled in this order: both wait when the issuer begins to answer.
+    let verdicts =
+        tokio::join!(verdict(&oidc, &token, 0), verdict(&oidc, &token, 0), async { drop(held) });
+    assert_eq!(verdicts, (Err(TokenError::Unknown), Err(TokenError::Unknown), ()));
+    assert_eq!(issuer.state.lock().unwrap().requests, 1);
+}
+
+#[tokio::test]
+async fn keys_come_from_where_the_issuer_is_and_nowhere_else() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let token = issuer.token(&key, &json!({}));
+    for moved in ["/realms/test/.well-known/openid-configuration", "/keys"] {
+        issuer.state.lock().unwrap().moved = Some(moved);
+        assert_eq!(verdict(&judge(&issuer), &token, 0).await, Err(TokenError::Unknown), "{moved}");
+    }
+    assert_eq!(issuer.asked(), 0);
+    issuer.state.lock().unwrap().moved = None;
+    let uri = issuer.state.lock().unwrap().jwks_uri.clone();
+    // It leads to the same place, but is no loopback address: others could answer there.
+    let elsewhere = uri.replace("127.0.0.1", "0.0.0.0");
+    assert_ne!(elsewhere, uri);
+    for (uri, expected) in [(elsewhere, Err(TokenError::Unknown)), (uri, Ok(()))] {
+        issuer.state.lock().unwrap().jwks_uri = uri;
+        assert_eq!(verdict(&judge(&issuer), &token, 0).await, expected);
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_has_at_most_256_kib() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let token = issuer.token(&key, &json!({}));
+    for (len, expected) in [(256 * 1_024, Ok(())), (256 * 1_024 + 1, Err(TokenError::Unknown))] {
+        issuer.state.lock().unwrap().keys_len_min = len;
+        assert_eq!(verdict(&judge(&issuer), &token, 0).await, expected, "{len} bytes");
+    }
+    assert_eq!(issuer.asked(), 2);
 }
 
 #[tokio::test]
@@ -107,15 +181,18 @@ async fn each_algorithm_is_taken_with_its_own_kind_of_key() {
     let keys = [SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::ed25519("e")];
     let issuer = FakeIssuer::start(&keys.each_ref());
     let oidc = judge(&issuer);
+    // Each at a minute of its own, in which the issuer may be asked about the key.
+    let mut after_secs = 0;
     for key in &keys {
-        assert_eq!(verdict(&oidc, &issuer.token(key, &json!({})), 0).await, Ok(()));
+        assert_eq!(verdict(&oidc, &issuer.token(key, &json!({})), after_secs).await, Ok(()));
         for other in &keys {
             let (mut header, own) = (other.header(), key.header());
             // Another's algorithm under the key's own id, and its own under another's id.
             header["kid"] = own["kid"].clone();
             let mixed = key.sign(&header, &issuer.claims(&json!({})));
             let expected = if own == header { Ok(()) } else { UNKNOWN_KEY };
-            assert_eq!(verdict(&oidc, &mixed, 0).await, expected, "{header}");
+            assert_eq!(verdict(&oidc, &mixed, after_secs).await, expected, "{header}");
+            after_secs += 60;
         }
     }
 }
@@ -130,10 +207,15 @@ async fn a_token_that_was_changed_is_refused() {
     let raised = unsigned(&key.header(), &issuer.claims(&json!({ "roles": ["admin"] })));
     let wrong = Err(TokenError::Invalid(Invalid::Signature));
     assert_eq!(verdict(&oidc, &format!("{raised}.{signature}"), 0).await, wrong);
+    let foreign = issuer.token(&SigningKey::another_rsa("a"), &json!({}));
+    assert_eq!(verdict(&oidc, &foreign, 0).await, wrong);
     assert_eq!(verdict(&oidc, &format!("{raised}."), 0).await, wrong);
     let none = unsigned(&json!({ "alg": "none" }), &issuer.claims(&json!({})));
     let refused: Result<(), _> = Err(TokenError::Invalid(Invalid::Algorithm));
     assert_eq!(verdict(&oidc, &format!("{none}."), 0).await, refused);
+    for forged in key.hs256_forgeries(&issuer.claims(&json!({}))) {
+        assert_eq!(verdict(&oidc, &forged, 0).await, refused);
+    }
     let claims: Value = json!([issuer.claims(&json!({}))]);
     let list = key.sign(&key.header(), &claims);
     assert_eq!(verdict(&oidc, &list, 0).await, Err(TokenError::Invalid(Invalid::Form)));

@@ -1,6 +1,6 @@
 //! Whether the admin key is one that nobody guesses.
 
-use crate::settings::{DOCUMENTED_KEYS, Settings, SettingsError};
+use crate::settings::{DOCUMENTED_KEYS, Settings, SettingsError, repeats_few_characters};
 
 use super::{Check, setting};
 
@@ -26,17 +26,13 @@ pub(super) fn check(settings: &Settings) -> Check {
 
 fn strength(key: &str) -> Check {
     if DOCUMENTED_KEYS.contains(&key) {
-        return Check::warn("admin key", "it is one that Keyward's documentation prints", MAKE_ONE);
+        return Check::warn("admin key", "it is one that Keyward's own source prints", MAKE_ONE);
     }
     let len = key.len();
     if len < LEN_ADVISED {
         return Check::warn("admin key", format!("it has only {len} characters"), MAKE_ONE);
     }
-    let mut different: Vec<_> = key.bytes().collect();
-    different.sort_unstable();
-    different.dedup();
-    // Random hexadecimal digits of that length have nearly all 16.
-    if different.len() < 8 {
+    if repeats_few_characters(key) {
         return Check::warn("admin key", "it repeats a few characters", MAKE_ONE);
     }
     Check::ok("admin key", format!("it has {len} characters"))

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -16,12 +16,16 @@ use tokio::sync::Mutex as Turn;
 use ureq::Agent;
 use url::Url;
 
+use crate::fetch;
+
 /// How long reading the keys may take. GitHub waits 30 s for an answer to what it found.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two readings, whatever strangers ask for: GitHub limits them to 60 an hour.
 const PAUSE: Duration = Duration::from_secs(60);
-/// How long keys are believed without looking whether GitHub still has them.
-const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// After this long the keys are read again, so that one that was withdrawn stops working.
+const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
+/// After this long without an answer the keys are no longer believed.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most bytes of GitHub's list. A key takes 300.
 const LIST_BYTES_MAX: u64 = 64 * 1024;
 /// Most keys of GitHub's list; there are two or three.
@@ -35,7 +39,7 @@ pub(in crate::leaks) struct PublicKeys {
     known: Mutex<Known>,
     /// Held while the keys are read, so that they are read once for all who wait; whoever needs a
     /// key that is known does not.
-    turn: Turn<()>,
+    turn: Arc<Turn<()>>,
 }
 
 impl fmt::Debug for PublicKeys {
@@ -65,16 +69,17 @@ enum Next {
 }
 
 impl Known {
-    fn find(&self, identifier: &str) -> Option<VerifyingKey> {
-        self.keys.iter().find(|(known, _)| known == identifier).map(|(_, key)| *key)
+    /// The key of this name, unless nobody could read for long whether GitHub still has it.
+    fn find(&self, identifier: &str, now: SteadyNanos) -> Option<VerifyingKey> {
+        let is_kept = self.read_at.is_some_and(|at| since(at, now) < KEPT_FOR);
+        let found = self.keys.iter().find(|(known, _)| known == identifier);
+        found.filter(|_| is_kept).map(|(_, key)| *key)
     }
 
     fn next(&self, identifier: &str, now: SteadyNanos) -> Next {
-        let since = |at: SteadyNanos| Duration::from_nanos(now.0.saturating_sub(at.0));
-        let found = self.find(identifier);
-        let is_fresh = self.read_at.is_some_and(|at| since(at) < AGE_MAX);
-        let pause = self.asked_at.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(since(at)));
-        match found {
+        let is_fresh = self.read_at.is_some_and(|at| since(at, now) < FRESH_FOR);
+        let pause = self.asked_at.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(since(at, now)));
+        match self.find(identifier, now) {
             Some(key) if is_fresh || !pause.is_zero() => Next::Use(key),
             Some(_) => Next::Ask,
             None if pause.is_zero() => Next::Ask,
@@ -83,18 +88,15 @@ impl Known {
     }
 }
 
+fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
+    Duration::from_nanos(now.0.saturating_sub(earlier.0))
+}
+
 impl PublicKeys {
     /// The keys at this URL. Nothing is read yet.
     pub(in crate::leaks) fn at(url: &Url) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // The keys come from where they are said to be, and not from wherever that points.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(READ_WITHIN))
-            .build();
-        let (known, turn) = (Mutex::default(), Turn::default());
-        Self { agent: config.into(), url: url.to_string(), known, turn }
+        let agent = fetch::agent(url, READ_WITHIN);
+        Self { agent, url: url.to_string(), known: Mutex::default(), turn: Arc::default() }
     }
 
     /// Finds a key; `None` if GitHub has none of this name.
@@ -104,14 +106,14 @@ impl PublicKeys {
     /// Returns how long to wait if nobody can tell now: the keys could not be read, or they were
     /// read only just and the name is a new one.
     pub(super) async fn find(
-        &self,
+        self: &Arc<Self>,
         identifier: &str,
         now: SteadyNanos,
     ) -> Result<Option<VerifyingKey>, Duration> {
         if let Next::Use(key) = self.known().next(identifier, now) {
             return Ok(Some(key));
         }
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         // Somebody else may have read them meanwhile.
         let next = self.known().next(identifier, now);
         match next {
@@ -119,19 +121,32 @@ impl PublicKeys {
             Next::Wait(pause) => return Err(pause),
             Next::Ask => self.known().asked_at = Some(now),
         }
-        let (agent, url) = (self.agent.clone(), self.url.clone());
-        let read = tokio::task::spawn_blocking(move || read_keys(&agent, &url)).await;
-        let mut known = self.known();
-        match read.unwrap_or_else(|error| Err(ReadError::Panicked(error))) {
+        // What was read is kept even if the client hangs up meanwhile: otherwise a stranger who
+        // does could, once a minute, have the only reading be in vain.
+        let keys = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let is_read = keys.read(now);
+            drop(turn);
+            is_read
+        });
+        let is_read = reading.await.unwrap_or(false);
+        let found = self.known().find(identifier, now);
+        // If they could not be read, what was known before is still the best that is known.
+        if is_read { Ok(found) } else { found.map(Some).ok_or(PAUSE) }
+    }
+
+    /// Reads the keys, and returns whether that succeeded.
+    fn read(&self, now: SteadyNanos) -> bool {
+        match read_keys(&self.agent, &self.url) {
             Ok(keys) => {
+                let mut known = self.known();
                 (known.keys, known.read_at) = (keys, Some(now));
-                Ok(known.find(identifier))
+                true
             }
             Err(error) => {
                 let cause = error.source().map(ToString::to_string);
                 tracing::warn!(%error, cause, "Could not read GitHub's public keys");
-                // What was known before is still the best that is known.
-                known.find(identifier).map(Some).ok_or(PAUSE)
+                false
             }
         }
     }
@@ -153,9 +168,6 @@ enum ReadError {
     /// What it answered is no list of keys.
     #[error("the list of keys cannot be read")]
     Form(#[source] serde_json::Error),
-    /// Reading them panicked.
-    #[error("reading the keys ended early")]
-    Panicked(#[source] tokio::task::JoinError),
 }
 
 fn read_keys(agent: &Agent, url: &str) -> Result<Vec<(String, VerifyingKey)>, ReadError> {
@@ -194,6 +206,10 @@ fn parse_keys(list: &[u8]) -> Result<Vec<(String, VerifyingKey)>, ReadError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
     use super::*;
 
     /// A key in the form in which GitHub publishes them.
@@ -220,17 +236,48 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_at_most_once_a_minute_and_again_after_a_day() {
+    fn keys_are_read_at_most_once_a_minute_and_again_after_an_hour() {
         let keys = parse_keys(&list("a", PEM)).unwrap();
         let mut known = Known { keys, read_at: Some(at(0)), asked_at: Some(at(0)) };
         let asks = |known: &Known, name, secs| matches!(known.next(name, at(secs)), Next::Ask);
-        assert!(matches!(known.next("a", at(86_399)), Next::Use(_)));
+        assert!(matches!(known.next("a", at(3_599)), Next::Use(_)));
         assert!(matches!(known.next("b", at(59)), Next::Wait(pause) if pause.as_secs() == 1));
         assert!(asks(&known, "b", 60));
-        assert!(asks(&known, "a", 86_400));
+        assert!(asks(&known, "a", 3_600));
         // Asking was in vain: an old key is better than none, until the next time.
-        known.asked_at = Some(at(86_400));
-        assert!(matches!(known.next("a", at(86_401)), Next::Use(_)));
-        assert!(asks(&known, "a", 86_460));
+        known.asked_at = Some(at(3_600));
+        assert!(matches!(known.next("a", at(3_601)), Next::Use(_)));
+        assert!(asks(&known, "a", 3_660));
+    }
+
+    #[test]
+    fn keys_that_could_not_be_read_again_are_kept_a_day() {
+        let keys = parse_keys(&list("a", PEM)).unwrap();
+        let known = Known { keys, read_at: Some(at(0)), asked_at: Some(at(86_380)) };
+        assert!(matches!(known.next("a", at(86_399)), Next::Use(_)));
+        assert!(matches!(known.next("a", at(86_400)), Next::Wait(pause) if pause.as_secs() == 40));
+        assert!(known.find("a", at(86_400)).is_none());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_leaves_the_keys_to_those_who_come_after() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let (release, released) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            assert!(lines.take_while(|line| !line.is_empty()).count() != 0);
+            released.recv().unwrap();
+            let body = list("a", PEM);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.into_bytes(), body].concat()).unwrap();
+        });
+        let keys = Arc::new(PublicKeys::at(&url));
+        // It is polled once, and dropped: as a request is whose client is gone.
+        let gone = tokio::time::timeout(Duration::ZERO, keys.find("a", at(0))).await;
+        assert!(gone.is_err(), "nobody has answered yet");
+        release.send(()).unwrap();
+        assert!(matches!(keys.find("a", at(1)).await, Ok(Some(_))));
     }
 }

@@ -31,11 +31,19 @@ struct KeyServer {
 
 impl KeyServer {
     fn start(key: &SigningKey) -> Self {
+        Self::start_with(key, "200 OK", 0)
+    }
+
+    /// One that answers this, a redirection perhaps, with at least so many bytes. What it sends
+    /// people to is there.
+    fn start_with(key: &SigningKey, status: &'static str, len_min: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let pem = PublicKey::from(key.verifying_key()).to_public_key_pem(LineEnding::LF).unwrap();
         let key = json!({ "key_identifier": NAME, "key": pem, "is_current": true });
-        let body = json!({ "public_keys": [key] }).to_string();
+        let list = json!({ "public_keys": [key] }).to_string();
+        let spaces = " ".repeat(len_min.saturating_sub(list.len()));
+        let body = list + &spaces;
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         thread::spawn(move || {
@@ -46,8 +54,10 @@ impl KeyServer {
                 assert!(head.iter().any(|line| line.starts_with("user-agent: keyward/")));
                 count.fetch_add(1, Ordering::SeqCst);
                 let length = body.len();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-                connection.write_all((head + &body).as_bytes()).unwrap();
+                let status = if head[0].contains("/elsewhere") { "200 OK" } else { status };
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+                // Whoever asked may have heard enough.
+                drop(connection.write_all((head + &body).as_bytes()));
             }
         });
         Self { url, asked }
@@ -224,6 +234,94 @@ fn without_githubs_keys_nobody_can_tell() {
     drop(listener);
     let server = start(folder.path(), &nobody);
     assert_eq!(send(&server, NAME, &sign(&key(7), "[]"), "[]").status, 503);
+}
+
+#[test]
+fn keys_come_from_where_they_are_said_to_be_and_are_few() {
+    let key = key(9);
+    let folder = tempdir().unwrap();
+    let moved = "302 Found\r\nlocation: /elsewhere";
+    for (status, len_min, expected) in
+        [(moved, 0, 503), ("200 OK", 64 * 1_024 + 1, 503), ("200 OK", 64 * 1_024, 200)]
+    {
+        let keys = KeyServer::start_with(&key, status, len_min);
+        let server = start(folder.path(), &keys.url);
+        assert_eq!(send(&server, NAME, &sign(&key, "[]"), "[]").status, expected, "{status}");
+        assert_eq!(keys.asked(), 1);
+    }
+}
+
+#[test]
+fn keys_on_loopback_are_asked_for_without_a_proxy() {
+    let key = key(10);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let environment = [
+        ("KEYWARD_GITHUB_LEAKS", keys.url.as_str()),
+        ("ALL_PROXY", &nobody),
+        ("HTTP_PROXY", &nobody),
+    ];
+    let server = Server::start_with(folder.path(), &environment);
+    assert_eq!(send(&server, NAME, &sign(&key, "[]"), "[]").brief(), "200 []");
+}
+
+#[test]
+fn large_bodies_that_nobody_has_signed_yet_are_few() {
+    let key = key(11);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let large = format!("[{}]", " ".repeat(64 * 1_024));
+    let good = sign(&key, &large);
+    assert_eq!(send(&server, NAME, &good, &large).brief(), "200 []");
+    // The server says that it reads a body, and gets nothing of it.
+    let head = format!(
+        "POST /leaks/github HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
+         github-public-key-identifier: {NAME}\r\ngithub-public-key-signature: {good}\r\n\
+         content-length: {}\r\n\r\n",
+        large.len()
+    );
+    let begin = || {
+        let mut connection = server.connect();
+        connection.write(head.as_bytes()).unwrap();
+        assert_eq!(connection.read().unwrap().status, 100);
+        connection
+    };
+    let mut held: Vec<_> = (0..8).map(|_| begin()).collect();
+    let refused = send(&server, NAME, &good, &large);
+    assert_eq!(refused.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let small = format!("[{}]", " ".repeat(64 * 1_024 - 2));
+    assert_eq!(send(&server, NAME, &sign(&key, &small), &small).brief(), "200 []");
+    let mut one = held.pop().unwrap();
+    one.write(large.as_bytes()).unwrap();
+    assert_eq!(one.read().unwrap().brief(), "200 []");
+    assert_eq!(send(&server, NAME, &good, &large).brief(), "200 []");
+}
+
+#[test]
+fn a_thousand_that_cannot_be_looked_up_do_not_keep_the_others() {
+    let key = key(12);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let (_, unreadable) = server.issue("unreadable");
+    let (_, real) = server.issue("leaked");
+    let file = Connection::open(folder.path().join("keyward.db")).unwrap();
+    assert_eq!(file.execute("UPDATE keys SET scopes = '!' WHERE id = 1", []).unwrap(), 1);
+    let mut matches = vec![found(&unreadable)];
+    matches.extend((1..1_000).map(|number| found(&format!("kw_nobody-has-{number}"))));
+    matches.push(found(&real));
+    let body = json!(matches).to_string();
+    let signature = sign(&key, &body);
+    assert_eq!(send(&server, NAME, &signature, &body).status, 503);
+    assert!(!works(&server, &real) && works(&server, &unreadable));
+    assert_eq!(file.execute("UPDATE keys SET scopes = '' WHERE id = 1", []).unwrap(), 1);
+    assert_eq!(send(&server, NAME, &signature, &body).status, 200);
+    assert!(!works(&server, &unreadable));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -56,6 +57,23 @@ fn the_answer_does_not_tell_what_was_real_and_what_was_is_revoked() {
     let reason = "reported by the holder of its secret: https://paste.example/1";
     let expected = ("leak-report".to_owned(), reason.to_owned());
     assert_eq!(revocations(&server), [expected.clone(), expected]);
+}
+
+#[test]
+fn what_was_received_is_tried_again_when_the_store_failed() {
+    let folder = tempdir().unwrap();
+    let on = ("KEYWARD_LEAK_REPORTS", "1000");
+    let mut server = Server::start_with(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY), on]);
+    let (_, real) = server.issue("leaked");
+    let file = Connection::open(folder.path().join("keyward.db")).unwrap();
+    assert_eq!(file.execute("UPDATE keys SET scopes = '!' WHERE id = 1", []).unwrap(), 1);
+    assert_eq!(report(&server, &[&real]).status, 202);
+    let log = server.wait_for_log("what 1 reports named");
+    assert!(log.contains("Trying again"), "{log}");
+    assert_eq!(file.execute("UPDATE keys SET scopes = '' WHERE id = 1", []).unwrap(), 1);
+    assert!(server.stop().0.success());
+    let server = start(folder.path(), "1000");
+    assert!(!works(&server, &real));
 }
 
 #[test]

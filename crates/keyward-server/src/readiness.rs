@@ -1,0 +1,102 @@
+//! `GET /readyz`: whether the store answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use keyward_axum::{Guard, Refusal};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+
+use crate::admin::broken;
+
+/// The question whether the store answers, which anyone may ask. It is asked once at a time, and
+/// all who wait get that answer, so that strangers cannot keep the store from those who look
+/// things up. A clone shares everything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Question(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// How many answers there were. It is read to learn whether there was another one meanwhile,
+    /// and changes only under the lock, which orders everything.
+    answers: AtomicU64,
+    /// The last answer. Held while the question is asked; if whoever asks it hangs up, the next
+    /// one who waits does.
+    last: Mutex<bool>,
+}
+
+impl Question {
+    /// Whether the store answers: what `ask` says, or what somebody else was told who asked
+    /// meanwhile.
+    async fn answer(&self, ask: impl Future<Output = bool>) -> bool {
+        let answers = self.0.answers.load(Ordering::Relaxed);
+        let mut last = self.0.last.lock().await;
+        if self.0.answers.load(Ordering::Relaxed) == answers {
+            *last = ask.await;
+            self.0.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        *last
+    }
+}
+
+/// Says whether the store answers, so that changes can be made.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "It is ready", body = Readiness),
+    (status = 503, description = "Service Unavailable"),
+))]
+pub(crate) async fn show_readiness(
+    State(guard): State<Guard>,
+    State(question): State<Question>,
+) -> Result<axum::Json<Readiness>, Refusal> {
+    let ask = async {
+        let tiers = guard.gate().store().tiers().await;
+        tiers.map_err(|error| drop(broken(error))).is_ok()
+    };
+    if question.answer(ask).await {
+        Ok(axum::Json(Readiness { status: Ready::Ready }))
+    } else {
+        Err(Refusal::unavailable())
+    }
+}
+
+/// That changes can be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    #[schema(inline)]
+    status: Ready,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Ready {
+    Ready,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_store_is_asked_once_for_all_who_wait() {
+        let (question, (tell, told)) = (Question::default(), oneshot::channel());
+        let first = question.answer(async { told.await.unwrap() });
+        let second = question.answer(async { panic!("the store is asked twice") });
+        // They are polled in this order: both wait when the answer comes.
+        let (first, second, sent) = tokio::join!(first, second, async { tell.send(true) });
+        assert_eq!((first, second, sent), (true, true, Ok(())));
+        // Whoever comes later asks anew.
+        assert!(!question.answer(async { false }).await);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_leaves_the_question_to_the_next() {
+        let question = Question::default();
+        let gone = question.answer(std::future::pending());
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, gone).await.is_err());
+        assert!(question.answer(async { true }).await);
+    }
+}
