@@ -167,6 +167,9 @@ mod tests {
             r#"{"name":"a","secrets":[]}"#.to_owned(),
             format!(r#"{{"name":"a","digest":"{digest}","secrets":[]}}"#),
             format!(r#"{{"name":"a","digest":"{digest}","state":"active","is_active":1}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","revoked_at":"2026-01-01T00:00:00Z"}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","state":"active","revoked_reason":"x"}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","is_active":1,"revoked_reason":"x"}}"#),
             r#"{"name":"a","tier":{"name":"gold","limits":[]}}"#.to_owned(),
             r#"{"name":"a","tier":7}"#.to_owned(),
             r#"{"suspended_owner":"acme","name":"a"}"#.to_owned(),
@@ -226,10 +229,13 @@ mod tests {
             let [tier, owner] = texts;
             let [scopes, networks] = lists;
             let [expires_at, created_at, last_used_at, revoked_at, rotated_at] = times;
+            let is_revoked = state == State::Revoked;
+            let revoked_at = revoked_at.filter(|_| is_revoked);
+            let revoked_reason = reason.filter(|_| is_revoked);
             let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
             ImportKey {
                 key_id, name, tier, owner, scopes, networks, limits, metadata, state, expires_at,
-                created_at, last_used_at, revoked_at, revoked_reason: reason, rotated_at,
+                created_at, last_used_at, revoked_at, revoked_reason, rotated_at,
                 secrets: former,
             }
         }

@@ -98,6 +98,12 @@ impl Members {
             (None, _) if inactive => State::Revoked,
             (None, _) => State::Active,
         };
+        let is_said_revoked = self.revoked_at.is_some() || self.revoked_reason.is_some();
+        if is_said_revoked && state != State::Revoked {
+            // A key that somebody revoked would come to work again.
+            let rule = "`revoked_at` and `revoked_reason` go with the state `revoked`";
+            return Err(rule.to_owned());
+        }
         let secrets = match (self.secrets, self.digest, self.hint) {
             (Some(secrets), None, None) => secrets,
             (None, Some(digest), hint) => {

@@ -168,14 +168,16 @@ fn each_key_is_refused_for_itself_with_a_reason() {
         with("state", json!("dead")),
         with("colour", json!("red")),
         with("expires_at", json!("soon")),
+        with("revoked_at", json!("2026-01-01T00:00:00Z")),
+        with("revoked_reason", json!("leaked")),
         json!([1, 2]),
         json!({ "name": "no secret", "secrets": [] }),
         sample::key("better", &[], "secret-better"),
     ];
     let report = sample::import(&server, &keys).json();
-    assert_eq!((&report["added"], &report["refused"]), (&json!(2), &json!(9)));
+    assert_eq!((&report["added"], &report["refused"]), (&json!(2), &json!(11)));
     let rows = report["keys"].as_array().unwrap();
-    assert_eq!((&rows[0]["status"], &rows[10]["status"]), (&json!("added"), &json!("added")));
+    assert_eq!((&rows[0]["status"], &rows[12]["status"]), (&json!("added"), &json!("added")));
     let reasons: Vec<_> = rows.iter().filter_map(|row| row["reason"].as_str()).collect();
     insta::assert_snapshot!(reasons.join("\n"));
     assert!(works(&server, "secret-good") && works(&server, "secret-better"));

@@ -56,12 +56,13 @@ pub(crate) struct ImportKeyBody {
     expires_at: Option<String>,
     #[schema(value_type = Option<TimeText>)]
     last_used_at: Option<String>,
-    /// When it was revoked; now, if that is not known.
+    /// When it was revoked; now, if that is not known. It goes with the state `revoked` alone.
     #[schema(value_type = Option<TimeText>)]
     revoked_at: Option<String>,
     /// When it got its present secret, unless that is said there.
     #[schema(value_type = Option<TimeText>)]
     rotated_at: Option<String>,
+    /// Why it was revoked. It goes with the state `revoked` alone.
     #[schema(value_type = Option<ReasonText>)]
     revoked_reason: Option<String>,
     /// The digests of its secrets, oldest first; the one without an end is its present one.
@@ -109,11 +110,8 @@ impl ImportKeyBody {
         let rotated_at = time("rotated_at", self.rotated_at)?;
         let (secret, former) = secrets(self.secrets, created_at, rotated_at)?;
         let revoked_at = time("revoked_at", self.revoked_at)?;
-        let state = match self.state.unwrap_or_default() {
-            StateBody::Active => KeyState::Active,
-            StateBody::Suspended => KeyState::Suspended,
-            StateBody::Revoked => KeyState::Revoked { at: revoked_at.unwrap_or(now) },
-        };
+        let revoked_reason = reason(self.revoked_reason)?;
+        let state = state(self.state, revoked_at, revoked_reason.as_ref(), now)?;
         let limits = self.limits.map(|limits| {
             let limits = limits.iter().map(LimitView::read).collect::<Result<_, _>>();
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
@@ -128,7 +126,7 @@ impl ImportKeyBody {
             limits: parsed("limits", limits.transpose())?,
             metadata: parsed("metadata", Metadata::try_from(self.metadata.unwrap_or_default()))?,
             state,
-            revoked_reason: reason(self.revoked_reason)?,
+            revoked_reason,
             expires_at: time("expires_at", self.expires_at)?,
             created_at,
             last_used_at: time("last_used_at", self.last_used_at)?,
@@ -136,6 +134,25 @@ impl ImportKeyBody {
             former,
         })
     }
+}
+
+/// What was decided about a key. One that is said to have been revoked, and not to be, is not let
+/// in: whoever wrote that down meant it to be dead.
+fn state(
+    said: Option<StateBody>,
+    revoked_at: Option<UnixMillis>,
+    reason: Option<&Reason>,
+    now: UnixMillis,
+) -> Result<KeyState, String> {
+    let state = match said.unwrap_or_default() {
+        StateBody::Revoked => {
+            return Ok(KeyState::Revoked { at: revoked_at.unwrap_or(now) });
+        }
+        StateBody::Active => KeyState::Active,
+        StateBody::Suspended => KeyState::Suspended,
+    };
+    let lone = revoked_at.map(|_| "revoked_at").or(reason.map(|_| "revoked_reason"));
+    lone.map_or(Ok(state), |member| Err(format!("{member}: it goes with the state revoked")))
 }
 
 /// The present secret, and the former ones with their ends.
@@ -300,6 +317,8 @@ mod tests {
         check(r#","colour":"red""#, "unknown field `colour`");
         check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
         check(r#","state":"gone""#, "unknown variant `gone`");
+        check(r#","revoked_at":"2026-01-01T00:00:00Z""#, "revoked_at: it goes with");
+        check(r#","state":"suspended","revoked_reason":"leaked""#, "revoked_reason: it goes with");
         assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
         assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("SHA-256"));
     }
