@@ -65,9 +65,9 @@ impl ToSchema for Time {}
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct TimeText(String);
 
-/// Identifies a key for ever.
+/// Identifies a key for ever, or numbers a change. A double holds each of them exactly.
 #[derive(ToSchema)]
-#[schema(minimum = 1, maximum = 9_223_372_036_854_775_807_i64, example = 7)]
+#[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 7)]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct KeyNumber(i64);
 

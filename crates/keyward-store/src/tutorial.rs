@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use keyward::digest::Digest;
+use keyward::transfer::COPY_ID_MAX;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
@@ -216,10 +217,11 @@ fn explain(path: &Path, error: rusqlite::Error) -> TutorialError {
 /// Reads a row of [`PAGE`]. The reasons leave values out: one may be a secret in the wrong place.
 fn read_key(row: &Row<'_>) -> Result<TutorialKey, String> {
     let value = |at: usize| row.get_ref(at).map_err(|_| "the row cannot be read".to_owned());
-    let id = value(1)?.as_i64().ok().and_then(|id| KeyId::new(u64::try_from(id).ok()?));
+    let id = value(1)?.as_i64().ok().and_then(|id| u64::try_from(id).ok());
+    let id = id.filter(|id| *id <= COPY_ID_MAX).and_then(KeyId::new);
     let digest = text(value(2)?).and_then(Digest::from_hex);
     Ok(TutorialKey {
-        id: id.ok_or("`id` is not a whole number from 1")?,
+        id: id.ok_or_else(|| format!("`id` is not a whole number from 1 to {COPY_ID_MAX}"))?,
         digest: digest.ok_or("`key_hash` is not a SHA-256 in 64 hex digits")?,
         name: text(value(3)?).ok_or("`name` is not a text")?.to_owned(),
         tier: text(value(4)?).ok_or("`rate_limit_tier` is not a text")?.to_owned(),

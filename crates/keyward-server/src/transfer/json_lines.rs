@@ -162,6 +162,7 @@ mod tests {
             r#"{"name":"a","api_key":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","digest":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","scopes":"kw_secret"}"#.to_owned(),
+            format!(r#"{{"name":"a","digest":"{digest}","key_id":4503599627370496}}"#),
             r#"{"name":"a","state":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","expires_at":"soon"}"#.to_owned(),
             r#"{"name":"a","secrets":[]}"#.to_owned(),
@@ -210,7 +211,7 @@ mod tests {
 
     prop_compose! {
         fn keys()(
-            key_id in prop::option::of(any::<u64>()),
+            key_id in prop::option::of(1..=keyward::transfer::COPY_ID_MAX),
             name in "\\PC{1,20}",
             texts in [prop::option::of(".{0,9}"), prop::option::of(".{0,9}")],
             reason in prop::option::of(".{0,9}"),

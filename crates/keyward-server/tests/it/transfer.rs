@@ -185,6 +185,26 @@ fn each_key_is_refused_for_itself_with_a_reason() {
 }
 
 #[test]
+fn an_imported_id_leaves_room_for_the_ids_of_new_keys() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let key = |id: u64| {
+        let mut key = sample::key("high", &[], &format!("secret-of-{id}"));
+        key["key_id"] = id.into();
+        key
+    };
+    let highest = 4_503_599_627_370_495;
+    let keys = [key(highest), key(highest + 1), key(i64::MAX as u64), key(u64::MAX)];
+    let report = sample::import(&server, &keys).json();
+    assert_eq!((&report["added"], &report["refused"]), (&json!(1), &json!(3)));
+    let reason = "key_id: a whole number from 1 to 4503599627370495";
+    assert!(report["keys"].as_array().unwrap()[1..].iter().all(|row| row["reason"] == reason));
+    assert_eq!(server.issue("next").0, highest + 1);
+    let shown = |id: u64| server.admin("GET", &format!("/admin/api-keys/{id}"), "").status;
+    assert_eq!((shown(highest + 1), shown(1 << 53), shown(u64::MAX)), (200, 404, 404));
+}
+
+#[test]
 fn a_request_brings_1_to_1000_keys() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

@@ -11,7 +11,7 @@ use keyward::digest::Digest;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
-use keyward::transfer::{COPY_SECRETS_MAX, KeyCopy, SecretCopy};
+use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX, KeyCopy, SecretCopy};
 use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use crate::admin::limits::LimitView;
 use crate::shapes::{
-    KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
+    KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
 };
 
 /// Most characters of a hint: the longest prefix, an underscore and four digits.
@@ -32,8 +32,8 @@ const HINT_LEN_MAX: usize = 29;
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportKey)]
 pub(crate) struct ImportKeyBody {
-    /// The id that it is to keep, if no other key has it.
-    #[schema(value_type = Option<KeyNumber>)]
+    /// The id that it is to keep, if no other key has it. Half of all ids are left for new keys.
+    #[schema(minimum = 1, maximum = 4_503_599_627_370_495_i64)]
     key_id: Option<u64>,
     #[schema(value_type = KeyNameText)]
     name: String,
@@ -105,7 +105,6 @@ impl ImportKeyBody {
     }
 
     fn into_copy(self, now: UnixMillis) -> Result<KeyCopy, String> {
-        let id = self.key_id.map(|id| KeyId::new(id).ok_or("key_id: a whole number from 1 on"));
         let created_at = time("created_at", self.created_at)?.unwrap_or(now);
         let rotated_at = time("rotated_at", self.rotated_at)?;
         let (secret, former) = secrets(self.secrets, created_at, rotated_at)?;
@@ -117,7 +116,7 @@ impl ImportKeyBody {
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
         });
         Ok(KeyCopy {
-            id: id.transpose()?,
+            id: self.key_id.map(id).transpose()?,
             name: parse("name", &self.name)?,
             tier: parse("tier", self.tier.as_deref().unwrap_or("basic"))?,
             owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
@@ -134,6 +133,11 @@ impl ImportKeyBody {
             former,
         })
     }
+}
+
+fn id(number: u64) -> Result<KeyId, String> {
+    let id = KeyId::new(number).filter(|id| id.get() <= COPY_ID_MAX);
+    id.ok_or_else(|| format!("key_id: a whole number from 1 to {COPY_ID_MAX}"))
 }
 
 /// What was decided about a key. One that is said to have been revoked, and not to be, is not let
@@ -314,6 +318,7 @@ mod tests {
         check(r#","networks":["10.0.0.1/8"]"#, "networks: ");
         check(r#","created_at":"yesterday""#, "created_at: ");
         check(r#","key_id":0"#, "key_id: ");
+        check(r#","key_id":4503599627370496"#, "key_id: a whole number from 1 to 4503599627370495");
         check(r#","colour":"red""#, "unknown field `colour`");
         check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
         check(r#","state":"gone""#, "unknown variant `gone`");

@@ -8,7 +8,7 @@ use http::Uri;
 use http::header::{HeaderMap, HeaderValue, LINK};
 use keyward::UnixMillis;
 use keyward::query::{KeyCursor, KeyFilter, KeyQuery, NAME_PART_CHARS_MIN};
-use keyward::record::{NAME_CHARS_MAX, Stage};
+use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, Stage};
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
@@ -135,8 +135,7 @@ fn read_millis(parameters: &mut Parameters<'_>, name: &'static str) -> Option<u6
 
 /// Where the page begins.
 fn read_place(parameters: &mut Parameters<'_>, sort: Sort) -> Option<KeyCursor> {
-    let ids = 1..=i64::MAX.unsigned_abs();
-    let before = parameters.integer("before", &ids);
+    let before = parameters.integer("before", &(1..=KEY_ID_MAX));
     let cursor = parameters.given("cursor").map(|text| sort.place(text));
     match (before, cursor) {
         (Some(_), Some(_)) => {
