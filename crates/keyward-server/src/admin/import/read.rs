@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use keyward::details::{Metadata, Reason};
 use keyward::digest::Digest;
 use keyward::limit::Limits;
@@ -21,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::admin::limits::LimitView;
 use crate::shapes::{
-    KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
+    KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time, TimeText,
 };
 
 /// Most characters of a hint: the longest prefix, an underscore and four digits.
@@ -225,11 +224,10 @@ fn parse_all<T: FromStr<Err: Display>>(
 
 fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String> {
     let Some(text) = text else { return Ok(None) };
-    let at = text.parse::<Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
-    let at = at.ok_or_else(|| {
+    let at = Time::parse(&text).ok_or_else(|| {
         format!("{member}: a time is RFC 3339 from 1970 on, such as 2030-01-31T12:00:00Z")
     })?;
-    Ok(Some(UnixMillis(at)))
+    Ok(Some(at.0))
 }
 
 /// What the parser says, without the line, which is that of one key alone.
