@@ -1,5 +1,6 @@
 //! Taking keys in that came from elsewhere, with the digests of their secrets.
 
+mod object;
 mod read;
 
 use axum::Json;
@@ -18,6 +19,7 @@ use super::{audit, broken};
 use crate::body::read_whole;
 use crate::shapes::KeyNumber;
 
+use self::object::Object;
 use self::read::ImportKeyBody;
 
 /// Most bytes of a body that brings keys.
@@ -72,7 +74,7 @@ impl ImportBody {
         let refused = |fault| Refusal::unprocessable(vec![fault]);
         let place = || vec!["body".into(), "keys".into()];
         let read: Self = match serde_json::from_slice(body) {
-            Ok(read) => read,
+            Ok(Object(read)) => read,
             // Read again, for the words that clients know: an import of keys that fits is long,
             // and one that does not is rare.
             Err(error) => return Err(explain(body, &error)),

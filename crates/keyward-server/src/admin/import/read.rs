@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::object::Object;
 use crate::admin::limits::LimitView;
 use crate::shapes::{
     KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time, TimeText,
@@ -44,8 +45,8 @@ pub(crate) struct ImportKeyBody {
     scopes: Option<Vec<String>>,
     #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     networks: Option<Vec<String>>,
-    #[schema(max_items = 1)]
-    limits: Option<Vec<LimitView>>,
+    #[schema(value_type = Option<Vec<LimitView>>, max_items = 1)]
+    limits: Option<Vec<Object<LimitView>>>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     state: Option<StateBody>,
@@ -65,8 +66,8 @@ pub(crate) struct ImportKeyBody {
     #[schema(value_type = Option<ReasonText>)]
     revoked_reason: Option<String>,
     /// The digests of its secrets, oldest first; the one without an end is its present one.
-    #[schema(min_items = 1, max_items = 100)]
-    secrets: Vec<SecretBody>,
+    #[schema(value_type = Vec<SecretBody>, min_items = 1, max_items = 100)]
+    secrets: Vec<Object<SecretBody>>,
 }
 
 /// What was decided about a key itself.
@@ -99,7 +100,8 @@ struct SecretBody {
 impl ImportKeyBody {
     /// Reads a key; the error says which member does not fit, and why.
     pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<KeyCopy, String> {
-        let body: Self = serde_json::from_str(text.get()).map_err(|error| without_place(&error))?;
+        let body = serde_json::from_str(text.get());
+        let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
         body.into_copy(now)
     }
 
@@ -111,7 +113,7 @@ impl ImportKeyBody {
         let revoked_reason = reason(self.revoked_reason)?;
         let state = state(self.state, revoked_at, revoked_reason.as_ref(), now)?;
         let limits = self.limits.map(|limits| {
-            let limits = limits.iter().map(LimitView::read).collect::<Result<_, _>>();
+            let limits = limits.iter().map(|Object(limit)| limit.read()).collect::<Result<_, _>>();
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
         });
         Ok(KeyCopy {
@@ -162,7 +164,7 @@ fn state(
 type Secrets = (SecretCopy, Vec<(SecretCopy, UnixMillis)>);
 
 fn secrets(
-    bodies: Vec<SecretBody>,
+    bodies: Vec<Object<SecretBody>>,
     created_at: UnixMillis,
     rotated_at: Option<UnixMillis>,
 ) -> Result<Secrets, String> {
@@ -170,7 +172,7 @@ fn secrets(
         return Err(format!("secrets: at most {COPY_SECRETS_MAX}"));
     }
     let (mut present, mut former) = (None, Vec::new());
-    for body in bodies {
+    for Object(body) in bodies {
         let digest = Digest::from_hex(&body.digest).or_else(|| from_base64(&body.digest));
         let hint = body.hint.unwrap_or_default();
         if HINT_LEN_MAX < hint.len() || !hint.bytes().all(|b| b.is_ascii_graphic()) {
@@ -323,6 +325,12 @@ mod tests {
         check(r#","revoked_at":"2026-01-01T00:00:00Z""#, "revoked_at: it goes with");
         check(r#","state":"suspended","revoked_reason":"leaked""#, "revoked_reason: it goes with");
         assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
+        for list in ["[]", r#"["a","basic"]"#] {
+            assert_eq!(read(list).unwrap_err(), "invalid type: sequence, expected an object");
+        }
+        check(r#","limits":[["a",1,"1s",1]]"#, "invalid type: sequence, expected an object");
+        let listed = with_secrets(&format!(r#"["{}"]"#, "a".repeat(64))).unwrap_err();
+        assert_eq!(listed, "invalid type: sequence, expected an object");
         assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("SHA-256"));
     }
 
