@@ -5,11 +5,15 @@
 use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
 use keyward::UnixMillis;
+use keyward::key::PREFIX_LEN_MAX;
 use keyward_store::tutorial::parse_timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+/// Most characters of a hint: the longest prefix, an underscore and four digits.
+pub(crate) const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;
 
 /// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

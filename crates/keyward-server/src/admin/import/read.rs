@@ -3,10 +3,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use keyward::details::{Metadata, Reason};
 use keyward::digest::Digest;
+use keyward::key::Presented;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
@@ -21,11 +20,10 @@ use utoipa::ToSchema;
 use super::object::Object;
 use crate::admin::limits::LimitView;
 use crate::shapes::{
-    KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time, TimeText,
+    HINT_LEN_MAX, KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time,
+    TimeText,
 };
-
-/// Most characters of a hint: the longest prefix, an underscore and four digits.
-const HINT_LEN_MAX: usize = 29;
+use crate::transfer::ImportDigest;
 
 /// A key that came from elsewhere. What is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
@@ -173,16 +171,18 @@ fn secrets(
     }
     let (mut present, mut former) = (None, Vec::new());
     for Object(body) in bodies {
-        let digest = Digest::from_hex(&body.digest).or_else(|| from_base64(&body.digest));
+        let digest = parsed("secrets", ImportDigest::parse(&body.digest))?.0;
         let hint = body.hint.unwrap_or_default();
+        if Presented::parse(&hint).is_ok_and(|text| Digest::of(text) == digest) {
+            return Err("secrets: a hint is the beginning of a secret, and not all of it".to_owned());
+        }
         if HINT_LEN_MAX < hint.len() || !hint.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("secrets: a hint has at most {HINT_LEN_MAX} visible characters"));
         }
         let ends_at = time("secrets: ends_at", body.ends_at)?;
         let since = rotated_at.filter(|_| ends_at.is_none()).unwrap_or(created_at);
         let secret = SecretCopy {
-            digest: digest
-                .ok_or("secrets: a digest is SHA-256, in hexadecimal digits or base64")?,
+            digest,
             hint,
             created_at: time("secrets: created_at", body.created_at)?.unwrap_or(since),
         };
@@ -196,13 +196,6 @@ fn secrets(
     }
     let present = present.ok_or("secrets: one without ends_at is needed, the present one")?;
     Ok((present, former))
-}
-
-/// 32 bytes in base64, of either alphabet, with or without the sign that fills it up.
-fn from_base64(text: &str) -> Option<Digest> {
-    let digits = text.strip_suffix('=').unwrap_or(text);
-    let bytes = URL_SAFE_NO_PAD.decode(digits).or_else(|_| STANDARD_NO_PAD.decode(digits));
-    bytes.ok()?.try_into().ok().map(Digest::from_stored)
 }
 
 fn reason(text: Option<String>) -> Result<Option<Reason>, String> {
@@ -278,6 +271,16 @@ mod tests {
         check(&format!("{}AAA=", "AAAA".repeat(10)), Some("00"));
         check(&format!("{}AAAA", "AAAA".repeat(10)), None);
         check(&format!("{}AA", "AAAA".repeat(10)), None);
+    }
+
+    #[test]
+    fn a_hint_is_not_the_whole_secret() {
+        let text = "imported-secret";
+        let digest = Digest::of(Presented::parse(text).unwrap()).to_hex();
+        let with = |hint: &str| with_secrets(&format!(r#"{{"digest":"{digest}","hint":"{hint}"}}"#));
+        assert_eq!(with("imported-secre").unwrap().secret.hint, "imported-secre");
+        let refused = with(text).unwrap_err();
+        assert!(refused.contains("not all of it") && !refused.contains(text), "{refused}");
     }
 
     #[test]

@@ -19,14 +19,12 @@ use self::cursor::Sort;
 use super::view::{KeyView, StageView};
 use crate::admin::broken;
 use crate::admin::query::Parameters;
-use crate::shapes::{KeyNumber, OwnerText, SpanText, TierText, TimeText};
+use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
 
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 20;
 /// Most keys on one page.
 const PAGE_MAX: u64 = 100;
-/// Most characters of a hint: the longest prefix, an underscore and four digits.
-const HINT_LEN_MAX: usize = 29;
 /// Seconds of the longest span that filters take: a hundred years.
 const SPAN_SECS_MAX: u64 = 36_525 * 24 * 60 * 60;
 const SPAN_RULE: &str = "a time span is a whole number and a unit, like 30d, and at most 36525d";
