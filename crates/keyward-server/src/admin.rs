@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod keys;
 mod limits;
 mod members;
+mod misplaced;
 pub(crate) mod owners;
 mod query;
 pub(crate) mod tiers;

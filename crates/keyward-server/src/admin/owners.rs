@@ -9,7 +9,7 @@ use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{audit, broken};
+use super::{audit, broken, misplaced};
 use crate::shapes::OwnerText;
 
 /// Shows an owner.
@@ -74,8 +74,11 @@ async fn view(guard: &Guard, owner: &Owner) -> Result<Option<OwnerView>, Refusal
 }
 
 fn read_owner(text: &str) -> Result<Owner, Refusal> {
+    let place = vec!["path".into(), "owner".into()];
+    if misplaced::holds_key(text) {
+        return Err(Refusal::unprocessable(vec![misplaced::fault(place)]));
+    }
     text.parse().map_err(|error: ParseOwnerError| {
-        let place = vec!["path".into(), "owner".into()];
         Refusal::unprocessable(vec![Fault::value_error(place, text.into(), &error.to_string())])
     })
 }

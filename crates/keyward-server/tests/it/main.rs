@@ -13,6 +13,7 @@ mod issuer;
 mod leaks;
 mod life;
 mod lists;
+mod misplaced;
 mod moving;
 mod owners;
 mod people;
