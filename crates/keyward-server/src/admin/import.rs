@@ -77,7 +77,7 @@ impl ImportBody {
             Ok(Object(read)) => read,
             // Read again, for the words that clients know: an import of keys that fits is long,
             // and one that does not is rare.
-            Err(error) => return Err(explain(body, &error)),
+            Err(error) => return Err(explain(body, &error).masked()),
         };
         match read.keys.len() {
             0 => {
@@ -96,6 +96,8 @@ impl ImportBody {
     }
 }
 
+/// Says what is wrong with a body; the answer leaves out what was sent, which is long and may hold
+/// secrets.
 fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
     use keyward_axum::input::{Members, json_object};
     let members = match json_object(body) {
@@ -107,7 +109,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
         && !keys.is_array()
     {
         let fault = Fault::new("list_type", members.place("keys"), "Input should be a valid list");
-        members.fault(fault.input(keys));
+        members.fault(fault);
     }
     let mut faults = members.finish();
     if faults.is_empty() {

@@ -36,3 +36,32 @@ fn a_key_is_kept_nowhere_but_as_a_digest() {
     let trail = server.admin("GET", "/admin/audit", "");
     assert_eq!(trail.json()["count"], 1, "{}", trail.body);
 }
+
+#[test]
+fn a_secret_that_came_from_elsewhere_is_not_sent_back() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let secret = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9";
+    let check = |path: &str, body: &str| {
+        let answer = server.admin("POST", path, body);
+        assert_eq!(answer.status, 422, "{path} {body}: {}", answer.body);
+        assert!(!answer.body.contains(secret), "{}", answer.body);
+    };
+    let bodies = [
+        format!(r#""{secret}""#),
+        format!(r#"["{secret}"]"#),
+        format!(r#"{{"{secret}":1}}"#),
+        format!(r#"{{"digests":"{secret}"}}"#),
+        format!(r#"{{"digests":["{secret}"]}}"#),
+        format!(r#"{{"digests":[{{"{secret}":"{secret}"}}]}}"#),
+        format!(r#"{{"text":"{secret}"}}"#),
+    ];
+    bodies.iter().for_each(|body| check("/admin/api-keys/identify", body));
+    for body in [r#""S""#, r#"{"keys":"S"}"#, r#"{"keys":[{"S":"S"}],"S":"S"}"#, r#"[["S"]]"#] {
+        check("/admin/import", &body.replace('S', secret));
+    }
+    for member in ["api_key", "secret", "client_secret", "token", "password"] {
+        check("/admin/api-keys", &format!(r#"{{"name":"a","{member}":"{secret}"}}"#));
+        check("/admin/api-keys", &format!(r#"{{"{member}":"{secret}"}}"#));
+    }
+}
