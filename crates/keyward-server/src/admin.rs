@@ -12,6 +12,7 @@ mod misplaced;
 pub(crate) mod owners;
 mod query;
 pub(crate) mod tiers;
+pub(crate) mod unread;
 
 use std::error::Error as _;
 

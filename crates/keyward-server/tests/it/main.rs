@@ -25,5 +25,6 @@ mod settings;
 mod survive;
 mod tiers;
 mod transfer;
+mod unread;
 mod usage;
 mod wire;
