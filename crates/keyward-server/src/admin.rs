@@ -31,7 +31,7 @@ use crate::edge::RequestId;
 use crate::role::Role;
 use crate::routes::{Access, Routes};
 
-pub(crate) use self::backup::Backups;
+pub(crate) use self::backup::{BACKUP_PATH, Backups};
 
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -63,7 +63,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .get("/admin/audit", viewer, audit::list_audit)
         .post("/admin/import", admin, import::import_keys)
         .get("/admin/export", admin, export::export_keys)
-        .get("/admin/backup", admin, backup::back_up)
+        .get(BACKUP_PATH, admin, backup::back_up)
         .post("/admin/articles", admin, import_articles)
 }
 

@@ -13,6 +13,7 @@ use http::{StatusCode, Version};
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
+use crate::admin::BACKUP_PATH;
 use crate::heads::AmbiguousLength;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,6 +65,7 @@ pub(crate) async fn receive(
         Some(refusal) => {
             refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
+        None if path == BACKUP_PATH => next.run(request).await,
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     let status = answer.status().as_u16();
