@@ -37,7 +37,7 @@ const TIER_DEFAULT: &str = "basic";
     (status = 201, description = "Issued", body = IssuedKey<'_>, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
         ("ETag" = String, description = "The key's version"),
-        ("Location" = String, description = "Where the key is shown from now on"),
+        ("Location" = String, description = "Where the key is shown, relative to this"),
     )),
     (status = 409, description = "Owner is suspended"),
 ))]
@@ -56,7 +56,8 @@ pub(crate) async fn issue_key(
         Refusal::unavailable()
     })?;
     let mut headers = tagged(Version::FIRST);
-    let location = HeaderValue::try_from(format!("/admin/api-keys/{}", issued.key_id));
+    // Relative, so that it is true behind a path as well.
+    let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
     headers.extend(location.ok().map(|location| (LOCATION, location)));
     Ok(once(StatusCode::CREATED, headers, &text))
 }

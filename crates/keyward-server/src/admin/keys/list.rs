@@ -50,7 +50,7 @@ const PARAMETERS: [&str; 14] = [
 /// Lists keys, page by page, newest first unless told otherwise.
 #[utoipa::path(get, path = "/admin/api-keys", tag = "keys", params(ListKeysQuery), responses(
     (status = 200, description = "A page", body = KeyList, headers(
-        ("Link" = String, description = "The next page, `rel=\"next\"`, if there is one"),
+        ("Link" = String, description = "The next page, relative to this, `rel=\"next\"`"),
     )),
 ))]
 pub(crate) async fn list_keys(
@@ -74,7 +74,7 @@ pub(crate) async fn list_keys(
     Ok((HeaderMap::from_iter(headers), Json(list)))
 }
 
-/// The next page of the same list, relative to the server.
+/// The next page of the same list, relative to this one, so that it is true behind a path as well.
 fn next_link(asked: &Query, cursor: &str) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     let kept = PARAMETERS.iter().filter(|name| !matches!(**name, "cursor" | "before"));
@@ -84,7 +84,7 @@ fn next_link(asked: &Query, cursor: &str) -> String {
         }
     }
     let query = next.append_pair("cursor", cursor).finish();
-    format!("</admin/api-keys?{query}>; rel=\"next\"")
+    format!("<?{query}>; rel=\"next\"")
 }
 
 /// What a request for a list asks for.
