@@ -17,6 +17,7 @@ mod misplaced;
 mod moving;
 mod owners;
 mod people;
+mod precondition;
 mod rotation;
 mod sample;
 mod scan;
