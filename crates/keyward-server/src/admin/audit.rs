@@ -23,7 +23,7 @@ use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 /// Entries on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;
 /// Most entries on one page.
-const PAGE_MAX: u64 = 1_000;
+pub(crate) const PAGE_MAX: u64 = 1_000;
 
 /// Lists what was changed, by whom and when: the oldest first, unless told otherwise.
 ///

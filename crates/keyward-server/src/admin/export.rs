@@ -24,7 +24,7 @@ use crate::shapes::{
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;
 /// Most keys on one page.
-const PAGE_MAX: u64 = 1_000;
+pub(crate) const PAGE_MAX: u64 = 1_000;
 /// Suspended owners asked for at once; all of them go on the first page.
 const OWNERS_PAGE: u32 = 1_000;
 

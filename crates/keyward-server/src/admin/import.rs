@@ -25,7 +25,7 @@ use self::read::ImportKeyBody;
 /// Most bytes of a body that brings keys.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most keys that one request brings, so that others wait for their own changes only shortly.
-const KEYS_MAX: usize = 1_000;
+pub(crate) const KEYS_MAX: usize = 1_000;
 
 /// Adds keys that came from elsewhere. Their secrets go on working, whatever their form was.
 ///

@@ -20,7 +20,7 @@ use crate::body::read_whole;
 use crate::shapes::{DigestText, KeyNameText, KeyNumber};
 
 /// Most digests of one request.
-const DIGESTS_MAX: usize = 1_000;
+pub(crate) const DIGESTS_MAX: usize = 1_000;
 /// Most bytes of a body: that many digests take 67 000 and may be set out in lines.
 const BODY_BYTES_MAX: usize = 128 * 1024;
 

@@ -24,7 +24,7 @@ use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, Time
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 20;
 /// Most keys on one page.
-const PAGE_MAX: u64 = 100;
+pub(crate) const PAGE_MAX: u64 = 100;
 /// Seconds of the longest span that filters take: a hundred years.
 const SPAN_SECS_MAX: u64 = 36_525 * 24 * 60 * 60;
 const SPAN_RULE: &str = "a time span is a whole number and a unit, like 30d, and at most 36525d";
