@@ -54,6 +54,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .get("/admin/api-keys/{key_id}/usage", viewer, keys::usage::show_usage)
         .get("/admin/usage", viewer, keys::usage::show_top)
         .get("/admin/prefixes", viewer, keys::show::list_prefixes)
+        .get("/admin/owners", viewer, owners::list_owners)
         .get("/admin/owners/{owner}", viewer, owners::show_owner)
         .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
         .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)

@@ -11,11 +11,12 @@ use super::read_body;
 use crate::routes::Registered;
 
 /// The routes that read their query. Each refuses the parameters that it does not know.
-const QUERIES: [(&str, &str); 7] = [
+const QUERIES: [(&str, &str); 8] = [
     ("GET", "/admin/api-keys"),
     ("DELETE", "/admin/api-keys/{key_id}"),
     ("GET", "/admin/api-keys/{key_id}/usage"),
     ("GET", "/admin/usage"),
+    ("GET", "/admin/owners"),
     ("GET", "/admin/audit"),
     ("POST", "/admin/import"),
     ("GET", "/admin/export"),

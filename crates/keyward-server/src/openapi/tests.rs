@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 use super::document;
 use crate::access::Door;
 use crate::admin::keys::{identify, list, usage};
-use crate::admin::{Backups, audit, export, import, unread};
+use crate::admin::{Backups, audit, export, import, owners, unread};
 use crate::app::{self, App};
 use crate::edge::Edge;
 use crate::leaks::Leaks;
@@ -157,6 +157,7 @@ fn bounds_are_those_that_hold() {
     check("KeyList/properties/api_keys/maxItems", list::PAGE_MAX);
     check("AuditPageView/properties/entries/maxItems", audit::PAGE_MAX);
     check("ExportPage/properties/keys/maxItems", export::PAGE_MAX);
+    check("OwnerPage/properties/suspended_owners/maxItems", owners::PAGE_MAX);
     check("UsageView/properties/hours/maxItems", usage::BUCKETS_MAX.into());
     check("UsageView/properties/days/maxItems", usage::BUCKETS_MAX.into());
 }
@@ -176,6 +177,7 @@ fn bounds_of_parameters_are_those_that_hold() {
     check("/admin/audit", "limit", "maximum", audit::PAGE_MAX);
     check("/admin/export", "limit", "maximum", export::PAGE_MAX);
     check("/admin/export", "after", "maximum", KEY_ID_MAX);
+    check("/admin/owners", "limit", "maximum", owners::PAGE_MAX);
     check("/admin/usage", "top", "maximum", usage::TOP_MAX);
 }
 

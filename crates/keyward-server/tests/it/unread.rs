@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::server::Server;
 
 /// Every route under `/admin` that is there to be asked, whatever is left out of its query.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 21] = [
     ("GET", "/admin/api-keys"),
     ("POST", "/admin/api-keys"),
     ("POST", "/admin/api-keys/identify"),
@@ -22,6 +22,7 @@ const ROUTES: [(&str, &str); 20] = [
     ("GET", "/admin/tiers"),
     ("PUT", "/admin/tiers/basic"),
     ("DELETE", "/admin/tiers/pro"),
+    ("GET", "/admin/owners"),
     ("POST", "/admin/owners/acme/suspend"),
     ("GET", "/admin/audit"),
     ("POST", "/admin/import"),
