@@ -25,7 +25,7 @@ schemathesis.openapi.format(
     "date-time",
     st.builds(
         "{}{}{}".format,
-        st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 28)).map(datetime.isoformat),
+        st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 31, 23, 59, 59)).map(datetime.isoformat),
         st.sampled_from(["", ".0", ".123456789"]),
         st.sampled_from(["Z", "+00:00", "-08:00", "+14:00", "+05:45"]),
     ).filter(lambda text: text.count(".") < 2),
@@ -112,7 +112,7 @@ def moment(text):
     """The point in time that a well-formed text says; `None` if it is none from 1970 to 9999."""
     try:
         at = datetime.fromisoformat(text)
-        return at if 0 <= at.timestamp() < 253_402_000_000 else None
+        return at if 0 <= at.timestamp() < 253_402_300_800 else None
     except (ValueError, OverflowError):
         return None
 

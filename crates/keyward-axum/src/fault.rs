@@ -113,9 +113,11 @@ impl Fault {
     pub fn into_json(self) -> Value {
         let mut object = Map::new();
         object.insert("type".into(), self.kind.into());
+        let name = self.place.last().and_then(Value::as_str);
+        let input = if name.is_some_and(names_secret) { Value::Null } else { self.input };
         object.insert("loc".into(), without_keys(self.place.into()));
         object.insert("msg".into(), self.message.into());
-        object.insert("input".into(), without_keys(self.input));
+        object.insert("input".into(), without_keys(input));
         object.extend(self.context.map(|context| ("ctx".to_owned(), context)));
         object.into()
     }
@@ -131,10 +133,25 @@ fn without_keys(value: Value) -> Value {
         Value::Array(list) => list.into_iter().map(without_keys).collect(),
         Value::Object(members) => members
             .into_iter()
-            .map(|(name, value)| (hide_keys(name), without_keys(value)))
+            .map(|(name, value)| {
+                let value = if names_secret(&name) { Value::Null } else { value };
+                (hide_keys(name), without_keys(value))
+            })
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
+}
+
+/// Whether a member so named holds a secret, by its last word: `api_key`, `clientSecret`, `token`.
+/// A secret that came from elsewhere has no form by which it could be known instead.
+fn names_secret(name: &str) -> bool {
+    const WORDS: [&str; 5] = ["key", "secret", "token", "password", "passwd"];
+    let ends_so = |word: &&str| {
+        let start = name.len().checked_sub(word.len());
+        let end = start.and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(word))
+    };
+    WORDS.iter().any(ends_so)
 }
 
 /// The text with each key in it cut off behind its hint, as far as it has the form that Keyward
@@ -174,6 +191,26 @@ mod tests {
         assert_eq!(told["loc"], json!(["body", format!("{hint}…")]));
         let listed = json!([format!("ü {hint}…, {hint}…!"), "short", 7, null]);
         assert_eq!(told["input"], json!({ format!("{hint}…"): listed }));
+    }
+
+    #[test]
+    fn what_is_named_as_a_secret_is_not_sent_back() {
+        let told = |name: &str| {
+            let place = vec!["body".into(), name.into()];
+            Fault::new("extra_forbidden", place, "no").input("sent").into_json()["input"].clone()
+        };
+        for name in ["key", "api_key", "API-Key", "clientSecret", "access_token", "Password"] {
+            assert_eq!(told(name), Value::Null, "{name}");
+        }
+        for name in ["name", "keys", "key_id", "ey", "", "sécret", "tokens"] {
+            assert_eq!(told(name), "sent", "{name}");
+        }
+        let whole = json!({ "api_key": "sent", "more": [{ "secret": { "a": "sent" }, "id": 7 }] });
+        let told = Fault::missing(vec!["body".into(), "name".into()], whole).into_json();
+        assert_eq!(
+            told["input"],
+            json!({ "api_key": null, "more": [{ "secret": null, "id": 7 }] })
+        );
     }
 
     #[test]

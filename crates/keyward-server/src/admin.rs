@@ -8,9 +8,11 @@ pub(crate) mod import;
 pub(crate) mod keys;
 mod limits;
 mod members;
+mod misplaced;
 pub(crate) mod owners;
 mod query;
 pub(crate) mod tiers;
+pub(crate) mod unread;
 
 use std::error::Error as _;
 
@@ -29,7 +31,7 @@ use crate::edge::RequestId;
 use crate::role::Role;
 use crate::routes::{Access, Routes};
 
-pub(crate) use self::backup::Backups;
+pub(crate) use self::backup::{BACKUP_PATH, Backups};
 
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -52,6 +54,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .get("/admin/api-keys/{key_id}/usage", viewer, keys::usage::show_usage)
         .get("/admin/usage", viewer, keys::usage::show_top)
         .get("/admin/prefixes", viewer, keys::show::list_prefixes)
+        .get("/admin/owners", viewer, owners::list_owners)
         .get("/admin/owners/{owner}", viewer, owners::show_owner)
         .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
         .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
@@ -61,7 +64,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .get("/admin/audit", viewer, audit::list_audit)
         .post("/admin/import", admin, import::import_keys)
         .get("/admin/export", admin, export::export_keys)
-        .get("/admin/backup", admin, backup::back_up)
+        .get(BACKUP_PATH, admin, backup::back_up)
         .post("/admin/articles", admin, import_articles)
 }
 

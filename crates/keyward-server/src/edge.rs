@@ -14,6 +14,7 @@ use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
+use crate::admin::BACKUP_PATH;
 use crate::heads::AmbiguousLength;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -65,6 +66,7 @@ pub(crate) async fn receive(
         Some(refusal) => {
             refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
+        None if path == BACKUP_PATH => next.run(request).await,
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     if tracing::enabled!(tracing::Level::DEBUG) {

@@ -38,6 +38,7 @@ pub(crate) use self::pages::add_routes;
         crate::admin::keys::usage::show_usage,
         crate::admin::keys::usage::show_top,
         crate::admin::keys::show::list_prefixes,
+        crate::admin::owners::list_owners,
         crate::admin::owners::show_owner,
         crate::admin::owners::suspend_owner,
         crate::admin::owners::resume_owner,

@@ -6,6 +6,7 @@ use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use keyward::UnixMillis;
+use keyward::count::Counts;
 use keyward::limit::Standing;
 use keyward::query::{Bucket, Hours};
 use keyward::time::UnixHour;
@@ -41,13 +42,7 @@ pub(crate) async fn show_own_key(
     let pending = caller.counted(now);
     let store = guard.gate().store();
     let days = store.usage(caller.key_id(), month, Bucket::Day, DAYS_MAX).await.map_err(broken)?;
-    let today = UnixHour(now.hour().0 / 24 * 24);
-    let sum = |from: UnixHour| {
-        let mut sum = pending;
-        days.iter().filter(|(day, _)| from <= *day).for_each(|(_, counts)| sum.add(counts));
-        CountsView::of(&sum)
-    };
-    let usage = OwnUsage { today: sum(today), month: sum(month.from) };
+    let usage = OwnUsage::of(&days, pending, now);
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(OwnKey::of(&caller, usage, now))))
 }
@@ -143,9 +138,42 @@ pub(crate) struct OwnUsage {
     month: CountsView,
 }
 
+impl OwnUsage {
+    /// Sums up the days of a month, and what is not in the store yet, which is of today.
+    fn of(days: &[(UnixHour, Counts)], pending: Counts, now: UnixMillis) -> Self {
+        let today = UnixHour(now.hour().0 / 24 * 24);
+        let sum = |from: UnixHour| {
+            let mut sum = pending;
+            days.iter().filter(|(day, _)| from <= *day).for_each(|(_, counts)| sum.add(counts));
+            CountsView::of(&sum)
+        };
+        Self { today: sum(today), month: sum(UnixHour(0)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn today_is_the_last_day_of_the_month_so_far() {
+        let at = |text: &str| Time::parse(text).unwrap().0;
+        let counts = |allowed| Counts { allowed, ..Counts::default() };
+        let days = [
+            (at("2026-11-01T00:00:00Z").hour(), counts(1)),
+            (at("2026-11-23T00:00:00Z").hour(), counts(20)),
+            (at("2026-11-24T00:00:00Z").hour(), counts(300)),
+        ];
+        let allowed = |now: &str| {
+            let usage = json!(OwnUsage::of(&days, counts(4_000), at(now)));
+            [&usage["today"], &usage["month"]].map(|it| it["allowed"].as_u64().unwrap())
+        };
+        assert_eq!(allowed("2026-11-24T00:00:00Z"), [4_300, 4_321]);
+        assert_eq!(allowed("2026-11-24T23:59:59.999Z"), [4_300, 4_321]);
+        assert_eq!(allowed("2026-11-25T00:00:00Z"), [4_000, 4_321]);
+    }
 
     #[test]
     fn a_month_begins_with_its_first_midnight() {

@@ -11,6 +11,7 @@ use axum::routing::{MethodFilter, on};
 use http::header::{CACHE_CONTROL, HeaderValue};
 
 use crate::access;
+use crate::admin::unread;
 use crate::app::App;
 use crate::role::Role;
 
@@ -128,11 +129,14 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.table.push(Registered { method, path, access });
+        let registered = Registered { method, path, access };
+        self.table.push(registered);
         match access {
             Access::Admin(role) => {
-                let layer = middleware::from_fn_with_state(role, access::require_role);
-                self.admin = self.admin.route(path, on(filter, handler).route_layer(layer));
+                let unread = middleware::from_fn_with_state(registered, unread::refuse_unread);
+                let role = middleware::from_fn_with_state(role, access::require_role);
+                let route = on(filter, handler).route_layer(unread).route_layer(role);
+                self.admin = self.admin.route(path, route);
             }
             Access::Open if is_description(path) => {
                 self.described = self.described.route(path, on(filter, handler));

@@ -2,12 +2,18 @@
 //!
 //! A member names its shape with `#[schema(value_type = …)]`, or is of the type itself.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
 use keyward::UnixMillis;
+use keyward::key::PREFIX_LEN_MAX;
+use keyward_store::tutorial::parse_timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+/// Most characters of a hint: the longest prefix, an underscore and four digits.
+pub(crate) const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;
 
 /// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +26,16 @@ impl Time {
 
     /// Takes RFC 3339 with any offset, from 1970 to 9999.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let at: Timestamp = text.parse().ok()?;
-        u64::try_from(at.as_millisecond()).ok().map(|millis| Self(UnixMillis(millis)))
+        parse_timestamp(text).map(Self)
     }
 
-    /// The text of the time.
+    /// The text of the time, which [`Time::parse`] takes for the same time. Beyond the year 9999,
+    /// where the format ends, it is the end of that.
     pub(crate) fn to_text(self) -> String {
-        let millis = i64::try_from(self.0.0).unwrap_or(i64::MAX);
-        match Timestamp::from_millisecond(millis) {
-            Ok(at) => format!("{at:.3}"),
-            // Beyond the year 9999, where the format ends.
-            Err(_) => "9999-12-31T23:59:59.999Z".to_owned(),
-        }
+        let epoch = civil::date(1970, 1, 1).to_datetime(civil::Time::midnight());
+        let since = SignedDuration::from_millis(i64::try_from(self.0.0).unwrap_or(i64::MAX));
+        let at = epoch.checked_add(since).unwrap_or(DateTime::MAX);
+        format!("{at:.3}Z")
     }
 }
 
@@ -65,9 +69,9 @@ impl ToSchema for Time {}
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct TimeText(String);
 
-/// Identifies a key for ever.
+/// Identifies a key for ever, or numbers a change. A double holds each of them exactly.
 #[derive(ToSchema)]
-#[schema(minimum = 1, maximum = 9_223_372_036_854_775_807_i64, example = 7)]
+#[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 7)]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct KeyNumber(i64);
 
@@ -177,7 +181,20 @@ mod tests {
         let text = |millis| Time(UnixMillis(millis)).to_text();
         assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(1_795_512_600_123), "2026-11-24T09:30:00.123Z");
+        assert_eq!(text(253_402_214_400_000), "9999-12-31T00:00:00.000Z");
         assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        // Where a day of an offset ends, where the format does, and beyond it.
+        let ends = [0, 1, 1_795_512_600_123, 253_402_207_200_999, 253_402_207_201_000];
+        for millis in ends.into_iter().chain([253_402_300_799_999]) {
+            let time = Time(UnixMillis(millis));
+            assert_eq!(Time::parse(&time.to_text()), Some(time));
+        }
+        let end = Some(Time(UnixMillis(253_402_300_799_999)));
+        assert_eq!(Time::parse(&Time(UnixMillis(u64::MAX)).to_text()), end);
     }
 
     #[test]
@@ -186,7 +203,8 @@ mod tests {
             |text: &str, fits: bool| assert_eq!(Time::parse(text).is_some(), fits, "{text}");
         check("1970-01-01T00:00:00Z", true);
         check("1969-12-31T23:59:59Z", false);
-        check("9999-12-30T00:00:00Z", true);
+        check("9999-12-31T23:59:59.999Z", true);
+        check("9999-12-31T23:59:59-08:00", true);
         check("10000-01-01T00:00:00Z", false);
         check("+010000-01-01T00:00:00Z", false);
         for text in ["", "soon", "2030-01-31", "2030-01-31T12:00:00", "1"] {

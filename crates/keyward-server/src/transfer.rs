@@ -17,6 +17,7 @@ use thiserror::Error;
 
 pub(crate) use batch::{BATCH_KEYS_MAX, Batch, Entry};
 pub(crate) use csv::read_csv;
+pub(crate) use digest::ImportDigest;
 pub(crate) use json_lines::read_json_lines;
 pub(crate) use key::ImportKey;
 

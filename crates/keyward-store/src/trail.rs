@@ -108,13 +108,14 @@ fn number(number: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use keyward::KeyId;
+    use keyward::record::KEY_ID_MAX;
 
     use super::*;
 
     #[test]
     fn an_id_fits_a_column() {
-        let id = KeyId::new(i64::MAX as u64).unwrap();
-        assert_eq!(number(id.get()), Value::Integer(i64::MAX));
+        let id = KeyId::new(KEY_ID_MAX).unwrap();
+        assert_eq!(number(id.get()), Value::Integer(9_007_199_254_740_991));
         assert_eq!(number(u64::MAX), Value::Integer(i64::MAX));
     }
 }

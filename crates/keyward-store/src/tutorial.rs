@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::civil::{self, DateTime};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
 use keyward::digest::Digest;
+use keyward::transfer::COPY_ID_MAX;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
@@ -24,6 +26,8 @@ const TABLE: &str = "api_keys";
 /// The columns that it must have; others are left alone.
 const COLUMNS: [&str; 7] =
     ["id", "key_hash", "name", "rate_limit_tier", "is_active", "created_at", "last_used_at"];
+/// The last millisecond of the year 9999, where RFC 3339 ends.
+const MILLIS_MAX: i64 = 253_402_300_799_999;
 /// How long a page waits for the tutorial to end a write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -216,10 +220,11 @@ fn explain(path: &Path, error: rusqlite::Error) -> TutorialError {
 /// Reads a row of [`PAGE`]. The reasons leave values out: one may be a secret in the wrong place.
 fn read_key(row: &Row<'_>) -> Result<TutorialKey, String> {
     let value = |at: usize| row.get_ref(at).map_err(|_| "the row cannot be read".to_owned());
-    let id = value(1)?.as_i64().ok().and_then(|id| KeyId::new(u64::try_from(id).ok()?));
+    let id = value(1)?.as_i64().ok().and_then(|id| u64::try_from(id).ok());
+    let id = id.filter(|id| *id <= COPY_ID_MAX).and_then(KeyId::new);
     let digest = text(value(2)?).and_then(Digest::from_hex);
     Ok(TutorialKey {
-        id: id.ok_or("`id` is not a whole number from 1")?,
+        id: id.ok_or_else(|| format!("`id` is not a whole number from 1 to {COPY_ID_MAX}"))?,
         digest: digest.ok_or("`key_hash` is not a SHA-256 in 64 hex digits")?,
         name: text(value(3)?).ok_or("`name` is not a text")?.to_owned(),
         tier: text(value(4)?).ok_or("`rate_limit_tier` is not a text")?.to_owned(),
@@ -255,11 +260,35 @@ fn time(value: ValueRef<'_>) -> Option<Option<UnixMillis>> {
 /// What is finer than a millisecond is cut off. `None` if it is no time, or one before 1970.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<UnixMillis> {
-    let at = text.parse::<Timestamp>().or_else(|_| {
-        let civil: DateTime = text.parse()?;
-        TimeZone::UTC.to_timestamp(civil)
-    });
-    u64::try_from(at.ok()?.as_millisecond()).ok().map(UnixMillis)
+    let civil = || Some(millis_of(text.parse().ok()?, Offset::UTC));
+    u64::try_from(timestamp_millis(text).or_else(civil)?).ok().map(UnixMillis)
+}
+
+/// Reads a time in RFC 3339, with any offset, from 1970 to the end of 9999.
+///
+/// What is finer than a millisecond is cut off, and what an offset moves beyond 9999 is its end.
+/// `None` if it is no such time, or has no offset.
+#[must_use]
+pub fn parse_timestamp(text: &str) -> Option<UnixMillis> {
+    u64::try_from(timestamp_millis(text)?).ok().map(UnixMillis)
+}
+
+fn timestamp_millis(text: &str) -> Option<i64> {
+    text.parse().map(Timestamp::as_millisecond).ok().or_else(|| last_days(text))
+}
+
+/// A `Timestamp` is in the year 9999 with whatever offset, so the last ones of that year are none.
+/// But they are what many programs write for "for ever".
+fn last_days(text: &str) -> Option<i64> {
+    let pieces = Pieces::parse(text).ok()?;
+    let millis = millis_of(pieces.date().to_datetime(pieces.time()?), pieces.to_numeric_offset()?);
+    (Timestamp::MAX.as_millisecond() < millis).then_some(millis)
+}
+
+fn millis_of(civil: DateTime, offset: Offset) -> i64 {
+    let since = civil.duration_since(civil::date(1970, 1, 1).to_datetime(civil::Time::midnight()));
+    let millis = since.as_millis() - i128::from(offset.seconds()) * 1_000;
+    i64::try_from(millis).unwrap_or(i64::MAX).min(MILLIS_MAX)
 }
 
 #[cfg(test)]
@@ -280,6 +309,30 @@ mod tests {
         check("2024-05-01 14:34:56.5+02:00", Some(1_714_566_896_500));
         check("2024-05-01", Some(1_714_521_600_000));
         check("1970-01-01 00:00:00", Some(0));
+    }
+
+    #[test]
+    fn times_are_read_to_the_end_of_9999() {
+        let (last, end) = (Some(253_402_300_799_000), Some(253_402_300_799_999));
+        check("9999-12-30T21:59:59Z", Some(253_402_207_199_000));
+        check("9999-12-31T23:59:59Z", last);
+        check("9999-12-31T23:59:59.999Z", end);
+        check("9999-12-31T23:59:59.9999999Z", end);
+        check("9999-12-31T23:59:59+01:00", Some(253_402_297_199_000));
+        check("9999-12-31T23:59:59-01:00", end);
+        check("9999-12-31 23:59:59", last);
+        check("9999-12-31", Some(253_402_214_400_000));
+        for text in ["10000-01-01T00:00:00Z", "+010000-01-01T00:00:00Z", "9999-12-32T00:00:00Z"] {
+            check(text, None);
+        }
+        assert_eq!(parse_timestamp("9999-12-31T23:59:59Z"), last.map(UnixMillis));
+        assert_eq!(parse_timestamp("9999-12-31T23:59:59"), None);
+    }
+
+    #[test]
+    fn an_offset_is_not_left_out_for_a_time_before_1970() {
+        check("1970-01-01T00:00:00+05:00", None);
+        check("1970-01-01T05:00:00+05:00", Some(0));
     }
 
     #[test]

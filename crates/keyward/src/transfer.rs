@@ -6,17 +6,21 @@ use crate::details::{Metadata, Reason, StoredKey};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::record::{KeyId, KeyName, KeyState, Owner, Scopes};
+use crate::record::{KEY_ID_MAX, KeyId, KeyName, KeyState, Owner, Scopes};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
 /// Most secrets of one key that are carried along: the present one and those that it had before.
 pub const COPY_SECRETS_MAX: usize = 100;
 
+/// Highest id that a copy may bring along: 2^52 - 1, half of all that there are. New keys get ids
+/// above the highest, so as many are left for them, whatever was imported.
+pub const COPY_ID_MAX: u64 = KEY_ID_MAX / 2;
+
 /// Everything about a key that can be carried to another store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyCopy {
-    /// Its identity; on import, `None` takes the next one that is free.
+    /// Its identity, at most [`COPY_ID_MAX`]; on import, `None` takes the next one that is free.
     pub id: Option<KeyId>,
     /// What people call it.
     pub name: KeyName,

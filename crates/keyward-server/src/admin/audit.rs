@@ -7,6 +7,7 @@ use axum::extract::State;
 use http::Uri;
 use keyward::audit::{AuditEntry, ChangeId, Verb};
 use keyward::query::{AuditFilter, AuditQuery};
+use keyward::record::KEY_ID_MAX;
 use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
@@ -22,7 +23,7 @@ use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 /// Entries on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;
 /// Most entries on one page.
-const PAGE_MAX: u64 = 1_000;
+pub(crate) const PAGE_MAX: u64 = 1_000;
 
 /// Lists what was changed, by whom and when: the oldest first, unless told otherwise.
 ///
@@ -186,7 +187,7 @@ impl ListAuditQuery {
     fn read(query: Option<&str>) -> Result<AuditQuery, Refusal> {
         let query = Query::parse(query);
         let mut faults = query.unknown(&PARAMETERS);
-        let ids = 1..=i64::MAX.unsigned_abs();
+        let ids = 1..=KEY_ID_MAX;
         let mut id = |name| {
             let found = query.text(name).map(|_| query.integer(name, ids.clone(), 1)).transpose();
             found.map_err(|fault| faults.push(fault)).ok().flatten()

@@ -1,14 +1,17 @@
 //! A consistent copy of the whole database, while everything goes on.
 
-use std::io::SeekFrom;
+use std::ffi::OsString;
+use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use keyward_axum::{Guard, Refusal};
@@ -19,8 +22,13 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::broken;
 use crate::shapes::Binary;
 
+/// Where a copy is asked for. How long one takes is up to the database, so this route alone has no
+/// limit on the time of its answer.
+pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
+/// When to ask again while another copy is under way: a small one is done by then.
+const BUSY_FOR: Duration = Duration::from_secs(10);
 
 /// Where copies are made: beside the database, where there is room for one by all that is known,
 /// and one at a time. A clone shares everything.
@@ -31,9 +39,41 @@ pub(crate) struct Backups {
 }
 
 impl Backups {
-    /// Copies of the database at `path`.
+    /// Copies of the database at `path`, which no other process serves. Whatever one that was
+    /// killed left of a copy is removed: it has the digests of all secrets.
     pub(crate) fn of(path: &Path) -> Self {
-        Self { database: Arc::new(path.to_owned()), one: Arc::default() }
+        let backups = Self { database: Arc::new(path.to_owned()), one: Arc::default() };
+        if let Err(error) = backups.remove_stale() {
+            tracing::warn!(%error, "What is left of an old backup could not be removed");
+        }
+        backups
+    }
+
+    fn directory(&self) -> &Path {
+        let directory = self.database.parent().filter(|directory| *directory != Path::new(""));
+        directory.unwrap_or(Path::new("."))
+    }
+
+    /// What the names of copies begin with: that of the database, since others may lie beside it.
+    fn prefix(&self) -> OsString {
+        let mut prefix = OsString::from(".");
+        prefix.push(self.database.file_name().unwrap_or_default());
+        prefix.push("-backup-");
+        prefix
+    }
+
+    fn remove_stale(&self) -> io::Result<()> {
+        let prefix = self.prefix();
+        for entry in self.directory().read_dir()? {
+            let (entry, prefix) = (entry?, prefix.as_encoded_bytes());
+            let name = entry.file_name();
+            let behind = name.as_encoded_bytes().strip_prefix(prefix);
+            let is_ours = behind.is_some_and(|it| it.iter().all(u8::is_ascii_alphanumeric));
+            if is_ours && entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -44,35 +84,47 @@ impl Backups {
      body = Binary, headers(
         ("Cache-Control" = String, description = "`no-store`: the copy holds digests"),
     )),
+    (status = 503, description = "Another backup is under way; Service Unavailable"),
 ))]
 pub(crate) async fn back_up(
     State(guard): State<Guard>,
     State(backups): State<Backups>,
 ) -> Result<Response, Refusal> {
-    let turn = Arc::clone(&backups.one).lock_owned().await;
-    let directory = backups.database.parent().filter(|directory| *directory != Path::new(""));
-    let directory = directory.unwrap_or(Path::new("."));
-    // Removed when it is dropped, whatever becomes of the request.
-    let directory = tempfile::Builder::new().prefix(".keyward-backup-").tempdir_in(directory);
-    let directory = directory.map_err(|error| failed(&error))?;
-    let path = directory.path().join("copy.db");
-    guard.gate().store().back_up(&path).await.map_err(broken)?;
-    let mut file = File::open(&path).await.map_err(|error| failed(&error))?;
-    // From here on the copy has no name: its room is free as soon as nobody reads it any more,
-    // whatever becomes of the client or of this process.
-    directory.close().map_err(|error| failed(&error))?;
-    let length = file.seek(SeekFrom::End(0)).await.map_err(|error| failed(&error))?;
-    file.rewind().await.map_err(|error| failed(&error))?;
+    // Nobody waits: who gave up and asks again would only make the line longer.
+    let turn = Arc::clone(&backups.one).try_lock_owned().map_err(|_| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Another backup is under way")
+            .retry_after(BUSY_FOR)
+    })?;
+    // A task of its own: the store copies to the end even if the client hangs up, and until then
+    // nobody else may begin, or copies would take all of the store's readers.
+    let making = tokio::spawn(make(guard, backups, turn));
+    let copy = making.await.map_err(|error| failed(&error.into()))??;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/vnd.sqlite3")),
-        (CONTENT_LENGTH, HeaderValue::from(length)),
+        (CONTENT_LENGTH, HeaderValue::from(copy.left)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    let copy = Copy { file, left: length, _turn: turn };
     Ok((headers, Body::new(copy)).into_response())
 }
 
-fn failed(error: &std::io::Error) -> Refusal {
+async fn make(guard: Guard, backups: Backups, turn: OwnedMutexGuard<()>) -> Result<Copy, Refusal> {
+    let failed = |error| failed(&error);
+    // Removed when it is dropped.
+    let directory =
+        tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(backups.directory());
+    let directory = directory.map_err(failed)?;
+    let path = directory.path().join("copy.db");
+    guard.gate().store().back_up(&path).await.map_err(broken)?;
+    let mut file = File::open(&path).await.map_err(failed)?;
+    // From here on the copy has no name: its room is free as soon as nobody reads it any more,
+    // whatever becomes of the client or of this process.
+    directory.close().map_err(failed)?;
+    let left = file.seek(SeekFrom::End(0)).await.map_err(failed)?;
+    file.rewind().await.map_err(failed)?;
+    Ok(Copy { file, left, _turn: turn })
+}
+
+fn failed(error: &io::Error) -> Refusal {
     tracing::error!(%error, "A copy of the database could not be made");
     Refusal::unavailable()
 }
@@ -86,12 +138,12 @@ struct Copy {
 
 impl HttpBody for Copy {
     type Data = Bytes;
-    type Error = std::io::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let mut chunk = vec![0; CHUNK];
         let mut buffer = ReadBuf::new(&mut chunk);
         match Pin::new(&mut self.file).poll_read(context, &mut buffer) {
@@ -110,5 +162,92 @@ impl HttpBody for Copy {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use axum::Router;
+    use axum::middleware;
+    use axum::routing::get;
+    use http::Request;
+    use keyward::Gate;
+    use keyward_axum::{Clock as _, GuardOptions, SystemClock};
+    use keyward_store::SqliteStore;
+    use tokio::sync::Notify;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::edge::{self, Edge};
+
+    #[test]
+    fn what_a_killed_process_left_of_its_copies_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let kept = [".b.db-backup-Ab3dE6", ".a.db-backup-of-mine", "a.db-backup-Ab3dE6"];
+        for name in kept.into_iter().chain([".a.db-backup-Ab3dE6"]) {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("copy.db"), "digests").unwrap();
+        }
+        fs::write(path(".a.db-backup-file"), "").unwrap();
+        let backups = Backups::of(&path("a.db"));
+        assert!(!path(".a.db-backup-Ab3dE6").exists());
+        assert!(kept.iter().all(|name| path(name).join("copy.db").exists()));
+        assert!(path(".a.db-backup-file").exists());
+        // What is made now would be found by the next.
+        let made = tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(folder.path());
+        let made = made.unwrap().keep();
+        Backups::of(&path("a.db"));
+        assert!(!made.exists());
+    }
+
+    #[tokio::test]
+    async fn a_copy_goes_on_without_whoever_asked_and_nobody_else_begins_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, clock) = (folder.path().join("a.db"), SystemClock::start());
+        let store = SqliteStore::open(&path, "a test", clock.now().unix).unwrap();
+        let gate = Gate::open(Arc::new(store), "kw".parse().unwrap()).await.unwrap();
+        let guard = Guard::new(gate, clock, GuardOptions::default());
+        let backups = Backups::of(&path);
+        let ask = || Box::pin(back_up(State(guard.clone()), State(backups.clone())));
+        let mut given_up = ask();
+        let begun = std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context)));
+        assert!(begun.await.is_pending());
+        drop(given_up);
+        let refused = ask().await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        while ask().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        let names = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("-backup-")));
+    }
+
+    #[tokio::test]
+    async fn an_answer_with_a_copy_may_take_longer_than_others() {
+        let over = Arc::new(Notify::new());
+        let made = Arc::clone(&over);
+        let make = async move || made.notified().await;
+        let edge = Edge::new(Duration::ZERO, 0);
+        let router = Router::new()
+            .route("/slow", get(std::future::pending::<()>))
+            .route(BACKUP_PATH, get(make))
+            .layer(middleware::from_fn_with_state(edge, edge::receive));
+        let ask = |path: &str| {
+            let request = Request::get(path).header("host", "test").body(Body::empty()).unwrap();
+            router.clone().oneshot(request)
+        };
+        let slow = async {
+            let first = ask("/slow").await.unwrap().status();
+            // By the end of the second one, the time of the copy is over as well.
+            let second = ask("/slow").await.unwrap().status();
+            over.notify_one();
+            [first, second]
+        };
+        let (copy, slow) = tokio::join!(ask(BACKUP_PATH), slow);
+        assert_eq!(slow, [StatusCode::REQUEST_TIMEOUT; 2]);
+        assert_eq!(copy.unwrap().status(), StatusCode::OK);
     }
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::Uri;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
-use keyward::record::{KeyState, Owner, Scope};
+use keyward::record::{KEY_ID_MAX, KeyState, Owner, Scope};
 use keyward::store::Store;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward_axum::input::Query;
@@ -24,7 +24,7 @@ use crate::shapes::{
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;
 /// Most keys on one page.
-const PAGE_MAX: u64 = 1_000;
+pub(crate) const PAGE_MAX: u64 = 1_000;
 /// Suspended owners asked for at once; all of them go on the first page.
 const OWNERS_PAGE: u32 = 1_000;
 
@@ -193,7 +193,7 @@ impl ExportedSecret {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
     /// Only keys with a higher id; 0 is the beginning.
-    #[param(value_type = Option<u64>, maximum = 9_223_372_036_854_775_807_i64)]
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
     after: Option<KeyId>,
     /// Most keys on the page.
     #[param(minimum = 1, maximum = 1_000, default = 100, required = false)]
@@ -205,7 +205,7 @@ impl ExportQuery {
         let query = Query::parse(query);
         let mut faults = query.unknown(&["after", "limit"]);
         let limit = query.integer("limit", 1..=PAGE_MAX, PAGE_DEFAULT);
-        let after = query.integer("after", 0..=i64::MAX.unsigned_abs(), 0);
+        let after = query.integer("after", 0..=KEY_ID_MAX, 0);
         match (limit, after) {
             (Ok(limit), Ok(after)) if faults.is_empty() => {
                 let limit = u32::try_from(limit).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! Taking keys in that came from elsewhere, with the digests of their secrets.
 
+mod object;
 mod read;
 
 use axum::Json;
@@ -18,12 +19,13 @@ use super::{audit, broken};
 use crate::body::read_whole;
 use crate::shapes::KeyNumber;
 
+use self::object::Object;
 use self::read::ImportKeyBody;
 
 /// Most bytes of a body that brings keys.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most keys that one request brings, so that others wait for their own changes only shortly.
-const KEYS_MAX: usize = 1_000;
+pub(crate) const KEYS_MAX: usize = 1_000;
 
 /// Adds keys that came from elsewhere. Their secrets go on working, whatever their form was.
 ///
@@ -72,10 +74,10 @@ impl ImportBody {
         let refused = |fault| Refusal::unprocessable(vec![fault]);
         let place = || vec!["body".into(), "keys".into()];
         let read: Self = match serde_json::from_slice(body) {
-            Ok(read) => read,
+            Ok(Object(read)) => read,
             // Read again, for the words that clients know: an import of keys that fits is long,
             // and one that does not is rare.
-            Err(error) => return Err(explain(body, &error)),
+            Err(error) => return Err(explain(body, &error).masked()),
         };
         match read.keys.len() {
             0 => {
@@ -94,6 +96,8 @@ impl ImportBody {
     }
 }
 
+/// Says what is wrong with a body; the answer leaves out what was sent, which is long and may hold
+/// secrets.
 fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
     use keyward_axum::input::{Members, json_object};
     let members = match json_object(body) {
@@ -105,7 +109,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
         && !keys.is_array()
     {
         let fault = Fault::new("list_type", members.place("keys"), "Input should be a valid list");
-        members.fault(fault.input(keys));
+        members.fault(fault);
     }
     let mut faults = members.finish();
     if faults.is_empty() {

@@ -2,15 +2,39 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use http::{Extensions, StatusCode};
+use http::{Extensions, StatusCode, Uri};
 use keyward::record::{Owner, ParseOwnerError};
 use keyward_axum::fault::Fault;
+use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{audit, broken};
+use super::query::Parameters;
+use super::{audit, broken, misplaced};
 use crate::shapes::OwnerText;
+
+/// Owners on one page, unless the request says otherwise.
+const PAGE_DEFAULT: u64 = 100;
+/// Most owners on one page.
+pub(crate) const PAGE_MAX: u64 = 1_000;
+
+/// Lists the owners that are suspended, in the order of their ids. The others are known by their
+/// keys alone.
+#[utoipa::path(get, path = "/admin/owners", tag = "owners", params(ListOwnersQuery), responses(
+    (status = 200, description = "A page", body = OwnerPage),
+))]
+pub(crate) async fn list_owners(
+    State(guard): State<Guard>,
+    uri: Uri,
+) -> Result<Json<OwnerPage>, Refusal> {
+    let (after, max) = ListOwnersQuery::read(uri.query())?;
+    let owners = guard.gate().store().suspended_owners(after, max).await.map_err(broken)?;
+    let owners: Vec<_> = owners.iter().map(|owner| owner.as_str().to_owned()).collect();
+    let full = usize::try_from(max).is_ok_and(|max| owners.len() == max);
+    let next_after = owners.last().filter(|_| full).cloned();
+    Ok(Json(OwnerPage { count: owners.len(), suspended_owners: owners, next_after }))
+}
 
 /// Shows an owner.
 #[utoipa::path(get, path = "/admin/owners/{owner}", tag = "owners", params(OwnerPath), responses(
@@ -74,10 +98,49 @@ async fn view(guard: &Guard, owner: &Owner) -> Result<Option<OwnerView>, Refusal
 }
 
 fn read_owner(text: &str) -> Result<Owner, Refusal> {
+    let place = vec!["path".into(), "owner".into()];
+    if misplaced::holds_key(text) {
+        return Err(Refusal::unprocessable(vec![misplaced::fault(place)]));
+    }
     text.parse().map_err(|error: ParseOwnerError| {
-        let place = vec!["path".into(), "owner".into()];
         Refusal::unprocessable(vec![Fault::value_error(place, text.into(), &error.to_string())])
     })
+}
+
+/// Which page of the owners that are suspended.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is a description; `read` reads it")]
+pub(crate) struct ListOwnersQuery {
+    /// Only owners behind this one.
+    #[param(value_type = Option<OwnerText>)]
+    after: Option<String>,
+    /// Most owners on the page.
+    #[param(minimum = 1, maximum = 1_000, default = 100, required = false)]
+    limit: u32,
+}
+
+impl ListOwnersQuery {
+    fn read(query: Option<&str>) -> Result<(Option<Owner>, u32), Refusal> {
+        let query = Query::parse(query);
+        let mut parameters = Parameters::new(&query, &["after", "limit"]);
+        let after = parameters.parsed("after");
+        let limit = parameters.integer("limit", &(1..=PAGE_MAX)).unwrap_or(PAGE_DEFAULT);
+        parameters.finish()?;
+        Ok((after, u32::try_from(limit).unwrap_or(u32::MAX)))
+    }
+}
+
+/// A page of the owners that are suspended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnerPage {
+    /// Owners on this page.
+    count: usize,
+    #[schema(value_type = Vec<OwnerText>, max_items = 1_000)]
+    suspended_owners: Vec<String>,
+    /// What to ask for as `after` to get the next page; `null` if there is none.
+    #[schema(required, value_type = Option<OwnerText>)]
+    next_after: Option<String>,
 }
 
 /// Which owner.

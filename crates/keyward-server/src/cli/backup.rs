@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use thiserror::Error;
 
 use crate::client::Route;
@@ -30,6 +31,9 @@ pub(super) struct Backup {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
+    /// Say in JSON what was written
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -58,8 +62,11 @@ impl Backup {
         bar.finish_and_clear();
         copy.check()?;
         file.finish()?;
-        out.line(&self.text(copy.len))?;
-        Ok(())
+        if self.json {
+            let file = self.file.display().to_string();
+            return Ok(out.json(&json!({ "file": file, "bytes": copy.len }))?);
+        }
+        Ok(out.line(&self.text(copy.len))?)
     }
 
     fn text(&self, len: u64) -> String {

@@ -1,5 +1,6 @@
 //! `keyward export`: everything but secrets, as JSON Lines that `keyward import` reads.
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -37,6 +38,9 @@ pub(super) struct Export {
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
     force: bool,
+    /// Say in JSON what was written; the export itself is JSON in any case
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -56,8 +60,12 @@ impl Export {
         buffer.flush().with_context(context)?;
         drop(buffer);
         file.finish()?;
-        let plural = if keys == 1 { "" } else { "s" };
-        out.line(&format!("Wrote {keys} key{plural} to {}.", place.display()))?;
+        if self.json {
+            out.json(&json!({ "file": place.display().to_string(), "keys": keys }))?;
+        } else {
+            let plural = if keys == 1 { "" } else { "s" };
+            out.line(&format!("Wrote {keys} key{plural} to {}.", place.display()))?;
+        }
         notice();
         Ok(())
     }
@@ -78,13 +86,18 @@ fn write_all(
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} keys") {
         bar.set_style(style);
     }
-    let mut after = 0;
+    let (mut after, mut told) = (0, HashSet::new());
     loop {
         let route = Route::of(["admin", "export"]);
         let route = route.with("after", Some(after)).with("limit", Some(PAGE_KEYS));
         let page = client.get(&route)?.body;
         let keys = page.get("keys").and_then(Value::as_array);
         let keys = keys.context("the answer has no `keys`; is it a newer server?")?;
+        write(&tier_lines(&page, &mut told))?;
+        if keys.iter().any(|key| !told.contains(tier_of(key))) {
+            // Made since the first page, which had all tiers.
+            write(&tier_lines(&client.get("/admin/tiers")?.body, &mut told))?;
+        }
         write(&lines(&page, keys))?;
         bar.inc(keys.len() as u64);
         match page.get("next_after").and_then(Value::as_u64) {
@@ -99,15 +112,32 @@ fn write_all(
     Ok(keys)
 }
 
-/// A page as lines: what keys need, which the first page has, before the keys.
-fn lines(page: &Value, keys: &[Value]) -> Vec<u8> {
-    let list = |name| page.get(name).and_then(Value::as_array).into_iter().flatten();
+/// The tiers of an answer that no line told of so far, as lines. They stand before their keys.
+fn tier_lines(answer: &Value, told: &mut HashSet<String>) -> Vec<u8> {
     let member = |of: &Value, name| of.get(name).cloned().unwrap_or_default();
     let tier = |tier| json!({ "name": member(tier, "name"), "limits": member(tier, "limits") });
-    let tiers = list("tiers").map(|one| json!({ "tier": tier(one) }));
-    let owners = list("suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
+    let name = |tier: &Value| tier.get("name").and_then(Value::as_str).map(str::to_owned);
+    let new = list(answer, "tiers").filter(|tier| name(tier).is_some_and(|it| told.insert(it)));
+    text_of(new.map(|one| json!({ "tier": tier(one) })))
+}
+
+/// A page as lines: the suspended owners, which the first page has, before the keys.
+fn lines(page: &Value, keys: &[Value]) -> Vec<u8> {
+    let owners = list(page, "suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
+    text_of(owners.chain(keys.iter().cloned()))
+}
+
+fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    of.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn tier_of(key: &Value) -> &str {
+    key.get("tier").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn text_of(lines: impl Iterator<Item = Value>) -> Vec<u8> {
     let mut text = Vec::new();
-    for line in tiers.chain(owners).chain(keys.iter().cloned()) {
+    for line in lines {
         text.extend_from_slice(line.to_string().as_bytes());
         text.push(b'\n');
     }
@@ -129,9 +159,12 @@ mod tests {
                 "networks": [], "limits": null, "metadata": {}, "state": "active",
                 "expires_at": null, "secrets": [{"digest": digest, "hint": "", "ends_at": null}]}],
         });
-        let text = lines(&page, page["keys"].as_array().unwrap());
+        let mut told = HashSet::new();
+        let keys = lines(&page, page["keys"].as_array().unwrap());
+        let text = [tier_lines(&page, &mut told), keys].concat();
         let items: Vec<_> =
             read_json_lines(&text[..]).map(|line| line.unwrap().item.unwrap()).collect();
         assert!(matches!(items[..], [Item::Tier(_), Item::SuspendedOwner(_), Item::Key(_)]));
+        assert_eq!(tier_lines(&page, &mut told), b"", "each tier is told of once");
     }
 }

@@ -61,6 +61,9 @@ pub(super) struct Import {
     /// Write every line that was refused to a file, as JSON Lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Replace the report's file if it is there
+    #[arg(long, requires = "report")]
+    force: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -86,6 +89,7 @@ impl Import {
         let to = ReportTo {
             json: self.json,
             file: self.report.as_deref(),
+            replaces: self.force,
             dry_run: self.dry_run,
             unit: source.unit,
         };
@@ -114,8 +118,7 @@ impl Import {
         let run = pipeline::run(|| batches.next(), post, |settled| report.settle(settled));
         source.bar.finish_and_clear();
         batches.tiers.notes().iter().for_each(|note| report.note(note));
-        run?;
-        batches.owners.suspend_again(|line, reason| report.refuse(line, reason))
+        run
     }
 }
 
@@ -144,7 +147,7 @@ impl Batches<'_> {
             let taken = match line.item {
                 Err(reason) => Err(reason),
                 Ok(Item::Tier(tier)) => self.tiers.take(&tier)?,
-                Ok(Item::SuspendedOwner(owner)) => self.owners.take(number, owner)?,
+                Ok(Item::SuspendedOwner(owner)) => self.owners.take(&owner)?,
                 Ok(Item::Key(key)) => {
                     let full = self.batch.add(number, &key);
                     if let Some(full) = full.context("a key could not be written as JSON")? {

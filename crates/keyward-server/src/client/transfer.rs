@@ -7,8 +7,10 @@ use std::time::Duration;
 use http::Method;
 use http::header::CONTENT_TYPE;
 
-use super::{ANSWER_BYTES_MAX, ANSWER_WITHIN, Answer, Client, ClientError, Extras, explain};
+use super::{ANSWER_BYTES_MAX, Answer, Client, ClientError, Extras, explain};
 
+/// How long a server may take before a long answer begins: a copy of a database is made first.
+const MADE_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// How long a long answer may pause. The whole of it may take any time: a database has any size.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How much of a long answer is held at one time.
@@ -54,7 +56,7 @@ impl Client {
             .agent
             .configure_request(request.map_err(explain)?)
             .timeout_global(None)
-            .timeout_recv_response(Some(ANSWER_WITHIN))
+            .timeout_recv_response(Some(MADE_WITHIN))
             .timeout_per_read(Some(PAUSE_MAX))
             .build();
         let mut response = self.agent.run(request).map_err(explain)?;

@@ -60,7 +60,9 @@ fn complete_operation(
     shared: &mut Map<String, Value>,
 ) {
     let audience = Audience::of(path, operation);
-    let has_body = operation.contains_key("requestBody");
+    // Operators get everything refused that a route does not read.
+    let is_read = audience == Audience::Operators;
+    let has_body = is_read || operation.contains_key("requestBody");
     let has_input = has_body || operation.contains_key("parameters");
     if let Some(body) = operation.get_mut("requestBody") {
         forbid_null(body);

@@ -162,11 +162,15 @@ mod tests {
             r#"{"name":"a","api_key":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","digest":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","scopes":"kw_secret"}"#.to_owned(),
+            format!(r#"{{"name":"a","digest":"{digest}","key_id":4503599627370496}}"#),
             r#"{"name":"a","state":"kw_secret"}"#.to_owned(),
             r#"{"name":"a","expires_at":"soon"}"#.to_owned(),
             r#"{"name":"a","secrets":[]}"#.to_owned(),
             format!(r#"{{"name":"a","digest":"{digest}","secrets":[]}}"#),
             format!(r#"{{"name":"a","digest":"{digest}","state":"active","is_active":1}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","revoked_at":"2026-01-01T00:00:00Z"}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","state":"active","revoked_reason":"x"}}"#),
+            format!(r#"{{"name":"a","digest":"{digest}","is_active":1,"revoked_reason":"x"}}"#),
             r#"{"name":"a","tier":{"name":"gold","limits":[]}}"#.to_owned(),
             r#"{"name":"a","tier":7}"#.to_owned(),
             r#"{"suspended_owner":"acme","name":"a"}"#.to_owned(),
@@ -193,7 +197,9 @@ mod tests {
     }
 
     fn times() -> impl Strategy<Value = Option<Time>> {
-        prop::option::of((0..4_000_000_000_000_u64).prop_map(|at| Time(keyward::UnixMillis(at))))
+        let now = 0..4_000_000_000_000_u64;
+        let ever = 253_402_200_000_000..=253_402_300_799_999_u64;
+        prop::option::of(prop_oneof![now, ever].prop_map(|at| Time(keyward::UnixMillis(at))))
     }
 
     prop_compose! {
@@ -207,7 +213,7 @@ mod tests {
 
     prop_compose! {
         fn keys()(
-            key_id in prop::option::of(any::<u64>()),
+            key_id in prop::option::of(1..=keyward::transfer::COPY_ID_MAX),
             name in "\\PC{1,20}",
             texts in [prop::option::of(".{0,9}"), prop::option::of(".{0,9}")],
             reason in prop::option::of(".{0,9}"),
@@ -226,10 +232,13 @@ mod tests {
             let [tier, owner] = texts;
             let [scopes, networks] = lists;
             let [expires_at, created_at, last_used_at, revoked_at, rotated_at] = times;
+            let is_revoked = state == State::Revoked;
+            let revoked_at = revoked_at.filter(|_| is_revoked);
+            let revoked_reason = reason.filter(|_| is_revoked);
             let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
             ImportKey {
                 key_id, name, tier, owner, scopes, networks, limits, metadata, state, expires_at,
-                created_at, last_used_at, revoked_at, revoked_reason: reason, rotated_at,
+                created_at, last_used_at, revoked_at, revoked_reason, rotated_at,
                 secrets: former,
             }
         }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use keyward::UnixMillis;
 use keyward_store::tutorial::{TutorialKey, parse_time};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use super::digest::ImportDigest;
 use super::{INACTIVE, Item, Line};
+use crate::shapes;
 
 /// What is told of a text that is no time.
 const TIME_RULE: &str = "a time is written like 2030-01-31T12:00:00Z";
@@ -104,9 +104,7 @@ impl Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let millis = i64::try_from(self.0.0).map_err(ser::Error::custom)?;
-        let at = Timestamp::from_millisecond(millis).map_err(ser::Error::custom)?;
-        serializer.collect_str(&format_args!("{at:.3}"))
+        shapes::Time(self.0).serialize(serializer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the members of a line, or the cells of a record, make together.
 
+use keyward::transfer::COPY_ID_MAX;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
@@ -90,6 +91,9 @@ impl Members {
     }
 
     fn key(self, tier: Option<String>) -> Result<Item, String> {
+        if self.key_id.is_some_and(|id| !(1..=COPY_ID_MAX).contains(&id)) {
+            return Err(format!("`key_id` is a whole number from 1 to {COPY_ID_MAX}"));
+        }
         let name = self.name.filter(|name| !name.is_empty()).ok_or("`name` is missing")?;
         let inactive = self.is_active == Some(Flag(false));
         let state = match (self.state, self.is_active) {
@@ -98,6 +102,12 @@ impl Members {
             (None, _) if inactive => State::Revoked,
             (None, _) => State::Active,
         };
+        let is_said_revoked = self.revoked_at.is_some() || self.revoked_reason.is_some();
+        if is_said_revoked && state != State::Revoked {
+            // A key that somebody revoked would come to work again.
+            let rule = "`revoked_at` and `revoked_reason` go with the state `revoked`";
+            return Err(rule.to_owned());
+        }
         let secrets = match (self.secrets, self.digest, self.hint) {
             (Some(secrets), None, None) => secrets,
             (None, Some(digest), hint) => {

@@ -9,7 +9,7 @@ use std::thread;
 use tempfile::tempdir;
 
 use crate::sample;
-use crate::server::{ADMIN_KEY, Server};
+use crate::server::{ADMIN_KEY, Connection, Server};
 
 /// Makes the file larger than what a connection holds on its way.
 fn fill(server: &Server) {
@@ -20,6 +20,20 @@ fn fill(server: &Server) {
             key
         };
         sample::add(server, &(0..1_000).map(key).collect::<Vec<_>>());
+    }
+}
+
+/// Asks for a copy, until no other is under way. It is made, and on its way.
+fn begin(server: &Server) -> Connection {
+    loop {
+        let mut client = server.connect();
+        let head = format!("GET /admin/backup HTTP/1.1\r\nhost: test\r\nx-admin-key: {ADMIN_KEY}");
+        client.write(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+        let answer = client.peek();
+        if answer.starts_with(b"HTTP/1.1 200 ") {
+            return client;
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(answer));
     }
 }
 
@@ -85,16 +99,27 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
     let server = Server::start(folder.path());
     fill(&server);
     for _ in 0..3 {
-        let mut client = server.connect();
-        let head = format!("GET /admin/backup HTTP/1.1\r\nhost: test\r\nx-admin-key: {ADMIN_KEY}");
-        client.write(format!("{head}\r\n\r\n").as_bytes()).unwrap();
-        // The first byte of an answer: the copy is made, and on its way.
-        assert!(!client.is_closed());
+        drop(begin(&server));
         assert_eq!(leftovers(folder.path()), [""; 0]);
     }
-    // Copies are made one after the other, so this one comes when the others are given up.
-    let copy = server.admin("GET", "/admin/backup", "");
+    let copy = begin(&server).read().unwrap();
     assert_eq!(copy.status, 200);
     assert!(8_000_000 < copy.bytes.len(), "{}", copy.bytes.len());
     assert_eq!(leftovers(folder.path()), [""; 0]);
+}
+
+#[test]
+fn a_second_copy_is_refused_while_one_is_under_way_and_leaves_that_alone() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    fill(&server);
+    let mut first = begin(&server);
+    let second = server.admin("GET", "/admin/backup", "");
+    assert_eq!(second.brief(), r#"503 {"detail":"Another backup is under way"}"#);
+    assert_eq!(second.header("retry-after"), Some("10"));
+    // Whoever is busy with a copy is busy with nothing else.
+    assert_eq!(server.admin("GET", "/admin/api-keys?limit=1", "").status, 200);
+    let copy = first.read().unwrap();
+    assert!(8_000_000 < copy.bytes.len() && copy.bytes.starts_with(b"SQLite format 3\0"));
+    assert_eq!(begin(&server).read().unwrap().bytes.len(), copy.bytes.len());
 }

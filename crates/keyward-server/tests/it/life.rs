@@ -56,7 +56,7 @@ fn a_key_is_issued_with_everything_that_it_can_have() {
     let issued = server.admin("POST", KEYS, FULL);
     assert_snapshot!(steady(&issued), @r#"201 {"api_key":"<api_key>","key_id":1,"name":"weather-bot","tier":"pro","created_at":"<created_at>","hint":"<hint>","scopes":["articles:read","a:*"],"expires_at":"2100-01-01T00:00:00.123Z","owner":"org_2f9","networks":["10.0.0.0/8","::1/128"],"limits":[{"name":"requests","amount":5,"per":"60s","burst":7}],"metadata":{"z":1,"a":[true]},"version":1}"#);
     assert_eq!(issued.header("etag"), Some("\"1\""));
-    assert_eq!(issued.header("location"), Some("/admin/api-keys/1"));
+    assert_eq!(issued.header("location"), Some("api-keys/1"));
     assert_eq!(issued.header("cache-control"), Some("no-store"));
     assert!(issued.json()["api_key"].as_str().unwrap().starts_with("acme_live_"));
     let shown = server.admin("GET", "/admin/api-keys/1", "");

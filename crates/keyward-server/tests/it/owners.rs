@@ -74,6 +74,28 @@ fn an_owner_without_keys_is_there_only_while_it_is_suspended() {
 }
 
 #[test]
+fn those_that_are_suspended_are_listed_page_by_page() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    add(&server, "works", &[("works", "active")]);
+    for owner in ["c", "a", "b%26", "gone"] {
+        let path = format!("/admin/owners/{owner}/suspend");
+        assert_eq!(server.admin("POST", &path, "").status, 200);
+    }
+    server.admin("POST", "/admin/owners/gone/resume", "");
+    let list = |query: &str| server.admin("GET", &format!("/admin/owners{query}"), "").brief();
+    let all = r#"200 {"count":3,"suspended_owners":["a","b&","c"],"next_after":null}"#;
+    assert_eq!(list(""), all);
+    let first = r#"200 {"count":2,"suspended_owners":["a","b&"],"next_after":"b&"}"#;
+    assert_eq!(list("?limit=2"), first);
+    let second = r#"200 {"count":1,"suspended_owners":["c"],"next_after":null}"#;
+    assert_eq!(list("?limit=2&after=b%26"), second);
+    for refused in ["?limit=0", "?limit=1001", "?after=two%20words", "?state=active"] {
+        assert!(list(refused).starts_with("422 "), "{refused}");
+    }
+}
+
+#[test]
 fn an_owner_is_an_id_and_no_prose() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

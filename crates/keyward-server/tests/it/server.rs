@@ -228,6 +228,11 @@ impl Connection {
         Some(Answer { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..answer })
     }
 
+    /// What has come and was not read yet; waits until that is something.
+    pub(crate) fn peek(&mut self) -> &[u8] {
+        self.stream.fill_buf().unwrap()
+    }
+
     /// Whether the server closes the connection without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))

@@ -168,18 +168,40 @@ fn each_key_is_refused_for_itself_with_a_reason() {
         with("state", json!("dead")),
         with("colour", json!("red")),
         with("expires_at", json!("soon")),
+        with("revoked_at", json!("2026-01-01T00:00:00Z")),
+        with("revoked_reason", json!("leaked")),
         json!([1, 2]),
         json!({ "name": "no secret", "secrets": [] }),
         sample::key("better", &[], "secret-better"),
     ];
     let report = sample::import(&server, &keys).json();
-    assert_eq!((&report["added"], &report["refused"]), (&json!(2), &json!(9)));
+    assert_eq!((&report["added"], &report["refused"]), (&json!(2), &json!(11)));
     let rows = report["keys"].as_array().unwrap();
-    assert_eq!((&rows[0]["status"], &rows[10]["status"]), (&json!("added"), &json!("added")));
+    assert_eq!((&rows[0]["status"], &rows[12]["status"]), (&json!("added"), &json!("added")));
     let reasons: Vec<_> = rows.iter().filter_map(|row| row["reason"].as_str()).collect();
     insta::assert_snapshot!(reasons.join("\n"));
     assert!(works(&server, "secret-good") && works(&server, "secret-better"));
     assert!(!works(&server, "secret-new"));
+}
+
+#[test]
+fn an_imported_id_leaves_room_for_the_ids_of_new_keys() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let key = |id: u64| {
+        let mut key = sample::key("high", &[], &format!("secret-of-{id}"));
+        key["key_id"] = id.into();
+        key
+    };
+    let highest = 4_503_599_627_370_495;
+    let keys = [key(highest), key(highest + 1), key(i64::MAX as u64), key(u64::MAX)];
+    let report = sample::import(&server, &keys).json();
+    assert_eq!((&report["added"], &report["refused"]), (&json!(1), &json!(3)));
+    let reason = "key_id: a whole number from 1 to 4503599627370495";
+    assert!(report["keys"].as_array().unwrap()[1..].iter().all(|row| row["reason"] == reason));
+    assert_eq!(server.issue("next").0, highest + 1);
+    let shown = |id: u64| server.admin("GET", &format!("/admin/api-keys/{id}"), "").status;
+    assert_eq!((shown(highest + 1), shown(1 << 53), shown(u64::MAX)), (200, 404, 404));
 }
 
 #[test]
@@ -197,5 +219,9 @@ fn a_request_brings_1_to_1000_keys() {
     assert_eq!(post("/admin/import?dry_run=yes", r#"{"keys":[]}"#), 422);
     assert_eq!(post("/admin/import", r#"{"keys":{}}"#), 422);
     assert_eq!(post("/admin/import", r#"{"keys":[],"more":1}"#), 422);
+    let listed = json!([[sample::key("listed", &[], "secret-listed")]]).to_string();
+    let refused = server.admin("POST", "/admin/import", &listed);
+    assert_eq!((refused.status, works(&server, "secret-listed")), (422, false));
+    assert_eq!(refused.json()["detail"][0]["type"], "model_attributes_type");
     assert_eq!(post("/admin/import", &format!(r#"{{"keys":["{}"]}}"#, "x".repeat(4 << 20))), 413);
 }

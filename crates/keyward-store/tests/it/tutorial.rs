@@ -111,18 +111,21 @@ fn bad_rows_are_told_and_the_others_go_on() {
     file.insert_values(&format!("4, {}, 'x', 'basic', 1, 'yesterday', NULL", hash(4)));
     file.insert_values(&format!("-5, {}, 'x', 'basic', 1, '2024-05-01', NULL", hash(5)));
     file.insert_values(&format!("6, {}, X'ff', 'basic', 1, '2024-05-01', 5", hash(6)));
+    let high = format!("4503599627370496, {}, 'x', 'basic', 1, '2024-05-01', NULL", hash(7));
+    file.insert_values(&high);
     let page = Tutorial::open(&file.path).unwrap().next_page(10).unwrap();
     let bad: Vec<_> = page.iter().filter_map(|row| row.as_ref().err()).collect();
     let expected = [
-        (-5, "`id` is not a whole number from 1"),
+        (-5, "`id` is not a whole number from 1 to 4503599627370495"),
         (2, "`key_hash` is not a SHA-256 in 64 hex digits"),
         (3, "`is_active` is neither 0 nor 1"),
         (4, "`created_at` is not a time"),
         (6, "`name` is not a text"),
+        (4_503_599_627_370_496, "`id` is not a whole number from 1 to 4503599627370495"),
     ];
     let expected = expected.map(|(id, reason)| BadRow { id, reason: reason.to_owned() });
     assert_eq!(bad, expected.iter().collect::<Vec<_>>());
-    assert_eq!(page.len(), 6);
+    assert_eq!(page.len(), 7);
 }
 
 #[test]

@@ -3,15 +3,13 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use keyward::details::{Metadata, Reason};
 use keyward::digest::Digest;
+use keyward::key::Presented;
 use keyward::limit::Limits;
 use keyward::network::Networks;
-use keyward::record::{KeyState, Scopes};
-use keyward::transfer::{COPY_SECRETS_MAX, KeyCopy, SecretCopy};
+use keyward::record::{KeyState, Owner, Scopes};
+use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX, KeyCopy, SecretCopy};
 use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
@@ -19,21 +17,22 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::object::Object;
 use crate::admin::limits::LimitView;
+use crate::admin::misplaced;
 use crate::shapes::{
-    KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, TimeText,
+    HINT_LEN_MAX, KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time,
+    TimeText,
 };
-
-/// Most characters of a hint: the longest prefix, an underscore and four digits.
-const HINT_LEN_MAX: usize = 29;
+use crate::transfer::ImportDigest;
 
 /// A key that came from elsewhere. What is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportKey)]
 pub(crate) struct ImportKeyBody {
-    /// The id that it is to keep, if no other key has it.
-    #[schema(value_type = Option<KeyNumber>)]
+    /// The id that it is to keep, if no other key has it. Half of all ids are left for new keys.
+    #[schema(minimum = 1, maximum = 4_503_599_627_370_495_i64)]
     key_id: Option<u64>,
     #[schema(value_type = KeyNameText)]
     name: String,
@@ -45,8 +44,8 @@ pub(crate) struct ImportKeyBody {
     scopes: Option<Vec<String>>,
     #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     networks: Option<Vec<String>>,
-    #[schema(max_items = 1)]
-    limits: Option<Vec<LimitView>>,
+    #[schema(value_type = Option<Vec<LimitView>>, max_items = 1)]
+    limits: Option<Vec<Object<LimitView>>>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     state: Option<StateBody>,
@@ -56,17 +55,18 @@ pub(crate) struct ImportKeyBody {
     expires_at: Option<String>,
     #[schema(value_type = Option<TimeText>)]
     last_used_at: Option<String>,
-    /// When it was revoked; now, if that is not known.
+    /// When it was revoked; now, if that is not known. It goes with the state `revoked` alone.
     #[schema(value_type = Option<TimeText>)]
     revoked_at: Option<String>,
     /// When it got its present secret, unless that is said there.
     #[schema(value_type = Option<TimeText>)]
     rotated_at: Option<String>,
+    /// Why it was revoked. It goes with the state `revoked` alone.
     #[schema(value_type = Option<ReasonText>)]
     revoked_reason: Option<String>,
     /// The digests of its secrets, oldest first; the one without an end is its present one.
-    #[schema(min_items = 1, max_items = 100)]
-    secrets: Vec<SecretBody>,
+    #[schema(value_type = Vec<SecretBody>, min_items = 1, max_items = 100)]
+    secrets: Vec<Object<SecretBody>>,
 }
 
 /// What was decided about a key itself.
@@ -99,27 +99,24 @@ struct SecretBody {
 impl ImportKeyBody {
     /// Reads a key; the error says which member does not fit, and why.
     pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<KeyCopy, String> {
-        let body: Self = serde_json::from_str(text.get()).map_err(|error| without_place(&error))?;
+        let body = serde_json::from_str(text.get());
+        let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
         body.into_copy(now)
     }
 
     fn into_copy(self, now: UnixMillis) -> Result<KeyCopy, String> {
-        let id = self.key_id.map(|id| KeyId::new(id).ok_or("key_id: a whole number from 1 on"));
         let created_at = time("created_at", self.created_at)?.unwrap_or(now);
         let rotated_at = time("rotated_at", self.rotated_at)?;
         let (secret, former) = secrets(self.secrets, created_at, rotated_at)?;
         let revoked_at = time("revoked_at", self.revoked_at)?;
-        let state = match self.state.unwrap_or_default() {
-            StateBody::Active => KeyState::Active,
-            StateBody::Suspended => KeyState::Suspended,
-            StateBody::Revoked => KeyState::Revoked { at: revoked_at.unwrap_or(now) },
-        };
+        let revoked_reason = reason(self.revoked_reason)?;
+        let state = state(self.state, revoked_at, revoked_reason.as_ref(), now)?;
         let limits = self.limits.map(|limits| {
-            let limits = limits.iter().map(LimitView::read).collect::<Result<_, _>>();
+            let limits = limits.iter().map(|Object(limit)| limit.read()).collect::<Result<_, _>>();
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
         });
-        Ok(KeyCopy {
-            id: id.transpose()?,
+        let key = KeyCopy {
+            id: self.key_id.map(id).transpose()?,
             name: parse("name", &self.name)?,
             tier: parse("tier", self.tier.as_deref().unwrap_or("basic"))?,
             owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
@@ -128,21 +125,62 @@ impl ImportKeyBody {
             limits: parsed("limits", limits.transpose())?,
             metadata: parsed("metadata", Metadata::try_from(self.metadata.unwrap_or_default()))?,
             state,
-            revoked_reason: reason(self.revoked_reason)?,
+            revoked_reason,
             expires_at: time("expires_at", self.expires_at)?,
             created_at,
             last_used_at: time("last_used_at", self.last_used_at)?,
             secret,
             former,
-        })
+        };
+        if let Some(member) = misplaced_in(&key) {
+            return Err(format!("{member}: {}", misplaced::RULE));
+        }
+        Ok(key)
     }
+}
+
+/// The member with a whole key in it, if there is one. What is not looked at has no room for one.
+fn misplaced_in(key: &KeyCopy) -> Option<&'static str> {
+    let members = [
+        ("name", Some(key.name.as_str())),
+        ("owner", key.owner.as_ref().map(Owner::as_str)),
+        ("revoked_reason", key.revoked_reason.as_ref().map(Reason::as_str)),
+        ("metadata", Some(key.metadata.as_str())),
+    ];
+    let scopes = key.scopes.iter().map(|scope| ("scopes", Some(scope.as_str())));
+    let mut members = members.into_iter().chain(scopes);
+    members.find(|(_, text)| text.is_some_and(misplaced::holds_key)).map(|(member, _)| member)
+}
+
+fn id(number: u64) -> Result<KeyId, String> {
+    let id = KeyId::new(number).filter(|id| id.get() <= COPY_ID_MAX);
+    id.ok_or_else(|| format!("key_id: a whole number from 1 to {COPY_ID_MAX}"))
+}
+
+/// What was decided about a key. One that is said to have been revoked, and not to be, is not let
+/// in: whoever wrote that down meant it to be dead.
+fn state(
+    said: Option<StateBody>,
+    revoked_at: Option<UnixMillis>,
+    reason: Option<&Reason>,
+    now: UnixMillis,
+) -> Result<KeyState, String> {
+    let state = match said.unwrap_or_default() {
+        StateBody::Revoked => {
+            return Ok(KeyState::Revoked { at: revoked_at.unwrap_or(now) });
+        }
+        StateBody::Active => KeyState::Active,
+        StateBody::Suspended => KeyState::Suspended,
+    };
+    let lone = revoked_at.map(|_| "revoked_at").or(reason.map(|_| "revoked_reason"));
+    lone.map_or(Ok(state), |member| Err(format!("{member}: it goes with the state revoked")))
 }
 
 /// The present secret, and the former ones with their ends.
 type Secrets = (SecretCopy, Vec<(SecretCopy, UnixMillis)>);
 
 fn secrets(
-    bodies: Vec<SecretBody>,
+    bodies: Vec<Object<SecretBody>>,
     created_at: UnixMillis,
     rotated_at: Option<UnixMillis>,
 ) -> Result<Secrets, String> {
@@ -150,17 +188,21 @@ fn secrets(
         return Err(format!("secrets: at most {COPY_SECRETS_MAX}"));
     }
     let (mut present, mut former) = (None, Vec::new());
-    for body in bodies {
-        let digest = Digest::from_hex(&body.digest).or_else(|| from_base64(&body.digest));
+    for Object(body) in bodies {
+        let digest = parsed("secrets", ImportDigest::parse(&body.digest))?.0;
         let hint = body.hint.unwrap_or_default();
+        if Presented::parse(&hint).is_ok_and(|text| Digest::of(text) == digest) {
+            return Err(
+                "secrets: a hint is the beginning of a secret, and not all of it".to_owned()
+            );
+        }
         if HINT_LEN_MAX < hint.len() || !hint.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("secrets: a hint has at most {HINT_LEN_MAX} visible characters"));
         }
         let ends_at = time("secrets: ends_at", body.ends_at)?;
         let since = rotated_at.filter(|_| ends_at.is_none()).unwrap_or(created_at);
         let secret = SecretCopy {
-            digest: digest
-                .ok_or("secrets: a digest is SHA-256, in hexadecimal digits or base64")?,
+            digest,
             hint,
             created_at: time("secrets: created_at", body.created_at)?.unwrap_or(since),
         };
@@ -174,13 +216,6 @@ fn secrets(
     }
     let present = present.ok_or("secrets: one without ends_at is needed, the present one")?;
     Ok((present, former))
-}
-
-/// 32 bytes in base64, of either alphabet, with or without the sign that fills it up.
-fn from_base64(text: &str) -> Option<Digest> {
-    let digits = text.strip_suffix('=').unwrap_or(text);
-    let bytes = URL_SAFE_NO_PAD.decode(digits).or_else(|_| STANDARD_NO_PAD.decode(digits));
-    bytes.ok()?.try_into().ok().map(Digest::from_stored)
 }
 
 fn reason(text: Option<String>) -> Result<Option<Reason>, String> {
@@ -204,11 +239,10 @@ fn parse_all<T: FromStr<Err: Display>>(
 
 fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String> {
     let Some(text) = text else { return Ok(None) };
-    let at = text.parse::<Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
-    let at = at.ok_or_else(|| {
+    let at = Time::parse(&text).ok_or_else(|| {
         format!("{member}: a time is RFC 3339 from 1970 on, such as 2030-01-31T12:00:00Z")
     })?;
-    Ok(Some(UnixMillis(at)))
+    Ok(Some(at.0))
 }
 
 /// What the parser says, without the line, which is that of one key alone.
@@ -219,96 +253,4 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
-
-    fn read(text: &str) -> Result<KeyCopy, String> {
-        ImportKeyBody::read(&RawValue::from_string(text.to_owned()).unwrap(), NOW)
-    }
-
-    fn with_secrets(secrets: &str) -> Result<KeyCopy, String> {
-        read(&format!(r#"{{"name":"a","secrets":[{secrets}]}}"#))
-    }
-
-    fn secret(digit: &str, rest: &str) -> String {
-        format!(r#"{{"digest":"{}"{rest}}}"#, digit.repeat(64))
-    }
-
-    #[test]
-    fn a_name_and_a_digest_do() {
-        let key = with_secrets(&secret("a", "")).unwrap();
-        assert_eq!(key.tier.as_str(), "basic");
-        assert_eq!((key.created_at, key.state), (NOW, KeyState::Active));
-        assert_eq!(key.secret.digest.to_hex(), "a".repeat(64));
-    }
-
-    #[test]
-    fn a_digest_may_be_in_base64() {
-        let check = |text: &str, expected: Option<&str>| {
-            let key = with_secrets(&format!(r#"{{"digest":"{text}"}}"#));
-            let digest = key.ok().map(|key| key.secret.digest.to_hex());
-            assert_eq!(digest, expected.map(|byte| byte.repeat(32)), "{text}");
-        };
-        check(&format!("{}//8=", "////".repeat(10)), Some("ff"));
-        check(&format!("{}//8", "////".repeat(10)), Some("ff"));
-        check(&format!("{}__8", "____".repeat(10)), Some("ff"));
-        check(&format!("{}AAA=", "AAAA".repeat(10)), Some("00"));
-        check(&format!("{}AAAA", "AAAA".repeat(10)), None);
-        check(&format!("{}AA", "AAAA".repeat(10)), None);
-    }
-
-    #[test]
-    fn no_limits_of_its_own_and_no_limit_are_two_things() {
-        let with = |rest: &str| {
-            let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
-            read(&text).unwrap().limits.map(|limits| limits.list().len())
-        };
-        assert_eq!(with(""), None);
-        assert_eq!(with(r#","limits":null"#), None);
-        assert_eq!(with(r#","limits":[]"#), Some(0));
-    }
-
-    #[test]
-    fn the_present_secret_is_the_one_without_an_end() {
-        let ended = secret("a", r#","ends_at":"2026-01-02T00:00:00Z""#);
-        let key = with_secrets(&format!("{ended},{}", secret("b", ""))).unwrap();
-        assert_eq!(key.secret.digest.to_hex(), "b".repeat(64));
-        assert_eq!(key.former.len(), 1);
-        assert!(with_secrets(&ended).unwrap_err().contains("the present one"));
-        let two = format!("{},{}", secret("a", ""), secret("b", ""));
-        assert!(with_secrets(&two).unwrap_err().contains("more than one"));
-    }
-
-    #[test]
-    fn a_reason_names_the_member() {
-        let with = |rest: &str| {
-            let text = format!(r#"{{"name":"a","secrets":[{}]{rest}}}"#, secret("a", ""));
-            read(&text).unwrap_err()
-        };
-        let check = |rest: &str, begins: &str| {
-            let reason = with(rest);
-            assert!(reason.starts_with(begins), "{rest}: {reason}");
-        };
-        check(r#","tier":"Basic""#, "tier: ");
-        check(r#","owner":"two words""#, "owner: ");
-        check(r#","scopes":["x"]"#, "scopes: ");
-        check(r#","networks":["10.0.0.1/8"]"#, "networks: ");
-        check(r#","created_at":"yesterday""#, "created_at: ");
-        check(r#","key_id":0"#, "key_id: ");
-        check(r#","colour":"red""#, "unknown field `colour`");
-        check(r#","limits":[{"name":"a","amount":0,"per":"1s","burst":1}]"#, "limits: ");
-        check(r#","state":"gone""#, "unknown variant `gone`");
-        assert!(read(r#"{"secrets":[]}"#).unwrap_err().starts_with("missing field `name`"));
-        assert!(with_secrets(r#"{"digest":"abc"}"#).unwrap_err().contains("SHA-256"));
-    }
-
-    #[test]
-    fn a_reason_repeats_no_key() {
-        let key = keyward::Secret::generate(&keyward::key::Prefix::default()).unwrap();
-        let text = format!(r#"{{"name":"a","state":"{}","secrets":[]}}"#, key.expose());
-        let reason = read(&text).unwrap_err();
-        assert!(reason.contains(&key.hint()) && !reason.contains(key.expose()));
-    }
-}
+mod tests;

@@ -4,7 +4,6 @@ use axum::extract::{Path, Request, State};
 use keyward::UnixMillis;
 use keyward::change::{KeyChange, KeyEdit};
 use keyward::tier::TierName;
-use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,7 +13,7 @@ use super::view::KeyView;
 use super::{KeyPath, Shown, precondition, read_id, refuse_change, shown_again};
 use crate::admin::limits::LimitView;
 use crate::admin::members::{nullable, optional, parsed};
-use crate::admin::{audit, read_body};
+use crate::admin::{audit, misplaced, read_body};
 use crate::shapes::{
     IfMatchHeader, NetworkText, NewNameText, OwnerText, ScopeText, SpanText, TierText, TimeText,
 };
@@ -86,7 +85,7 @@ pub(crate) struct EditKeyBody {
 
 impl EditKeyBody {
     fn read(body: &[u8], tiers: &[TierName], now: UnixMillis) -> Result<KeyEdit, Refusal> {
-        let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
+        let mut members = misplaced::members_of(body)?;
         let edit = KeyEdit {
             name: optional(&mut members, "name", read::name),
             tier: optional(&mut members, "tier", |place, value| read::tier(place, value, tiers)),

@@ -20,7 +20,7 @@ use crate::body::read_whole;
 use crate::shapes::{DigestText, KeyNameText, KeyNumber};
 
 /// Most digests of one request.
-const DIGESTS_MAX: usize = 1_000;
+pub(crate) const DIGESTS_MAX: usize = 1_000;
 /// Most bytes of a body: that many digests take 67 000 and may be set out in lines.
 const BODY_BYTES_MAX: usize = 128 * 1024;
 
@@ -35,7 +35,8 @@ pub(crate) async fn identify_keys(
     request: Request,
 ) -> Result<Json<MatchList>, Refusal> {
     let body = read_whole(request.into_body(), BODY_BYTES_MAX).await?;
-    let digests = IdentifyBody::read(&body)?;
+    // What does not fit may be the very secret.
+    let digests = IdentifyBody::read(&body).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
     let now = guard.clock().now().unix;
     let matched = |(digest, current, key): &(Digest, bool, KeyDetails)| Match {
@@ -58,7 +59,6 @@ pub(crate) struct IdentifyBody {
 }
 
 impl IdentifyBody {
-    /// Reads a body. What is wrong with it is not echoed, for it may be the very secret.
     fn read(body: &[u8]) -> Result<Vec<Digest>, Refusal> {
         let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
         let digests = required(&mut members, "digests", |place, value| {
@@ -76,10 +76,7 @@ impl IdentifyBody {
                 let first = |digest: &Digest| seen.insert(*digest.as_bytes());
                 Ok(digests.into_iter().filter(first).collect())
             }
-            _ => {
-                let silent = faults.into_iter().map(|fault| fault.input(Value::Null));
-                Err(Refusal::unprocessable(silent.collect()))
-            }
+            _ => Err(Refusal::unprocessable(faults)),
         }
     }
 }

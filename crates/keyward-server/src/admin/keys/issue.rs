@@ -13,7 +13,6 @@ use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyName, Owner, Scope, Scopes};
 use keyward::tier::TierName;
-use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,7 +23,7 @@ use super::read::{self, Expiry};
 use super::{no_such_tier, once, tagged};
 use crate::admin::limits::LimitView;
 use crate::admin::members::{nullable, optional, parsed, required};
-use crate::admin::{audit, broken, read_body};
+use crate::admin::{audit, broken, misplaced, read_body};
 use crate::shapes::{
     KeyNameText, KeyNumber, NetworkText, NewNameText, OwnerText, PrefixText, ScopeText, SpanText,
     TierText, Time, TimeText,
@@ -38,7 +37,7 @@ const TIER_DEFAULT: &str = "basic";
     (status = 201, description = "Issued", body = IssuedKey<'_>, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
         ("ETag" = String, description = "The key's version"),
-        ("Location" = String, description = "Where the key is shown from now on"),
+        ("Location" = String, description = "Where the key is shown, relative to this"),
     )),
     (status = 409, description = "Owner is suspended"),
 ))]
@@ -57,7 +56,8 @@ pub(crate) async fn issue_key(
         Refusal::unavailable()
     })?;
     let mut headers = tagged(Version::FIRST);
-    let location = HeaderValue::try_from(format!("/admin/api-keys/{}", issued.key_id));
+    // Relative, so that it is true behind a path as well.
+    let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
     headers.extend(location.ok().map(|location| (LOCATION, location)));
     Ok(once(StatusCode::CREATED, headers, &text))
 }
@@ -117,7 +117,7 @@ pub(crate) struct NewKeyBody {
 impl NewKeyBody {
     /// Reads a body. A tier has to be one of those that there are.
     fn read(body: &[u8], tiers: &[TierName], now: UnixMillis) -> Result<NewKey, Refusal> {
-        let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
+        let mut members = misplaced::members_of(body)?;
         let name = required(&mut members, "name", read::name);
         let tier = members.take("tier").unwrap_or_else(|| TIER_DEFAULT.into());
         let tier = read::tier(members.place("tier"), tier, tiers);

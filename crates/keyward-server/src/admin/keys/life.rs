@@ -10,8 +10,8 @@ use keyward_axum::{Guard, Refusal};
 
 use super::view::KeyView;
 use super::{KeyPath, Shown, precondition, read_id, refuse_change, shown_again};
-use crate::admin::audit;
 use crate::admin::query::Parameters;
+use crate::admin::{audit, misplaced};
 use crate::shapes::{IfMatchHeader, ReasonText};
 
 /// Suspends a key: the next request with it is refused, until it is resumed. Suspending it again is
@@ -112,6 +112,9 @@ impl RevokeKeyQuery {
         let query = Query::parse(query);
         let mut parameters = Parameters::new(&query, &["reason"]);
         let reason = parameters.parsed("reason");
+        if reason.as_ref().is_some_and(|reason: &Reason| misplaced::holds_key(reason.as_str())) {
+            parameters.fault(misplaced::fault(vec!["query".into(), "reason".into()]));
+        }
         parameters.finish()?;
         Ok(reason)
     }

@@ -8,7 +8,7 @@ use http::Uri;
 use http::header::{HeaderMap, HeaderValue, LINK};
 use keyward::UnixMillis;
 use keyward::query::{KeyCursor, KeyFilter, KeyQuery, NAME_PART_CHARS_MIN};
-use keyward::record::{NAME_CHARS_MAX, Stage};
+use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, Stage};
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
@@ -19,14 +19,12 @@ use self::cursor::Sort;
 use super::view::{KeyView, StageView};
 use crate::admin::broken;
 use crate::admin::query::Parameters;
-use crate::shapes::{KeyNumber, OwnerText, SpanText, TierText, TimeText};
+use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
 
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 20;
 /// Most keys on one page.
-const PAGE_MAX: u64 = 100;
-/// Most characters of a hint: the longest prefix, an underscore and four digits.
-const HINT_LEN_MAX: usize = 29;
+pub(crate) const PAGE_MAX: u64 = 100;
 /// Seconds of the longest span that filters take: a hundred years.
 const SPAN_SECS_MAX: u64 = 36_525 * 24 * 60 * 60;
 const SPAN_RULE: &str = "a time span is a whole number and a unit, like 30d, and at most 36525d";
@@ -52,7 +50,7 @@ const PARAMETERS: [&str; 14] = [
 /// Lists keys, page by page, newest first unless told otherwise.
 #[utoipa::path(get, path = "/admin/api-keys", tag = "keys", params(ListKeysQuery), responses(
     (status = 200, description = "A page", body = KeyList, headers(
-        ("Link" = String, description = "The next page, `rel=\"next\"`, if there is one"),
+        ("Link" = String, description = "The next page, relative to this, `rel=\"next\"`"),
     )),
 ))]
 pub(crate) async fn list_keys(
@@ -76,7 +74,7 @@ pub(crate) async fn list_keys(
     Ok((HeaderMap::from_iter(headers), Json(list)))
 }
 
-/// The next page of the same list, relative to the server.
+/// The next page of the same list, relative to this one, so that it is true behind a path as well.
 fn next_link(asked: &Query, cursor: &str) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     let kept = PARAMETERS.iter().filter(|name| !matches!(**name, "cursor" | "before"));
@@ -86,7 +84,7 @@ fn next_link(asked: &Query, cursor: &str) -> String {
         }
     }
     let query = next.append_pair("cursor", cursor).finish();
-    format!("</admin/api-keys?{query}>; rel=\"next\"")
+    format!("<?{query}>; rel=\"next\"")
 }
 
 /// What a request for a list asks for.
@@ -135,8 +133,7 @@ fn read_millis(parameters: &mut Parameters<'_>, name: &'static str) -> Option<u6
 
 /// Where the page begins.
 fn read_place(parameters: &mut Parameters<'_>, sort: Sort) -> Option<KeyCursor> {
-    let ids = 1..=i64::MAX.unsigned_abs();
-    let before = parameters.integer("before", &ids);
+    let before = parameters.integer("before", &(1..=KEY_ID_MAX));
     let cursor = parameters.given("cursor").map(|text| sort.place(text));
     match (before, cursor) {
         (Some(_), Some(_)) => {

@@ -14,7 +14,8 @@ use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::span::{BUCKETS_MAX, read_hours};
+pub(crate) use self::span::BUCKETS_MAX;
+use self::span::read_hours;
 use super::{KeyPath, existing, read_id};
 use crate::admin::broken;
 use crate::admin::query::Parameters;
@@ -25,7 +26,7 @@ const TOP_HOURS: u32 = 24;
 /// Keys that are named, unless the request says otherwise.
 const TOP_DEFAULT: u64 = 10;
 /// Most keys that are named.
-const TOP_MAX: u64 = 100;
+pub(crate) const TOP_MAX: u64 = 100;
 
 /// Shows what became of a key's requests, hour by hour or day by day, up to and including those
 /// that were answered before this one came.

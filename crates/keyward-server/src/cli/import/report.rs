@@ -22,6 +22,8 @@ pub(super) struct ReportTo<'a> {
     pub json: bool,
     /// The refused lines to a file as well, as JSON Lines.
     pub file: Option<&'a Path>,
+    /// A file that is there is replaced.
+    pub replaces: bool,
     /// Nothing is changed.
     pub dry_run: bool,
     /// What the number of a line is.
@@ -45,7 +47,7 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     /// Begins a report.
     pub(super) fn begin(to: &'a ReportTo<'a>, out: &'a mut Output) -> anyhow::Result<Self> {
-        let file = to.file.map(|place| NewFile::create(place, true)).transpose()?;
+        let file = to.file.map(|place| NewFile::create(place, to.replaces)).transpose()?;
         if to.json {
             out.raw(b"{\"refusals\":[")?;
         }

@@ -61,6 +61,29 @@ fn owners_are_suspended_whatever_they_are_called() {
 }
 
 #[test]
+fn suspended_owners_are_listed_page_by_page() {
+    let page = |owners: &str, next: &str| {
+        let body = format!(r#"{{"count":1,"suspended_owners":[{owners}],"next_after":{next}}}"#);
+        answer("200 OK", "", &body)
+    };
+    let pages = vec![page(r#""a/b""#, r#""a/b""#), page(r#""c""#, "null"), page("", "null")];
+    let server = Server::answering(pages);
+    let output = keyward(&server.url, &["owner", "list"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    a/b
+    c
+    exit status 0
+    ");
+    let none = keyward(&server.url, &["owner", "list", "--json"]);
+    let none: serde_json::Value = serde_json::from_slice(&none.stdout).unwrap();
+    assert_eq!(none, serde_json::json!({"count": 0, "suspended_owners": []}));
+    let requests = server.requests.join().unwrap();
+    let first = "GET /admin/owners?limit=1000 HTTP/1.1";
+    let second = "GET /admin/owners?limit=1000&after=a%2Fb HTTP/1.1";
+    assert_eq!(first_lines(&requests), [first, second, first]);
+}
+
+#[test]
 fn usage_of_all_keys_asks_for_the_first_of_them() {
     let usage = r#"{"from":"2026-11-23T00:00:00.000Z","to":"2026-11-24T00:00:00.000Z","total":{},"top":[]}"#;
     let server = Server::answering(vec![answer("200 OK", "", usage)]);

@@ -52,8 +52,11 @@ fn an_exported_file_is_its_owners_and_whole() {
     }
     let again = desk.run(&server, &["export", "--output", &file]);
     assert!(again.contains("DIR/keys.jsonl is there already; give --force"), "{again}");
-    let forced = desk.run(&server, &["export", "--output", &file, "--force"]);
-    assert!(forced.ends_with("exit status 0"), "{forced}");
+    let output = keyward(&server.url, &["export", "--output", &file, "--force", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told, json!({"file": file, "keys": 3}));
+    let streamed = keyward(&server.url, &["export", "--json"]);
+    assert_eq!(streamed.stdout, std::fs::read(&file).unwrap());
 }
 
 #[test]
@@ -67,6 +70,43 @@ fn an_export_that_breaks_leaves_no_file() {
     let story = desk.run(&server, &["export", "--output", &file]);
     assert!(story.ends_with("exit status 3"), "{story}");
     assert_eq!(std::fs::read_dir(desk.directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_tier_that_is_made_during_an_export_stands_before_its_keys() {
+    let server = Server::start(|request| {
+        let key = |id: u64, tier: &str| {
+            let secrets = json!([{"digest": digest(id), "hint": "", "ends_at": null}]);
+            json!({"key_id": id, "name": "k", "tier": tier, "state": "active", "secrets": secrets})
+        };
+        let basic = json!({"name": "basic", "limits": []});
+        match request.line.as_str() {
+            "GET /admin/export?after=0&limit=500" => {
+                let tiers = json!([basic]);
+                ok(&json!({"tiers": tiers, "keys": [key(1, "basic")], "next_after": 1}))
+            }
+            "GET /admin/export?after=1&limit=500" => {
+                let keys = [key(2, "basic"), key(3, "late")];
+                ok(&json!({"keys": keys, "next_after": 3}))
+            }
+            "GET /admin/tiers" => {
+                let late = json!({"name": "late", "limits": [], "keys": 1});
+                ok(&json!({"count": 2, "tiers": [basic, late]}))
+            }
+            _ => ok(&json!({"keys": [key(4, "late")], "next_after": null})),
+        }
+    });
+    let output = keyward(&server.url, &["export"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = |line: Value| match line.get("key_id") {
+        Some(id) => id.to_string(),
+        None => line["tier"]["name"].as_str().unwrap().to_owned(),
+    };
+    assert_eq!(lines.map(told).collect::<Vec<_>>(), ["basic", "1", "late", "2", "3", "4"]);
+    // Nobody is asked for tiers but when one is missing.
+    let asked = server.lines().iter().filter(|line| *line == "GET /admin/tiers").count();
+    assert_eq!(asked, 1);
 }
 
 /// The bytes of a database with a table.
@@ -107,8 +147,10 @@ fn a_backup_is_the_database_and_says_how_to_restore_it() {
     assert!(again.contains("DIR/backup.db is there already; give --force"), "{again}");
     assert!(again.ends_with("exit status 1"), "{again}");
     assert_eq!(server.lines().len(), 1);
-    let forced = desk.run(&server, &["backup", &file, "--force"]);
-    assert!(forced.ends_with("exit status 0"), "{forced}");
+    let forced = keyward(&server.url, &["backup", &file, "--force", "--json"]);
+    let told: Value = serde_json::from_slice(&forced.stdout).unwrap();
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    assert_eq!(told, json!({"file": file, "bytes": bytes}));
 }
 
 #[test]

@@ -50,6 +50,15 @@ fn json_and_the_report_have_every_refused_line() {
     let first: Value = serde_json::from_str(refused.lines().next().unwrap()).unwrap();
     assert_eq!(first, json!({"line": 2, "reason": "there is no tier `gold`"}));
 
+    let again = desk.run(&server, &["import", &file, "--report", &report]);
+    assert!(again.contains("DIR/refused.jsonl is there already; give --force"), "{again}");
+    let over = desk.run(&server, &["import", &file, "--report", &file]);
+    assert!(over.contains("DIR/keys.csv is there already; give --force"), "{over}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), csv(&rows));
+    assert_eq!(server.lines().len(), 1, "nothing is sent before that is clear");
+    let forced = desk.run(&server, &["import", &file, "--report", &report, "--force"]);
+    assert!(forced.ends_with("exit status 1") && !forced.contains("already"), "{forced}");
+
     let output = keyward(&server.url, &["import", &file, "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -76,7 +85,7 @@ fn a_dry_run_asks_for_one_and_changes_nothing() {
 }
 
 #[test]
-fn tiers_come_before_keys_and_owners_are_suspended_before_and_after() {
+fn tiers_and_suspended_owners_come_before_keys() {
     let desk = Desk::new();
     let server = Server::start(|request| match request.line.as_str() {
         "GET /admin/tiers" => {
@@ -85,8 +94,10 @@ fn tiers_come_before_keys_and_owners_are_suspended_before_and_after() {
             ok(&json!({"count": 1, "tiers": [basic]}))
         }
         "PUT /admin/tiers/silver" => ok(&json!({"name": "silver"})),
-        "POST /admin/owners/a%2Fb/suspend" => {
-            answer("404 Not Found", "", r#"{"detail":"Owner not found"}"#).into_bytes()
+        "POST /admin/owners/a%2Fb/suspend" => ok(&json!({"owner": "a/b", "state": "suspended"})),
+        "POST /admin/owners/two%20words/suspend" => {
+            let detail = r#"{"detail":[{"loc":["path","owner"],"msg":"no owner"}]}"#;
+            answer("422 Unprocessable Entity", "", detail).into_bytes()
         }
         _ => import(request),
     });
@@ -94,6 +105,7 @@ fn tiers_come_before_keys_and_owners_are_suspended_before_and_after() {
         json!({"tier": {"name": "basic", "limits": []}}),
         json!({"tier": {"name": "silver", "limits": []}}),
         json!({"suspended_owner": "a/b"}),
+        json!({"suspended_owner": "two words"}),
         json!({"name": "k", "tier": "silver", "owner": "a/b", "digest": digest(1)}),
     ];
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -105,8 +117,8 @@ fn tiers_come_before_keys_and_owners_are_suspended_before_and_after() {
             "GET /admin/tiers",
             "PUT /admin/tiers/silver",
             "POST /admin/owners/a%2Fb/suspend",
+            "POST /admin/owners/two%20words/suspend",
             "POST /admin/import",
-            "POST /admin/owners/a%2Fb/suspend",
         ]
     );
 }

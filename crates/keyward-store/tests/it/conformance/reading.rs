@@ -1,7 +1,7 @@
 //! What is promised of reading keys one by one, by their digests, and all in turn.
 
 use keyward::KeyId;
-use keyward::record::KeyState;
+use keyward::record::{KEY_ID_MAX, KeyState};
 use keyward::store::Store;
 
 use crate::sample::{audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation};
@@ -29,7 +29,7 @@ async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
     check(Some(2), 2, &[3, 4]).await;
     check(Some(4), 2, &[5]).await;
     check(Some(5), 2, &[]).await;
-    check(Some(i64::MAX as u64), 2, &[]).await;
+    check(Some(KEY_ID_MAX), 2, &[]).await;
     check(None, 10, &[1, 2, 3, 4, 5]).await;
 }
 
@@ -42,7 +42,7 @@ async fn revoked_keys_load_too(store: &dyn Store) {
 async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
     issue(store, 1).await;
     assert_eq!(store.find_key(id(2)).await.unwrap(), None);
-    assert_eq!(store.find_key(id(i64::MAX as u64)).await.unwrap(), None);
+    assert_eq!(store.find_key(id(KEY_ID_MAX)).await.unwrap(), None);
 }
 
 /// Digests by number, whether each is the present one, and whose it is; by number.

@@ -76,6 +76,8 @@ impl Sort {
 
 #[cfg(test)]
 mod tests {
+    use keyward::record::KEY_ID_MAX;
+
     use super::*;
 
     #[test]
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_longest_name_fits() {
-        let place = KeyCursor { value: "𝄞".repeat(100), id: i64::MAX.unsigned_abs() };
+        let place = KeyCursor { value: "𝄞".repeat(100), id: KEY_ID_MAX };
         let sort = Sort::of("-name").unwrap();
         assert_eq!(sort.place(&sort.cursor(&place)), Some(place));
     }

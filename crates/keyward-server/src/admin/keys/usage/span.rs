@@ -7,7 +7,7 @@ use keyward::time::UnixHour;
 use crate::admin::query::Parameters;
 
 /// Most hours, or days, in one answer: about three months, or six years.
-pub(super) const BUCKETS_MAX: u32 = 2_200;
+pub(crate) const BUCKETS_MAX: u32 = 2_200;
 
 /// Reads `from` and `to`, rounded outwards to whole hours or days. What is not said is now, and
 /// `buckets` hours or days before that.

@@ -1,0 +1,78 @@
+//! What a route does not read, it refuses: a parameter or a member that nobody looks at was meant
+//! to do something, such as to end a grace at once, or to say why.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use keyward_axum::Refusal;
+use keyward_axum::input::{self, Members, Query};
+
+use super::read_body;
+use crate::routes::Registered;
+
+/// The routes that read their query. Each refuses the parameters that it does not know.
+const QUERIES: [(&str, &str); 8] = [
+    ("GET", "/admin/api-keys"),
+    ("DELETE", "/admin/api-keys/{key_id}"),
+    ("GET", "/admin/api-keys/{key_id}/usage"),
+    ("GET", "/admin/usage"),
+    ("GET", "/admin/owners"),
+    ("GET", "/admin/audit"),
+    ("POST", "/admin/import"),
+    ("GET", "/admin/export"),
+];
+/// The routes that read their body. Each refuses the members that it does not know.
+const BODIES: [(&str, &str); 7] = [
+    ("POST", "/admin/api-keys"),
+    ("POST", "/admin/api-keys/identify"),
+    ("PATCH", "/admin/api-keys/{key_id}"),
+    ("POST", "/admin/api-keys/{key_id}/rotate"),
+    ("PUT", "/admin/tiers/{name}"),
+    ("POST", "/admin/import"),
+    ("POST", "/admin/articles"),
+];
+
+/// Whether a route reads its query.
+pub(crate) fn reads_query(route: (&str, &str)) -> bool {
+    QUERIES.contains(&route)
+}
+
+/// Whether a route reads its body.
+pub(crate) fn reads_body(route: (&str, &str)) -> bool {
+    BODIES.contains(&route)
+}
+
+/// Lets a request on unless it says something that its route does not read. An empty body, and one
+/// that is `{}`, say nothing.
+pub(crate) async fn refuse_unread(
+    State(route): State<Registered>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match read_nothing((route.method, route.path), request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, Refusal> {
+    let (parts, mut body) = request.into_parts();
+    let mut faults = match reads_query(route) {
+        true => Vec::new(),
+        false => Query::parse(parts.uri.query()).unknown(&[]),
+    };
+    if !reads_body(route) {
+        let bytes = read_body(body).await?;
+        if !bytes.iter().all(u8::is_ascii_whitespace) {
+            // Whatever it is, it was not meant for here.
+            let members = input::json_object(&bytes).map_err(Refusal::masked)?;
+            faults.extend(Members::new(vec!["body".into()], members).finish());
+        }
+        body = bytes.into();
+    }
+    if faults.is_empty() {
+        Ok(Request::from_parts(parts, body))
+    } else {
+        Err(Refusal::unprocessable(faults))
+    }
+}
