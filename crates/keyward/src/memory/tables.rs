@@ -95,9 +95,9 @@ impl Tables {
             digest: ChainDigest::START,
         };
         match *subject {
-            Subject::Key(id) => entry.key_id = Some(id),
-            Subject::Tier(name) => entry.tier = Some(name.clone()),
-            Subject::Owner(owner) => entry.owner = Some(owner.clone()),
+            Subject::Key(id) => entry.key_id = Some(id.get()),
+            Subject::Tier(name) => entry.tier = Some(name.as_str().to_owned()),
+            Subject::Owner(owner) => entry.owner = Some(owner.as_str().to_owned()),
         }
         entry.digest = entry.seal();
         self.audit.push(entry);

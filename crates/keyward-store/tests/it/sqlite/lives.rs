@@ -101,10 +101,39 @@ async fn a_row_of_the_trail_that_was_touched_is_named() {
         trail(&store).await.iter().find_map(|entry| chain.follow(entry).err())
     };
     assert_eq!(broken().await, None);
-    raw.execute_batch("UPDATE audit SET actor = 'nobody' WHERE id = 4").unwrap();
-    assert_eq!(broken().await, Some(ChainError::Altered(ChangeId(4))));
-    raw.execute_batch("UPDATE audit SET actor = 'admin-key' WHERE id = 4").unwrap();
+    raw.execute_batch("PRAGMA ignore_check_constraints = ON; CREATE TABLE kept AS SELECT * FROM audit")
+        .unwrap();
+    // Also into what nothing here would ever write.
+    for alteration in [
+        "actor = 'nobody'",
+        "actor = CAST(X'ff' AS TEXT)",
+        "at_ms = -1",
+        "key_id = 0",
+        "key_id = -7",
+        "key_id = NULL",
+        "tier = 'A B'",
+        "owner = 'x y'",
+        "owner = ''",
+        "verb = 'frob'",
+        "address = '256.0.0.1'",
+        "details = '{'",
+        "request_id = NULL",
+        "digest = X'00'",
+    ] {
+        raw.execute_batch(&format!("UPDATE audit SET {alteration} WHERE id = 4")).unwrap();
+        assert_eq!(broken().await, Some(ChainError::Altered(ChangeId(4))), "{alteration}");
+        let undone = "REPLACE INTO audit SELECT * FROM kept WHERE id = 4";
+        raw.execute_batch(undone).unwrap();
+    }
+    raw.execute_batch("UPDATE audit SET previous = X'' WHERE id = 1").unwrap();
+    assert_eq!(broken().await, Some(ChainError::Unlinked(ChangeId(1))));
+    raw.execute_batch("REPLACE INTO audit SELECT * FROM kept WHERE id = 1").unwrap();
     assert_eq!(broken().await, None);
+    for moved in [-4, 0] {
+        raw.execute("UPDATE audit SET id = ?1 WHERE id = 4", [moved]).unwrap();
+        assert_eq!(broken().await, Some(ChainError::Unlinked(ChangeId(5))), "{moved}");
+        raw.execute("UPDATE audit SET id = 4 WHERE id = ?1", [moved]).unwrap();
+    }
     raw.execute_batch("DELETE FROM audit WHERE id = 4").unwrap();
     assert_eq!(broken().await, Some(ChainError::Unlinked(ChangeId(5))));
 }
