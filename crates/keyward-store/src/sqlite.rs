@@ -12,7 +12,7 @@ use keyward::details::{KeyDetails, StoredKey, Version};
 use keyward::digest::Digest;
 use keyward::issue::NewRecord;
 use keyward::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
     UsageTop,
 };
 use keyward::record::Owner;
@@ -24,7 +24,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 
 use crate::fault::Fault;
-use crate::keys::{beside, change, find, insert, list};
+use crate::keys::{beside, change, count, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
 use crate::worker::{Queue, Worker};
@@ -236,8 +236,8 @@ impl Store for SqliteStore {
         self.read(move |connection| list::page(connection, &query)).await
     }
 
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
-        self.read(move |connection| list::count(connection, &filter, now)).await
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
+        self.read(move |connection| count::count(connection, &filter, now)).await
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {

@@ -20,7 +20,7 @@ use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
     UsageTop,
 };
 use crate::record::{KeyId, Owner};
@@ -169,8 +169,8 @@ impl Store for MemoryStore {
         Ok(self.open()?.list(&query))
     }
 
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
-        Ok(self.open()?.fitting(&filter, now).count() as u64)
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
+        Ok(KeyCount::exact(self.open()?.fitting(&filter, now).count() as u64))
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
     UsageTop,
 };
 use crate::record::{KeyId, Owner};
@@ -162,8 +162,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// One page of a list of keys.
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;
 
-    /// How many keys fit, as of `now`.
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError>;
+    /// How many keys fit, as of `now`. A store may stop counting where that would take too long,
+    /// and then says that there are at least so many.
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError>;
 
     /// One owner; `None` if it has no key and is not suspended.
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
