@@ -229,6 +229,35 @@ async fn the_connection_that_writes_waits_for_the_disk_and_keeps_references_whol
 }
 
 #[tokio::test]
+async fn there_is_always_a_reader_for_short_questions() {
+    let (directory, store) = opened();
+    let store = Arc::new(store);
+    let permits = u32::try_from(LONG_READS_MAX).unwrap();
+    let taken = Arc::clone(&store.long_reads).acquire_many_owned(permits).await.unwrap();
+    let mut copies: Vec<_> = (0..READERS)
+        .map(|number| {
+            let (store, path) = (Arc::clone(&store), directory.path().join(number.to_string()));
+            tokio::spawn(async move { store.back_up(&path).await })
+        })
+        .collect();
+    let top = Arc::clone(&store);
+    let top = tokio::spawn(async move {
+        let hours = Hours { from: UnixHour(0), to: UnixHour(9) };
+        top.usage_top(hours, TopBy::Requests, 1).await.map(drop)
+    });
+    copies.push(top);
+    for _ in 0..20 {
+        assert_eq!(store.tiers().await.unwrap().len(), 3);
+        assert!(copies.iter().all(|copy| !copy.is_finished()));
+    }
+    drop(taken);
+    for copy in copies {
+        copy.await.unwrap().unwrap();
+    }
+    assert_eq!(store.long_reads.available_permits(), LONG_READS_MAX);
+}
+
+#[tokio::test]
 async fn the_connection_that_reads_cannot_write() {
     let (_directory, store) = opened();
     let written =
