@@ -17,7 +17,7 @@ use crate::record::{KeyId, Owner, Record};
 use crate::store::TierRecord;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::KeyCopy;
+use crate::transfer::{COPY_SECRETS_MAX, KeyCopy};
 
 /// Most prefixes that are told.
 const PREFIXES_MAX: usize = 1_000;
@@ -41,6 +41,16 @@ pub(super) struct Tables {
 pub(super) struct Row {
     pub(super) version: Version,
     pub(super) copy: KeyCopy,
+}
+
+impl Row {
+    /// The key as it is carried to another store.
+    pub(super) fn carried(&self) -> KeyCopy {
+        let mut copy = self.copy.clone();
+        let oldest = copy.former.len().saturating_sub(COPY_SECRETS_MAX - 1);
+        copy.former.drain(..oldest);
+        copy
+    }
 }
 
 impl Default for Tables {
