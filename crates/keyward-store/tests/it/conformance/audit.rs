@@ -42,8 +42,7 @@ async fn each_change_is_one_entry_and_the_chain_holds(store: &dyn Store) {
     let trail = trail(store).await;
     let mut chain = Chain::default();
     trail.iter().for_each(|entry| chain.follow(entry).unwrap());
-    let told: Vec<_> =
-        trail.iter().map(|entry| (entry.verb.as_str(), entry.key_id)).collect();
+    let told: Vec<_> = trail.iter().map(|entry| (entry.verb.as_str(), entry.key_id)).collect();
     let expected = [
         ("put-tier", None),
         ("delete-tier", None),

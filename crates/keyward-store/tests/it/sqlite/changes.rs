@@ -8,24 +8,13 @@ use keyward::issue::NewRecord;
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
 use keyward::store::{Inserted, Store, StoreError};
-use keyward_store::SqliteStore;
 use rusqlite::Connection;
-use tempfile::TempDir;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::sample::{
-    audit, batch, digest, id, issue, keys, limit, new_key, open, query, revoke, tier, trail, usage,
-    used,
+    audit, batch, digest, id, issue, keys, limit, new_key, opened, query, revoke, tier, trail,
+    usage, used,
 };
-
-/// A store, and a connection beside it that nobody expects.
-fn opened() -> (TempDir, SqliteStore, Connection) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("keyward.db");
-    let store = open(&path);
-    let raw = Connection::open(&path).unwrap();
-    (directory, store, raw)
-}
 
 fn count(raw: &Connection, table: &str) -> u64 {
     raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
