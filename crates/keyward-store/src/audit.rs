@@ -175,7 +175,9 @@ fn text(row: &Row<'_>, at: usize) -> Result<Option<String>, Fault> {
     let bytes = match value {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
-        other => return Err(Fault::in_column("audit", format!("a text is a {}", other.data_type()))),
+        other => {
+            return Err(Fault::in_column("audit", format!("a text is a {}", other.data_type())));
+        }
     };
     Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
 }

@@ -21,11 +21,7 @@ pub(crate) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditP
 }
 
 /// One page, for which at most `looks_max` entries are looked at.
-fn look(
-    connection: &Connection,
-    query: &AuditQuery,
-    looks_max: u32,
-) -> Result<AuditPage, Fault> {
+fn look(connection: &Connection, query: &AuditQuery, looks_max: u32) -> Result<AuditPage, Fault> {
     let mut page = AuditPage { entries: Vec::new(), next: None };
     let Some(span) = ids(connection, query)? else { return Ok(page) };
     let drive = drive(connection, &query.filter, span)?;
@@ -119,9 +115,8 @@ fn drive(
 /// Every condition that has an index; those that tend to leave fewer come first.
 fn drives(filter: &AuditFilter) -> Vec<Drive> {
     let AuditFilter { key_id, actor, verb, since: _, until: _ } = filter;
-    let drive = |index, column, value: Option<Value>| {
-        value.map(|value| Drive { index, column, value })
-    };
+    let drive =
+        |index, column, value: Option<Value>| value.map(|value| Drive { index, column, value });
     let verb = verb.map(|verb| Value::Text(verb.as_str().to_owned()));
     let all = [
         drive("audit_key", "key_id", key_id.map(|id| number(id.get()))),

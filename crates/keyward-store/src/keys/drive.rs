@@ -23,8 +23,7 @@ const RARE_MAX: u32 = 10_000;
 
 /// The keys of a list of ids, as [`list`](super::filter::list) makes it. CROSS keeps it that way
 /// round.
-pub(super) const LISTED: &str =
-    "json_each(?) AS listed CROSS JOIN keys ON keys.id = listed.value";
+pub(super) const LISTED: &str = "json_each(?) AS listed CROSS JOIN keys ON keys.id = listed.value";
 
 /// Some of the keys, by one condition of a filter and the index that serves it.
 ///
@@ -132,9 +131,10 @@ pub(super) fn drives(
         let from = "key_uses INDEXED BY key_uses_last";
         by_time(from, "key_uses.key_id", condition, vec![time(since)])
     });
-    let tier = filter.tier.as_ref().map(|tier| {
-        by_id("keys INDEXED BY keys_tier", "keys.tier = ?", vec![text(tier.as_str())])
-    });
+    let tier = filter
+        .tier
+        .as_ref()
+        .map(|tier| by_id("keys INDEXED BY keys_tier", "keys.tier = ?", vec![text(tier.as_str())]));
     let name = name.transpose()?.flatten();
     Ok([name, owner, hint, soon, state, idle, tier].into_iter().flatten().collect())
 }

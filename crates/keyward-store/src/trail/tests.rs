@@ -49,10 +49,9 @@ fn however_little_a_page_looks_at_no_entry_is_left_out_or_told_twice() {
         (none(), |_| true),
         (AuditFilter { actor: actor(), ..none() }, |id| id % 7 == 0),
         (AuditFilter { verb: Some(Verb::Edit), actor: actor(), ..none() }, |id| id % 35 == 0),
-        (
-            AuditFilter { key_id: KeyId::new(1), verb: Some(Verb::Issue), ..none() },
-            |id| id % 3 == 1 && id % 5 != 0,
-        ),
+        (AuditFilter { key_id: KeyId::new(1), verb: Some(Verb::Issue), ..none() }, |id| {
+            id % 3 == 1 && id % 5 != 0
+        }),
         (
             AuditFilter {
                 actor: actor(),

@@ -13,8 +13,8 @@ use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::memory::MemoryStore;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
-    UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
 use crate::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
