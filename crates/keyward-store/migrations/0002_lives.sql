@@ -135,7 +135,9 @@ CREATE INDEX keys_name ON keys (name);
 CREATE INDEX keys_tier ON keys (tier);
 CREATE INDEX keys_owner ON keys (owner) WHERE owner IS NOT NULL;
 CREATE INDEX keys_hint ON keys (hint);
-CREATE INDEX keys_standing ON keys (standing);
+-- Of keys that are not active there are few, and of those that are one asks whether they expired.
+CREATE INDEX keys_standing ON keys (standing) WHERE standing <> 'active';
+CREATE INDEX keys_active ON keys (expires_order) WHERE standing = 'active';
 CREATE INDEX keys_expires ON keys (expires_order);
 CREATE INDEX key_uses_last ON key_uses (last_used_at_ms);
 

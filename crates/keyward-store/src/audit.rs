@@ -4,6 +4,7 @@ use keyward::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
 use keyward::record::Owner;
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Statement, params};
 
 use crate::fault::Fault;
@@ -67,9 +68,9 @@ impl<'a> Trail<'a> {
     /// Writes an entry.
     pub(crate) fn record(&mut self, change: Change<'_>) -> Result<(), Fault> {
         let (key_id, tier, owner) = match change.subject {
-            Subject::Key(id) => (Some(id), None, None),
-            Subject::Tier(name) => (None, Some(name.clone()), None),
-            Subject::Owner(owner) => (None, None, Some(owner.clone())),
+            Subject::Key(id) => (Some(id.get()), None, None),
+            Subject::Tier(name) => (None, Some(name.as_str().to_owned()), None),
+            Subject::Owner(owner) => (None, None, Some(owner.as_str().to_owned())),
         };
         let audit = self.audit;
         let mut entry = AuditEntry {
@@ -129,9 +130,9 @@ pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(
         entry.actor,
         entry.address,
         entry.verb,
-        entry.key_id.map(KeyId::get),
-        entry.tier.as_ref().map(TierName::as_str),
-        entry.owner.as_ref().map(Owner::as_str),
+        entry.key_id,
+        entry.tier,
+        entry.owner,
         entry.request_id,
         entry.details,
         entry.previous.0,
@@ -145,32 +146,44 @@ pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(
 pub(crate) const COLUMNS: &str = "id, at_ms, actor, address, verb, key_id, tier, owner, \
                                   request_id, details, previous, digest";
 
-/// Reads [`COLUMNS`].
+/// Reads [`COLUMNS`], whatever somebody made of them by hand: what nothing here could have written
+/// becomes something else that nothing here writes, so that the entry does not fit its digest.
 pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
-    let key_id: Option<u64> = row.get(5)?;
-    let key_id = key_id
-        .map(|id| KeyId::new(id).ok_or_else(|| Fault::in_column("audit.key_id", "not an id")))
-        .transpose()?;
-    let tier = row.get_ref(6)?.as_str_or_null()?;
-    let tier = tier
-        .map(|tier| tier.parse().map_err(|error| Fault::in_column("audit.tier", error)))
-        .transpose()?;
-    let owner = row.get_ref(7)?.as_str_or_null()?;
-    let owner = owner
-        .map(|owner| owner.parse().map_err(|error| Fault::in_column("audit.owner", error)))
-        .transpose()?;
+    let number = |at| -> Result<Option<u64>, Fault> {
+        // A negative number is one of the upper half, which no column takes from here.
+        Ok(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned))
+    };
     Ok(AuditEntry {
-        id: ChangeId(row.get(0)?),
-        at: UnixMillis(row.get(1)?),
-        actor: row.get(2)?,
-        address: row.get(3)?,
-        verb: row.get(4)?,
-        key_id,
-        tier,
-        owner,
-        request_id: row.get(8)?,
-        details: row.get(9)?,
-        previous: ChainDigest(row.get(10)?),
-        digest: ChainDigest(row.get(11)?),
+        id: ChangeId(number(0)?.unwrap_or_default()),
+        at: UnixMillis(number(1)?.unwrap_or_default()),
+        actor: text(row, 2)?.unwrap_or_default(),
+        address: text(row, 3)?,
+        verb: text(row, 4)?.unwrap_or_default(),
+        key_id: number(5)?,
+        tier: text(row, 6)?,
+        owner: text(row, 7)?,
+        request_id: text(row, 8)?,
+        details: text(row, 9)?,
+        previous: link(row, 10)?,
+        digest: link(row, 11)?,
     })
+}
+
+/// A text. Bytes that are none of UTF-8 become the character that stands for such.
+fn text(row: &Row<'_>, at: usize) -> Result<Option<String>, Fault> {
+    let value = row.get_ref(at)?;
+    let bytes = match value {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        other => {
+            return Err(Fault::in_column("audit", format!("a text is a {}", other.data_type())));
+        }
+    };
+    Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// A digest; one of another length is one that no entry has.
+fn link(row: &Row<'_>, at: usize) -> Result<ChainDigest, Fault> {
+    let bytes = row.get_ref(at)?.as_blob()?;
+    Ok(ChainDigest(bytes.try_into().unwrap_or([0xff; 32])))
 }

@@ -9,13 +9,14 @@ macro_rules! stored_columns {
     };
 }
 
-/// What [`details`](crate::record::details) reads, from `keys` joined with `key_uses`.
+/// What [`details`](crate::record::details) reads, from `keys` and what `key_uses` has of them. A
+/// key without a row there counts as never used: it is let in, so it must be found.
 macro_rules! details_columns {
     () => {
         concat!(
             stored_columns!(),
             ", keys.hint, keys.metadata, keys.created_at_ms, keys.secret_created_at_ms, \
-             keys.grace_until_ms, keys.revoked_reason, key_uses.last_used_at_ms"
+             keys.grace_until_ms, keys.revoked_reason, ifnull(key_uses.last_used_at_ms, -1)"
         )
     };
 }

@@ -17,3 +17,5 @@ pub(crate) mod filter;
 pub(crate) mod drive;
 
 pub(crate) mod list;
+
+pub(crate) mod count;

@@ -11,12 +11,13 @@ pub(crate) fn indexed(folded: &str) -> String {
     folded.replace('\0', "\u{fffd}")
 }
 
-/// Most threes that are asked for: each costs as much as the last, and tells less.
+/// Most threes of a part: each costs as much as the last, and tells less.
 const THREES_MAX: usize = 8;
 
-/// What to ask `key_names` for: threes of characters that cover a part that is folded. Every name
-/// with the part has them all, and some others do too. `None` if the part is too short to have one.
-pub(crate) fn threes(folded: &str) -> Option<String> {
+/// What `key_names` can be asked for: threes of characters that cover a part that is folded, or as
+/// much of its end as they reach, each quoted. Every name with the part has them all, and some
+/// others do too. None if the part is too short to have one.
+pub(crate) fn threes(folded: &str) -> Vec<String> {
     let characters: Vec<char> = indexed(folded).chars().collect();
     // Those at the end count as well as those at the beginning: numbers stand there.
     let windows = characters.windows(3);
@@ -27,7 +28,7 @@ pub(crate) fn threes(folded: &str) -> Option<String> {
         .collect();
     threes.sort_unstable();
     threes.dedup();
-    (!threes.is_empty()).then(|| threes.join(" AND "))
+    threes
 }
 
 #[cfg(test)]
@@ -45,11 +46,11 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_threes_each_once() {
-        assert_eq!(threes("abcde").unwrap(), r#""cde""#);
-        assert_eq!(threes("abcdef").unwrap(), r#""abc" AND "def""#);
-        assert_eq!(threes(&"abcdef".repeat(9)).unwrap(), r#""abc" AND "def""#);
-        assert_eq!(threes("aaaaa").unwrap(), r#""aaa""#);
-        assert_eq!(threes("a\"b").unwrap(), r#""a""b""#);
-        assert_eq!(threes("ab"), None);
+        assert_eq!(threes("abcde"), [r#""cde""#]);
+        assert_eq!(threes("abcdef"), [r#""abc""#, r#""def""#]);
+        assert_eq!(threes(&"abcdef".repeat(9)), [r#""abc""#, r#""def""#]);
+        assert_eq!(threes("aaaaa"), [r#""aaa""#]);
+        assert_eq!(threes("a\"b"), [r#""a""b""#]);
+        assert_eq!(threes("ab"), [""; 0]);
     }
 }

@@ -3,11 +3,9 @@
 //! A migration is added and never edited. The table that counts them is named after the program,
 //! since others keep tables of their own, with migrations of their own, in the same file.
 
-use std::fmt;
-
+use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
 use keyward::key::Prefix;
-use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use crate::audit;
@@ -113,17 +111,14 @@ fn chain_trail(connection: &Connection) -> Result<(), Fault> {
 }
 
 fn unchained(row: &Row<'_>) -> Result<AuditEntry, Fault> {
-    let key_id: Option<u64> = row.get(4)?;
-    let tier = row.get_ref(5)?.as_str_or_null()?;
-    let damaged = |error: &dyn fmt::Display| Fault::in_column("audit.tier", error);
     Ok(AuditEntry {
         id: ChangeId(row.get(0)?),
         at: UnixMillis(row.get(1)?),
         actor: row.get(2)?,
         address: None,
         verb: row.get(3)?,
-        key_id: key_id.and_then(KeyId::new),
-        tier: tier.map(str::parse).transpose().map_err(|error| damaged(&error))?,
+        key_id: row.get(4)?,
+        tier: row.get(5)?,
         owner: None,
         request_id: row.get(6)?,
         details: row.get(7)?,

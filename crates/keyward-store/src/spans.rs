@@ -12,6 +12,13 @@ pub(crate) struct Span {
     pub(crate) last: i64,
 }
 
+impl Span {
+    /// How many ids there are in it.
+    pub(crate) fn width(self) -> u64 {
+        if self.last < self.first { 0 } else { self.last.abs_diff(self.first).saturating_add(1) }
+    }
+}
+
 /// A span that holds the ids of all rows of these times, and maybe others. `table` is `key_hours`
 /// or `audit_hours`. `None` if there are none.
 pub(crate) fn ids(

@@ -12,8 +12,8 @@ use keyward::details::{KeyDetails, StoredKey, Version};
 use keyward::digest::Digest;
 use keyward::issue::NewRecord;
 use keyward::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
-    UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
 };
 use keyward::record::Owner;
 use keyward::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
@@ -22,17 +22,21 @@ use keyward::time::UnixHour;
 use keyward::transfer::{ImportedKey, KeyCopy};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fault::Fault;
-use crate::keys::{beside, change, find, insert, list};
+use crate::keys::{beside, change, count, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
+use crate::usage::Sums;
 use crate::worker::{Queue, Worker};
 use crate::{backup, connection, owners, reader, tiers, trail, transfer, usage, writer};
 
-/// How many threads read, so that a copy or a long list holds nobody else up. Each has a cache of
-/// its own.
+/// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
+/// Most of them that are taken by what reads for long, a copy or the usage of all keys, so that
+/// there is always one for those who want to know something of one key.
+const LONG_READS_MAX: usize = 2;
 
 /// Keys that survive in a SQLite file.
 ///
@@ -67,6 +71,8 @@ pub struct SqliteStore {
     /// and only the writer may write.
     reader: Worker,
     writer: Worker,
+    /// Has a permit for each that may read for long.
+    long_reads: Arc<Semaphore>,
     commits: Arc<AtomicU64>,
 }
 
@@ -113,7 +119,8 @@ impl SqliteStore {
             }
         });
         let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
-        Ok(Self { reader, writer, commits })
+        let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
+        Ok(Self { reader, writer, long_reads, commits })
     }
 
     /// Transactions committed since the store was opened. Changes that were under way at the same
@@ -145,6 +152,12 @@ impl SqliteStore {
             read(connection)
         };
         self.reader.call(snapshot).await
+    }
+
+    /// Waits for its turn to read for long, which lasts until the permit is dropped.
+    async fn long_read(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = Arc::clone(&self.long_reads).acquire_owned().await;
+        permit.map_err(|closed| StoreError::Unavailable(closed.into()))
     }
 }
 
@@ -236,8 +249,8 @@ impl Store for SqliteStore {
         self.read(move |connection| list::page(connection, &query)).await
     }
 
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
-        self.read(move |connection| list::count(connection, &filter, now)).await
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
+        self.read(move |connection| count::count(connection, &filter, now)).await
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
@@ -271,7 +284,12 @@ impl Store for SqliteStore {
     }
 
     async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError> {
-        self.read(move |connection| usage::top(connection, hours, by, max)).await
+        let _permit = self.long_read().await?;
+        let mut sums = Sums::new(hours);
+        while !sums.are_done() {
+            sums = self.read(move |connection| sums.add_some(connection)).await?;
+        }
+        self.read(move |connection| sums.top(connection, by, max)).await
     }
 
     async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
@@ -280,7 +298,13 @@ impl Store for SqliteStore {
 
     async fn back_up(&self, path: &Path) -> Result<(), StoreError> {
         let path = path.to_owned();
-        self.reader.call(move |connection| backup::write(connection, &path)).await
+        let permit = self.long_read().await?;
+        let copy = move |connection: &Connection| {
+            // Held as long as the thread is, also if nobody waits for the copy any more.
+            let _permit = permit;
+            backup::write(connection, &path)
+        };
+        self.reader.call(copy).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

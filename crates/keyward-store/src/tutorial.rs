@@ -99,10 +99,11 @@ pub enum TutorialError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is in WAL mode and its directory is read-only, so SQLite cannot read it there.
+    /// The file is in WAL mode, or was left in the middle of a write, and its directory is
+    /// read-only, so SQLite cannot read it there.
     #[error(
-        "SQLite cannot read {path} where it is; copy it, and the files `-wal` and `-shm` beside \
-         it, to a directory that this user may write to"
+        "SQLite cannot read {path} where it is; copy it, and the files `-wal`, `-shm` and \
+         `-journal` if they are beside it, to a directory that this user may write to"
     )]
     WalUnreadable {
         /// The file.

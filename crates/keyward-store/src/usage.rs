@@ -15,6 +15,9 @@ use crate::fault::Fault;
 /// each start of the program, and only the latest can have a batch under way.
 const WRITERS_MAX: i64 = 1_000;
 
+/// Rows that are added up in one go. At half a microsecond each, others wait for 25 ms.
+const PIECE_ROWS: u32 = 50_000;
+
 /// Adds a batch, unless it was added before.
 pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), Fault> {
     // Served by the primary keys.
@@ -94,47 +97,87 @@ pub(crate) fn of_key(
     Ok(buckets)
 }
 
-/// Usage of all keys in these hours, and of the `max` that had the most.
-pub(crate) fn top(
-    connection: &Connection,
+/// Usage of all keys in some hours, added up a piece at a time: others get to read in between, and
+/// it ends when nobody waits for it any more.
+///
+/// What is written meanwhile is in it or not. Nothing is ever taken away.
+#[derive(Debug)]
+pub(crate) struct Sums {
     hours: Hours,
-    by: TopBy,
-    max: u32,
-) -> Result<UsageTop, Fault> {
-    // Served by the primary key: all that happened in these hours, in order.
-    const ALL: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
-                              suspended, revoked, expired \
-                       FROM usage WHERE ?1 <= hour AND hour < ?2";
-    // Served by the primary key.
-    const NAME: &str = "SELECT name FROM keys WHERE id = ?1";
-    let mut all = connection.prepare_cached(ALL)?;
-    let mut total = Counts::default();
-    // One for each key that was used, at most as many as memory holds anyway.
-    let mut sums: HashMap<u64, Counts> = HashMap::new();
-    for row in all.query_and_then((hours.from.0, hours.to.0), counts)? {
-        let (_, id, counts) = row?;
-        total.add(&counts);
-        sums.entry(id).or_default().add(&counts);
+    /// The hour and the key of the last row that was added; `None` is that there are no more.
+    last: Option<(u32, u64)>,
+    total: Counts,
+    /// One for each key that was used, at most as many as memory holds anyway.
+    of_keys: HashMap<u64, Counts>,
+}
+
+impl Sums {
+    /// Nothing yet.
+    pub(crate) fn new(hours: Hours) -> Self {
+        let last = Some((hours.from.0, 0));
+        Self { hours, last, total: Counts::default(), of_keys: HashMap::new() }
     }
-    let weight = |counts: &Counts| match by {
-        TopBy::Requests => counts.allowed + counts.denied(),
-        TopBy::Denials => counts.denied(),
-    };
-    let mut ranked: Vec<_> = sums.into_iter().filter(|(_, sum)| 0 < weight(sum)).collect();
-    ranked.sort_unstable_by_key(|(id, sum)| (u64::MAX - weight(sum), *id));
-    let mut name = connection.prepare_cached(NAME)?;
-    let mut top = Vec::new();
-    for (id, sum) in ranked {
-        if top.len() == max as usize {
-            break;
-        }
-        let name: Option<String> = name.query_row([id], |row| row.get(0)).optional()?;
-        // A key that was deleted by hand has no name any more.
-        if let (Some(id), Some(name)) = (KeyId::new(id), name) {
-            top.push((id, name, sum));
-        }
+
+    /// Whether all is added.
+    pub(crate) fn are_done(&self) -> bool {
+        self.last.is_none()
     }
-    Ok(UsageTop { total, top })
+
+    /// Adds the next piece.
+    pub(crate) fn add_some(self, connection: &Connection) -> Result<Self, Fault> {
+        self.add_up_to(connection, PIECE_ROWS)
+    }
+
+    fn add_up_to(mut self, connection: &Connection, max: u32) -> Result<Self, Fault> {
+        // Served by the primary key: all that happened in these hours, in order. `max` bounds the
+        // rows.
+        const MORE: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
+                                   suspended, revoked, expired \
+                            FROM usage WHERE (hour, key_id) > (?1, ?2) AND hour < ?3 \
+                            ORDER BY hour, key_id LIMIT ?4";
+        let Some((hour, id)) = self.last.take() else { return Ok(self) };
+        let mut more = connection.prepare_cached(MORE)?;
+        let mut left = max;
+        for row in more.query_and_then((hour, id, self.hours.to.0, max), counts)? {
+            let (hour, id, counts) = row?;
+            self.total.add(&counts);
+            self.of_keys.entry(id).or_default().add(&counts);
+            left = left.saturating_sub(1);
+            self.last = (left == 0).then_some((hour, id));
+        }
+        Ok(self)
+    }
+
+    /// All together, and the `max` keys that had the most.
+    pub(crate) fn top(
+        self,
+        connection: &Connection,
+        by: TopBy,
+        max: u32,
+    ) -> Result<UsageTop, Fault> {
+        // Served by the primary key.
+        const NAME: &str = "SELECT name FROM keys WHERE id = ?1";
+        let weight = |counts: &Counts| match by {
+            TopBy::Requests => counts.allowed + counts.denied(),
+            TopBy::Denials => counts.denied(),
+        };
+        let of_keys = self.of_keys.into_iter();
+        let mut ranked: Vec<_> = of_keys.filter(|(_, sum)| 0 < weight(sum)).collect();
+        ranked.sort_unstable_by_key(|(id, sum)| (u64::MAX - weight(sum), *id));
+        let mut name = connection.prepare_cached(NAME)?;
+        let mut top = Vec::new();
+        for (id, sum) in ranked {
+            if top.len() == max as usize {
+                break;
+            }
+            let name: Option<String> = name.query_row([id], |row| row.get(0)).optional()?;
+            // A key that was deleted by hand has no name any more.
+            if let (Some(id), Some(name)) = (KeyId::new(id), name) {
+                top.push((id, name, sum));
+            }
+        }
+        Ok(UsageTop { total: self.total, top })
+    }
 }
 
 /// Notes the number of a batch. Returns `false` if that batch was added before.
@@ -169,6 +212,27 @@ fn counts(row: &Row<'_>) -> Result<(u32, u64, Counts), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_add_up_to_the_whole() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection, keyward::UnixMillis(0)).unwrap();
+        let sql = "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 29) \
+                   INSERT INTO usage SELECT n / 5, n % 5 + 1, n, 0, 0, 0, 0, 0, 0 FROM n";
+        connection.execute(sql, []).unwrap();
+        let hours = Hours { from: UnixHour(1), to: UnixHour(5) };
+        for max in [1, 2, 3, 7, 19, 20, 21] {
+            let (mut sums, mut pieces) = (Sums::new(hours), 0);
+            while !sums.are_done() {
+                sums = sums.add_up_to(&connection, max).unwrap();
+                pieces += 1;
+            }
+            assert_eq!(pieces, 20 / max + 1, "{max}");
+            assert_eq!(sums.total.allowed, (5..25).sum::<u64>(), "{max}");
+            assert_eq!(sums.of_keys[&2].allowed, 6 + 11 + 16 + 21, "{max}");
+            assert_eq!(sums.of_keys.len(), 5);
+        }
+    }
 
     #[test]
     fn the_oldest_writers_are_forgotten() {

@@ -15,8 +15,6 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::record::{KeyId, Owner};
-use crate::tier::TierName;
 use crate::time::UnixMillis;
 
 /// Most characters by which a person is known in the trail.
@@ -150,13 +148,15 @@ impl Verb {
     }
 }
 
-/// One entry of the audit trail. The texts are as they were written, whatever a later version
-/// would accept, so that a trail can always be read and checked.
+/// One entry of the audit trail. Its members are as they stand there, whatever a later version
+/// would accept and whatever somebody made of them by hand, so that a trail can always be read and
+/// checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Its number.
     pub id: ChangeId,
-    /// When the change was asked for.
+    /// When the change was asked for. A time before 1970, which nothing here writes, is one of the
+    /// upper half: that of the same 64 bits.
     pub at: UnixMillis,
     /// [`Actor::as_text`] of who made it.
     pub actor: String,
@@ -165,11 +165,11 @@ pub struct AuditEntry {
     /// [`Verb::as_str`] of what was done.
     pub verb: String,
     /// The key that it was done to, if it was a key.
-    pub key_id: Option<KeyId>,
+    pub key_id: Option<u64>,
     /// The tier that it was done to, if it was a tier.
-    pub tier: Option<TierName>,
+    pub tier: Option<String>,
     /// The owner to whom it was done, if it was an owner.
-    pub owner: Option<Owner>,
+    pub owner: Option<String>,
     /// The id of the request that asked for it.
     pub request_id: Option<String>,
     /// What changed, as compact JSON; its members depend on the verb. Never a secret or a digest.
@@ -232,10 +232,10 @@ impl AuditEntry {
         text(&mut hash, &self.verb);
         hash.update([u8::from(self.key_id.is_some())]);
         if let Some(id) = self.key_id {
-            hash.update(id.get().to_be_bytes());
+            hash.update(id.to_be_bytes());
         }
-        maybe(&mut hash, self.tier.as_ref().map(TierName::as_str));
-        maybe(&mut hash, self.owner.as_ref().map(Owner::as_str));
+        maybe(&mut hash, self.tier.as_deref());
+        maybe(&mut hash, self.owner.as_deref());
         maybe(&mut hash, self.request_id.as_deref());
         maybe(&mut hash, self.details.as_deref());
         hash.update(self.previous.0);

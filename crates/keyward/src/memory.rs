@@ -20,8 +20,8 @@ use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
-    UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
 use crate::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
@@ -108,7 +108,7 @@ impl Store for MemoryStore {
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        Ok(self.open()?.insert(new, &audit))
+        self.open()?.insert(new, &audit)
     }
 
     async fn change_key(
@@ -118,7 +118,7 @@ impl Store for MemoryStore {
         expected: Option<Version>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
-        Ok(self.open()?.change(id, change, expected, &audit))
+        self.open()?.change(id, change, expected, &audit)
     }
 
     async fn set_owner_suspended(
@@ -149,7 +149,7 @@ impl Store for MemoryStore {
         max: u32,
     ) -> Result<Vec<KeyCopy>, StoreError> {
         let tables = self.open()?;
-        Ok(tables.behind(after).take(max as usize).map(|(_, row)| row.copy.clone()).collect())
+        Ok(tables.behind(after).take(max as usize).map(|(_, row)| row.carried()).collect())
     }
 
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
@@ -169,8 +169,8 @@ impl Store for MemoryStore {
         Ok(self.open()?.list(&query))
     }
 
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
-        Ok(self.open()?.fitting(&filter, now).count() as u64)
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
+        Ok(KeyCount::exact(self.open()?.fitting(&filter, now).count() as u64))
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {

@@ -40,7 +40,8 @@ pub struct KeyFilter {
 /// What keys are ordered by. Keys that are alike in it are in the order of their ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyOrder {
-    /// When they were issued, which is the order of their ids.
+    /// The order of their ids: that in which they came here. For keys that were issued here that
+    /// is when they were issued; one that was imported with its id has the place of that.
     #[default]
     Created,
     /// Their names, byte by byte.
@@ -86,6 +87,23 @@ pub struct KeyPage {
     /// Where the next page begins; `None` if there are no more. A page may hold fewer keys than
     /// asked for, or none, and not be the last: looking for more would have taken too long.
     pub next: Option<KeyCursor>,
+}
+
+/// How many keys fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCount {
+    /// So many keys fit, and there may be more unless the count is exact.
+    pub at_least: u64,
+    /// Whether these are all: to look at every key may take too long.
+    pub is_exact: bool,
+}
+
+impl KeyCount {
+    /// So many, and no more.
+    #[must_use]
+    pub fn exact(keys: u64) -> Self {
+        Self { at_least: keys, is_exact: true }
+    }
 }
 
 /// An owner and what it has.

@@ -15,8 +15,8 @@ use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
-    UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
 use crate::tier::TierName;
@@ -86,6 +86,9 @@ pub enum StoreError {
 /// `Ok` only when both would survive `kill -9` and power loss. On `Err` a change may or may not
 /// have happened; repeating it is safe, except that issuing again makes another key.
 ///
+/// A secret belongs to one key: where a change brings one whose digest some key has or had, it does
+/// not happen, and is [`StoreError::Inconsistent`].
+///
 /// Changes that change nothing, such as suspending a key that is suspended, write no entry and
 /// count up no version.
 ///
@@ -136,8 +139,10 @@ pub trait Store: fmt::Debug + Send + Sync {
         audit: Audit,
     ) -> Result<Vec<StoredKey>, StoreError>;
 
-    /// Adds keys that came from elsewhere, and says of each what became of it. With `dry_run`,
-    /// says so and adds nothing.
+    /// Adds keys that came from elsewhere, and says of each what became of it: a key that is there
+    /// is skipped, else the first reason that holds, in the order of
+    /// [`ImportRefusal`](crate::transfer::ImportRefusal), keeps it out. With `dry_run`, says so and
+    /// adds nothing.
     async fn import_keys(
         &self,
         keys: Vec<KeyCopy>,
@@ -145,7 +150,9 @@ pub trait Store: fmt::Debug + Send + Sync {
         audit: Audit,
     ) -> Result<Vec<ImportedKey>, StoreError>;
 
-    /// Up to `max` keys with ids above `after`, whole, lowest first.
+    /// Up to `max` keys with ids above `after`, whole, lowest first: each with its present secret
+    /// and the newest of its former ones,
+    /// [`COPY_SECRETS_MAX`](crate::transfer::COPY_SECRETS_MAX) together, which is 100.
     async fn export_keys(&self, after: Option<KeyId>, max: u32)
     -> Result<Vec<KeyCopy>, StoreError>;
 
@@ -162,8 +169,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// One page of a list of keys.
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;
 
-    /// How many keys fit, as of `now`.
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError>;
+    /// How many keys fit, as of `now`. A store may stop counting where that would take too long,
+    /// and then says that there are at least so many.
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError>;
 
     /// One owner; `None` if it has no key and is not suspended.
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
@@ -193,7 +201,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         max: u32,
     ) -> Result<Vec<(UnixHour, Counts)>, StoreError>;
 
-    /// Usage of all keys in these hours, and the `max` keys that had the most.
+    /// Usage of all keys in these hours, and the `max` keys that had the most. What is added
+    /// meanwhile may be in it or not. Dropping the future ends the work.
     async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError>;
 
     /// One page of the audit trail.

@@ -49,6 +49,9 @@ pub(super) struct Import {
     #[arg(long, value_name = "URL", conflicts_with_all = ["file", "format"],
         value_parser = TutorialFile::parse)]
     from: Option<TutorialFile>,
+    /// Give the keys of --from new ids, since the server has keys with theirs already
+    #[arg(long, requires = "from")]
+    new_ids: bool,
     /// What the file is, if its name does not end in .csv, .jsonl or .ndjson
     #[arg(long)]
     format: Option<Format>,
@@ -79,7 +82,7 @@ impl Import {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.connection.client()?;
         let source = match (&self.from, &self.file) {
-            (Some(tutorial), _) => Source::open_tutorial(tutorial)?,
+            (Some(tutorial), _) => Source::open_tutorial(tutorial, self.new_ids)?,
             (None, Some(file)) => Source::open_file(file, self.format)?,
             (None, None) => {
                 let problem = "name a file, or a database with --from";

@@ -65,6 +65,7 @@ fn filters_find_what_fits_all_of_them() {
         assert_eq!(all_ids(&server, &format!("{query}&limit=1")), expected, "{query}");
         let counted = list(&server, &format!("{query}&total=true&limit=1")).json();
         assert_eq!(counted["total"], expected.len(), "{query}");
+        assert_eq!(counted["total_is_exact"], true, "{query}");
     };
     check("sort=-created", &[6, 5, 4, 3, 2, 1]);
     check("state=active", &[6, 4, 1]);

@@ -186,6 +186,7 @@ fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
 
 /// Makes a key found by the parts of its new name, and by those of the old one no more.
 fn rename(connection: &Connection, key: &KeyDetails) -> Result<(), Fault> {
+    // Served by the row's id.
     const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
     connection.prepare_cached(FORGET)?.execute([key.record.id.get()])?;
     let mut add = connection.prepare_cached(beside::ADD_NAME)?;

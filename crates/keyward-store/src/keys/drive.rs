@@ -6,10 +6,24 @@ use keyward::record::Stage;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::filter::{number, starting, text, time};
+use super::filter::{number, stage_conditions, starting, text, time};
 use crate::fault::Fault;
 use crate::names;
 use crate::spans::Span;
+
+/// The index over parts of names.
+pub(super) const NAMES: &str = "key_names";
+/// Most threes of characters that are asked for together. FTS5 goes on along all of their lists
+/// until these meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of
+/// lists that bounds the work. Three with every second of a million names take some 30 ms to find
+/// that they never meet.
+const THREES_MAX: usize = 3;
+/// Names by which it is told which threes are rare. A look takes a twentieth of a microsecond.
+const RARE_MAX: u32 = 10_000;
+
+/// The keys of a list of ids, as [`list`](super::filter::list) makes it. CROSS keeps it that way
+/// round.
+pub(super) const LISTED: &str = "json_each(?) AS listed CROSS JOIN keys ON keys.id = listed.value";
 
 /// Some of the keys, by one condition of a filter and the index that serves it.
 ///
@@ -27,70 +41,90 @@ pub(super) struct Drive {
 }
 
 impl Drive {
-    /// Whether the drive has at most `max` keys. Looks at no more than that.
-    pub(super) fn has_at_most(&self, connection: &Connection, max: u32) -> Result<bool, Fault> {
-        let Self { from, condition, .. } = self;
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {condition} LIMIT ?)");
+    /// The ids of its keys, if these are at most `max`. Looks at no more than that.
+    pub(super) fn ids_up_to(
+        &self,
+        connection: &Connection,
+        max: u32,
+    ) -> Result<Option<Vec<i64>>, Fault> {
         let values = self.values.iter().cloned().chain([number(u64::from(max) + 1)]);
-        let mut count = connection.prepare_cached(&sql)?;
-        let count: u32 = count.query_row(params_from_iter(values), |row| row.get(0))?;
-        Ok(count <= max)
+        let mut ids = connection.prepare_cached(&self.ids_sql())?;
+        let ids = ids.query_map(params_from_iter(values), |row| row.get(0))?;
+        let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+        Ok(Some(ids).filter(|ids| ids.len() <= max as usize))
+    }
+
+    /// The ids of its first keys. Served by the drive's index.
+    pub(super) fn ids_sql(&self) -> String {
+        let Self { from, id, condition, .. } = self;
+        format!("SELECT {id} FROM {from} WHERE {condition} LIMIT ?")
     }
 }
 
-/// The keys with ids of a span, if these are at most `max`.
-pub(super) fn span(span: Span, max: u32) -> Option<Drive> {
-    let width = span.last.checked_sub(span.first)?;
-    let drive = || Drive {
+/// The ids of the keys of the first drive that has few.
+///
+/// Those by a part of a name come last, since it takes longest to ask for them.
+pub(super) fn few(
+    connection: &Connection,
+    drives: &[Drive],
+    max: u32,
+) -> Result<Option<Vec<i64>>, Fault> {
+    let (named, others): (Vec<_>, Vec<_>) = drives.iter().partition(|drive| drive.from == NAMES);
+    for drive in others.into_iter().chain(named) {
+        let ids = drive.ids_up_to(connection, max)?;
+        if ids.is_some() {
+            return Ok(ids);
+        }
+    }
+    Ok(None)
+}
+
+/// The keys with ids of a span.
+pub(super) fn span(span: Span) -> Drive {
+    Drive {
         from: "keys NOT INDEXED",
         id: "keys.id",
         condition: "keys.id BETWEEN ? AND ?",
         values: vec![Value::Integer(span.first), Value::Integer(span.last)],
         is_by_id: true,
-    };
-    (width < i64::from(max)).then(drive)
+    }
 }
 
 /// Every drive that a filter offers, those that are likely to have few keys first.
-pub(super) fn drives(filter: &KeyFilter, now: UnixMillis) -> Vec<Drive> {
-    let by_id = |from, condition, value| Drive {
-        from,
-        id: "keys.id",
-        condition,
-        values: vec![value],
-        is_by_id: true,
-    };
+pub(super) fn drives(
+    connection: &Connection,
+    filter: &KeyFilter,
+    now: UnixMillis,
+) -> Result<Vec<Drive>, Fault> {
+    let by_id =
+        |from, condition, values| Drive { from, id: "keys.id", condition, values, is_by_id: true };
     let by_time =
         |from, id, condition, values| Drive { from, id, condition, values, is_by_id: false };
-    let owner = filter
-        .owner
-        .as_ref()
-        .map(|owner| by_id("keys INDEXED BY keys_owner", "keys.owner = ?", text(owner.as_str())));
-    let threes = filter.name_part.as_deref().and_then(|part| names::threes(&names::fold(part)));
-    let name = threes.map(|threes| Drive {
-        // An index over threes of characters: it takes some more names than those with the part.
-        from: "key_names",
-        id: "key_names.rowid",
-        condition: "key_names MATCH ?",
-        values: vec![Value::Text(threes)],
-        is_by_id: true,
+    let name = filter.name_part.as_deref().map(|part| named(connection, part));
+    let owner = filter.owner.as_ref().map(|owner| {
+        by_id("keys INDEXED BY keys_owner", "keys.owner = ?", vec![text(owner.as_str())])
     });
     let hint = filter.hint_start.as_deref().map(|start| {
         let condition = "keys.hint >= ? AND keys.hint < ?";
         by_time("keys INDEXED BY keys_hint", "keys.id", condition, starting(start).into())
     });
-    let expires =
-        |condition, values| by_time("keys INDEXED BY keys_expires", "keys.id", condition, values);
     let soon = filter.expires_before.map(|before| {
         let condition = "keys.expires_order > ? AND keys.expires_order < ?";
-        expires(condition, vec![time(now), time(before)])
+        let values = vec![time(now), time(before)];
+        by_time("keys INDEXED BY keys_expires", "keys.id", condition, values)
     });
-    let standing = |word| by_id("keys INDEXED BY keys_standing", "keys.standing = ?", text(word));
     let state = filter.state.and_then(|stage| match stage {
         // Nearly all are, so the order's own index is as good a way.
         Stage::Active => None,
-        Stage::Suspended | Stage::Revoked => Some(standing(stage.as_str())),
-        Stage::Expired => Some(expires("keys.expires_order <= ?", vec![time(now)])),
+        Stage::Suspended | Stage::Revoked => {
+            let (condition, _) = stage_conditions(stage);
+            Some(by_id("keys INDEXED BY keys_standing", condition, Vec::new()))
+        }
+        Stage::Expired => {
+            let condition = "keys.standing = 'active' AND keys.expires_order <= ?";
+            let from = "keys INDEXED BY keys_active";
+            Some(by_time(from, "keys.id", condition, vec![time(now)]))
+        }
     });
     let idle = filter.idle_since.map(|since| {
         let condition = "key_uses.last_used_at_ms < ?";
@@ -100,6 +134,37 @@ pub(super) fn drives(filter: &KeyFilter, now: UnixMillis) -> Vec<Drive> {
     let tier = filter
         .tier
         .as_ref()
-        .map(|tier| by_id("keys INDEXED BY keys_tier", "keys.tier = ?", text(tier.as_str())));
-    [owner, name, hint, soon, state, idle, tier].into_iter().flatten().collect()
+        .map(|tier| by_id("keys INDEXED BY keys_tier", "keys.tier = ?", vec![text(tier.as_str())]));
+    let name = name.transpose()?.flatten();
+    Ok([name, owner, hint, soon, state, idle, tier].into_iter().flatten().collect())
+}
+
+/// The keys whose names have the rarest threes of characters of a part: those with the part, and
+/// some more. `None` if the part is too short to have any.
+fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
+    let threes = names::threes(&names::fold(part));
+    let threes = if THREES_MAX < threes.len() { rarest(connection, threes)? } else { threes };
+    Ok((!threes.is_empty()).then(|| Drive {
+        from: NAMES,
+        id: "key_names.rowid",
+        condition: "key_names MATCH ?",
+        values: vec![Value::Text(threes.join(" AND "))],
+        is_by_id: true,
+    }))
+}
+
+/// The threes that the fewest names have.
+fn rarest(connection: &Connection, threes: Vec<String>) -> Result<Vec<String>, Fault> {
+    // Served by `key_names`; `RARE_MAX` bounds the rows.
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM key_names WHERE key_names MATCH ?1 LIMIT {RARE_MAX})"
+    );
+    let mut count = connection.prepare_cached(&sql)?;
+    let mut counted = Vec::new();
+    for three in threes {
+        let names: u32 = count.query_row([&three], |row| row.get(0))?;
+        counted.push((names, three));
+    }
+    counted.sort_unstable();
+    Ok(counted.into_iter().take(THREES_MAX).map(|(_, three)| three).collect())
 }

@@ -61,7 +61,7 @@ impl Sieve {
         let mut all = Conditions::default();
         if let Some(stage) = state {
             let (standing, expiry) = stage_conditions(*stage);
-            all.add("keys.standing = ?", [text(standing)]);
+            all.add(standing, []);
             if let Some(expiry) = expiry {
                 all.add(expiry, [time(now)]);
             }
@@ -102,19 +102,27 @@ impl Sieve {
     }
 }
 
-/// What a stage asks of a key's standing, and of its expiry.
-fn stage_conditions(stage: Stage) -> (&'static str, Option<&'static str>) {
+/// What a stage asks of a key's standing, and of its expiry. The words stand in the text, and what
+/// follows from them too: else SQLite would not see that an index of some keys has them all.
+pub(super) fn stage_conditions(stage: Stage) -> (&'static str, Option<&'static str>) {
+    const ACTIVE: &str = "keys.standing = 'active'";
     match stage {
-        Stage::Active => ("active", Some("keys.expires_order > ?")),
-        Stage::Expired => ("active", Some("keys.expires_order <= ?")),
-        Stage::Suspended => ("suspended", None),
-        Stage::Revoked => ("revoked", None),
+        Stage::Active => (ACTIVE, Some("keys.expires_order > ?")),
+        Stage::Expired => (ACTIVE, Some("keys.expires_order <= ?")),
+        Stage::Suspended => ("keys.standing = 'suspended' AND keys.standing <> 'active'", None),
+        Stage::Revoked => ("keys.standing = 'revoked' AND keys.standing <> 'active'", None),
     }
 }
 
 /// The first text that begins so, and one above all that do.
 pub(super) fn starting(start: &str) -> [Value; 2] {
     [text(start), Value::Text(format!("{start}\u{10ffff}"))]
+}
+
+/// Ids as one value: JSON.
+pub(super) fn list(ids: &[i64]) -> Value {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    Value::Text(format!("[{}]", ids.join(",")))
 }
 
 pub(super) fn text(text: &str) -> Value {

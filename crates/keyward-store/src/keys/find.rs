@@ -32,7 +32,7 @@ pub(super) fn whole(connection: &Connection, id: KeyId) -> Result<Option<Whole>,
     const FIND: &str = concat!(
         "SELECT ",
         details_columns!(),
-        " FROM keys JOIN key_uses ON key_uses.key_id = keys.id WHERE keys.id = ?1"
+        " FROM keys LEFT JOIN key_uses ON key_uses.key_id = keys.id WHERE keys.id = ?1"
     );
     let mut find = connection.prepare_cached(FIND)?;
     find.query_row([id.get()], |row| Ok(Whole::read(row))).optional()?.transpose()
@@ -99,11 +99,11 @@ pub(crate) fn export(
     after: Option<KeyId>,
     max: u32,
 ) -> Result<Vec<KeyCopy>, Fault> {
-    // Served by the primary keys; CROSS keeps it that way round. `max` bounds the rows.
+    // Served by the primary keys; `max` bounds the rows.
     const EXPORT: &str = concat!(
         "SELECT ",
         details_columns!(),
-        " FROM keys CROSS JOIN key_uses ON key_uses.key_id = keys.id \
+        " FROM keys LEFT JOIN key_uses ON key_uses.key_id = keys.id \
          WHERE ?1 < keys.id ORDER BY keys.id LIMIT ?2"
     );
     let mut export = connection.prepare_cached(EXPORT)?;

@@ -1,19 +1,17 @@
-//! Listing keys, a page at a time, and counting them.
+//! Listing keys, a page at a time.
 //!
 //! A page is read in one of two ways. If one condition of the filter leaves few keys, they are all
 //! looked at and put in order. Otherwise the page is read along an index that has the order asked
 //! for, and what does not fit is passed over; as that could go on for long, a page ends after a
 //! number of looks, and says where the next one begins.
 
-use std::mem;
-
+use keyward::KeyId;
 use keyward::query::{KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery};
-use keyward::{KeyId, UnixMillis};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::drive::{self, Drive, drives};
-use super::filter::{Conditions, Sieve, number, text};
+use super::drive::{self, Drive, LISTED, NAMES, drives};
+use super::filter::{Conditions, Sieve, list, number, text};
 use super::find;
 use crate::fault::Fault;
 use crate::spans::{self, Span};
@@ -40,51 +38,6 @@ pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage,
     }
     page.next = places.next;
     Ok(page)
-}
-
-/// How many keys fit.
-pub(crate) fn count(
-    connection: &Connection,
-    filter: &KeyFilter,
-    now: UnixMillis,
-) -> Result<u64, Fault> {
-    // Served by the index of whatever is asked for; all that it leaves are looked at.
-    let sieve = Sieve::new(filter, now);
-    // CROSS, so that both are read in the order of ids.
-    let uses = uses(KeyOrder::Created, &sieve, "keys.id");
-    let conditions = sieve.conditions.sql();
-    let named = drives(filter, now).into_iter().find(|drive| drive.from == "key_names");
-    let Some(named) = named.filter(|_| sieve.name_part.is_some()) else {
-        let from = if sieve.name_part.is_some() { "keys.name" } else { "count(*)" };
-        let sql = format!("SELECT {from} FROM keys {uses} WHERE {conditions}");
-        let values = sieve.conditions.values().collect();
-        return tally(connection, &sql, values, &sieve);
-    };
-    let sql = format!(
-        "SELECT keys.name FROM key_names CROSS JOIN keys ON keys.id = key_names.rowid {uses} \
-         WHERE {} AND {conditions}",
-        named.condition
-    );
-    let values = named.values.into_iter().chain(sieve.conditions.values()).collect();
-    tally(connection, &sql, values, &sieve)
-}
-
-fn tally(
-    connection: &Connection,
-    sql: &str,
-    values: Vec<Value>,
-    sieve: &Sieve,
-) -> Result<u64, Fault> {
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        match row.get_ref(0)? {
-            ValueRef::Integer(all) => count += u64::try_from(all).unwrap_or_default(),
-            name => count += u64::from(sieve.takes_name(name.as_str()?)),
-        }
-    }
-    Ok(count)
 }
 
 /// Keys by their places in the order.
@@ -133,14 +86,18 @@ impl Walk {
 }
 
 fn choose(connection: &Connection, query: &KeyQuery, span: Span) -> Result<Walk, Fault> {
-    if let Some(mut drive) = drive::span(span, GATHER_MAX) {
-        return Ok(gather(query, &mut drive));
+    if span.width() <= u64::from(GATHER_MAX)
+        && let Some(ids) = drive::span(span).ids_up_to(connection, GATHER_MAX)?
+    {
+        return Ok(gather(query, &ids));
     }
-    let mut drives = drives(&query.filter, query.now);
-    for drive in &mut drives {
-        if drive.has_at_most(connection, GATHER_MAX)? {
-            return Ok(gather(query, drive));
-        }
+    let drives = drives(connection, &query.filter, query.now)?;
+    // The index over parts of names has the order of ids: along it few are found as soon as many,
+    // and to ask it twice would take twice as long.
+    let is_probed = |drive: &&Drive| query.order != KeyOrder::Created || drive.from != NAMES;
+    let probed: Vec<_> = drives.iter().filter(is_probed).cloned().collect();
+    if let Some(ids) = drive::few(connection, &probed, GATHER_MAX)? {
+        return Ok(gather(query, &ids));
     }
     let by_id = drives.into_iter().find(|drive| drive.is_by_id);
     Ok(match (query.order, by_id) {
@@ -156,20 +113,15 @@ fn all() -> Drive {
     Drive { from, id: "keys.id", condition: "1", values: Vec::new(), is_by_id: true }
 }
 
-/// Looks at all keys of a drive and puts them in order. Served by the drive's index, and by the
-/// primary keys.
-fn gather(query: &KeyQuery, drive: &mut Drive) -> Walk {
+/// Looks at all of these keys and puts them in order. Served by the primary keys.
+fn gather(query: &KeyQuery, ids: &[i64]) -> Walk {
     let sieve = Sieve::new(&query.filter, query.now);
-    let mut values: Vec<_> =
-        sieve.conditions.values().chain(mem::take(&mut drive.values)).collect();
-    let Drive { from, id, condition, .. } = drive;
+    let mut values: Vec<_> = sieve.conditions.values().chain([list(ids)]).collect();
     let value = order_column(query.order);
     let after = after(query, "keys.id", &mut values);
     let uses = uses(query.order, &sieve, "keys.id");
     let sql = format!(
-        "SELECT keys.id, {value}, {}, keys.name \
-         FROM (SELECT {id} AS id FROM {from} WHERE {condition}) AS drive \
-         CROSS JOIN keys ON keys.id = drive.id {uses} WHERE {after} ORDER BY {}",
+        "SELECT keys.id, {value}, {}, keys.name FROM {LISTED} {uses} WHERE {after} ORDER BY {}",
         sieve.conditions.sql(),
         order(query, "keys.id"),
     );
@@ -257,7 +209,7 @@ fn order(query: &KeyQuery, id: &str) -> String {
 }
 
 /// Adds `key_uses` where something is asked of it. Served by the primary key.
-fn uses(order: KeyOrder, sieve: &Sieve, id: &str) -> &'static str {
+pub(super) fn uses(order: KeyOrder, sieve: &Sieve, id: &str) -> &'static str {
     let named = id == "key_names.rowid";
     match order == KeyOrder::LastUsed || sieve.asks_for_use {
         true if named => "CROSS JOIN key_uses ON key_uses.key_id = key_names.rowid",

@@ -132,6 +132,30 @@ async fn a_transaction_that_is_rolled_back_under_a_batch_is_told_to_all_who_shar
 }
 
 #[tokio::test]
+async fn what_comes_behind_a_first_change_that_fails_is_kept_and_told_so() {
+    let (_directory, store) = opened();
+    let before = store.commits();
+    let (enter, entered) = mpsc::channel();
+    let failing = store.writer.call(move |connection| -> Result<(), Fault> {
+        entered.recv().unwrap();
+        connection.execute_batch("DELETE FROM tiers")?;
+        Err(Fault::Inconsistent("on purpose".to_owned()))
+    });
+    let other = async {
+        let mut change = pin!(issue(&store, 1));
+        ask(change.as_mut()).await;
+        enter.send(()).unwrap();
+        change.await
+    };
+    let (failing, other) = tokio::join!(failing, other);
+    assert!(matches!(failing, Err(StoreError::Inconsistent(_))), "{failing:?}");
+    assert_eq!(other.unwrap().get(), 1);
+    assert_eq!(store.commits(), before + 1);
+    assert_eq!(trail(&store).await.len(), 1);
+    assert_eq!(store.tiers().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn after_a_panic_changes_are_refused_and_nothing_hangs() {
     let (directory, store) = opened();
     issue(&store, 1).await.unwrap();
@@ -173,6 +197,64 @@ async fn closing_finishes_what_was_asked_before_even_if_nobody_waits_for_it() {
     let path = directory.path().join("keyward.db");
     let store = SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap();
     assert_eq!(keys(&store).await.len(), 1);
+}
+
+/// What a thread's own connection says when it is asked for a setting.
+async fn pragma(worker: &Worker, name: &'static str) -> i64 {
+    let ask = move |connection: &Connection| {
+        Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+    };
+    worker.call(ask).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_connection_that_writes_waits_for_the_disk_and_keeps_references_whole() {
+    let (_directory, store) = opened();
+    for (name, value) in [
+        // FULL: a commit is on the disk before it is answered.
+        ("synchronous", 2),
+        ("fullfsync", 1),
+        ("checkpoint_fullfsync", 1),
+        ("foreign_keys", 1),
+        // MEMORY: nothing of ours goes to /tmp.
+        ("temp_store", 2),
+        ("wal_autocheckpoint", 32_768),
+        ("query_only", 0),
+    ] {
+        assert_eq!(pragma(&store.writer, name).await, value, "{name}");
+    }
+    for (name, value) in [("query_only", 1), ("temp_store", 2)] {
+        assert_eq!(pragma(&store.reader, name).await, value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_always_a_reader_for_short_questions() {
+    let (directory, store) = opened();
+    let store = Arc::new(store);
+    let permits = u32::try_from(LONG_READS_MAX).unwrap();
+    let taken = Arc::clone(&store.long_reads).acquire_many_owned(permits).await.unwrap();
+    let mut copies: Vec<_> = (0..READERS)
+        .map(|number| {
+            let (store, path) = (Arc::clone(&store), directory.path().join(number.to_string()));
+            tokio::spawn(async move { store.back_up(&path).await })
+        })
+        .collect();
+    let top = Arc::clone(&store);
+    let top = tokio::spawn(async move {
+        let hours = Hours { from: UnixHour(0), to: UnixHour(9) };
+        top.usage_top(hours, TopBy::Requests, 1).await.map(drop)
+    });
+    copies.push(top);
+    for _ in 0..20 {
+        assert_eq!(store.tiers().await.unwrap().len(), 3);
+        assert!(copies.iter().all(|copy| !copy.is_finished()));
+    }
+    drop(taken);
+    for copy in copies {
+        copy.await.unwrap().unwrap();
+    }
+    assert_eq!(store.long_reads.available_permits(), LONG_READS_MAX);
 }
 
 #[tokio::test]

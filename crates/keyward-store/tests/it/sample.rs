@@ -20,9 +20,20 @@ use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
 use keyward::{KeyId, UnixMillis};
 use keyward_store::SqliteStore;
+use rusqlite::Connection;
+use tempfile::TempDir;
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, "a test", UnixMillis(1)).unwrap()
+}
+
+/// A store, and a connection beside it that nobody expects.
+pub(crate) fn opened() -> (TempDir, SqliteStore, Connection) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyward.db");
+    let store = open(&path);
+    let raw = Connection::open(&path).unwrap();
+    (directory, store, raw)
 }
 
 pub(crate) fn id(id: u64) -> KeyId {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod changes;
+mod golden;
 mod lists;
 mod lives;
 mod migrate;

@@ -11,7 +11,7 @@ fn trail(entries: u64) -> Vec<AuditEntry> {
             actor: "admin-key".to_owned(),
             address: Some("192.0.2.1".to_owned()),
             verb: "issue".to_owned(),
-            key_id: KeyId::new(id),
+            key_id: Some(id),
             tier: None,
             owner: None,
             request_id: None,
@@ -40,16 +40,39 @@ fn a_trail_as_it_was_written_fits() {
 }
 
 #[test]
+fn an_entry_has_the_digest_that_it_always_had() {
+    let [first, plain] = trail(2).try_into().unwrap();
+    let full = AuditEntry {
+        tier: Some("basic".to_owned()),
+        owner: Some("org_1".to_owned()),
+        request_id: Some("r1".to_owned()),
+        ..first.clone()
+    };
+    let bare = AuditEntry { key_id: None, address: None, details: None, ..first.clone() };
+    let digests = [first.digest, plain.digest, full.seal(), bare.seal()];
+    let digests = digests.map(|digest| digest.to_string());
+    assert_eq!(
+        digests,
+        [
+            "a7ca2f0b2480e5e62c7317fdeec6109f45d4b7ee7084e234e289605a76933aca",
+            "f0c39a8d8931c207c6b61122a02112c1b07314e1aa2dc5acfe393cf3a48b291b",
+            "05aff8623ae8ae8a2372550f7bcdb039cc7023ecb34aa0368ed4e63f7c0de9d0",
+            "3fbe37b816d0262ee2ce32128338afafa53d10e91118b6ca764cc8a2d2c970eb",
+        ]
+    );
+}
+
+#[test]
 fn an_altered_entry_shows() {
     let changes: [fn(&mut AuditEntry); 11] = [
         |entry| entry.at.0 += 1,
         |entry| entry.actor.push('x'),
         |entry| entry.address = None,
         |entry| entry.verb = "edit".to_owned(),
-        |entry| entry.key_id = KeyId::new(99),
+        |entry| entry.key_id = Some(99),
         |entry| entry.key_id = None,
-        |entry| entry.tier = Some("basic".parse().unwrap()),
-        |entry| entry.owner = Some("basic".parse().unwrap()),
+        |entry| entry.tier = Some("basic".to_owned()),
+        |entry| entry.owner = Some("basic".to_owned()),
         |entry| entry.request_id = Some(String::new()),
         |entry| entry.details = None,
         |entry| entry.digest.0[0] ^= 1,

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use crate::audit::{Audit, Verb};
 use crate::change::{ChangeRefusal, Changed, KeyChange, KeyEdit};
 use crate::details::{StoredKey, Version};
+use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::record::{KeyId, KeyState, Owner};
-use crate::store::{Inserted, TierDeleted, TierRecord};
+use crate::store::{Inserted, StoreError, TierDeleted, TierRecord};
 use crate::tier::TierName;
 use crate::transfer::{KeyCopy, SecretCopy};
 
@@ -48,14 +49,15 @@ impl Tables {
         TierDeleted::Done
     }
 
-    pub(super) fn insert(&mut self, new: NewRecord, audit: &Audit) -> Inserted {
+    pub(super) fn insert(&mut self, new: NewRecord, audit: &Audit) -> Result<Inserted, StoreError> {
         let NewRecord { key, digest, hint } = new;
         if !self.has_tier(&key.tier) {
-            return Inserted::UnknownTier;
+            return Ok(Inserted::UnknownTier);
         }
         if key.owner.as_ref().is_some_and(|owner| self.suspended_owners.contains_key(owner)) {
-            return Inserted::OwnerSuspended;
+            return Ok(Inserted::OwnerSuspended);
         }
+        self.check_new(&digest)?;
         let id = self.next_id();
         let copy = KeyCopy {
             id: Some(id),
@@ -75,7 +77,15 @@ impl Tables {
             former: Vec::new(),
         };
         self.add(id, copy, audit, Verb::Issue);
-        Inserted::Done(id)
+        Ok(Inserted::Done(id))
+    }
+
+    /// Refuses a secret that there is or was: two keys would have it.
+    fn check_new(&self, digest: &Digest) -> Result<(), StoreError> {
+        match self.digests.contains_key(digest.as_bytes()) {
+            true => Err(StoreError::Inconsistent("the new secret is one that there is".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// Adds a key that nothing speaks against.
@@ -95,17 +105,20 @@ impl Tables {
         change: KeyChange,
         expected: Option<Version>,
         audit: &Audit,
-    ) -> Changed {
+    ) -> Result<Changed, StoreError> {
         let verb = change.verb();
         let Some(Row { version, copy: before }) = self.keys.get(&id).cloned() else {
-            return Changed::Refused(ChangeRefusal::UnknownKey);
+            return Ok(Changed::Refused(ChangeRefusal::UnknownKey));
         };
         if expected.is_some_and(|expected| expected != version) {
-            return Changed::Refused(ChangeRefusal::Stale { version });
+            return Ok(Changed::Refused(ChangeRefusal::Stale { version }));
         }
         let mut row = Row { version, copy: before.clone() };
         if let Err(refusal) = self.changed(&mut row.copy, change, audit) {
-            return Changed::Refused(refusal);
+            return Ok(Changed::Refused(refusal));
+        }
+        if row.copy.former.len() != before.former.len() {
+            self.check_new(&row.copy.secret.digest)?;
         }
         if row.copy != before {
             row.version = version.next();
@@ -114,7 +127,7 @@ impl Tables {
             self.keys.insert(id, row.clone());
             self.record(audit, verb, &Subject::Key(id), &told);
         }
-        Changed::Done(Box::new(self.stored(id, &row)))
+        Ok(Changed::Done(Box::new(self.stored(id, &row))))
     }
 
     fn changed(

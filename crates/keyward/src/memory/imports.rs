@@ -30,26 +30,25 @@ impl Tables {
         let former = copy.former.iter().map(|(secret, _)| secret);
         let digests = former.chain([&copy.secret]).map(|secret| *secret.digest.as_bytes());
         let digests: Vec<_> = digests.collect();
-        if digests.iter().collect::<HashSet<_>>().len() < digests.len() {
-            return Err(ImportRefusal::DigestTwice);
-        }
         let holders: Vec<_> = digests.iter().map(|digest| self.digests.get(digest)).collect();
         if let Some(Some(first)) = holders.first()
             && holders.iter().all(|holder| *holder == Some(first))
         {
             return Ok(Place::There(**first));
         }
-        if let Some(holder) = holders.into_iter().flatten().next() {
-            return Err(ImportRefusal::DigestTaken(*holder));
-        }
         if !self.has_tier(&copy.tier) {
             return Err(ImportRefusal::UnknownTier);
         }
-        match copy.id {
-            Some(id) if self.keys.contains_key(&id) => Err(ImportRefusal::IdTaken),
-            Some(id) => Ok(Place::Free(id)),
-            None => Ok(Place::Free(self.next_id())),
+        if copy.id.is_some_and(|id| self.keys.contains_key(&id)) {
+            return Err(ImportRefusal::IdTaken);
         }
+        if let Some(holder) = holders.into_iter().flatten().next() {
+            return Err(ImportRefusal::DigestTaken(*holder));
+        }
+        if digests.iter().collect::<HashSet<_>>().len() < digests.len() {
+            return Err(ImportRefusal::DigestTwice);
+        }
+        Ok(Place::Free(copy.id.unwrap_or_else(|| self.next_id())))
     }
 }
 

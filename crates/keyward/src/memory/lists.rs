@@ -122,7 +122,7 @@ fn fold(text: &str) -> String {
 }
 
 fn entry_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
-    filter.key_id.is_none_or(|id| entry.key_id == Some(id))
+    filter.key_id.is_none_or(|id| entry.key_id == Some(id.get()))
         && filter.actor.as_ref().is_none_or(|actor| entry.actor == *actor)
         && filter.verb.is_none_or(|verb| entry.verb == verb.as_str())
         && filter.since.is_none_or(|since| since <= entry.at)

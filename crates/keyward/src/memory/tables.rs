@@ -17,7 +17,7 @@ use crate::record::{KeyId, Owner, Record};
 use crate::store::TierRecord;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::KeyCopy;
+use crate::transfer::{COPY_SECRETS_MAX, KeyCopy};
 
 /// Most prefixes that are told.
 const PREFIXES_MAX: usize = 1_000;
@@ -41,6 +41,16 @@ pub(super) struct Tables {
 pub(super) struct Row {
     pub(super) version: Version,
     pub(super) copy: KeyCopy,
+}
+
+impl Row {
+    /// The key as it is carried to another store.
+    pub(super) fn carried(&self) -> KeyCopy {
+        let mut copy = self.copy.clone();
+        let oldest = copy.former.len().saturating_sub(COPY_SECRETS_MAX - 1);
+        copy.former.drain(..oldest);
+        copy
+    }
 }
 
 impl Default for Tables {
@@ -95,9 +105,9 @@ impl Tables {
             digest: ChainDigest::START,
         };
         match *subject {
-            Subject::Key(id) => entry.key_id = Some(id),
-            Subject::Tier(name) => entry.tier = Some(name.clone()),
-            Subject::Owner(owner) => entry.owner = Some(owner.clone()),
+            Subject::Key(id) => entry.key_id = Some(id.get()),
+            Subject::Tier(name) => entry.tier = Some(name.as_str().to_owned()),
+            Subject::Owner(owner) => entry.owner = Some(owner.as_str().to_owned()),
         }
         entry.digest = entry.seal();
         self.audit.push(entry);

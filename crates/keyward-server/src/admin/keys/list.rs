@@ -70,7 +70,13 @@ pub(crate) async fn list_keys(
     let headers = next_cursor.as_deref().map(|cursor| (LINK, next_link(&asked, cursor)));
     let headers = headers.and_then(|(name, link)| Some((name, HeaderValue::try_from(link).ok()?)));
     let api_keys: Vec<_> = page.keys.iter().map(|key| KeyView::of(key, now)).collect();
-    let list = KeyList { count: api_keys.len(), api_keys, total, next_cursor };
+    let list = KeyList {
+        count: api_keys.len(),
+        api_keys,
+        total: total.map(|total| total.at_least),
+        total_is_exact: total.map(|total| total.is_exact),
+        next_cursor,
+    };
     Ok((HeaderMap::from_iter(headers), Json(list)))
 }
 
@@ -160,9 +166,12 @@ pub(crate) struct KeyList {
     api_keys: Vec<KeyView>,
     /// Keys on this page.
     count: usize,
-    /// Keys that fit, on all pages; only if asked for.
+    /// Keys that fit, on all pages; only if asked for. At least so many, if it is not exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
+    /// Whether `total` is all; there if that is. Counting ends where it would take too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_is_exact: Option<bool>,
     /// What to ask for as `cursor` to get the next page; `null` if there is none. A page may hold
     /// fewer keys than asked for, or none, and not be the last: the work for one page is bounded.
     #[schema(required)]
@@ -206,7 +215,7 @@ pub(crate) struct ListKeysQuery {
     /// Most keys on the page.
     #[param(minimum = 1, maximum = 100, default = 20, required = false)]
     limit: u32,
-    /// Count the keys that fit, on all pages.
+    /// Count the keys that fit, on all pages, as far as the work for one request goes.
     #[param(required = false, default = false)]
     total: bool,
     /// The `next_cursor` of the page before, which was asked for with the same `sort`.

@@ -5,6 +5,8 @@
 use keyward::audit::{self, AuditEntry, ChainDigest, ChainError, ChangeId};
 use thiserror::Error;
 
+use super::entry;
+
 /// How far the chain has been walked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chain {
@@ -15,8 +17,14 @@ pub(super) struct Chain {
 }
 
 /// Where the chain breaks. The trail before that place is as it was written.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum Break {
+    /// What stands there is no entry, so nobody can tell what it said.
+    #[error("what comes after entry {after} is no entry of an audit trail: {problem}")]
+    Unreadable { after: u64, problem: String },
+    /// The same on a line of a file.
+    #[error("line {line} is no entry of an audit trail: {problem}")]
+    UnreadableLine { line: u64, problem: String },
     /// The entry does not say any more what it said when it was written.
     #[error("entry {id} was edited: it does not have its own digest")]
     Edited { id: u64 },
@@ -44,6 +52,13 @@ impl Chain {
         let start = |digest| (digest == ChainDigest::START).then_some(0);
         let expected = expected.map(|digest| (digest, start(digest)));
         Self { walked: audit::Chain::default(), last_id: None, expected }
+    }
+
+    /// Walks on by the text of one entry.
+    pub(super) fn step_text(&mut self, text: &str) -> Result<(), Break> {
+        let after = self.last_id.unwrap_or_default();
+        let entry = entry::parse(text);
+        self.step(&entry.map_err(|problem| Break::Unreadable { after, problem })?)
     }
 
     /// Walks on by one entry.
@@ -94,7 +109,7 @@ impl Chain {
 
 #[cfg(test)]
 pub(super) mod testing {
-    use keyward::{KeyId, UnixMillis};
+    use keyward::UnixMillis;
 
     use super::*;
 
@@ -108,7 +123,7 @@ pub(super) mod testing {
                 actor: "admin-key".to_owned(),
                 address: Some("127.0.0.1".to_owned()),
                 verb: "issue".to_owned(),
-                key_id: KeyId::new(id),
+                key_id: Some(id),
                 tier: None,
                 owner: None,
                 request_id: Some(format!("r{id}")),

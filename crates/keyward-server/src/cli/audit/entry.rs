@@ -1,8 +1,8 @@
 //! Reading an entry of the audit trail as the server shows it.
 
 use jiff::Timestamp;
+use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
-use keyward::{KeyId, UnixMillis};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,6 +14,7 @@ struct Members {
     actor: String,
     address: Option<String>,
     verb: String,
+    /// A plain number, as the tier and the owner are texts: the trail is checked as it stands.
     key_id: Option<u64>,
     tier: Option<String>,
     owner: Option<String>,
@@ -30,27 +31,34 @@ struct Members {
 /// Returns what is wrong if it is none.
 pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
     let members: Members = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let at: Timestamp = members.at.parse().map_err(|_| "`at` is no time".to_owned())?;
-    let at = u64::try_from(at.as_millisecond());
-    let key_id = members.key_id.map(|id| KeyId::new(id).ok_or("`key_id` is none"));
-    let tier = members.tier.map(|tier| tier.parse().map_err(|_| "`tier` names none"));
-    let owner = members.owner.map(|owner| owner.parse().map_err(|_| "`owner` is none"));
+    let at = parse_time(&members.at).ok_or("`at` is no time")?;
     // `null` is read as no details wherever it comes from.
     let details = members.details.map(|details| details.get().to_owned());
     Ok(AuditEntry {
         id: ChangeId(members.id),
-        at: UnixMillis(at.map_err(|_| "its time is before 1970".to_owned())?),
+        at,
         actor: members.actor,
         address: members.address,
         verb: members.verb,
-        key_id: key_id.transpose()?,
-        tier: tier.transpose()?,
-        owner: owner.transpose()?,
+        key_id: members.key_id,
+        tier: members.tier,
+        owner: members.owner,
         request_id: members.request_id,
         details: details.filter(|details| details != "null"),
         previous: parse_digest(&members.previous)?,
         digest: parse_digest(&members.digest)?,
     })
+}
+
+/// Reads a time, also one that nobody could have written: those before 1970 are in the upper half,
+/// and the server shows all of these as the last moment that has a name in RFC 3339.
+fn parse_time(text: &str) -> Option<UnixMillis> {
+    const LAST: &str = "9999-12-31T23:59:59.999Z";
+    if text == LAST {
+        return Some(UnixMillis(u64::MAX));
+    }
+    let at: Timestamp = text.parse().ok()?;
+    Some(UnixMillis(at.as_millisecond().cast_unsigned()))
 }
 
 /// Reads a digest in hex.
@@ -77,6 +85,21 @@ mod tests {
         let none = text.replace(r#"{"n":1.10,"b":1e3}"#, "null");
         assert_eq!(parse(&none).unwrap().details, None);
         assert!(parse(&text.replace("\"actor\"", "\"who\"")).is_err());
+    }
+
+    #[test]
+    fn an_entry_is_read_whatever_was_made_of_it() {
+        let digest = "ab".repeat(32);
+        let text = format!(
+            r#"{{"id":7,"at":"1969-12-31T23:59:59.999Z","actor":"","address":"x","verb":"frob",
+            "key_id":0,"tier":"A B","owner":"x y","request_id":null,"details":null,
+            "previous":"{digest}","digest":"{digest}"}}"#
+        );
+        let entry = parse(&text).unwrap();
+        assert_eq!((entry.at, entry.key_id), (UnixMillis(u64::MAX), Some(0)));
+        let last = text.replace("1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z");
+        assert_eq!(parse(&last).unwrap().at, UnixMillis(u64::MAX));
+        assert_eq!((entry.tier.as_deref(), entry.owner.as_deref()), (Some("A B"), Some("x y")));
     }
 
     #[test]

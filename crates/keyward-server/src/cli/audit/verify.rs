@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
+use anyhow::Context as _;
 use clap::Args;
 use keyward::audit::ChainDigest;
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::super::connection::Common;
 use super::super::output::Output;
 use super::super::status::{Complaint, Status};
 use super::chain::{Break, Chain};
-use super::entry::{parse, parse_digest};
+use super::entry::parse_digest;
 
 /// Most bytes of a line of an exported trail, many times what the largest entry has.
 const LINE_LEN_MAX: u64 = 1_024 * 1_024;
@@ -36,24 +37,23 @@ pub(in super::super) struct Verify {
 impl Verify {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let mut chain = Chain::new(self.expect);
-        let mut step = |text: &str| -> anyhow::Result<()> {
-            let entry = parse(text).map_err(|problem| anyhow::anyhow!("{problem}"));
-            Ok(chain.step(&entry?)?)
-        };
         let walked = match self.file.as_deref() {
-            None => super::walk(&self.common.client()?, step),
-            Some("-") => read_lines(io::stdin().lock(), &mut step),
-            Some(path) => open(path).and_then(|file| read_lines(file, &mut step)),
+            None => {
+                let client = self.common.client()?;
+                super::walk(&client, |text| Ok(chain.step_text(text)?))
+            }
+            Some("-") => read_lines(io::stdin().lock(), &mut chain),
+            Some(path) => open(path).and_then(|file| read_lines(file, &mut chain)),
         };
         let found = match walked {
             Ok(()) => chain.end().err(),
             Err(error) => Some(error.downcast::<Break>()?),
         };
-        self.print(&chain, found, out)?;
+        self.print(&chain, found.as_ref(), out)?;
         found.map_or(Ok(()), |_| Err(Complaint::Told(Status::Failed).into()))
     }
 
-    fn print(&self, chain: &Chain, found: Option<Break>, out: &mut Output) -> io::Result<()> {
+    fn print(&self, chain: &Chain, found: Option<&Break>, out: &mut Output) -> io::Result<()> {
         let head = chain.head().to_string();
         if self.common.json {
             return out.json(&json!({
@@ -89,26 +89,23 @@ fn open(path: &str) -> anyhow::Result<BufReader<File>> {
     Ok(BufReader::new(file))
 }
 
-/// Calls `each` with every line that has something on it; an error names the line.
-fn read_lines(
-    mut from: impl BufRead,
-    each: &mut impl FnMut(&str) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut line = String::new();
-    for number in 1_u64.. {
-        line.clear();
-        let place = || format!("line {number} is no entry of an audit trail");
-        let complain = |error: String| Complaint::Usage(format!("{}: {error}", place()));
-        let read = io::Read::take(&mut from, LINE_LEN_MAX).read_line(&mut line);
-        if read.map_err(|error| complain(error.to_string()))? == 0 {
+/// Walks along every line that has something on it. One that is no entry is where the trail
+/// breaks; whoever cut off the end of a file in the middle of a line did not leave it whole.
+fn read_lines(mut from: impl BufRead, chain: &mut Chain) -> anyhow::Result<()> {
+    let mut bytes = Vec::new();
+    for line in 1_u64.. {
+        bytes.clear();
+        let read = io::Read::take(&mut from, LINE_LEN_MAX).read_until(b'\n', &mut bytes);
+        if read.context("the trail cannot be read to its end")? == 0 {
             break;
         }
-        if line.trim().is_empty() {
+        let text = String::from_utf8_lossy(&bytes);
+        if text.trim().is_empty() {
             continue;
         }
-        each(line.trim()).map_err(|error| match error.is::<Break>() {
-            true => error,
-            false => complain(error.to_string()).into(),
+        chain.step_text(text.trim()).map_err(|found| match found {
+            Break::Unreadable { problem, .. } => Break::UnreadableLine { line, problem },
+            other => other,
         })?;
     }
     Ok(())
@@ -136,7 +133,7 @@ mod tests {
             }
             let words: &[&str] = if json { &["verify", "--json"] } else { &["verify"] };
             let typed = Typed::try_parse_from(words).unwrap();
-            written(piped(), |out| typed.verify.print(&chain, found, out))
+            written(piped(), |out| typed.verify.print(&chain, found.as_ref(), out))
         };
         let text = format!("{}{}", verify(false), verify(true));
         text.replace(&chain.head().to_string(), "HEAD")
@@ -151,12 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_entry_is_named() {
-        let mut each = |text: &str| -> anyhow::Result<()> {
-            parse(text).map(drop).map_err(|problem| anyhow::anyhow!("{problem}"))
+    fn a_line_that_is_no_entry_is_where_the_trail_breaks() {
+        let broken = |text: &[u8]| {
+            let error = read_lines(text, &mut Chain::new(None)).unwrap_err();
+            error.downcast::<Break>().unwrap().to_string()
         };
-        let error = read_lines("\n{}\n".as_bytes(), &mut each).unwrap_err();
-        assert!(error.to_string().starts_with("line 2 is no entry of an audit trail: "), "{error}");
-        assert!(read_lines("\n\n".as_bytes(), &mut each).is_ok());
+        for garbage in [&b"{}"[..], b"\xff\xfe", b"[", b"{\"id\":1,\"at\":\"2026-11-2"] {
+            let text = [b"\n", garbage, b"\n"].concat();
+            let told = broken(&text);
+            assert!(told.starts_with("line 2 is no entry of an audit trail: "), "{told}");
+        }
+        read_lines("\n\n".as_bytes(), &mut Chain::new(None)).unwrap();
     }
 }

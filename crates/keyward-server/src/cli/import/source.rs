@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
 
 use crate::cli::status::Complaint;
-use crate::transfer::{BATCH_KEYS_MAX, Line, ReadError, read_csv, read_json_lines};
+use crate::transfer::{BATCH_KEYS_MAX, Item, Line, ReadError, read_csv, read_json_lines};
 
 use super::Format;
 
@@ -70,11 +70,12 @@ impl Source {
         Ok(Self { lines, bar, unit: "line" })
     }
 
-    /// Opens the tutorial's database.
-    pub(super) fn open_tutorial(file: &TutorialFile) -> anyhow::Result<Self> {
+    /// Opens the tutorial's database. With `new_ids`, its keys leave their ids behind.
+    pub(super) fn open_tutorial(file: &TutorialFile, new_ids: bool) -> anyhow::Result<Self> {
         let tutorial = Tutorial::open(&file.0)?;
         let bar = bar(Some(tutorial.count()?), "{bar:40} {pos}/{len} keys, {eta} left");
-        let rows = Rows { tutorial, page: Vec::new().into_iter(), bar: bar.clone() };
+        let page = Vec::new().into_iter();
+        let rows = Rows { tutorial, new_ids, page, bar: bar.clone() };
         Ok(Self { lines: Box::new(rows), bar, unit: "id" })
     }
 }
@@ -113,6 +114,7 @@ fn bar(len: Option<u64>, template: &str) -> ProgressBar {
 /// The tutorial's rows, of which a page is in memory.
 struct Rows {
     tutorial: Tutorial,
+    new_ids: bool,
     page: vec::IntoIter<Result<TutorialKey, BadRow>>,
     bar: ProgressBar,
 }
@@ -129,7 +131,13 @@ impl Iterator for Rows {
             self.bar.inc(self.page.len() as u64);
         }
         Some(Ok(match self.page.next()? {
-            Ok(key) => key.into(),
+            Ok(key) => {
+                let mut line = Line::from(key);
+                if let (true, Ok(Item::Key(key))) = (self.new_ids, &mut line.item) {
+                    key.key_id = None;
+                }
+                line
+            }
             Err(BadRow { id, reason }) => {
                 Line { number: u64::try_from(id).unwrap_or_default(), item: Err(reason) }
             }

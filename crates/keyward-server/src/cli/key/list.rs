@@ -97,6 +97,8 @@ struct Found {
     keys: Vec<Value>,
     /// How many fit, if that was asked.
     total: Option<Value>,
+    /// Whether there may be more than that.
+    total_is_least: bool,
     /// Where the rest begins.
     next: Option<String>,
 }
@@ -108,6 +110,7 @@ impl List {
             let mut json = json!({ "api_keys": found.keys, "count": found.keys.len() });
             if let (Some(members), Some(total)) = (json.as_object_mut(), found.total) {
                 members.insert("total".to_owned(), total);
+                members.insert("total_is_exact".to_owned(), json!(!found.total_is_least));
             }
             return Ok(out.json(&json)?);
         }
@@ -137,7 +140,10 @@ impl List {
                 anyhow::bail!("the answer has no `api_keys`; is it a newer server?");
             }
             found.keys.extend_from_slice(list(&body, "api_keys"));
-            found.total = found.total.or_else(|| body.get("total").cloned());
+            if asks_total {
+                found.total = body.get("total").cloned();
+                found.total_is_least = body.get("total_is_exact") == Some(&Value::Bool(false));
+            }
             // A page may hold less than was asked for, or nothing, and still have a next one.
             let next = body.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
             if next.is_some() && next == found.next {
@@ -205,7 +211,8 @@ fn print(found: &Found, has_filter: bool, out: &mut Output) -> std::io::Result<(
     let pick = |row: &Vec<Cell>| shown.iter().filter_map(|at| row.get(*at).cloned()).collect();
     out.table::<Cell>(&head, &rows.iter().map(pick).collect::<Vec<_>>())?;
     if let Some(total) = &found.total {
-        out.line(&format!("{} of {total} keys that fit.", found.keys.len()))?;
+        let at_least = if found.total_is_least { "at least " } else { "" };
+        out.line(&format!("{} of {at_least}{total} keys that fit.", found.keys.len()))?;
     }
     if found.next.is_some() {
         out.line("There are more; list them with a larger --limit.")?;
@@ -234,8 +241,17 @@ mod tests {
             bare_key(3, "revoked", &[]),
             bare_key(2, "expired", &[]),
         ];
-        let found = Found { keys, total: Some(json!(1_234)), next: Some("x".to_owned()) };
+        let (total, next) = (Some(json!(1_234)), Some("x".to_owned()));
+        let found = Found { keys, total, next, ..Found::default() };
         insta::assert_snapshot!(both(|out| print(&found, true, out)));
+    }
+
+    #[test]
+    fn a_total_that_is_not_exact_is_called_so() {
+        let (keys, total) = (vec![bare_key(6, "active", &[])], Some(json!(5_000)));
+        let found = Found { keys, total, total_is_least: true, ..Found::default() };
+        let told = both(|out| print(&found, true, out));
+        assert_eq!(told.matches("1 of at least 5000 keys that fit.").count(), 2, "{told}");
     }
 
     #[test]

@@ -88,6 +88,14 @@ fn verify_of_a_file_asks_no_server() {
     assert_eq!(verify(&[]).status.code(), Some(0));
     let output = verify(&["--expect", &"ab".repeat(32)]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    std::fs::write(&path, "{}\n").unwrap();
-    assert_eq!(verify(&[]).status.code(), Some(2));
+    for garbage in [&b"{}\n"[..], b"\xff\n", b"{\"id\":1,"] {
+        std::fs::write(&path, garbage).unwrap();
+        let output = verify(&[]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let start = "The trail is broken: line 1 is no entry of an audit trail: ";
+        assert!(told.starts_with(start), "{told}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(verify(&[]).status.code(), Some(2), "there is nothing to look at");
 }

@@ -197,4 +197,13 @@ fn the_tutorials_keys_come_with_their_ids_and_states() {
     assert_eq!(keys[0]["created_at"], json!("2024-05-01T12:34:56.123Z"));
     assert_eq!((&keys[1]["key_id"], &keys[1]["state"]), (&json!(4), &json!("revoked")));
     assert_eq!(keys[1]["revoked_reason"], json!("imported as inactive"));
+    // To a server that has keys with these ids already, they come with none.
+    let url = format!("sqlite:{}", desk.text("news.db"));
+    desk.run(&server, &["import", "--new-ids", "--from", &url]);
+    let again = server.keys().split_off(2);
+    assert_eq!(again.len(), 2);
+    for (key, first) in again.iter().zip(&keys) {
+        assert_eq!(key.get("key_id"), None);
+        assert_eq!((&key["secrets"], &key["name"]), (&first["secrets"], &first["name"]));
+    }
 }

@@ -42,8 +42,7 @@ async fn each_change_is_one_entry_and_the_chain_holds(store: &dyn Store) {
     let trail = trail(store).await;
     let mut chain = Chain::default();
     trail.iter().for_each(|entry| chain.follow(entry).unwrap());
-    let told: Vec<_> =
-        trail.iter().map(|entry| (entry.verb.as_str(), entry.key_id.map(|id| id.get()))).collect();
+    let told: Vec<_> = trail.iter().map(|entry| (entry.verb.as_str(), entry.key_id)).collect();
     let expected = [
         ("put-tier", None),
         ("delete-tier", None),
@@ -77,7 +76,7 @@ async fn an_entry_says_who_and_from_where(store: &dyn Store) {
     assert_eq!(entry.actor, "oidc:ada@example.com");
     assert_eq!(entry.address.as_deref(), Some("2001:db8::7"));
     assert_eq!(entry.request_id.as_deref(), Some("request 'one'"));
-    assert_eq!((entry.key_id, &entry.tier, &entry.owner), (Some(key), &None, &None));
+    assert_eq!((entry.key_id, &entry.tier, &entry.owner), (Some(key.get()), &None, &None));
     assert_eq!(
         (plain.actor.as_str(), &plain.address, &plain.request_id),
         ("program", &None, &None)

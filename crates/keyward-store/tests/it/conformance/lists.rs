@@ -3,7 +3,7 @@
 mod paging;
 
 use keyward::UnixMillis;
-use keyward::query::{KeyFilter, KeyOrder, KeyQuery};
+use keyward::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
 use keyward::store::Store;
 use keyward::transfer::KeyCopy;
@@ -20,6 +20,7 @@ super::promises!(
     expiry_is_found_between_now_and_then,
     idle_keys_are_old_and_not_used_since,
     creation_is_found_from_and_before,
+    creation_is_found_whatever_the_order_in_which_ids_came,
     names_are_ordered_byte_by_byte,
     never_used_comes_before_and_never_expiring_comes_after_all_others,
     what_changed_is_found_as_it_is_now,
@@ -58,7 +59,7 @@ async fn ids(store: &dyn Store, mut query: KeyQuery) -> Vec<u64> {
 async fn check(store: &dyn Store, filter: KeyFilter, expected: &[u64]) {
     assert_eq!(ids(store, query(filter.clone())).await, expected, "{filter:?}");
     let count = store.count_keys(filter.clone(), NOW).await.unwrap();
-    assert_eq!(count, expected.len() as u64, "{filter:?}");
+    assert_eq!(count, KeyCount::exact(expected.len() as u64), "{filter:?}");
 }
 
 async fn without_a_filter_all_keys_come_in_the_order_of_their_ids(store: &dyn Store) {
@@ -216,6 +217,20 @@ async fn creation_is_found_from_and_before(store: &dyn Store) {
     check(store, between(None, Some(20)), &[2]).await;
     check(store, between(Some(10), Some(30)), &[2, 3]).await;
     check(store, between(Some(11), Some(20)), &[]).await;
+}
+
+async fn creation_is_found_whatever_the_order_in_which_ids_came(store: &dyn Store) {
+    // All in one hour, each by a change of its own.
+    for (number, key) in [50, 7, 90, 3].into_iter().enumerate() {
+        let mut copy = copy(number as u64 + 1);
+        copy.id = Some(id(key));
+        copy.created_at = UnixMillis(20);
+        store.import_keys(vec![copy], false, audit(1)).await.unwrap();
+    }
+    let all = KeyFilter { created_from: Some(UnixMillis(20)), ..KeyFilter::default() };
+    check(store, all, &[3, 7, 50, 90]).await;
+    let all = KeyFilter { created_before: Some(UnixMillis(21)), ..KeyFilter::default() };
+    check(store, all, &[3, 7, 50, 90]).await;
 }
 
 async fn ordered(store: &dyn Store, order: KeyOrder) -> [Vec<u64>; 2] {

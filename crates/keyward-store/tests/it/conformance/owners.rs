@@ -105,7 +105,7 @@ async fn it_is_one_entry(store: &dyn Store) {
     let trail = trail(store).await;
     let [suspended, resumed] = &trail[3..] else { panic!("two entries, not {trail:?}") };
     assert_eq!((suspended.verb.as_str(), resumed.verb.as_str()), ("suspend-owner", "resume-owner"));
-    assert_eq!((&suspended.owner, suspended.key_id), (&Some(owner("org_1")), None));
+    assert_eq!((&suspended.owner, suspended.key_id), (&Some("org_1".to_owned()), None));
     assert_eq!((suspended.at, resumed.at), (UnixMillis(50), UnixMillis(60)));
 }
 

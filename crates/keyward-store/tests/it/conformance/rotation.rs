@@ -5,7 +5,7 @@ use keyward::change::{ChangeRefusal, Changed, KeyChange};
 use keyward::details::StoredKey;
 use keyward::digest::Digest;
 use keyward::record::KeyState;
-use keyward::store::Store;
+use keyward::store::{Store, StoreError};
 
 use crate::sample::{
     audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation, verbs,
@@ -19,6 +19,7 @@ super::promises!(
     an_expired_key_is_given_no_other_secret,
     a_suspended_key_may_be_given_another_secret,
     more_time_for_the_key_is_none_for_a_former_secret,
+    a_digest_is_one_secret_of_one_key_whether_present_or_former,
 );
 
 /// Former secrets and when they end, the oldest first.
@@ -95,4 +96,23 @@ async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
     rotate(store, key, 2, 1_000, 50).await;
     let longer = edit(|edit| edit.expires_at = Some(None));
     assert_eq!(former(&change(store, key, longer, audit(60)).await), [(digest(1), 100)]);
+}
+
+async fn a_digest_is_one_secret_of_one_key_whether_present_or_former(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    rotate(store, key, 2, 1_000, 2).await;
+    let before = verbs(store).await;
+    for number in [1, 2] {
+        for refused in [
+            store.change_key(key, rotation(number, 0), None, audit(3)).await.map(drop),
+            store.insert_key(new_key(number), audit(3)).await.map(drop),
+        ] {
+            assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
+        }
+    }
+    assert_eq!(verbs(store).await, before);
+    assert_eq!(former(&keys(store).await[0]), [(digest(1), 1_002)]);
+    let found = store.find_digests(vec![digest(1), digest(3), digest(2)]).await.unwrap();
+    let found: Vec<_> = found.iter().map(|(digest, present, _)| (*digest, *present)).collect();
+    assert_eq!(found, [(digest(1), false), (digest(2), true)]);
 }

@@ -60,7 +60,7 @@ async fn a_tier_is_on_record(store: &dyn Store) {
     let [put, deleted] = trail.as_slice() else { panic!("two entries, not {trail:?}") };
     assert_eq!((put.verb.as_str(), deleted.verb.as_str()), ("put-tier", "delete-tier"));
     for entry in &trail {
-        assert_eq!((&entry.tier, entry.key_id), (&Some(name("pro")), None));
+        assert_eq!((&entry.tier, entry.key_id), (&Some("pro".to_owned()), None));
     }
     assert_eq!(put.at, UnixMillis(2));
     let told: serde_json::Value = serde_json::from_str(put.details.as_ref().unwrap()).unwrap();

@@ -6,7 +6,7 @@ use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
 use keyward::store::Store;
-use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
+use keyward::transfer::{COPY_SECRETS_MAX, ImportRefusal, ImportedKey, KeyCopy};
 
 use crate::sample::{
     audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke, rotate,
@@ -20,6 +20,8 @@ super::promises!(
     a_copy_is_added_once,
     each_copy_is_answered_in_turn,
     what_does_not_fit_is_refused_and_leaves_no_trace,
+    of_several_reasons_the_first_keeps_a_key_out,
+    the_newest_secrets_are_carried_along,
     trying_adds_nothing_and_says_the_same,
     a_key_of_a_suspended_owner_comes_suspended,
 );
@@ -161,6 +163,39 @@ async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
     assert!(store.find_digests(vec![digest(9)]).await.unwrap().is_empty());
     assert_eq!(keys(store).await.len(), 1);
     assert_eq!(verbs(store).await, ["issue"]);
+}
+
+async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
+    issue(store, 1).await;
+    issue(store, 2).await;
+    let mut all = copy(9);
+    all.tier = "gold".parse().unwrap();
+    all.id = Some(id(2));
+    all.former = [1, 9].map(|number| (secret(number), UnixMillis(20))).to_vec();
+    let mut with_tier = all.clone();
+    with_tier.tier = "pro".parse().unwrap();
+    let mut with_id = with_tier.clone();
+    with_id.id = None;
+    let mut of_two = with_id.clone();
+    of_two.former.insert(0, (secret(2), UnixMillis(10)));
+    let mut twice = copy(1);
+    (twice.tier, twice.id) = (all.tier.clone(), all.id);
+    twice.former = vec![(secret(1), UnixMillis(20))];
+    let imported = import(store, &[all, with_tier, with_id, of_two, twice]).await;
+    let expected =
+        ["UnknownTier", "IdTaken", "DigestTaken(KeyId(1))", "DigestTaken(KeyId(2))", "skipped 1"];
+    assert_eq!(short(&imported), expected);
+}
+
+async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
+    let former = (1..=COPY_SECRETS_MAX as u64).map(|number| (secret(number), UnixMillis(number)));
+    let mut key = copy(500);
+    key.former = former.collect();
+    import(store, std::slice::from_ref(&key)).await;
+    let carried = store.export_keys(None, 10).await.unwrap().remove(0);
+    assert_eq!(carried.former, key.former[1..]);
+    assert_eq!(carried.former.len() + 1, COPY_SECRETS_MAX);
+    assert_eq!(keys(store).await[0].former.len(), COPY_SECRETS_MAX, "all are known here");
 }
 
 async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {

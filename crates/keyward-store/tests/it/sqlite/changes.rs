@@ -2,27 +2,19 @@
 
 use std::sync::Arc;
 
+use keyward::UnixMillis;
 use keyward::change::KeyChange;
 use keyward::issue::NewRecord;
 use keyward::query::KeyFilter;
+use keyward::record::KeyState;
 use keyward::store::{Inserted, Store, StoreError};
-use keyward_store::SqliteStore;
 use rusqlite::Connection;
-use tempfile::TempDir;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::sample::{
-    audit, batch, digest, id, issue, limit, new_key, open, query, tier, trail, usage, used,
+    audit, batch, digest, id, issue, keys, limit, new_key, opened, query, revoke, tier, trail,
+    usage, used,
 };
-
-/// A store, and a connection beside it that nobody expects.
-fn opened() -> (TempDir, SqliteStore, Connection) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("keyward.db");
-    let store = open(&path);
-    let raw = Connection::open(&path).unwrap();
-    (directory, store, raw)
-}
 
 fn count(raw: &Connection, table: &str) -> u64 {
     raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
@@ -113,6 +105,19 @@ async fn an_unknown_state_is_never_read_as_active() {
     check(store.load_keys(None, 10).await.unwrap_err());
     check(store.find_key(key).await.unwrap_err());
     check(store.list_keys(query(KeyFilter::default())).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_key_that_is_let_in_can_be_revoked_whatever_is_known_of_its_use() {
+    let (_directory, store, raw) = opened();
+    let key = issue(&store, 1).await;
+    raw.execute_batch("DELETE FROM key_uses").unwrap();
+    assert_eq!(keys(&store).await.len(), 1, "a gate lets it in");
+    assert_eq!(store.find_key(key).await.unwrap().unwrap().last_used_at, None);
+    assert_eq!(store.list_keys(query(KeyFilter::default())).await.unwrap().keys.len(), 1);
+    assert_eq!(store.export_keys(None, 10).await.unwrap().len(), 1);
+    let revoked = revoke(&store, key, audit(2)).await;
+    assert_eq!(revoked.record.state, KeyState::Revoked { at: UnixMillis(2) });
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::memory::MemoryStore;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyFilter, KeyPage, KeyQuery, OwnerDetails, TopBy,
-    UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
 use crate::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
@@ -142,7 +142,7 @@ impl Store for AwkwardStore {
         self.kept.list_keys(query).await
     }
 
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<u64, StoreError> {
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
         self.kept.count_keys(filter, now).await
     }
 

@@ -1,0 +1,154 @@
+//! Counting keys that fit, as far as that takes no longer than a page of them.
+
+use keyward::UnixMillis;
+use keyward::query::{KeyCount, KeyFilter, KeyOrder};
+use keyward::record::Stage;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::drive::{self, LISTED, drives};
+use super::filter::{Sieve, list, number};
+use super::list::uses;
+use crate::fault::Fault;
+use crate::spans;
+
+/// What is looked at at most.
+struct Bounds {
+    /// Entries of an index that says it all. A look takes some 60 ns.
+    entries: u32,
+    /// Keys that lie all over the file. A look takes up to 5 µs.
+    apart: u32,
+    /// Keys that lie one behind the other. A look takes less than 1 µs, with its name.
+    in_line: u32,
+}
+
+/// Each is some 25 ms.
+const BOUNDS: Bounds = Bounds { entries: 500_000, apart: 5_000, in_line: 50_000 };
+
+/// How many keys fit, or at least do.
+pub(crate) fn count(
+    connection: &Connection,
+    filter: &KeyFilter,
+    now: UnixMillis,
+) -> Result<KeyCount, Fault> {
+    count_within(connection, filter, now, &BOUNDS)
+}
+
+fn count_within(
+    connection: &Connection,
+    filter: &KeyFilter,
+    now: UnixMillis,
+    bounds: &Bounds,
+) -> Result<KeyCount, Fault> {
+    // Counted by the pages of the smallest index: a million take some 10 ms.
+    const ALL: &str = "SELECT count(*) FROM keys";
+    if *filter == KeyFilter::default() {
+        let all = connection.prepare_cached(ALL)?.query_row([], |row| row.get(0))?;
+        return Ok(KeyCount::exact(all));
+    }
+    let sieve = Sieve::new(filter, now);
+    if let Some(index) = covering(filter) {
+        return count_entries(connection, index, &sieve, bounds.entries);
+    }
+    let KeyFilter { created_from, created_before, .. } = filter;
+    let span = spans::ids(connection, "key_hours", *created_from, *created_before)?;
+    let Some(span) = span else { return Ok(KeyCount::exact(0)) };
+    let conditions = sieve.conditions.sql();
+    let uses = uses(KeyOrder::Created, &sieve, "keys.id");
+    let mut values: Vec<_> = sieve.conditions.values().collect();
+    if u64::from(bounds.apart) < span.width() {
+        let drives = drives(connection, filter, now)?;
+        if let Some(ids) = drive::few(connection, &drives, bounds.apart)? {
+            // Served by the primary keys.
+            let sql = format!("SELECT {conditions}, keys.name FROM {LISTED} {uses}");
+            values.push(list(&ids));
+            return tally(connection, &sql, values, &sieve, bounds.apart);
+        }
+    }
+    // Served by the primary keys.
+    let sql = format!(
+        "SELECT {conditions}, keys.name FROM keys NOT INDEXED {uses} \
+         WHERE keys.id BETWEEN ? AND ? ORDER BY keys.id LIMIT ?"
+    );
+    let max = number(u64::from(bounds.in_line) + 1);
+    values.extend([Value::Integer(span.first), Value::Integer(span.last), max]);
+    tally(connection, &sql, values, &sieve, bounds.in_line)
+}
+
+/// The index that has exactly the keys that fit in one piece, so that its entries need no more than
+/// to be counted.
+fn covering(filter: &KeyFilter) -> Option<&'static str> {
+    let KeyFilter {
+        state,
+        tier,
+        owner,
+        name_part,
+        hint_start,
+        expires_before,
+        idle_since,
+        created_from,
+        created_before,
+    } = filter;
+    if name_part.is_some() || idle_since.or(*created_from).or(*created_before).is_some() {
+        return None;
+    }
+    let texts = [tier.is_some(), owner.is_some(), hint_start.is_some()];
+    match (state, texts, expires_before) {
+        (Some(Stage::Active | Stage::Expired), [false, false, false], _) => Some("keys_active"),
+        (Some(Stage::Suspended | Stage::Revoked), [false, false, false], None) => {
+            Some("keys_standing")
+        }
+        (None, [true, false, false], None) => Some("keys_tier"),
+        (None, [false, true, false], None) => Some("keys_owner"),
+        (None, [false, false, true], None) => Some("keys_hint"),
+        (None, [false, false, false], Some(_)) => Some("keys_expires"),
+        _ => None,
+    }
+}
+
+/// Counts entries of an index, by its name.
+fn count_entries(
+    connection: &Connection,
+    index: &str,
+    sieve: &Sieve,
+    max: u32,
+) -> Result<KeyCount, Fault> {
+    let sql = entries_sql(index, sieve);
+    let values = sieve.conditions.values().chain([number(u64::from(max) + 1)]);
+    let mut count = connection.prepare_cached(&sql)?;
+    let count: u32 = count.query_row(params_from_iter(values), |row| row.get(0))?;
+    Ok(KeyCount { at_least: count.min(max).into(), is_exact: count <= max })
+}
+
+fn entries_sql(index: &str, sieve: &Sieve) -> String {
+    let conditions = sieve.conditions.sql();
+    format!(
+        "SELECT count(*) FROM (SELECT 1 FROM keys INDEXED BY {index} WHERE {conditions} LIMIT ?)"
+    )
+}
+
+/// Counts rows of whether columns say that a key fits, and its name.
+fn tally(
+    connection: &Connection,
+    sql: &str,
+    values: Vec<Value>,
+    sieve: &Sieve,
+    max: u32,
+) -> Result<KeyCount, Fault> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut looks, mut at_least) = (0, 0);
+    while let Some(row) = rows.next()? {
+        if looks == max {
+            return Ok(KeyCount { at_least, is_exact: false });
+        }
+        looks += 1;
+        // A comparison with what a key does not have, such as an owner, is NULL.
+        let fits = row.get::<_, Option<bool>>(0)? == Some(true);
+        at_least += u64::from(fits && sieve.takes_name(row.get_ref(1)?.as_str()?));
+    }
+    Ok(KeyCount::exact(at_least))
+}
+
+#[cfg(test)]
+mod tests;
