@@ -152,9 +152,10 @@ mod tests {
         keyward::store::Store::close(&store).await.unwrap();
         drop(store);
         assert!(inspect(&path).is_ok());
-        // All but the first page, which says what there is.
+        // A page that nobody looks at to see what there is.
         let mut bytes = fs::read(&path).unwrap();
-        bytes[4_096..].fill(0xff);
+        let last = bytes.len() - 4_096;
+        bytes[last..].fill(0xff);
         fs::write(&path, bytes).unwrap();
         let error = inspect(&path).unwrap_err();
         assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");

@@ -205,12 +205,16 @@ fn a_reader_that_leaves_early_hides_no_finding() {
 
 #[test]
 fn more_digests_than_a_request_may_have_go_in_several() {
-    let none = || answer("200 OK", "", r#"{"matches":[]}"#);
+    let found = format!(
+        r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"current"}}]}}"#
+    );
     // A key may begin at its `k` or at its `w`: the server is asked for both.
-    let server = Server::answering(vec![none(), none()]);
+    let none = answer("200 OK", "", r#"{"matches":[]}"#);
+    let server = Server::answering(vec![none, answer("200 OK", "", &found)]);
     let url = server.url.clone();
     let story = scan_text(&format!("{KEY}\n").repeat(501), Some(&url), &["-"]);
-    assert_eq!(story.matches(" unknown to the server\n").count(), 501, "{story}");
+    assert_eq!(story.matches(" unknown to the server\n").count(), 500, "{story}");
+    assert!(story.contains("-:501: kw_yhjs… key 7 \"mobile\" (active)\n"), "{story}");
     let requests = server.requests.join().unwrap();
     let digests = requests.iter().map(|request| request.matches(DIGEST).count());
     assert_eq!(digests.collect::<Vec<_>>(), [500, 1]);

@@ -125,7 +125,8 @@ fn a_damaged_database_fails() {
     assert!(server.stop().0.success());
     let path = directory.path().join("keyward.db");
     let mut bytes = fs::read(&path).unwrap();
-    bytes[4_096..].fill(0xff);
+    let last = bytes.len() - 4_096;
+    bytes[last..].fill(0xff);
     fs::write(&path, bytes).unwrap();
     let output = doctor(&directory, "http://127.0.0.1:1", &[]);
     let text = String::from_utf8(output.stdout).unwrap();
