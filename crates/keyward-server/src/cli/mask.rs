@@ -24,8 +24,8 @@ pub(super) fn masked(text: &str) -> String {
     masked
 }
 
-/// The same without whatever else could be a secret: keys that came from elsewhere, and our own with
-/// a typing error in them. It hides long names, too, so it is for texts where few are expected.
+/// The same without whatever else could be a secret: keys that came from elsewhere, and our own
+/// with a typing error in them. It hides long names, too: it is for texts where few are expected.
 pub(super) fn without_secrets(text: &str) -> String {
     let masked = masked(text);
     let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

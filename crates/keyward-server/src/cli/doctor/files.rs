@@ -96,6 +96,11 @@ mod tests {
     #[cfg(unix)]
     use crate::settings::{Environment, Flags};
 
+    /// A check on one line, without what all of them are about.
+    fn told(check: &Check) -> String {
+        line(check).replace("file permissions: ", "")
+    }
+
     #[test]
     fn files_that_others_can_open_are_noticed() {
         let told = |mode| line(&private_file(Path::new("keyward.db"), mode));
@@ -104,16 +109,16 @@ mod tests {
 
     #[test]
     fn what_others_can_write_to_is_noticed() {
-        let told = |mode| line(&others_write(Path::new("/etc/keyward"), mode));
+        let told = |mode| told(&others_write(Path::new("/etc/keyward"), mode));
         let all = [0o755, 0o644, 0o775, 0o664, 0o1777, 0o777, 0o646];
         insta::assert_snapshot!(all.map(told).join("\n"), @r"
-        ok file permissions: only its owner may write to /etc/keyward
-        ok file permissions: only its owner may write to /etc/keyward
-        warn file permissions: its group may write to /etc/keyward (mode 775) => chmod go-w '/etc/keyward'
-        warn file permissions: its group may write to /etc/keyward (mode 664) => chmod go-w '/etc/keyward'
-        warn file permissions: everybody may write to /etc/keyward (mode 1777) => chmod go-w '/etc/keyward'
-        fail file permissions: everybody may write to /etc/keyward (mode 777) => chmod go-w '/etc/keyward'
-        fail file permissions: everybody may write to /etc/keyward (mode 646) => chmod go-w '/etc/keyward'
+        ok only its owner may write to /etc/keyward
+        ok only its owner may write to /etc/keyward
+        warn its group may write to /etc/keyward (mode 775) => chmod go-w '/etc/keyward'
+        warn its group may write to /etc/keyward (mode 664) => chmod go-w '/etc/keyward'
+        warn everybody may write to /etc/keyward (mode 1777) => chmod go-w '/etc/keyward'
+        fail everybody may write to /etc/keyward (mode 777) => chmod go-w '/etc/keyward'
+        fail everybody may write to /etc/keyward (mode 646) => chmod go-w '/etc/keyward'
         ");
     }
 
@@ -137,7 +142,7 @@ mod tests {
         let none = Environment::of::<&str, &str>([]).unwrap();
         let settings = Settings::read(&Flags::default(), &none, directory.path()).unwrap();
         let checks = check(&settings, &path("keyward.toml"));
-        let masked = |check: &Check| line(check).replace(directory.path().to_str().unwrap(), "DIR");
+        let masked = |check: &Check| told(check).replace(directory.path().to_str().unwrap(), "DIR");
         checks.iter().map(masked).collect()
     }
 
@@ -147,17 +152,17 @@ mod tests {
         let key = "admin_api_key = \"an-admin-key\"";
         let file = "admin_api_key_file = \"DIR/key\"";
         insta::assert_snapshot!(checked(key, 0o644).join("\n"), @r"
-        warn file permissions: others may read DIR/keyward.toml (mode 644) => chmod 600 'DIR/keyward.toml'
-        ok file permissions: only its owner may write to DIR
+        warn others may read DIR/keyward.toml (mode 644) => chmod 600 'DIR/keyward.toml'
+        ok only its owner may write to DIR
         ");
         insta::assert_snapshot!(checked(file, 0o644).join("\n"), @r"
-        ok file permissions: DIR/key is its owner's alone
-        ok file permissions: only its owner may write to DIR/keyward.toml
-        ok file permissions: only its owner may write to DIR
+        ok DIR/key is its owner's alone
+        ok only its owner may write to DIR/keyward.toml
+        ok only its owner may write to DIR
         ");
         insta::assert_snapshot!(checked("", 0o646).join("\n"), @r"
-        fail file permissions: everybody may write to DIR/keyward.toml (mode 646) => chmod go-w 'DIR/keyward.toml'
-        fail file permissions: everybody may write to DIR (mode 702) => chmod go-w 'DIR'
+        fail everybody may write to DIR/keyward.toml (mode 646) => chmod go-w 'DIR/keyward.toml'
+        fail everybody may write to DIR (mode 702) => chmod go-w 'DIR'
         ");
     }
 
