@@ -9,6 +9,8 @@ mod export;
 mod import;
 mod key;
 mod limit;
+mod mask;
+mod matches;
 mod moment;
 mod new_file;
 mod output;
@@ -18,6 +20,8 @@ mod status;
 mod tier;
 mod usage;
 
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -34,6 +38,7 @@ use doctor::Doctor;
 use export::Export;
 use import::Import;
 use key::KeyCommand;
+use mask::without_secrets;
 use output::Output;
 use owner::OwnerCommand;
 use scan::Scan;
@@ -107,24 +112,46 @@ enum Command {
     },
 }
 
-const SERVE_EXAMPLES: [&str; 2] = [
-    "keyward serve",
-    "keyward serve --listen 0.0.0.0:8000 --database-url sqlite:/var/lib/keyward.db",
-];
+const SERVE_EXAMPLES: [&str; 2] =
+    ["keyward serve", "keyward serve --listen 0.0.0.0:8000 --database sqlite:/var/lib/keyward.db"];
 
 const COMPLETIONS_EXAMPLES: [&str; 1] =
     ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
 /// Does what the command line says; `serve` is what the command of that name does.
 pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
-    let status = match Cli::parse().command.run(serve, &mut Output::stdout()) {
-        Ok(()) => Status::Done,
-        Err(error) => {
-            report(&error);
-            Status::of(&error)
-        }
+    let status = match parse(std::env::args_os()) {
+        Ok(command) => match command.run(serve, &mut Output::stdout()) {
+            Ok(()) => Status::Done,
+            Err(error) => {
+                report(&error);
+                Status::of(&error)
+            }
+        },
+        Err(status) => status,
     };
     ExitCode::from(status as u8)
+}
+
+/// What was typed; or, once it is said why it is nothing, what to end with.
+fn parse(words: impl Iterator<Item = OsString>) -> Result<Command, Status> {
+    let error = match Cli::try_parse_from(words) {
+        Ok(typed) => return Ok(typed.command),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        // Somebody asked for the help or the version, which hold nothing that was typed.
+        let _unread = error.print();
+        return Err(Status::Done);
+    }
+    let _unheard = io::stderr().write_all(complaint(&error).as_bytes());
+    Err(Status::Usage)
+}
+
+/// What clap says about wrong usage. It repeats what was typed, which may be a secret that somebody
+/// took for an argument: on the screen, and in the log of whatever ran us, it would stay.
+fn complaint(error: &clap::Error) -> String {
+    without_secrets(&error.render().to_string())
 }
 
 impl Command {
@@ -175,83 +202,4 @@ fn print_settings(settings: &Settings, as_json: bool, out: &mut Output) -> anyho
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The help of a command and of all below it.
-    fn help(command: &mut clap::Command, text: &mut String) {
-        text.push_str(&format!("$ {} --help\n", command.get_bin_name().unwrap_or("keyward")));
-        text.push_str(&command.render_long_help().to_string());
-        text.push('\n');
-        for command in command.get_subcommands_mut() {
-            help(command, text);
-        }
-    }
-
-    #[test]
-    fn help_of_every_command() {
-        let mut command = Cli::command().term_width(100);
-        command.build();
-        let mut text = String::new();
-        help(&mut command, &mut text);
-        insta::assert_snapshot!(text);
-    }
-
-    #[test]
-    fn every_command_has_examples_and_exit_statuses() {
-        fn check(command: &clap::Command) {
-            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let is_leaf = command.get_subcommands().next().is_none();
-            assert!(!is_leaf || after.contains("Examples:\n  keyward"), "{command}");
-            assert!(after.contains("Exit status:"), "{command}");
-            command.get_subcommands().for_each(check);
-        }
-        check(&Cli::command());
-    }
-
-    #[test]
-    fn command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn no_flag_takes_a_secret() {
-        for words in [
-            &["keyward", "serve", "--admin-api-key", "hunter2"][..],
-            &["keyward", "key", "revoke", "--secret", "hunter2"],
-            &["keyward", "key", "identify", "hunter2"],
-        ] {
-            let parsed = Cli::try_parse_from(words);
-            assert_eq!(parsed.unwrap_err().kind(), clap::error::ErrorKind::UnknownArgument);
-        }
-        let secret = Cli::try_parse_from(["keyward", "key", "revoke", "kw_secret"]);
-        assert_eq!(secret.unwrap_err().kind(), clap::error::ErrorKind::ValueValidation);
-    }
-
-    #[test]
-    fn an_edit_is_consistent_in_itself() {
-        for words in [
-            &["--owner", "a", "--clear-owner"][..],
-            &["--expires-in", "9d", "--never-expires"],
-            &["--expires-in", "9d", "--expires-at", "2030-01-01"],
-            &["--limit", "1 per 1s", "--unlimited"],
-            &["--limit", "1 per 1s", "--tier-limits"],
-            &["--unlimited", "--tier-limits"],
-            &["--scope", "a:b", "--no-scopes"],
-            &["--network", "::/0", "--any-network"],
-        ] {
-            let parsed = Cli::try_parse_from([&["keyward", "key", "edit", "7"], words].concat());
-            let kind = parsed.unwrap_err().kind();
-            assert_eq!(kind, clap::error::ErrorKind::ArgumentConflict, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_revoked_by_its_id_or_by_its_secret() {
-        let parses = |words: &[&str]| {
-            Cli::try_parse_from([&["keyward", "key", "revoke"], words].concat()).is_ok()
-        };
-        assert!(parses(&["7"]) && parses(&["--stdin"]));
-        assert!(!parses(&[]) && !parses(&["7", "--stdin"]));
-    }
-}
+mod tests;

@@ -27,6 +27,8 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most bytes of a refusal that are read when nothing else is wanted.
 const KNOCK_BYTES_MAX: u64 = 64 * 1024;
 
+/// What to do when nothing was to be changed.
+const TRY_AGAIN: &str = "try again";
 /// What to do when nobody knows whether a change was made.
 const CHECK_FIRST: &str =
     "the change may have been made all the same: look with `keyward key list` before you repeat it";
@@ -67,11 +69,6 @@ impl Client {
         Self { agent: agent(), server, admin_key }
     }
 
-    /// The server that is asked.
-    pub(crate) fn server(&self) -> &ServerUrl {
-        &self.server
-    }
-
     /// Asks for something.
     ///
     /// # Errors
@@ -99,6 +96,15 @@ impl Client {
     /// [`ClientError::Broken`] the change may have been made all the same.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
         self.ask(&Method::POST, path, Extras::json(body))
+    }
+
+    /// Asks for something with a question that is too long for a path.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::get`]: nothing is changed.
+    pub(crate) fn question(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.post(path, body).map_err(|error| error.advising(TRY_AGAIN))
     }
 
     /// Asks for a change that the path says all about.
@@ -230,7 +236,7 @@ fn explain(server: &ServerUrl, method: &Method, error: ureq::Error) -> ClientErr
         return ClientError::Unreachable { server, cause };
     }
     let advice = match *method {
-        Method::GET => "try again",
+        Method::GET => TRY_AGAIN,
         _ => CHECK_FIRST,
     };
     ClientError::Broken { server, advice, cause }

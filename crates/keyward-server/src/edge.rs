@@ -66,7 +66,7 @@ pub(crate) async fn receive(
         Some(refusal) => {
             refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
-        None if path == BACKUP_PATH => next.run(request).await,
+        None if uri.path() == BACKUP_PATH => next.run(request).await,
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     if tracing::enabled!(tracing::Level::DEBUG) {

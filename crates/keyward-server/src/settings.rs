@@ -35,7 +35,7 @@ pub(crate) use flags::Flags;
 #[cfg(test)]
 pub(crate) use people::RoleNames;
 pub(crate) use people::{IssuerUrl, People, secure_url};
-pub(crate) use table::SERVER_VARIABLE;
+pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
 
 use given::Given;
 

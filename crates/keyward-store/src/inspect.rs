@@ -27,11 +27,12 @@ pub struct Inspection {
 
 /// Looks at a database file. Nothing is created or changed, and whoever holds it goes on.
 ///
-/// Returns `None` if there is no such file.
+/// If nobody holds it, all of it is read, to see whether it is damaged: about as long as copying
+/// it takes. Returns `None` if there is no such file.
 ///
 /// # Errors
 ///
-/// Returns [`OpenError`] if the file cannot be read or is no database.
+/// Returns [`OpenError`] if the file cannot be read, is no database, or is found to be damaged.
 pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let path = resolve(path)?;
     match fs::metadata(&path) {
@@ -44,8 +45,21 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let failed = |error| OpenError::from_sqlite(&path, error);
     let connection = connect(&path, holder.is_some()).map_err(failed)?;
     let schema = schema::found(&connection).map_err(failed)?;
+    // Whoever serves from it would have to wait for the disk.
+    if holder.is_none() {
+        check(&connection, &path)?;
+    }
     drop(connection);
     Ok(Some(Inspection { path, holder, schema, schema_known: schema::known() }))
+}
+
+/// Looks whether the parts of the file fit each other.
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| OpenError::from_sqlite(path, error))? {
+        found if found == "ok" => Ok(()),
+        found => Err(OpenError::Corrupt { path: path.to_owned(), source: found.into() }),
+    }
 }
 
 /// Who holds the lock of a database file, if anybody does.
@@ -128,6 +142,26 @@ mod tests {
         let found = inspect(&path).unwrap().unwrap();
         assert_eq!((found.holder, found.schema), (None, schema::known()));
         assert_eq!(files(directory.path()), before);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_noticed_unless_somebody_serves_from_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let store = SqliteStore::open(&path, "the test", UnixMillis(7)).unwrap();
+        keyward::store::Store::close(&store).await.unwrap();
+        drop(store);
+        assert!(inspect(&path).is_ok());
+        // A page that nobody looks at to see what there is.
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes.len() - 4_096;
+        bytes[last..].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+        let error = inspect(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+        let lock = File::open(beside(&path, ".lock")).unwrap();
+        lock.lock().unwrap();
+        assert!(!matches!(inspect(&path), Ok(Some(Inspection { holder: None, .. }))));
     }
 
     #[test]

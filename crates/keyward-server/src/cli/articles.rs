@@ -1,7 +1,7 @@
 //! `keyward articles`: reading feeds here, and bringing their articles to a running server.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::iter;
 
 use anyhow::Context as _;
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::client::{Client, ClientError, fetch};
 
 use super::connection::Connection;
-use super::output::{Output, printable};
-use super::status::{Complaint, Status, examples};
+use super::output::Output;
+use super::status::{Complaint, Status, examples, tell};
 
 /// What can be done with articles.
 #[derive(Debug, Subcommand)]
@@ -103,7 +103,7 @@ impl Import {
                     self.print(&imported, out)?;
                     return Err(error);
                 }
-                Some(ref error) => warn(error),
+                Some(ref error) => tell(&format!("error: {error:#}")),
                 None => {}
             }
             imported.push(one);
@@ -207,11 +207,4 @@ fn post(client: &Client, articles: &[NewArticle], tally: &mut Tally) -> anyhow::
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-/// Reports what kept one feed out, and lets the others go on.
-fn warn(error: &anyhow::Error) {
-    let text = format!("error: {}\n", printable(&format!("{error:#}")));
-    // If nobody can be told, the exit status still says it.
-    let _unheard = io::stderr().write_all(text.as_bytes());
 }

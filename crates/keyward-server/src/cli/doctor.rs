@@ -10,15 +10,16 @@ mod key;
 mod limits;
 mod network;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use crate::client::ServerUrl;
-use crate::settings::{Environment, Flags, SERVER_VARIABLE, Settings, SettingsError};
+use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Environment, Flags, Settings, SettingsError};
 
-use super::output::{Cell, Output, Tone};
+use super::connection;
+use super::output::{self, Cell, Output, Tone};
 use super::status::{Complaint, Status};
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -29,13 +30,11 @@ pub(super) const EXAMPLES: [&str; 3] = [
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// The server; where the settings let it listen, if not given
     #[arg(
         long,
         value_name = "URL",
-        env = SERVER_VARIABLE,
-        hide_env_values = true,
-        value_parser = ServerUrl::parse
+        value_parser = ServerUrl::parse,
+        help = "The server; where the settings let it listen, if not given [env: KEYWARD_SERVER]"
     )]
     server: Option<ServerUrl>,
     /// Print JSON
@@ -43,6 +42,14 @@ pub(super) struct Doctor {
     json: bool,
     #[command(flatten)]
     flags: Flags,
+}
+
+/// What is no setting, and found in the same places.
+struct Surroundings {
+    /// The settings file, which need not be there.
+    config: PathBuf,
+    /// The server, if one is named.
+    server: Option<ServerUrl>,
 }
 
 /// How well something is.
@@ -112,8 +119,8 @@ impl Doctor {
 
     fn look(&self, out: &Output) -> Vec<Check> {
         let mut checks = vec![clock::check(out.look().now)];
-        let settings = match self.settings() {
-            Ok(settings) => settings,
+        let (settings, surroundings) = match self.read() {
+            Ok(read) => read,
             Err(error) => {
                 // Without them nobody knows where to look for the rest.
                 checks.push(Check::fail("settings", error.to_string(), "correct that setting"));
@@ -123,17 +130,25 @@ impl Doctor {
         let count = settings.rows().len();
         checks.push(Check::ok("settings", format!("all {count} can be used")));
         checks.push(key::check(&settings));
-        checks.extend(files::check(&settings));
+        checks.extend(files::check(&settings, &surroundings.config));
         let (database, is_served) = database::check(&settings.database);
         checks.extend(database);
-        checks.push(limits::check(settings.connections_max.get()));
-        checks.extend(network::check(self.server.as_ref(), &settings, is_served, out.look().now));
+        checks.push(limits::open_files(settings.connections_max.get()));
+        let server = surroundings.server.as_ref();
+        checks.extend(network::check(server, &settings, is_served, output::now));
         checks
     }
 
-    fn settings(&self) -> Result<Settings, SettingsError> {
+    fn read(&self) -> Result<(Settings, Surroundings), SettingsError> {
         let environment = Environment::of(std::env::vars_os())?;
-        Settings::read(&self.flags, &environment, Path::new(""))
+        let settings = Settings::read(&self.flags, &environment, Path::new(""))?;
+        let named = || environment.find(CONFIG_VARIABLE).map(PathBuf::from);
+        let config = self.flags.config.clone().or_else(named);
+        let surroundings = Surroundings {
+            config: config.unwrap_or_else(|| CONFIG_FILE.into()),
+            server: connection::server(self.server.as_ref(), &environment)?,
+        };
+        Ok((settings, surroundings))
     }
 }
 

@@ -33,18 +33,22 @@ pub(crate) struct Look {
     pub now: Timestamp,
 }
 
+/// What this machine's clock says.
+pub(crate) fn now() -> Timestamp {
+    let now = i64::try_from(SystemClock::start().now().unix.0).ok();
+    now.and_then(|now| Timestamp::from_millisecond(now).ok()).unwrap_or_default()
+}
+
 impl Output {
     /// Standard output, with whatever it is connected to.
     pub(crate) fn stdout() -> Self {
         let to = io::stdout();
-        let now = i64::try_from(SystemClock::start().now().unix.0).ok();
-        let now = now.and_then(|now| Timestamp::from_millisecond(now).ok());
         let look = Look {
             is_terminal: to.is_terminal(),
             // It knows `NO_COLOR`, `CLICOLOR_FORCE` and terminals without colour.
             has_colour: AutoStream::choice(&to) != ColorChoice::Never,
             width: None,
-            now: now.unwrap_or_default(),
+            now: now(),
         };
         Self { to: Box::new(to), look }
     }

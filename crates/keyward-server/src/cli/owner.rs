@@ -7,7 +7,7 @@ use crate::client::{Client, Route};
 
 use super::connection::Common;
 use super::output::{Output, count, list, member, printable};
-use super::status::examples;
+use super::status::{examples, tell};
 
 /// Owners in one answer: the most that the server gives.
 const PAGE_OWNERS: u32 = 1_000;
@@ -21,7 +21,7 @@ pub(super) enum OwnerCommand {
     /// Show whether an owner is suspended, and how many keys it has
     #[command(after_help = examples(&["keyward owner show acme", "keyward key list --owner acme"]))]
     Show(OneOwner),
-    /// Refuse all keys of an owner, also those that are issued later
+    /// Refuse all keys of an owner, and to issue more to it
     #[command(after_help = examples(&["keyward owner suspend acme"]))]
     Suspend(OneOwner),
     /// Accept the keys of an owner again, but those that were suspended one by one
@@ -57,6 +57,10 @@ impl OwnerCommand {
             None => client.get(&route)?.body,
             Some(verb) => client.act(&route.join(verb))?.body,
         };
+        let changed = !matches!(self, Self::Show(_));
+        if changed && count(&answer, "keys") == 0 {
+            tell(&format!("warning: owner {} has no keys; is it written right?", one.owner));
+        }
         if one.common.json {
             return Ok(out.json(&answer)?);
         }

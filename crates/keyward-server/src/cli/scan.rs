@@ -2,8 +2,8 @@
 
 mod identify;
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
+use std::path::PathBuf;
 
 use clap::Args;
 use keyward::key::Prefix;
@@ -14,21 +14,24 @@ use crate::scan::rules::{Tool, rules};
 use crate::scan::{Event, Scanner};
 
 use super::connection::Connection;
-use super::output::{Output, printable};
-use super::status::{Complaint, Status};
-use identify::{DIGESTS_MAX, Identified, Identifier};
+use super::mask::masked;
+use super::matches::DIGESTS_MAX;
+use super::output::{Output, member, printable};
+use super::status::{Complaint, Status, tell};
+use identify::{Identified, Identifier};
 
 /// What `--help` says at its end.
 pub(super) const AFTER_HELP: &str = "\
 Examples:
   keyward scan .
-  git log -p --all | keyward scan -
+  git log -p -m --all --text --no-textconv --no-ext-diff --no-color | keyward scan -
   keyward scan --prefix kw --json /var/log/nginx
   keyward scan --rules gitleaks > .gitleaks.toml
 
 As a hook of Git that refuses commits with keys, the file .git/hooks/pre-commit:
   #!/bin/sh
-  git diff --cached -U0 -a --no-color --no-ext-diff | grep -a '^+' | keyward scan --offline -
+  git diff --cached -U0 --text --no-textconv --no-ext-diff --no-color |
+    grep -a '^+' | keyward scan --offline -
 
 Exit status:
   0  no key found
@@ -42,7 +45,7 @@ const STANDARD_INPUT: &str = "-";
 pub(super) struct Scan {
     /// Files, directories with all below them, or - for standard input
     #[arg(value_name = "PATH", required_unless_present = "rules")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
     /// Look for keys with this prefix alone; may be given several times
     #[arg(long = "prefix", value_name = "PREFIX")]
     prefixes: Vec<Prefix>,
@@ -96,9 +99,9 @@ impl Scan {
         let finder = Finder::of_prefixes(self.prefixes.iter().cloned());
         let mut report = Report::new(identifier, self.json, out);
         let mut scanner = Scanner::new(&finder, |event| report.take(event));
-        let mut done = self.paths.iter().try_for_each(|path| match path.as_str() {
-            STANDARD_INPUT => scanner.scan_stream(path, io::stdin().lock()),
-            path => scanner.scan_path(Path::new(path)),
+        let mut done = self.paths.iter().try_for_each(|path| match path.to_str() {
+            Some(STANDARD_INPUT) => scanner.scan_stream(STANDARD_INPUT, io::stdin().lock()),
+            _ => scanner.scan_path(path),
         });
         drop(scanner);
         done = done.and_then(|()| report.flush());
@@ -186,7 +189,7 @@ impl Finding {
     fn text(&self, identified: &Identified) -> String {
         let (reading, key) = identified.best(&self.key);
         let whose = match key {
-            Some(key) => format!(" {}", key.text()),
+            Some(key) => format!(" {}", key_text(key)),
             None if identified.was_asked => " unknown to the server".to_owned(),
             None => String::new(),
         };
@@ -205,34 +208,19 @@ impl Finding {
         });
         if let Some(members) = json.as_object_mut() {
             for name in ["key_id", "name", "state", "secret"] {
-                members.insert(name.to_owned(), key.map_or(Value::Null, |key| key.member(name)));
+                let known = key.and_then(|key| key.get(name)).cloned();
+                members.insert(name.to_owned(), known.unwrap_or_default());
             }
         }
         json
     }
 }
 
-/// The text with no more of a key in it than its hint. The name of a file may hold one, and so may
-/// an argument, if somebody took the key itself for what is to be scanned.
-fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut from = 0;
-    let place = |at| usize::try_from(at).ok();
-    for key in Finder::default().find(text.as_bytes()).map(|found| found.likeliest) {
-        let ends = (place(key.range.start), place(key.range.end));
-        let (Some(start), Some(end)) = ends else { break };
-        masked.extend(text.get(from..start));
-        masked.extend([&key.hint, "…"]);
-        from = end;
-    }
-    masked.extend(text.get(from..));
-    masked
-}
-
-/// Says on standard error what did not work, while the scan goes on.
-fn tell(text: &str) {
-    // If nobody can be told, the exit status still says it.
-    let _unheard = io::stderr().write_all(format!("{}\n", printable(&masked(text))).as_bytes());
+/// `key 7 "mobile" (active)`.
+fn key_text(key: &Value) -> String {
+    let of = |name| member(key, name);
+    let former = if of("secret") == "former" { ", former secret" } else { "" };
+    format!("key {} \"{}\" ({}{former})", of("key_id"), of("name"), of("state"))
 }
 
 #[cfg(test)]

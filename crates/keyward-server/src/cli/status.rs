@@ -8,6 +8,8 @@ use crate::client::ClientError;
 use crate::settings::SettingsError;
 
 use super::connection::AdminKeyError;
+use super::mask::masked;
+use super::output::printable;
 
 /// What the exit statuses mean, for `--help`.
 pub(super) const EXIT_STATUSES: &str = "\
@@ -15,7 +17,7 @@ Exit status:
   0  done
   1  failed: the server refused, something was not imported, or a check did not pass
   2  wrong usage, or settings that cannot be used
-  3  the server cannot be reached
+  3  the server cannot be reached, or the connection broke
   4  there is no such key, tier or owner";
 
 /// What stands below the help of a command: how it is typed, and how it ends.
@@ -43,6 +45,9 @@ pub(super) enum Complaint {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// A key has a secret, and nobody has it.
+    #[error("{0}")]
+    Unshown(String, #[source] io::Error),
     /// Everything has been said already; only the status is left.
     #[error("not everything is well")]
     Told(Status),
@@ -64,6 +69,7 @@ impl Status {
         match error.downcast_ref() {
             Some(Complaint::Usage(_)) => return Self::Usage,
             Some(Complaint::NotFound(_)) => return Self::NotFound,
+            Some(Complaint::Unshown(..)) => return Self::Failed,
             Some(Complaint::Told(status)) => return *status,
             None => {}
         }
@@ -81,12 +87,17 @@ pub(super) fn report(error: &anyhow::Error) {
     if is_told || Status::of(error) == Status::Done {
         return;
     }
-    let mut text = format!("error: {error}\n");
+    tell(&format!("error: {error}"));
     for cause in error.chain().skip(1) {
-        text.push_str(&format!("  cause: {cause}\n"));
+        tell(&format!("  cause: {cause}"));
     }
+}
+
+/// Says one line on standard error. What comes from a server or a file in it cannot steer the
+/// terminal, and a key in it is not repeated.
+pub(super) fn tell(text: &str) {
     // If nobody can be told, the exit status still says it.
-    let _unheard = io::stderr().write_all(text.as_bytes());
+    let _unheard = io::stderr().write_all(format!("{}\n", printable(&masked(text))).as_bytes());
 }
 
 #[cfg(test)]
@@ -108,6 +119,8 @@ mod tests {
         check(Complaint::NotFound(server()).into(), Status::NotFound);
         check(Complaint::Usage(server()).into(), Status::Usage);
         check(Complaint::Told(Status::Failed).into(), Status::Failed);
-        check(io::Error::from(io::ErrorKind::BrokenPipe).into(), Status::Done);
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        check(Complaint::Unshown(server(), closed()).into(), Status::Failed);
+        check(closed().into(), Status::Done);
     }
 }

@@ -34,6 +34,13 @@ impl ServerUrl {
     }
 }
 
+impl Default for ServerUrl {
+    /// Where a server listens unless somebody says otherwise.
+    fn default() -> Self {
+        Self("http://127.0.0.1:8000".to_owned())
+    }
+}
+
 /// A path below the server, with its query.
 ///
 /// Holding one proves that what people typed is in it as text only: a slash in an owner's name

@@ -56,6 +56,16 @@ pub(crate) enum ClientError {
     },
 }
 
+impl ClientError {
+    /// The same with other advice, if it is about a connection that broke.
+    pub(super) fn advising(mut self, what: &'static str) -> Self {
+        if let Self::Broken { advice, .. } = &mut self {
+            *advice = what;
+        }
+        self
+    }
+}
+
 /// Turns an answer that is no success into an error.
 pub(super) fn refusal(server: &str, status: StatusCode, body: &Value) -> ClientError {
     let server = server.to_owned();

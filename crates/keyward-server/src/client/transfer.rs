@@ -26,7 +26,7 @@ impl Client {
     /// As for [`Client::post`], with other advice.
     pub(crate) fn post_again(&self, path: &str, body: Vec<u8>) -> Result<Answer, ClientError> {
         let with = Extras { body: Some(body), ..Extras::default() };
-        self.ask(&Method::POST, path, with).map_err(advise_to_repeat)
+        self.ask(&Method::POST, path, with).map_err(|error| error.advising(REPEAT))
     }
 
     /// Asks for a change that is safe to ask for again, and that the path says all about.
@@ -35,7 +35,7 @@ impl Client {
     ///
     /// As for [`Client::post_again`].
     pub(crate) fn act_again(&self, path: &str) -> Result<Answer, ClientError> {
-        self.act(path).map_err(advise_to_repeat)
+        self.act(path).map_err(|error| error.advising(REPEAT))
     }
 
     /// Asks for bytes of any length, and hands them on piece by piece.
@@ -78,14 +78,5 @@ impl Client {
                 Err(error) => return Err(explain(ureq::Error::Io(error)).into()),
             }
         }
-    }
-}
-
-fn advise_to_repeat(error: ClientError) -> ClientError {
-    match error {
-        ClientError::Broken { server, cause, .. } => {
-            ClientError::Broken { server, advice: REPEAT, cause }
-        }
-        other => other,
     }
 }

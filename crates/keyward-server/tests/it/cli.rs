@@ -65,20 +65,20 @@ pub(crate) fn keyward(server: &str, arguments: &[&str]) -> Output {
     keyward_reading("", server, arguments)
 }
 
+/// The program with the admin key in its environment, and nothing else but the server.
+fn command(server: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    let environment = [("KEYWARD_SERVER", server), ("ADMIN_API_KEY", ADMIN_KEY)];
+    command.env_clear().envs(environment).args(arguments);
+    command
+}
+
 /// Runs the program with this on its standard input.
 fn keyward_reading(input: &str, server: &str, arguments: &[&str]) -> Output {
     let directory = TempDir::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keyward"))
-        .env_clear()
-        .env("KEYWARD_SERVER", server)
-        .env("ADMIN_API_KEY", ADMIN_KEY)
-        .current_dir(directory.path())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = command(server, arguments);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.current_dir(directory.path()).spawn().unwrap();
     // A program that reads nothing has closed its end by now, which is its right.
     let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
@@ -123,6 +123,113 @@ fn quiet_issue_prints_the_key_alone() {
     let server = Server::answering(vec![answer("201 Created", "", ISSUED)]);
     let output = keyward(&server.url, &["key", "issue", "--name", "x", "--quiet"]);
     assert_eq!(story(&server.url, &output), "kw_secret\nexit status 0");
+}
+
+#[test]
+fn a_secret_that_nobody_got_does_not_end_well() {
+    let rotated = ISSUED.replace("created_at", "rotated_at");
+    for (arguments, body, what) in [
+        (
+            &["key", "issue", "--name", "x"][..],
+            ISSUED,
+            "was issued but its secret could not be shown",
+        ),
+        (&["key", "rotate", "7"], &rotated, "has a new secret, which could not be shown"),
+    ] {
+        for form in [&[][..], &["--quiet"], &["--json"]] {
+            let server = Server::answering(vec![answer("200 OK", "", body)]);
+            let arguments = [arguments, form].concat();
+            // As in `keyward key issue … | true`, if that is quick.
+            let (reader, closed) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut command = command(&server.url, &arguments);
+            let output = command.stdout(closed).output().unwrap();
+            let story = story(&server.url, &output);
+            assert!(story.starts_with(&format!("error: key 7 {what}")), "{story}");
+            assert!(story.ends_with("exit status 1") && !story.contains("kw_secret"), "{story}");
+        }
+    }
+}
+
+#[test]
+fn an_early_end_of_a_list_is_fine() {
+    let body = r#"{"api_keys":[],"count":0,"next_cursor":null}"#;
+    let server = Server::answering(vec![answer("200 OK", "", body)]);
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&server.url, &["key", "list"]).stdout(closed).output().unwrap();
+    assert_eq!(story(&server.url, &output), "exit status 0");
+}
+
+#[test]
+fn the_admin_key_comes_from_a_file() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("key");
+    std::fs::write(&file, "the-key-in-the-file\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (flag, variable) in [
+        (&["--admin-api-key-file", file][..], None),
+        (&["--admin-key-file", file], None),
+        (&[], Some(("KEYWARD_ADMIN_API_KEY_FILE", file))),
+    ] {
+        let body = r#"{"api_keys":[],"count":0,"next_cursor":null}"#;
+        let server = Server::answering(vec![answer("200 OK", "", body)]);
+        let mut command = command(&server.url, &[&["key", "list"], flag].concat());
+        let output = command.env_remove("ADMIN_API_KEY").envs(variable).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let requests = server.requests.join().unwrap();
+        assert!(requests[0].contains("x-admin-key: the-key-in-the-file\r\n"), "{requests:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_names_no_server() {
+    for (server, told) in [
+        // Nobody need be at the default address, or somebody else may be.
+        ("", "127.0.0.1:8000"),
+        ("nowhere", "setting `server` (environment variable KEYWARD_SERVER): write it like"),
+    ] {
+        let output = keyward(server, &["key", "list", "--limit", "1"]);
+        let told_something = String::from_utf8(output.stderr.clone()).unwrap();
+        assert!(output.status.success() || told_something.contains(told), "{output:?}");
+        assert_ne!(output.status.code() == Some(2), server.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_key_in_place_of_an_id_is_not_repeated() {
+    let secret = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
+    let output = keyward("http://127.0.0.1:1", &["key", "identify", secret]);
+    let story = story("http://127.0.0.1:1", &output);
+    assert!(story.contains("'kw_yhjs…'") && !story.contains(&secret[8..16]), "{story}");
+    assert!(story.ends_with("exit status 2"), "{story}");
+    let output = keyward("http://127.0.0.1:1", &["audit", "verify", secret]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains(&secret[8..16]));
+}
+
+#[test]
+fn help_version_and_completions_are_printed() {
+    let printed = |arguments: &[&str]| {
+        let output = keyward("http://127.0.0.1:1", arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(printed(&["key", "issue", "--help"]).contains("--name <NAME>"));
+    assert!(printed(&["--version"]).starts_with("keyward "));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("keyward") && script.contains("admin-api-key-file"), "{shell}");
+    }
+}
+
+#[test]
+fn what_a_server_says_cannot_steer_the_terminal() {
+    let refused = answer("409 Conflict", "", r#"{"detail":"no\u001b[2J\u202eway"}"#);
+    let server = Server::answering(vec![refused]);
+    let output = keyward(&server.url, &["tier", "delete", "pro"]);
+    let story = story(&server.url, &output);
+    assert!(story.contains("no\u{fffd}[2J\u{fffd}way"), "{story}");
 }
 
 #[test]
@@ -181,7 +288,7 @@ fn a_command_without_admin_key_ends_with_what_to_do() {
         .output()
         .unwrap();
     insta::assert_snapshot!(story("http://none", &output), @r"
-    error: no admin key; set ADMIN_API_KEY to the key that the server has, or give --admin-key-file FILE
+    error: no admin key; set ADMIN_API_KEY to the key that the server has, or give --admin-api-key-file FILE
     exit status 2
     ");
 }

@@ -334,10 +334,10 @@ fn a_text_is_identified_by_its_digest_alone() {
     let (old_digest, new_digest) = (digest(&old), digest(new));
     let asked = json!({ "digests": [old_digest, digest("unknown"), new_digest, old_digest] });
     let matches = identify(&asked).json()["matches"].as_array().unwrap().clone();
-    let one = |digest: &str, secret: &str| json!({ "digest": digest, "key_id": 1, "name": "weather-bot", "state": "active", "secret": secret });
+    let one = |digest: &str, secret: &str, ends_at: &Value| json!({ "digest": digest, "key_id": 1, "name": "weather-bot", "state": "active", "secret": secret, "ends_at": ends_at });
     assert_eq!(matches.len(), 2);
-    assert!(matches.contains(&one(&old_digest, "former")));
-    assert!(matches.contains(&one(&new_digest, "current")));
+    assert!(matches.contains(&one(&old_digest, "former", &rotated["grace_until"])));
+    assert!(matches.contains(&one(&new_digest, "current", &Value::Null)));
     // A secret that is sent by mistake is not sent back.
     for body in [
         json!({ "digests": [old] }),

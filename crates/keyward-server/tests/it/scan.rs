@@ -1,9 +1,12 @@
 //! `keyward scan` as a process of its own, on files, streams and a repository.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -180,38 +183,186 @@ fn without_a_path_nothing_is_scanned() {
 }
 
 #[test]
-fn the_hook_of_the_help_refuses_a_commit_with_a_key() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path();
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(["-c", "user.name=x", "-c", "user.email=x@example"])
-            .args(arguments)
-            .current_dir(path)
-            .env("HOME", path)
-            .output()
-            .unwrap();
-        output.status.success()
-    };
-    assert!(git(&["init", "-q"]));
-    let help = keyward(path, None, &["--help"]).output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
-    let hook = help.lines().find(|line| line.starts_with("  git diff ")).unwrap();
-    let hook = hook.replace("keyward ", &format!("{} ", env!("CARGO_BIN_EXE_keyward")));
-    write_program(&path.join(".git/hooks/pre-commit"), &format!("#!/bin/sh\n{hook}\n"));
+fn a_name_that_is_no_text_hides_no_other_file() {
+    use std::os::unix::ffi::OsStrExt as _;
 
-    fs::write(path.join("clean"), "nothing\n").unwrap();
-    assert!(git(&["add", "clean"]) && git(&["commit", "-qm", "clean"]));
-    fs::write(path.join("leak"), format!("x {KEY}\n")).unwrap();
-    assert!(git(&["add", "leak"]) && !git(&["commit", "-qm", "leak"]));
-    // Taking it out is no leak.
-    assert!(git(&["commit", "-qnm", "leak"]) && git(&["rm", "-q", "leak"]));
-    assert!(git(&["commit", "-qm", "gone"]));
-    assert_eq!(scan(path, &["--offline", "."]), "exit status 0");
-    // It is still in the history.
-    let log = Command::new("git").args(["log", "-p"]).current_dir(path).output().unwrap();
-    let story = scan_text(str::from_utf8(&log.stdout).unwrap(), None, &["--offline", "-"]);
-    assert_eq!(story.matches("kw_yhjs…").count(), 2, "{story}");
+    let directory = planted();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
+    fs::write(directory.path().join(name), KEY).unwrap();
+    let mut command = keyward(directory.path(), None, &["--offline", ".env"]);
+    let output = command.arg(name).output().unwrap();
+    assert_eq!(story(&output), ".env:2: kw_yhjs…\ncaf\u{fffd}.txt:1: kw_yhjs…\nexit status 1");
+}
+
+#[test]
+fn a_reader_that_leaves_early_hides_no_finding() {
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let directory = planted();
+    let mut command = keyward(directory.path(), None, &["--offline", "."]);
+    assert_eq!(command.stdout(closed).output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn more_digests_than_a_request_may_have_go_in_several() {
+    let found = format!(
+        r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"current"}}]}}"#
+    );
+    // A key may begin at its `k` or at its `w`: the server is asked for both.
+    let none = answer("200 OK", "", r#"{"matches":[]}"#);
+    let server = Server::answering(vec![none, answer("200 OK", "", &found)]);
+    let url = server.url.clone();
+    let story = scan_text(&format!("{KEY}\n").repeat(501), Some(&url), &["-"]);
+    assert_eq!(story.matches(" unknown to the server\n").count(), 500, "{story}");
+    assert!(story.contains("-:501: kw_yhjs… key 7 \"mobile\" (active)\n"), "{story}");
+    let requests = server.requests.join().unwrap();
+    let digests = requests.iter().map(|request| request.matches(DIGEST).count());
+    assert_eq!(digests.collect::<Vec<_>>(), [500, 1]);
+    let all = requests.iter().map(|request| request.matches("\",\"").count() + 1);
+    assert_eq!(all.collect::<Vec<_>>(), [1_000, 2]);
+}
+
+#[test]
+fn a_stream_that_does_not_end_is_told_of_line_by_line() {
+    let directory = TempDir::new().unwrap();
+    let mut command = keyward(directory.path(), None, &["--offline", "-"]);
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let (told, tell) = mpsc::channel();
+    let reading = thread::spawn(move || {
+        let line = lines.next();
+        told.send(line.unwrap().unwrap()).unwrap();
+    });
+    stdin.write_all(format!("{KEY}\n").as_bytes()).unwrap();
+    let line = tell.recv_timeout(Duration::from_secs(60));
+    drop(stdin);
+    assert_eq!(line.as_deref(), Ok("-:1: kw_yhjs…"), "before the stream ended");
+    reading.join().unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(1));
+}
+
+/// A repository, and what can be done in it.
+struct Repository(TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self(TempDir::new().unwrap());
+        assert!(repository.git(&["init", "-q", "-b", "main"]));
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn git(&self, arguments: &[&str]) -> bool {
+        let names = ["-c", "user.name=x", "-c", "user.email=x@example"];
+        let mut command = Command::new("git");
+        command.args(names).args(arguments).current_dir(self.path()).env("HOME", self.path());
+        command.output().unwrap().status.success()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// What the lines of the help between these two do.
+    fn script(&self, first: &str, last: &str) -> String {
+        let help = keyward(self.path(), None, &["--help"]).output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap();
+        let from = help.lines().skip_while(|line| !line.trim().starts_with(first));
+        let mut lines = Vec::new();
+        for line in from {
+            lines.push(line.replace("keyward ", &format!("{} ", env!("CARGO_BIN_EXE_keyward"))));
+            if line.ends_with(last) {
+                break;
+            }
+        }
+        format!("#!/bin/sh\n{}\n", lines.join("\n"))
+    }
+
+    /// Adds a file and tells Git about it in one of the ways in which a key could hide.
+    fn hide(&self, way: &str) {
+        let leak = format!("x {KEY}\n");
+        match way {
+            "zeros" => self.write("leak", [&b"\0\0"[..], leak.as_bytes()].concat()),
+            "marked" => {
+                self.write(".gitattributes", "leak -diff\n");
+                self.write("leak", leak);
+            }
+            "converted" => {
+                self.write(".gitattributes", "leak diff=hidden\n");
+                assert!(self.git(&["config", "diff.hidden.textconv", "true"]));
+                self.write("leak", leak);
+            }
+            "other program" => {
+                assert!(self.git(&["config", "diff.external", "true"]));
+                self.write("leak", leak);
+            }
+            "coloured" => {
+                assert!(self.git(&["config", "color.ui", "always"]));
+                self.write("leak", leak);
+            }
+            _ => self.write("leak", leak),
+        }
+    }
+}
+
+const WAYS: [&str; 6] = ["plain", "zeros", "marked", "converted", "other program", "coloured"];
+
+#[test]
+fn the_hook_of_the_help_refuses_a_commit_with_a_key() {
+    for way in WAYS {
+        let repository = Repository::new();
+        let git = |arguments: &[&str]| repository.git(arguments);
+        let hook = repository.path().join(".git/hooks/pre-commit");
+        write_program(&hook, &repository.script("git diff ", "keyward scan --offline -"));
+
+        repository.write("clean", "nothing\n");
+        assert!(git(&["add", "clean"]) && git(&["commit", "-qm", "clean"]));
+        repository.hide(way);
+        assert!(git(&["add", "."]) && !git(&["commit", "-qm", "leak"]), "{way}");
+        // Taking it out is no leak.
+        assert!(git(&["commit", "-qnm", "leak"]) && git(&["rm", "-q", "leak"]), "{way}");
+        assert!(git(&["commit", "-qm", "gone"]), "{way}");
+        assert_eq!(scan(repository.path(), &["--offline", "."]), "exit status 0");
+    }
+}
+
+#[test]
+fn the_history_of_the_help_shows_keys_wherever_they_hid() {
+    for way in [&WAYS[..], &["merged"]].concat() {
+        let repository = Repository::new();
+        let git = |arguments: &[&str]| assert!(repository.git(arguments), "{way} {arguments:?}");
+        let commit = |name: &str| {
+            repository.write(name, name);
+            git(&["add", "."]);
+            git(&["commit", "-qm", name]);
+        };
+        commit("first");
+        if way == "merged" {
+            git(&["checkout", "-qb", "side"]);
+            commit("side");
+            git(&["checkout", "-q", "main"]);
+            commit("other");
+            git(&["merge", "-q", "--no-commit", "--no-ff", "side"]);
+        }
+        repository.hide(way);
+        git(&["add", "."]);
+        git(&["commit", "-qm", "leak"]);
+        // Taking it out would show what a merge brought in.
+        if way != "merged" {
+            git(&["rm", "-q", "leak"]);
+            git(&["commit", "-qm", "gone"]);
+        }
+        let script = repository.script("git log ", "keyward scan -");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(repository.path());
+        let output = command.env("HOME", repository.path()).output().unwrap();
+        let story = story(&output);
+        assert!(story.contains(": kw_yhjs…\n") && story.ends_with("status 1"), "{way}: {story}");
+    }
 }
 
 fn write_program(path: &Path, text: &str) {

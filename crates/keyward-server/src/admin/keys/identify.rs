@@ -17,7 +17,7 @@ use super::view::StageView;
 use crate::admin::broken;
 use crate::admin::members::{Place, Read, list, required};
 use crate::body::read_whole;
-use crate::shapes::{DigestText, KeyNameText, KeyNumber};
+use crate::shapes::{DigestText, KeyNameText, KeyNumber, Time};
 
 /// Most digests of one request.
 pub(crate) const DIGESTS_MAX: usize = 1_000;
@@ -39,12 +39,14 @@ pub(crate) async fn identify_keys(
     let digests = IdentifyBody::read(&body).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
     let now = guard.clock().now().unix;
+    let ends_at = |digest: &Digest| guard.gate().index().find(digest)?.ends_at.map(Time);
     let matched = |(digest, current, key): &(Digest, bool, KeyDetails)| Match {
         digest: digest.to_hex(),
         key_id: key.record.id.get(),
         name: key.record.name.as_str().to_owned(),
         state: StageView::of(key.record.stage(now)),
         secret: if *current { SecretView::Current } else { SecretView::Former },
+        ends_at: ends_at(digest),
     };
     Ok(Json(MatchList { matches: found.iter().map(matched).collect() }))
 }
@@ -108,6 +110,9 @@ pub(crate) struct Match {
     name: String,
     state: StageView,
     secret: SecretView,
+    /// When a former secret stops working, or stopped; `null` for the present one.
+    #[schema(required)]
+    ends_at: Option<Time>,
 }
 
 /// Which of a key's secrets.

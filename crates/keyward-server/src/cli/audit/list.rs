@@ -15,16 +15,16 @@ use super::PAGE_LEN;
 
 pub(super) const EXAMPLES: [&str; 4] = [
     "keyward audit list",
-    "keyward audit list --key 7",
+    "keyward audit list --key-id 7",
     "keyward audit list --actor oidc:ada@example.org --since 7d",
-    "keyward audit list --verb revoke --since 2026-11-01 --until 2026-12-01 --json",
+    "keyward audit list --verb revoke --since 2026-11-01 --until 2026-12-01 --all --json",
 ];
 
 #[derive(Debug, Args)]
 pub(in super::super) struct List {
     /// Only changes of this key
-    #[arg(long, value_name = "ID")]
-    key: Option<u64>,
+    #[arg(long, value_name = "ID", visible_alias = "key")]
+    key_id: Option<u64>,
     /// Only changes by this actor, such as admin-key or oidc:ada@example.org
     #[arg(long)]
     actor: Option<String>,
@@ -43,28 +43,35 @@ pub(in super::super) struct List {
     /// Most changes to list
     #[arg(long, default_value = "100", value_name = "COUNT")]
     limit: NonZeroU32,
+    /// List all that fit
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     #[command(flatten)]
     common: Common,
 }
 
 impl List {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let (entries, has_more) = self.collect(&self.common.client()?, out)?;
+        let (entries, next_after) = self.collect(&self.common.client()?, out)?;
         if self.common.json {
-            return Ok(out.json(&json!({ "count": entries.len(), "entries": entries }))?);
+            let count = entries.len();
+            let json = json!({ "entries": entries, "count": count, "next_after": next_after });
+            return Ok(out.json(&json)?);
         }
-        Ok(print(&entries, has_more, out)?)
+        Ok(print(&entries, next_after.is_some(), out)?)
     }
 
-    fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<(Vec<Value>, bool)> {
+    /// The entries, and the last of them if there are more.
+    fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<(Vec<Value>, Option<u64>)> {
+        let most = if self.all { u32::MAX } else { self.limit.get() };
         let time = |moment: Option<Moment>| moment.map(|at| at.text(out.look().now));
         let mut entries: Vec<Value> = Vec::new();
         let mut after: Option<u64> = None;
         loop {
             let have = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-            let left = self.limit.get().saturating_sub(have);
+            let left = most.saturating_sub(have);
             let route = Route::of(["admin", "audit"])
-                .with("key_id", self.key)
+                .with("key_id", self.key_id)
                 .with("actor", self.actor.as_ref())
                 .with("verb", self.verb.as_ref())
                 .with("since", time(self.since))
@@ -79,8 +86,8 @@ impl List {
                 anyhow::bail!("the server's pages do not end; look into its log");
             }
             after = next;
-            if after.is_none() || self.limit.get() as usize <= entries.len() {
-                return Ok((entries, after.is_some()));
+            if after.is_none() || most as usize <= entries.len() {
+                return Ok((entries, after));
             }
         }
     }
@@ -105,7 +112,7 @@ fn print(entries: &[Value], has_more: bool, out: &mut Output) -> std::io::Result
     let head = ["id", "at", "actor", "address", "verb", "of", "what"];
     out.table(&head, &entries.iter().map(row).collect::<Vec<_>>())?;
     if has_more {
-        out.line("There are more; list them with a larger --limit.")?;
+        out.line("There are more; list them with a larger --limit, or with --all.")?;
     }
     Ok(())
 }

@@ -25,10 +25,13 @@ pub(super) fn check(now: Timestamp) -> Check {
     Check::fail("clock", found, SYNCHRONISE)
 }
 
-/// Compares with the clock of the server, as its `Date` header tells it.
-pub(super) fn skew(date: &str, now: Timestamp) -> Option<Check> {
+/// Compares with the clock of the server, as its `Date` header tells it, which was written between
+/// these two points in time of ours.
+pub(super) fn skew(date: &str, before: Timestamp, after: Timestamp) -> Option<Check> {
     let theirs = DateTimeParser::new().parse_timestamp(date).ok()?;
-    let apart = now.duration_since(theirs);
+    // The nearest point at which both could have said the same.
+    let ours = theirs.clamp(before, after.max(before));
+    let apart = ours.duration_since(theirs);
     let seconds = apart.as_secs().abs();
     let found = match apart.is_negative() {
         _ if apart.abs() <= SKEW_MAX => return Some(Check::ok("clock skew", "both clocks agree")),
@@ -52,10 +55,13 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"));
     }
 
+    fn told(before: &str, after: &str) -> String {
+        let (before, after) = (before.parse().unwrap(), after.parse().unwrap());
+        line(&skew("Tue, 24 Nov 2026 09:30:00 GMT", before, after).unwrap())
+    }
+
     #[test]
     fn clocks_that_differ_are_noticed() {
-        let told =
-            |now: &str| line(&skew("Tue, 24 Nov 2026 09:30:00 GMT", now.parse().unwrap()).unwrap());
         let all = [
             "2026-11-24T09:30:02.9Z",
             "2026-11-24T09:29:58Z",
@@ -63,7 +69,21 @@ mod tests {
             "2026-11-24T09:29:50Z",
             "2026-11-24T10:30:00Z",
         ];
-        insta::assert_snapshot!(all.map(told).join("\n"));
-        assert_eq!(skew("yesterday", Timestamp::UNIX_EPOCH), None);
+        insta::assert_snapshot!(all.map(|now| told(now, now)).join("\n"));
+        assert_eq!(skew("yesterday", Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn a_server_that_is_slow_to_answer_has_no_other_clock() {
+        let agree = "ok clock skew: both clocks agree";
+        assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:30:00Z"), agree);
+        assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:31:00Z"), agree);
+        assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:31:00Z"), agree);
+        // A clock that was set back meanwhile is compared with what it said first.
+        assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:00:00Z"), agree);
+        let behind = told("2026-11-24T09:30:04Z", "2026-11-24T09:31:00Z");
+        assert!(behind.contains("is 4 s behind"), "{behind}");
+        let ahead = told("2026-11-24T09:29:00Z", "2026-11-24T09:29:56Z");
+        assert!(ahead.contains("is 4 s ahead"), "{ahead}");
     }
 }

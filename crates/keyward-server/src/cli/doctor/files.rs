@@ -1,35 +1,55 @@
-//! Whether files that hold digests or the admin key are kept from others.
+//! Whether others can read digests or the admin key, or put something else in their place.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::settings::{Settings, Source};
 
 use super::{Check, setting};
 
-/// Looks at the files that there are.
-pub(super) fn check(settings: &Settings) -> Vec<Check> {
+/// Looks at the files that there are, and at the directories that they are in; `config` is the
+/// settings file.
+pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
     let database = |suffix: &str| {
         let mut path = settings.database.as_os_str().to_owned();
         path.push(suffix);
         PathBuf::from(path)
     };
-    let mut paths: Vec<_> = ["", "-wal", "-shm"].map(database).into();
-    paths.extend(setting(settings, "admin_api_key_file").map(PathBuf::from));
-    // The settings file is nobody's business if the admin key is in it.
-    let key = settings.rows().iter().find(|row| row.name == "admin_api_key");
-    if let Some(Source::File(path)) = key.map(|row| &row.source) {
-        paths.push(path.clone());
-    }
-    paths.dedup();
-    paths.iter().filter_map(|path| Some(permissions(path, mode(path)?))).collect()
+    let mut private: Vec<_> = ["", "-wal", "-shm"].map(database).into();
+    private.extend(setting(settings, "admin_api_key_file").map(PathBuf::from));
+    let mut open = Vec::new();
+    if holds_admin_key(settings) { &mut private } else { &mut open }.push(config.to_owned());
+
+    // Whoever may write to a directory can put another file in the place of one in it. That of
+    // the database is there before the database is.
+    let files = private.iter().chain(&open).filter(|path| mode(path).is_some());
+    let directories: BTreeSet<_> =
+        files.chain([&settings.database]).map(|path| directory(path)).collect();
+
+    let private = private.iter().filter_map(|path| Some(private_file(path, mode(path)?)));
+    let open = open.iter().map(PathBuf::as_path).chain(directories);
+    private.chain(open.filter_map(|path| Some(others_write(path, mode(path)?)))).collect()
 }
 
-/// The permission bits of a file, if it is there.
+/// Whether the admin key itself is in the settings file, and not in a file that it names.
+fn holds_admin_key(settings: &Settings) -> bool {
+    let is_in_file = |name: &str| {
+        let row = settings.rows().iter().find(|row| row.name == name);
+        row.is_some_and(|row| matches!(row.source, Source::File(_)))
+    };
+    is_in_file("admin_api_key") && !is_in_file("admin_api_key_file")
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."))
+}
+
+/// The permission bits of a file or directory, if it is there.
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o777)
+    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o1777)
 }
 
 #[cfg(not(unix))]
@@ -37,7 +57,8 @@ fn mode(_: &Path) -> Option<u32> {
     None
 }
 
-fn permissions(path: &Path, mode: u32) -> Check {
+/// Looks at a file that is nobody else's business.
+fn private_file(path: &Path, mode: u32) -> Check {
     let shown = path.display();
     let advice = format!("chmod 600 '{shown}'");
     match (mode & 0o022, mode & 0o044) {
@@ -53,15 +74,96 @@ fn permissions(path: &Path, mode: u32) -> Check {
     }
 }
 
+/// Looks at what others may read, and had better not write to. A group may be one person's.
+fn others_write(path: &Path, mode: u32) -> Check {
+    let shown = path.display();
+    let advice = format!("chmod go-w '{shown}'");
+    let found = |who| format!("{who} may write to {shown} (mode {mode:03o})");
+    // In a sticky directory, such as `/tmp`, nobody can replace what is another's.
+    let is_sticky = mode & 0o1000 != 0;
+    match (mode & 0o020, mode & 0o002) {
+        (0, 0) => Check::ok("file permissions", format!("only its owner may write to {shown}")),
+        (_, 0) => Check::warn("file permissions", found("its group"), advice),
+        _ if is_sticky => Check::warn("file permissions", found("everybody"), advice),
+        _ => Check::fail("file permissions", found("everybody"), advice),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::line;
     use super::*;
+    #[cfg(unix)]
+    use crate::settings::{Environment, Flags};
+
+    /// A check on one line, without what all of them are about.
+    fn told(check: &Check) -> String {
+        line(check).replace("file permissions: ", "")
+    }
 
     #[test]
     fn files_that_others_can_open_are_noticed() {
-        let told = |mode| line(&permissions(Path::new("keyward.db"), mode));
+        let told = |mode| line(&private_file(Path::new("keyward.db"), mode));
         insta::assert_snapshot!([0o600, 0o400, 0o644, 0o640, 0o660, 0o666].map(told).join("\n"));
+    }
+
+    #[test]
+    fn what_others_can_write_to_is_noticed() {
+        let told = |mode| told(&others_write(Path::new("/etc/keyward"), mode));
+        let all = [0o755, 0o644, 0o775, 0o664, 0o1777, 0o777, 0o646];
+        insta::assert_snapshot!(all.map(told).join("\n"), @r"
+        ok only its owner may write to /etc/keyward
+        ok only its owner may write to /etc/keyward
+        warn its group may write to /etc/keyward (mode 775) => chmod go-w '/etc/keyward'
+        warn its group may write to /etc/keyward (mode 664) => chmod go-w '/etc/keyward'
+        warn everybody may write to /etc/keyward (mode 1777) => chmod go-w '/etc/keyward'
+        fail everybody may write to /etc/keyward (mode 777) => chmod go-w '/etc/keyward'
+        fail everybody may write to /etc/keyward (mode 646) => chmod go-w '/etc/keyward'
+        ");
+    }
+
+    /// The paths that are checked in a directory with these settings, each with its state.
+    #[cfg(unix)]
+    fn checked(config: &str, mode: u32) -> Vec<String> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let permit = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        std::fs::write(path("key"), "an-admin-key").unwrap();
+        permit(&path("key"), 0o600);
+        let config = config.replace("DIR", directory.path().to_str().unwrap());
+        let database = format!("database = \"sqlite:{}\"\n", path("a.db").display());
+        std::fs::write(path("keyward.toml"), format!("{database}{config}\n")).unwrap();
+        permit(&path("keyward.toml"), mode);
+        permit(directory.path(), 0o700 | (mode & 0o022));
+        let none = Environment::of::<&str, &str>([]).unwrap();
+        let settings = Settings::read(&Flags::default(), &none, directory.path()).unwrap();
+        let checks = check(&settings, &path("keyward.toml"));
+        let masked = |check: &Check| told(check).replace(directory.path().to_str().unwrap(), "DIR");
+        checks.iter().map(masked).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_settings_file_may_be_read_unless_the_key_is_in_it() {
+        let key = "admin_api_key = \"an-admin-key\"";
+        let file = "admin_api_key_file = \"DIR/key\"";
+        insta::assert_snapshot!(checked(key, 0o644).join("\n"), @r"
+        warn others may read DIR/keyward.toml (mode 644) => chmod 600 'DIR/keyward.toml'
+        ok only its owner may write to DIR
+        ");
+        insta::assert_snapshot!(checked(file, 0o644).join("\n"), @r"
+        ok DIR/key is its owner's alone
+        ok only its owner may write to DIR/keyward.toml
+        ok only its owner may write to DIR
+        ");
+        insta::assert_snapshot!(checked("", 0o646).join("\n"), @r"
+        fail everybody may write to DIR/keyward.toml (mode 646) => chmod go-w 'DIR/keyward.toml'
+        fail everybody may write to DIR (mode 702) => chmod go-w 'DIR'
+        ");
     }
 
     #[cfg(unix)]

@@ -1,20 +1,27 @@
-//! Whether the system grants as many connections as the settings promise.
+//! What limits there are: whether the system grants as many connections as the settings promise,
+//! and how often each tier's keys may be used.
 
 use rustix::process::{Resource, getrlimit};
+use serde_json::Value;
 
+use super::super::limit::limits_text;
+use super::super::output::{list, member};
 use super::Check;
 
 /// Files that the server has open besides its connections: the database and its threads, the
 /// log, the listeners; generously.
 const OTHER_FILES: u64 = 128;
 
+/// Most tiers that are named: what matters fits into a line or two.
+const TIERS_SHOWN: usize = 8;
+
 /// Looks at the limit of this shell, which is that of a server that is started from it.
-pub(super) fn check(connections_max: u32) -> Check {
+pub(super) fn open_files(connections_max: u32) -> Check {
     let limit = getrlimit(Resource::Nofile);
-    open_files(limit.current, u64::from(connections_max))
+    files(limit.current, u64::from(connections_max))
 }
 
-fn open_files(limit: Option<u64>, connections_max: u64) -> Check {
+fn files(limit: Option<u64>, connections_max: u64) -> Check {
     let needed = connections_max + OTHER_FILES;
     match limit {
         Some(limit) if limit < needed => Check::warn(
@@ -30,14 +37,47 @@ fn open_files(limit: Option<u64>, connections_max: u64) -> Check {
     }
 }
 
+/// The limits of the tiers, as the server lists them: what a new key is held to.
+pub(super) fn of_tiers(answer: &Value) -> Check {
+    let tiers = list(answer, "tiers");
+    let tier = |tier: &Value| {
+        let limits = limits_text(tier.get("limits").unwrap_or(&Value::Null));
+        format!("{}: {limits}", member(tier, "name"))
+    };
+    let mut shown: Vec<_> = tiers.iter().take(TIERS_SHOWN).map(tier).collect();
+    if TIERS_SHOWN < tiers.len() {
+        shown.push(format!("and {} more tiers", tiers.len() - TIERS_SHOWN));
+    }
+    if shown.is_empty() {
+        let advice = "make one with `keyward tier set`";
+        return Check::warn("limits", "there is no tier, so no key can be issued", advice);
+    }
+    Check::ok("limits", shown.join("; "))
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::testing::line;
     use super::*;
 
     #[test]
     fn more_connections_than_files_are_noticed() {
-        let told = |limit| line(&open_files(limit, 1_024));
+        let told = |limit| line(&files(limit, 1_024));
         insta::assert_snapshot!([Some(1_024), Some(1_152), None].map(told).join("\n"));
+    }
+
+    #[test]
+    fn limits_are_told_tier_by_tier() {
+        let tier = |name: &str, limits| json!({ "name": name, "limits": limits });
+        let limit = json!([{ "name": "requests", "amount": 100, "per": "60s", "burst": 200 }]);
+        let mut tiers = vec![tier("basic", limit), tier("internal", json!([]))];
+        let told = |tiers: &[Value]| line(&of_tiers(&json!({ "tiers": tiers })));
+        let few = "ok limits: basic: 100 per 60s burst 200; internal: no limit";
+        assert_eq!(told(&tiers), few);
+        tiers.resize(10, tier("x", json!([])));
+        assert!(told(&tiers).ends_with("; and 2 more tiers"));
+        assert!(told(&[]).starts_with("warn limits: there is no tier"));
     }
 }

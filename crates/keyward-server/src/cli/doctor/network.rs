@@ -7,34 +7,48 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::client::{Client, ClientError, ServerUrl, fetch, knock};
-use crate::settings::Settings;
+use crate::settings::{AdminKey, Settings};
 
-use super::{Check, clock, setting};
+use super::{Check, clock, limits, setting};
 
 /// Most bytes of an issuer's metadata that are read.
 const METADATA_LEN_MAX: usize = 256 * 1_024;
 
-/// Looks at everything that is beyond a socket.
+/// Looks at everything that is beyond a socket; `clock` says what this machine's clock says.
 pub(super) fn check(
     named: Option<&ServerUrl>,
     settings: &Settings,
     is_served: bool,
-    now: Timestamp,
+    clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
-    let mut checks = Vec::new();
-    match named.cloned().or_else(|| own_server(settings)) {
-        Some(server) => checks.extend(server_checks(&server, settings, is_served, now)),
-        None => checks.push(Check::ok("server", "its port is free to choose, so nobody was asked")),
+    let doors = match named {
+        Some(url) => vec![Door { url: url.clone(), is_admin: true }],
+        None => own_doors(settings.listen, settings.admin_listen),
+    };
+    let mut checks: Vec<_> =
+        doors.iter().flat_map(|door| door_checks(door, settings, is_served, &clock)).collect();
+    if doors.is_empty() {
+        checks.push(Check::ok("server", "its port is free to choose, so nobody was asked"));
     }
     checks.extend(setting(settings, "oidc_issuer").map(issuer_check));
     checks
 }
 
+/// Where a server can be asked.
+struct Door {
+    url: ServerUrl,
+    /// The admin routes are behind it.
+    is_admin: bool,
+}
+
 /// Where the server listens for us, as its settings have it.
-fn own_server(settings: &Settings) -> Option<ServerUrl> {
-    let admin = setting(settings, "admin_listen").and_then(|address| address.parse().ok());
-    let url = own_url(admin.unwrap_or(settings.listen))?;
-    ServerUrl::parse(&url).ok()
+fn own_doors(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Vec<Door> {
+    let door = |address, is_admin| {
+        let url = ServerUrl::parse(&own_url(address)?).ok()?;
+        Some(Door { url, is_admin })
+    };
+    let public = door(listen, admin_listen.is_none());
+    public.into_iter().chain(admin_listen.and_then(|address| door(address, true))).collect()
 }
 
 fn own_url(listen: SocketAddr) -> Option<String> {
@@ -47,26 +61,34 @@ fn own_url(listen: SocketAddr) -> Option<String> {
     Some(format!("http://{address}")).filter(|_| listen.port() != 0)
 }
 
-fn server_checks(
-    server: &ServerUrl,
+fn door_checks(
+    door: &Door,
     settings: &Settings,
     is_served: bool,
-    now: Timestamp,
+    clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
-    let date = match knock(server) {
+    let before = clock();
+    let date = match knock(&door.url) {
         Ok(date) => date,
         Err(error) => return vec![unreachable(&error, is_served)],
     };
-    let mut checks = vec![Check::ok("server", format!("{} answers", server.as_str()))];
-    if let Some(key) = &settings.admin_key {
-        let client = Client::new(server.clone(), key.clone());
-        checks.push(match client.get("/admin/api-keys?limit=1") {
-            Ok(_) => Check::ok("admin routes", "the server takes the admin key"),
-            Err(error) => refused(&error),
-        });
+    let after = clock();
+    let mut checks = vec![Check::ok("server", format!("{} answers", door.url.as_str()))];
+    if door.is_admin {
+        checks.extend(settings.admin_key.iter().flat_map(|key| admin_checks(&door.url, key)));
+        checks.extend(date.and_then(|date| clock::skew(&date, before, after)));
     }
-    checks.extend(date.and_then(|date| clock::skew(&date, now)));
     checks
+}
+
+fn admin_checks(server: &ServerUrl, key: &AdminKey) -> Vec<Check> {
+    match Client::new(server.clone(), key.clone()).get("/admin/tiers") {
+        Ok(answer) => vec![
+            Check::ok("admin routes", "the server takes the admin key"),
+            limits::of_tiers(&answer.body),
+        ],
+        Err(error) => vec![refused(&error)],
+    }
 }
 
 /// A server that does not run yet is no fault; one that runs and does not answer is.
@@ -130,6 +152,22 @@ mod tests {
         assert_eq!(url("[::]:8000").unwrap(), "http://[::1]:8000");
         assert_eq!(url("10.1.2.3:80").unwrap(), "http://10.1.2.3:80");
         assert_eq!(url("127.0.0.1:0"), None);
+    }
+
+    #[test]
+    fn both_listeners_are_asked_and_one_has_the_admin_routes() {
+        let doors = |listen: &str, admin: Option<&str>| {
+            let admin = admin.map(|address| address.parse().unwrap());
+            let doors = own_doors(listen.parse().unwrap(), admin);
+            let doors = doors.iter().map(|door| (door.url.as_str().to_owned(), door.is_admin));
+            doors.collect::<Vec<_>>()
+        };
+        let (public, admin) = ("http://127.0.0.1:80".to_owned(), "http://10.0.0.1:81".to_owned());
+        assert_eq!(doors("0.0.0.0:80", None), [(public.clone(), true)]);
+        let both = [(public.clone(), false), (admin, true)];
+        assert_eq!(doors("0.0.0.0:80", Some("10.0.0.1:81")), both);
+        assert_eq!(doors("0.0.0.0:80", Some("10.0.0.1:0")), [(public, false)]);
+        assert_eq!(doors("127.0.0.1:0", None), []);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::connection::Common;
-use super::super::output::{Cell, Output, member};
+use super::super::matches::Matches;
+use super::super::output::{Cell, Look, Output, Tone, member};
 use super::super::status::{Complaint, Status};
 use super::{secret, view};
 
@@ -36,10 +37,10 @@ impl Identify {
             return Err(Complaint::Usage("standard input has no secret".to_owned()).into());
         }
         let digests: Vec<_> = lines.iter().filter_map(|line| line.digest.clone()).collect();
-        let matches = secret::identify(&client, &digests)?;
+        let matches = Matches::ask(&client, &digests)?;
         for line in &mut lines {
             let digest = line.digest.as_deref();
-            line.found = digest.and_then(|digest| secret::find(&matches, digest)).cloned();
+            line.found = digest.and_then(|digest| matches.find(digest)).cloned();
         }
         if self.common.json {
             out.json(&json(&lines))?;
@@ -82,7 +83,7 @@ fn print(lines: &[Line], out: &mut Output) -> std::io::Result<()> {
             (Some(found), _) => {
                 let text = |name| Cell::from(member(found, name));
                 let state = view::state(found, look);
-                vec![number, text("key_id"), text("name"), state, text("secret")]
+                vec![number, text("key_id"), text("name"), state, which(found, look)]
             }
             (None, Some(_)) => {
                 vec![number, plain("-"), plain("no key of this server"), plain("-"), plain("-")]
@@ -94,6 +95,15 @@ fn print(lines: &[Line], out: &mut Output) -> std::io::Result<()> {
     out.table(&["line", "id", "name", "state", "secret"], &rows)
 }
 
+/// Which of the key's secrets it is, and whether it still works.
+fn which(found: &Value, look: Look) -> Cell {
+    let secret = member(found, "secret");
+    if secret::is_over(found, look) {
+        return Cell::new(format!("{secret}, ended"), Tone::Plain);
+    }
+    secret.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::output::testing::both;
@@ -101,12 +111,17 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart_by_their_number() {
-        let mut lines = lines("kw_first_secret\n\nshort\n  kw_third_secret\r\nkw_unknown\n");
+        let mut lines =
+            lines("kw_first_secret\n\nshort\n  kw_third_secret\r\nkw_ended_secret\nkw_unknown\n");
         let found = |id, name, secret| {
             Some(json!({"key_id": id, "name": name, "state": "active", "secret": secret}))
         };
         lines[0].found = found(7, "mobile", "current");
         lines[2].found = found(12, "ci", "former");
+        lines[3].found = found(13, "old", "former");
+        for (line, ends_at) in [(2, "2026-11-24T09:30:00.001Z"), (3, "2026-11-24T09:30:00.000Z")] {
+            lines[line].found.as_mut().unwrap()["ends_at"] = ends_at.into();
+        }
         let shown = both(|out| print(&lines, out));
         assert!(!shown.contains("kw_") && !shown.contains("short"), "{shown}");
         insta::assert_snapshot!(shown);

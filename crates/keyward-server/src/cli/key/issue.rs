@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::connection::Common;
 use super::super::limit::LimitFlags;
 use super::super::output::{Look, Output, member};
+use super::super::status::Complaint;
 use super::{Expiry, read_metadata, view};
 
 pub(super) const EXAMPLES: [&str; 5] = [
@@ -21,9 +22,9 @@ pub(in super::super) struct Issue {
     /// What people know the key by, 1 to 100 characters
     #[arg(long)]
     name: String,
-    /// The plan whose limits it has
-    #[arg(long, default_value = "basic")]
-    tier: String,
+    /// The plan whose limits it has; basic, if not given
+    #[arg(long)]
+    tier: Option<String>,
     /// The customer to whom it belongs
     #[arg(long)]
     owner: Option<String>,
@@ -53,17 +54,20 @@ pub(in super::super) struct Issue {
 impl Issue {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let body = self.body(out)?;
-        let client = self.common.client()?;
-        let issued = client.post("/admin/api-keys", &body)?.body;
+        let issued = self.common.client()?.post("/admin/api-keys", &body)?.body;
         let key = member(&issued, "api_key");
-        if self.common.json {
-            out.json(&issued)?;
+        let shown = if self.common.json {
+            out.json(&issued)
         } else if self.quiet {
-            out.line(&key)?;
+            out.line(&key)
         } else {
-            out.line(&issued_text(&issued, &key, client.server().as_str(), out.look()))?;
-        }
-        Ok(())
+            out.line(&issued_text(&issued, &key, out.look()))
+        };
+        // Not even a reader that left early ends this well: the only copy of the secret is lost.
+        Ok(shown.map_err(|error| {
+            let what = "was issued but its secret could not be shown; rotate or revoke it";
+            Complaint::Unshown(format!("key {} {what}", member(&issued, "key_id")), error)
+        })?)
     }
 
     /// What is sent. What was not given is left out, so that the server's own defaults hold.
@@ -74,7 +78,7 @@ impl Issue {
         };
         let texts = |list: &Vec<String>| (!list.is_empty()).then(|| json!(list));
         add("name", Some(self.name.clone().into()));
-        add("tier", Some(self.tier.clone().into()));
+        add("tier", self.tier.clone().map(Value::from));
         add("owner", self.owner.clone().map(Value::from));
         add("scopes", texts(&self.scopes));
         add("networks", texts(&self.networks));
@@ -88,7 +92,7 @@ impl Issue {
     }
 }
 
-fn issued_text(issued: &Value, key: &str, server: &str, look: Look) -> String {
+fn issued_text(issued: &Value, key: &str, look: Look) -> String {
     let of = |name| member(issued, name);
     let expiry = match look.time(issued, "expires_at").as_str() {
         "-" => "does not expire".to_owned(),
@@ -96,8 +100,8 @@ fn issued_text(issued: &Value, key: &str, server: &str, look: Look) -> String {
     };
     format!(
         "Issued key {id} for {name} (tier {tier}, scopes: {scopes}, {expiry}):\n\n  {key}\n\n\
-         It is shown this once and never again: keep it now. Try it:\n\n  \
-         curl -H 'Authorization: Bearer {key}' '{server}/articles'",
+         It is shown this once and never again: keep it now. Requests bring it as\n\n  \
+         Authorization: Bearer YOUR_API_KEY",
         id = of("key_id"),
         name = of("name"),
         tier = of("tier"),
@@ -115,9 +119,10 @@ mod tests {
         let issued = json!({
             "key_id": 7, "name": "mobile", "tier": "basic", "scopes": ["*"], "expires_at": null
         });
-        let server = "http://127.0.0.1:8000";
-        let print =
-            |out: &mut Output| out.line(&issued_text(&issued, "kw_secret", server, out.look()));
-        insta::assert_snapshot!(both(print));
+        let shown =
+            both(|out: &mut Output| out.line(&issued_text(&issued, "kw_secret", out.look())));
+        // A second time it would stay in the history of whoever tries it.
+        assert_eq!(shown.matches("kw_secret").count(), 2, "once for each reader: {shown}");
+        insta::assert_snapshot!(shown);
     }
 }

@@ -20,7 +20,7 @@ pub(super) const EXAMPLES: [&str; 6] = [
     "keyward key list",
     "keyward key list --owner acme --state active --total",
     "keyward key list --expires-within 30d --sort expires",
-    "keyward key list --idle-for 90d --json | jq '.api_keys[].key_id'",
+    "keyward key list --idle-for 90d --all --json | jq '.api_keys[].key_id'",
     "keyward key list --hint kw_Ab3d",
     "keyward key list --name mobile --created-after 2026-01-01 --sort -last_used",
 ];
@@ -61,6 +61,9 @@ pub(in super::super) struct List {
     /// Most keys to list
     #[arg(long, default_value = "100", value_name = "COUNT")]
     limit: NonZeroU32,
+    /// List all that fit
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Count all that fit, too
     #[arg(long)]
     total: bool,
@@ -103,16 +106,24 @@ struct Found {
     next: Option<String>,
 }
 
+impl Found {
+    /// The server's members, as if all had come on one page.
+    fn json(self) -> Value {
+        let count = self.keys.len();
+        let mut json = json!({ "api_keys": self.keys, "count": count, "next_cursor": self.next });
+        if let (Some(members), Some(total)) = (json.as_object_mut(), self.total) {
+            members.insert("total".to_owned(), total);
+            members.insert("total_is_exact".to_owned(), json!(!self.total_is_least));
+        }
+        json
+    }
+}
+
 impl List {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let found = self.collect(&self.common.client()?, out)?;
         if self.common.json {
-            let mut json = json!({ "api_keys": found.keys, "count": found.keys.len() });
-            if let (Some(members), Some(total)) = (json.as_object_mut(), found.total) {
-                members.insert("total".to_owned(), total);
-                members.insert("total_is_exact".to_owned(), json!(!found.total_is_least));
-            }
-            return Ok(out.json(&json)?);
+            return Ok(out.json(&found.json())?);
         }
         Ok(print(&found, self.has_filter(), out)?)
     }
@@ -130,9 +141,10 @@ impl List {
     /// Asks for page after page, until there are no more or there are enough.
     fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<Found> {
         let mut found = Found::default();
+        let most = if self.all { u32::MAX } else { self.limit.get() };
         loop {
             let have = u32::try_from(found.keys.len()).unwrap_or(u32::MAX);
-            let left = self.limit.get().saturating_sub(have);
+            let left = most.saturating_sub(have);
             let asks_total = self.total && found.total.is_none();
             let page = self.route(left.min(PAGE_MAX), asks_total, found.next.as_deref(), out);
             let body = client.get(&page)?.body;
@@ -150,7 +162,7 @@ impl List {
                 anyhow::bail!("the server's pages do not end; look into its log");
             }
             found.next = next;
-            let is_enough = self.limit.get() as usize <= found.keys.len();
+            let is_enough = most as usize <= found.keys.len();
             if found.next.is_none() || is_enough {
                 return Ok(found);
             }
@@ -215,7 +227,7 @@ fn print(found: &Found, has_filter: bool, out: &mut Output) -> std::io::Result<(
         out.line(&format!("{} of {at_least}{total} keys that fit.", found.keys.len()))?;
     }
     if found.next.is_some() {
-        out.line("There are more; list them with a larger --limit.")?;
+        out.line("There are more; list them with a larger --limit, or with --all.")?;
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::client::{Client, Route};
 
 use super::super::connection::Common;
-use super::super::output::{Output, count, member};
+use super::super::matches::Matches;
+use super::super::output::{Look, Output, count, member};
 use super::super::status::Complaint;
 use super::secret;
 
@@ -36,7 +37,7 @@ impl Revoke {
         let client = self.common.client()?;
         let (id, note) = match self.id {
             Some(id) => (id, String::new()),
-            None => identify(&client, &secret::read()?)?,
+            None => identify(&client, &secret::read()?, out.look())?,
         };
         client.delete(&Route::key(id).with("reason", self.reason.as_ref()))?;
         if self.common.json {
@@ -48,18 +49,27 @@ impl Revoke {
 }
 
 /// The id of the key to a secret, and what to say about it.
-fn identify(client: &Client, text: &str) -> anyhow::Result<(u64, String)> {
+fn identify(client: &Client, text: &str, look: Look) -> anyhow::Result<(u64, String)> {
     let digest = one_digest(text)?;
-    let matches = secret::identify(client, std::slice::from_ref(&digest))?;
-    let Some(found) = secret::find(&matches, &digest) else {
+    let matches = Matches::ask(client, std::slice::from_ref(&digest))?;
+    let Some(found) = matches.find(&digest) else {
         let what = "no key of this server has that secret; nothing was revoked";
         return Err(Complaint::NotFound(what.to_owned()).into());
     };
-    let mut note = format!(", {}", member(found, "name"));
+    let (id, name) = (count(found, "key_id"), member(found, "name"));
+    // As when a leak is reported: what a rotation has dealt with must not take down the secret
+    // that callers have moved to.
+    if secret::is_over(found, look) {
+        anyhow::bail!(
+            "that is a former secret of key {id}, {name}, and opens nothing any more; nothing was \
+             revoked. To end the key all the same, `keyward key revoke {id}`"
+        );
+    }
+    let mut note = format!(", {name}");
     if member(found, "secret") == "former" {
         note.push_str(" (that was a former secret; the current one ended with it)");
     }
-    Ok((count(found, "key_id"), note))
+    Ok((id, note))
 }
 
 /// The digest of the one secret that there must be: whoever pastes two did not mean it.

@@ -9,6 +9,7 @@ use crate::duration::WholeSeconds;
 
 use super::super::connection::Common;
 use super::super::output::{Look, Output, member};
+use super::super::status::Complaint;
 
 pub(super) const EXAMPLES: [&str; 3] = [
     "keyward key rotate 7",
@@ -37,12 +38,19 @@ impl Rotate {
             Some(grace) => json!({ "grace": format!("{}s", grace.seconds()) }),
         };
         let rotated = self.common.client()?.post(&Route::key(self.id).join("rotate"), &body)?.body;
-        if self.common.json {
-            return Ok(out.json(&rotated)?);
-        }
         let key = member(&rotated, "api_key");
-        let text = if self.quiet { key } else { rotated_text(&rotated, &key, out.look()) };
-        Ok(out.line(&text)?)
+        let shown = if self.common.json {
+            out.json(&rotated)
+        } else if self.quiet {
+            out.line(&key)
+        } else {
+            out.line(&rotated_text(&rotated, &key, out.look()))
+        };
+        // As for a key that is issued, with the difference that callers may depend on it.
+        Ok(shown.map_err(|error| {
+            let what = "has a new secret, which could not be shown; rotate it again or revoke it";
+            Complaint::Unshown(format!("key {} {what}", self.id), error)
+        })?)
     }
 }
 

@@ -5,20 +5,17 @@
 
 use std::io::{self, IsTerminal as _, Read};
 
+use jiff::Timestamp;
 use keyward::digest::Digest;
 use keyward::key::Presented;
-use serde_json::{Value, json};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::client::{Client, ClientError};
-
-use super::super::output::{list, member};
+use super::super::output::Look;
 use super::super::status::Complaint;
 
 /// Most bytes of standard input that are read: some twenty thousand secrets.
 const INPUT_LEN_MAX: u64 = 1_024 * 1_024;
-/// Most digests that the server looks up at once.
-const BATCH_MAX: usize = 1_000;
 
 /// Reads secrets, one a line. At a terminal one is asked for, and what is typed does not show.
 pub(super) fn read() -> anyhow::Result<Zeroizing<String>> {
@@ -48,19 +45,10 @@ pub(super) fn digest(line: &str) -> Option<String> {
     Some(Digest::of(presented).to_hex())
 }
 
-/// Asks the server which of these digests it knows, batch by batch.
-pub(super) fn identify(client: &Client, digests: &[String]) -> Result<Vec<Value>, ClientError> {
-    let mut matches = Vec::new();
-    for batch in digests.chunks(BATCH_MAX) {
-        let answer = client.post("/admin/api-keys/identify", &json!({ "digests": batch }))?;
-        matches.extend_from_slice(list(&answer.body, "matches"));
-    }
-    Ok(matches)
-}
-
-/// The match of one digest.
-pub(super) fn find<'a>(matches: &'a [Value], digest: &str) -> Option<&'a Value> {
-    matches.iter().find(|found| member(found, "digest") == digest)
+/// Whether a match is a secret that was replaced and whose grace has ended.
+pub(super) fn is_over(found: &Value, look: Look) -> bool {
+    let ends_at = found.get("ends_at").and_then(Value::as_str);
+    ends_at.and_then(|at| at.parse().ok()).is_some_and(|ends_at: Timestamp| ends_at <= look.now)
 }
 
 #[cfg(test)]

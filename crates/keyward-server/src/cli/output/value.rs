@@ -6,9 +6,21 @@ use serde_json::Value;
 use super::super::moment::{relative, to_the_minute};
 use super::Look;
 
-/// Replaces control characters, so that a name cannot move the cursor or hide a line.
+/// Replaces what cannot be seen and changes what is seen, so that a name cannot move the cursor,
+/// hide a line, turn what follows around, or look like another one.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
+}
+
+fn is_printable(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        // Marks of direction, and what has no width.
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}'
+        // Line ends, embeddings, overrides, isolates, and what only layout sees.
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+    );
+    !c.is_control() && !is_invisible
 }
 
 /// A member of an answer as text; `-` if it is not there.
@@ -81,6 +93,28 @@ mod tests {
         assert_eq!(member(&key, "scopes"), "a:read b:*");
         assert_eq!(member(&key, "n"), "1");
         assert_eq!(member(&key, "x"), "-");
+    }
+
+    #[test]
+    fn characters_that_hide_or_turn_around_others_are_replaced() {
+        for range in [
+            '\0'..='\u{1f}',
+            '\u{7f}'..='\u{9f}',
+            '\u{61c}'..='\u{61c}',
+            '\u{200b}'..='\u{200f}',
+            '\u{2028}'..='\u{202e}',
+            '\u{2060}'..='\u{2069}',
+            '\u{feff}'..='\u{feff}',
+        ] {
+            for c in range {
+                assert_eq!(printable(&format!("a{c}b")), "a\u{fffd}b", "{:?}", c);
+            }
+        }
+        for text in
+            ["Zoë’s – 名前", "\u{61b}\u{61d}", "\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{206a}"]
+        {
+            assert_eq!(printable(text), text);
+        }
     }
 
     #[test]

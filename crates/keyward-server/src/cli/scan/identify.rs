@@ -1,18 +1,13 @@
 //! Asking the server which keys these are, by their digests, and going on if it cannot be asked.
 
-use std::collections::HashMap;
-
 use keyward::key::Prefix;
 use keyward::scan::{Found, Reading};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::client::{Answer, Client, ClientError};
+use crate::client::{Client, ClientError};
 
-use super::super::output::member;
-use super::tell;
-
-/// Most digests that the server takes in one request.
-pub(super) const DIGESTS_MAX: usize = 1_000;
+use super::super::matches::Matches;
+use super::super::status::tell;
 
 /// What to do, if somebody wants to know more.
 const NO_ADMIN_KEY: &str =
@@ -35,43 +30,19 @@ enum Who {
 pub(super) struct Identified {
     /// Whether it said anything.
     pub(super) was_asked: bool,
-    /// By digest in hexadecimal.
-    keys: HashMap<String, Key>,
-}
-
-/// A member of `matches` in the server's answer.
-#[derive(Debug)]
-pub(super) struct Key(Value);
-
-impl Key {
-    /// One member.
-    pub(super) fn member(&self, name: &str) -> Value {
-        self.0.get(name).cloned().unwrap_or_default()
-    }
-
-    /// `key 7 "mobile" (active)`.
-    pub(super) fn text(&self) -> String {
-        let of = |name| member(&self.0, name);
-        let former = if of("secret") == "former" { ", former secret" } else { "" };
-        format!("key {} \"{}\" ({}{former})", of("key_id"), of("name"), of("state"))
-    }
+    matches: Matches,
 }
 
 impl Identified {
-    /// What an answer says.
-    pub(super) fn of(mut answer: Value) -> Self {
-        let matches = answer.get_mut("matches").and_then(Value::as_array_mut);
-        let keys = matches.into_iter().flatten().filter_map(|one| {
-            let digest = one.get("digest")?.as_str()?.to_owned();
-            Some((digest, Key(one.take())))
-        });
-        Self { was_asked: true, keys: keys.collect() }
+    /// What the server knows.
+    pub(super) fn of(matches: Matches) -> Self {
+        Self { was_asked: true, matches }
     }
 
     /// The right way to read a key, and what is known of it; if nothing is, the likeliest way.
-    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Key>) {
+    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Value>) {
         let known = found.readings().find_map(|reading| {
-            let key = self.keys.get(&reading.digest.to_hex())?;
+            let key = self.matches.find(&reading.digest.to_hex())?;
             Some((reading, Some(key)))
         });
         known.unwrap_or((&found.likeliest, None))
@@ -103,27 +74,23 @@ impl Identifier {
         if digests.is_empty() {
             return Identified::default();
         }
-        let answer = self
-            .ask(|client| client.post("/admin/api-keys/identify", &json!({ "digests": digests })));
-        answer.map_or_else(Identified::default, Identified::of)
+        let matches = self.ask(|client| Matches::ask(client, &digests));
+        matches.map_or_else(Identified::default, Identified::of)
     }
 
     /// The prefixes in use; none if nobody can be asked.
     pub(super) fn prefixes(&mut self) -> Vec<Prefix> {
-        let answer = self.ask(|client| client.get("/admin/prefixes")).unwrap_or_default();
-        let prefixes = answer.get("prefixes").and_then(Value::as_array);
+        let answer = self.ask(|client| Ok(client.get("/admin/prefixes")?.body));
+        let prefixes = answer.as_ref().and_then(|answer| answer.get("prefixes")?.as_array());
         let texts = prefixes.into_iter().flatten().filter_map(Value::as_str);
         texts.filter_map(|text| text.parse().ok()).collect()
     }
 
     /// The server's answer. If there is none, says so, and asks no more.
-    fn ask(
-        &mut self,
-        question: impl FnOnce(&Client) -> Result<Answer, ClientError>,
-    ) -> Option<Value> {
+    fn ask<T>(&mut self, question: impl FnOnce(&Client) -> Result<T, ClientError>) -> Option<T> {
         let error = match &self.0 {
             Who::Server(client) => match question(client) {
-                Ok(answer) => return Some(answer.body),
+                Ok(answer) => return Some(answer),
                 Err(error) => explain(&error),
             },
             Who::Missing => NO_ADMIN_KEY.to_owned(),
@@ -135,7 +102,7 @@ impl Identifier {
     }
 }
 
-/// A question changes nothing, so that what the client advises after a broken connection misleads.
+/// The scan goes on, so that nobody need be told what to do next.
 fn explain(error: &ClientError) -> String {
     match error {
         ClientError::Broken { server, .. } => format!("the connection to {server} broke"),

@@ -14,7 +14,8 @@ fn page(entries: &str, next: &str) -> String {
 #[test]
 fn list_sends_every_filter() {
     let server = Server::answering(vec![page(ENTRY, "null")]);
-    let filters = ["--key", "7", "--actor", "oidc:a@b", "--verb", "issue", "--since", "2026-11-01"];
+    let filters =
+        ["--key-id", "7", "--actor", "oidc:a@b", "--verb", "issue", "--since", "2026-11-01"];
     let output = keyward(&server.url, &[&["audit", "list"][..], &filters].concat());
     insta::assert_snapshot!(story(&server.url, &output), @r"
     id  at                        actor      address    verb   of     what
@@ -26,6 +27,23 @@ fn list_sends_every_filter() {
         "GET /admin/audit?key_id=7&actor=oidc%3Aa%40b&verb=issue&since=2026-11-01T00%3A00%3A00.000Z&order=desc&limit=100 HTTP/1.1",
     ]
     "#);
+}
+
+#[test]
+fn json_says_where_the_trail_goes_on() {
+    let list = |pages: Vec<String>, arguments: &[&str]| {
+        let server = Server::answering(pages);
+        let output =
+            keyward(&server.url, &[&["audit", "list", "--json", "--key", "7"], arguments].concat());
+        let requests = server.requests.join().unwrap();
+        assert!(requests[0].contains("?key_id=7&"), "{requests:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let json = list(vec![page(ENTRY, "1")], &["--limit", "1"]);
+    assert_eq!((&json["count"], &json["next_after"]), (&1.into(), &1.into()));
+    let json = list(vec![page(ENTRY, "1"), page(ENTRY, "null")], &["--all"]);
+    assert_eq!(json["count"], 2);
+    assert!(json["next_after"].is_null());
 }
 
 #[test]

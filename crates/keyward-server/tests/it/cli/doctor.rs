@@ -36,11 +36,13 @@ fn a_server_that_answers_is_well() {
     let directory = TempDir::new().unwrap();
     let missing = r#"{"detail":"Missing Authorization header"}"#;
     let date = "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-    let keys = answer("200 OK", "", r#"{"api_keys":[],"count":0,"next_cursor":null}"#);
-    let server = Server::answering(vec![answer("401 Unauthorized", date, missing), keys]);
+    let limit = r#"{"name":"requests","amount":100,"per":"60s","burst":100}"#;
+    let tiers = format!(r#"{{"tiers":[{{"name":"basic","limits":[{limit}]}}],"count":1}}"#);
+    let tiers = answer("200 OK", "", &tiers);
+    let server = Server::answering(vec![answer("401 Unauthorized", date, missing), tiers]);
     let output = doctor(&directory, &server.url, &["--json"]);
     let checks = checks(&output);
-    for name in ["clock", "settings", "database", "server", "admin routes"] {
+    for name in ["clock", "settings", "database", "server", "admin routes", "limits"] {
         assert_eq!(status(&checks, name), "ok", "{name}");
     }
     assert_eq!(status(&checks, "clock skew"), "fail");
@@ -48,6 +50,51 @@ fn a_server_that_answers_is_well() {
     let requests = server.requests.join().unwrap();
     assert!(!requests[0].contains("x-admin-key"), "whoever answers has yet to show who it is");
     assert!(requests[1].contains("x-admin-key"));
+}
+
+#[test]
+fn everything_around_a_running_server_is_looked_at() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("keyward.toml"), "connections_max = 16\n").unwrap();
+    let permit = |name: &str, mode| {
+        fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    permit("keyward.toml", 0o666);
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
+    let server = crate::server::Server::start_with(directory.path(), &environment);
+    permit("keyward.db", 0o666);
+    let (listen, admin) = (server.address.to_string(), server.control().unwrap().to_string());
+    let addresses = ["--json", "--listen", &listen, "--admin-listen", &admin];
+    // An empty variable leaves it to the settings where to ask.
+    let output = doctor(&directory, "", &addresses);
+    let checks = checks(&output);
+    let shown = checks.iter().map(|(check, status)| match check.as_str() {
+        // How much room there is, is not up to us.
+        "disk" => format!("{check}: …"),
+        _ => format!("{check}: {status}"),
+    });
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r"
+    clock: ok
+    settings: ok
+    admin key: warn
+    file permissions: fail
+    file permissions: ok
+    file permissions: ok
+    file permissions: fail
+    file permissions: ok
+    database: ok
+    schema: ok
+    disk: …
+    open files: ok
+    server: ok
+    server: ok
+    admin routes: ok
+    limits: ok
+    clock skew: ok
+    ");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
@@ -69,6 +116,22 @@ fn settings_that_cannot_be_read_fail_with_what_to_do() {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(text.contains("setting `listen` (file keyward.toml)"), "{text}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_damaged_database_fails() {
+    let directory = TempDir::new().unwrap();
+    let server = crate::server::Server::start(directory.path());
+    assert!(server.stop().0.success());
+    let path = directory.path().join("keyward.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 4_096;
+    bytes[last..].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let output = doctor(&directory, "http://127.0.0.1:1", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("fail    database")).unwrap();
+    assert!(line.contains("is damaged") && line.contains("restore a backup"), "{text}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn issue_sends_everything_that_was_given() {
     let output = keyward(&server.url, &[&start[..], &restrictions, &more].concat());
     assert_eq!(output.status.code(), Some(0));
     let requests = server.requests.join().unwrap();
-    insta::assert_snapshot!(body(&requests[0]), @r#"{"name":"x","tier":"basic","owner":"acme","scopes":["a:b","c:*"],"networks":["::/0"],"expires_in":"1209600s","limits":[{"name":"requests","amount":100,"per":"3600s","burst":200}],"metadata":{"n":1},"prefix":"acme_live"}"#);
+    insta::assert_snapshot!(body(&requests[0]), @r#"{"name":"x","owner":"acme","scopes":["a:b","c:*"],"networks":["::/0"],"expires_in":"1209600s","limits":[{"name":"requests","amount":100,"per":"3600s","burst":200}],"metadata":{"n":1},"prefix":"acme_live"}"#);
 }
 
 /// A page with these keys; the next one begins at the cursor.
@@ -50,6 +50,28 @@ fn list_stops_when_it_has_enough() {
     let output = keyward(&server.url, &["key", "list", "--limit", "2"]);
     assert!(story(&server.url, &output).contains("There are more"));
     server.requests.join().unwrap();
+}
+
+#[test]
+fn json_says_where_a_list_goes_on() {
+    let server = Server::answering(vec![page(&[9, 8], r#""a""#, r#","total":3"#)]);
+    let output = keyward(&server.url, &["key", "list", "--limit", "2", "--total", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((json["count"].as_u64(), json["total"].as_u64()), (Some(2), Some(3)));
+    assert_eq!(json["next_cursor"], "a");
+}
+
+#[test]
+fn all_keys_are_listed_if_all_are_asked_for() {
+    let ids: Vec<_> = (101..=200).collect();
+    let server = Server::answering(vec![page(&ids, r#""a""#, ""), page(&[7], "null", "")]);
+    let output = keyward(&server.url, &["key", "list", "--all", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["count"], 101);
+    assert_eq!(json["api_keys"].as_array().unwrap().len(), 101);
+    assert!(json["next_cursor"].is_null());
+    let requests = server.requests.join().unwrap();
+    assert_eq!(first_lines(&requests)[1], "GET /admin/api-keys?limit=100&cursor=a HTTP/1.1");
 }
 
 #[test]
@@ -202,6 +224,50 @@ fn revoke_by_secret_sends_its_digest_only() {
     let lines = ["POST /admin/api-keys/identify HTTP/1.1", "DELETE /admin/api-keys/7 HTTP/1.1"];
     assert_eq!(first_lines(&requests), lines);
     assert!(!requests.concat().contains("leaked"), "{requests:?}");
+}
+
+#[test]
+fn a_former_secret_whose_grace_is_over_revokes_nothing() {
+    let found = format!(
+        r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"former","ends_at":"2020-01-01T00:00:00.000Z"}}]}}"#
+    );
+    let server = Server::answering(vec![answer("200 OK", "", &found)]);
+    let output =
+        keyward_reading("kw_a-leaked-secret\n", &server.url, &["key", "revoke", "--stdin"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    error: that is a former secret of key 7, mobile, and opens nothing any more; nothing was revoked. To end the key all the same, `keyward key revoke 7`
+    exit status 1
+    ");
+    assert_eq!(server.requests.join().unwrap().len(), 1);
+}
+
+#[test]
+fn a_lost_answer_to_a_question_is_no_lost_change() {
+    let server = Server::answering(vec![String::new()]);
+    let output = keyward_reading("kw_a-leaked-secret", &server.url, &["key", "identify"]);
+    let story = story(&server.url, &output);
+    assert!(story.contains("broke before the answer came; try again"), "{story}");
+    assert!(story.ends_with("exit status 3"), "{story}");
+}
+
+#[test]
+fn more_digests_than_a_request_may_have_go_in_several() {
+    let found = format!(
+        r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"current"}}]}}"#
+    );
+    let none = answer("200 OK", "", r#"{"matches":[]}"#);
+    let server = Server::answering(vec![none, answer("200 OK", "", &found)]);
+    let others = (0..1_000).map(|number| format!("kw_of-another-server-{number}\n"));
+    let input = others.chain(["kw_a-leaked-secret\n".to_owned()]).collect::<String>();
+    let output = keyward_reading(&input, &server.url, &["key", "identify"]);
+    let story = story(&server.url, &output);
+    assert!(story.contains("\n1001  7   mobile "), "{story}");
+    let requests = server.requests.join().unwrap();
+    let lens = requests.iter().map(|request| {
+        let body: serde_json::Value = serde_json::from_str(body(request)).unwrap();
+        body["digests"].as_array().unwrap().len()
+    });
+    assert_eq!(lens.collect::<Vec<_>>(), [1_000, 1]);
 }
 
 #[test]

@@ -84,6 +84,18 @@ fn suspended_owners_are_listed_page_by_page() {
 }
 
 #[test]
+fn an_owner_without_keys_may_be_a_typing_error() {
+    let owner = r#"{"owner":"acme-crop","state":"suspended","keys":0}"#;
+    let server = Server::answering(vec![answer("200 OK", "", owner)]);
+    let output = keyward(&server.url, &["owner", "suspend", "acme-crop"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Suspended owner acme-crop, 0 keys. No request with them is accepted until `keyward owner resume acme-crop`.
+    warning: owner acme-crop has no keys; is it written right?
+    exit status 0
+    ");
+}
+
+#[test]
 fn usage_of_all_keys_asks_for_the_first_of_them() {
     let usage = r#"{"from":"2026-11-23T00:00:00.000Z","to":"2026-11-24T00:00:00.000Z","total":{},"top":[]}"#;
     let server = Server::answering(vec![answer("200 OK", "", usage)]);
