@@ -41,6 +41,7 @@ const EXAMPLES: [&str; 3] = [
 ];
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody types")]
 pub(super) struct Import {
     /// A CSV or JSON Lines file with digests of secrets, or - for standard input
     #[arg(value_name = "FILE", required_unless_present = "from")]
