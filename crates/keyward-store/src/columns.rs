@@ -5,7 +5,7 @@ macro_rules! stored_columns {
     () => {
         "keys.id, keys.name, keys.tier, keys.owner, keys.scopes, keys.networks, keys.limits, \
          keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
-         keys.digest"
+         keys.digest, keys.secret_created_at_ms"
     };
 }
 
@@ -15,8 +15,8 @@ macro_rules! details_columns {
     () => {
         concat!(
             stored_columns!(),
-            ", keys.hint, keys.metadata, keys.created_at_ms, keys.secret_created_at_ms, \
-             keys.grace_until_ms, keys.revoked_reason, ifnull(key_uses.last_used_at_ms, -1)"
+            ", keys.hint, keys.metadata, keys.created_at_ms, keys.grace_until_ms, \
+             keys.revoked_reason, ifnull(key_uses.last_used_at_ms, -1)"
         )
     };
 }

@@ -92,6 +92,7 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
         record: key.try_into()?,
         version: version(row)?,
         digest: Digest::from_stored(row.get(12)?),
+        secret_created_at: secret_created_at(row)?,
         former: Vec::new(),
     })
 }
@@ -100,16 +101,16 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
 pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     let key = KeyRow::read(row)?;
     let grace_until = row.get::<_, Option<u64>>(17)?.map(UnixMillis);
-    let secret_created_at = UnixMillis(row.get(16)?);
+    let secret_created_at = secret_created_at(row)?;
     let reason = row.get_ref(18)?.as_str_or_null()?;
     let last_used_at_ms: i64 = row.get(19)?;
     Ok(KeyDetails {
         tier: key.tier()?,
         record: key.try_into()?,
-        hint: row.get(13)?,
-        metadata: parse("keys.metadata", row.get_ref(14)?.as_str()?)?,
+        hint: row.get(14)?,
+        metadata: parse("keys.metadata", row.get_ref(15)?.as_str()?)?,
         version: version(row)?,
-        created_at: UnixMillis(row.get(15)?),
+        created_at: UnixMillis(row.get(16)?),
         last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
         rotated_at: grace_until.map(|_| secret_created_at),
         grace_until,
@@ -122,9 +123,9 @@ pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
     Ok(Digest::from_stored(row.get(12)?))
 }
 
-/// Reads from `details_columns` when the key got its present secret.
+/// Reads from `stored_columns` when the key got its present secret.
 pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
-    Ok(UnixMillis(row.get(16)?))
+    Ok(UnixMillis(row.get(13)?))
 }
 
 /// What the details of a key say, as the index needs it.
@@ -133,8 +134,9 @@ pub(crate) fn stored_of(
     digest: Digest,
     former: Vec<FormerSecret>,
 ) -> StoredKey {
-    let KeyDetails { record, tier, version, .. } = details;
-    StoredKey { record, tier, version, digest, former }
+    let KeyDetails { record, tier, version, created_at, rotated_at, .. } = details;
+    let secret_created_at = rotated_at.unwrap_or(created_at);
+    StoredKey { record, tier, version, digest, secret_created_at, former }
 }
 
 /// The word by which the column knows a state.

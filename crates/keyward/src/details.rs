@@ -169,6 +169,8 @@ pub struct StoredKey {
     pub version: Version,
     /// SHA-256 of its present secret.
     pub digest: Digest,
+    /// When it got its present secret.
+    pub secret_created_at: UnixMillis,
     /// The secrets that it had before, oldest first.
     pub former: Vec<FormerSecret>,
 }

@@ -18,7 +18,7 @@ use crate::index::Index;
 use crate::key::{Prefix, RandomError};
 use crate::store::{Store, StoreError};
 use crate::tier::Tier;
-use crate::time::{Now, UnixMillis};
+use crate::time::Now;
 use crate::usage::Usage;
 use crate::verify::{Asked, Verdict, verify};
 
@@ -87,8 +87,9 @@ impl Gate {
             let page = self.store.load_keys(after, OPEN_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.record.id);
-            // What time it is nobody says here, so no grace is taken to have ended.
-            page.iter().try_for_each(|key| self.add(key, UnixMillis(0)))?;
+            // What time it is nobody says here, but it was as late as that when the key got its
+            // present secret: what had ended by then stays so, whatever the clock says now.
+            page.iter().try_for_each(|key| self.add(key, key.secret_created_at))?;
         }
     }
 

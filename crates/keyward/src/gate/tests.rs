@@ -33,7 +33,7 @@ use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::store::TierRecord;
 use crate::tier::TierName;
-use crate::time::{ReadClock, SteadyNanos, UnixHour};
+use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Denied;
 
 const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };

@@ -166,6 +166,7 @@ impl Tables {
             tier: row.copy.tier.clone(),
             version: row.version,
             digest: row.copy.secret.digest,
+            secret_created_at: row.copy.secret.created_at,
             former: former
                 .map(|(secret, ends_at)| FormerSecret { digest: secret.digest, ends_at: *ends_at })
                 .collect(),

@@ -177,7 +177,7 @@ async fn a_secret_leads_to_the_key_in_one_step_however_often_it_was_rotated() {
 /// A clock that was set back must not bring back a secret that leaked.
 #[tokio::test]
 async fn what_has_ended_has_ended_wherever_the_wall_clock_goes() {
-    let (_, gate) = open_new().await;
+    let (store, gate) = open_new().await;
     let at_once = issue(&gate).await;
     rotate(&gate, at_once.key_id, 0, 5_000).await;
     let by_another = issue(&gate).await;
@@ -190,6 +190,11 @@ async fn what_has_ended_has_ended_wherever_the_wall_clock_goes() {
         for unix in [4_999, 3_000, 0] {
             assert_eq!(verdict_at(&gate, secret, unix).unwrap_err(), Denied::Replaced);
         }
+    }
+    // Nor must a restart, for the rotation that ended it is on record.
+    let gate = open(&store).await;
+    for secret in [&at_once.secret, &by_another.secret] {
+        assert_eq!(verdict_at(&gate, secret, 0).unwrap_err(), Denied::Replaced);
     }
 }
 
