@@ -3,11 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::duration::WholeSeconds;
+use crate::shapes::Time;
 
 /// A point in time as somebody typed it: RFC 3339, a date in UTC, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    At(Timestamp),
+    At(Time),
     Ago(WholeSeconds),
 }
 
@@ -21,12 +22,10 @@ impl Moment {
         if let Ok(ago) = WholeSeconds::parse(text) {
             return Ok(Self::Ago(ago));
         }
-        if let Ok(at) = text.parse() {
-            return Ok(Self::At(at));
-        }
         let is_date = text.len() == "2026-11-24".len();
-        let midnight = is_date.then(|| format!("{text}T00:00:00Z").parse().ok()).flatten();
-        midnight.map(Self::At).ok_or_else(|| {
+        let midnight = || is_date.then(|| format!("{text}T00:00:00Z"));
+        let at = Time::parse(text).or_else(|| Time::parse(&midnight()?));
+        at.map(Self::At).ok_or_else(|| {
             "write a time like 2026-11-24T09:30:00Z or 2026-11-24, or how long ago, like 7d"
                 .to_owned()
         })
@@ -34,11 +33,10 @@ impl Moment {
 
     /// The point itself, in the words of the API.
     pub(super) fn text(self, now: Timestamp) -> String {
-        let at = match self {
-            Self::At(at) => at,
-            Self::Ago(ago) => now.checked_sub(signed(ago)).unwrap_or(Timestamp::MIN),
-        };
-        rfc3339(at)
+        match self {
+            Self::At(at) => at.to_text(),
+            Self::Ago(ago) => rfc3339(now.checked_sub(signed(ago)).unwrap_or(Timestamp::MIN)),
+        }
     }
 }
 
@@ -86,6 +84,8 @@ mod tests {
         for (typed, expected) in [
             ("2026-11-24T10:30:00+01:00", "2026-11-24T09:30:00.000Z"),
             ("2026-11-01", "2026-11-01T00:00:00.000Z"),
+            ("9999-12-31", "9999-12-31T00:00:00.000Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"),
             ("90m", "2026-11-24T08:00:00.000Z"),
             ("7d", "2026-11-17T09:30:00.000Z"),
         ] {
