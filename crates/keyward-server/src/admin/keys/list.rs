@@ -209,7 +209,8 @@ pub(crate) struct ListKeysQuery {
     /// Only those issued before this time.
     #[param(value_type = Option<TimeText>)]
     created_before: Option<String>,
-    /// The order; with `-` in front of it, the latest come first.
+    /// The order; with `-` in front of it, the latest come first. `created` is that in which keys
+    /// came here: an imported one counts from its import.
     #[param(inline, value_type = Option<SortText>, required = false)]
     sort: Option<String>,
     /// Most keys on the page.
