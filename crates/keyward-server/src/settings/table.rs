@@ -141,7 +141,7 @@ pub(crate) const LISTEN: Setting = Setting {
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
     extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a \
-               short or documented admin key is refused at the start, unless `admin_listen` \
+               weak or documented admin key is refused at the start, unless `admin_listen` \
                serves the admin routes.",
 };
 
@@ -239,7 +239,7 @@ pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
     default: Some("30s"),
     doc: "How long reading a request's body and answering it may take together",
     extremes: "A request that takes longer is given up; a change that was under way may have \
-               happened.",
+               happened. Only a copy of the database may take longer.",
 };
 
 pub(crate) const STOP_WITHIN: Setting = Setting {
@@ -260,8 +260,8 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("6000"),
     doc: "How many wrong keys one peer address may present a minute",
-    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. 0 is no \
-               limit.",
+    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. Addresses \
+               that are not known share one limit. 0 is no limit.",
 };
 
 pub(crate) const LOG: Setting = Setting {
