@@ -260,8 +260,8 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("6000"),
     doc: "How many wrong keys one peer address may present a minute",
-    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. Addresses \
-               that are not known share one limit. 0 is no limit.",
+    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. \
+               Addresses that are not known share one limit. 0 is no limit.",
 };
 
 pub(crate) const LOG: Setting = Setting {
