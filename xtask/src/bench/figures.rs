@@ -93,6 +93,16 @@ const ROWS: &[Row] = &[
         asked: Asked::Nothing,
     },
     Row {
+        name: "instructions_restricted",
+        what: "… of a key with every restriction, none of which keeps it out",
+        asked: Asked::Nothing,
+    },
+    Row {
+        name: "instructions_scoped",
+        what: "… of such a key, where a scope is asked for",
+        asked: Asked::Nothing,
+    },
+    Row {
         name: "instructions_limited",
         what: "Instructions of a verdict, limited, hash aside",
         asked: Asked::Nothing,
@@ -177,6 +187,29 @@ const ROWS: &[Row] = &[
         asked: Asked::AtMost(50.0),
     },
     Row { name: "http.list_page_median", what: "… half of the pages", asked: Asked::Nothing },
+    Row {
+        name: "store/import",
+        what: "The store alone: importing a million keys, a thousand at a time",
+        asked: Asked::Nothing,
+    },
+    Row { name: "store/import-last-batch", what: "… the last thousand", asked: Asked::Nothing },
+    Row { name: "store/load", what: "… reading them at the start", asked: Asked::Nothing },
+    Row {
+        name: "store/list-worst-page",
+        what: "… the slowest page of a list",
+        asked: Asked::AtMost(50.0),
+    },
+    Row {
+        name: "store/list-worst-total", what: "… the slowest total", asked: Asked::AtMost(50.0)
+    },
+    Row {
+        name: "store/add-usage",
+        what: "… adding the counts of 4 096 keys of one hour",
+        asked: Asked::Nothing,
+    },
+    Row { name: "store/add-usage-worst", what: "… the slowest time", asked: Asked::Nothing },
+    Row { name: "store/usage-top", what: "… the busiest keys of a day", asked: Asked::Nothing },
+    Row { name: "store/back-up", what: "… a copy of it all", asked: Asked::Nothing },
 ];
 
 /// The table, in Markdown.
