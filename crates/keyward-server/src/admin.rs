@@ -14,24 +14,21 @@ mod query;
 pub(crate) mod tiers;
 pub(crate) mod unread;
 
-use std::error::Error as _;
-
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use http::Extensions;
 use keyward::audit::{Actor, Audit};
-use keyward::store::StoreError;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
 use crate::access::Who;
 use crate::body::read_whole;
-use crate::edge::RequestId;
+use crate::edge::{BACKUP_PATH, RequestId};
 use crate::role::Role;
 use crate::routes::{Access, Routes};
 
-pub(crate) use self::backup::{BACKUP_PATH, Backups};
+pub(crate) use self::backup::Backups;
 
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -82,12 +79,4 @@ fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
 /// Reads a whole body of at most 64 KiB.
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
     read_whole(body, BODY_BYTES_MAX).await
-}
-
-/// A store that breaks down: the log learns why, the client that trying later may help.
-pub(crate) fn broken(error: StoreError) -> Refusal {
-    let cause = error.source().map(ToString::to_string);
-    tracing::error!(%error, cause, "The store failed");
-    drop(error);
-    Refusal::unavailable()
 }

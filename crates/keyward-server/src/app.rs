@@ -5,17 +5,15 @@ use axum::extract::FromRef;
 use axum::middleware;
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{Articles, list_articles};
-use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::ToSchema;
 
 use crate::access::Door;
 use crate::admin::{self, Backups};
 use crate::edge::{self, Edge};
+use crate::health::{Question, show_health, show_readiness};
 use crate::leaks::Leaks;
 use crate::openapi;
 use crate::own_key;
-use crate::readiness::{Question, show_readiness};
 use crate::routes::{Access, Routes};
 
 /// What handlers share. A clone shares everything.
@@ -69,27 +67,6 @@ fn finished(router: Router<App>, app: &App, edge: &Edge) -> Router {
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::from_fn_with_state(edge.clone(), edge::receive))
         .with_state(app.clone())
-}
-
-/// Says that the process runs.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses(
-    (status = 200, description = "It runs", body = Health),
-))]
-pub(crate) async fn show_health() -> axum::Json<Health> {
-    axum::Json(Health { status: Status::Ok })
-}
-
-/// That the process runs.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Health {
-    #[schema(inline)]
-    status: Status,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ok,
 }
 
 #[cfg(test)]

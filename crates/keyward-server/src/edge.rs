@@ -14,8 +14,11 @@ use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
-use crate::admin::BACKUP_PATH;
 use crate::heads::AmbiguousLength;
+
+/// Where a copy of the database is asked for. How long one takes is up to the database, so this
+/// route alone has no limit on the time of its answer.
+pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Most characters of a request id that a client chooses.

@@ -23,8 +23,8 @@ pub(crate) use self::pages::add_routes;
     // Relative to the document, so that it is true behind a path as well.
     servers((url = ".")),
     paths(
-        crate::app::show_health,
-        crate::readiness::show_readiness,
+        crate::health::show_health,
+        crate::health::show_readiness,
         crate::own_key::show_own_key,
         crate::admin::keys::issue::issue_key,
         crate::admin::keys::list::list_keys,

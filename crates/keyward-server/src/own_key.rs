@@ -14,8 +14,8 @@ use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin::broken;
 use crate::admin::keys::usage::CountsView;
+use crate::failure::broken;
 use crate::shapes::{
     KeyNameText, KeyNumber, LimitNameText, OwnerText, ScopeText, SpanText, TierText, Time,
 };

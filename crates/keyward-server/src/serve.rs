@@ -22,9 +22,9 @@ use crate::access::Door;
 use crate::admin::Backups;
 use crate::app::{App, served};
 use crate::edge::Edge;
+use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
-use crate::readiness::Question;
 use crate::settings::{LogFormat, Settings};
 
 /// Serves until SIGTERM or Ctrl-C.

@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
-use super::broken;
 use super::query::time;
+use crate::failure::broken;
 use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 
 /// Entries on one page, unless the request says otherwise.

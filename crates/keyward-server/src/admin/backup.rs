@@ -19,12 +19,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::broken;
+use crate::failure::broken;
 use crate::shapes::Binary;
 
-/// Where a copy is asked for. How long one takes is up to the database, so this route alone has no
-/// limit on the time of its answer.
-pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 /// When to ask again while another copy is under way: a small one is done by then.
@@ -180,7 +177,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::edge::{self, Edge};
+    use crate::edge::{self, BACKUP_PATH, Edge};
 
     #[test]
     fn what_a_killed_process_left_of_its_copies_is_removed() {

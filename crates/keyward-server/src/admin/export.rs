@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::broken;
 use super::limits::LimitView;
 use super::tiers::TierView;
+use crate::failure::broken;
 use crate::shapes::{
     DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
 };

@@ -15,8 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{audit, broken};
+use super::audit;
 use crate::body::read_whole;
+use crate::failure::broken;
 use crate::shapes::KeyNumber;
 
 use self::object::Object;

@@ -27,7 +27,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::view::KeyView;
-use super::broken;
+use crate::failure::broken;
 use crate::shapes::KeyNumber;
 
 /// A key with its version as `ETag`.

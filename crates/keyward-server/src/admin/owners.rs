@@ -11,7 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::query::Parameters;
-use super::{audit, broken, misplaced};
+use super::{audit, misplaced};
+use crate::failure::broken;
 use crate::shapes::OwnerText;
 
 /// Owners on one page, unless the request says otherwise.

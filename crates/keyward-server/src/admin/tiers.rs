@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 
 use super::limits::{LimitView, read_limits};
 use super::members::required;
-use super::{audit, broken, read_body};
+use super::{audit, read_body};
+use crate::failure::broken;
 use crate::shapes::TierText;
 
 /// Lists all tiers, in the order in which they were made.

@@ -31,9 +31,9 @@ use utoipa::ToSchema;
 
 use super::reason::Secrets;
 use super::{Leak, Leaks, revoke_leaked};
-use crate::admin::broken;
 use crate::body::read_whole;
 use crate::edge::RequestId;
+use crate::failure::broken;
 use crate::shapes::DigestText;
 
 use self::keys::PublicKeys;

@@ -26,9 +26,9 @@ use utoipa::ToSchema;
 
 use super::reason::Secrets;
 use super::{Leak, Leaks, revoke_leaked};
-use crate::admin::broken;
 use crate::body::read_whole;
 use crate::edge::RequestId;
+use crate::failure::broken;
 
 /// Most bytes of a body: a full list at its longest is 251 kB.
 const BODY_BYTES_MAX: usize = 256 * 1024;

@@ -31,8 +31,8 @@ use crate::admin::keys::{identify, list, usage};
 use crate::admin::{Backups, audit, export, import, owners, unread};
 use crate::app::{self, App};
 use crate::edge::Edge;
+use crate::health::Question;
 use crate::leaks::Leaks;
-use crate::readiness::Question;
 use crate::settings::{Environment, Flags, Settings};
 use crate::shapes::HINT_LEN_MAX;
 

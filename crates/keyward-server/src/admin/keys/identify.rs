@@ -14,9 +14,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::view::StageView;
-use crate::admin::broken;
 use crate::admin::members::{Place, Read, list, required};
 use crate::body::read_whole;
+use crate::failure::broken;
 use crate::shapes::{DigestText, KeyNameText, KeyNumber, Time};
 
 /// Most digests of one request.

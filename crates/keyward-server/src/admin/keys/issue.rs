@@ -23,7 +23,8 @@ use super::read::{self, Expiry};
 use super::{no_such_tier, once, tagged};
 use crate::admin::limits::LimitView;
 use crate::admin::members::{nullable, optional, parsed, required};
-use crate::admin::{audit, broken, misplaced, read_body};
+use crate::admin::{audit, misplaced, read_body};
+use crate::failure::broken;
 use crate::shapes::{
     KeyNameText, KeyNumber, NetworkText, NewNameText, OwnerText, PrefixText, ScopeText, SpanText,
     TierText, Time, TimeText,

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use self::cursor::Sort;
 use super::view::{KeyView, StageView};
-use crate::admin::broken;
 use crate::admin::query::Parameters;
+use crate::failure::broken;
 use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
 
 /// Keys on one page, unless the request says otherwise.

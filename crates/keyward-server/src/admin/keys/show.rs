@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::view::KeyView;
 use super::{KeyPath, Shown, read_id, shown_again};
-use crate::admin::broken;
+use crate::failure::broken;
 use crate::shapes::PrefixText;
 
 /// Shows a key.

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 pub(crate) use self::span::BUCKETS_MAX;
 use self::span::read_hours;
 use super::{KeyPath, existing, read_id};
-use crate::admin::broken;
 use crate::admin::query::Parameters;
+use crate::failure::broken;
 use crate::shapes::{DayText, KeyNameText, KeyNumber, Time, TimeText};
 
 /// Hours that all keys are asked about, unless the request says otherwise.

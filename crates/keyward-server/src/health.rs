@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether the store answers.
+//! Whether the process runs (`GET /healthz`), and whether the store answers (`GET /readyz`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use crate::admin::broken;
+use crate::failure::broken;
 
 /// The question whether the store answers, which anyone may ask. It is asked once at a time, and
 /// all who wait get that answer, so that strangers cannot keep the store from those who look
@@ -39,6 +39,27 @@ impl Question {
         }
         *last
     }
+}
+
+/// Says that the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses(
+    (status = 200, description = "It runs", body = Health),
+))]
+pub(crate) async fn show_health() -> axum::Json<Health> {
+    axum::Json(Health { status: Status::Ok })
+}
+
+/// That the process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    #[schema(inline)]
+    status: Status,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
 }
 
 /// Says whether the store answers, so that changes can be made.
