@@ -34,6 +34,9 @@ state or is_active, created_at, last_used_at, hint, key_id. The first line names
 
 An import is safe to repeat: keys that are there already are skipped.";
 
+/// What to do if an id of the tutorial's is taken.
+const ID_TAKEN: &str = "another key has this id; import with --new-ids";
+
 const EXAMPLES: [&str; 3] = [
     "keyward import --from sqlite:news.db --dry-run",
     "keyward import keys.csv --report refused.jsonl",
@@ -96,6 +99,7 @@ impl Import {
             replaces: self.force,
             dry_run: self.dry_run,
             unit: source.unit,
+            id_taken: self.from.as_ref().map(|_| ID_TAKEN),
         };
         let mut report = Report::begin(&to, out)?;
         let brought = self.bring(&client, source, &mut report);

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use keyward::transfer::ImportRefusal;
 use serde_json::{Value, json};
 
 use crate::cli::new_file::NewFile;
@@ -28,6 +29,18 @@ pub(super) struct ReportTo<'a> {
     pub dry_run: bool,
     /// What the number of a line is.
     pub unit: &'static str,
+    /// What to say of an id that is taken, where nobody can leave it out by hand.
+    pub id_taken: Option<&'static str>,
+}
+
+impl ReportTo<'_> {
+    /// The server's reason, with what can be done about it here.
+    fn advice(&self, reason: String) -> String {
+        match self.id_taken {
+            Some(advice) if reason == ImportRefusal::IdTaken.to_string() => advice.to_owned(),
+            _ => reason,
+        }
+    }
 }
 
 /// Counts what became of the lines, and tells of those that were refused, in their order.
@@ -78,7 +91,9 @@ impl<'a> Report<'a> {
                 Entry::Sent { line } => match outcomes.next() {
                     Some(Outcome::Added) => self.added += 1,
                     Some(Outcome::Skipped) => self.skipped += 1,
-                    Some(Outcome::Refused(reason)) => self.refuse(line, &reason)?,
+                    Some(Outcome::Refused(reason)) => {
+                        self.refuse(line, &self.to.advice(reason))?;
+                    }
                     // Nobody knows; the failure is told instead.
                     None => {}
                 },

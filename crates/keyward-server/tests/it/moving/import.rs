@@ -197,7 +197,15 @@ fn the_tutorials_keys_come_with_their_ids_and_states() {
     assert_eq!(keys[0]["created_at"], json!("2024-05-01T12:34:56.123Z"));
     assert_eq!((&keys[1]["key_id"], &keys[1]["state"]), (&json!(4), &json!("revoked")));
     assert_eq!(keys[1]["revoked_reason"], json!("imported as inactive"));
-    // To a server that has keys with these ids already, they come with none.
+    // To a server that has keys with these ids already, they come with none, as it is told.
+    let taken = Server::start(|request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        let reason = keyward::transfer::ImportRefusal::IdTaken.to_string();
+        let refused = json!({ "status": "refused", "reason": reason });
+        ok(&json!({ "keys": vec![refused; body["keys"].as_array().unwrap().len()] }))
+    });
+    let told = desk.run(&taken, &["import", "--from", &format!("sqlite:{}", desk.text("news.db"))]);
+    assert!(told.contains("id 4: another key has this id; import with --new-ids\n"), "{told}");
     let url = format!("sqlite:{}", desk.text("news.db"));
     desk.run(&server, &["import", "--new-ids", "--from", &url]);
     let again = server.keys().split_off(2);
