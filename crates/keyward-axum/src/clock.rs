@@ -54,10 +54,11 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
     fn sync(&self) {
-        // A wall clock before 1970 reads as 1970: keys with an expiry then last too long, which
-        // an operator sees in every answer's `date`.
+        // A wall clock before 1970 is no clock: what it said last goes on. One that said nothing
+        // else is at 1970, by which nobody should serve, since keys with an expiry would last.
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let unix_ms = since_epoch.map_or(0, |since| since.as_millis());
+        let Ok(since_epoch) = since_epoch else { return };
+        let unix_ms = since_epoch.as_millis();
         let elapsed_ms = self.elapsed_nanos() / 1_000_000;
         let origin = u64::try_from(unix_ms).unwrap_or(u64::MAX).saturating_sub(elapsed_ms);
         self.origin_unix_ms.store(origin, Ordering::Relaxed);

@@ -6,6 +6,7 @@ mod app;
 mod body;
 mod cli;
 mod client;
+mod clock;
 mod duration;
 mod edge;
 mod failure;

@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 use crate::access::Door;
 use crate::admin::Backups;
 use crate::app::{App, served};
+use crate::clock;
 use crate::edge::Edge;
 use crate::health::Question;
 use crate::leaks::Leaks;
@@ -67,6 +68,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
     let clock = SystemClock::start();
     let now = clock.now().unix;
+    clock::check_set(now)?;
     let holder = format!("keyward serve on http://{address}");
     let store = Arc::new(SqliteStore::open(&settings.database, &holder, now)?);
     let articles = Articles::open(&settings.database, now)
