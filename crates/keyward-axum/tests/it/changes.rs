@@ -96,7 +96,8 @@ impl Clock for SetClock {
     }
 }
 
-#[tokio::test]
+/// The runtime's time stands still, and goes on to the next timer whenever everybody waits.
+#[tokio::test(start_paused = true)]
 async fn upkeep_follows_the_wall_clock_and_so_does_expiry() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
     let clock = SetClock::default();
@@ -112,6 +113,11 @@ async fn upkeep_follows_the_wall_clock_and_so_does_expiry() {
         tokio::task::yield_now().await;
     }
     assert_eq!(verify().unwrap_err(), Denied::Expired);
+    for (unix, works) in [(999, true), (1_000, false)] {
+        clock.1.store(unix, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(1_001)).await;
+        assert_eq!(verify().is_ok(), works, "a second later, with no flush for an hour");
+    }
     upkeep.stop().await.unwrap();
 }
 
