@@ -4,8 +4,9 @@
 //! all of its members. So an entry that was edited no longer fits its own digest, and one that was
 //! removed or put in leaves a neighbour that does not fit.
 //!
-//! The chain cannot show that its newest entries were cut off: for that, note down the digest of
-//! the last one elsewhere now and then.
+//! Numbers are consecutive, so entries that were cut off show as soon as another one follows. Until
+//! then the chain cannot show it: a store keeps the digest of its newest entry elsewhere
+//! ([`Store::newest_change`](crate::store::Store::newest_change)), and so may anyone.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -105,11 +106,13 @@ pub enum Verb {
     SuspendOwner,
     /// An owner was resumed.
     ResumeOwner,
+    /// Changes that the store lacks were given up: it was damaged, cut or restored from a backup.
+    AcceptRestore,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Issue,
         Self::Edit,
         Self::Suspend,
@@ -121,6 +124,7 @@ impl Verb {
         Self::DeleteTier,
         Self::SuspendOwner,
         Self::ResumeOwner,
+        Self::AcceptRestore,
     ];
 
     /// The word for it, in the store and in answers.
@@ -138,6 +142,7 @@ impl Verb {
             Self::DeleteTier => "delete-tier",
             Self::SuspendOwner => "suspend-owner",
             Self::ResumeOwner => "resume-owner",
+            Self::AcceptRestore => "accept-restore",
         }
     }
 
@@ -245,6 +250,9 @@ impl AuditEntry {
 
 /// Walks a trail from its beginning, entry by entry, and stops at the first break.
 ///
+/// Numbers are consecutive from 1, except before an entry of [`Verb::AcceptRestore`], by which an
+/// operator accepted that a store lacks changes: the numbers of those are not given again.
+///
 /// ```
 /// # use keyward::audit::Chain;
 /// let chain = Chain::default();
@@ -270,6 +278,9 @@ pub enum ChainError {
     /// The entry's number is not above the one before it.
     #[error("entry {} is out of order", .0.0)]
     OutOfOrder(ChangeId),
+    /// Numbers before the entry are missing, and it is none that accepts such a loss.
+    #[error("entries up to {} are missing", .0.0.saturating_sub(1))]
+    Missing(ChangeId),
 }
 
 impl Default for Chain {
@@ -293,6 +304,10 @@ impl Chain {
         }
         if entry.seal() != entry.digest {
             return Err(ChainError::Altered(entry.id));
+        }
+        let last = self.last.map_or(0, |last| last.0);
+        if entry.id.0.checked_sub(1) != Some(last) && entry.verb != Verb::AcceptRestore.as_str() {
+            return Err(ChainError::Missing(entry.id));
         }
         *self = Self { entries: self.entries + 1, last: Some(entry.id), head: entry.digest };
         Ok(())

@@ -39,6 +39,31 @@ fn a_trail_as_it_was_written_fits() {
     assert_eq!((chain.entries(), chain.head()), (5, trail[4].digest));
 }
 
+/// A trail whose numbers begin with `first`, after the entries of another one.
+fn go_on(mut trail: Vec<AuditEntry>, first: u64, verb: Verb) -> Vec<AuditEntry> {
+    let last = trail.last().unwrap();
+    let verb = verb.as_str().to_owned();
+    let mut entry = AuditEntry { id: ChangeId(first), verb, previous: last.digest, ..last.clone() };
+    entry.digest = entry.seal();
+    trail.push(entry);
+    trail
+}
+
+#[test]
+fn entries_that_were_cut_off_show_when_another_one_follows() {
+    let cut = go_on(trail(5), 11, Verb::Issue);
+    assert_eq!(walk(&cut).unwrap_err(), ChainError::Missing(ChangeId(11)));
+    assert_eq!(walk(&go_on(trail(5), 6, Verb::Issue)).unwrap().entries(), 6);
+    // An operator accepted that a store lacks them.
+    let accepted = go_on(trail(5), 11, Verb::AcceptRestore);
+    assert_eq!(walk(&accepted).unwrap().entries(), 6);
+    let again = go_on(accepted, 13, Verb::Issue);
+    assert_eq!(walk(&again).unwrap_err(), ChainError::Missing(ChangeId(13)));
+    let beginning = AuditEntry { previous: ChainDigest::START, ..trail(3)[2].clone() };
+    let beginning = AuditEntry { digest: beginning.seal(), ..beginning };
+    assert_eq!(walk(&[beginning]).unwrap_err(), ChainError::Missing(ChangeId(3)));
+}
+
 #[test]
 fn an_entry_has_the_digest_that_it_always_had() {
     let [first, plain] = trail(2).try_into().unwrap();
