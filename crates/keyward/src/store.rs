@@ -7,7 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::change::{Changed, KeyChange};
 use crate::count::Counts;
 use crate::details::{KeyDetails, StoredKey, Version};
@@ -210,6 +210,25 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Writes a consistent copy of everything into a new file at `path`, while changes go on.
     async fn back_up(&self, path: &Path) -> Result<(), StoreError>;
+
+    /// The newest change that was answered, as it is known apart from the audit trail: the entry
+    /// of that number must be in the trail, with that digest. `None` if nothing else knows. Read it
+    /// before the trail, which may grow meanwhile.
+    fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
+        None
+    }
+
+    /// Why the store is not as it should be although it responds, in words for its operator;
+    /// `None` if all is well. Waits for nothing.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    /// Tries again what [`Store::trouble`] speaks of. There is nothing to do for a store that never
+    /// has any.
+    async fn mend(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Finishes what was asked before, then refuses everything. Closing twice is fine.
     async fn close(&self) -> Result<(), StoreError>;

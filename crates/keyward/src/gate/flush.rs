@@ -28,7 +28,7 @@ pub(super) struct Outbox {
 }
 
 impl Gate {
-    /// Moves one batch of usage from memory to the store.
+    /// Moves one batch of usage from memory to the store, which tries anew what it is troubled by.
     ///
     /// It may be dropped, fail, and be called again: nothing is lost and nothing counts twice. The
     /// clock is read when no other flush is under way any more, so that what waited for that
@@ -40,6 +40,10 @@ impl Gate {
     /// flush.
     pub async fn flush(&self, clock: ReadClock<'_>) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
+        // Even if nothing was counted: a store must recover without a change or a request.
+        if self.store.trouble().is_some() {
+            self.store.mend().await?;
+        }
         // A batch that is sent again says nothing about what was counted since.
         let again = outbox.pending.is_some();
         let batch = outbox.fill(&self.usage, &self.index, clock().unix);
