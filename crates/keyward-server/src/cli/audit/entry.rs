@@ -6,6 +6,8 @@ use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::shapes::Time;
+
 /// The members of an entry. Those that are unknown are left aside: the digest does not cover them.
 #[derive(Debug, Deserialize)]
 struct Members {
@@ -34,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
     let at = parse_time(&members.at).ok_or("`at` is no time")?;
     // `null` is read as no details wherever it comes from.
     let details = members.details.map(|details| details.get().to_owned());
-    Ok(AuditEntry {
+    Ok(beyond_names(AuditEntry {
         id: ChangeId(members.id),
         at,
         actor: members.actor,
@@ -47,18 +49,25 @@ pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
         details: details.filter(|details| details != "null"),
         previous: parse_digest(&members.previous)?,
         digest: parse_digest(&members.digest)?,
-    })
+    }))
 }
 
-/// Reads a time, also one that nobody could have written: those before 1970 are in the upper half,
-/// and the server shows all of these as the last moment that has a name in RFC 3339.
+/// Reads a time, also one before 1970, which nothing wrote: it is one of the upper half.
 fn parse_time(text: &str) -> Option<UnixMillis> {
-    const LAST: &str = "9999-12-31T23:59:59.999Z";
-    if text == LAST {
-        return Some(UnixMillis(u64::MAX));
+    let time =
+        || Some(UnixMillis(text.parse::<Timestamp>().ok()?.as_millisecond().cast_unsigned()));
+    // A `Timestamp` ends a day before the year 9999 does.
+    Time::parse(text).map(|Time(at)| at).or_else(time)
+}
+
+/// The entry as it was written, if its time is one that has no name in RFC 3339: the server shows
+/// all of these as the last moment that has one.
+fn beyond_names(entry: AuditEntry) -> AuditEntry {
+    const LAST: UnixMillis = UnixMillis(253_402_300_799_999);
+    if entry.at != LAST || entry.seal() == entry.digest {
+        return entry;
     }
-    let at: Timestamp = text.parse().ok()?;
-    Some(UnixMillis(at.as_millisecond().cast_unsigned()))
+    AuditEntry { at: UnixMillis(u64::MAX), ..entry }
 }
 
 /// Reads a digest in hex.
@@ -68,7 +77,9 @@ pub(super) fn parse_digest(text: &str) -> Result<ChainDigest, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chain::testing::trail;
     use super::*;
+    use crate::admin::audit::AuditView;
 
     #[test]
     fn an_entry_keeps_its_details_to_the_letter() {
@@ -100,6 +111,16 @@ mod tests {
         let last = text.replace("1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z");
         assert_eq!(parse(&last).unwrap().at, UnixMillis(u64::MAX));
         assert_eq!((entry.tier.as_deref(), entry.owner.as_deref()), (Some("A B"), Some("x y")));
+    }
+
+    #[test]
+    fn an_entry_of_the_last_day_that_has_a_name_is_as_it_was_written() {
+        for at in [253_402_207_200_000, 253_402_214_400_000, 253_402_300_799_999, u64::MAX] {
+            let mut entry = AuditEntry { at: UnixMillis(at), ..trail(1).remove(0) };
+            entry.digest = entry.seal();
+            let shown = serde_json::to_string(&AuditView::of(entry.clone())).unwrap();
+            assert_eq!(parse(&shown).unwrap(), entry, "{shown}");
+        }
     }
 
     #[test]
