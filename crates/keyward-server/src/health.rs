@@ -62,7 +62,7 @@ enum Status {
     Ok,
 }
 
-/// Says whether the store answers, so that changes can be made.
+/// Says whether the store answers and is as it should be, so that changes can be made.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It is ready", body = Readiness),
     (status = 503, description = "Service Unavailable"),
@@ -72,8 +72,10 @@ pub(crate) async fn show_readiness(
     State(question): State<Question>,
 ) -> Result<axum::Json<Readiness>, Refusal> {
     let ask = async {
-        let tiers = guard.gate().store().tiers().await;
-        tiers.map_err(|error| drop(broken(error))).is_ok()
+        let store = guard.gate().store();
+        let tiers = store.tiers().await;
+        // What troubles it was logged where it was found.
+        tiers.map_err(|error| drop(broken(error))).is_ok() && store.trouble().is_none()
     };
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))

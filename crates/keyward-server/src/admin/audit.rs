@@ -37,10 +37,14 @@ pub(crate) async fn list_audit(
     uri: Uri,
 ) -> Result<Json<AuditPageView>, Refusal> {
     let query = ListAuditQuery::read(uri.query())?;
-    let page = guard.gate().store().audit_entries(query).await.map_err(broken)?;
+    let store = guard.gate().store();
+    // Before the page: what is on record later may be newer, and must not be older.
+    let newest = store.newest_change();
+    let page = store.audit_entries(query).await.map_err(broken)?;
     let entries: Vec<_> = page.entries.into_iter().map(AuditView::of).collect();
     let next_after = page.next.map(|next| next.0);
-    Ok(Json(AuditPageView { count: entries.len(), entries, next_after }))
+    let newest = newest.map(|(id, digest)| NewestView { id: id.0, digest: digest.to_string() });
+    Ok(Json(AuditPageView { count: entries.len(), entries, next_after, newest }))
 }
 
 /// A page of the audit trail.
@@ -54,6 +58,21 @@ pub(crate) struct AuditPageView {
     /// few entries, or none, and not be the last: looking for more would have taken too long.
     #[schema(required, value_type = Option<KeyNumber>)]
     next_after: Option<u64>,
+    /// The newest change as it is known apart from the trail, which must have its entry; `null` if
+    /// there was no change, or nothing knows.
+    #[schema(required)]
+    newest: Option<NewestView>,
+}
+
+/// The newest change as the ledger beside the database knows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewestView {
+    /// The number of the change.
+    #[schema(value_type = KeyNumber)]
+    id: u64,
+    /// The digest of its entry.
+    #[schema(value_type = DigestText)]
+    digest: String,
 }
 
 /// One change.
@@ -97,7 +116,7 @@ pub(crate) struct AuditView {
 }
 
 impl AuditView {
-    fn of(entry: AuditEntry) -> Self {
+    pub(crate) fn of(entry: AuditEntry) -> Self {
         // As it was written, to the letter, since the digest is taken over that. Something that is
         // no JSON was put there by hand; it is shown as a text, and its digest will not fit.
         let details = entry.details.map(|details| {
@@ -139,6 +158,7 @@ pub(crate) enum VerbText {
     DeleteTier,
     SuspendOwner,
     ResumeOwner,
+    AcceptRestore,
 }
 
 /// Which entries, and which page of them.

@@ -48,6 +48,21 @@ impl AuditCommand {
 struct Page {
     entries: Vec<Box<RawValue>>,
     next_after: Option<u64>,
+    /// An older server has none.
+    newest: Option<Newest>,
+}
+
+/// The newest change as the server knows it apart from the trail.
+#[derive(Debug, Deserialize)]
+struct Newest {
+    id: u64,
+    digest: String,
+}
+
+/// The newest change as the server knows it apart from the trail, which must have its entry.
+fn newest(client: &Client) -> anyhow::Result<Option<Newest>> {
+    let route = Route::of(["admin", "audit"]).with("limit", Some(1));
+    Ok(client.get_as::<Page>(&route)?.newest)
 }
 
 /// Calls `each` with the text of every entry, the oldest first, a page at a time.

@@ -14,6 +14,8 @@ pub(super) struct Chain {
     last_id: Option<u64>,
     /// A digest that somebody noted down, and the entry that has it once that was met.
     expected: Option<(ChainDigest, Option<u64>)>,
+    /// The entry that must be there, with this digest, and whether it was met.
+    newest: Option<(u64, ChainDigest, bool)>,
 }
 
 /// Where the chain breaks. The trail before that place is as it was written.
@@ -37,6 +39,15 @@ pub(super) enum Break {
     /// The entry does not come after the one before it.
     #[error("entry {id} comes after entry {after}; somebody moved it")]
     Moved { id: u64, after: u64 },
+    /// Entries are missing, and the one after them was chained to the one before them.
+    #[error("entries between entry {after} and entry {id} are missing: they were cut off")]
+    CutOff { id: u64, after: u64 },
+    /// The newest entry that the server knows of is not there.
+    #[error("entry {id} was cut off: it is the newest one that the server's ledger knows of")]
+    EndMissing { id: u64 },
+    /// The newest entry that the server knows of is another one.
+    #[error("entry {id} is not the one that the server's ledger knows: the end was written anew")]
+    NotTheNewest { id: u64 },
     /// No entry has the digest that was noted down.
     #[error(
         "no entry has the expected digest: entries at the end were removed, or the trail was \
@@ -51,7 +62,12 @@ impl Chain {
         // Of a trail without entries people note this down.
         let start = |digest| (digest == ChainDigest::START).then_some(0);
         let expected = expected.map(|digest| (digest, start(digest)));
-        Self { walked: audit::Chain::default(), last_id: None, expected }
+        Self { walked: audit::Chain::default(), last_id: None, expected, newest: None }
+    }
+
+    /// The chain of a trail that must have this entry, with this digest.
+    pub(super) fn with_newest(self, id: u64, digest: ChainDigest) -> Self {
+        Self { newest: Some((id, digest, false)), ..self }
     }
 
     /// Walks on by the text of one entry.
@@ -70,6 +86,14 @@ impl Chain {
         {
             *met = Some(id);
         }
+        if let Some((newest, digest, met)) = &mut self.newest
+            && *newest == id
+        {
+            if *digest != entry.digest {
+                return Err(Break::NotTheNewest { id });
+            }
+            *met = true;
+        }
         self.last_id = Some(id);
         Ok(())
     }
@@ -79,12 +103,17 @@ impl Chain {
             (ChainError::Unlinked(_), None) => Break::BeginningRemoved { id },
             (ChainError::Unlinked(_), Some(after)) => Break::Removed { id, after },
             (ChainError::OutOfOrder(_), Some(after)) => Break::Moved { id, after },
+            (ChainError::Missing(_), None) => Break::BeginningRemoved { id },
+            (ChainError::Missing(_), Some(after)) => Break::CutOff { id, after },
             _ => Break::Edited { id },
         }
     }
 
     /// The end of the trail: whether what was expected was met.
     pub(super) fn end(&self) -> Result<(), Break> {
+        if let Some((id, _, false)) = self.newest {
+            return Err(Break::EndMissing { id });
+        }
         match self.expected {
             Some((_, None)) => Err(Break::NotAsExpected),
             Some((_, Some(_))) | None => Ok(()),
@@ -150,6 +179,27 @@ mod tests {
         chain.end().map(|()| chain)
     }
 
+    /// An entry of this number that is chained to the one before it.
+    fn after(before: &AuditEntry, id: u64) -> AuditEntry {
+        let mut entry = AuditEntry { id: ChangeId(id), previous: before.digest, ..before.clone() };
+        entry.digest = entry.seal();
+        entry
+    }
+
+    #[test]
+    fn the_end_must_be_the_one_that_the_server_knows() {
+        let trail = trail(5);
+        let walk = |trail: &[AuditEntry], id, digest| {
+            let mut chain = Chain::new(None).with_newest(id, digest);
+            trail.iter().try_for_each(|entry| chain.step(entry)).and_then(|()| chain.end())
+        };
+        assert_eq!(walk(&trail, 5, trail[4].digest), Ok(()));
+        assert_eq!(walk(&trail, 4, trail[3].digest), Ok(()), "the trail has grown since");
+        assert_eq!(walk(&trail[..3], 5, trail[4].digest), Err(Break::EndMissing { id: 5 }));
+        let other = walk(&trail, 5, trail[3].digest);
+        assert_eq!(other, Err(Break::NotTheNewest { id: 5 }));
+    }
+
     #[test]
     fn an_untouched_trail_is_whole() {
         let trail = trail(5);
@@ -174,6 +224,8 @@ mod tests {
         rewritten[2].actor = "somebody else".to_owned();
         rewritten[2].digest = rewritten[2].seal();
         assert_eq!(walk(&rewritten, None).unwrap_err(), Break::Removed { id: 4, after: 3 });
+        let cut = vec![trail(1).remove(0), after(&trail(1)[0], 4)];
+        assert_eq!(walk(&cut, None).unwrap_err(), Break::CutOff { id: 4, after: 1 });
         let mut twice = trail(2);
         twice.push(twice[1].clone());
         assert_eq!(walk(&twice, None).unwrap_err(), Break::Moved { id: 2, after: 2 });

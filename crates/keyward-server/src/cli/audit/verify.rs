@@ -40,6 +40,10 @@ impl Verify {
         let walked = match self.file.as_deref() {
             None => {
                 let client = self.common.client()?;
+                if let Some(newest) = super::newest(&client)? {
+                    let digest = parse_digest(&newest.digest).map_err(Complaint::Usage)?;
+                    chain = chain.with_newest(newest.id, digest);
+                }
                 super::walk(&client, |text| Ok(chain.step_text(text)?))
             }
             Some("-") => read_lines(io::stdin().lock(), &mut chain),
