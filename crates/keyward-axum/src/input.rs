@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use keyward::json;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Refusal;
@@ -36,6 +37,21 @@ impl Query {
                 .input(value.as_str())
         };
         unknown.map(fault).collect()
+    }
+
+    /// One fault for each parameter that is sent again, for routes on which one that counts for
+    /// nothing must not pass for one that counts.
+    #[must_use]
+    pub fn repeated(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = Vec::new();
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if self.0.iter().take(at).any(|(before, _)| before == name) {
+                let place = vec!["query".into(), name.as_str().into()];
+                let rule = "the parameter is sent more than once";
+                faults.push(Fault::value_error(place, value.as_str().into(), rule));
+            }
+        }
+        faults
     }
 
     /// A parameter as a number in a range, or the default.
@@ -89,16 +105,18 @@ pub fn integer(text: &str, place: &[&str], range: &RangeInclusive<u64>) -> Resul
     }
 }
 
-/// Reads a body that must be a JSON object.
+/// Reads a body that must be a JSON object, as [`json::from_slice`] reads it: a byte order mark
+/// before it is skipped, and an object in it, at any depth, has each name once.
 ///
 /// # Errors
 ///
-/// Returns the 422 to answer with if it is empty, not JSON, or another kind of value.
+/// Returns the 422 to respond with if it is empty, not JSON, or another kind of value.
 pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    if body.iter().all(u8::is_ascii_whitespace) {
+    let text = json::without_mark(body);
+    if text.iter().all(u8::is_ascii_whitespace) {
         return Err(unprocessable(Fault::missing(vec!["body".into()], Value::Null)));
     }
-    match serde_json::from_slice(body) {
+    match json::from_slice(text) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(other) => {
             let message = "Input should be a valid dictionary or object to extract fields from";
@@ -106,7 +124,8 @@ pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
             Err(unprocessable(Fault::new("model_attributes_type", place, message).input(other)))
         }
         Err(error) => {
-            let place = vec!["body".into(), offset(body, &error).into()];
+            let at = body.len() - text.len() + offset(text, &error);
+            let place = vec!["body".into(), at.into()];
             let fault = Fault::new("json_invalid", place, "JSON decode error")
                 .input(json!({}))
                 .context(json!({ "error": without_position(&error) }));
@@ -226,6 +245,7 @@ pub fn string(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Form;
 
     fn kind(result: Result<u64, Fault>) -> Result<u64, Value> {
         result.map_err(|fault| fault.into_json()["type"].clone())
@@ -255,6 +275,25 @@ mod tests {
         let unknown = query.unknown(&["limit", "category"]);
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0].kind(), "extra_forbidden");
+        let repeated = query.repeated();
+        assert_eq!(repeated.len(), 1);
+        assert_eq!(repeated[0].clone().into_json()["loc"], json!(["query", "limit"]));
+        assert!(Query::parse(Some("a=1&A=1&b=1")).repeated().is_empty());
+    }
+
+    #[test]
+    fn a_body_is_one_object_with_each_name_once() {
+        let told = |body: &[u8]| {
+            let answer = json_object(body).unwrap_err().into_answer::<bytes::Bytes>(Form::Plain);
+            let told: Value = json::from_slice(answer.body()).unwrap();
+            told["detail"][0].clone()
+        };
+        assert_eq!(json_object(b"\xef\xbb\xbf{\"a\":1}").unwrap()["a"], 1);
+        assert_eq!(told(b"\xef\xbb\xbf \n")["type"], "missing");
+        let twice = told(b"\xef\xbb\xbf{\"a\":{\"b\":1,\"b\":2}}");
+        assert_eq!(twice["type"], "json_invalid");
+        assert_eq!(twice["ctx"]["error"], "the name `b` appears twice in one object");
+        assert_eq!(twice["loc"], json!(["body", 17]));
     }
 
     #[test]

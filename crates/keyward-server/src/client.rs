@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::{DATE, ETAG, HeaderName, IF_MATCH};
 use http::{HeaderMap, Method, Request, StatusCode};
+use keyward::json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
@@ -85,7 +86,7 @@ impl Client {
     /// Returns [`ClientError`] unless the server granted it in that form.
     pub(crate) fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let (_, bytes) = self.send(&Method::GET, path, Extras::default())?;
-        serde_json::from_slice(&bytes).map_err(|_| self.foreign())
+        json::from_slice(&bytes).map_err(|_| self.foreign())
     }
 
     /// Asks for a change, with a body.
@@ -275,5 +276,5 @@ pub(crate) fn fetch(url: &str, len_max: usize) -> Result<Vec<u8>, Box<ureq::Erro
 }
 
 fn parse(bytes: &[u8]) -> Option<Value> {
-    serde_json::from_slice(bytes).ok()
+    json::from_slice(bytes).ok()
 }

@@ -6,6 +6,8 @@
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
 
+pub mod json;
+
 pub mod time;
 
 pub mod key;

@@ -6,6 +6,7 @@ mod read;
 use axum::Json;
 use axum::extract::{Request, State};
 use keyward::KeyId;
+use keyward::json;
 use keyward::transfer::ImportedKey;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
@@ -74,7 +75,7 @@ impl ImportBody {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
         let refused = |fault| Refusal::unprocessable(vec![fault]);
         let place = || vec!["body".into(), "keys".into()];
-        let read: Self = match serde_json::from_slice(body) {
+        let read: Self = match json::from_slice(body) {
             Ok(Object(read)) => read,
             // Read again, for the words that clients know: an import of keys that fits is long,
             // and one that does not is rare.

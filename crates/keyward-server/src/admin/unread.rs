@@ -1,9 +1,11 @@
 //! What a route does not read, it refuses: a parameter or a member that nobody looks at was meant
-//! to do something, such as to end a grace at once, or to say why.
+//! to do something, such as to end a grace at once, or to say why. So was the first of two
+//! parameters of one name, of which a route would read the last alone.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use keyward::json;
 use keyward_axum::Refusal;
 use keyward_axum::input::{self, Members, Query};
 
@@ -57,13 +59,14 @@ pub(crate) async fn refuse_unread(
 
 async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, Refusal> {
     let (parts, mut body) = request.into_parts();
+    let query = Query::parse(parts.uri.query());
     let mut faults = match reads_query(route) {
-        true => Vec::new(),
-        false => Query::parse(parts.uri.query()).unknown(&[]),
+        true => query.repeated(),
+        false => query.unknown(&[]),
     };
     if !reads_body(route) {
         let bytes = read_body(body).await?;
-        if !bytes.iter().all(u8::is_ascii_whitespace) {
+        if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {
             // Whatever it is, it was not meant for here.
             let members = input::json_object(&bytes).map_err(Refusal::masked)?;
             faults.extend(Members::new(vec!["body".into()], members).finish());

@@ -18,6 +18,7 @@ use http::header::{HeaderMap, HeaderName};
 use http_body::Body as _;
 use keyward::audit::Actor;
 use keyward::digest::Digest;
+use keyward::json;
 use keyward::key::Presented;
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal};
@@ -138,7 +139,7 @@ fn read(body: &[u8]) -> Result<Vec<MatchBody>, Refusal> {
     let refused = |kind, message| {
         Refusal::unprocessable(vec![Fault::new(kind, vec!["body".into()], message)])
     };
-    let matches: Vec<MatchBody> = serde_json::from_slice(body).map_err(|error| {
+    let matches: Vec<MatchBody> = json::from_slice(body).map_err(|error| {
         if error.is_data() {
             refused("list_type", "Input should be a valid list of matches, with token and type")
         } else {

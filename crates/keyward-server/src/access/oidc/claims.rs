@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use keyward::UnixMillis;
+use keyward::json;
 use serde_json::{Map, Value};
 
 use super::{Invalid, Person};
@@ -22,7 +23,7 @@ pub(super) struct Claims(Map<String, Value>);
 impl Claims {
     /// Takes what was signed.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
-        serde_json::from_slice(bytes).map(Self).map_err(|_| Invalid::Form)
+        json::from_slice(bytes).map(Self).map_err(|_| Invalid::Form)
     }
 
     /// Decides whether they are made for us and good now, and whom they are about.

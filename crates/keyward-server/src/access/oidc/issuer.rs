@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keyward::json;
 use keyward::time::SteadyNanos;
 use serde::Deserialize;
 use serde_json::Value;
@@ -192,13 +193,13 @@ impl Issuer {
         let what = "an OpenID Connect discovery document";
         let found = self.get(&url)?;
         let found: Discovery =
-            serde_json::from_slice(&found).map_err(|_| ReadError::Foreign { url, what })?;
+            json::from_slice(&found).map_err(|_| ReadError::Foreign { url, what })?;
         if found.issuer != self.url.as_str() {
             return Err(ReadError::OtherName(found.issuer));
         }
         let url = secure_url(&found.jwks_uri).map_err(ReadError::Place)?;
         let set = self.get(url.as_str())?;
-        let set = serde_json::from_slice::<Value>(&set).ok();
+        let set = json::from_slice::<Value>(&set).ok();
         set.and_then(|set| Keys::parse(&set)).ok_or_else(|| {
             let (url, what) = (found.jwks_uri, "a set of keys");
             ReadError::Foreign { url, what }

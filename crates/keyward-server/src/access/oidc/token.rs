@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyward::json;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -72,7 +73,7 @@ impl<'a> Token<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or(Invalid::Form)?;
         let (header, claims) = signed.split_once('.').ok_or(Invalid::Form)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Invalid::Form);
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| Invalid::Form)?;
+        let header: Header = json::from_slice(&decode(header)?).map_err(|_| Invalid::Form)?;
         if header.crit.is_some() {
             return Err(Invalid::Critical);
         }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keyward::change::{GRACE_DEFAULT, GRACE_MAX};
 use keyward::issue::Rotated;
+use keyward::json;
 use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
@@ -71,7 +72,7 @@ pub(crate) struct RotateKeyBody {
 
 impl RotateKeyBody {
     fn read(body: &[u8]) -> Result<Duration, Refusal> {
-        if body.iter().all(u8::is_ascii_whitespace) {
+        if json::without_mark(body).iter().all(u8::is_ascii_whitespace) {
             return Ok(GRACE_DEFAULT);
         }
         let mut members = Members::new(vec!["body".into()], input::json_object(body)?);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
+use keyward::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -32,7 +33,7 @@ struct Members {
 ///
 /// Returns what is wrong if it is none.
 pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
-    let members: Members = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let members: Members = json::from_str(text).map_err(|error| error.to_string())?;
     let at = parse_time(&members.at).ok_or("`at` is no time")?;
     // `null` is read as no details wherever it comes from.
     let details = members.details.map(|details| details.get().to_owned());

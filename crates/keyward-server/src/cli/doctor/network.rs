@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use jiff::Timestamp;
+use keyward::json;
 use serde_json::Value;
 
 use crate::client::{Client, ClientError, ServerUrl, fetch, knock};
@@ -121,7 +122,7 @@ fn issuer_check(issuer: &str) -> Check {
 }
 
 fn issuer_metadata(issuer: &str, bytes: &[u8]) -> Check {
-    let metadata: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let metadata: Value = json::from_slice(bytes).unwrap_or_default();
     let text = |name| metadata.get(name).and_then(Value::as_str);
     match (text("issuer"), text("jwks_uri")) {
         (Some(theirs), Some(_)) if theirs == issuer => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::USER_AGENT;
+use keyward::json;
 use keyward::time::SteadyNanos;
 use p256::ecdsa::VerifyingKey;
 use p256::pkcs8::DecodePublicKey as _;
@@ -197,7 +198,7 @@ struct Listed {
 
 /// Keys of another kind are left out: nothing that they sign is taken.
 fn parse_keys(list: &[u8]) -> Result<Vec<(String, VerifyingKey)>, ReadError> {
-    let List { public_keys } = serde_json::from_slice(list).map_err(ReadError::Form)?;
+    let List { public_keys } = json::from_slice(list).map_err(ReadError::Form)?;
     let parsed = |Listed { key_identifier, key }| {
         VerifyingKey::from_public_key_pem(&key).ok().map(|key| (key_identifier, key))
     };
