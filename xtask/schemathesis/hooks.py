@@ -55,6 +55,12 @@ schemathesis.openapi.format(
     ),
 )
 
+# Which characters nobody sees is in Unicode's tables, and no pattern should spell them out.
+schemathesis.openapi.format(
+    "line",
+    st.text(st.characters(categories=["L", "N", "P"], max_codepoint=0x2FF), min_size=1, max_size=100),
+)
+
 # That no bit is set behind the prefix is beyond a pattern, too.
 schemathesis.openapi.format(
     "network",

@@ -81,9 +81,10 @@ pub(crate) struct KeyNumber(i64);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct KeyNameText(String);
 
-/// What people are to call a key, without control characters. Names need not be unique.
+/// What people are to call a key. One character at least is visible, and none is invisible,
+/// bidirectional or a control character. Names need not be unique.
 #[derive(ToSchema)]
-#[schema(min_length = 1, max_length = 100, example = "weather-bot")]
+#[schema(format = "line", min_length = 1, max_length = 100, example = "weather-bot")]
 #[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct NewNameText(String);
@@ -108,9 +109,10 @@ pub(crate) struct OwnerText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct NetworkText(String);
 
-/// Why a key was revoked, in somebody's words, on one line.
+/// Why a key was revoked, in somebody's words, on one line. One character at least is visible, and
+/// none is invisible, bidirectional or a control character.
 #[derive(ToSchema)]
-#[schema(min_length = 1, max_length = 200, example = "found on a public page")]
+#[schema(format = "line", min_length = 1, max_length = 200, example = "found on a public page")]
 #[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct ReasonText(String);

@@ -27,6 +27,10 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Why a key is revoked that another system called inactive.
 pub(crate) const INACTIVE: &str = "imported as inactive";
 
+/// What is told of a number that a server could not keep as it is.
+pub(crate) const INEXACT: &str =
+    "a number has more digits than a double keeps; write it as a text, in quotation marks";
+
 /// One line of a file, or one row of a table.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Line {

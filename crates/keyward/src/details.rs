@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::json;
 use crate::record::Record;
+use crate::text::{self, TextError};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -17,7 +19,8 @@ pub const REASON_CHARS_MAX: usize = 200;
 pub const METADATA_LEN_MAX: usize = 4 * 1024;
 
 /// What somebody noted about a key: a JSON object of at most [`METADATA_LEN_MAX`] bytes. Keyward
-/// only keeps and shows it.
+/// only keeps and shows it, so each number in a text that is parsed comes back as that number;
+/// `1.50` comes back as `1.5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata(Box<str>);
 
@@ -28,6 +31,9 @@ pub enum ParseMetadataError {
     /// It is not a JSON object.
     #[error("metadata is a JSON object")]
     Form,
+    /// A number in it would come back as another one.
+    #[error("a number in metadata has more digits than a double keeps; write it as a text")]
+    Inexact,
     /// It is longer than [`METADATA_LEN_MAX`].
     #[error("metadata has at most 4096 bytes as compact JSON")]
     TooLong,
@@ -45,7 +51,10 @@ impl FromStr for Metadata {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let object: Map<String, Value> =
-            serde_json::from_str(text).map_err(|_| ParseMetadataError::Form)?;
+            json::from_str(text).map_err(|_| ParseMetadataError::Form)?;
+        if json::first_inexact_number(text).is_some() {
+            return Err(ParseMetadataError::Inexact);
+        }
         Self::try_from(object)
     }
 }
@@ -103,24 +112,30 @@ impl Version {
     }
 }
 
-/// Why a key was revoked, in somebody's words: 1 to [`REASON_CHARS_MAX`] characters without
-/// control characters.
+/// Why a key was revoked, in somebody's words: 1 to [`REASON_CHARS_MAX`] characters, all of which
+/// can be seen as they are; see [`text::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
 /// Says that a text is no reason.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a reason has 1 to 200 characters, none of them a control character")]
-pub struct ParseReasonError;
+pub enum ParseReasonError {
+    /// It is empty, or has more than [`REASON_CHARS_MAX`] characters.
+    #[error("a reason has 1 to 200 characters")]
+    Length,
+    /// It cannot be seen as it is.
+    #[error("a reason is read by people: {0}")]
+    Text(#[from] TextError),
+}
 
 impl FromStr for Reason {
     type Err = ParseReasonError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = !text.is_empty() && text.chars().count() <= REASON_CHARS_MAX;
-        if !fits || text.chars().any(char::is_control) {
-            return Err(ParseReasonError);
+        if !(1..=REASON_CHARS_MAX).contains(&text.chars().count()) {
+            return Err(ParseReasonError::Length);
         }
+        text::check(text)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -196,7 +211,14 @@ mod tests {
         };
         check("{}", Ok("{}"));
         check(r#"{ "z": 1, "a": [true] }"#, Ok(r#"{"z":1,"a":[true]}"#));
-        for text in ["", "[]", "null", r#"{"a":}"#] {
+        check(
+            r#"{"a":18446744073709551615,"b":[0.1,1.50]}"#,
+            Ok(r#"{"a":18446744073709551615,"b":[0.1,1.5]}"#),
+        );
+        for text in [r#"{"a":12345678901234567890123}"#, r#"{"a":[0.12345678901234567890]}"#] {
+            check(text, Err(ParseMetadataError::Inexact));
+        }
+        for text in ["", "[]", "null", r#"{"a":}"#, r#"{"a":{"b":1,"b":2}}"#, r#"{"a":1e400}"#] {
             check(text, Err(ParseMetadataError::Form));
         }
         let of_len = |len: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(len - 8));
@@ -211,7 +233,9 @@ mod tests {
         check(&"ü".repeat(200), true);
         check(&"ü".repeat(201), false);
         check("", false);
-        check("two\nlines", false);
+        for text in ["two\nlines", " ", "lost\u{202e}tsol", "\u{3164}", "a\0"] {
+            check(text, false);
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 pub mod json;
 
+pub mod text;
+
 pub mod time;
 
 pub mod key;

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::limit::Limits;
 use crate::network::Networks;
+use crate::text::{self, TextError};
 use crate::time::UnixMillis;
 
 /// Highest id of a key: 2^53 - 1. Programs that keep numbers as doubles, as JavaScript does, tell
@@ -46,7 +47,8 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// What people call a key: 1 to [`NAME_CHARS_MAX`] characters. Names need not be unique.
+/// What people call a key: 1 to [`NAME_CHARS_MAX`] characters, all of which can be seen as they
+/// are; see [`text::check`]. Names need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(CompactString);
 
@@ -59,6 +61,9 @@ pub enum ParseNameError {
     /// The name has more than [`NAME_CHARS_MAX`] characters.
     #[error("a name has at most 100 characters")]
     TooLong,
+    /// The name cannot be seen as it is.
+    #[error("a name is read by people: {0}")]
+    Text(#[from] TextError),
 }
 
 impl FromStr for KeyName {
@@ -71,6 +76,7 @@ impl FromStr for KeyName {
         if NAME_CHARS_MAX < text.chars().count() {
             return Err(ParseNameError::TooLong);
         }
+        text::check(text)?;
         Ok(Self(text.into()))
     }
 }
@@ -366,6 +372,15 @@ mod tests {
         assert_eq!("".parse::<KeyName>(), Err(ParseNameError::TooShort));
         assert!("ü".repeat(100).parse::<KeyName>().is_ok());
         assert_eq!("ü".repeat(101).parse::<KeyName>(), Err(ParseNameError::TooLong));
+    }
+
+    #[test]
+    fn names_can_be_seen_as_they_are() {
+        for name in [" ", "\u{a0}\u{3164}", "\u{200b}", "pay\u{202e}roll", "a\0b", "two\nlines"] {
+            let refused = name.parse::<KeyName>();
+            assert!(matches!(refused, Err(ParseNameError::Text(_))), "{name:?}");
+        }
+        assert!(" Größe \u{a0}鍵 ".parse::<KeyName>().is_ok());
     }
 
     #[test]

@@ -13,9 +13,11 @@ mod usage;
 mod view;
 
 use clap::{Args, Subcommand};
+use keyward::json::{self, first_inexact_number};
 use serde_json::Value;
 
 use crate::duration::WholeSeconds;
+use crate::transfer::INEXACT;
 
 use super::connection::Common;
 use super::moment::Moment;
@@ -126,7 +128,10 @@ fn read_metadata(typed: &str) -> Result<Value, Complaint> {
         Some(file) => read_text(file)
             .map_err(|error| Complaint::Usage(format!("{file} cannot be read: {error}")))?,
     };
-    match serde_json::from_str(&text) {
+    match json::from_str(&text) {
+        Ok(Value::Object(_)) if first_inexact_number(&text).is_some() => {
+            Err(Complaint::Usage(format!("the metadata: {INEXACT}")))
+        }
         Ok(object @ Value::Object(_)) => Ok(object),
         Ok(_) => Err(Complaint::Usage("the metadata is not a JSON object".to_owned())),
         Err(error) => Err(Complaint::Usage(format!("the metadata is not JSON: {error}"))),
@@ -148,6 +153,9 @@ mod tests {
     #[test]
     fn metadata_is_an_object_typed_or_in_a_file() {
         assert_eq!(read_metadata(r#"{"a": 1}"#).unwrap().to_string(), r#"{"a":1}"#);
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":12345678901234567890123}"#] {
+            assert!(read_metadata(text).is_err(), "{text}");
+        }
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("metadata.json");
         std::fs::write(&file, r#"{"b": [2]}"#).unwrap();

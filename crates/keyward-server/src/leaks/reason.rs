@@ -5,6 +5,7 @@ use std::ops::Range;
 use keyward::details::{REASON_CHARS_MAX, Reason};
 use keyward::key::Presented;
 use keyward::scan::Finder;
+use keyward::text::is_hidden;
 
 /// What stands in the place of a key: one character.
 const MASK: char = '…';
@@ -26,7 +27,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// Puts into words where a secret was found. What somebody else wrote may hold anything:
-    /// control characters go, the secrets and whatever has the form of our keys are masked, also
+    /// what nobody sees goes, the secrets and whatever has the form of our keys are masked, also
     /// if they are escaped as in a URL, and the rest is cut to the length of a reason.
     pub(super) fn reason(&self, words: &str, found_at: &str) -> Option<Reason> {
         let (words, found_at) = (self.masked(words), self.masked(found_at));
@@ -37,8 +38,8 @@ impl<'a> Secrets<'a> {
 
     /// As much of a text as a reason can hold, without keys.
     fn masked(&self, text: &str) -> String {
-        // Control characters first: without them, what was torn apart may be a key.
-        let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+        // What nobody sees first: without that, what was torn apart may be a key.
+        let plain: String = text.chars().filter(|c| !is_hidden(*c)).collect();
         let mut keys = keys_in(&plain).into_iter().peekable();
         let (mut masked, mut at) = (String::new(), 0);
         for _ in 0..REASON_CHARS_MAX {

@@ -4,12 +4,13 @@ use std::io::{self, BufRead};
 use std::iter;
 
 use csv_core::ReadRecordResult;
+use keyward::json::{self, first_inexact_number};
 
 use super::digest::ImportDigest;
 use super::key::{State, Time};
 use super::line::{Flag, Members, TierMember};
 use super::names::explain_unknown;
-use super::{Item, LINE_BYTES_MAX, Line, ReadError};
+use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// Most cells of a record that are looked at; there are fewer columns.
 const CELLS_MAX: usize = 32;
@@ -255,7 +256,10 @@ fn set(members: &mut Members, column: &str, cell: &str) -> Result<(), String> {
         "scopes" => members.scopes = words(),
         "networks" => members.networks = words(),
         "metadata" => {
-            let parsed = serde_json::from_str(cell);
+            if first_inexact_number(cell).is_some() {
+                return Err(INEXACT.to_owned());
+            }
+            let parsed = json::from_str(cell);
             members.metadata = Some(parsed.map_err(|_| "metadata is a JSON object")?);
         }
         "state" => members.state = Some(State::parse(cell)?),

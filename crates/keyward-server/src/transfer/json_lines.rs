@@ -3,11 +3,12 @@
 use std::io::{self, BufRead, Read as _};
 use std::iter;
 
+use keyward::json::{self, first_inexact_number};
 use serde_json::error::Category;
 
 use super::line::Members;
 use super::names::explain_unknown;
-use super::{Item, LINE_BYTES_MAX, Line, ReadError};
+use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// What a key on a line is made of; for the question what somebody may have meant.
 const MEMBERS: [&str; 19] = [
@@ -88,7 +89,11 @@ fn parse(line: &[u8]) -> Result<Item, String> {
     if !line.starts_with(b"{") {
         return Err("the line is not a JSON object".to_owned());
     }
-    serde_json::from_slice::<Members>(line).map_err(|error| explain(&error))?.item()
+    let members: Members = json::from_slice(line).map_err(|error| explain(&error))?;
+    if str::from_utf8(line).is_ok_and(|line| first_inexact_number(line).is_some()) {
+        return Err(INEXACT.to_owned());
+    }
+    members.item()
 }
 
 /// What is wrong, without the values: one of them may be a secret in the wrong place.
@@ -174,6 +179,9 @@ mod tests {
             r#"{"name":"a","tier":{"name":"gold","limits":[]}}"#.to_owned(),
             r#"{"name":"a","tier":7}"#.to_owned(),
             r#"{"suspended_owner":"acme","name":"a"}"#.to_owned(),
+            r#"{"name":"a","networks":["10.0.0.0/8"],"networks":[]}"#.to_owned(),
+            r#"{"name":"a","metadata":{"b":{"c":1,"c":2}}}"#.to_owned(),
+            format!(r#"{{"name":"a","digest":"{digest}","metadata":{{"n":{}}}}}"#, "1".repeat(23)),
         ]
         .iter()
         .map(|line| fault(line))

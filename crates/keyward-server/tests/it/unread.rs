@@ -63,3 +63,75 @@ fn a_body_that_says_nothing_is_as_good_as_none() {
     assert_eq!(["[]", "null", "reason", r#""leaked""#].map(suspend), [422, 422, 422, 422]);
     assert_eq!(suspend(&"x".repeat(64 * 1024 + 1)), 413);
 }
+
+#[test]
+fn of_two_that_say_different_things_none_is_dropped_in_silence() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.issue("a");
+    let refused = |method: &str, path: &str, body: &str| {
+        let answer = server.admin(method, path, body);
+        assert_eq!(answer.status, 422, "{method} {path} {body}: {}", answer.body);
+    };
+    for path in [
+        "/admin/api-keys?tier=basic&tier=pro",
+        "/admin/api-keys/1/usage?bucket=hour&bucket=hour",
+        "/admin/usage?limit=1&limit=2",
+        "/admin/owners?limit=1&limit=2",
+        "/admin/audit?limit=1&%6cimit=2",
+        "/admin/export?after=0&after=1",
+    ] {
+        refused("GET", path, "");
+    }
+    refused("DELETE", "/admin/api-keys/1?reason=a&reason=b", "");
+    refused("POST", "/admin/import?dry_run=true&dry_run=false", r#"{"keys":[]}"#);
+    let twice = r#"{"name":"n","networks":["10.0.0.0/8"],"networks":[]}"#;
+    refused("POST", "/admin/api-keys", twice);
+    refused("POST", "/admin/api-keys", r#"{"name":"n","metadata":{"a":{"b":1,"b":2}}}"#);
+    refused("PATCH", "/admin/api-keys/1", r#"{"tier":"basic","tier":"pro"}"#);
+    refused("POST", "/admin/api-keys/1/rotate", r#"{"grace":"0s","grace":"30d"}"#);
+    let limit = r#"{"name":"requests","amount":5,"amount":500,"per":"60s","burst":5}"#;
+    refused("PUT", "/admin/tiers/gold", &format!(r#"{{"limits":[{limit}]}}"#));
+    let digest = "ab".repeat(32);
+    let key = format!(r#"{{"name":"a","state":"revoked","secrets":[{{"digest":"{digest}"}}]"#);
+    refused(
+        "POST",
+        "/admin/import",
+        &format!(r#"{{"keys":[{key},"metadata":{{"a":1,"a":2}}}}]}}"#),
+    );
+    refused("POST", "/admin/import", &format!(r#"{{"keys":[{key},"state":"active"}}]}}"#));
+    assert_eq!(server.admin("GET", "/admin/audit", "").json()["count"], 1);
+}
+
+#[test]
+fn on_callers_routes_the_last_of_equal_parameters_counts() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (_, secret) = server.issue("a");
+    assert_eq!(server.get("/articles?limit=0&limit=1", &secret).status, 200);
+    assert_eq!(server.get("/articles?limit=1&limit=0", &secret).status, 422);
+}
+
+#[test]
+fn numbers_come_back_as_they_were_sent_or_are_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let metadata = r#"{"id":18446744073709551615,"price":0.1,"low":-9007199254740993,"x":1e22}"#;
+    let body = format!("\u{feff}{{\"name\":\"a\",\"metadata\":{metadata}}}");
+    assert_eq!(server.admin("POST", "/admin/api-keys", &body).status, 201);
+    let shown = server.admin("GET", "/admin/api-keys/1", "");
+    let kept = r#""metadata":{"id":18446744073709551615,"price":0.1,"low":-9007199254740993,"#;
+    assert!(shown.body.contains(kept), "{}", shown.body);
+    for number in ["12345678901234567890123", "0.12345678901234567890", "1e400"] {
+        let metadata = format!(r#"{{"deep":[{{"n":{number}}}]}}"#);
+        let body = format!(r#"{{"name":"a","metadata":{metadata}}}"#);
+        assert_eq!(server.admin("POST", "/admin/api-keys", &body).status, 422, "{number}");
+        let body = format!(r#"{{"metadata":{metadata}}}"#);
+        assert_eq!(server.admin("PATCH", "/admin/api-keys/1", &body).status, 422, "{number}");
+    }
+    let (digest, large) = ("ab".repeat(32), "12345678901234567890123");
+    let key =
+        format!(r#"{{"name":"a","secrets":[{{"digest":"{digest}"}}],"metadata":{{"n":{large}}}}}"#);
+    let imported = server.admin("POST", "/admin/import", &format!(r#"{{"keys":[{key}]}}"#)).json();
+    assert_eq!(imported["refused"], 1, "{imported}");
+}

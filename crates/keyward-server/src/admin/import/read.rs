@@ -14,14 +14,13 @@ use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::object::Object;
 use crate::admin::limits::LimitView;
 use crate::admin::misplaced;
 use crate::shapes::{
-    HINT_LEN_MAX, KeyNameText, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time,
+    HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
     TimeText,
 };
 use crate::transfer::ImportDigest;
@@ -34,7 +33,7 @@ pub(crate) struct ImportKeyBody {
     /// The id that it is to keep, if no other key has it. Half of all ids are left for new keys.
     #[schema(minimum = 1, maximum = 4_503_599_627_370_495_i64)]
     key_id: Option<u64>,
-    #[schema(value_type = KeyNameText)]
+    #[schema(value_type = NewNameText)]
     name: String,
     #[schema(value_type = Option<TierText>, default = "basic")]
     tier: Option<String>,
@@ -47,7 +46,7 @@ pub(crate) struct ImportKeyBody {
     #[schema(value_type = Option<Vec<LimitView>>, max_items = 1)]
     limits: Option<Vec<Object<LimitView>>>,
     #[schema(value_type = Option<Object>)]
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<Box<RawValue>>,
     state: Option<StateBody>,
     #[schema(value_type = Option<TimeText>)]
     created_at: Option<String>,
@@ -123,7 +122,7 @@ impl ImportKeyBody {
             scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
             networks: parsed("networks", Networks::new(parse_all("networks", self.networks)?))?,
             limits: parsed("limits", limits.transpose())?,
-            metadata: parsed("metadata", Metadata::try_from(self.metadata.unwrap_or_default()))?,
+            metadata: metadata(self.metadata.as_deref())?,
             state,
             revoked_reason,
             expires_at: time("expires_at", self.expires_at)?,
@@ -216,6 +215,11 @@ fn secrets(
     }
     let present = present.ok_or("secrets: one without ends_at is needed, the present one")?;
     Ok((present, former))
+}
+
+/// The metadata, which is read from its text: all digits of a number are there alone.
+fn metadata(text: Option<&RawValue>) -> Result<Metadata, String> {
+    text.map_or(Ok(Metadata::default()), |text| parse("metadata", text.get()))
 }
 
 fn reason(text: Option<String>) -> Result<Option<Reason>, String> {

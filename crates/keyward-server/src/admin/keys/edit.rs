@@ -93,7 +93,9 @@ impl EditKeyBody {
             scopes: optional(&mut members, "scopes", read::scopes),
             networks: optional(&mut members, "networks", read::networks),
             limits: nullable(&mut members, "limits", read::limits),
-            metadata: optional(&mut members, "metadata", read::metadata),
+            metadata: optional(&mut members, "metadata", |place, value| {
+                read::metadata(place, value, body)
+            }),
             expires_at: read::expiry(&mut members, Expiry::AnyTime, now),
         };
         let faults = members.finish();

@@ -128,7 +128,8 @@ impl NewKeyBody {
         let scopes = optional(&mut members, "scopes", read::scopes).unwrap_or_default();
         let networks = optional(&mut members, "networks", read::networks).unwrap_or_default();
         let limits = nullable(&mut members, "limits", read::limits).flatten();
-        let metadata = optional(&mut members, "metadata", read::metadata).unwrap_or_default();
+        let metadata = |place, value| read::metadata(place, value, body);
+        let metadata = optional(&mut members, "metadata", metadata).unwrap_or_default();
         let expires_at = read::expiry(&mut members, Expiry::ToCome, now).flatten();
         let prefix = nullable(&mut members, "prefix", parsed).flatten();
         let faults = members.finish();

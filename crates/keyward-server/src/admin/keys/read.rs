@@ -4,13 +4,16 @@ use std::ops::RangeInclusive;
 
 use keyward::UnixMillis;
 use keyward::details::Metadata;
+use keyward::json;
 use keyward::limit::Limits;
 use keyward::network::{NETWORKS_MAX, Networks};
 use keyward::record::{KeyName, NAME_CHARS_MAX, ParseNameError, SCOPES_MAX, Scopes};
 use keyward::tier::TierName;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Members;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::admin::limits::read_limits;
 use crate::admin::members::{Place, Read, list, nullable, parsed, span, text, time};
@@ -19,16 +22,11 @@ use crate::admin::members::{Place, Read, list, nullable, parsed, span, text, tim
 const LIFETIME_SECS_MAX: u64 = 36_525 * 24 * 60 * 60;
 const LIFETIME_RULE: &str = "a lifetime is a whole number and a unit, like 90d, and at most 36525d";
 
-/// A name without control characters: those that are stored with some go on, but new ones would
-/// only spoil the tables and logs that show them.
 pub(super) fn name(place: Place, value: Value) -> Read<KeyName> {
     let text = text(place.clone(), value, 1..=NAME_CHARS_MAX)?;
-    let name = if text.chars().any(char::is_control) {
-        Err("a name has no control characters".to_owned())
-    } else {
-        text.parse().map_err(|error: ParseNameError| error.to_string())
-    };
-    name.map_err(|rule| vec![Fault::value_error(place, text.into(), &rule)])
+    text.parse().map_err(|error: ParseNameError| {
+        vec![Fault::value_error(place, text.into(), &error.to_string())]
+    })
 }
 
 /// One of the tiers that there are.
@@ -53,13 +51,25 @@ pub(super) fn limits(place: Place, value: Value) -> Read<Limits> {
     Limits::new(limits).map_err(|error| refused(place, &error))
 }
 
-pub(super) fn metadata(place: Place, value: Value) -> Read<Metadata> {
+/// The metadata of a body, which is read once more: all digits of a number are in its text alone.
+pub(super) fn metadata(place: Place, value: Value, body: &[u8]) -> Read<Metadata> {
+    #[derive(Deserialize)]
+    struct Told<'a> {
+        #[serde(borrow)]
+        metadata: &'a RawValue,
+    }
+
     let Value::Object(object) = value else {
         let message = "Input should be a valid dictionary";
         return Err(vec![Fault::new("dict_type", place, message).input(value)]);
     };
+    let read = match serde_json::from_slice(json::without_mark(body)) {
+        Ok(Told { metadata }) => metadata.get().parse(),
+        // It was read before, so this does not happen.
+        Err(_) => Metadata::try_from(object),
+    };
     // What is too long to be kept is too long to be sent back.
-    Metadata::try_from(object).map_err(|error| refused(place, &error))
+    read.map_err(|error| refused(place, &error))
 }
 
 /// What a list breaks that its items do not.
