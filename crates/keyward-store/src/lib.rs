@@ -18,6 +18,8 @@ mod limits;
 
 mod audit;
 
+mod spelling;
+
 mod schema;
 
 mod connection;

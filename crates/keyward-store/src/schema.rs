@@ -11,18 +11,20 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use crate::audit;
 use crate::fault::Fault;
 use crate::names;
+use crate::spelling;
 
 /// One step of the schema.
 struct Migration {
     sql: &'static str,
-    /// What SQL cannot do; it comes behind the SQL, in the same transaction.
-    then: fn(&Connection) -> Result<(), Fault>,
+    /// What SQL cannot do; it comes behind the SQL, in the same transaction. The time is now.
+    then: fn(&Connection, UnixMillis) -> Result<(), Fault>,
 }
 
 /// Every migration: the one at place `n` has the number `n + 1`.
 const MIGRATIONS: &[Migration] = &[
-    Migration { sql: include_str!("../migrations/0001_keys.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("../migrations/0001_keys.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0002_lives.sql"), then: migrate_lives },
+    Migration { sql: include_str!("../migrations/0003_texts.sql"), then: spelling::migrate },
 ];
 
 /// The number of the last migration that this program knows.
@@ -56,7 +58,7 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<()
     let found = found(&transaction)?;
     for (number, migration) in (1..).zip(MIGRATIONS).filter(|(number, _)| found < *number) {
         transaction.execute_batch(migration.sql)?;
-        (migration.then)(&transaction)?;
+        (migration.then)(&transaction, now)?;
         transaction.execute(
             "INSERT INTO keyward_migrations (number, applied_at_ms) VALUES (?1, ?2)",
             (number, now.0),
@@ -66,7 +68,7 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<()
 }
 
 /// Makes names found by their parts, notes the prefixes in use, and chains the trail.
-fn migrate_lives(connection: &Connection) -> Result<(), Fault> {
+fn migrate_lives(connection: &Connection, _: UnixMillis) -> Result<(), Fault> {
     let mut keys = connection.prepare("SELECT id, name FROM keys ORDER BY id")?;
     let mut add = connection.prepare("INSERT INTO key_names (rowid, name) VALUES (?1, ?2)")?;
     let mut rows = keys.query([])?;
