@@ -118,7 +118,7 @@ async fn make(guard: Guard, backups: Backups, turn: OwnedMutexGuard<()>) -> Resu
     directory.close().map_err(failed)?;
     let left = file.seek(SeekFrom::End(0)).await.map_err(failed)?;
     file.rewind().await.map_err(failed)?;
-    Ok(Copy { file, left, _turn: turn })
+    Ok(Copy { file, left, turn: Some(turn) })
 }
 
 fn failed(error: &io::Error) -> Refusal {
@@ -130,7 +130,8 @@ fn failed(error: &io::Error) -> Refusal {
 struct Copy {
     file: File,
     left: u64,
-    _turn: OwnedMutexGuard<()>,
+    /// Given back with the last byte: whoever has that may ask for another copy at once.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl HttpBody for Copy {
@@ -154,6 +155,9 @@ impl HttpBody for Copy {
         }
         chunk.truncate(read);
         self.left = self.left.saturating_sub(read as u64);
+        if self.left == 0 {
+            self.turn = None;
+        }
         Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
     }
 
