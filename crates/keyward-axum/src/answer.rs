@@ -16,6 +16,7 @@ use keyward::UnixMillis;
 use keyward::limit::{LIMIT_NAME_LEN_MAX, Standing};
 use serde_json::{Value, json};
 
+use crate::cache;
 use crate::fault::Fault;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -89,12 +90,14 @@ impl Refusal {
     pub(crate) fn several_keys() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "More than one API key in the request")
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
+            .private()
     }
 
     /// 401: the request has no key.
     pub(crate) fn no_key() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Missing Authorization header")
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            .private()
     }
 
     /// 401: the `Authorization` line is not `Bearer <key>`.
@@ -138,6 +141,13 @@ impl Refusal {
                 HeaderValue::from_static(r#"Bearer error="invalid_token""#),
             ),
         }
+    }
+
+    /// The refusal as one that depends on the key: no cache may hand it to another caller, or to
+    /// this one once the key works.
+    pub(crate) fn private(mut self) -> Self {
+        cache::keep_private(&mut self.headers);
+        self
     }
 
     /// Adds a header, or replaces it.

@@ -14,7 +14,6 @@ use keyward::limit::Standing;
 use keyward::{Denied, UnixMillis};
 
 use crate::answer::{Form, Refusal};
-use crate::credentials;
 use crate::guard::{Checked, Guard, GuardId};
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
@@ -53,7 +52,7 @@ impl Caller {
             return Ok(());
         }
         // The time is only said with limits, which this refusal does not speak of.
-        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), UnixMillis(0)))
+        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), UnixMillis(0)).private())
     }
 }
 
@@ -196,37 +195,47 @@ pub(crate) fn verify_once(
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {
         scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        note(extensions, None);
         // Whoever looked first writes the headers.
-        return Ok(Some(Verified { caller, seen: Seen::Now(None) }));
+        return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));
     }
-    let checked = guard.check(headers, extensions, scope);
-    // From here on nobody needs to read the key, and whatever prints the headers will not.
-    credentials::mark_sensitive(headers);
-    let (verified, now) = match checked {
-        Checked::NoKey => return Ok(None),
-        Checked::Refused(refusal) => return Err(refusal),
-        Checked::Allowed(verified, now) => (verified, now),
+    let (found, stood) = match guard.check(headers, extensions, scope) {
+        Checked::NoKey => (Ok(None), None),
+        Checked::Refused(refusal) => (Err(refusal.private()), None),
+        Checked::Allowed(verified, now) => {
+            let stood = verified.standing().map(|standing| (standing.clone(), now.unix));
+            (Ok(Some(Caller::new(verified, Some(guard.id())))), stood)
+        }
     };
-    let standing = verified.standing().map(|standing| (standing.clone(), now.unix));
-    if let Some(Seen::Later(seen)) = extensions.get::<Seen>() {
-        // The lock is never contended: it is set by the request and read by its answer.
-        seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&standing);
+    note(extensions, stood.as_ref());
+    let caller = found?;
+    if let Some(caller) = &caller {
+        extensions.insert(caller.clone());
     }
-    let caller = Caller::new(verified, Some(guard.id()));
-    extensions.insert(caller.clone());
-    Ok(Some(Verified { caller, seen: Seen::Now(standing) }))
+    Ok(caller.map(|caller| Verified { caller, seen: Seen::Now(Some(stood)) }))
 }
 
-/// How the caller stood when the request was let in, for the headers of its answer.
+/// Tells the layer that finishes the response, if there is one, that a key was looked for.
+fn note(extensions: &Extensions, stood: Option<&(Standing, UnixMillis)>) {
+    if let Some(Seen::Later(seen)) = extensions.get::<Seen>() {
+        // The lock is never contended: it is set by the request and read by its response.
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.take().flatten();
+        *seen = Some(stood.cloned().or(before));
+    }
+}
+
+/// How the caller stood when the request was let in, for the headers of its response; `None`
+/// without a limit, or without a caller.
 type Stood = Option<(Standing, UnixMillis)>;
 
-/// Where the layer that finishes an answer finds it.
+/// What is known of the key when the layer finishes a response: `None` if none was looked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen {
-    /// The layer verified the caller itself.
-    Now(Stood),
-    /// An extractor inside may verify one, and leaves it here.
-    Later(Arc<Mutex<Stood>>),
+    /// The layer looked itself.
+    Now(Option<Stood>),
+    /// An extractor inside may look for one, and says so here.
+    Later(Arc<Mutex<Option<Stood>>>),
 }
 
 impl Seen {
@@ -234,8 +243,8 @@ impl Seen {
         Self::Later(Arc::default())
     }
 
-    /// How the caller stood, if one was verified and has a limit.
-    pub(crate) fn take(&mut self) -> Stood {
+    /// Whether a key was looked for, and how its caller stood.
+    pub(crate) fn take(&mut self) -> Option<Stood> {
         match self {
             Self::Now(stood) => stood.take(),
             Self::Later(stood) => stood.lock().unwrap_or_else(PoisonError::into_inner).take(),

@@ -14,16 +14,19 @@ pub enum CredentialsError {
     BadFormat,
 }
 
-/// Finds the key that a request presents; `None` if there is none at all.
+/// Finds the key that a request presents, and marks every line where one may stand as sensitive,
+/// so that whatever prints the headers from here on hides it; `None` if there is no key at all.
 ///
 /// It stands in `Authorization: Bearer <key>` (RFC 6750; the scheme in any case, RFC 9110) or in
-/// `X-API-Key: <key>`. A key in the URL is never read.
+/// `X-API-Key: <key>`. A key in the URL is never read. A line without a value is as if it were not
+/// there. Beside an `X-API-Key`, the credentials of another scheme, which a proxy in front may have
+/// asked for, are not ours to judge.
 ///
 /// # Errors
 ///
 /// Returns [`CredentialsError`] if there are several keys or the line is malformed.
-pub fn find(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
-    let (mut authorization, mut api_key) = (None, None);
+pub fn find(headers: &mut HeaderMap) -> Result<Option<&str>, CredentialsError> {
+    let (mut authorization, mut api_key, mut several) = (None, None, false);
     // One walk along the few headers of a request costs less than looking up two names.
     for (name, value) in headers {
         let place = match name {
@@ -31,18 +34,22 @@ pub fn find(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
             name if name == X_API_KEY => &mut api_key,
             _ => continue,
         };
-        if place.replace(value).is_some() {
-            return Err(CredentialsError::Several);
+        value.set_sensitive(true);
+        let value: &HeaderValue = value;
+        if !value.as_bytes().trim_ascii().is_empty() {
+            several |= place.replace(value).is_some();
         }
+    }
+    if several {
+        return Err(CredentialsError::Several);
     }
     match (authorization, api_key) {
         (None, None) => Ok(None),
         (None, Some(key)) => Ok(Some(text(key))),
         (Some(line), None) => bearer(line).map(Some).ok_or(CredentialsError::BadFormat),
-        (Some(line), Some(_)) => match bearer(line) {
-            Some(_) => Err(CredentialsError::Several),
-            None => Err(CredentialsError::BadFormat),
-        },
+        (Some(line), Some(_)) if bearer(line).is_some() => Err(CredentialsError::Several),
+        (Some(line), Some(key)) if has_another_scheme(line) => Ok(Some(text(key))),
+        (Some(_), Some(_)) => Err(CredentialsError::BadFormat),
     }
 }
 
@@ -67,6 +74,15 @@ fn bearer(line: &HeaderValue) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_key).then_some(key)
 }
 
+/// Whether a line begins with the name of a scheme (a token, RFC 9110, section 11.4) that is not
+/// `Bearer`. One that is written wrongly is not known to be another.
+fn has_another_scheme(line: &HeaderValue) -> bool {
+    let line = line.as_bytes().trim_ascii();
+    let scheme = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    scheme.iter().all(in_token) && !scheme.eq_ignore_ascii_case(b"bearer")
+}
+
 /// Looks at every byte rather than stopping at the first bad one, which goes 16 bytes at a time.
 fn is_visible(text: &str) -> bool {
     text.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic())
@@ -87,37 +103,72 @@ mod tests {
         headers
     }
 
+    const BEARER: (&str, &[u8]) = ("authorization", b"Bearer abc");
+    const BASIC: (&str, &[u8]) = ("authorization", b"Basic dTpw");
+    const KEY: (&str, &[u8]) = ("x-api-key", b"def");
+
     #[track_caller]
     fn check(lines: &[(&'static str, &[u8])], expected: Result<Option<&str>, CredentialsError>) {
-        assert_eq!(find(&headers(lines)), expected, "{lines:?}");
+        assert_eq!(find(&mut headers(lines)), expected, "{lines:?}");
     }
 
     #[test]
     fn a_key_stands_in_one_of_two_places() {
         check(&[], Ok(None));
-        check(&[("authorization", b"Bearer abc")], Ok(Some("abc")));
+        check(&[BEARER], Ok(Some("abc")));
         check(&[("authorization", b"bEARER  abc ")], Ok(Some("abc")));
-        check(&[("x-api-key", b"abc")], Ok(Some("abc")));
+        check(&[KEY], Ok(Some("def")));
     }
 
     #[test]
     fn anything_else_in_authorization_is_malformed() {
-        for line in [&b"Bearer"[..], b"Bearer ", b"Basic abc", b"abc", b"", b"Bearer a b"] {
+        for line in [&b"Bearer"[..], b"Bearer ", b"Basic abc", b"abc", b"Bearer a b"] {
             check(&[("authorization", line)], Err(CredentialsError::BadFormat));
         }
         check(&[("authorization", b"Bearer a\xffb")], Err(CredentialsError::BadFormat));
         check(&[("authorization", b"Bearer a\tb")], Err(CredentialsError::BadFormat));
-        let both: [(_, &[u8]); 2] = [("authorization", b"Basic abc"), ("x-api-key", b"abc")];
-        check(&both, Err(CredentialsError::BadFormat));
+    }
+
+    #[test]
+    fn a_line_without_a_value_is_as_if_it_were_not_there() {
+        for empty in [&b""[..], b" ", b"\t "] {
+            let (authorization, api_key) = (("authorization", empty), ("x-api-key", empty));
+            check(&[authorization], Ok(None));
+            check(&[api_key], Ok(None));
+            check(&[authorization, api_key, authorization, api_key], Ok(None));
+            check(&[authorization, KEY], Ok(Some("def")));
+            check(&[BEARER, api_key], Ok(Some("abc")));
+            check(&[authorization, BEARER, authorization], Ok(Some("abc")));
+            check(&[api_key, KEY], Ok(Some("def")));
+            check(&[BASIC, api_key], Err(CredentialsError::BadFormat));
+        }
+    }
+
+    #[test]
+    fn an_api_key_counts_beside_the_credentials_of_another_scheme() {
+        for line in [&b"Basic dTpw"[..], b"Negotiate YII=", b"negotiate", b"Digest a=\"b\", c=d"] {
+            check(&[("authorization", line), KEY], Ok(Some("def")));
+            check(&[KEY, ("authorization", line)], Ok(Some("def")));
+        }
+        // These may be meant for us.
+        for line in [&b"Bearer"[..], b"bearer a b", b"Bearer\tabc", b"Bearer,abc", b"\xff abc"] {
+            check(&[("authorization", line), KEY], Err(CredentialsError::BadFormat));
+        }
     }
 
     #[test]
     fn several_keys_are_ambiguous_even_if_they_are_equal() {
-        let twice = |name| [(name, &b"Bearer abc"[..]), (name, b"Bearer abc")];
-        check(&twice("authorization"), Err(CredentialsError::Several));
-        check(&twice("x-api-key"), Err(CredentialsError::Several));
-        let both: [(_, &[u8]); 2] = [("authorization", b"Bearer abc"), ("x-api-key", b"abc")];
-        check(&both, Err(CredentialsError::Several));
+        let equal: (_, &[u8]) = ("x-api-key", b"abc");
+        for lines in [
+            &[BEARER, BEARER][..],
+            &[KEY, KEY],
+            &[BEARER, equal],
+            &[BASIC, BEARER],
+            &[BASIC, BASIC, KEY],
+            &[BASIC, KEY, KEY],
+        ] {
+            check(lines, Err(CredentialsError::Several));
+        }
     }
 
     #[test]
@@ -126,10 +177,16 @@ mod tests {
     }
 
     #[test]
-    fn marked_headers_are_not_printed() {
-        let mut headers = headers(&[("authorization", b"Bearer abc"), ("x-api-key", b"def")]);
-        mark_sensitive(&mut headers);
-        let printed = format!("{headers:?}");
-        assert!(!printed.contains("abc") && !printed.contains("def"), "{printed}");
+    fn a_line_that_may_hold_a_key_is_not_printed_once_it_was_looked_at() {
+        let both = [BEARER, KEY, ("x-api-key", b"ghi")];
+        let mut found = headers(&both);
+        assert_eq!(find(&mut found), Err(CredentialsError::Several));
+        let mut marked = headers(&both);
+        mark_sensitive(&mut marked);
+        for headers in [found, marked] {
+            let printed = format!("{headers:?}");
+            let holds = |key| printed.contains(key);
+            assert!(!holds("abc") && !holds("def") && !holds("ghi"), "{printed}");
+        }
     }
 }

@@ -263,13 +263,14 @@ impl Guard {
         }
     }
 
-    /// Decides about the key that a request presents.
+    /// Decides about the key that a request presents, which nothing prints from here on.
     pub(crate) fn check(
         &self,
-        headers: &HeaderMap,
+        headers: &mut HeaderMap,
         extensions: &Extensions,
         scope: Option<&str>,
     ) -> Checked {
+        let from = self.client_address(headers, extensions);
         let text = match credentials::find(headers) {
             Ok(Some(text)) => text,
             Ok(None) => return Checked::NoKey,
@@ -277,7 +278,7 @@ impl Guard {
             Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
         };
         let now = self.0.clock.now();
-        let asked = Asked { text, scope, from: self.client_address(headers, extensions) };
+        let asked = Asked { text, scope, from };
         match self.0.gate.verify(&asked, now) {
             Ok(caller) => Checked::Allowed(caller, now),
             Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),

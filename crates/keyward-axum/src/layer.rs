@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer::{Form, Refusal, rate_limit_headers};
+use crate::cache;
 use crate::caller::{Seen, verify_once};
 use crate::guard::Guard;
 
@@ -27,6 +28,16 @@ impl Guard {
     /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
     /// headers of whichever caller was verified on the way, and turns refusals into problem
     /// documents for clients that ask for them.
+    ///
+    /// Where a key was looked for, found or not, the response says that it depends on the key
+    /// (`Vary: Authorization, X-API-Key`, added to what the handler says) and is for its caller
+    /// alone (`Cache-Control: private, no-cache`, unless the handler says something else). A
+    /// handler that says `public`, or a time without `private`, lets caches on the way answer in
+    /// its stead for that time: each key has its own copy there, but what a revoked key was once
+    /// given it still gets, and nothing that a cache answers is counted or limited.
+    ///
+    /// What answers in a handler's stead, such as a time limit or a catcher of panics, belongs
+    /// behind this layer, so that its responses are finished too: add this one last.
     #[must_use]
     pub fn answers(&self) -> GuardLayer {
         GuardLayer { guard: self.clone(), asks: Asks::Nothing }
@@ -155,23 +166,21 @@ fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &mut Seen, form: Form) 
     if form == Form::Problem
         && let Some(refusal) = Refusal::of(answer.extensions_mut())
     {
-        let headers = std::mem::take(answer.headers_mut());
-        answer = refusal.into_answer(form);
-        // What a router or a layer added to the plain answer stays, such as `allow`.
-        let mut kept = None;
-        for (name, value) in headers {
-            // Only the first of several lines comes with its name.
-            if let Some(name) = name {
-                let known = name == CONTENT_LENGTH || answer.headers().contains_key(&name);
-                kept = (!known).then_some(name);
-            }
-            if let Some(name) = &kept {
-                answer.headers_mut().append(name, value);
-            }
+        let mut problem = refusal.into_answer(form);
+        // What a router or a layer did to the plain answer stays, such as `allow`.
+        let mut headers = std::mem::take(answer.headers_mut());
+        headers.remove(CONTENT_LENGTH);
+        if let Some(media_type) = problem.headers_mut().remove(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, media_type);
         }
+        *problem.headers_mut() = headers;
+        answer = problem;
     }
-    if let Some((standing, at)) = seen.take() {
-        rate_limit_headers(answer.headers_mut(), &standing, at);
+    if let Some(stood) = seen.take() {
+        cache::keep_private(answer.headers_mut());
+        if let Some((standing, at)) = stood {
+            rate_limit_headers(answer.headers_mut(), &standing, at);
+        }
     }
     answer
 }

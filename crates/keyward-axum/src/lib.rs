@@ -21,7 +21,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let (guard, _clock) = testing::guard().await;
 //! let secret = testing::issue(&guard, "weather-bot").await;
-//! // The layer adds the rate-limit headers to what handlers answer.
+//! // The layer adds the rate-limit headers to what handlers answer, and keeps shared caches off.
 //! let answers = guard.answers();
 //! let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
 //!
@@ -43,11 +43,13 @@ pub mod clock;
 
 pub mod fault;
 
+pub mod credentials;
+
+mod cache;
+
 pub mod answer;
 
 pub mod input;
-
-pub mod credentials;
 
 pub mod origin;
 

@@ -28,9 +28,11 @@ async fn a_key_that_works_is_let_in_and_told_how_it_stands() {
     let bearer = format!("Bearer {secret}");
     assert_snapshot!(shown(send(&router, "/", &[("authorization", &bearer)]).await).await, @r#"
     200 OK
+    cache-control: private, no-cache
     content-type: text/plain; charset=utf-8
     ratelimit-policy: "requests";q=100;w=60
     ratelimit: "requests";r=99;t=1
+    vary: Authorization, X-API-Key
     x-ratelimit-limit: 100
     x-ratelimit-remaining: 99
     x-ratelimit-reset: 1767225601
@@ -38,17 +40,31 @@ async fn a_key_that_works_is_let_in_and_told_how_it_stands() {
     weather-bot
     "#);
     let lower = format!("bearer {secret}");
-    for header in [("authorization", lower.as_str()), ("x-api-key", secret.as_str())] {
-        assert_eq!(send(&router, "/", &[header]).await.status(), StatusCode::OK);
+    let (authorization, api_key) = (("authorization", lower.as_str()), ("x-api-key", &*secret));
+    for headers in [
+        &[authorization][..],
+        &[api_key],
+        &[authorization, ("x-api-key", "")],
+        &[api_key, ("authorization", " ")],
+        &[api_key, ("authorization", "Basic dTpw")],
+    ] {
+        assert_eq!(send(&router, "/", headers).await.status(), StatusCode::OK, "{headers:?}");
     }
 }
 
 #[tokio::test]
 async fn no_key_and_a_malformed_line_are_told_apart() {
     let (router, _guard, _clock) = fresh().await;
+    let empty = [("authorization", ""), ("x-api-key", " ")];
+    assert_eq!(
+        shown(send(&router, "/", &empty).await).await,
+        shown(send(&router, "/", &[]).await).await
+    );
     assert_snapshot!(shown(send(&router, "/", &[]).await).await, @r#"
     401 Unauthorized
+    cache-control: private, no-cache
     content-type: application/json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer
 
     {"detail":"Missing Authorization header"}
@@ -56,7 +72,9 @@ async fn no_key_and_a_malformed_line_are_told_apart() {
     let basic = [("authorization", "Basic abc")];
     assert_snapshot!(shown(send(&router, "/", &basic).await).await, @r#"
     401 Unauthorized
+    cache-control: private, no-cache
     content-type: application/json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer error="invalid_request"
 
     {"detail":"Invalid Authorization format. Use: Bearer YOUR_API_KEY"}
@@ -76,7 +94,9 @@ async fn unknown_and_revoked_keys_get_the_same_answer_to_the_letter() {
     assert_eq!(too_short, unknown);
     assert_snapshot!(unknown, @r#"
     401 Unauthorized
+    cache-control: private, no-cache
     content-type: application/json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer error="invalid_token"
 
     {"detail":"Invalid or inactive API key"}
@@ -91,7 +111,9 @@ async fn several_keys_are_refused_even_if_they_work() {
     let both = [("authorization", bearer.as_str()), ("x-api-key", secret.as_str())];
     assert_snapshot!(shown(send(&router, "/", &both).await).await, @r#"
     400 Bad Request
+    cache-control: private, no-cache
     content-type: application/json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer error="invalid_request"
 
     {"detail":"More than one API key in the request"}
@@ -108,10 +130,12 @@ async fn a_reached_limit_says_when_to_come_back() {
     }
     assert_snapshot!(shown(send(&router, "/", &key).await).await, @r#"
     429 Too Many Requests
+    cache-control: private, no-cache
     content-type: application/json
     ratelimit-policy: "requests";q=100;w=60
     ratelimit: "requests";r=0;t=60
     retry-after: 1
+    vary: Authorization, X-API-Key
     x-ratelimit-limit: 100
     x-ratelimit-remaining: 0
     x-ratelimit-reset: 1767225660
@@ -129,7 +153,9 @@ async fn a_missing_scope_is_refused_and_takes_nothing() {
     let with = testing::issue_with(&guard, "with", &["articles:read"]).await;
     assert_snapshot!(shown(send(&router, "/scoped", &[("x-api-key", &without)]).await).await, @r#"
     403 Forbidden
+    cache-control: private, no-cache
     content-type: application/json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer error="insufficient_scope", scope="articles:read"
 
     {"detail":"Insufficient scope"}
@@ -158,7 +184,9 @@ async fn whoever_asks_gets_a_problem_document() {
     let accept = ("accept", "application/problem+json");
     assert_snapshot!(shown(send(&router, "/", &[accept]).await).await, @r#"
     401 Unauthorized
+    cache-control: private, no-cache
     content-type: application/problem+json
+    vary: Authorization, X-API-Key
     www-authenticate: Bearer
 
     {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Missing Authorization header"}

@@ -23,6 +23,8 @@ const STANDING: [&str; 5] = [
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
 ];
+/// Headers of every answer for which a key was looked for.
+const KEPT: [&str; 2] = ["Cache-Control", "Vary"];
 
 /// Bodies of which two members exclude each other, even as `null`.
 const EXCLUSIVE: [(&str, [&str; 2]); 2] =
@@ -124,6 +126,7 @@ fn complete_response(status: u16, response: &mut Value, audience: Audience) {
     }
     let known = audience == Audience::Callers && !matches!(status, 400 | 401 | 500);
     let standing = STANDING.iter().filter(|_| known);
+    let kept = KEPT.iter().filter(|_| audience == Audience::Callers);
     let own: &[&str] = match (status, audience) {
         (401, _) | (400 | 403, Audience::Callers) => &["WWW-Authenticate"],
         (429 | 503, _) => &["Retry-After"],
@@ -131,9 +134,9 @@ fn complete_response(status: u16, response: &mut Value, audience: Audience) {
     };
     let headers = response.entry("headers").or_insert_with(|| json!({}));
     if let Some(headers) = headers.as_object_mut() {
-        for name in standing.chain(own).chain(&["X-Request-Id"]) {
+        for name in standing.chain(kept).chain(own).chain(&["X-Request-Id"]) {
             let reference = json!({ "$ref": format!("#/components/headers/{name}") });
-            headers.insert((*name).to_owned(), reference);
+            headers.entry(*name).or_insert(reference);
         }
     }
 }
@@ -157,6 +160,17 @@ fn headers() -> Value {
             "description": "How to authenticate, and what was wrong (RFC 6750).",
             "schema": { "type": "string", "pattern": "^Bearer" },
             "example": "Bearer error=\"invalid_token\"",
+        },
+        "Cache-Control": {
+            "description": "The caller alone may keep it, and has to ask each time whether it \
+                            still holds.",
+            "schema": { "type": "string" },
+            "example": "private, no-cache",
+        },
+        "Vary": {
+            "description": "The answer depends on the key.",
+            "schema": { "type": "string" },
+            "example": "Authorization, X-API-Key",
         },
         "RateLimit-Policy": {
             "description": "The limit: its name, requests (`q`) and seconds (`w`). Absent, as \

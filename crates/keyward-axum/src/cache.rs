@@ -1,0 +1,96 @@
+//! What caches on the way may do with a response for which a key was looked for.
+//!
+//! A cache that several people share knows that `Authorization` protects what it fetches (RFC 9111,
+//! section 3.5), but nothing of `X-API-Key`: unless told, it would hand what one key opened to
+//! strangers, and go on doing so after the key was revoked.
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, VARY};
+
+use crate::credentials::X_API_KEY;
+
+/// The fields that decide who gets in.
+const KEY_FIELDS: [(HeaderName, &[u8]); 2] =
+    [(AUTHORIZATION, b"Authorization"), (X_API_KEY, b"X-API-Key")];
+const VARY_BY_KEY: HeaderValue = HeaderValue::from_static("Authorization, X-API-Key");
+/// It may be kept by the caller alone, who has to ask each time whether it still holds.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// Says that the response depends on the key and is for its caller alone. What a handler said of
+/// caches stays as it is.
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    match headers.entry(VARY) {
+        Entry::Vacant(place) => drop(place.insert_entry(VARY_BY_KEY)),
+        Entry::Occupied(_) => vary_by_key_too(headers),
+    }
+    headers.entry(CACHE_CONTROL).or_insert(PRIVATE);
+}
+
+/// Adds the fields that a `Vary` does not name yet, all in one line: not every cache reads a second
+/// one.
+fn vary_by_key_too(headers: &mut HeaderMap) {
+    let lines = headers.get_all(VARY).iter().map(HeaderValue::as_bytes);
+    let members = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let mut members: Vec<_> = members.filter(|member| !member.is_empty()).collect();
+    if members.contains(&&b"*"[..]) {
+        return;
+    }
+    let named = members.len();
+    for (name, text) in &KEY_FIELDS {
+        let is_it = |member: &&[u8]| member.eq_ignore_ascii_case(name.as_str().as_bytes());
+        if !members.iter().any(is_it) {
+            members.push(text);
+        }
+    }
+    if named < members.len()
+        && let Ok(line) = HeaderValue::from_bytes(&members.join(&b", "[..]))
+    {
+        headers.insert(VARY, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(before: &[&'static str], expected: &[&str]) {
+        let mut headers = HeaderMap::new();
+        for line in before {
+            headers.append(VARY, HeaderValue::from_static(line));
+        }
+        // Whoever does it first, it is done once.
+        for _ in 0..2 {
+            keep_private(&mut headers);
+            let after: Vec<_> = headers.get_all(VARY).iter().collect();
+            assert_eq!(after, expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_varies_stays_and_the_key_is_added_once() {
+        check(&[], &["Authorization, X-API-Key"]);
+        check(&["Accept-Encoding"], &["Accept-Encoding, Authorization, X-API-Key"]);
+        check(&["origin", "accept"], &["origin, accept, Authorization, X-API-Key"]);
+        check(&["x-api-KEY"], &["x-api-KEY, Authorization"]);
+        check(&["authorization,x-api-key"], &["authorization,x-api-key"]);
+        check(&["authorization", "x-api-key"], &["authorization", "x-api-key"]);
+        check(&["X-API-Key-Id"], &["X-API-Key-Id, Authorization, X-API-Key"]);
+        check(&[" , "], &["Authorization, X-API-Key"]);
+    }
+
+    #[test]
+    fn everything_includes_the_key() {
+        check(&["*"], &["*"]);
+        check(&["accept, *"], &["accept, *"]);
+    }
+
+    #[test]
+    fn what_a_handler_says_of_caches_stays() {
+        let mut headers = HeaderMap::new();
+        keep_private(&mut headers);
+        assert_eq!(headers[CACHE_CONTROL], "private, no-cache");
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+        keep_private(&mut headers);
+        assert_eq!(headers[CACHE_CONTROL], "public, max-age=60");
+    }
+}
