@@ -63,9 +63,10 @@ fn finished(router: Router<App>, app: &App, edge: &Edge) -> Router {
     router
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
         .fallback(async || Refusal::not_found())
-        .layer(app.guard.answers())
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::from_fn_with_state(edge.clone(), edge::receive))
+        // In front of what answers in a handler's stead, so that those responses are finished too.
+        .layer(app.guard.answers())
         .with_state(app.clone())
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
 use crate::heads::AmbiguousLength;
+use crate::routes::is_uncached;
 
 /// Where a copy of the database is asked for. How long one takes is up to the database, so this
 /// route alone has no limit on the time of its answer.
@@ -79,6 +80,9 @@ pub(crate) async fn receive(
     }
     if let Ok(id) = HeaderValue::try_from(id) {
         answer.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    if is_uncached(uri.path()) {
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     answer
 }

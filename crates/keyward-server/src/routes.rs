@@ -6,9 +6,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware;
-use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use http::header::{CACHE_CONTROL, HeaderValue};
 
 use crate::access;
 use crate::admin::unread;
@@ -155,18 +153,20 @@ impl Routes {
     }
 
     /// The routers: what strangers can reach, and what operators use, with the door in front of
-    /// everything under `/admin`. No cache may keep what is behind it, nor what the door says: of
-    /// an admin key, unlike of `Authorization`, caches do not know that it protects an answer (RFC
-    /// 9111, section 3.5).
+    /// everything under `/admin`.
     pub(crate) fn into_routers(self, app: &App) -> Routers {
         let door = middleware::from_fn_with_state(app.clone(), access::identify);
-        let uncached = middleware::map_response(async |mut answer: Response| {
-            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            answer
-        });
-        let admin = self.admin.route_layer(door).route_layer(uncached);
+        let admin = self.admin.route_layer(door);
         Routers { public: self.public, control: self.described.merge(admin) }
     }
+}
+
+/// Whether no cache may keep what is answered under a path, refusals included: what operators and
+/// those who report leaks are told, and how the server is now. Caches know that `Authorization`
+/// protects a response (RFC 9111, section 3.5), but nothing of an admin key.
+pub(crate) fn is_uncached(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    ["admin", "leaks", "healthz", "readyz"].contains(&first)
 }
 
 /// Whether a path describes the program rather than being a part of its work.
@@ -177,6 +177,16 @@ fn is_description(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_callers_get_may_be_kept() {
+        for path in ["/admin", "/admin/", "/admin/a/b", "/leaks", "/leaks/github", "/healthz"] {
+            assert!(is_uncached(path), "{path}");
+        }
+        for path in ["/", "", "/articles", "/key", "/docs/admin", "/administer", "/openapi.json"] {
+            assert!(!is_uncached(path), "{path}");
+        }
+    }
 
     #[test]
     fn every_method_can_be_registered() {

@@ -139,9 +139,21 @@ fn check(route: &Route, kind: &Kind, answer: &Answer) {
             assert_eq!(challenge, expected, "{place}");
         }
     }
-    if route.path.starts_with("/admin/") {
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{place}");
-    }
+    check_caches(route, answer, &place);
+}
+
+/// No cache keeps what operators are told, and none hands one caller's response to another.
+fn check_caches(route: &Route, answer: &Answer, place: &str) {
+    let (kept, depends_on) = (answer.header("cache-control"), answer.header("vary"));
+    let expected = match route.access {
+        "open" if route.path == "/openapi.json" || route.path.starts_with("/docs") => (None, None),
+        "key" if route.path == "/key" && answer.status == 200 => {
+            (Some("no-store"), Some("Authorization, X-API-Key"))
+        }
+        "key" => (Some("private, no-cache"), Some("Authorization, X-API-Key")),
+        _ => (Some("no-store"), None),
+    };
+    assert_eq!((kept, depends_on), expected, "{place}");
 }
 
 /// A server with everything on, an issuer, and a key that may do everything.
