@@ -22,7 +22,7 @@ use tower::Service as _;
 use crate::heads::{AmbiguousLength, Heads, Watched};
 
 /// Most bytes of a request line and its headers together.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// A pause after the system refused a connection, such as for want of file descriptors: trying
 /// again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -52,7 +52,7 @@ pub(super) enum Invalid {
     #[error("it is not a signed token")]
     Form,
     /// An algorithm that is not taken, `none` and all that need a shared secret among them.
-    #[error("its algorithm is not RS256, ES256 or EdDSA")]
+    #[error("its algorithm is not RS256, ES256, EdDSA or Ed25519")]
     Algorithm,
     /// It has extensions that must be understood, and are not.
     #[error("it has critical extensions")]

@@ -75,7 +75,9 @@ impl Keys {
 
 impl Key {
     fn parse(jwk: &Map<String, Value>) -> Option<Self> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        // A member that is `null` is not there: some issuers write all that they know of.
+        let member = |name: &str| jwk.get(name).filter(|value| !value.is_null());
+        let text = |name: &str| member(name).and_then(Value::as_str);
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
         let point = |name: &str| bytes(name).filter(|bytes| bytes.len() == POINT_LEN);
         let public = match (text("kty")?, text("crv")) {
@@ -90,14 +92,13 @@ impl Key {
             _ => return None,
         };
         // A key that is for encryption, or for another algorithm, signs nothing for us.
-        let is_for_signing = jwk.get("use").is_none_or(|it| it.as_str() == Some("sig"));
-        let fits = jwk
-            .get("alg")
+        let is_for_signing = member("use").is_none_or(|it| it.as_str() == Some("sig"));
+        let fits = member("alg")
             .is_none_or(|it| it.as_str().and_then(Algorithm::parse) == Some(public.algorithm()));
-        let may_verify = jwk.get("key_ops").is_none_or(|it| {
+        let may_verify = member("key_ops").is_none_or(|it| {
             it.as_array().is_some_and(|list| list.iter().any(|one| one.as_str() == Some("verify")))
         });
-        let id = match jwk.get("kid") {
+        let id = match member("kid") {
             None => None,
             Some(id) => Some(id.as_str().filter(|id| id.len() <= KEY_ID_LEN_MAX)?.to_owned()),
         };
@@ -162,6 +163,8 @@ mod tests {
         };
         assert!(okp(json!({})));
         assert!(okp(json!({ "use": "sig", "alg": "EdDSA", "kid": "a", "key_ops": ["verify"] })));
+        assert!(okp(json!({ "alg": "Ed25519" })));
+        assert!(okp(json!({ "use": null, "alg": null, "kid": null, "key_ops": null, "n": null })));
         assert!(!okp(json!({ "use": "enc" })));
         assert!(!okp(json!({ "alg": "RS256" })));
         assert!(!okp(json!({ "alg": "none" })));
@@ -197,6 +200,7 @@ mod tests {
         };
         assert_eq!(verdict(r#"{"alg":"EdDSA","kid":"a"}"#), Ok(b"{}".to_vec()));
         assert_eq!(verdict(r#"{"alg":"EdDSA"}"#), Ok(b"{}".to_vec()));
+        assert_eq!(verdict(r#"{"alg":"Ed25519","kid":"a"}"#), Ok(b"{}".to_vec()));
         assert_eq!(verdict(r#"{"alg":"EdDSA","kid":"b"}"#), Err(Invalid::Signature));
         assert_eq!(verdict(r#"{"alg":"EdDSA","kid":"c"}"#), Err(Invalid::Key));
         assert_eq!(verdict(r#"{"alg":"ES256","kid":"a"}"#), Err(Invalid::Key));

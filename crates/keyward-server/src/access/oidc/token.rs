@@ -9,9 +9,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Invalid;
+use crate::listen::HEADER_BYTES_MAX;
 
-/// Most bytes of a token. Request heads are bounded anyway; this bounds what is decoded.
-const TOKEN_LEN_MAX: usize = 8 * 1_024;
+/// Most bytes of a token: as many as a request head may have in all. Tokens that list the groups
+/// of a person are that long.
+const TOKEN_LEN_MAX: usize = HEADER_BYTES_MAX;
 /// Most bytes of the id of a key.
 pub(super) const KEY_ID_LEN_MAX: usize = 256;
 
@@ -28,12 +30,12 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of this name (RFC 7518, RFC 8037).
+    /// The algorithm of this name (RFC 7518, RFC 8037, RFC 9864).
     pub(super) fn parse(name: &str) -> Option<Self> {
         match name {
             "RS256" => Some(Self::Rs256),
             "ES256" => Some(Self::Es256),
-            "EdDSA" => Some(Self::EdDsa),
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
             _ => None,
         }
     }
@@ -99,7 +101,8 @@ mod tests {
     fn only_signatures_with_a_public_key_are_taken() {
         assert_eq!(parsed(r#"{"alg":"RS256","kid":"a"}"#), Ok(Some("a".to_owned())));
         assert_eq!(parsed(r#"{"alg":"EdDSA"}"#), Ok(None));
-        for name in ["none", "None", "", "HS256", "RS512", "PS256", "ES384", "rs256", "RSA-OAEP"] {
+        assert_eq!(parsed(r#"{"alg":"Ed25519","kid":null}"#), Ok(None));
+        for name in ["none", "None", "", "HS256", "RS512", "PS256", "ES384", "rs256", "Ed448"] {
             let header = format!(r#"{{"alg":"{name}"}}"#);
             assert_eq!(parsed(&header), Err(Invalid::Algorithm), "{name}");
         }
