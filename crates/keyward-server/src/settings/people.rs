@@ -96,14 +96,16 @@ pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
 pub(crate) struct RoleNames(Vec<(String, Role)>);
 
 impl RoleNames {
-    /// Takes `viewer=NAME,issuer=NAME,admin=NAME`.
+    /// Takes `viewer=NAME,issuer=NAME,admin=NAME`. A role may stand there several times, and a name
+    /// may be one of LDAP, with its commas.
     ///
     /// # Errors
     ///
     /// Returns what is wrong and what to do.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut names: Vec<(String, Role)> = Vec::new();
-        for pair in text.split(',').map(str::trim) {
+        for pair in pairs(text) {
+            let pair = pair.trim();
             let advice = || {
                 format!(
                     "`{pair}` does not fit; write it like viewer=readers,issuer=staff,admin=ops"
@@ -129,6 +131,53 @@ impl RoleNames {
     pub(crate) fn find(&self, name: &str) -> Option<Role> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, role)| *role)
     }
+}
+
+/// Splits `ROLE=NAME,ROLE=NAME` at its commas, but for those within a name of LDAP, such as
+/// `CN=Keyward Admins,OU=Groups,DC=example` (RFC 4514): there a comma is followed by another
+/// attribute, or it is escaped.
+fn pairs(text: &str) -> Vec<&str> {
+    let mut pairs = Vec::new();
+    let (mut rest, mut searched) = (text, 0);
+    while let Some(at) = rest.get(searched..).and_then(|rest| rest.find(',')) {
+        let (pair, behind) = rest.split_at(searched + at);
+        let behind = behind.get(1..).unwrap_or_default();
+        let name = pair.split_once('=').map_or("", |(_, name)| name);
+        let goes_on = is_attribute(name) && (pair.ends_with('\\') || is_attribute(behind));
+        if goes_on {
+            searched = pair.len() + 1;
+        } else {
+            pairs.push(pair);
+            (rest, searched) = (behind, 0);
+        }
+    }
+    pairs.push(rest);
+    pairs
+}
+
+/// Whether a text begins with an attribute of a name of LDAP: one of RFC 4514, section 3, or of
+/// those that directories use beside it, or one by its number.
+fn is_attribute(text: &str) -> bool {
+    const ATTRIBUTES: [&str; 13] = [
+        "CN",
+        "L",
+        "ST",
+        "O",
+        "OU",
+        "C",
+        "STREET",
+        "DC",
+        "UID",
+        "E",
+        "EMAIL",
+        "EMAILADDRESS",
+        "SERIALNUMBER",
+    ];
+    let Some((attribute, _)) = text.split_once('=') else { return false };
+    let attribute = attribute.trim();
+    let is_number = attribute.starts_with(|first: char| first.is_ascii_digit())
+        && attribute.chars().all(|one| one.is_ascii_digit() || one == '.');
+    is_number || ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(attribute))
 }
 
 /// Reads the settings of the issuer; `None` if there is none.
@@ -201,8 +250,29 @@ mod tests {
         assert_eq!(names.find("desk"), Some(Role::Issuer));
         assert_eq!(names.find("kw=ops"), Some(Role::Admin));
         assert_eq!(names.find("admin"), None);
-        for bad in ["", "viewer", "viewer=", "owner=x", "viewer=a,admin=a", "viewer=a,"] {
+        for bad in [
+            "",
+            "viewer",
+            "viewer=",
+            "owner=x",
+            "viewer=a,isuer=b",
+            "viewer=CN=a,isuer=b",
+            "viewer=a,admin=a",
+            "viewer=a,",
+        ] {
             assert!(RoleNames::parse(bad).is_err(), "{bad}");
         }
+    }
+    #[test]
+    fn groups_may_have_names_of_ldap() {
+        let names = "admin=CN=Keyward Admins,OU=Groups,DC=example, viewer=cn=a, ou=b,issuer=\
+                     CN=Staff\\, all,2.5.4.11=x,O=Example,viewer=plain";
+        let names = RoleNames::parse(names).unwrap();
+        let find = |name: &str| names.find(name);
+        assert_eq!(find("CN=Keyward Admins,OU=Groups,DC=example"), Some(Role::Admin));
+        assert_eq!(find("cn=a, ou=b"), Some(Role::Viewer));
+        assert_eq!(find("CN=Staff\\, all,2.5.4.11=x,O=Example"), Some(Role::Issuer));
+        assert_eq!(find("plain"), Some(Role::Viewer));
+        assert_eq!(find("CN=Keyward Admins"), None);
     }
 }
