@@ -32,9 +32,7 @@ pub(crate) use environment::Environment;
 pub(crate) use exposure::{DOCUMENTED_KEYS, repeats_few_characters};
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
-#[cfg(test)]
-pub(crate) use people::RoleNames;
-pub(crate) use people::{IssuerUrl, People, secure_url};
+pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
 
 use given::Given;
