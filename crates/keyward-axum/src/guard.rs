@@ -319,6 +319,6 @@ pub(crate) enum Checked {
 
 /// Waits for a change that runs as a task of its own, so that a client who hangs up half-way
 /// cannot leave the store changed and memory not.
-async fn finished<T>(change: JoinHandle<T>) -> Result<T, StoreError> {
+pub(crate) async fn finished<T>(change: JoinHandle<T>) -> Result<T, StoreError> {
     change.await.map_err(|error: JoinError| StoreError::Unavailable(Box::new(error)))
 }

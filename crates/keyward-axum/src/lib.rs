@@ -71,4 +71,4 @@ pub use caller::{Caller, RequiredScope, Scoped};
 pub use clock::{Clock, SystemClock};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
-pub use upkeep::Upkeep;
+pub use upkeep::{Pulse, Upkeep};

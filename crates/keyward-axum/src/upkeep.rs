@@ -1,5 +1,7 @@
 //! The one loop: it follows the wall clock and moves usage to the store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use keyward::store::StoreError;
@@ -7,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::guard::Guard;
+use crate::guard::{Guard, finished};
 
 /// How often the wall clock is looked at, however seldom usage is flushed.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -18,17 +20,61 @@ pub struct Upkeep {
     guard: Guard,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
+    pulse: Pulse,
+}
+
+/// Whether upkeep does what it is there for. A clone shares everything; the default is well.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<AtomicU8>);
+
+/// How upkeep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Beat {
+    /// It goes on, as far as the store lets it.
+    Well = 0,
+    /// Its last turn panicked; it goes on trying.
+    Faltering,
+    /// It has ended.
+    Ended,
+}
+
+impl Pulse {
+    /// Whether usage goes to the store, or would if the store took it. `false` if the last turn
+    /// panicked, and for good once upkeep has ended.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        // Relaxed: one number, and a moment sooner or later are both right.
+        self.0.load(Ordering::Relaxed) == Beat::Well as u8
+    }
+
+    fn set(&self, beat: Beat) {
+        self.0.store(beat as u8, Ordering::Relaxed);
+    }
 }
 
 impl Upkeep {
     /// Starts the loop on the current tokio runtime. Counts younger than `flush_every` are lost if
     /// the process is killed; a store that fails is tried again at each turn, and nothing is lost
-    /// or counted twice by that.
+    /// or counted twice by that. A turn that panics is told in the log, and the next one follows.
     #[must_use]
     pub fn start(guard: Guard, flush_every: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(run(guard.clone(), flush_every, stopped));
-        Self { guard, stop, running }
+        let pulse = Pulse::default();
+        let end = End { pulse: pulse.clone(), stopped: stopped.clone() };
+        let upkeep = run(guard.clone(), flush_every, stopped, pulse.clone());
+        let running = tokio::spawn(async move {
+            // Dropped however this ends.
+            let _end = end;
+            upkeep.await;
+        });
+        Self { guard, stop, running, pulse }
+    }
+
+    /// Says whether it goes on, for as long as anybody asks.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Stops the loop and flushes what was counted until now.
@@ -43,16 +89,35 @@ impl Upkeep {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "Upkeep ended early");
         }
-        self.guard.flush().await
+        let guard = self.guard;
+        finished(tokio::spawn(async move { guard.flush().await })).await?
     }
 }
 
-async fn run(guard: Guard, flush_every: Duration, stopped: watch::Receiver<bool>) {
+/// What is left to do when upkeep ends, in whatever way.
+#[derive(Debug)]
+struct End {
+    pulse: Pulse,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.pulse.set(Beat::Ended);
+        if !*self.stopped.borrow() {
+            tracing::error!(
+                "Upkeep ended: usage goes to the store no more; start the program anew"
+            );
+        }
+    }
+}
+
+async fn run(guard: Guard, flush_every: Duration, stopped: watch::Receiver<bool>, pulse: Pulse) {
     // Side by side, since a store may keep a flush waiting for long. It is the flush that ends:
     // one that has begun is waited for.
     tokio::select! {
         () = follow(&guard) => {}
-        () = flush(&guard, flush_every, stopped) => {}
+        () = flush(&guard, flush_every, stopped, &pulse) => {}
     }
 }
 
@@ -63,7 +128,12 @@ async fn follow(guard: &Guard) {
     }
 }
 
-async fn flush(guard: &Guard, flush_every: Duration, mut stopped: watch::Receiver<bool>) {
+async fn flush(
+    guard: &Guard,
+    flush_every: Duration,
+    mut stopped: watch::Receiver<bool>,
+    pulse: &Pulse,
+) {
     let mut turn = tokio::time::interval(flush_every);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -71,9 +141,20 @@ async fn flush(guard: &Guard, flush_every: Duration, mut stopped: watch::Receive
             _ = turn.tick() => {}
             _ = stopped.changed() => return,
         }
-        if let Err(error) = guard.flush().await {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, cause, "Kept usage for the next flush");
+        let guard = guard.clone();
+        // As a task of its own, so that a panic ends this turn alone.
+        match tokio::spawn(async move { guard.flush().await }).await {
+            Ok(flushed) => {
+                pulse.set(Beat::Well);
+                if let Err(error) = flushed {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "Kept usage for the next flush");
+                }
+            }
+            Err(error) => {
+                pulse.set(Beat::Faltering);
+                tracing::error!(%error, "A flush panicked; the next one tries again");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod contract;
 mod networks;
 mod once;
 mod traces;
+mod upkeep;
 
 use axum::Router;
 use axum::body::Body;
