@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Pulse, Refusal};
 use keyward_news::{Articles, list_articles};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) leaks: Leaks,
     pub(crate) backups: Backups,
     pub(crate) question: Question,
+    pub(crate) pulse: Pulse,
 }
 
 /// Every route of the program, with those for leaks that are on.

@@ -1,10 +1,11 @@
-//! Whether the process runs (`GET /healthz`), and whether the store answers (`GET /readyz`).
+//! Whether the process runs (`GET /healthz`), and whether the store answers and upkeep goes on
+//! (`GET /readyz`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Pulse, Refusal};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
@@ -62,7 +63,8 @@ enum Status {
     Ok,
 }
 
-/// Says whether the store answers and is as it should be, so that changes can be made.
+/// Says whether changes can be made, and what is counted kept: whether the store answers and is
+/// as it should be, and upkeep goes on.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It is ready", body = Readiness),
     (status = 503, description = "Service Unavailable"),
@@ -70,7 +72,11 @@ enum Status {
 pub(crate) async fn show_readiness(
     State(guard): State<Guard>,
     State(question): State<Question>,
+    State(pulse): State<Pulse>,
 ) -> Result<axum::Json<Readiness>, Refusal> {
+    if !pulse.is_well() {
+        return Err(Refusal::unavailable());
+    }
     let ask = async {
         let store = guard.gate().store();
         let tiers = store.tiers().await;

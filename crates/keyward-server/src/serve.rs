@@ -93,6 +93,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         leaks: leaks.clone(),
         backups: Backups::of(&settings.database),
         question: Question::default(),
+        pulse: upkeep.pulse(),
     };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {

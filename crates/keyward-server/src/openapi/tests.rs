@@ -19,7 +19,7 @@ use keyward::query::NAME_PART_CHARS_MIN;
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, OWNER_LEN_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
 use keyward::tier::TIER_NAME_LEN_MAX;
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
-use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock};
+use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use serde_json::{Value, json};
@@ -49,7 +49,8 @@ async fn served(folder: &Path) -> Router {
     let settings = everything_on(folder);
     let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
-    let app = App { guard, articles, door, leaks, backups, question };
+    let pulse = Pulse::default();
+    let app = App { guard, articles, door, leaks, backups, question, pulse };
     app::served(&app, &Edge::new(Duration::from_secs(30), 0), false).public
 }
 
