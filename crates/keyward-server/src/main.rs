@@ -15,6 +15,7 @@ mod heads;
 mod health;
 mod leaks;
 mod listen;
+mod log;
 mod openapi;
 mod own_key;
 mod role;

@@ -1,6 +1,6 @@
 //! `keyward serve`: putting everything together, running it, and taking it down in order.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use crate::access::Door;
 use crate::admin::Backups;
@@ -26,32 +25,25 @@ use crate::edge::Edge;
 use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
-use crate::settings::{LogFormat, Settings};
+use crate::log::{Log, print_apart};
+use crate::settings::Settings;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     settings.check_exposure()?;
-    start_log(&settings)?;
+    let log = Log::start(&settings)?;
+    let ended = run_on_threads(settings);
+    log.finish();
+    ended
+}
+
+fn run_on_threads(settings: Settings) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = settings.threads {
         runtime.worker_threads(threads.get());
     }
     runtime.build().context("starting the threads of the server")?.block_on(serve(settings))
-}
-
-fn start_log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log)
-        .with_context(|| format!("the log filter `{}` cannot be read", settings.log))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let started = match settings.log_format {
-        LogFormat::Human => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
-    started.map_err(|error| anyhow::anyhow!("starting the log: {error}"))
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -83,7 +75,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
-    greet(&settings, &guard, Addresses { public: address, control: control_address }, &tiers)?;
+    let addresses = Addresses { public: address, control: control_address };
+    print_apart(greeting(&settings, &guard, addresses, &tiers)?);
 
     let leaks = Leaks::new(&settings);
     let app = App {
@@ -111,7 +104,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     };
     let served = served(&app, &edge, control_listener.is_some());
     let control = control_listener.zip(served.control);
-    let finished = serve_both((listener, served.public), control, bounds, stop).await;
+    let finished =
+        serve_both((listener, served.public), control, bounds, stop).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
@@ -171,13 +165,13 @@ struct Addresses {
 }
 
 /// Says what was opened, what holds, and what to type next.
-fn greet(
+fn greeting(
     settings: &Settings,
     guard: &Guard,
     addresses: Addresses,
     tiers: &[TierRecord],
-) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+) -> Result<String, fmt::Error> {
+    let mut out = String::new();
     let Addresses { public, control } = addresses;
     let keys = guard.gate().index().len();
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
@@ -216,8 +210,7 @@ fn greet(
         writeln!(out, "  export ADMIN_API_KEY=$(openssl rand -hex 32)")?;
         writeln!(out, "  cargo run --release -- serve")?;
     }
-    out.flush()?;
-    Ok(())
+    Ok(out)
 }
 
 fn in_words(tier: &TierRecord) -> String {

@@ -281,5 +281,6 @@ pub(crate) const LOG_FORMAT: Setting = Setting {
     form: Form::Text("human|json"),
     default: Some("human"),
     doc: "How log lines look: `human`, or `json` with one object a line",
-    extremes: "Both go to standard error.",
+    extremes: "Both go to standard error. Lines that cannot be written, or that nobody reads, are \
+               dropped; once lines can be written again, one says how many were.",
 };

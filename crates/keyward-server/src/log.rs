@@ -1,0 +1,83 @@
+//! The log of `keyward serve`: what goes to standard error, and how that is chosen.
+//!
+//! Nobody who logs waits, fails or panics, whatever has become of standard error: `lines` drops
+//! what cannot be written, and counts it.
+
+mod lines;
+
+use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::settings::{LogFormat, Settings};
+
+use lines::Lines;
+
+/// How long the end of the program waits for its last lines: whoever reads them may be stuck.
+const FINISH_WITHIN: Duration = Duration::from_secs(1);
+
+/// The log under way.
+pub(crate) struct Log {
+    lines: Lines,
+}
+
+impl Log {
+    /// Starts the log of this process, and has panics told in it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the filter cannot be read, or if there is a log already.
+    pub(crate) fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let lines = Lines::to(io::stderr())?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter(&settings.log)?)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(lines.clone())
+            // They would be told by a macro that panics when nobody can be told.
+            .log_internal_errors(false);
+        match settings.log_format {
+            LogFormat::Human => log.finish().try_init(),
+            LogFormat::Json => log.json().finish().try_init(),
+        }
+        .context("starting the log")?;
+        panic::set_hook(Box::new(tell_panic));
+        Ok(Self { lines })
+    }
+
+    /// Waits until every line so far is written, if that takes no longer than a second.
+    pub(crate) fn finish(&self) {
+        self.lines.finish(FINISH_WITHIN);
+    }
+}
+
+fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).with_context(|| format!("the log filter `{text}` cannot be read"))
+}
+
+/// Tells of a panic in the log. The standard library's own way would wait for whoever reads
+/// standard error.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let text = panic.payload_as_str().unwrap_or("of another kind");
+    let at = panic.location().map(ToString::to_string);
+    tracing::error!(panic = text, at, "A part of the program panicked");
+}
+
+/// Writes a text to standard output on a thread of its own, so that nobody waits for whoever reads
+/// it. If it cannot be written, the log says so, and nothing else happens.
+pub(crate) fn print_apart(text: String) {
+    let write = move || {
+        let mut out = io::stdout().lock();
+        let written = io::Write::write_all(&mut out, text.as_bytes());
+        if let Err(error) = written.and_then(|()| io::Write::flush(&mut out)) {
+            tracing::warn!(%error, "The greeting could not be written");
+        }
+    };
+    let started = std::thread::Builder::new().name("greeting".to_owned()).spawn(write);
+    if let Err(error) = started {
+        tracing::warn!(%error, "The greeting could not be written");
+    }
+}
