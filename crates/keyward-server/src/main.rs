@@ -24,6 +24,7 @@ mod scan;
 mod serve;
 mod settings;
 mod shapes;
+mod signals;
 mod transfer;
 
 use std::process::ExitCode;

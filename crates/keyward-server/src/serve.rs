@@ -14,7 +14,6 @@ use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::access::Door;
@@ -27,8 +26,9 @@ use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
 use crate::settings::Settings;
+use crate::signals::{Asked, Signals};
 
-/// Serves until SIGTERM or Ctrl-C.
+/// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     settings.check_exposure()?;
     let log = Log::start(&settings)?;
@@ -47,8 +47,7 @@ fn run_on_threads(settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let signals = Signals::listen()?;
     let (listener, address) = listen(settings.listen, "--listen").await?;
     let (control_listener, control_address) = match settings.admin_listen {
         Some(at) => {
@@ -95,17 +94,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         request_timeout: settings.request_timeout,
         stop_within: settings.stop_within,
     };
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("Stopping: finishing the requests under way");
-    };
     let served = served(&app, &edge, control_listener.is_some());
     let control = control_listener.zip(served.control);
     let finished =
-        serve_both((listener, served.public), control, bounds, stop).await;
+        serve_both((listener, served.public), control, bounds, until_stop(signals)).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
@@ -114,6 +106,18 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
+}
+
+/// Waits for a signal that asks for an orderly end.
+async fn until_stop(mut signals: Signals) {
+    loop {
+        match signals.next().await {
+            Asked::End => break,
+            Asked::HangUp if signals.is_terminal_gone().await => break,
+            Asked::HangUp => {}
+        }
+    }
+    tracing::info!("Stopping: finishing the requests under way");
 }
 
 async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -23,6 +23,7 @@ mod sample;
 mod scan;
 mod server;
 mod settings;
+mod signals;
 mod survive;
 mod tiers;
 mod transfer;

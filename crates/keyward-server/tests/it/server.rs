@@ -30,7 +30,12 @@ impl Server {
     }
 
     pub(crate) fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, environment).spawn().unwrap();
+        Self::spawn(&mut command(folder, environment))
+    }
+
+    /// The server that this command starts, whose standard output is read here.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         // The last line of the greeting is a command to type.
@@ -56,14 +61,30 @@ impl Server {
     }
 
     /// SIGTERM, and then what it printed to standard error.
-    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let kill = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// How it ends, and what it printed to standard error.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let mut errors = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_string(&mut errors).unwrap();
         }
         (self.child.wait().unwrap(), errors)
+    }
+
+    /// Closes our end of its standard error, so that nobody reads it.
+    pub(crate) fn close_log(&mut self) {
+        drop(self.child.stderr.take());
     }
 
     /// Reads standard error to its end on another thread, so that a long log does not block the
