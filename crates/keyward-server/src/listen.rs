@@ -75,13 +75,18 @@ async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let mut is_told = false;
     loop {
         let permit = Arc::clone(permits).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) => {
-                tracing::warn!(%error, "Could not accept a connection; trying again");
+                // Once, until one is accepted: out of descriptors, it fails ten times a second.
+                if !is_told {
+                    tracing::warn!(%error, "Could not accept a connection; trying again");
+                }
+                is_told = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
