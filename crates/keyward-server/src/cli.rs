@@ -39,7 +39,7 @@ use export::Export;
 use import::Import;
 use key::KeyCommand;
 use mask::without_secrets;
-use output::Output;
+use output::{Output, unwritten};
 use owner::OwnerCommand;
 use scan::Scan;
 use status::{EXIT_STATUSES, Status, examples, report};
@@ -121,16 +121,26 @@ const COMPLETIONS_EXAMPLES: [&str; 1] =
 /// Does what the command line says; `serve` is what the command of that name does.
 pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
     let status = match parse(std::env::args_os()) {
-        Ok(command) => match command.run(serve, &mut Output::stdout()) {
-            Ok(()) => Status::Done,
-            Err(error) => {
-                report(&error);
-                Status::of(&error)
-            }
-        },
+        Ok(command) => {
+            let mut out = Output::stdout();
+            // What is still held back would be lost in silence.
+            let done = command.run(serve, &mut out).and_then(|()| Ok(out.flush()?));
+            ended(done)
+        }
         Err(status) => status,
     };
     ExitCode::from(status as u8)
+}
+
+/// Says what went wrong, if anything did.
+fn ended(done: anyhow::Result<()>) -> Status {
+    done.map_or_else(
+        |error| {
+            report(&error);
+            Status::of(&error)
+        },
+        |()| Status::Done,
+    )
 }
 
 /// What was typed; or, once it is said why it is nothing, what to end with.
@@ -141,8 +151,8 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Command, Status> {
     };
     if !error.use_stderr() {
         // Somebody asked for the help or the version, which hold nothing that was typed.
-        let _unread = error.print();
-        return Err(Status::Done);
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        return Err(ended(printed.map_err(|error| unwritten(error).into())));
     }
     let _unheard = io::stderr().write_all(complaint(&error).as_bytes());
     Err(Status::Usage)

@@ -60,17 +60,22 @@ impl Output {
 
     /// Writes one line.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.to, "{text}")
+        writeln!(self.to, "{text}").map_err(unwritten)
     }
 
     /// Writes bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to.write_all(bytes)
+        self.to.write_all(bytes).map_err(unwritten)
+    }
+
+    /// Writes what is held back until its line ends.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush().map_err(unwritten)
     }
 
     /// Writes JSON for programs.
     pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
-        writeln!(self.to, "{value:#}")
+        writeln!(self.to, "{value:#}").map_err(unwritten)
     }
 
     /// Writes a table: framed and fitted on a terminal, plain aligned columns elsewhere.
@@ -83,6 +88,12 @@ impl Output {
         let text = table::text(head, &rows, self.look);
         self.line(&text)
     }
+}
+
+/// Says what it was that could not be written.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+pub(crate) fn unwritten(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("standard output cannot be written: {error}"))
 }
 
 #[cfg(test)]

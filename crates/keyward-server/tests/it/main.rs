@@ -15,6 +15,7 @@ mod life;
 mod lists;
 mod misplaced;
 mod moving;
+mod output;
 mod owners;
 mod people;
 mod precondition;
