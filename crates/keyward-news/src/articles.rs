@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_axum::keyward::UnixMillis;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::article::{Article, NewArticle};
@@ -59,8 +60,18 @@ impl Articles {
     /// Returns [`ArticlesError`] if the file cannot be read and written, was written by a later
     /// version, or no thread can be started. The tables are then as they were.
     pub fn open(path: &Path, now: UnixMillis) -> Result<Self, ArticlesError> {
+        Self::open_checked(path, now, Arc::new(|| Ok(())))
+    }
+
+    /// The same for a file that somebody watches, such as the store of the keys: a batch is only
+    /// stored while `check` lets it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Articles::open`].
+    pub fn open_checked(path: &Path, now: UnixMillis, check: Check) -> Result<Self, ArticlesError> {
         let mut writing = Connection::open(path)?;
-        writing.busy_timeout(BUSY_TIMEOUT)?;
+        set_up(&writing)?;
         writing.pragma_update(None, "journal_mode", "wal")?;
         writing.execute_batch(WRITER_PRAGMAS)?;
         migrate(&mut writing, now)?;
@@ -102,9 +113,18 @@ impl fmt::Debug for Articles {
 fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+/// What holds for every connection.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // In WAL mode a reader waits for nobody, except while the file is recovered after a crash.
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
+    // Otherwise each run of a statement with a bound `LIMIT` compiles it anew, in case another
+    // value asks for another plan (<https://sqlite.org/queryplanner-ng.html#qpstab>).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 #[cfg(test)]
