@@ -1,6 +1,6 @@
 //! Opening a database file: where it is, whether it may be touched, and how SQLite is to treat it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -67,9 +67,9 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Creates the file if there is none, readable by its owner only, and refuses one that cannot or
-/// should not be opened. The lock is held.
-pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
+/// Creates the file if there is none, readable by its owner only, and returns it; refuses one that
+/// cannot or should not be opened. The lock file is locked.
+pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     let existing = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -85,8 +85,8 @@ pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
         Some(file) if file.permissions().readonly() => {
             Err(OpenError::ReadOnly { path: path.to_owned() })
         }
-        Some(_) => Ok(()),
-        None => owner_only().create_new(true).open(path).map(drop).map_err(failed),
+        Some(_) => Ok(None),
+        None => owner_only().create_new(true).open(path).map(Some).map_err(failed),
     }
 }
 

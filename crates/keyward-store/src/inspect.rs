@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::connection::resolve;
+use crate::inode::{self, UNKNOWN_HOLDER};
 use crate::lock::{beside, read_holder};
 use crate::open_error::OpenError;
 use crate::schema;
@@ -68,12 +69,19 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 /// find the file in use.
 fn find_holder(database: &Path) -> Result<Option<String>, OpenError> {
     let path = beside(database, ".lock");
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+    let of_file = || match inode::is_locked(database) {
+        Ok(true) => Ok(Some(UNKNOWN_HOLDER.to_owned())),
+        Ok(false) => Ok(None),
+        Err(error) => Err(OpenError::from_io(database, error)),
+    };
+    let mut options = File::options();
+    inode::follow_no_link(options.read(true));
+    let file = match options.open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return of_file(),
         opened => opened.map_err(|error| OpenError::from_io(&path, error))?,
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => of_file(),
         Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&file))),
         Err(TryLockError::Error(error)) => Err(OpenError::from_io(&path, error)),
     }

@@ -10,6 +10,8 @@ mod fault;
 
 mod open_error;
 
+mod inode;
+
 mod lock;
 
 mod names;

@@ -3,12 +3,13 @@
 //! SQLite itself would let many processes in, but a gate that does not hear of another's changes
 //! would accept keys that are revoked.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::open_error::OpenError;
+use crate::inode::{self, UNKNOWN_HOLDER, follow_no_link, has_names};
+use crate::open_error::{OpenError, is_full};
 
 /// Most bytes of what a holder says about itself.
 const HOLDER_LEN_MAX: usize = 256;
@@ -16,23 +17,27 @@ const HOLDER_LEN_MAX: usize = 256;
 /// A database file is ours until this is dropped or the process ends, in whatever way.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    /// Locked by the operating system for as long as it is open. It is a file of its own, for
-    /// closing any handle to the database would drop the locks that SQLite holds on it (POSIX).
-    _file: File,
+    /// `<database>.lock`, locked by the operating system for as long as it is open. It says who
+    /// holds the database, and is what keeps others out where the file itself cannot be locked.
+    file: File,
+    /// The database itself, locked likewise. Closing it would drop the locks that SQLite holds on
+    /// the same file (POSIX), so it is closed after all connections of this process.
+    _database: Option<File>,
 }
 
 impl FileLock {
-    /// Locks `<database>.lock`, which must be the one name that all use for the file, and writes
-    /// there who holds it.
+    /// Locks `<database>.lock`, which must be the one name that all use for the file, then the
+    /// database that `prepare` finds or creates, and writes into the first who holds both.
     ///
     /// The lock file is never deleted: a second process might lock the deleted file and a third
-    /// one its successor.
-    pub(crate) fn acquire(database: &Path, holder: &str) -> Result<Self, OpenError> {
+    /// one its successor. Nothing in it is changed before both are locked.
+    pub(crate) fn acquire(
+        database: &Path,
+        holder: &str,
+        prepare: impl FnOnce(&Path) -> Result<Option<File>, OpenError>,
+    ) -> Result<Self, OpenError> {
         let path = beside(database, ".lock");
-        let mut file = owner_only()
-            .create(true)
-            .open(&path)
-            .map_err(|error| OpenError::from_io(&path, error))?;
+        let file = open_beside(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -41,9 +46,30 @@ impl FileLock {
             }
             Err(TryLockError::Error(error)) => return Err(OpenError::from_io(&path, error)),
         }
-        write_holder(&mut file, holder).map_err(|error| OpenError::from_io(&path, error))?;
-        Ok(Self { _file: file })
+        let created = prepare(database)?;
+        let mut lock = Self { file, _database: inode::lock(database, created)? };
+        lock.sign(holder).map_err(|error| OpenError::from_io(&path, error))?;
+        Ok(lock)
     }
+
+    fn sign(&mut self, holder: &str) -> io::Result<()> {
+        match write_holder(&mut self.file, holder) {
+            // Who has the file is worth knowing, but not worth a server that does not start.
+            Err(error) if is_full(&error) => Ok(()),
+            written => written,
+        }
+    }
+}
+
+/// Opens the lock file, or creates it. What is no file of its own is refused: its target, or
+/// whatever it is called elsewhere, would be overwritten.
+fn open_beside(path: &Path) -> Result<File, OpenError> {
+    let mut options = owner_only();
+    follow_no_link(&mut options);
+    if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file() || has_names(&file)) {
+        return Err(OpenError::LockIsNoFile { path: path.to_owned() });
+    }
+    options.create(true).open(path).map_err(|error| OpenError::from_io(path, error))
 }
 
 /// The path of a file that belongs to a database, as SQLite itself names them.
@@ -76,21 +102,32 @@ pub(crate) fn read_holder(file: &File) -> String {
     let read = file.take(2 * HOLDER_LEN_MAX as u64).read_to_string(&mut text);
     match text.trim_end() {
         holder if read.is_ok() && !holder.is_empty() => holder.to_owned(),
-        _ => "another process".to_owned(),
+        _ => UNKNOWN_HOLDER.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    /// The directory, and a database that does not exist.
+    fn absent() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        (directory, path)
+    }
+
+    fn acquire(path: &Path, holder: &str) -> Result<FileLock, OpenError> {
+        FileLock::acquire(path, holder, |path| {
+            fs::write(path, "").unwrap();
+            Ok(None)
+        })
+    }
 
     #[test]
     fn a_holder_is_named_in_one_short_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.db");
-        let _lock = FileLock::acquire(&path, &format!("a\nb{}", "ü".repeat(500))).unwrap();
+        let (directory, path) = absent();
+        let _lock = acquire(&path, &format!("a\nb{}", "ü".repeat(500))).unwrap();
         let text = fs::read_to_string(directory.path().join("a.db.lock")).unwrap();
         assert!(text.starts_with(&format!("process {}, a bü", process::id())), "{text}");
         assert_eq!(text.lines().count(), 1);
@@ -99,28 +136,62 @@ mod tests {
 
     #[test]
     fn what_a_dead_holder_left_behind_is_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.db");
+        let (directory, path) = absent();
         fs::write(directory.path().join("a.db.lock"), "x".repeat(5_000)).unwrap();
-        let lock = FileLock::acquire(&path, "the second").unwrap();
-        let Err(OpenError::Locked { holder, .. }) = FileLock::acquire(&path, "the third") else {
+        let lock = acquire(&path, "the second").unwrap();
+        let Err(OpenError::Locked { holder, .. }) = acquire(&path, "the third") else {
             panic!("locked twice");
         };
         assert_eq!(holder, format!("process {}, the second", process::id()));
         drop(lock);
-        FileLock::acquire(&path, "the third").unwrap();
+        acquire(&path, "the third").unwrap();
     }
 
     #[test]
     fn a_holder_that_has_not_signed_yet_is_another_process() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.db");
-        let lock = FileLock::acquire(&path, "a").unwrap();
+        let (directory, path) = absent();
+        let lock = acquire(&path, "a").unwrap();
         fs::write(directory.path().join("a.db.lock"), "").unwrap();
-        let Err(OpenError::Locked { holder, .. }) = FileLock::acquire(&path, "b") else {
+        let Err(OpenError::Locked { holder, .. }) = acquire(&path, "b") else {
             panic!("locked twice");
         };
         assert_eq!(holder, "another process");
         drop(lock);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn without_its_lock_file_a_database_is_locked_all_the_same() {
+        let (directory, path) = absent();
+        let beside = directory.path().join("a.db.lock");
+        let lock = acquire(&path, "a").unwrap();
+        fs::remove_file(&beside).unwrap();
+        let Err(OpenError::Locked { holder, .. }) = acquire(&path, "b") else {
+            panic!("locked twice");
+        };
+        assert_eq!(holder, "another process");
+        // Who did not get the database does not sign for it.
+        assert_eq!(fs::read_to_string(&beside).unwrap(), "");
+        drop(lock);
+        acquire(&path, "b").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_file_that_is_another_file_too_is_refused_and_left_as_it_is() {
+        let (directory, path) = absent();
+        let (target, beside) = (directory.path().join("notes"), beside(&path, ".lock"));
+        fs::write(&target, "mine").unwrap();
+        for link in [std::os::unix::fs::symlink, fs::hard_link] {
+            link(&target, &beside).unwrap();
+            let refused = acquire(&path, "a").unwrap_err();
+            assert!(matches!(&refused, OpenError::LockIsNoFile { path } if *path == beside));
+            assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+            fs::remove_file(&beside).unwrap();
+        }
+        // A link to nothing does not make anything.
+        std::os::unix::fs::symlink(directory.path().join("new"), &beside).unwrap();
+        acquire(&path, "a").unwrap_err();
+        assert!(!directory.path().join("new").exists());
     }
 }

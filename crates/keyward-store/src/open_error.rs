@@ -21,6 +21,21 @@ pub enum OpenError {
         /// Who has it open: the process id, and what that process said about itself.
         holder: String,
     },
+    /// The file has several names (hard links), and where it lies only a name can be locked.
+    #[error(
+        "{path} has more than one name, and on this file system another program that uses the \
+         other one would not be noticed; delete the other names"
+    )]
+    SeveralNames {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// What should be the lock file is a link, has several names, or is no file at all.
+    #[error("{path} is a link or no file, and would be overwritten; delete it")]
+    LockIsNoFile {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The file or its directory cannot be written to, or is marked as read-only.
     #[error("{path} is read-only; make it and its directory writable for this user")]
     ReadOnly {
@@ -100,6 +115,11 @@ pub enum OpenError {
     },
 }
 
+/// Whether there is no room left.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 impl OpenError {
     /// Gives a failure of the operating system the name that people know it by.
     pub(crate) fn from_io(path: &Path, error: io::Error) -> Self {
@@ -107,7 +127,7 @@ impl OpenError {
         if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
             return Self::ReadOnly { path };
         }
-        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        if is_full(&error) {
             return Self::DiskFull { path, source: error.into() };
         }
         Self::Other { path, source: error.into() }

@@ -79,9 +79,11 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the database file at `path`, or creates it, readable by its owner only.
     ///
-    /// A lock file `<path>.lock` keeps others out; `holder` says there, in a few words such as
-    /// the address that the program listens on, whom they would disturb. Links are followed, so
-    /// that two names of one file are one file. The schema is brought up to date; `now` is when.
+    /// A lock on the file and a lock file `<path>.lock` keep others out; `holder` says there, in a
+    /// few words such as the address that the program listens on, whom they would disturb. Links
+    /// are followed, so that two names of one file are one file. On Linux that holds for hard
+    /// links, too; elsewhere, and on network file systems, a file with several names is refused.
+    /// The schema is brought up to date; `now` is when.
     ///
     /// This blocks for some milliseconds.
     ///
@@ -93,9 +95,9 @@ impl SqliteStore {
         connection::check_version(rusqlite::version_number())?;
         let path = connection::resolve(path)?;
         connection::check_directory(&path)?;
-        // Held by all threads, so that it is released when none has the file open any more.
-        let lock = Arc::new(FileLock::acquire(&path, holder)?);
-        connection::prepare_file(&path)?;
+        // Declared before the connections, hence dropped after them. Held by all threads, so that
+        // it is released when none has the file open any more.
+        let lock = Arc::new(FileLock::acquire(&path, holder, connection::prepare_file)?);
         let writing = connection::open_writer(&path, now)?;
         let readings =
             (0..READERS).map(|_| connection::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;

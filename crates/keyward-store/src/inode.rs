@@ -1,0 +1,208 @@
+//! Which file a path leads to, and a lock on that file itself, whatever name it is opened by.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io;
+use std::mem;
+use std::path::Path;
+
+use crate::open_error::OpenError;
+
+/// Who holds a file that says nothing about its holder.
+pub(crate) const UNKNOWN_HOLDER: &str = "another process";
+
+/// A file, whatever it is called. Where the system does not number files, all are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    #[cfg(unix)]
+    pub(crate) fn of(file: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+
+        Self { device: file.dev(), inode: file.ino() }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn of(_: &Metadata) -> Self {
+        Self { device: 0, inode: 0 }
+    }
+}
+
+/// Locks the database file itself, so that neither another name of it (a hard link) nor deleting
+/// the lock file lets a second store in. It is locked as long as the descriptor is open.
+///
+/// `created` is the file, if it was created just now; otherwise it is opened. No connection to it
+/// may be open in this process: closing any descriptor of a file drops all POSIX locks that the
+/// process has on it, those of SQLite too. Returns `None` where such a lock cannot be had besides
+/// those of SQLite; there, a file with more than one name is refused.
+///
+/// # Errors
+///
+/// Returns [`OpenError`] if another store has the file, it has several names where these cannot be
+/// told from each other, or it cannot be opened.
+pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, OpenError> {
+    let failed = |error| OpenError::from_io(path, error);
+    if !can_be_locked(path).map_err(failed)? {
+        let file = fs::metadata(path).map_err(failed)?;
+        return if has_names(&file) {
+            Err(OpenError::SeveralNames { path: path.to_owned() })
+        } else {
+            Ok(None)
+        };
+    }
+    let file = match created {
+        Some(file) => file,
+        None => open(path).map_err(failed)?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            // Whoever holds it may be in this process. Closing would drop the locks of SQLite.
+            mem::forget(file);
+            let holder = UNKNOWN_HOLDER.to_owned();
+            Err(OpenError::Locked { path: path.to_owned(), holder })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Whether some store holds the file itself, as [`lock`] does.
+///
+/// Must not be asked while this process has connections to the file which no store of it holds.
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    if !can_be_locked(path)? {
+        return Ok(false);
+    }
+    let file = open(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => {
+            // As in `lock`: the holder may be in this process.
+            mem::forget(file);
+            Ok(true)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    follow_no_link(&mut options);
+    options.open(path)
+}
+
+/// A link in place of the file is an error, not a way to another one.
+pub(crate) fn follow_no_link(options: &mut fs::OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        // The bits of a flag that the system knows fit its own type, which is signed.
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+}
+
+/// Whether a file has more than one name.
+#[cfg(unix)]
+pub(crate) fn has_names(file: &Metadata) -> bool {
+    1 < std::os::unix::fs::MetadataExt::nlink(file)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn has_names(_: &Metadata) -> bool {
+    false
+}
+
+/// Whether a lock on the whole file is apart from those on its parts, which SQLite takes.
+///
+/// On Linux `flock` is, but for file systems that turn it into a lock on all parts and so would
+/// lock SQLite out (flock(2), under NFS and SMB); of FUSE nobody knows.
+#[cfg(target_os = "linux")]
+fn can_be_locked(path: &Path) -> io::Result<bool> {
+    /// The kernel's numbers (`linux/magic.h`, statfs(2)) of NFS, SMB (three), FUSE, Ceph, 9P, AFS
+    /// (two) and Coda.
+    const ELSEWHERE: [u32; 10] = [
+        0x6969,
+        0x517b,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x6573_5546,
+        0x00c3_6400,
+        0x0102_1997,
+        0x5346_414f,
+        0x6b41_4653,
+        0x7375_7245,
+    ];
+    let found = low_bits(rustix::fs::statfs(path)?.f_type);
+    Ok(!ELSEWHERE.iter().any(|known| i64::from(*known) == found))
+}
+
+/// The 32 bits that the kernel's number has: the type of the field differs between machines.
+#[cfg(target_os = "linux")]
+fn low_bits(number: impl Into<i64>) -> i64 {
+    number.into() & 0xffff_ffff
+}
+
+#[cfg(not(target_os = "linux"))]
+fn can_be_locked(_: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_is_locked_whatever_it_is_called() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("a.db"), directory.path().join("b.db"));
+        fs::write(&one, "").unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        let held = lock(&one, None).unwrap().unwrap();
+        let Err(OpenError::Locked { path, .. }) = lock(&other, None) else {
+            panic!("locked twice");
+        };
+        assert_eq!(path, other);
+        assert!(is_locked(&one).unwrap() && is_locked(&other).unwrap());
+        drop(held);
+        assert!(!is_locked(&other).unwrap());
+        assert!(lock(&other, None).unwrap().is_some());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn where_locks_are_of_no_use_a_file_is_told_by_its_kind() {
+        assert!(can_be_locked(&std::env::temp_dir()).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&target, "").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(open(&target).is_ok());
+        assert!(open(&link).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_second_name_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&one, "").unwrap();
+        assert!(!has_names(&fs::metadata(&one).unwrap()));
+        fs::hard_link(&one, &other).unwrap();
+        assert!(has_names(&fs::metadata(&one).unwrap()));
+        assert_eq!(
+            FileId::of(&fs::metadata(&one).unwrap()),
+            FileId::of(&fs::metadata(&other).unwrap()),
+        );
+    }
+}
