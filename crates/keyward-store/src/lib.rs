@@ -14,6 +14,8 @@ mod inode;
 
 mod lock;
 
+mod watch;
+
 mod names;
 
 mod limits;
@@ -60,4 +62,5 @@ pub mod tutorial;
 
 pub use inspect::{Inspection, inspect};
 pub use open_error::OpenError;
-pub use sqlite::SqliteStore;
+pub use sqlite::{FileHold, SqliteStore};
+pub use watch::FileLost;

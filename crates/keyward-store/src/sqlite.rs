@@ -1,8 +1,8 @@
 //! The store itself: a lock, a thread that writes and threads that read.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use keyward::audit::Audit;
@@ -29,6 +29,7 @@ use crate::keys::{beside, change, count, find, insert, list};
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
 use crate::usage::Sums;
+use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
 use crate::{backup, connection, owners, reader, tiers, trail, transfer, usage, writer};
 
@@ -74,6 +75,19 @@ pub struct SqliteStore {
     /// Has a permit for each that may read for long.
     long_reads: Arc<Semaphore>,
     commits: Arc<AtomicU64>,
+    watch: Arc<Watch>,
+    /// Held by the threads alone, so that it ends with them.
+    lock: Weak<FileLock>,
+}
+
+/// Keeps a database file to this process, as an open store does.
+///
+/// Whoever opens connections of their own to the file that a store of the same process has open
+/// keeps this until they are closed: when the last of it is dropped a descriptor of the file is
+/// closed, and with it go all locks that SQLite has on that file in this process (POSIX).
+#[derive(Clone, Debug)]
+pub struct FileHold {
+    _lock: Arc<FileLock>,
 }
 
 impl SqliteStore {
@@ -103,10 +117,14 @@ impl SqliteStore {
             (0..READERS).map(|_| connection::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let failed = |error| OpenError::from_io(&path, error);
 
+        let watch = Watch::start(&path, &writing);
+        let watch = Arc::new(watch.map_err(|fault| OpenError::from_fault(&path, fault))?);
+
         let commits = Arc::new(AtomicU64::new(0));
         let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
+        let watched = Arc::clone(&watch);
         let write = move |queue: &mut Queue| {
-            writer::run(&writing, queue, &counted);
+            writer::run(&writing, &watched, queue, &counted);
             checkpoint(&writing);
             drop(writing);
             drop(held);
@@ -122,7 +140,25 @@ impl SqliteStore {
         });
         let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
         let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
-        Ok(Self { reader, writer, long_reads, commits })
+        let lock = Arc::downgrade(&lock);
+        Ok(Self { reader, writer, long_reads, commits, watch, lock })
+    }
+
+    /// What keeps the file to this process. `None` if the store was closed.
+    #[must_use]
+    pub fn hold(&self) -> Option<FileHold> {
+        Some(FileHold { _lock: self.lock.upgrade()? })
+    }
+
+    /// Whether the database and its log are in their place, as every change asks as well. For
+    /// those who write to the same file; waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FileLost`] if what is written now would not survive a restart. If another program
+    /// has truncated the log in a checkpoint, that may be said until the next change or flush.
+    pub fn check_files(&self) -> Result<(), FileLost> {
+        self.watch.peek()
     }
 
     /// Transactions committed since the store was opened. Changes that were under way at the same
@@ -307,6 +343,18 @@ impl Store for SqliteStore {
             backup::write(connection, &path)
         };
         self.reader.call(copy).await
+    }
+
+    fn trouble(&self) -> Option<String> {
+        if !self.writer.is_running() {
+            return Some("there is no thread that writes".to_owned());
+        }
+        self.check_files().err().map(|lost| lost.to_string())
+    }
+
+    async fn mend(&self) -> Result<(), StoreError> {
+        // The writer looks where the files are, whatever it is asked to do.
+        self.writer.call(|_| Ok(())).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -153,6 +153,11 @@ impl Worker {
         told.await.map_err(|_| gone())?
     }
 
+    /// Whether there is a thread to do work: it was not stopped and did not break down.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     /// Stops the threads and waits until they have ended. What was queued before is done; what
     /// comes later is refused. Stopping twice is fine.
     pub(crate) async fn stop(&self) {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
+use crate::watch::{FileLost, Found, Watch, Written};
 use crate::worker::{Job, Outcome, Queue};
 
 /// Most changes that share a commit, so that the first of them is answered soon.
@@ -16,9 +17,9 @@ const BATCH_JOBS_MAX: usize = 256;
 
 /// Does jobs in batches until there are no more, or until a transaction can neither be committed
 /// nor rolled back.
-pub(crate) fn run(connection: &Connection, queue: &mut Queue, commits: &AtomicU64) {
+pub(crate) fn run(connection: &Connection, watch: &Watch, queue: &mut Queue, commits: &AtomicU64) {
     while let Some(first) = queue.next() {
-        let mut batch = Batch { connection, outcomes: Vec::new(), failure: None };
+        let mut batch = Batch::new(connection, watch);
         batch.begin();
         let mut next = Some(first);
         while let Some(job) = next {
@@ -36,12 +37,51 @@ pub(crate) fn run(connection: &Connection, queue: &mut Queue, commits: &AtomicU6
 /// Jobs that share a transaction.
 struct Batch<'a> {
     connection: &'a Connection,
+    watch: &'a Watch,
+    /// How much of the log counted when the batch began.
+    written: Option<Written>,
     outcomes: Vec<Outcome>,
     /// Why the transaction cannot be committed; every job of the batch is told the same.
-    failure: Option<Arc<rusqlite::Error>>,
+    failure: Option<Failure>,
 }
 
-impl Batch<'_> {
+/// Why a transaction cannot be committed, to be told to many.
+enum Failure {
+    Sqlite(Arc<rusqlite::Error>),
+    Lost(FileLost),
+}
+
+impl<'a> Batch<'a> {
+    /// A batch without jobs. If the files are not in their place it has failed already, for what
+    /// is read from them would be as doubtful as what is written.
+    fn new(connection: &'a Connection, watch: &'a Watch) -> Self {
+        let mut batch =
+            Self { connection, watch, written: None, outcomes: Vec::new(), failure: None };
+        batch.look();
+        batch
+    }
+
+    /// Looks where the files are, and how much of the log counts.
+    fn look(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.watch.look(self.connection) {
+            Ok(written) => self.written = Some(written),
+            Err(Found::Lost(lost)) => self.failure = Some(Failure::Lost(lost)),
+            Err(Found::Sqlite(error)) => self.failure = Some(Failure::Sqlite(Arc::new(error))),
+        }
+    }
+
+    /// Looks once more where the files are, while the transaction keeps others from writing.
+    fn check(&mut self) {
+        if self.failure.is_none()
+            && let Some(written) = self.written
+            && let Err(lost) = self.watch.check(written)
+        {
+            self.failure = Some(Failure::Lost(lost));
+        }
+    }
     fn begin(&mut self) {
         // Immediate: to begin as a reader and find later that another one writes is an error
         // that no waiting could mend.
@@ -86,7 +126,11 @@ impl Batch<'_> {
     }
 
     /// Commits, counts that, and answers every job.
+    ///
+    /// What went into a file that is not in its place any more is not answered as done, even if it
+    /// was taken away in this very moment.
     fn finish(mut self, commits: &AtomicU64) {
+        self.check();
         self.execute("COMMIT");
         if self.failure.is_none() {
             // Relaxed, for nothing depends on it; whoever is answered below sees its own commit.
@@ -97,6 +141,7 @@ impl Batch<'_> {
         {
             tracing::error!(%error, "No more is written: the database cannot even roll back");
         }
+        self.look();
         for outcome in std::mem::take(&mut self.outcomes) {
             outcome.answer(self.kept());
         }
@@ -108,13 +153,16 @@ impl Batch<'_> {
             return;
         }
         let executed = self.connection.prepare_cached(sql).and_then(|mut sql| sql.execute([]));
-        self.failure = executed.err().map(Arc::new);
+        self.failure = executed.err().map(|error| Failure::Sqlite(Arc::new(error)));
     }
 
     fn kept(&self) -> Result<(), StoreError> {
         match &self.failure {
             None => Ok(()),
-            Some(error) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
+            Some(Failure::Sqlite(error)) => {
+                Err(StoreError::Unavailable(Box::new(Arc::clone(error))))
+            }
+            Some(Failure::Lost(lost)) => Err(StoreError::Unavailable(Box::new(lost.clone()))),
         }
     }
 }
