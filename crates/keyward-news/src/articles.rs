@@ -1,5 +1,6 @@
 //! The articles themselves: opening their tables, listing and importing.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +50,12 @@ pub struct Articles(Arc<Inner>);
 struct Inner {
     readers: Workers,
     writer: Workers,
+    check: Check,
 }
+
+/// Asked by the thread that writes, before and after each commit: why nothing may be written now.
+/// It must not wait.
+pub type Check = Arc<dyn Fn() -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 impl Articles {
     /// Opens the articles in this file, makes it if it is not there, and brings their tables up to
@@ -78,7 +84,7 @@ impl Articles {
         let reading = (0..READERS).map(|_| open_to_read(path)).collect::<Result<_, _>>()?;
         let readers = Workers::start("articles-read", reading, READS_WAITING_MAX)?;
         let writer = Workers::start("articles-write", vec![writing], WRITES_WAITING_MAX)?;
-        Ok(Self(Arc::new(Inner { readers, writer })))
+        Ok(Self(Arc::new(Inner { readers, writer, check })))
     }
 
     /// The articles that the query asks for, newest first, and one more if there is a next page.
@@ -99,8 +105,10 @@ impl Articles {
         batch: Vec<NewArticle>,
         now: UnixMillis,
     ) -> Result<Imported, ArticlesError> {
-        let importing = move |connection: &mut Connection| rows::import(connection, &batch, now);
-        self.0.writer.ask(Asked::ToWrite, importing).await
+        let check = Arc::clone(&self.0.check);
+        let importing =
+            move |connection: &mut Connection| Ok(rows::import(connection, &batch, now, &*check));
+        self.0.writer.ask(Asked::ToWrite, importing).await?
     }
 }
 
@@ -129,7 +137,13 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use keyward_axum::input;
+    use rusqlite::StatementStatus;
+
     use super::*;
+    use crate::batch::Batch;
 
     #[tokio::test]
     async fn a_write_waits_for_the_disk_as_the_key_store_does() {
@@ -146,6 +160,45 @@ mod tests {
             };
             let found = articles.0.writer.ask(Asked::ToWrite, ask).await.unwrap();
             assert_eq!(found, value, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_read_without_compiling_its_statement_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let articles = Articles::open(&directory.path().join("news.db"), UnixMillis(1)).unwrap();
+        let read = |connection: &mut Connection| {
+            let sql = "SELECT id FROM articles ORDER BY published_at_ms DESC LIMIT ?1";
+            let mut statement = connection.prepare(sql)?;
+            for limit in 1..=20 {
+                assert!(statement.query([limit])?.next()?.is_none());
+            }
+            Ok(statement.get_status(StatementStatus::RePrepare))
+        };
+        assert_eq!(articles.0.readers.ask(Asked::ToRead, read).await.unwrap(), 0);
+        assert_eq!(articles.0.writer.ask(Asked::ToWrite, read).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_only_stored_while_the_check_lets_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("news.db");
+        let batch = || {
+            let text = r#"{"articles":[{"source":"s","title":"t","url":"https://a.example/1"}]}"#;
+            Batch::read(input::json_object(text.as_bytes()).unwrap()).unwrap().articles
+        };
+        // Asked before the commit, and after it.
+        for (refused, stored) in [(1, 0), (2, 1)] {
+            let asked = AtomicU64::new(0);
+            let check = move || match asked.fetch_add(1, Ordering::Relaxed) + 1 {
+                asked if asked == refused => Err("the file is gone".into()),
+                _ => Ok(()),
+            };
+            let articles = Articles::open_checked(&path, UnixMillis(1), Arc::new(check)).unwrap();
+            let error = articles.import(batch(), UnixMillis(1)).await.unwrap_err();
+            assert!(matches!(error, ArticlesError::Lost(_)), "{error}");
+            let list = PageQuery::parse(None).unwrap();
+            assert_eq!(articles.list(list).await.unwrap().len(), stored);
         }
     }
 }

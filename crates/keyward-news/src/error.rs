@@ -22,6 +22,9 @@ pub enum ArticlesError {
     /// A thread could not be started.
     #[error("a thread for the articles could not be started")]
     Thread(#[source] io::Error),
+    /// Nothing may be written now, for the reason that the check of the file gave.
+    #[error("the file of the articles takes nothing")]
+    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// SQLite failed.
     #[error("the database of the articles failed")]
     Sqlite(#[from] rusqlite::Error),

@@ -102,6 +102,8 @@ fn unavailable(error: ArticlesError) -> Refusal {
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match error {
         ArticlesError::Busy => tracing::warn!(%error, "Refused a question for articles"),
+        // Whoever watches the file logs it, once.
+        ArticlesError::Lost(_) => tracing::debug!(%error, cause, "Took no articles"),
         ArticlesError::Closed
         | ArticlesError::Newer { .. }
         | ArticlesError::Thread(_)

@@ -1,5 +1,7 @@
 //! The SQL of articles: a page of the list, and a batch to import.
 
+use std::error::Error;
+
 use keyward_axum::keyward::UnixMillis;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension as _, Row, TransactionBehavior, params,
@@ -8,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::article::{Article, NewArticle};
+use crate::error::ArticlesError;
 use crate::page::PageQuery;
 
 /// Served by `articles_published`; the limit bounds the rows.
@@ -87,12 +90,13 @@ pub(crate) fn list(connection: &Connection, query: &PageQuery) -> rusqlite::Resu
     }
 }
 
-/// Stores a batch, all or nothing.
+/// Stores a batch, all or nothing, and only while `check` lets it.
 pub(crate) fn import(
     connection: &mut Connection,
     batch: &[NewArticle],
     now: UnixMillis,
-) -> rusqlite::Result<Imported> {
+    check: &dyn Fn() -> Result<(), Box<dyn Error + Send + Sync>>,
+) -> Result<Imported, ArticlesError> {
     let mut imported = Imported::default();
     // Immediate: the right to write is waited for here, once, and not in the middle of the batch.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -104,7 +108,9 @@ pub(crate) fn import(
         };
         *count += 1;
     }
+    check().map_err(ArticlesError::Lost)?;
     transaction.commit()?;
+    check().map_err(ArticlesError::Lost)?;
     Ok(imported)
 }
 
