@@ -136,6 +136,7 @@ async fn flush(
 ) {
     let mut turn = tokio::time::interval(flush_every);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failed = false;
     loop {
         tokio::select! {
             _ = turn.tick() => {}
@@ -146,15 +147,25 @@ async fn flush(
         match tokio::spawn(async move { guard.flush().await }).await {
             Ok(flushed) => {
                 pulse.set(Beat::Well);
-                if let Err(error) = flushed {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%error, cause, "Kept usage for the next flush");
-                }
+                report(&flushed, failed);
+                failed = flushed.is_err();
             }
             Err(error) => {
                 pulse.set(Beat::Faltering);
                 tracing::error!(%error, "A flush panicked; the next one tries again");
             }
         }
+    }
+}
+
+/// A store may fail for hours; the log learns when that begins and when it ends.
+fn report(flushed: &Result<(), StoreError>, failed_before: bool) {
+    match flushed {
+        Err(error) if !failed_before => {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(%error, cause, "Kept usage for the next flush");
+        }
+        Ok(()) if failed_before => tracing::info!("Flushed the usage that was kept"),
+        Err(_) | Ok(()) => {}
     }
 }
