@@ -79,9 +79,11 @@ pub(crate) async fn show_readiness(
     }
     let ask = async {
         let store = guard.gate().store();
+        // What troubles it is logged where it is found.
+        let is_well =
+            store.trouble().is_none() || (store.mend().await.is_ok() && store.trouble().is_none());
         let tiers = store.tiers().await;
-        // What troubles it was logged where it was found.
-        tiers.map_err(|error| drop(broken(error))).is_ok() && store.trouble().is_none()
+        tiers.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))

@@ -62,7 +62,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     clock::check_set(now)?;
     let holder = format!("keyward serve on http://{address}");
     let store = Arc::new(SqliteStore::open(&settings.database, &holder, now)?);
-    let articles = Articles::open(&settings.database, now)
+    // The file is held until the process ends, since the articles have connections to it as well.
+    std::mem::forget(store.hold());
+    let watched = Arc::clone(&store);
+    let check = Arc::new(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(watched.check_files()?)
+    });
+    let articles = Articles::open_checked(&settings.database, now, check)
         .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;

@@ -13,6 +13,7 @@ mod issuer;
 mod leaks;
 mod life;
 mod lists;
+mod lost;
 mod misplaced;
 mod moving;
 mod output;

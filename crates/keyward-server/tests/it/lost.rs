@@ -1,0 +1,132 @@
+//! The database is taken away from under a server, or opened by a second one under another name.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use tempfile::tempdir;
+
+use crate::server::{ADMIN_KEY, Server, command};
+
+const BODY: &str = r#"{"name":"new"}"#;
+
+fn changes(server: &Server) -> [u16; 2] {
+    let article = r#"{"articles":[{"source":"s","title":"t","url":"https://a.example/1"}]}"#;
+    [
+        server.admin("POST", "/admin/api-keys", BODY).status,
+        server.admin("POST", "/admin/articles", article).status,
+    ]
+}
+
+fn is_ready(server: &Server) -> u16 {
+    server.send("GET", "/readyz", &[], "").status
+}
+
+/// Lines of the log that say that the database is gone, and that it is back.
+fn told(log: &str) -> (usize, usize) {
+    let count = |words| log.lines().filter(|line| line.contains(words)).count();
+    (count("not in its place"), count("in its place again"))
+}
+
+#[test]
+fn a_database_that_is_moved_away_takes_no_change_and_is_found_again() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_FLUSH_EVERY", "50ms")];
+    let server = Server::start_with(folder.path(), &environment);
+    let (id, secret) = server.issue("kept");
+    assert_eq!(server.get("/articles", &secret).status, 200);
+    let (path, aside) = (folder.path().join("keyward.db"), folder.path().join("aside.db"));
+    for _ in 0..2 {
+        fs::rename(&path, &aside).unwrap();
+        assert_eq!(is_ready(&server), 503);
+        assert_eq!(changes(&server), [503, 503]);
+        assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 503);
+        // A new file is not the one that was opened.
+        File::create(&path).unwrap();
+        assert_eq!((is_ready(&server), changes(&server)), (503, [503, 503]));
+        assert_eq!(server.get("/key", &secret).status, 200);
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!((changes(&server), is_ready(&server)), ([201, 200], 200));
+    }
+    let (status, errors) = server.stop();
+    assert!(status.success(), "{errors}");
+    // Once for each time, however many requests and flushes met it.
+    assert_eq!(told(&errors), (2, 2), "{errors}");
+
+    // What was counted meanwhile was kept for later.
+    let server = Server::start(folder.path());
+    let usage = server.admin("GET", &format!("/admin/api-keys/{id}/usage"), "").json();
+    assert_eq!(usage["total"]["allowed"], 3, "{usage}");
+    let keys = server.admin("GET", "/admin/api-keys", "").json();
+    assert_eq!(keys["api_keys"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_database_that_is_deleted_or_whose_log_is_lost_takes_no_change() {
+    let cut = |path: &Path| File::options().write(true).open(path).unwrap().set_len(4_096).unwrap();
+    let remove = |path: &Path| fs::remove_file(path).unwrap();
+    type Attack<'a> = (&'a str, &'a dyn Fn(&Path));
+    let attacks: [Attack<'_>; 4] = [
+        ("keyward.db", &remove),
+        ("keyward.db-wal", &remove),
+        ("keyward.db-shm", &remove),
+        ("keyward.db-wal", &cut),
+    ];
+    for (name, attack) in attacks {
+        let folder = tempdir().unwrap();
+        let server = Server::start(folder.path());
+        let (_, secret) = server.issue("kept");
+        assert_eq!((is_ready(&server), changes(&server)), (200, [201, 200]));
+        attack(&folder.path().join(name));
+        assert_eq!(is_ready(&server), 503, "{name}");
+        assert_eq!(changes(&server), [503, 503], "{name}");
+        // Keys are known all the same, whatever can be read behind them.
+        let judged = ["/key", "/articles"].map(|path| server.get(path, &secret).status);
+        assert!(judged.iter().all(|status| [200, 503].contains(status)), "{name}: {judged:?}");
+        assert_eq!(server.get("/key", &secret.to_lowercase()).status, 401, "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_second_server_comes_in_by_another_name_or_without_the_lock_file() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let first = Server::start(folder.path());
+    let lock = fs::read_to_string(path("keyward.db.lock")).unwrap();
+    fs::hard_link(path("keyward.db"), path("other.db")).unwrap();
+    std::os::unix::fs::symlink(path("keyward.db"), path("link.db")).unwrap();
+    let refused = |database: &str| {
+        let database = format!("sqlite:{database}");
+        let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("DATABASE_URL", &database)];
+        let output = command(folder.path(), &environment).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{database}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for name in ["keyward.db", "other.db", "link.db"] {
+        let errors = refused(name);
+        assert!(errors.contains("is in use by"), "{name}: {errors}");
+        assert_eq!(fs::read_to_string(path("keyward.db.lock")).unwrap(), lock);
+    }
+    fs::remove_file(path("keyward.db.lock")).unwrap();
+    let errors = refused("keyward.db");
+    assert!(errors.contains("is in use by another process"), "{errors}");
+    assert_eq!((is_ready(&first), changes(&first)), (200, [201, 200]));
+    assert!(first.stop().0.success());
+    // With nobody there, each of its names opens it.
+    drop(Server::start(folder.path()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_leads_elsewhere_is_refused() {
+    let folder = tempdir().unwrap();
+    let target = folder.path().join("notes");
+    fs::write(&target, "mine").unwrap();
+    std::os::unix::fs::symlink(&target, folder.path().join("keyward.db.lock")).unwrap();
+    let output = command(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY)]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("keyward.db.lock is a link"), "{errors}");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+    assert!(!folder.path().join("keyward.db").exists());
+}
