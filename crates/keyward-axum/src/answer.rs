@@ -135,11 +135,17 @@ impl Refusal {
             }
             // Whoever gets here has shown the secret, so this tells a stranger nothing.
             Denied::OutOfNetwork => Self::new(StatusCode::FORBIDDEN, "Address not allowed"),
-            // Reasons that a later version adds are refused like these: they say the least.
-            _ => Self::new(StatusCode::UNAUTHORIZED, "Invalid or inactive API key").header(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static(r#"Bearer error="invalid_token""#),
-            ),
+            // So has whoever gets here: it works by one reading of the clock.
+            Denied::ClockInDoubt => Self::unavailable(),
+            Denied::Unknown
+            | Denied::Suspended
+            | Denied::Revoked
+            | Denied::Expired
+            | Denied::Replaced => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "Invalid or inactive API key",
+            )
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#)),
         }
     }
 

@@ -49,7 +49,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Now {
         let nanos = self.elapsed_nanos();
         let unix = self.origin_unix_ms.load(Ordering::Relaxed) + nanos / 1_000_000;
-        Now { unix: UnixMillis(unix), steady: SteadyNanos(nanos) }
+        Now::new(UnixMillis(unix), SteadyNanos(nanos))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]

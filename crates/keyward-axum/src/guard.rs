@@ -286,8 +286,17 @@ impl Guard {
     }
 
     fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
-        let key_works =
-            matches!(denied, Denied::Limited(_) | Denied::OutOfScope | Denied::OutOfNetwork);
+        let key_works = match denied {
+            Denied::Limited(_)
+            | Denied::OutOfScope
+            | Denied::OutOfNetwork
+            | Denied::ClockInDoubt => true,
+            Denied::Unknown
+            | Denied::Suspended
+            | Denied::Revoked
+            | Denied::Expired
+            | Denied::Replaced => false,
+        };
         // Those whose address nobody knows are limited together.
         let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {

@@ -28,7 +28,7 @@ pub struct FakeClock(Arc<Mutex<Now>>);
 
 impl Default for FakeClock {
     fn default() -> Self {
-        let start = Now { unix: UnixMillis(1_767_225_600_000), steady: SteadyNanos(0) };
+        let start = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
         Self(Arc::new(Mutex::new(start)))
     }
 }

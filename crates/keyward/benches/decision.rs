@@ -171,7 +171,7 @@ impl Turns {
         samples: &Samples,
         mut request: impl FnMut(&str, Now) -> bool,
     ) {
-        let start = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
+        let start = Now::new(UnixMillis(1_700_000_000_000), SteadyNanos(0));
         let begun = instant();
         let mut as_meant = 0;
         for (n, text) in (0..).zip(samples.iter()) {

@@ -41,7 +41,7 @@ fn main() {
             continue;
         }
         // As much time passes as between two requests of a busy server.
-        let now = Now { unix: UnixMillis(1_700_000_000_000), steady: SteadyNanos(0) };
+        let now = Now::new(UnixMillis(1_700_000_000_000), SteadyNanos(0));
         let now = now.later_by(Duration::from_nanos(n * 1_000));
         let asked = Asked { text: black_box(text), scope, from };
         drop(black_box(verify(&index, &usage, &asked, now)));

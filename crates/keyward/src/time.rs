@@ -30,6 +30,10 @@ impl UnixMillis {
     }
 }
 
+/// The beginning of 2026, when this program was written: no clock that is right says anything
+/// earlier.
+pub const EARLIEST: UnixMillis = UnixMillis(1_767_225_600_000);
+
 /// A whole hour: hours since 1970-01-01T00:00:00Z. Usage is counted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixHour(pub u32);
@@ -55,15 +59,46 @@ impl SteadyNanos {
 /// One reading of the clock, with both of its faces.
 ///
 /// A request is judged by a single reading. Expiry follows `unix`; limits follow `steady`.
+///
+/// Where the wall clock was set back, nobody knows whether it is right now or was right before.
+/// Then the reading holds both, `unix` and [`Now::latest`], and a request is let in only if both
+/// let it in; see [`Gate::judge`](crate::Gate::judge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// What a calendar says.
     pub unix: UnixMillis,
     /// What a stopwatch says.
     pub steady: SteadyNanos,
+    /// By how much it may be later than `unix`, in milliseconds.
+    doubt_ms: u64,
 }
 
 impl Now {
+    /// A reading of clocks that nobody doubts.
+    #[must_use]
+    pub const fn new(unix: UnixMillis, steady: SteadyNanos) -> Self {
+        Self { unix, steady, doubt_ms: 0 }
+    }
+
+    /// The reading of somebody who cannot tell whether it is as late as `latest`.
+    #[must_use]
+    pub fn or_as_late_as(self, latest: UnixMillis) -> Self {
+        Self { doubt_ms: latest.0.saturating_sub(self.unix.0), ..self }
+    }
+
+    /// The latest that it may be: `unix`, unless that is in doubt.
+    #[must_use]
+    #[inline]
+    pub fn latest(&self) -> UnixMillis {
+        UnixMillis(self.unix.0.saturating_add(self.doubt_ms))
+    }
+
+    /// Whether it may be later than `unix`.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt_ms != 0
+    }
+
     /// The reading that a perfect clock would give `after` later.
     #[must_use]
     pub fn later_by(self, after: Duration) -> Self {
@@ -71,6 +106,7 @@ impl Now {
         Self {
             unix: UnixMillis(self.unix.0.saturating_add(nanos / 1_000_000)),
             steady: SteadyNanos(self.steady.0.saturating_add(nanos)),
+            doubt_ms: self.doubt_ms,
         }
     }
 }

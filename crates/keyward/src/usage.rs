@@ -232,7 +232,7 @@ mod tests {
         let limits = Limits::new(Vec::new()).unwrap();
         let tier = Tier::new("basic".parse().unwrap(), limits);
         let after = Entry::new(digest_of(id.get()), record, std::sync::Arc::new(tier));
-        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos(0) };
+        let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
         index.replace(after, &clock).unwrap()
     }
 

@@ -49,7 +49,8 @@ impl fmt::Debug for Asked<'_> {
 /// Decides about one request.
 ///
 /// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; what is
-/// refused consumes nothing of the key's limit. Every request is counted, each in one outcome.
+/// refused consumes nothing of the key's limit. Every request that is decided is counted, each in
+/// one outcome.
 ///
 /// # Errors
 ///
@@ -85,14 +86,15 @@ enum Admitted {
 }
 
 fn admit(entry: &Entry, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now) -> Admitted {
-    match entry.stage(now.unix) {
+    // Whatever works at the latest that it may be works earlier, too.
+    match entry.stage(now.latest()) {
         Stage::Active => {}
         Stage::Suspended => return Admitted::No(Denied::Suspended),
         Stage::Revoked => return Admitted::No(Denied::Revoked),
-        Stage::Expired => return Admitted::No(Denied::Expired),
+        Stage::Expired => return Admitted::No(over(entry.expires_at(), now, Denied::Expired)),
     }
-    if ends_at.is_some_and(|ends_at| ends_at <= now.unix) {
-        return Admitted::No(Denied::Replaced);
+    if ends_at.is_some_and(|ends_at| ends_at <= now.latest()) {
+        return Admitted::No(over(ends_at, now, Denied::Replaced));
     }
     if !entry.allows(asked.from) {
         return Admitted::No(Denied::OutOfNetwork);
@@ -107,9 +109,16 @@ fn admit(entry: &Entry, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now
     }
 }
 
+/// Why a secret is refused that is over at the latest that it may be: `reason`, unless it is not
+/// over by the wall clock.
+#[cold]
+fn over(ends_at: Option<UnixMillis>, now: Now, reason: Denied) -> Denied {
+    let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
+    if by_both { reason } else { Denied::ClockInDoubt }
+}
+
 /// Why a request is refused. Holds neither the key's text nor anything about other keys.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Denied {
     /// No such key was ever issued, or the text cannot be a key.
     #[error("key is unknown")]
@@ -126,6 +135,10 @@ pub enum Denied {
     /// The secret was replaced by a rotation, and its grace is over.
     #[error("secret was replaced")]
     Replaced,
+    /// The wall clock was set back, and the key works by it, but not by what it said before. Nobody
+    /// knows which of the two is right.
+    #[error("the clock is in doubt, and the key works by one of its readings only")]
+    ClockInDoubt,
     /// The key works but may not be used from this address.
     #[error("key may not be used from this address")]
     OutOfNetwork,
@@ -148,15 +161,17 @@ impl Denied {
             | Self::Revoked
             | Self::Expired
             | Self::Replaced
+            | Self::ClockInDoubt
             | Self::OutOfNetwork
             | Self::OutOfScope => None,
         }
     }
 
-    /// How the refusal is counted; `None` if there is no key to count it for.
+    /// How the refusal is counted; `None` if there is no key to count it for, or nothing was
+    /// decided about the key.
     fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::ClockInDoubt => None,
             Self::Suspended => Some(Outcome::Suspended),
             Self::Revoked => Some(Outcome::Revoked),
             Self::Expired | Self::Replaced => Some(Outcome::Expired),

@@ -88,7 +88,7 @@ struct SetClock(Arc<AtomicU64>, Arc<AtomicU64>);
 
 impl Clock for SetClock {
     fn now(&self) -> Now {
-        Now { unix: UnixMillis(self.0.load(Ordering::Relaxed)), steady: SteadyNanos(0) }
+        Now::new(UnixMillis(self.0.load(Ordering::Relaxed)), SteadyNanos(0))
     }
 
     fn sync(&self) {

@@ -160,7 +160,7 @@ impl Gate {
     ) -> Result<bool, StoreError> {
         let change = KeyChange::Revoke { reason };
         // The time is for limits, which do not matter to a key that is refused.
-        let clock = || Now { unix: UnixMillis(0), steady: SteadyNanos::NEVER };
+        let clock = || Now::new(UnixMillis(0), SteadyNanos::NEVER);
         match self.change(id, change, None, audit, &clock).await {
             Ok(_) => Ok(true),
             Err(ChangeError::Store(error)) => Err(error),

@@ -36,7 +36,7 @@ use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Denied;
 
-const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
+const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
 /// A clock that stands still.
 const CLOCK: ReadClock<'static> = &|| NOW;
 
@@ -73,7 +73,7 @@ fn tier(name: &str, amount: u32) -> TierRecord {
 
 /// What a request with this secret is answered at `unix`, by the calendar.
 fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Verdict {
-    gate.verify(&Asked::of(secret.expose()), Now { unix: UnixMillis(unix), ..NOW })
+    gate.verify(&Asked::of(secret.expose()), Now::new(UnixMillis(unix), NOW.steady))
 }
 
 /// Makes a change that must succeed.

@@ -10,7 +10,7 @@ use crate::record::{KeyId, Record, Stage};
 use crate::tier::Tier;
 use crate::time::{Now, SteadyNanos};
 
-const CLOCK: ReadClock<'static> = &|| Now { unix: UnixMillis(5), steady: SteadyNanos(7) };
+const CLOCK: ReadClock<'static> = &|| Now::new(UnixMillis(5), SteadyNanos(7));
 
 fn tier() -> std::sync::Arc<Tier> {
     let limits = Limits::new(Vec::new()).unwrap();

@@ -28,7 +28,7 @@ fn take(limits: &Limits, meter: &Meter, at: u64) -> Result<Standing, Exceeded> {
 }
 
 fn reading(at: u64) -> Now {
-    Now { unix: UnixMillis(0), steady: SteadyNanos(at) }
+    Now::new(UnixMillis(0), SteadyNanos(at))
 }
 
 #[test]

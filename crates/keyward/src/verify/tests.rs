@@ -15,7 +15,7 @@ use crate::usage::Collector;
 
 const TEXT: &str = "kw_presented-by-a-caller";
 const READ: Option<&str> = Some("articles:read");
-const NOW: Now = Now { unix: UnixMillis(1_000_000), steady: SteadyNanos(7) };
+const NOW: Now = Now::new(UnixMillis(1_000_000), SteadyNanos(7));
 
 /// A key that may read articles, twice in a minute.
 struct OneKey {
@@ -155,7 +155,7 @@ fn a_revoked_key_is_refused() {
 #[test]
 fn a_key_works_until_the_millisecond_in_which_it_expires() {
     let key = OneKey::changed(|record| record.expires_at = Some(UnixMillis(2_000_000)));
-    let at = |unix| Now { unix: UnixMillis(unix), ..NOW };
+    let at = |unix| Now::new(UnixMillis(unix), NOW.steady);
     assert!(key.verify(None, at(1_999_999)).is_ok());
     assert_eq!(key.denied(None, at(2_000_000)), Denied::Expired);
     assert_eq!(key.denied(None, at(u64::MAX)), Denied::Expired);

@@ -18,7 +18,7 @@ use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
 use keyward::{Asked, Denied, KeyId, Now, UnixMillis, Verdict, verify};
 
-const NOW: Now = Now { unix: UnixMillis(5_000), steady: SteadyNanos(7) };
+const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
 const WARM_UP: u32 = 3;
 const MEASURED: u32 = 100;
 
@@ -121,6 +121,10 @@ fn no_other_refusal_allocates_either() {
     check_denied("ключ", "articles:read", Denied::Unknown);
     check_denied(&"\u{0}".repeat(512), "articles:read", Denied::Unknown);
     check_denied(&"x".repeat(100_000), "articles:read", Denied::Unknown);
+    let in_doubt = NOW.or_as_late_as(UnixMillis(u64::MAX / 2));
+    let once = asked("kw_active", "articles:read", "192.0.2.7");
+    let verdict = || verify(&keys.index, &keys.usage, &once, in_doubt);
+    check(verdict, |verdict| matches!(verdict, Err(Denied::ClockInDoubt)));
     let foreign = asked("kw_active", "articles:read", "198.51.100.1");
     let verdict = || verify(&keys.index, &keys.usage, &foreign, NOW);
     check(verdict, |verdict| matches!(verdict, Err(Denied::OutOfNetwork)));

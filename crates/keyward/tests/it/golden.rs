@@ -48,7 +48,7 @@ fn keys_of_every_version_are_let_in() {
         let stored = Digest::from_stored(golden.digest);
         assert!(index.insert(Entry::new(stored, record, Arc::clone(&tier))));
     }
-    let now = Now { unix: UnixMillis(1), steady: SteadyNanos(1) };
+    let now = Now::new(UnixMillis(1), SteadyNanos(1));
     for (number, (version, golden)) in (1..).zip(all()) {
         let caller = verify(&index, &usage, &Asked::of(golden.text), now).unwrap();
         assert_eq!(caller.key_id().get(), number, "{version}");

@@ -28,9 +28,9 @@ fn judge(issuer: &FakeIssuer) -> Oidc {
 /// What it says so many seconds after it was made, of a token that is good at any time.
 async fn verdict(oidc: &Oidc, token: &str, after_secs: u64) -> Result<(), TokenError> {
     let unix = UnixMillis(u64::try_from(Timestamp::now().as_millisecond()).unwrap());
-    let start = Now { unix, steady: SteadyNanos(0) };
+    let start = Now::new(unix, SteadyNanos(0));
     let steady = start.later_by(Duration::from_secs(after_secs)).steady;
-    oidc.identify(token, Now { unix, steady }).await.map(|_| ())
+    oidc.identify(token, Now::new(unix, steady)).await.map(|_| ())
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn keys_of_schema_1_are_let_in_as_before() {
     let store = Arc::new(open(&path));
     let gate = Gate::open(Arc::clone(&store) as Arc<dyn Store>, "kw".parse().unwrap());
     let gate = gate.await.unwrap();
-    let now = Now { unix: UnixMillis(MADE + 60_000), steady: SteadyNanos(1) };
+    let now = Now::new(UnixMillis(MADE + 60_000), SteadyNanos(1));
     for (number, line) in (1..).zip(KEYS.lines()) {
         let [text, hint, _] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
         let caller = gate.verify(&Asked::of(text), now).unwrap();

@@ -47,7 +47,7 @@ async fn the_next_request_meets_the_key_as_it_is_now() {
     assert_eq!((caller.name(), caller.tier(), caller.owner()), ("Writer", "pro", Some("org_1")));
     assert_eq!(caller.expires_at(), Some(UnixMillis(6_000)));
     assert_eq!(caller.standing().unwrap().limit.burst().get(), 7);
-    let expired = Now { unix: UnixMillis(6_000), ..NOW };
+    let expired = Now::new(UnixMillis(6_000), NOW.steady);
     assert_eq!(gate.verify(&asked, expired).unwrap_err(), Denied::Expired);
     let back = KeyEdit {
         owner: Some(None),

@@ -65,7 +65,7 @@ async fn what_is_counted_while_a_flush_waits_for_another_is_of_its_own_hour() {
     let (store, gate) = open_awkward().await;
     let issued = issue(&gate).await;
     let unix = AtomicU64::new(10 * HOUR - 120_000);
-    let now = || Now { unix: UnixMillis(unix.load(Ordering::Relaxed)), ..NOW };
+    let now = || Now::new(UnixMillis(unix.load(Ordering::Relaxed)), NOW.steady);
     let request = || assert!(gate.verify(&Asked::of(issued.secret.expose()), now()).is_ok());
     request();
     store.pause_next_answer(1);

@@ -15,7 +15,7 @@ impl MovingClock {
     }
 
     fn now(&self) -> Now {
-        Now { steady: SteadyNanos(self.0.load(Ordering::Relaxed)), ..NOW }
+        Now::new(NOW.unix, SteadyNanos(self.0.load(Ordering::Relaxed)))
     }
 }
 
