@@ -267,7 +267,7 @@ async fn usage(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
         };
         let rows = (0..4_096).map(row).collect();
         let started = Instant::now();
-        store.add_usage(UsageBatch { writer: [7; 16], number, rows }).await?;
+        store.add_usage(UsageBatch { writer: [7; 16], number, rows, reading: None }).await?;
         let took = started.elapsed();
         eprintln!("usage batch {number}: {took:?}");
         total += took;

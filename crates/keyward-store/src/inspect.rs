@@ -4,8 +4,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use keyward::UnixMillis;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::clock;
 use crate::connection::resolve;
 use crate::inode::{self, UNKNOWN_HOLDER};
 use crate::lock::{beside, read_holder};
@@ -24,6 +26,8 @@ pub struct Inspection {
     pub schema: u32,
     /// The number of the last migration that this program knows.
     pub schema_known: u32,
+    /// What the wall clock said last to a server that used it, if it tells.
+    pub latest_reading: Option<UnixMillis>,
 }
 
 /// Looks at a database file. Nothing is created or changed, and whoever holds it goes on.
@@ -46,12 +50,17 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let failed = |error| OpenError::from_sqlite(&path, error);
     let connection = connect(&path, holder.is_some()).map_err(failed)?;
     let schema = schema::found(&connection).map_err(failed)?;
+    // An older version kept none.
+    let latest_reading = match schema == schema::known() {
+        true => clock::latest(&connection).map_err(|error| OpenError::from_fault(&path, error))?,
+        false => None,
+    };
     // Whoever serves from it would have to wait for the disk.
     if holder.is_none() {
         check(&connection, &path)?;
     }
     drop(connection);
-    Ok(Some(Inspection { path, holder, schema, schema_known: schema::known() }))
+    Ok(Some(Inspection { path, holder, schema, schema_known: schema::known(), latest_reading }))
 }
 
 /// Looks whether the parts of the file fit each other.
@@ -113,8 +122,6 @@ fn immutable_url(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use keyward::UnixMillis;
-
     use super::*;
     use crate::SqliteStore;
 

@@ -44,6 +44,8 @@ mod owners;
 
 mod transfer;
 
+mod clock;
+
 mod usage;
 
 mod backup;

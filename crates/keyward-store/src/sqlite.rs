@@ -31,7 +31,7 @@ use crate::open_error::OpenError;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
-use crate::{backup, connection, owners, reader, tiers, trail, transfer, usage, writer};
+use crate::{backup, clock, connection, owners, reader, tiers, trail, transfer, usage, writer};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -309,6 +309,18 @@ impl Store for SqliteStore {
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
         self.writer.call(move |connection| usage::add(connection, batch)).await
+    }
+
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        self.read(clock::latest).await
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.writer.call(move |connection| clock::accept(connection, &audit)).await
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        self.writer.call(move |connection| clock::note_told(connection, told)).await
     }
 
     async fn usage(

@@ -9,6 +9,7 @@ use keyward::store::UsageBatch;
 use keyward::time::UnixHour;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::clock;
 use crate::fault::Fault;
 
 /// Most writers whose latest batch is remembered. There is one writer at a time, a new one with
@@ -36,6 +37,9 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
                         WHERE key_id = ?1 AND last_used_at_ms < ?2";
     if !is_new(connection, &batch)? {
         return Ok(());
+    }
+    if let Some(reading) = batch.reading {
+        clock::keep(connection, reading)?;
     }
     // Neighbours share pages: in order, fewer of them are written.
     batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
@@ -241,7 +245,7 @@ mod tests {
         let batch = |writer: i64| {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&writer.to_be_bytes());
-            UsageBatch { writer: bytes, number: 1, rows: Vec::new() }
+            UsageBatch { writer: bytes, number: 1, rows: Vec::new(), reading: None }
         };
         for writer in 0..=WRITERS_MAX {
             assert!(is_new(&connection, &batch(writer)).unwrap());

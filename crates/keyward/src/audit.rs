@@ -108,11 +108,13 @@ pub enum Verb {
     ResumeOwner,
     /// Changes that the store lacks were given up: it was damaged, cut or restored from a backup.
     AcceptRestore,
+    /// The wall clock was taken for right, though it is behind what it said before.
+    AcceptClock,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Issue,
         Self::Edit,
         Self::Suspend,
@@ -125,6 +127,7 @@ impl Verb {
         Self::SuspendOwner,
         Self::ResumeOwner,
         Self::AcceptRestore,
+        Self::AcceptClock,
     ];
 
     /// The word for it, in the store and in answers.
@@ -143,6 +146,7 @@ impl Verb {
             Self::SuspendOwner => "suspend-owner",
             Self::ResumeOwner => "resume-owner",
             Self::AcceptRestore => "accept-restore",
+            Self::AcceptClock => "accept-clock",
         }
     }
 

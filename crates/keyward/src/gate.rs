@@ -4,6 +4,7 @@
 //! So a crash leaves at worst a key on record that nobody holds, never one that works and is not
 //! on record; and a revocation that was answered is both durable and in force.
 
+mod clock;
 mod flush;
 mod keys;
 mod order;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
+use crate::carried::Carried;
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
 use crate::store::{Store, StoreError};
@@ -35,7 +37,7 @@ const OPEN_PAGE: u32 = 16_384;
 /// Keys in memory, in agreement with a store.
 ///
 /// There is one gate for one store. It offers steps and never loops on its own: whoever embeds it
-/// calls [`Gate::flush`] regularly, and says what time it is.
+/// calls [`Gate::follow`] and [`Gate::flush`] regularly, and says what time it is.
 pub struct Gate {
     index: Index,
     usage: Usage,
@@ -45,6 +47,7 @@ pub struct Gate {
     /// while waiting and never by a request that is only verified.
     tiers: Mutex<Vec<Arc<Tier>>>,
     order: Order,
+    carried: Carried,
     /// Held during a flush, so that flushes queue up: when one returns, all that was counted
     /// before it began is in the store.
     outbox: async_lock::Mutex<Outbox>,
@@ -68,6 +71,7 @@ impl Gate {
     pub async fn open(store: Arc<dyn Store>, prefix: Prefix) -> Result<Self, OpenError> {
         let tiers = store.tiers().await?.into_iter().map(tiers::known);
         let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
+        let latest = store.latest_reading().await?;
         let gate = Self {
             index: Index::default(),
             usage: Usage::default(),
@@ -75,7 +79,8 @@ impl Gate {
             prefix,
             tiers: Mutex::new(tiers),
             order: Order::default(),
-            outbox: async_lock::Mutex::new(Outbox::new()?),
+            carried: Carried::since(latest),
+            outbox: async_lock::Mutex::new(Outbox::new(latest)?),
         };
         gate.load().await?;
         Ok(gate)
@@ -93,13 +98,14 @@ impl Gate {
         }
     }
 
-    /// Decides about one request; see [`verify()`].
+    /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged
+    /// by both of the readings that may be right; see [`Gate::judge`].
     ///
     /// # Errors
     ///
     /// Returns [`Denied`](crate::verify::Denied), the reason for the refusal.
     pub fn verify(&self, asked: &Asked<'_>, now: Now) -> Verdict {
-        verify(&self.index, &self.usage, asked, now)
+        verify(&self.index, &self.usage, asked, self.carried.judge(now))
     }
 
     /// The keys in memory.

@@ -12,6 +12,8 @@ pub mod text;
 
 pub mod time;
 
+mod carried;
+
 pub mod key;
 
 pub mod digest;

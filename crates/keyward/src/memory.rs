@@ -201,6 +201,19 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        Ok(self.open()?.latest_reading)
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.open()?.accept_clock(&audit);
+        Ok(())
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        Ok(std::mem::replace(&mut self.open()?.told_clock_is_right, told))
+    }
+
     async fn usage(
         &self,
         id: KeyId,

@@ -64,6 +64,8 @@ pub struct UsageBatch {
     pub number: u64,
     /// What is to be added.
     pub rows: Vec<UsageRow>,
+    /// The latest reading of the wall clock, if it is to be kept.
+    pub reading: Option<UnixMillis>,
 }
 
 /// Nothing can be said: the store broke down, or was never there.
@@ -188,8 +190,19 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Adds counts. A batch that was added before is not added again, which the store knows from
     /// its writer and number. A writer sends a batch only when the one before it was added.
-    /// `last_used_at` only moves forward. This is no change of a key: it writes no audit entry.
+    /// `last_used_at` only moves forward, and so does the latest reading of the clock, which is kept
+    /// with the counts. This is no change of a key: it writes no audit entry.
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
+
+    /// The latest reading of the wall clock that was kept; `None` if none was.
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError>;
+
+    /// Puts `audit.at` in the place of the latest reading, whichever is later.
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError>;
+
+    /// Notes whether this start was told that the clock is right, and returns whether the start
+    /// before it was. This changes nothing that is judged: it writes no audit entry.
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError>;
 
     /// Usage of a key in these hours, oldest first: by the hour, or by the day, each under its
     /// first hour (midnight in UTC). At most `max` rows, the latest.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+mod clock;
 mod keys;
 mod lists;
 mod owners;

@@ -136,7 +136,7 @@ pub(crate) fn used(id: KeyId, hour: u32) -> UsageRow {
 }
 
 pub(crate) fn batch(writer: u8, number: u64, rows: Vec<UsageRow>) -> UsageBatch {
-    UsageBatch { writer: [writer; 16], number, rows }
+    UsageBatch { writer: [writer; 16], number, rows, reading: None }
 }
 
 /// A key as operators see it.

@@ -1,12 +1,18 @@
-//! Moving usage from memory to the store.
+//! Moving usage, and the latest reading of the clock, from memory to the store.
+
+use std::time::Duration;
 
 use crate::index::Index;
 use crate::key::RandomError;
 use crate::store::{StoreError, UsageBatch};
 use crate::time::{ReadClock, UnixMillis};
-use crate::usage::{BATCH_ROWS_MAX, Collector, Usage};
+use crate::usage::{BATCH_ROWS_MAX, Collector, Usage, UsageRow};
 
 use super::Gate;
+
+/// How much older than the latest reading of the clock the one in the store may be while nothing
+/// else is flushed: this often a server writes that does nothing else.
+const READING_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// What one flush did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +31,14 @@ pub(super) struct Outbox {
     /// Taken from memory and not known to be in the store. It is sent again, under the same
     /// number, until it is.
     pending: Option<UsageBatch>,
+    /// The latest reading of the clock that is known to be in the store.
+    kept: Option<UnixMillis>,
 }
 
 impl Gate {
-    /// Moves one batch of usage from memory to the store, which tries anew what it is troubled by.
+    /// Moves one batch of usage from memory to the store, which tries anew what it is troubled by,
+    /// and with it the latest reading of the wall clock, which is [followed](Gate::follow). Where
+    /// nothing was counted, the reading goes alone, if the store has none of the last ten seconds.
     ///
     /// It may be dropped, fail, and be called again: nothing is lost and nothing counts twice. The
     /// clock is read when no other flush is under way any more, so that what waited for that
@@ -39,40 +49,83 @@ impl Gate {
     /// Returns [`StoreError`] if the store did not take the batch, which then waits for the next
     /// flush.
     pub async fn flush(&self, clock: ReadClock<'_>) -> Result<Flushed, StoreError> {
+        self.send(clock, READING_AGE_MAX).await
+    }
+
+    /// Moves the latest reading of the wall clock to the store, however lately it was moved there,
+    /// and a batch of usage with it: for an orderly end, behind the last flush.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store did not take it.
+    pub async fn keep_reading(&self, clock: ReadClock<'_>) -> Result<(), StoreError> {
+        self.send(clock, Duration::ZERO).await.map(drop)
+    }
+
+    /// Sends a batch, if anything was counted or the store's reading is so old.
+    async fn send(&self, clock: ReadClock<'_>, age: Duration) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
         // Even if nothing was counted: a store must recover without a change or a request.
         if self.store.trouble().is_some() {
             self.store.mend().await?;
         }
+        let now = clock();
+        self.follow(now);
         // A batch that is sent again says nothing about what was counted since.
         let again = outbox.pending.is_some();
-        let batch = outbox.fill(&self.usage, &self.index, clock().unix);
-        let Some(batch) = batch else { return Ok(Flushed { rows: 0, more: false }) };
-        let rows = batch.rows.len();
+        let reading = self.carried.at(now.steady);
+        outbox.fill(&self.usage, &self.index, now.unix);
+        outbox.note(reading, age);
+        let Some(batch) = outbox.pending.clone() else {
+            return Ok(Flushed { rows: 0, more: false });
+        };
+        let (rows, reading) = (batch.rows.len(), batch.reading);
         self.store.add_usage(batch).await?;
         outbox.pending = None;
+        outbox.kept = reading.or(outbox.kept);
         Ok(Flushed { rows, more: again || BATCH_ROWS_MAX <= rows })
     }
 }
 
 impl Outbox {
-    /// An empty one, of a writer that never was before.
-    pub(super) fn new() -> Result<Self, RandomError> {
+    /// An empty one, of a writer that never was before, where the store has this reading of the
+    /// clock.
+    pub(super) fn new(kept: Option<UnixMillis>) -> Result<Self, RandomError> {
         let mut writer = [0; 16];
         getrandom::fill(&mut writer).map_err(RandomError::from)?;
-        Ok(Self { collector: Collector::default(), writer, number: 0, pending: None })
+        Ok(Self { collector: Collector::default(), writer, number: 0, pending: None, kept })
     }
 
-    /// The batch to send: the one that is pending, or a new one if anything was counted.
-    fn fill(&mut self, usage: &Usage, index: &Index, now: UnixMillis) -> Option<UsageBatch> {
+    /// Knows that the store has this reading now. One that is pending gets another one before it
+    /// is sent again.
+    pub(super) fn know_kept(&mut self, reading: UnixMillis) {
+        self.kept = Some(reading);
+    }
+
+    /// Fills the batch to send, unless one is pending, if anything was counted.
+    fn fill(&mut self, usage: &Usage, index: &Index, now: UnixMillis) {
         if self.pending.is_none() {
             let rows = self.collector.take(usage, index, now);
-            if rows.is_empty() {
-                return None;
+            if !rows.is_empty() {
+                self.begin(rows);
             }
-            self.number += 1;
-            self.pending = Some(UsageBatch { writer: self.writer, number: self.number, rows });
         }
-        self.pending.clone()
+    }
+
+    /// Sends the reading with the batch, or alone if the one in the store is so much older.
+    fn note(&mut self, reading: Option<UnixMillis>, age: Duration) {
+        let is_old = |kept: UnixMillis| reading.is_some_and(|now| kept.later_by(age) <= now);
+        if self.pending.is_none() && self.kept.map_or(reading.is_some(), is_old) {
+            self.begin(Vec::new());
+        }
+        if let Some(pending) = &mut self.pending {
+            pending.reading = reading;
+        }
+    }
+
+    fn begin(&mut self, rows: Vec<UsageRow>) {
+        self.number += 1;
+        let (writer, number) = (self.writer, self.number);
+        self.pending = Some(UsageBatch { writer, number, rows, reading: None });
     }
 }

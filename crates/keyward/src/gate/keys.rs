@@ -47,6 +47,10 @@ pub enum ChangeError {
     /// The change does not fit the key, which is as it was.
     #[error(transparent)]
     Refused(#[from] ChangeRefusal),
+    /// The clock is in doubt, so nobody can say when a grace would end. Without a grace, a key is
+    /// rotated all the same.
+    #[error("the clock is in doubt, and a grace would end at a time that nobody knows")]
+    ClockInDoubt,
     /// No secret could be made.
     #[error("no secret could be made")]
     Random(#[from] RandomError),
@@ -98,6 +102,12 @@ impl Gate {
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<StoredKey, ChangeError> {
+        if let KeyChange::Rotate { grace, .. } = &change
+            && !grace.is_zero()
+            && self.judge(clock()).is_in_doubt()
+        {
+            return Err(ChangeError::ClockInDoubt);
+        }
         let _turn = self.order.turn(id).await;
         let at = audit.at;
         match self.store.change_key(id, change.bounded(), expected, audit).await? {
@@ -164,7 +174,9 @@ impl Gate {
         match self.change(id, change, None, audit, &clock).await {
             Ok(_) => Ok(true),
             Err(ChangeError::Store(error)) => Err(error),
-            Err(ChangeError::Refused(_) | ChangeError::Random(_)) => Ok(false),
+            Err(ChangeError::Refused(_) | ChangeError::ClockInDoubt | ChangeError::Random(_)) => {
+                Ok(false)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the gate: a change holds at once, in memory and in the store, or not at all.
 
 mod awkward;
+mod clock;
 mod edits;
 mod flush;
 mod moving;

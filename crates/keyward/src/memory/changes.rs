@@ -49,6 +49,15 @@ impl Tables {
         TierDeleted::Done
     }
 
+    pub(super) fn accept_clock(&mut self, audit: &Audit) {
+        let before = self.latest_reading.replace(audit.at);
+        let told = json!({
+            "before": { "latest_reading": before.map(|before| before.0) },
+            "after": { "latest_reading": audit.at.0 },
+        });
+        self.record(audit, Verb::AcceptClock, &Subject::Clock, &told);
+    }
+
     pub(super) fn insert(&mut self, new: NewRecord, audit: &Audit) -> Result<Inserted, StoreError> {
         let NewRecord { key, digest, hint } = new;
         if !self.has_tier(&key.tier) {

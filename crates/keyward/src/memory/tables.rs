@@ -33,6 +33,10 @@ pub(super) struct Tables {
     pub(super) usage: BTreeMap<(KeyId, UnixHour), Counts>,
     /// The latest batch of each writer.
     pub(super) batches: HashMap<[u8; 16], u64>,
+    /// Of the wall clock.
+    pub(super) latest_reading: Option<UnixMillis>,
+    /// Whether the latest start was told that the clock is right.
+    pub(super) told_clock_is_right: bool,
     pub(super) audit: Vec<AuditEntry>,
 }
 
@@ -68,6 +72,8 @@ impl Default for Tables {
             suspended_owners: BTreeMap::new(),
             usage: BTreeMap::new(),
             batches: HashMap::new(),
+            latest_reading: None,
+            told_clock_is_right: false,
             audit: Vec::new(),
         }
     }
@@ -78,6 +84,7 @@ pub(super) enum Subject<'a> {
     Key(KeyId),
     Tier(&'a TierName),
     Owner(&'a Owner),
+    Clock,
 }
 
 impl Tables {
@@ -108,6 +115,7 @@ impl Tables {
             Subject::Key(id) => entry.key_id = Some(id.get()),
             Subject::Tier(name) => entry.tier = Some(name.as_str().to_owned()),
             Subject::Owner(owner) => entry.owner = Some(owner.as_str().to_owned()),
+            Subject::Clock => {}
         }
         entry.digest = entry.seal();
         self.audit.push(entry);

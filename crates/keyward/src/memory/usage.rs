@@ -18,6 +18,7 @@ impl Tables {
             return;
         }
         *latest = batch.number;
+        self.latest_reading = self.latest_reading.max(batch.reading);
         for row in batch.rows {
             self.usage.entry((row.key_id, row.hour)).or_default().add(&row.counts);
             if let Some(key) = self.keys.get_mut(&row.key_id) {

@@ -166,6 +166,18 @@ impl Store for AwkwardStore {
         self.answer(self.kept.add_usage(batch).await).await
     }
 
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        self.kept.latest_reading().await
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.answer(self.kept.accept_clock(audit).await).await
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        self.answer(self.kept.note_clock_is_right(told).await).await
+    }
+
     async fn usage(
         &self,
         id: KeyId,

@@ -1,0 +1,50 @@
+//! The latest reading of the wall clock, and what people said about it.
+
+use keyward::UnixMillis;
+use keyward::audit::{Audit, Verb};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::audit::{Change, Subject, record};
+use crate::fault::Fault;
+
+// All are served by the primary key of a table that has one row.
+const LATEST: &str = "SELECT latest_ms FROM clock WHERE id = 1";
+
+/// The latest reading that was kept.
+pub(crate) fn latest(connection: &Connection) -> Result<Option<UnixMillis>, Fault> {
+    let latest: Option<u64> = connection.prepare_cached(LATEST)?.query_row([], |row| row.get(0))?;
+    Ok(latest.map(UnixMillis))
+}
+
+/// Keeps a reading, unless there is a later one.
+pub(crate) fn keep(connection: &Connection, reading: UnixMillis) -> Result<(), Fault> {
+    const KEEP: &str = "UPDATE clock SET latest_ms = ?1 \
+                        WHERE id = 1 AND ifnull(latest_ms < ?1, 1)";
+    connection.prepare_cached(KEEP)?.execute([reading.0])?;
+    Ok(())
+}
+
+/// Takes `audit.at` for the latest reading, on record.
+pub(crate) fn accept(connection: &Connection, audit: &Audit) -> Result<(), Fault> {
+    const SET: &str = "UPDATE clock SET latest_ms = ?1 WHERE id = 1";
+    let before = latest(connection)?;
+    connection.prepare_cached(SET)?.execute([audit.at.0])?;
+    let details = json!({
+        "before": { "latest_reading": before.map(|before| before.0) },
+        "after": { "latest_reading": audit.at.0 },
+    });
+    let details = details.to_string();
+    record(connection, audit, Change { verb: Verb::AcceptClock, subject: Subject::Clock, details })
+}
+
+/// Notes whether this start was told that the clock is right; returns whether the one before was.
+pub(crate) fn note_told(connection: &Connection, told: bool) -> Result<bool, Fault> {
+    const TOLD: &str = "SELECT told_right FROM clock WHERE id = 1";
+    const NOTE: &str = "UPDATE clock SET told_right = ?1 WHERE id = 1";
+    let before = connection.prepare_cached(TOLD)?.query_row([], |row| row.get(0))?;
+    if before != told {
+        connection.prepare_cached(NOTE)?.execute([told])?;
+    }
+    Ok(before)
+}

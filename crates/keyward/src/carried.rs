@@ -1,0 +1,135 @@
+//! The latest reading of the wall clock, carried on by the steady one: it tells when somebody sets
+//! the wall clock back, by which keys whose time is over would work again.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::time::{EARLIEST, Now, SteadyNanos, UnixMillis};
+
+/// How far behind the carried reading the wall clock may be, in milliseconds: one minute. Whoever
+/// sets a clock right by hand, or lets a time service do it, moves it by less.
+const BEHIND_MAX_MS: i64 = 60_000;
+
+/// One part in so many of the time that passes is how fast the carried reading gives way to a
+/// wall clock that is behind it by less than that. Time services correct a clock by at most 500
+/// parts in a million (`adjtimex(2)`), so that many small corrections never add up to a doubt.
+const GIVES_WAY: u64 = 2_000;
+
+/// No reading is known: so long ago that every wall clock is ahead of it.
+const NONE: i64 = i64::MIN;
+
+/// The latest reading of the wall clock, carried on by the steady one.
+///
+/// A wall clock that is ahead of it is followed. While the wall clock is before [`EARLIEST`], or
+/// more than a minute behind the carried reading, nobody knows which of the two is right, and a
+/// request is judged by both.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    /// The carried reading in milliseconds, when the steady clock was at 0; or [`NONE`]. Relaxed:
+    /// it is one number, and a request just before or just after it moves is judged rightly.
+    origin_ms: AtomicI64,
+    /// Held for a few additions, never while waiting and never by a request; a panic cannot
+    /// happen between them, so a poisoned lock is taken.
+    follower: Mutex<Follower>,
+}
+
+#[derive(Debug, Default)]
+struct Follower {
+    /// When the wall clock was last looked at; `None` is that a reading from an earlier start is
+    /// not joined to the steady clock of this one yet.
+    last: Option<SteadyNanos>,
+    /// How far the carried reading may give way, in nanoseconds times [`GIVES_WAY`].
+    slack: u64,
+}
+
+impl Carried {
+    /// Goes on from the latest reading of an earlier start, if one is known.
+    pub(crate) fn since(latest: Option<UnixMillis>) -> Self {
+        let origin_ms = latest.map_or(NONE, signed);
+        Self { origin_ms: AtomicI64::new(origin_ms), follower: Mutex::default() }
+    }
+
+    /// The reading with what the carried one says about it.
+    #[inline]
+    pub(crate) fn judge(&self, now: Now) -> Now {
+        let carried = self.carried(now.steady);
+        if carried.saturating_sub(BEHIND_MAX_MS).max(signed(EARLIEST)) <= signed(now.unix) {
+            return now;
+        }
+        now.or_as_late_as(unsigned(carried))
+    }
+
+    /// The carried reading; `None` if there was no reading yet.
+    pub(crate) fn at(&self, steady: SteadyNanos) -> Option<UnixMillis> {
+        let is_known = self.origin_ms.load(Ordering::Relaxed) != NONE;
+        is_known.then(|| unsigned(self.carried(steady)))
+    }
+
+    /// Follows the wall clock, as far as it can be right, and says what is known then.
+    pub(crate) fn follow(&self, now: Now) -> Now {
+        let mut follower = self.follower();
+        let wall = signed(now.unix);
+        // What an earlier start left goes on from here: nobody knows how long ago it ended.
+        let carried = match follower.last {
+            Some(_) => self.carried(now.steady),
+            None => self.origin_ms.load(Ordering::Relaxed),
+        };
+        let passed = follower.last.map_or(0, |last| now.steady.0.saturating_sub(last.0));
+        let slack_max = BEHIND_MAX_MS.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
+        follower.slack = follower.slack.saturating_add(passed).min(slack_max);
+        follower.last = Some(now.steady);
+        let behind = carried.saturating_sub(wall);
+        let carried = if behind <= 0 {
+            wall
+        } else if behind <= BEHIND_MAX_MS && EARLIEST <= now.unix {
+            let gives_way = behind.min(signed_ms(follower.slack / GIVES_WAY));
+            follower.slack -= gives_way.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
+            carried - gives_way
+        } else {
+            carried
+        };
+        self.set(carried, now.steady);
+        drop(follower);
+        self.judge(now)
+    }
+
+    /// Takes the wall clock for right, however far behind it is.
+    pub(crate) fn accept(&self, now: Now) {
+        let mut follower = self.follower();
+        follower.last = Some(now.steady);
+        self.set(signed(now.unix), now.steady);
+    }
+
+    #[inline]
+    fn carried(&self, steady: SteadyNanos) -> i64 {
+        let passed = steady.0 / NANOS_PER_MS;
+        self.origin_ms.load(Ordering::Relaxed).saturating_add_unsigned(passed)
+    }
+
+    fn set(&self, carried: i64, steady: SteadyNanos) {
+        let origin = carried.saturating_sub_unsigned(steady.0 / NANOS_PER_MS);
+        self.origin_ms.store(origin, Ordering::Relaxed);
+    }
+
+    fn follower(&self) -> MutexGuard<'_, Follower> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const NANOS_PER_MS: u64 = 1_000_000;
+
+fn signed(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+fn unsigned(at: i64) -> UnixMillis {
+    UnixMillis(u64::try_from(at).unwrap_or(0))
+}
+
+/// Nanoseconds as whole milliseconds.
+fn signed_ms(nanos: u64) -> i64 {
+    i64::try_from(nanos / NANOS_PER_MS).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

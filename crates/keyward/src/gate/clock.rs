@@ -1,0 +1,54 @@
+//! What the wall clock said before, and whether it can be right now.
+
+use crate::audit::Audit;
+use crate::store::StoreError;
+use crate::time::{Now, ReadClock};
+
+use super::Gate;
+
+impl Gate {
+    /// What is known about a reading: where the wall clock was set back, it may be later than it
+    /// says.
+    ///
+    /// The latest reading of the wall clock is carried on by the steady one, and outlives the
+    /// process in the store. The reading is in doubt while it is before
+    /// [`EARLIEST`](crate::time::EARLIEST), or more than a minute behind the carried one; then
+    /// [`Now::latest`] is that. The doubt ends when the wall clock is right again, or by
+    /// [`Gate::accept_clock`].
+    #[must_use]
+    pub fn judge(&self, now: Now) -> Now {
+        self.carried.judge(now)
+    }
+
+    /// Follows the wall clock, and says what is known about it then. Call it at the start, and
+    /// about once a second: a wall clock that is set ahead and back between two calls has said
+    /// nothing.
+    pub fn follow(&self, now: Now) -> Now {
+        self.carried.follow(now)
+    }
+
+    /// Takes the wall clock for right, on record, where it is in doubt: `audit.at` is what it
+    /// says. Returns whether there was a doubt.
+    ///
+    /// Like [`Gate::change`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether that survives. Then the doubt stays.
+    pub async fn accept_clock(
+        &self,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<bool, StoreError> {
+        // No flush is under way that would write the reading from before behind this one.
+        let mut outbox = self.outbox.lock().await;
+        if !self.judge(clock()).is_in_doubt() {
+            return Ok(false);
+        }
+        let at = audit.at;
+        self.store.accept_clock(audit).await?;
+        self.carried.accept(clock());
+        outbox.know_kept(at);
+        Ok(true)
+    }
+}
