@@ -19,7 +19,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
 ///
 /// A reading takes one look at the monotonic clock; the wall clock is looked at only in
 /// [`Clock::sync`]. So setting the wall clock moves expiry within about a second, and never
-/// touches a limit.
+/// touches a limit. Setting it back is noticed; see [`Gate::judge`](keyward::Gate::judge).
 #[derive(Debug)]
 pub struct SystemClock {
     origin: Instant,
@@ -54,10 +54,10 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
     fn sync(&self) {
-        // A wall clock before 1970 is no clock: what it said last goes on. One that said nothing
-        // else is at 1970, by which nobody should serve, since keys with an expiry would last.
+        // A wall clock before 1970 is no clock. It is at 1970, by which nobody should serve, and
+        // which nobody believes who knew another time.
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let Ok(since_epoch) = since_epoch else { return };
+        let since_epoch = since_epoch.unwrap_or_default();
         let unix_ms = since_epoch.as_millis();
         let elapsed_ms = self.elapsed_nanos() / 1_000_000;
         let origin = u64::try_from(unix_ms).unwrap_or(u64::MAX).saturating_sub(elapsed_ms);

@@ -69,6 +69,8 @@ impl Guard {
     #[must_use]
     pub fn new(gate: Gate, clock: impl Clock + 'static, options: GuardOptions) -> Self {
         let GuardOptions { failures_per_minute, trusted_proxies } = options;
+        // What an earlier start knew of the wall clock goes on from here.
+        gate.follow(clock.now());
         Self(Arc::new(Inner {
             gate,
             clock: Box::new(clock),
@@ -92,6 +94,34 @@ impl Guard {
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+
+    /// What time it is, and how late it may be; see [`Gate::judge`].
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.0.gate.judge(self.0.clock.now())
+    }
+
+    /// Follows the wall clock, and says what time it is then; see [`Gate::follow`]. Upkeep does so
+    /// about once a second.
+    pub fn follow(&self) -> Now {
+        self.0.clock.sync();
+        self.0.gate.follow(self.0.clock.now())
+    }
+
+    /// Takes the wall clock for right, on record, where it is in doubt; see [`Gate::accept_clock`].
+    /// Only a person can know that it is right.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether that survives.
+    pub async fn accept_clock(&self, audit: Audit) -> Result<bool, StoreError> {
+        let guard = self.clone();
+        let accepting = tokio::spawn(async move {
+            let clock = || guard.0.clock.now();
+            guard.0.gate.accept_clock(audit, &clock).await
+        });
+        finished(accepting).await?
     }
 
     /// What an audit entry says about a change that this actor makes now.
@@ -261,6 +291,15 @@ impl Guard {
                 return Ok(());
             }
         }
+    }
+
+    /// Moves the latest reading of the clock to the store; see [`Gate::keep_reading`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store did not take it.
+    pub async fn keep_reading(&self) -> Result<(), StoreError> {
+        self.0.gate.keep_reading(&|| self.0.clock.now()).await
     }
 
     /// Decides about the key that a request presents, which nothing prints from here on.

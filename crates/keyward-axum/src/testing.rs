@@ -39,6 +39,12 @@ impl FakeClock {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.later_by(by);
     }
+
+    /// Sets the wall clock, as a person or a time service does; the steady one goes on.
+    pub fn set(&self, unix: UnixMillis) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = Now::new(unix, now.steady);
+    }
 }
 
 impl Clock for FakeClock {

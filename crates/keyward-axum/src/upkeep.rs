@@ -1,10 +1,11 @@
-//! The one loop: it follows the wall clock and moves usage to the store.
+//! The one loop: it follows the wall clock and moves usage, and what the clock said, to the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use keyward::store::StoreError;
+use keyward::time::Now;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -14,7 +15,8 @@ use crate::guard::{Guard, finished};
 /// How often the wall clock is looked at, however seldom usage is flushed.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// Upkeep under way. There is one for a guard; without it nothing is flushed.
+/// Upkeep under way. There is one for a guard; without it nothing is flushed, and nobody notices
+/// that the wall clock is set.
 #[derive(Debug)]
 pub struct Upkeep {
     guard: Guard,
@@ -90,7 +92,11 @@ impl Upkeep {
             tracing::error!(%error, "Upkeep ended early");
         }
         let guard = self.guard;
-        finished(tokio::spawn(async move { guard.flush().await })).await?
+        let last = async move {
+            guard.flush().await?;
+            guard.keep_reading().await
+        };
+        finished(tokio::spawn(last)).await?
     }
 }
 
@@ -122,10 +128,30 @@ async fn run(guard: Guard, flush_every: Duration, stopped: watch::Receiver<bool>
 }
 
 async fn follow(guard: &Guard) {
+    let mut doubted = false;
     loop {
-        guard.clock().sync();
+        let now = guard.follow();
+        doubted = tell(now, doubted);
         tokio::time::sleep(SYNC_EVERY).await;
     }
+}
+
+/// Tells once when the clock comes to be in doubt, and when it is not any more. Returns whether it
+/// is.
+fn tell(now: Now, doubted: bool) -> bool {
+    let is_in_doubt = now.is_in_doubt();
+    if is_in_doubt && !doubted {
+        let (wall_unix_ms, carried_unix_ms) = (now.unix.0, now.latest().0);
+        tracing::error!(
+            wall_unix_ms,
+            carried_unix_ms,
+            "The wall clock was set back: keys that end between what it says and what it said \
+             before get 503 until it is right"
+        );
+    } else if !is_in_doubt && doubted {
+        tracing::info!("The wall clock is believed again");
+    }
+    is_in_doubt
 }
 
 async fn flush(

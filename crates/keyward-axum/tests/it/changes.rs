@@ -13,7 +13,7 @@ use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
 use keyward_axum::keyward::record::Owner;
 use keyward_axum::keyward::store::{Store as _, TierRecord};
-use keyward_axum::keyward::time::{Now, SteadyNanos, UnixHour, UnixMillis};
+use keyward_axum::keyward::time::{EARLIEST, Now, SteadyNanos, UnixHour, UnixMillis};
 use keyward_axum::keyward::{Asked, Denied, Gate};
 use keyward_axum::testing::FakeClock;
 use keyward_axum::{Clock, Guard, GuardOptions, Upkeep, testing};
@@ -102,18 +102,19 @@ async fn upkeep_follows_the_wall_clock_and_so_does_expiry() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
     let clock = SetClock::default();
     let guard = Guard::new(gate, clock.clone(), GuardOptions::default());
-    let expires_at = Some(UnixMillis(1_000));
+    let end = EARLIEST.0 + 1_000;
+    let expires_at = Some(UnixMillis(end));
     let new = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), expires_at);
     let issued = guard.issue(new, guard.program()).await.unwrap();
     let verify = || guard.verify(&Asked::of(issued.secret.expose()));
-    clock.1.store(1_000, Ordering::Relaxed);
+    clock.1.store(end, Ordering::Relaxed);
     assert!(verify().is_ok());
     let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(3_600));
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
     assert_eq!(verify().unwrap_err(), Denied::Expired);
-    for (unix, works) in [(999, true), (1_000, false)] {
+    for (unix, works) in [(end - 1, true), (end, false)] {
         clock.1.store(unix, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(1_001)).await;
         assert_eq!(verify().is_ok(), works, "a second later, with no flush for an hour");

@@ -4,6 +4,7 @@
 
 mod caches;
 mod changes;
+mod clock;
 mod contract;
 mod networks;
 mod once;
