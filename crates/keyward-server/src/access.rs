@@ -175,7 +175,7 @@ pub(crate) async fn identify(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let now = guard.clock().now();
+    let now = guard.now();
     // A body cannot be shared between threads, as what waits for the issuer may be: only the head
     // is looked at.
     let (mut parts, body) = request.into_parts();

@@ -29,7 +29,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::settings::{Environment, Flags, Settings, SettingsError};
+use crate::settings::{Environment, Flags, Once, Settings, SettingsError};
 
 use articles::ArticlesCommand;
 use audit::AuditCommand;
@@ -59,6 +59,8 @@ enum Command {
     /// Serve the protected API and the admin API
     #[command(after_help = examples(&SERVE_EXAMPLES))]
     Serve {
+        #[command(flatten)]
+        once: Once,
         #[command(flatten)]
         flags: Flags,
     },
@@ -119,7 +121,7 @@ const COMPLETIONS_EXAMPLES: [&str; 1] =
     ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
 /// Does what the command line says; `serve` is what the command of that name does.
-pub(crate) fn run(serve: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
+pub(crate) fn run(serve: impl FnOnce(Settings, Once) -> anyhow::Result<()>) -> ExitCode {
     let status = match parse(std::env::args_os()) {
         Ok(command) => {
             let mut out = Output::stdout();
@@ -167,11 +169,11 @@ fn complaint(error: &clap::Error) -> String {
 impl Command {
     fn run(
         &self,
-        serve: impl FnOnce(Settings) -> anyhow::Result<()>,
+        serve: impl FnOnce(Settings, Once) -> anyhow::Result<()>,
         out: &mut Output,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Serve { flags } => serve(read_settings(flags)?),
+            Self::Serve { once, flags } => serve(read_settings(flags)?, *once),
             Self::Key(command) => command.run(out),
             Self::Tier(command) => command.run(out),
             Self::Owner(command) => command.run(out),

@@ -1,13 +1,15 @@
 //! Whether a clock can be right: expiry follows it, so that a machine which forgot the time would
 //! let in keys whose time is over.
 
-use anyhow::ensure;
-use keyward::UnixMillis;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use http::StatusCode;
+use keyward::time::EARLIEST;
+use keyward::{Now, UnixMillis};
+use keyward_axum::{Guard, Refusal};
 
 use crate::shapes::Time;
-
-/// 2026, when this program was written; no clock that is right says anything earlier.
-const EARLIEST: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// Whether somebody has set the clock that says `now`.
 pub(crate) fn is_set(now: UnixMillis) -> bool {
@@ -21,8 +23,48 @@ pub(crate) fn check_set(now: UnixMillis) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes the clock for right, on record, if this start was told that it is and there is a doubt.
+///
+/// That counts once: where the start before this one was told so, too, it was said of what that one
+/// found, and a doubt that came up since stays.
+pub(crate) async fn settle(guard: &Guard, told_right: bool) -> anyhow::Result<()> {
+    let now = guard.now();
+    let store = guard.gate().store();
+    let noting = || store.note_clock_is_right(told_right);
+    if !told_right || !now.is_in_doubt() {
+        noting().await.context("noting whether the clock was called right")?;
+        return Ok(());
+    }
+    // Noted first that it was: a start that ends in between would otherwise take it twice.
+    if noting().await.context("noting that the clock was called right")? {
+        tracing::warn!(
+            "{}; --clock-is-right was given to the start before this one, and counts once: start \
+             without it, and if the clock is right, then with it",
+            doubt(now)
+        );
+        return Ok(());
+    }
+    guard.accept_clock(guard.program()).await.context("taking the clock for right")?;
+    tracing::warn!("Took the clock for right, as was asked for: {}", doubt(now));
+    Ok(())
+}
+
+/// The refusal of what cannot be done by a clock that is in doubt.
+pub(crate) fn in_doubt(now: Now) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, doubt(now)).retry_after(Duration::ZERO)
+}
+
+/// Names both readings.
+fn doubt(now: Now) -> String {
+    let (wall, carried) = (Time(now.unix).to_text(), Time(now.latest()).to_text());
+    format!("The clock says {wall}, and by what it said before it is {carried}")
+}
+
 #[cfg(test)]
 mod tests {
+    use keyward::time::SteadyNanos;
+    use keyward_axum::testing;
+
     use super::*;
 
     #[test]
@@ -32,5 +74,45 @@ mod tests {
         insta::assert_snapshot!(refused, @"the clock says 2025-12-31T23:59:59.999Z, and keys whose time is over would work: set it");
         assert!(check_set(UnixMillis(0)).is_err());
         assert!(check_set(EARLIEST).is_ok());
+    }
+
+    #[test]
+    fn a_doubt_names_both_readings() {
+        let now = Now::new(UnixMillis(946_684_800_000), SteadyNanos(0));
+        let told = doubt(now.or_as_late_as(EARLIEST));
+        insta::assert_snapshot!(told, @"The clock says 2000-01-01T00:00:00.000Z, and by what it said before it is 2026-01-01T00:00:00.000Z");
+    }
+
+    #[tokio::test]
+    async fn a_clock_is_called_right_once() {
+        let (guard, clock) = testing::guard().await;
+        let hour = 3_600_000;
+        let set_back = |hours: u64| clock.set(UnixMillis(guard.now().latest().0 - hours * hour));
+        let entries = async || {
+            let start = guard.gate().store().audit_entries(all()).await.unwrap();
+            start.entries.len()
+        };
+        clock.advance(Duration::from_secs(10 * 60 * 60));
+        guard.follow();
+        set_back(2);
+        settle(&guard, false).await.unwrap();
+        assert!(guard.now().is_in_doubt());
+        settle(&guard, true).await.unwrap();
+        assert!(!guard.now().is_in_doubt());
+        assert_eq!(entries().await, 1);
+        // The flag stays where it was put, and somebody sets the clock back again.
+        set_back(1);
+        settle(&guard, true).await.unwrap();
+        assert!(guard.now().is_in_doubt());
+        settle(&guard, false).await.unwrap();
+        assert_eq!(entries().await, 1);
+        settle(&guard, true).await.unwrap();
+        assert!(!guard.now().is_in_doubt());
+        assert_eq!(entries().await, 2);
+    }
+
+    fn all() -> keyward::query::AuditQuery {
+        let (filter, max) = (keyward::query::AuditFilter::default(), std::num::NonZeroU32::MAX);
+        keyward::query::AuditQuery { filter, after: None, descending: false, max }
     }
 }

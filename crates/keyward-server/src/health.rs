@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
+use crate::clock;
 use crate::failure::broken;
 
 /// The question whether the store answers, which anyone may ask. It is asked once at a time, and
@@ -85,6 +86,10 @@ pub(crate) async fn show_readiness(
         let tiers = store.tiers().await;
         tiers.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
+    let now = guard.now();
+    if now.is_in_doubt() {
+        return Err(clock::in_doubt(now));
+    }
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))
     } else {

@@ -35,7 +35,7 @@ pub(crate) async fn show_own_key(
     State(guard): State<Guard>,
     caller: Caller,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Refusal> {
-    let now = guard.clock().now().unix;
+    let now = guard.now().unix;
     let month = month_until(now);
     // What is not in the store yet is taken from memory, so that no caller can make the server
     // write by asking.

@@ -25,28 +25,28 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
-use crate::settings::Settings;
+use crate::settings::{Once, Settings};
 use crate::signals::{Asked, Signals};
 
 /// Serves until a signal asks for the end; see `signals`.
-pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn run(settings: Settings, once: Once) -> anyhow::Result<()> {
     settings.check_exposure()?;
     let log = Log::start(&settings)?;
-    let ended = run_on_threads(settings);
+    let ended = run_on_threads(settings, once);
     log.finish();
     ended
 }
 
-fn run_on_threads(settings: Settings) -> anyhow::Result<()> {
+fn run_on_threads(settings: Settings, once: Once) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = settings.threads {
         runtime.worker_threads(threads.get());
     }
-    runtime.build().context("starting the threads of the server")?.block_on(serve(settings))
+    runtime.build().context("starting the threads of the server")?.block_on(serve(settings, once))
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings, once: Once) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let (listener, address) = listen(settings.listen, "--listen").await?;
     let (control_listener, control_address) = match settings.admin_listen {
@@ -77,6 +77,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
     };
     let guard = Guard::new(gate, clock, options);
+    clock::settle(&guard, once.clock_is_right).await?;
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;

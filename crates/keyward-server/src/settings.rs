@@ -10,6 +10,7 @@ mod exposure;
 mod file;
 mod flags;
 mod given;
+mod once;
 #[cfg(test)]
 mod page;
 mod parse;
@@ -32,6 +33,7 @@ pub(crate) use environment::Environment;
 pub(crate) use exposure::{DOCUMENTED_KEYS, repeats_few_characters};
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
+pub(crate) use once::Once;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
 

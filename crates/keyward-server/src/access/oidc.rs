@@ -41,7 +41,8 @@ pub(super) struct Person {
 pub(super) enum TokenError {
     /// It is none, or not for us, or not now.
     Invalid(Invalid),
-    /// Nobody can tell, since the issuer's keys could not be read.
+    /// Nobody can tell: the issuer's keys could not be read, or the clock is in doubt and the
+    /// token is good by one of its readings only.
     Unknown,
 }
 
@@ -97,6 +98,12 @@ impl Oidc {
         let keys = self.issuer.keys_for(&token, now.steady).await?;
         let claims = keys.verify(&token).map_err(TokenError::Invalid)?;
         let claims = Claims::parse(&claims).map_err(TokenError::Invalid)?;
-        claims.judge(&self.people, now.unix).map_err(TokenError::Invalid)
+        let judged = claims.judge(&self.people, now.unix);
+        // A clock that was set back must not make a token good again.
+        let differs = || judged.is_ok() != claims.judge(&self.people, now.latest()).is_ok();
+        if now.is_in_doubt() && differs() {
+            return Err(TokenError::Unknown);
+        }
+        judged.map_err(TokenError::Invalid)
     }
 }

@@ -159,6 +159,7 @@ pub(crate) enum VerbText {
     SuspendOwner,
     ResumeOwner,
     AcceptRestore,
+    AcceptClock,
 }
 
 /// Which entries, and which page of them.

@@ -27,6 +27,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::view::KeyView;
+use crate::clock;
 use crate::failure::broken;
 use crate::shapes::KeyNumber;
 
@@ -34,7 +35,7 @@ use crate::shapes::KeyNumber;
 type Shown = (HeaderMap, Json<KeyView>);
 
 fn shown(guard: &Guard, key: &KeyDetails) -> Shown {
-    let now = guard.clock().now().unix;
+    let now = guard.now().unix;
     (tagged(key.version), Json(KeyView::of(key, now)))
 }
 
@@ -88,6 +89,7 @@ fn no_such_tier(guard: &Guard, input: Value) -> Refusal {
 fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
     match error {
         ChangeError::Store(error) => broken(error),
+        ChangeError::ClockInDoubt => clock::in_doubt(guard.now()),
         ChangeError::Refused(ChangeRefusal::UnknownKey) => no_such_key(),
         ChangeError::Refused(ChangeRefusal::UnknownTier) => no_such_tier(guard, Value::Null),
         ChangeError::Refused(ChangeRefusal::Stale { .. }) => precondition::stale(),

@@ -118,7 +118,8 @@ impl Doctor {
     }
 
     fn look(&self, out: &Output) -> Vec<Check> {
-        let mut checks = vec![clock::check(out.look().now)];
+        let now = out.look().now;
+        let mut checks = vec![clock::check(now)];
         let (settings, surroundings) = match self.read() {
             Ok(read) => read,
             Err(error) => {
@@ -131,7 +132,7 @@ impl Doctor {
         checks.push(Check::ok("settings", format!("all {count} can be used")));
         checks.push(key::check(&settings));
         checks.extend(files::check(&settings, &surroundings.config));
-        let (database, is_served) = database::check(&settings.database);
+        let (database, is_served) = database::check(&settings.database, now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));
         let server = surroundings.server.as_ref();

@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod backup;
 mod cli;
+mod clock;
 mod docs;
 mod door;
 mod issuer;

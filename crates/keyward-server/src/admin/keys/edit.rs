@@ -1,7 +1,8 @@
 //! Editing a key: the next request is judged by what it is now.
 
 use axum::extract::{Path, Request, State};
-use keyward::UnixMillis;
+use keyward::Now;
+use keyward::audit::Audit;
 use keyward::change::{KeyChange, KeyEdit};
 use keyward::tier::TierName;
 use keyward_axum::{Guard, Refusal};
@@ -40,8 +41,9 @@ pub(crate) async fn edit_key(
     let (parts, body) = request.into_parts();
     let id = read_id(&key_id)?;
     let body = read_body(body).await?;
-    let audit = audit(&guard, &parts.extensions);
-    let edit = EditKeyBody::read(&body, &guard.gate().tier_names(), audit.at)?;
+    let now = guard.now();
+    let audit = Audit { at: now.unix, ..audit(&guard, &parts.extensions) };
+    let edit = EditKeyBody::read(&body, &guard.gate().tier_names(), now)?;
     let expected = precondition::expected(&guard, id, &parts.headers).await?;
     let changing = guard.change(id, KeyChange::Edit(Box::new(edit)), expected, audit);
     changing.await.map_err(|error| refuse_change(&guard, error))?;
@@ -84,7 +86,7 @@ pub(crate) struct EditKeyBody {
 }
 
 impl EditKeyBody {
-    fn read(body: &[u8], tiers: &[TierName], now: UnixMillis) -> Result<KeyEdit, Refusal> {
+    fn read(body: &[u8], tiers: &[TierName], now: Now) -> Result<KeyEdit, Refusal> {
         let mut members = misplaced::members_of(body)?;
         let edit = KeyEdit {
             name: optional(&mut members, "name", read::name),
@@ -96,7 +98,7 @@ impl EditKeyBody {
             metadata: optional(&mut members, "metadata", |place, value| {
                 read::metadata(place, value, body)
             }),
-            expires_at: read::expiry(&mut members, Expiry::AnyTime, now),
+            expires_at: read::expiry(&mut members, Expiry::AnyTime, now)?,
         };
         let faults = members.finish();
         if faults.is_empty() { Ok(edit) } else { Err(Refusal::unprocessable(faults)) }

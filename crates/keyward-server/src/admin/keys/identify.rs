@@ -38,7 +38,7 @@ pub(crate) async fn identify_keys(
     // What does not fit may be the very secret.
     let digests = IdentifyBody::read(&body).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
-    let now = guard.clock().now().unix;
+    let now = guard.now().unix;
     let ends_at = |digest: &Digest| guard.gate().index().find(digest)?.ends_at.map(Time);
     let matched = |(digest, current, key): &(Digest, bool, KeyDetails)| Match {
         digest: digest.to_hex(),

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
-use keyward::UnixMillis;
+use keyward::audit::Audit;
 use keyward::details::{Metadata, Version};
 use keyward::gate::IssueError;
 use keyward::issue::{Issued, NewKey};
@@ -13,6 +13,7 @@ use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyName, Owner, Scope, Scopes};
 use keyward::tier::TierName;
+use keyward::{Now, UnixMillis};
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use serde_json::Value;
@@ -48,8 +49,9 @@ pub(crate) async fn issue_key(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(body).await?;
-    let audit = audit(&guard, &parts.extensions);
-    let key = NewKeyBody::read(&body, &guard.gate().tier_names(), audit.at)?;
+    let now = guard.now();
+    let audit = Audit { at: now.unix, ..audit(&guard, &parts.extensions) };
+    let key = NewKeyBody::read(&body, &guard.gate().tier_names(), now)?;
     let issued = guard.issue(key, audit).await.map_err(|error| refuse(&guard, error))?;
     let text = IssuedKey::without_secret(&issued).into_json(issued.secret.expose());
     let text = text.map_err(|error| {
@@ -117,7 +119,7 @@ pub(crate) struct NewKeyBody {
 
 impl NewKeyBody {
     /// Reads a body. A tier has to be one of those that there are.
-    fn read(body: &[u8], tiers: &[TierName], now: UnixMillis) -> Result<NewKey, Refusal> {
+    fn read(body: &[u8], tiers: &[TierName], now: Now) -> Result<NewKey, Refusal> {
         let mut members = misplaced::members_of(body)?;
         let name = required(&mut members, "name", read::name);
         let tier = members.take("tier").unwrap_or_else(|| TIER_DEFAULT.into());
@@ -130,7 +132,7 @@ impl NewKeyBody {
         let limits = nullable(&mut members, "limits", read::limits).flatten();
         let metadata = |place, value| read::metadata(place, value, body);
         let metadata = optional(&mut members, "metadata", metadata).unwrap_or_default();
-        let expires_at = read::expiry(&mut members, Expiry::ToCome, now).flatten();
+        let expires_at = read::expiry(&mut members, Expiry::ToCome, now)?.flatten();
         let prefix = nullable(&mut members, "prefix", parsed).flatten();
         let faults = members.finish();
         match (name, tier) {

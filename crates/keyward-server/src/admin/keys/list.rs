@@ -57,7 +57,7 @@ pub(crate) async fn list_keys(
     State(guard): State<Guard>,
     uri: Uri,
 ) -> Result<(HeaderMap, Json<KeyList>), Refusal> {
-    let now = guard.clock().now().unix;
+    let now = guard.now().unix;
     let asked = Query::parse(uri.query());
     let ListKeys { query, sort, total } = ListKeys::read(&asked, now)?;
     let store = guard.gate().store();

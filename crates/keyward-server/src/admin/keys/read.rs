@@ -2,13 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use keyward::UnixMillis;
 use keyward::details::Metadata;
 use keyward::json;
 use keyward::limit::Limits;
 use keyward::network::{NETWORKS_MAX, Networks};
 use keyward::record::{KeyName, NAME_CHARS_MAX, ParseNameError, SCOPES_MAX, Scopes};
 use keyward::tier::TierName;
+use keyward::{Now, UnixMillis};
+use keyward_axum::Refusal;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Members;
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::admin::limits::read_limits;
 use crate::admin::members::{Place, Read, list, nullable, parsed, span, text, time};
+use crate::clock;
 
 /// Seconds of the longest lifetime: a hundred years, leap days included.
 const LIFETIME_SECS_MAX: u64 = 36_525 * 24 * 60 * 60;
@@ -88,12 +90,17 @@ pub(super) enum Expiry {
 
 /// The expiry, which is said as `expires_at` or as `expires_in`. `None` is that neither is there,
 /// or a fault; `Some(None)` is a key that never expires.
+///
+/// # Errors
+///
+/// Returns the refusal if the clock is in doubt, and one of its readings would make another expiry
+/// of what was said than the other, or say that it is over.
 pub(super) fn expiry(
     members: &mut Members,
     which: Expiry,
-    now: UnixMillis,
-) -> Option<Option<UnixMillis>> {
-    let fits = |at: UnixMillis| which == Expiry::AnyTime || now < at;
+    now: Now,
+) -> Result<Option<Option<UnixMillis>>, Refusal> {
+    let fits = |at: UnixMillis| which == Expiry::AnyTime || now.unix < at;
     let at = nullable(members, "expires_at", |place, value| {
         let at = time(place.clone(), value.clone())?;
         let over = || vec![Fault::value_error(place, value, "expires_at has to be in the future")];
@@ -103,14 +110,22 @@ pub(super) fn expiry(
     let lasting = nullable(members, "expires_in", |place, value| {
         told = value.clone();
         let lifetime = span(place, value, &lifetimes(which), LIFETIME_RULE)?;
-        Ok(UnixMillis(now.0.saturating_add(lifetime * 1_000)))
+        Ok(UnixMillis(now.unix.0.saturating_add(lifetime * 1_000)))
     });
     if at.is_some() && lasting.is_some() {
         let rule = "expires_at and expires_in exclude each other";
         members.fault(Fault::value_error(members.place("expires_in"), told, rule));
-        return None;
+        return Ok(None);
     }
-    at.or(lasting)
+    // What is over by the earlier reading is over by both.
+    let differs = |ends_at: &UnixMillis| {
+        now.unix < *ends_at && (lasting.is_some() || *ends_at <= now.latest())
+    };
+    let expiry = at.or(lasting);
+    if now.is_in_doubt() && expiry.flatten().as_ref().is_some_and(differs) {
+        return Err(clock::in_doubt(now));
+    }
+    Ok(expiry)
 }
 
 fn lifetimes(which: Expiry) -> RangeInclusive<u64> {

@@ -44,7 +44,7 @@ pub(crate) async fn show_usage(
     uri: Uri,
 ) -> Result<Json<UsageView>, Refusal> {
     let id = read_id(&key_id)?;
-    let this_hour = guard.clock().now().unix.hour();
+    let this_hour = guard.now().unix.hour();
     let (hours, bucket) = read_usage(&Query::parse(uri.query()), this_hour)?;
     existing(&guard, id).await?;
     guard.flush().await.map_err(broken)?;
@@ -72,7 +72,7 @@ pub(crate) async fn show_top(
     State(guard): State<Guard>,
     uri: Uri,
 ) -> Result<Json<TopView>, Refusal> {
-    let this_hour = guard.clock().now().unix.hour();
+    let this_hour = guard.now().unix.hour();
     let query = Query::parse(uri.query());
     let mut parameters = Parameters::new(&query, &["from", "to", "by", "top"]);
     let hours = read_hours(&mut parameters, Bucket::Hour, this_hour, TOP_HOURS);

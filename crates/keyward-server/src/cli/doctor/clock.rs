@@ -6,6 +6,7 @@ use keyward::UnixMillis;
 
 use super::Check;
 use crate::clock::is_set;
+use crate::shapes::Time;
 
 /// Nobody runs a version of today by then.
 const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);
@@ -13,6 +14,9 @@ const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(3);
 /// From here on keys end noticeably early or late.
 const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(60);
+
+/// So far behind what it said before, a server no longer believes a clock.
+const BEHIND_MAX_MS: i64 = 60_000;
 
 const SYNCHRONISE: &str = "synchronise the clock, such as with `timedatectl set-ntp true`";
 
@@ -24,6 +28,20 @@ pub(super) fn check(now: Timestamp) -> Check {
         return Check::ok("clock", found);
     }
     Check::fail("clock", found, SYNCHRONISE)
+}
+
+/// Compares with what the clock said last to a server that used the database.
+pub(super) fn compare(now: Timestamp, latest: UnixMillis) -> Check {
+    let what = "latest reading";
+    let text = Time(latest).to_text();
+    let behind = i64::try_from(latest.0).unwrap_or(i64::MAX).saturating_sub(now.as_millisecond());
+    if behind <= BEHIND_MAX_MS {
+        return Check::ok(what, format!("the clock said {text} before"));
+    }
+    let found = format!("the clock says {now:.0}, and said {text} before");
+    let advice = "set the clock right; if it is right, start once with \
+                  `keyward serve --clock-is-right`";
+    Check::fail(what, found, advice)
 }
 
 /// Compares with the clock of the server, as its `Date` header tells it, which was written between
@@ -54,6 +72,17 @@ mod tests {
         let all =
             ["1970-01-01T00:00:07Z", "2026-11-24T09:30:00.5Z", "2100-01-01T00:00:00Z"].map(told);
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_what_it_said_before_is_noticed() {
+        let now = "2026-11-24T09:30:00Z".parse().unwrap();
+        let told = |behind: i64| {
+            let latest = 1_795_512_600_000_i64 + behind;
+            line(&compare(now, UnixMillis(u64::try_from(latest).unwrap())))
+        };
+        let all = [-3_600_000, 60_000, 60_001, i64::MAX - 1_795_512_600_000];
+        insta::assert_snapshot!(all.map(told).join("\n"));
     }
 
     fn told(before: &str, after: &str) -> String {

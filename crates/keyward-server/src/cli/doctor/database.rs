@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use keyward_store::{Inspection, inspect};
 
-use super::Check;
+use super::{Check, clock};
 
 /// Below this much room a server may soon have to refuse changes.
 const FREE_WARN: u64 = 1_024 * MEBIBYTE;
@@ -13,7 +14,7 @@ const FREE_FAIL: u64 = 64 * MEBIBYTE;
 const MEBIBYTE: u64 = 1_024 * 1_024;
 
 /// Looks at the database, and says whether somebody serves from it.
-pub(super) fn check(path: &Path) -> (Vec<Check>, bool) {
+pub(super) fn check(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
     let shown = path.display();
     let mut checks = Vec::new();
     let mut is_served = false;
@@ -25,6 +26,7 @@ pub(super) fn check(path: &Path) -> (Vec<Check>, bool) {
         Ok(Some(found)) => {
             is_served = found.holder.is_some();
             checks.extend(describe(&found));
+            checks.extend(found.latest_reading.map(|latest| clock::compare(now, latest)));
         }
         Err(error) => {
             let text = error.to_string();
@@ -106,10 +108,10 @@ mod tests {
     fn a_file_that_is_no_database_fails() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
-        let (checks, is_served) = check(&path);
+        let (checks, is_served) = check(&path, Timestamp::UNIX_EPOCH);
         assert!(checks.iter().all(|check| check.health == Health::Ok) && !is_served, "{checks:?}");
         std::fs::write(&path, "x".repeat(5_000)).unwrap();
-        let (checks, _) = check(&path);
+        let (checks, _) = check(&path, Timestamp::UNIX_EPOCH);
         assert_eq!(checks[0].health, Health::Fail);
         assert_eq!(checks[0].advice.as_deref(), Some("check the path, or restore a backup"));
     }

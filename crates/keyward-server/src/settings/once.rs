@@ -1,0 +1,13 @@
+//! What is said to one start of the server, and is no setting.
+
+use clap::Args;
+
+/// What an operator decides about what a start found. It is typed, never configured, and done on
+/// record.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Once {
+    /// Take the clock for right where it is behind what it said before. This counts once, and
+    /// is in the audit trail
+    #[arg(long)]
+    pub clock_is_right: bool,
+}
