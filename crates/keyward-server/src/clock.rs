@@ -63,7 +63,6 @@ fn doubt(now: Now) -> String {
 #[cfg(test)]
 mod tests {
     use keyward::time::SteadyNanos;
-    use keyward_axum::testing;
 
     use super::*;
 
@@ -81,38 +80,5 @@ mod tests {
         let now = Now::new(UnixMillis(946_684_800_000), SteadyNanos(0));
         let told = doubt(now.or_as_late_as(EARLIEST));
         insta::assert_snapshot!(told, @"The clock says 2000-01-01T00:00:00.000Z, and by what it said before it is 2026-01-01T00:00:00.000Z");
-    }
-
-    #[tokio::test]
-    async fn a_clock_is_called_right_once() {
-        let (guard, clock) = testing::guard().await;
-        let hour = 3_600_000;
-        let set_back = |hours: u64| clock.set(UnixMillis(guard.now().latest().0 - hours * hour));
-        let entries = async || {
-            let start = guard.gate().store().audit_entries(all()).await.unwrap();
-            start.entries.len()
-        };
-        clock.advance(Duration::from_secs(10 * 60 * 60));
-        guard.follow();
-        set_back(2);
-        settle(&guard, false).await.unwrap();
-        assert!(guard.now().is_in_doubt());
-        settle(&guard, true).await.unwrap();
-        assert!(!guard.now().is_in_doubt());
-        assert_eq!(entries().await, 1);
-        // The flag stays where it was put, and somebody sets the clock back again.
-        set_back(1);
-        settle(&guard, true).await.unwrap();
-        assert!(guard.now().is_in_doubt());
-        settle(&guard, false).await.unwrap();
-        assert_eq!(entries().await, 1);
-        settle(&guard, true).await.unwrap();
-        assert!(!guard.now().is_in_doubt());
-        assert_eq!(entries().await, 2);
-    }
-
-    fn all() -> keyward::query::AuditQuery {
-        let (filter, max) = (keyward::query::AuditFilter::default(), std::num::NonZeroU32::MAX);
-        keyward::query::AuditQuery { filter, after: None, descending: false, max }
     }
 }

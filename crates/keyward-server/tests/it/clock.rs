@@ -84,8 +84,16 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     claim(folder.path(), "2200-01-01");
     let server = start_told_right(folder.path());
     assert_eq!(status(&server, &ends), 503);
+    let (_, log) = server.stop();
+    assert!(log.contains("counts once"), "{log}");
+    // It was taken away, and was given anew by somebody who looked.
+    let server = Server::start(folder.path());
+    assert_eq!(status(&server, &ends), 503);
+    assert!(server.stop().0.success());
+    let server = start_told_right(folder.path());
+    assert_eq!(status(&server, &ends), 200);
     let trail = server.admin("GET", "/admin/audit?verb=accept-clock", "").json();
-    assert_eq!(trail["count"], 1);
+    assert_eq!(trail["count"], 2);
 }
 
 fn doctor(folder: &Path) -> String {

@@ -26,7 +26,7 @@ pub(super) fn check(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
         Ok(Some(found)) => {
             is_served = found.holder.is_some();
             checks.extend(describe(&found));
-            checks.extend(found.latest_reading.map(|latest| clock::compare(now, latest)));
+            checks.push(clock::compare(now, found.latest_reading));
         }
         Err(error) => {
             let text = error.to_string();

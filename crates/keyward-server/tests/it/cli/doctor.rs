@@ -86,6 +86,7 @@ fn everything_around_a_running_server_is_looked_at() {
     file permissions: ok
     database: ok
     schema: ok
+    latest reading: ok
     disk: …
     open files: ok
     server: ok
