@@ -65,7 +65,7 @@ enum Status {
 }
 
 /// Says whether changes can be made, and what is counted kept: whether the store answers and is
-/// as it should be, and upkeep goes on.
+/// as it should be, upkeep goes on, and the clock is not in doubt.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It is ready", body = Readiness),
     (status = 503, description = "Service Unavailable"),
@@ -78,6 +78,10 @@ pub(crate) async fn show_readiness(
     if !pulse.is_well() {
         return Err(Refusal::unavailable());
     }
+    let now = guard.now();
+    if now.is_in_doubt() {
+        return Err(clock::in_doubt(now));
+    }
     let ask = async {
         let store = guard.gate().store();
         // What troubles it is logged where it is found.
@@ -86,10 +90,6 @@ pub(crate) async fn show_readiness(
         let tiers = store.tiers().await;
         tiers.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
-    let now = guard.now();
-    if now.is_in_doubt() {
-        return Err(clock::in_doubt(now));
-    }
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))
     } else {
