@@ -117,3 +117,23 @@ fn an_answer_carries_the_id_of_its_request() {
     let indecent = server.send("GET", "/healthz", &["x-request-id: a b\"c"], "");
     assert_eq!(indecent.header("x-request-id").map(str::len), Some(16));
 }
+
+#[test]
+fn a_byte_order_mark_before_json_is_skipped() {
+    let folder = tempdir().unwrap();
+    let server = Server::start_with(
+        folder.path(),
+        &[("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LEAK_REPORTS", "100")],
+    );
+    let check = |path: &str, body: &str, expected| {
+        let answer = server.admin("POST", path, &format!("\u{feff}{body}"));
+        assert_eq!(answer.status, expected, "{path}: {}", answer.body);
+    };
+    check("/admin/api-keys", r#"{"name":"marked"}"#, 201);
+    check("/admin/api-keys/1/rotate", "", 200);
+    check("/admin/api-keys/1/suspend", "{}", 200);
+    check("/admin/api-keys/1/resume", "", 200);
+    check("/admin/api-keys/identify", r#"{"digests":[]}"#, 422);
+    check("/admin/import", r#"{"keys":[]}"#, 422);
+    check("/leaks", r#"{"reports":[{"secret":"kw_nobody_has_this_one"}]}"#, 202);
+}
