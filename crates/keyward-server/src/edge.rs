@@ -14,7 +14,7 @@ use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
 
 use crate::access::X_ADMIN_KEY;
-use crate::heads::AmbiguousLength;
+use crate::heads::{AmbiguousLength, BadHead};
 use crate::routes::is_uncached;
 
 /// Where a copy of the database is asked for. How long one takes is up to the database, so this
@@ -63,6 +63,7 @@ pub(crate) async fn receive(
     let id = request_id(&request).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
     let refusal = malformed(&request);
+    let is_read = request.extensions().get::<BadHead>().is_none();
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut answer = match refusal {
@@ -74,9 +75,14 @@ pub(crate) async fn receive(
         None => answer_in_time(request, next, edge.0.request_timeout).await,
     };
     if tracing::enabled!(tracing::Level::DEBUG) {
-        let (path, status, request_id) = (shown(uri.path()), answer.status().as_u16(), &id);
-        let words = format!("Answered {method} {path} with {status}");
-        tracing::debug!(%method, path, status, request_id, "{words}");
+        let (status, request_id) = (answer.status().as_u16(), &id);
+        if is_read {
+            let path = shown(uri.path());
+            let words = format!("Answered {method} {path} with {status}");
+            tracing::debug!(%method, path, status, request_id, "{words}");
+        } else {
+            tracing::debug!(status, request_id, "Answered an unreadable head with {status}");
+        }
     }
     if let Ok(id) = HeaderValue::try_from(id) {
         answer.headers_mut().insert(X_REQUEST_ID, id);
@@ -103,6 +109,9 @@ pub(crate) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
 /// Two readers of one message must not see two messages (RFC 9112, sections 3.2 and 6.3).
 fn malformed(request: &Request) -> Option<Refusal> {
     let bad = |detail| Some(Refusal::new(StatusCode::BAD_REQUEST, detail));
+    if let Some(bad) = request.extensions().get::<BadHead>() {
+        return Some(unreadable(*bad));
+    }
     let hosts = request.headers().get_all(HOST).iter().count();
     match hosts {
         0 if request.version() == Version::HTTP_11 => return bad("Missing Host header"),
@@ -116,6 +125,22 @@ fn malformed(request: &Request) -> Option<Refusal> {
         return bad("The path is not UTF-8");
     }
     None
+}
+
+/// What a client gets for a head that cannot be read.
+fn unreadable(bad: BadHead) -> Refusal {
+    let (status, detail) = match bad {
+        BadHead::Line => (StatusCode::BAD_REQUEST, "Malformed request line"),
+        BadHead::Field => (StatusCode::BAD_REQUEST, "Malformed header field"),
+        BadHead::Length => {
+            (StatusCode::BAD_REQUEST, "Malformed Content-Length or Transfer-Encoding")
+        }
+        BadHead::LineTooLong => (StatusCode::URI_TOO_LONG, "URI Too Long"),
+        BadHead::TooLarge => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
+        }
+    };
+    Refusal::new(status, detail)
 }
 
 /// A path as the log has it: a key in it, where some client put what belongs into a header, is cut

@@ -1,214 +1,190 @@
-//! A second look at the heads of requests, as they come off the wire.
+//! Request heads as they come off the wire, before hyper sees them.
 //!
-//! hyper drops `Content-Length` when a request also says `Transfer-Encoding`, as RFC 9112 permits;
-//! but a proxy in front may have believed the length, and then the two see different requests.
-//! Nobody behind hyper can tell any more, so this looks at the bytes before hyper does.
+//! Two things cannot be told behind hyper. It drops `Content-Length` when a request also says
+//! `Transfer-Encoding`, as RFC 9112 permits; but a proxy in front may have believed the length, and
+//! then the two see different requests. And what it cannot read, it rejects with an empty response
+//! of its own. So each head is judged here first; [`wire`](crate::wire) acts on the verdict.
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use http::{Method, Uri};
 
-/// Most header lines of a request; hyper has the same bound.
-const HEADERS_MAX: usize = 100;
+/// Most bytes of a request line and its header fields together.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Most header fields of a request; hyper has the same bound.
+const FIELDS_MAX: usize = 100;
+/// Most that a length may say; hyper keeps the two largest numbers for itself.
+const LENGTH_MAX: u64 = u64::MAX - 2;
 
 /// Marks a request that said both how long its body is and that it comes in chunks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AmbiguousLength;
 
+/// Why a head cannot be read. The connection closes after the response, since what follows cannot
+/// be trusted to begin where it seems to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadHead {
+    /// It does not begin with a method, a target and a version of HTTP/1.
+    Line,
+    /// A header field is not `name: value`.
+    Field,
+    /// Its body has no length that two readers would agree on.
+    Length,
+    /// The request line alone is longer than a head may be.
+    LineTooLong,
+    /// The whole is longer than a head may be, or has too many fields.
+    TooLarge,
+}
+
 /// What is known of the requests on one connection that hyper has not handed over yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heads(Arc<Mutex<Scanner>>);
+pub(crate) struct Heads(Arc<Mutex<VecDeque<Head>>>);
 
 impl Heads {
     /// What to know about the next request, in the order in which they came.
     pub(crate) fn next(&self) -> Head {
-        self.lock().seen.pop_front().unwrap_or_default()
+        self.lock().pop_front().unwrap_or_default()
     }
 
     /// Locked for one read of the socket or one request of this connection, never while waiting.
-    fn lock(&self) -> MutexGuard<'_, Scanner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<Head>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a head said about its body.
+/// What a head said about its body, or why it cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     /// It said a length and chunks.
     pub(crate) ambiguous: bool,
     /// It said chunks. Where they end is hyper's to know, so the connection closes after it.
     pub(crate) chunked: bool,
+    /// It is no head at all; hyper gets a placeholder for it.
+    pub(crate) bad: Option<BadHead>,
 }
 
+/// Where the connection is: in a body, or where a head begins.
 #[derive(Debug, Default)]
-struct Scanner {
-    /// Bytes of a head that is not complete yet; hyper bounds how many there can be.
-    partial: Vec<u8>,
+pub(crate) struct Scanner {
     /// Bytes of the current body that are still to come.
     body: u64,
     /// Set when the rest of the connection cannot be followed: it closes after what is under way.
     done: bool,
-    seen: VecDeque<Head>,
+}
+
+/// What was found in some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scanned {
+    /// How many bytes are whole heads and their bodies. The rest is the beginning of a head.
+    pub(crate) whole: usize,
+    /// Why that rest cannot become a head.
+    pub(crate) bad: Option<BadHead>,
 }
 
 impl Scanner {
-    fn scan(&mut self, mut bytes: &[u8]) {
-        while !self.done && !bytes.is_empty() {
-            let skipped = usize::try_from(self.body).unwrap_or(usize::MAX).min(bytes.len());
-            self.body -= skipped as u64;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            bytes = self.scan_head(bytes);
-        }
+    /// Whether the next byte begins a head, or goes on with one.
+    pub(crate) fn is_at_head(&self) -> bool {
+        self.body == 0 && !self.done
     }
 
-    /// Reads up to the end of a head and returns what follows.
-    fn scan_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        if bytes.is_empty() {
-            return bytes;
-        }
-        let before = self.partial.len();
-        let whole = before == 0;
-        if !whole {
-            self.partial.extend_from_slice(bytes);
-            // Only a line end can complete a head; without one, parsing again is in vain.
-            if !bytes.contains(&b'\n') {
-                return &[];
+    /// Goes through bytes that begin where those before ended, but for the rest of the last time,
+    /// which comes again. Each whole head is added to `heads`.
+    pub(crate) fn scan(&mut self, bytes: &[u8], heads: &mut VecDeque<Head>) -> Scanned {
+        let mut whole = 0;
+        loop {
+            let rest = bytes.get(whole..).unwrap_or_default();
+            if self.done || rest.is_empty() {
+                return Scanned { whole: bytes.len(), bad: None };
             }
-        }
-        let text = if whole { bytes } else { &self.partial };
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(text) {
-            Ok(httparse::Status::Complete(end)) => {
-                let (head, length) = summary(request.headers);
-                self.done = head.chunked;
-                self.body = length;
-                self.seen.push_back(head);
-                self.partial.clear();
-                bytes.get(end.saturating_sub(before)..).unwrap_or_default()
+            if self.body != 0 {
+                let skipped = usize::try_from(self.body).unwrap_or(usize::MAX).min(rest.len());
+                self.body -= skipped as u64;
+                whole += skipped;
+                continue;
             }
-            Ok(httparse::Status::Partial) => {
-                if whole {
-                    self.partial.extend_from_slice(bytes);
+            match read_head(rest) {
+                Ok(Some((head, length, end))) => {
+                    self.done = head.chunked;
+                    self.body = length;
+                    heads.push_back(head);
+                    whole += end;
                 }
-                &[]
-            }
-            // hyper refuses it as well, and closes the connection.
-            Err(_) => {
-                self.done = true;
-                &[]
+                Ok(None) => return Scanned { whole, bad: None },
+                Err(bad) => {
+                    self.done = true;
+                    return Scanned { whole, bad: Some(bad) };
+                }
             }
         }
     }
 }
 
-fn summary(headers: &[httparse::Header<'_>]) -> (Head, u64) {
-    let is = |header: &httparse::Header<'_>, name| header.name.eq_ignore_ascii_case(name);
-    let chunked = headers.iter().any(|header| is(header, "transfer-encoding"));
-    let length = headers.iter().find(|header| is(header, "content-length"));
-    let bytes =
-        length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
-    (Head { ambiguous: chunked && length.is_some(), chunked }, bytes.unwrap_or(0))
-}
-
-/// A stream whose incoming bytes are looked at on their way.
-#[derive(Debug)]
-pub(crate) struct Watched<S> {
-    stream: S,
-    heads: Heads,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, heads: Heads) -> Self {
-        Self { stream, heads }
+/// Reads a head: what it said, how long its body is, and where it ends; `None` if it goes on
+/// behind these bytes.
+fn read_head(bytes: &[u8]) -> Result<Option<(Head, u64, usize)>, BadHead> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(end)) if end <= HEAD_BYTES_MAX => {
+            let (head, length) = judge(&request)?;
+            Ok(Some((head, length, end)))
+        }
+        Ok(httparse::Status::Partial) if bytes.len() <= HEAD_BYTES_MAX => Ok(None),
+        Ok(httparse::Status::Complete(_) | httparse::Status::Partial) => Err(too_large(bytes)),
+        Err(httparse::Error::TooManyHeaders) => Err(BadHead::TooLarge),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(BadHead::Field),
+        Err(_) if request.version.is_some() => Err(BadHead::Field),
+        Err(_) => Err(BadHead::Line),
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.heads.lock().scan(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
-    }
+fn too_large(bytes: &[u8]) -> BadHead {
+    let most = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes).trim_ascii_start();
+    if most.contains(&b'\n') { BadHead::TooLarge } else { BadHead::LineTooLong }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+/// What hyper would reject of a head that is whole, is rejected here.
+fn judge(request: &httparse::Request<'_, '_>) -> Result<(Head, u64), BadHead> {
+    let method = request.method.unwrap_or_default();
+    let target = request.path.unwrap_or_default();
+    if Method::from_bytes(method.as_bytes()).is_err() || !is_target(target) {
+        return Err(BadHead::Line);
     }
+    let (mut length, mut coding) = (None, None);
+    for field in &*request.headers {
+        if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            coding = Some(field.value);
+        } else if field.name.eq_ignore_ascii_case("content-length") {
+            let this = read_length(field.value).ok_or(BadHead::Length)?;
+            if length.replace(this).is_some_and(|other| other != this) {
+                return Err(BadHead::Length);
+            }
+        }
+    }
+    // Of several codings the last one is what is on the wire (RFC 9112, section 6.3).
+    let last = coding.map(|value| value.rsplit(|byte| *byte == b',').next().unwrap_or_default());
+    let is_chunked = last.map(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if is_chunked == Some(false) || (is_chunked.is_some() && request.version == Some(0)) {
+        return Err(BadHead::Length);
+    }
+    let chunked = is_chunked.is_some();
+    let head = Head { ambiguous: chunked && length.is_some(), chunked, bad: None };
+    Ok((head, length.unwrap_or(0)))
+}
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
+fn read_length(value: &[u8]) -> Option<u64> {
+    let is_digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let length: u64 = std::str::from_utf8(value).ok().filter(|_| is_digits)?.parse().ok()?;
+    (length <= LENGTH_MAX).then_some(length)
+}
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+/// Whether hyper takes this for a target. Nearly all are made of these bytes, of which every
+/// sequence is one; others are parsed as hyper does.
+fn is_target(target: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%?&=+,:;@!$'()*".contains(&b);
+    (target.starts_with('/') && target.bytes().all(is_plain)) || target.parse::<Uri>().is_ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLAIN: Head = Head { ambiguous: false, chunked: false };
-    const CHUNKED: Head = Head { ambiguous: false, chunked: true };
-    const BOTH: Head = Head { ambiguous: true, chunked: true };
-
-    /// Whatever the pieces in which the bytes arrive, the heads are the same.
-    #[track_caller]
-    fn check(bytes: &str, expected: &[Head]) {
-        for piece in 1..=bytes.len() {
-            let mut scanner = Scanner::default();
-            bytes.as_bytes().chunks(piece).for_each(|chunk| scanner.scan(chunk));
-            assert_eq!(scanner.seen, expected, "in pieces of {piece}");
-        }
-    }
-
-    #[test]
-    fn heads_are_found_behind_bodies_and_in_pipelines() {
-        check("GET / HTTP/1.1\r\nhost: a\r\n\r\n", &[PLAIN]);
-        check("GET / HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", &[PLAIN, PLAIN]);
-        let post = "POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nGET / HT\n";
-        check(&format!("{post}{post}GET / HTTP/1.0\n\n"), &[PLAIN, PLAIN, PLAIN]);
-    }
-
-    #[test]
-    fn a_length_beside_chunks_is_seen_in_either_order() {
-        check("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[CHUNKED]);
-        check(
-            "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
-            &[BOTH],
-        );
-        check("POST / HTTP/1.1\r\ntransfer-encoding: x\r\ncontent-length: 4\r\n\r\n", &[BOTH]);
-    }
-
-    #[test]
-    fn nothing_is_read_into_what_is_no_request() {
-        check("zzz\r\n\r\nGET / HTTP/1.1\r\n\r\n", &[]);
-    }
-}
+mod tests;

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,16 +12,15 @@ use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service as _;
 
-use crate::heads::{AmbiguousLength, Heads, Watched};
+use crate::heads::{AmbiguousLength, HEAD_BYTES_MAX, Heads};
+use crate::places::{Place, Places};
+use crate::wire::{Patience, Wire};
 
-/// Most bytes of a request line and its headers together.
-pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// A pause after the system refused a connection, such as for want of file descriptors: trying
 /// again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -30,10 +28,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Connections at once. More wait in the system's queue.
+    /// Connections at once. For one more, an idle or a slow one gives way.
     pub(crate) connections_max: NonZeroU32,
-    /// For sending a request's headers, and between two requests of one connection.
-    pub(crate) header_timeout: Duration,
+    /// For what comes between requests, and for their heads.
+    pub(crate) patience: Patience,
     /// For reading an answer that was sent.
     pub(crate) request_timeout: Duration,
     /// For requests under way when the server stops.
@@ -48,46 +46,44 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(bounds.connections_max.get() as usize));
+    let places = Places::new(bounds.connections_max);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, peer, permit) = tokio::select! {
-            accepted = accept(&listener, &permits) => accepted,
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
         if let Err(error) = prepare(&stream, bounds) {
             tracing::debug!(%error, "A connection was gone before it was served");
             continue;
         }
-        let connection = connections.watch(connection(stream, peer, router.clone(), bounds));
+        let wire = Connection { stream, peer, place, patience: bounds.patience };
+        let connection = connections.watch(wire.serve(router.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "A connection ended early");
             }
-            drop(permit);
         });
     }
     drop(listener);
     tokio::time::timeout(bounds.stop_within, connections.shutdown()).await.is_ok()
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+/// Accepts a connection, and then finds a place for it: so one gives way only if another comes.
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
     let mut is_told = false;
     loop {
-        let permit = Arc::clone(permits).acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, permit),
+            Ok((stream, peer)) => return (stream, peer, places.take(peer.ip()).await),
             Err(error) => {
                 // Once, until one is accepted: out of descriptors, it fails ten times a second.
                 if !is_told {
                     tracing::warn!(%error, "Could not accept a connection; trying again");
                 }
                 is_told = true;
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                // It may be for want of descriptors, which those who leave give back.
+                places.make_room();
+                places.change_within(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -101,33 +97,47 @@ fn prepare(stream: &TcpStream, bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-fn connection(
+/// A connection that was accepted.
+struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
-    bounds: Bounds,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    let heads = Heads::default();
-    let stream = Watched::new(stream, heads.clone());
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        let head = heads.next();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        if head.ambiguous {
-            request.extensions_mut().insert(AmbiguousLength);
-        }
-        let answer = router.clone().call(request.map(Body::new));
-        async move {
-            let mut answer = answer.await?;
-            if head.chunked {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    place: Place,
+    patience: Patience,
+}
+
+impl Connection {
+    fn serve(
+        self,
+        router: Router,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+        let Self { stream, peer, place, patience } = self;
+        let heads = Heads::default();
+        let wire = Wire::new(stream, heads.clone(), place, patience);
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            let head = heads.next();
+            request.extensions_mut().insert(ConnectInfo(peer));
+            if head.ambiguous {
+                request.extensions_mut().insert(AmbiguousLength);
             }
-            Ok::<_, std::convert::Infallible>(answer)
-        }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout)
-        .max_header_size(HEADER_BYTES_MAX)
-        .max_buf_size(2 * HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+            if let Some(bad) = head.bad {
+                request.extensions_mut().insert(bad);
+            }
+            let answer = router.clone().call(request.map(Body::new));
+            async move {
+                let mut answer = answer.await?;
+                if head.chunked {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        http1::Builder::new()
+            // The wire has the limits on time; hyper never sees half a head.
+            .header_read_timeout(None)
+            // A client that has sent its last request may say so and still read the response.
+            .half_close(true)
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_buf_size(2 * HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(wire), service)
+    }
 }

@@ -18,6 +18,7 @@ mod listen;
 mod log;
 mod openapi;
 mod own_key;
+mod places;
 mod role;
 mod routes;
 mod scan;
@@ -26,6 +27,7 @@ mod settings;
 mod shapes;
 mod signals;
 mod transfer;
+mod wire;
 
 use std::process::ExitCode;
 

@@ -27,6 +27,7 @@ use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
 use crate::settings::{Once, Settings};
 use crate::signals::{Asked, Signals};
+use crate::wire::Patience;
 
 /// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(settings: Settings, once: Once) -> anyhow::Result<()> {
@@ -97,7 +98,7 @@ async fn serve(settings: Settings, once: Once) -> anyhow::Result<()> {
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
     let bounds = Bounds {
         connections_max: settings.connections_max,
-        header_timeout: settings.header_timeout,
+        patience: Patience { head: settings.header_timeout, idle: settings.keep_alive_timeout },
         request_timeout: settings.request_timeout,
         stop_within: settings.stop_within,
     };

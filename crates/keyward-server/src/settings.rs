@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub threads: Option<NonZeroUsize>,
     /// Most connections at one time.
     pub connections_max: NonZeroU32,
+    /// Time that a connection may be idle.
+    pub keep_alive_timeout: Duration,
     /// Time for a request's line and headers to arrive.
     pub header_timeout: Duration,
     /// Time for the rest: reading the body and answering.
@@ -235,6 +237,7 @@ impl Settings {
             flush_every: given.read(&table::FLUSH_EVERY, parse::duration)?,
             threads: given.read(&table::THREADS, parse::threads)?,
             connections_max: given.read(&table::CONNECTIONS_MAX, parse::count)?,
+            keep_alive_timeout: given.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,
             header_timeout: given.read(&table::HEADER_TIMEOUT, parse::duration)?,
             request_timeout: given.read(&table::REQUEST_TIMEOUT, parse::duration)?,
             stop_within: given.read(&table::STOP_WITHIN, parse::duration)?,

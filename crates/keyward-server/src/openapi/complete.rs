@@ -6,14 +6,16 @@ use super::refusals;
 use super::security::{Audience, schemes};
 
 /// The refusals that any operation may answer with: status, name and details.
-const ANYONE: [(u16, &str, &str); 4] = [
-    (400, "Malformed", "Missing Host header; More than one Host header; The path is not UTF-8"),
+const ANYONE: [(u16, &str, &str); 5] = [
+    (400, "Malformed", MALFORMED),
     (408, "TooSlow", "Request Timeout"),
-    (HEAD_TOO_LARGE, "HeadTooLarge", "The request's line and headers are too long; no body"),
+    (414, "TargetTooLong", "URI Too Long"),
+    (431, "HeadTooLarge", "Request Header Fields Too Large"),
     (500, "Broken", "Internal Server Error"),
 ];
-/// It is answered before the request is known, so it has neither a body nor an id.
-const HEAD_TOO_LARGE: u16 = 431;
+const MALFORMED: &str = "Malformed request line; Malformed header field; Malformed Content-Length \
+                         or Transfer-Encoding; Content-Length beside Transfer-Encoding; Missing \
+                         Host header; More than one Host header; The path is not UTF-8";
 const WITH_BODY: (u16, &str, &str) = (413, "TooLarge", "Content Too Large");
 /// Headers of every answer to a caller whose key works.
 const STANDING: [&str; 5] = [
@@ -113,9 +115,7 @@ fn forbid_null(body: &mut Value) {
 }
 
 fn complete_response(status: u16, response: &mut Value, audience: Audience) {
-    let Some(response) = response.as_object_mut().filter(|_| status != HEAD_TOO_LARGE) else {
-        return;
-    };
+    let Some(response) = response.as_object_mut() else { return };
     if 400 <= status && !response.contains_key("content") {
         let details = response.get("description").and_then(Value::as_str).unwrap_or_default();
         let content = match status {

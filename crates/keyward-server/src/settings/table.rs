@@ -107,7 +107,7 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 23] = [
+pub(crate) const ALL: [&Setting; 24] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &ADMIN_NETWORKS,
@@ -123,6 +123,7 @@ pub(crate) const ALL: [&Setting; 23] = [
     &FLUSH_EVERY,
     &THREADS,
     &CONNECTIONS_MAX,
+    &KEEP_ALIVE_TIMEOUT,
     &HEADER_TIMEOUT,
     &REQUEST_TIMEOUT,
     &STOP_WITHIN,
@@ -217,8 +218,21 @@ pub(crate) const CONNECTIONS_MAX: Setting = Setting {
     form: Form::Count(Range { min: 1, max: 1_000_000 }),
     default: Some("1024"),
     doc: "Most connections at one time, to each listener",
-    extremes: "One more waits until another ends. Each needs a file descriptor: keep it below \
-               `ulimit -n`.",
+    extremes: "For one more, the address that has most gives up the connection that is idle \
+               longest, or else without a whole request head longest; never one with a request \
+               under way. Each needs a file descriptor: keep it below `ulimit -n`.",
+};
+
+pub(crate) const KEEP_ALIVE_TIMEOUT: Setting = Setting {
+    name: "keep_alive_timeout",
+    flag: Some("keep-alive-timeout"),
+    variable: "KEYWARD_KEEP_ALIVE_TIMEOUT",
+    form: Form::Duration(Range { min: 100, max: 3_600_000 }),
+    default: Some("75s"),
+    doc: "How long a connection may be idle between two requests",
+    extremes: "Keep it above the time for which a proxy in front keeps connections (60 s for \
+               nginx and AWS), or it sends requests into connections that have just been closed. \
+               When connections run short, idle ones are closed earlier.",
 };
 
 pub(crate) const HEADER_TIMEOUT: Setting = Setting {
@@ -228,7 +242,8 @@ pub(crate) const HEADER_TIMEOUT: Setting = Setting {
     form: Form::Duration(Range { min: 100, max: 300_000 }),
     default: Some("5s"),
     doc: "How long a request's line and headers may take to arrive",
-    extremes: "Too short cuts off slow callers; long lets idle ones hold connections.",
+    extremes: "Counted from the first byte, and for the first request from the connection's \
+               start. Too short cuts off slow callers; long lets them hold connections.",
 };
 
 pub(crate) const REQUEST_TIMEOUT: Setting = Setting {

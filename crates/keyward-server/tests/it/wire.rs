@@ -135,5 +135,139 @@ fn a_byte_order_mark_before_json_is_skipped() {
     check("/admin/api-keys/1/resume", "", 200);
     check("/admin/api-keys/identify", r#"{"digests":[]}"#, 422);
     check("/admin/import", r#"{"keys":[]}"#, 422);
-    check("/leaks", r#"{"reports":[{"secret":"kw_nobody_has_this_one"}]}"#, 202);
+    check("/leaks", r#"{"reports":[{"text":"kw_nobody","found_at":"here"}]}"#, 202);
+}
+
+#[test]
+fn a_head_that_cannot_be_read_is_answered_in_the_form_of_all_refusals() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let check = |bytes: &str, status: u16, detail: &str| {
+        let mut connection = server.connect();
+        connection.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        connection.write(bytes.as_bytes()).unwrap();
+        assert_eq!(connection.read().unwrap().status, 200, "what came before is answered");
+        let answer = connection.read().unwrap();
+        assert_eq!(answer.brief(), format!(r#"{status} {{"detail":"{detail}"}}"#), "{bytes}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("x-request-id").map(str::len), Some(16));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(connection.is_closed());
+    };
+    check("GET /a b HTTP/1.1\r\nhost: a\r\n\r\n", 400, "Malformed request line");
+    check("GET /a\r\n\r\n", 400, "Malformed request line");
+    check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "Malformed request line");
+    check("GET / HTTP/1.1\r\nhost : a\r\n\r\n", 400, "Malformed header field");
+    let length = "Malformed Content-Length or Transfer-Encoding";
+    check("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1x\r\n\r\n", 400, length);
+    check("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n", 400, length);
+    let (long, short) = ("y".repeat(20_000), "y".repeat(9));
+    check(&format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), 414, "URI Too Long");
+    let large = "Request Header Fields Too Large";
+    check(&format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n"), 431, large);
+    let many = format!("x: {short}\r\n").repeat(101);
+    check(&format!("GET / HTTP/1.1\r\n{many}\r\n"), 431, large);
+}
+
+#[test]
+fn whoever_half_closes_gets_every_response() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let get = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let post = format!("POST /admin/api-keys HTTP/1.1\r\nhost: a\r\nx-admin-key: {ADMIN_KEY}\r\n");
+    let body = r#"{"name":"half"}"#;
+    let sized = format!("{post}content-length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!("{post}transfer-encoding: chunked\r\n\r\nf\r\n{body}\r\n0\r\n\r\n");
+    let check = |request: &str, expected: &[u16]| {
+        let mut connection = server.connect();
+        connection.write(request.as_bytes()).unwrap();
+        connection.half_close();
+        let statuses: Vec<_> = expected.iter().map(|_| connection.read().unwrap().status).collect();
+        assert_eq!(statuses, expected);
+        assert!(connection.is_closed());
+    };
+    for _ in 0..20 {
+        check(get, &[200]);
+    }
+    check("GET /healthz HTTP/1.0\r\n\r\n", &[200]);
+    check(&sized, &[201]);
+    check(&chunked, &[201]);
+    check(&format!("{get}{sized}{get}{chunked}"), &[200, 201, 200, 201]);
+    check(&format!("{post}content-length: 99\r\n\r\n{{"), &[400]);
+    check("GET /healthz HTT", &[]);
+}
+
+#[test]
+fn an_idle_connection_outlives_the_time_for_heads() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_HEADER_TIMEOUT", "100ms")];
+    let server = Server::start_with(folder.path(), &environment);
+    let mut idle = server.connect();
+    assert_eq!(idle.send("GET", "/healthz", &[], "").status, 200);
+    let mut slow = server.connect();
+    assert_eq!(slow.send("GET", "/healthz", &[], "").status, 200);
+    slow.write(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
+    assert!(slow.is_closed(), "half a head has its time");
+    assert_eq!(idle.send("GET", "/healthz", &[], "").status, 200);
+
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_KEEP_ALIVE_TIMEOUT", "100ms")];
+    let folder = tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &environment);
+    let mut idle = server.connect();
+    assert_eq!(idle.send("GET", "/healthz", &[], "").status, 200);
+    assert!(idle.is_closed());
+}
+
+#[test]
+fn when_connections_run_short_the_slow_and_idle_give_way() {
+    let folder = tempdir().unwrap();
+    // Nobody is let go for want of time.
+    let environment = [
+        ("ADMIN_API_KEY", ADMIN_KEY),
+        ("KEYWARD_HEADER_TIMEOUT", "5m"),
+        ("KEYWARD_KEEP_ALIVE_TIMEOUT", "1h"),
+        ("KEYWARD_CONNECTIONS_MAX", "4"),
+    ];
+    let server = Server::start_with(folder.path(), &environment);
+    let mut slow: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for connection in &mut slow {
+        connection.write(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
+    }
+    let head = format!("POST /admin/api-keys HTTP/1.1\r\nhost: a\r\nx-admin-key: {ADMIN_KEY}\r\n");
+    let mut posting = server.connect();
+    let expect = "expect: 100-continue\r\n";
+    posting.write(format!("{head}{expect}content-length: 16\r\n\r\n").as_bytes()).unwrap();
+    assert_eq!(posting.read().unwrap().status, 100, "its request is under way");
+    // More than there are places, one after the other, and each of them stays open.
+    let mut good: Vec<_> = (0..8)
+        .map(|_| {
+            let mut connection = server.connect();
+            assert_eq!(connection.send("GET", "/healthz", &[], "").status, 200);
+            connection
+        })
+        .collect();
+    assert!(slow.iter_mut().any(super::server::Connection::is_closed));
+    assert!(good[0].is_closed(), "the one longest idle gave way");
+    assert_eq!(good[7].send("GET", "/healthz", &[], "").status, 200);
+    posting.write(br#"{"name":"under"}"#).unwrap();
+    assert_eq!(posting.read().unwrap().status, 201, "a request under way is never cut");
+}
+
+#[test]
+fn connections_are_kept_as_each_version_says() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let mut old = server.connect();
+    for _ in 0..2 {
+        old.write(b"GET /healthz HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").unwrap();
+        assert_eq!(old.read().unwrap().status, 200);
+    }
+    old.write(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(old.read().unwrap().status, 200);
+    assert!(old.is_closed());
+    let mut pipelined = server.connect();
+    pipelined.write(&b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n".repeat(50)).unwrap();
+    for _ in 0..50 {
+        assert_eq!(pipelined.read().unwrap().status, 200);
+    }
 }

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Invalid;
-use crate::listen::HEADER_BYTES_MAX;
+use crate::heads::HEAD_BYTES_MAX;
 
 /// Most bytes of a token: as many as a request head may have in all. Tokens that list the groups
 /// of a person are that long.
-const TOKEN_LEN_MAX: usize = HEADER_BYTES_MAX;
+const TOKEN_LEN_MAX: usize = HEAD_BYTES_MAX;
 /// Most bytes of the id of a key.
 pub(super) const KEY_ID_LEN_MAX: usize = 256;
 

@@ -1,0 +1,320 @@
+//! Places for connections: how many there may be, and which one gives way when they run short.
+//!
+//! When all are taken and one more connection waits, the address that holds most of them gives one
+//! up: the one that has been idle longest, else the one that has been without a whole request head
+//! longest. A connection with a request under way is never cut. Without this, whoever opens as
+//! many connections as there are places, and says nothing, keeps everybody else out.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// To look through so many places costs as much as to look for one victim among few, so of more
+/// places several are made free at a time: one for each of these.
+const PLACES_PER_VICTIM: usize = 1_024;
+/// How often the log says that places run short.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// Who holds connections: an address, or of IPv6 its first 64 bits, since a host has all the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Holder(IpAddr);
+
+impl Holder {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A request is under way: from its whole head until its response is written.
+    Busy,
+    /// A head is awaited, or has begun, since then.
+    Head(Instant),
+    /// The last response was written then, and nothing has come since.
+    Idle(Instant),
+}
+
+/// What is waited for, as the lowest bits of a seat's word; the microseconds since the start are
+/// above them.
+const BUSY: u64 = 0;
+/// It is told to leave.
+const LEAVING: u64 = 1;
+const HEAD: u64 = 2;
+const IDLE: u64 = 3;
+const KIND_BITS: u32 = 2;
+
+/// The place of one connection, as both sides see it.
+#[derive(Debug)]
+struct Seat {
+    /// The phase, or that it has to leave. Changed by its connection, but for the change to
+    /// `LEAVING`, which is made under the lock of the places, from a phase that gives way alone.
+    /// It is ordered with `Inner::short`: whoever gives way either is seen by the one who looks
+    /// for room, or sees that room is looked for.
+    word: AtomicU64,
+    /// Who has to be woken for it to leave. Locked for one exchange.
+    waker: Mutex<Option<Waker>>,
+}
+
+/// All places of a listener. A clone shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    start: Instant,
+    /// Who holds what. Locked when a connection comes, goes or has to go, never while a request
+    /// is served; a panic inside leaves at worst a place that is counted as taken.
+    held: Mutex<Held>,
+    /// Set while somebody waits for a place.
+    short: AtomicBool,
+    /// Told when a place is free, or may be made free.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Held {
+    holders: HashMap<Holder, BTreeMap<u64, Arc<Seat>>>,
+    count: usize,
+    /// How many of them were told to leave.
+    leaving: usize,
+    next_id: u64,
+    warned: Option<Instant>,
+}
+
+/// The longest idle first, then the longest without a whole head; of equals the older connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    is_idle: Reverse<bool>,
+    micros: u64,
+    id: u64,
+}
+
+impl Rank {
+    /// `None` if the connection does not give way.
+    fn of(id: u64, word: u64) -> Option<Self> {
+        let micros = word >> KIND_BITS;
+        match word & ((1 << KIND_BITS) - 1) {
+            IDLE => Some(Self { is_idle: Reverse(true), micros, id }),
+            HEAD => Some(Self { is_idle: Reverse(false), micros, id }),
+            _ => None,
+        }
+    }
+
+    /// The word of which it was made.
+    fn word(self) -> u64 {
+        (self.micros << KIND_BITS) | if self.is_idle.0 { IDLE } else { HEAD }
+    }
+}
+
+impl Places {
+    /// So many places, all free.
+    pub(crate) fn new(most: NonZeroU32) -> Self {
+        let held = Held { holders: HashMap::new(), count: 0, leaving: 0, next_id: 0, warned: None };
+        Self(Arc::new(Inner {
+            most: most.get() as usize,
+            start: Instant::now(),
+            held: Mutex::new(held),
+            short: AtomicBool::new(false),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Takes a place for a connection from this address, and waits until there is one. One waits
+    /// at a time: whoever accepts connections. Giving up waiting is fine.
+    pub(crate) async fn take(&self, from: IpAddr) -> Place {
+        loop {
+            if let Some(place) = self.try_take(from) {
+                self.0.short.store(false, Ordering::SeqCst);
+                return place;
+            }
+            self.0.short.store(true, Ordering::SeqCst);
+            self.make_room();
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Waits until a place is free or may be made free, but no longer than this.
+    pub(crate) async fn change_within(&self, limit: Duration) {
+        // An error says that the time is over, which is as good.
+        drop(tokio::time::timeout(limit, self.0.changed.notified()).await);
+    }
+
+    /// A place, if one is free. The connection awaits its first head from now on.
+    fn try_take(&self, from: IpAddr) -> Option<Place> {
+        let mut held = self.0.lock();
+        if self.0.most <= held.count {
+            return None;
+        }
+        let id = held.next_id;
+        held.next_id += 1;
+        held.count += 1;
+        let word = AtomicU64::new(self.0.word(Phase::Head(Instant::now())));
+        let seat = Arc::new(Seat { word, waker: Mutex::default() });
+        let holder = Holder::of(from);
+        held.holders.entry(holder).or_default().insert(id, Arc::clone(&seat));
+        drop(held);
+        Some(Place { places: Arc::clone(&self.0), seat, holder, id })
+    }
+
+    /// Tells those who have to leave, unless some were told and are not gone yet.
+    pub(crate) fn make_room(&self) {
+        let mut held = self.0.lock();
+        if 0 < held.leaving {
+            return;
+        }
+        let victims = held.victims(self.0.most.div_ceil(PLACES_PER_VICTIM));
+        let mut left = 0;
+        for (rank, seat) in victims {
+            let (from, to) = (rank.word(), LEAVING);
+            // It may have got a request meanwhile, and stays.
+            if seat.word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                left += 1;
+                seat.wake();
+            }
+        }
+        held.leaving += left;
+        let now = Instant::now();
+        let is_news = held.warned.is_none_or(|then| WARN_EVERY <= now - then);
+        if is_news {
+            held.warned = Some(now);
+        }
+        drop(held);
+        if is_news {
+            let most = self.0.most;
+            tracing::warn!(
+                connections_max = most,
+                "All {most} connections are taken; idle and slow ones give way"
+            );
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn word(&self, phase: Phase) -> u64 {
+        let at = |then: Instant, kind| {
+            let micros = then.saturating_duration_since(self.start).as_micros();
+            // 62 bits of microseconds are 146 000 years.
+            (u64::try_from(micros).unwrap_or(u64::MAX) << KIND_BITS) | kind
+        };
+        match phase {
+            Phase::Busy => BUSY,
+            Phase::Head(since) => at(since, HEAD),
+            Phase::Idle(since) => at(since, IDLE),
+        }
+    }
+}
+
+impl Held {
+    /// Those who leave when so many places are needed, one after the other: each time one of the
+    /// holder who then has most.
+    fn victims(&self, wanted: usize) -> Vec<(Rank, Arc<Seat>)> {
+        let mut candidates = BinaryHeap::new();
+        for (holder, seats) in &self.holders {
+            let rank =
+                |(id, seat): (&u64, &Arc<Seat>)| Rank::of(*id, seat.word.load(Ordering::SeqCst));
+            let mut ranks: Vec<Rank> = seats.iter().filter_map(rank).collect();
+            ranks.sort_unstable();
+            // Before one leaves, those of this holder that rank before it have left.
+            let ranks = ranks.into_iter().take(wanted).enumerate();
+            candidates
+                .extend(ranks.map(|(before, rank)| (seats.len() - before, Reverse(rank), *holder)));
+        }
+        let in_order = std::iter::from_fn(|| candidates.pop()).take(wanted);
+        let seat = |(_, Reverse(rank), holder): (usize, Reverse<Rank>, Holder)| {
+            Some((rank, Arc::clone(self.holders.get(&holder)?.get(&rank.id)?)))
+        };
+        in_order.filter_map(seat).collect()
+    }
+}
+
+impl Seat {
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The place of a connection, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Inner>,
+    seat: Arc<Seat>,
+    holder: Holder,
+    id: u64,
+}
+
+impl Place {
+    /// Says what the connection is at. Returns `false` if it was told to leave: then it has to,
+    /// unless a request is under way, which takes the place back.
+    pub(crate) fn enter(&self, phase: Phase) -> bool {
+        let word = self.places.word(phase);
+        let order = Ordering::SeqCst;
+        let entered = self
+            .seat
+            .word
+            .fetch_update(order, order, |old| (old != LEAVING || word == BUSY).then_some(word));
+        match entered {
+            Ok(LEAVING) => {
+                self.places.lock().leaving -= 1;
+                self.places.changed.notify_one();
+            }
+            Ok(_) if word != BUSY && self.places.short.load(order) => {
+                self.places.changed.notify_one();
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Whether it was told to leave; if not, `waker` is woken when it is.
+    pub(crate) fn is_leaving(&self, waker: &Waker) -> bool {
+        let mut place = self.seat.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !place.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *place = Some(waker.clone());
+        }
+        drop(place);
+        self.seat.word.load(Ordering::SeqCst) == LEAVING
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.lock();
+        if let Some(seats) = held.holders.get_mut(&self.holder) {
+            seats.remove(&self.id);
+            if seats.is_empty() {
+                held.holders.remove(&self.holder);
+            }
+        }
+        held.count -= 1;
+        if self.seat.word.load(Ordering::SeqCst) == LEAVING {
+            held.leaving -= 1;
+        }
+        drop(held);
+        self.places.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

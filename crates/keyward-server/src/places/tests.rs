@@ -1,0 +1,138 @@
+//! Who gives way, and when.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Poll};
+
+use tokio::time::advance;
+
+use super::*;
+
+const ATTACKER: &str = "192.0.2.1";
+const OTHER: &str = "192.0.2.2";
+
+fn places(most: u32) -> Places {
+    Places::new(NonZeroU32::new(most).unwrap())
+}
+
+fn seat(places: &Places, from: &str) -> Place {
+    places.try_take(from.parse().unwrap()).unwrap()
+}
+
+fn leaves(place: &Place) -> bool {
+    place.is_leaving(Waker::noop())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_gives_way_and_then_the_longest_without_a_head() {
+    let places = places(5);
+    let second = Duration::from_secs(1);
+    let mut held: BTreeMap<&str, Place> = BTreeMap::new();
+    for name in ["early head", "late head", "late idle", "early idle", "busy"] {
+        advance(second).await;
+        held.insert(name, seat(&places, ATTACKER));
+    }
+    for name in ["early idle", "late idle"] {
+        advance(second).await;
+        assert!(held[name].enter(Phase::Idle(Instant::now())));
+    }
+    assert!(held["busy"].enter(Phase::Busy));
+    let mut others = Vec::new();
+    for expected in ["early idle", "late idle", "early head", "late head"] {
+        assert!(places.try_take(OTHER.parse().unwrap()).is_none());
+        places.make_room();
+        // One is enough, however often it is asked for.
+        places.make_room();
+        let leaving: Vec<_> = held.iter().filter(|(_, place)| leaves(place)).collect();
+        assert_eq!(leaving.iter().map(|(name, _)| **name).collect::<Vec<_>>(), [expected]);
+        held.remove(expected);
+        others.push(seat(&places, OTHER));
+        assert!(others.iter().all(|other| other.enter(Phase::Busy)));
+    }
+    places.make_room();
+    assert!(!leaves(&held["busy"]), "a request under way is never cut");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_address_that_holds_most_gives_way() {
+    let places = places(6);
+    let idle = |from| {
+        let place = seat(&places, from);
+        place.enter(Phase::Idle(Instant::now()));
+        place
+    };
+    let patient = idle(OTHER);
+    let other_head = seat(&places, OTHER);
+    advance(Duration::from_secs(10)).await;
+    // Three addresses of one network of IPv6 are one holder, and hold no idle connection.
+    let heads = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff"].map(|from| seat(&places, from));
+    let far = seat(&places, "2001:db8:0:1::1");
+    places.make_room();
+    assert_eq!(heads.each_ref().map(leaves), [true, false, false]);
+    assert!(!leaves(&patient) && !leaves(&other_head) && !leaves(&far));
+    // An address of IPv4 is the same in the form of IPv6.
+    assert_eq!(
+        Holder::of("::ffff:192.0.2.1".parse().unwrap()),
+        Holder::of(ATTACKER.parse().unwrap())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_most_is_asked_anew_for_each_of_several() {
+    let places = places(8);
+    let first: Vec<_> = (0..5).map(|_| seat(&places, ATTACKER)).collect();
+    advance(Duration::from_secs(1)).await;
+    let second: Vec<_> = (0..3).map(|_| seat(&places, OTHER)).collect();
+    let victims = places.0.lock().victims(4);
+    let ids: Vec<_> = victims.iter().map(|(rank, _)| rank.id).collect();
+    // Five against three: two of the first, and of equals those who wait longest.
+    assert_eq!(ids, [0, 1, 2, 5]);
+    drop((first, second));
+    assert_eq!(places.0.lock().count, 0);
+    assert!(places.0.lock().holders.is_empty());
+}
+
+/// Whether somebody waiting for a place has got one by now.
+fn poll<F: Future>(waiting: &mut std::pin::Pin<Box<F>>) -> Poll<F::Output> {
+    waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_gets_the_place_of_the_one_who_leaves() {
+    let places = places(1);
+    let first = seat(&places, ATTACKER);
+    let mut waiting = Box::pin(places.take(OTHER.parse().unwrap()));
+    assert!(poll(&mut waiting).is_pending());
+    assert!(leaves(&first));
+    assert!(!first.enter(Phase::Idle(Instant::now())), "what was asked to leave leaves");
+    drop(first);
+    assert!(poll(&mut waiting).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_came_just_then_keeps_its_place() {
+    let places = places(2);
+    let (first, second) = (seat(&places, ATTACKER), seat(&places, ATTACKER));
+    let mut waiting = Box::pin(places.take(OTHER.parse().unwrap()));
+    assert!(poll(&mut waiting).is_pending());
+    assert!(leaves(&first) && !leaves(&second));
+    assert!(first.enter(Phase::Busy));
+    assert!(poll(&mut waiting).is_pending());
+    assert!(!leaves(&first) && leaves(&second), "another one leaves instead");
+    drop(second);
+    assert!(poll(&mut waiting).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_all_are_busy_the_first_that_is_not_gives_way() {
+    let places = places(2);
+    let (first, second) = (seat(&places, ATTACKER), seat(&places, ATTACKER));
+    assert!(first.enter(Phase::Busy) && second.enter(Phase::Busy));
+    let mut waiting = Box::pin(places.take(ATTACKER.parse().unwrap()));
+    assert!(poll(&mut waiting).is_pending());
+    assert!(!leaves(&first) && !leaves(&second));
+    assert!(second.enter(Phase::Idle(Instant::now())));
+    assert!(poll(&mut waiting).is_pending());
+    assert!(!leaves(&first) && leaves(&second));
+    drop(second);
+    assert!(poll(&mut waiting).is_ready());
+}

@@ -1,0 +1,239 @@
+//! The stream of a connection, as hyper sees it: whole heads, in time, or the end.
+//!
+//! hyper alone would give idle connections and unfinished heads one time limit, and reject what it
+//! cannot read in a form of its own. So a head is held back here until it is whole; until then the
+//! connection is idle or slow, which have limits of their own, and gives way when places run
+//! short. A head that cannot be read is replaced by a placeholder, whose request the service
+//! answers with what is wrong.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
+use crate::places::{Phase, Place};
+
+/// What hyper gets for a head that cannot be read. Nothing of it but the response is ever seen.
+const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
+
+/// How long a connection may say nothing, or not enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// From the first byte of a head to its end, and from the start of a connection to that of
+    /// its first head.
+    pub(crate) head: Duration,
+    /// From a response to the next request.
+    pub(crate) idle: Duration,
+}
+
+/// A stream that hands over whole heads.
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    stream: S,
+    heads: Heads,
+    place: Place,
+    patience: Patience,
+    scanner: Scanner,
+    /// The beginning of a head, at most a little more than it may be long.
+    held: Vec<u8>,
+    /// How many bytes of that are to be handed over.
+    ready: usize,
+    phase: Phase,
+    /// Set while hyper waits for a head: it has encoded every response before.
+    wants_head: bool,
+    /// Set while something that was written is not flushed.
+    unflushed: bool,
+    /// Set when nothing more is read.
+    ended: bool,
+    /// Set for the earliest time that was of interest; made at the first wait.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Wire<S> {
+    /// A connection that begins now.
+    pub(crate) fn new(stream: S, heads: Heads, place: Place, patience: Patience) -> Self {
+        Self {
+            stream,
+            heads,
+            place,
+            patience,
+            scanner: Scanner::default(),
+            held: Vec::new(),
+            ready: 0,
+            phase: Phase::Head(Instant::now()),
+            wants_head: false,
+            unflushed: false,
+            ended: false,
+            timer: None,
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        // If it has to leave, it learns that when it waits for more.
+        self.place.enter(phase);
+    }
+
+    /// A request is over when hyper wants the next one and the response is written.
+    fn settle(&mut self) -> bool {
+        let is_over = self.phase == Phase::Busy && self.wants_head && !self.unflushed;
+        if is_over {
+            let now = Instant::now();
+            self.enter(if self.held.is_empty() { Phase::Idle(now) } else { Phase::Head(now) });
+        }
+        is_over
+    }
+
+    /// Hands over what is ready, as far as there is room.
+    fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.ready.min(buffer.remaining());
+        buffer.put_slice(self.held.get(..count).unwrap_or_default());
+        self.held.drain(..count);
+        self.ready -= count;
+    }
+
+    /// Looks at what came, which stands in the buffer from `before` on. The beginning of a head is
+    /// taken out again.
+    fn look(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        let mut heads = self.heads.lock();
+        let found_before = heads.len();
+        // As nearly always: nothing is held, and whole heads and bodies come.
+        let bad = if self.held.is_empty() {
+            let scanned = self.scanner.scan(came, &mut heads);
+            self.held.extend_from_slice(came.get(scanned.whole..).unwrap_or_default());
+            buffer.set_filled(before + scanned.whole);
+            scanned.bad
+        } else {
+            self.held.extend_from_slice(came);
+            // Only a line end can complete a head; without one, parsing again is in vain.
+            let is_worth_it = came.contains(&b'\n') || HEAD_BYTES_MAX < self.held.len();
+            buffer.set_filled(before);
+            if !is_worth_it {
+                return;
+            }
+            let scanned = self.scanner.scan(&self.held, &mut heads);
+            self.ready = scanned.whole;
+            scanned.bad
+        };
+        if let Some(bad) = bad {
+            heads.push_back(Head { bad: Some(bad), ..Head::default() });
+        }
+        let found = found_before < heads.len();
+        drop(heads);
+        self.note(found, bad);
+    }
+
+    fn note(&mut self, found: bool, bad: Option<BadHead>) {
+        if bad.is_some() {
+            self.held.truncate(self.ready);
+            self.held.extend_from_slice(PLACEHOLDER);
+            self.ready = self.held.len();
+            self.ended = true;
+        }
+        if found {
+            self.wants_head = false;
+            self.enter(Phase::Busy);
+        } else if matches!(self.phase, Phase::Idle(_)) {
+            self.enter(Phase::Head(Instant::now()));
+        }
+    }
+
+    /// Whether it waits for a head and has to stop that: its time is over, or its place is needed.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let deadline = match self.phase {
+            Phase::Busy => return false,
+            Phase::Head(since) => since + self.patience.head,
+            Phase::Idle(since) => since + self.patience.idle,
+        };
+        if self.place.is_leaving(context.waker()) {
+            return true;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            // Set for an earlier time it only wakes in vain, which is rarer than requests are.
+            if deadline < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            if timer.as_mut().poll(context).is_pending() {
+                return false;
+            }
+            if deadline <= timer.deadline() {
+                return true;
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        loop {
+            this.hand_over(buffer);
+            if this.ended || before < buffer.filled().len() {
+                return Poll::Ready(Ok(()));
+            }
+            if this.scanner.is_at_head() {
+                this.wants_head = true;
+                this.settle();
+            }
+            match Pin::new(&mut this.stream).poll_read(context, buffer) {
+                Poll::Pending if !this.is_over(context) => return Poll::Pending,
+                Poll::Pending => this.ended = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) if buffer.filled().len() == before => this.ended = true,
+                Poll::Ready(Ok(())) => this.look(buffer, before),
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.unflushed = false;
+        if self.settle() {
+            // hyper asked for the next head before; it has to ask again, so that time runs.
+            context.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;
