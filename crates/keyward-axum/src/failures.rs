@@ -8,21 +8,27 @@ use std::fmt;
 use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyward::limit::{Limit, Limits, Meter, TakeError};
 use keyward::time::SteadyNanos;
 
-/// Meters, at 8 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
+/// Meters, at 16 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
 /// Where what is counted is refused anyway, that only changes the refusal. Where honest requests
 /// are counted as well, whoever keeps using up the limits of n addresses takes one such request in
 /// 4096 / n with them: of half the others with 2 800 addresses, of nine in ten with 9 400.
 const METERS: usize = 4_096;
 
+/// Until when an address has to wait, in nanoseconds of the steady clock. An atomic that guards
+/// nothing but itself; a panic leaves it whole.
+#[derive(Default)]
+struct Until(AtomicU64);
+
 /// A bucket of failures for each address, of a fixed size in all.
 pub struct Failures {
     limits: Limits,
-    meters: Box<[Meter]>,
+    meters: Box<[(Meter, Until)]>,
     hasher: RandomState,
 }
 
@@ -42,7 +48,7 @@ impl Failures {
         });
         Self {
             limits: Limits::of(limit),
-            meters: (0..METERS).map(|_| Meter::default()).collect(),
+            meters: (0..METERS).map(|_| Default::default()).collect(),
             hasher: RandomState::new(),
         }
     }
@@ -53,14 +59,33 @@ impl Failures {
     ///
     /// Returns how long to wait, if there were too many.
     pub fn count(&self, address: IpAddr, now: SteadyNanos) -> Result<(), Duration> {
-        let hash = self.hasher.hash_one(network(address));
-        let at = usize::try_from(hash >> 32).unwrap_or_default() % METERS;
-        let Some(meter) = self.meters.get(at) else { return Ok(()) };
+        let Some((meter, until)) = self.meter(address) else { return Ok(()) };
         match self.limits.take(meter, now) {
-            Err(TakeError::Exceeded(exceeded)) => Err(exceeded.retry_after),
+            Err(TakeError::Exceeded(exceeded)) => {
+                let wait = u64::try_from(exceeded.retry_after.as_nanos()).unwrap_or(u64::MAX);
+                until.0.store(now.0.saturating_add(wait), Ordering::Relaxed);
+                Err(exceeded.retry_after)
+            }
             // These meters are never retired.
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// Whether this address may try again, without counting anything: for what is costly to look
+    /// at. An address waits once [`Failures::count`] said so.
+    ///
+    /// # Errors
+    ///
+    /// Returns how long to wait, if there were too many.
+    pub fn check(&self, address: IpAddr, now: SteadyNanos) -> Result<(), Duration> {
+        let until = self.meter(address).map_or(0, |(_, until)| until.0.load(Ordering::Relaxed));
+        let wait = until.saturating_sub(now.0);
+        if wait == 0 { Ok(()) } else { Err(Duration::from_nanos(wait)) }
+    }
+
+    fn meter(&self, address: IpAddr) -> Option<&(Meter, Until)> {
+        let hash = self.hasher.hash_one(network(address));
+        self.meters.get(usize::try_from(hash >> 32).unwrap_or_default() % METERS)
     }
 }
 
@@ -85,6 +110,19 @@ mod tests {
         assert!((0..3).all(|_| failures.count(address, NOW).is_ok()));
         assert_eq!(failures.count(address, NOW), Err(Duration::from_secs(20)));
         assert_eq!(failures.count(address, SteadyNanos(20_000_000_000)), Ok(()));
+    }
+
+    #[test]
+    fn an_address_that_failed_too_often_waits_and_others_do_not() {
+        let failures = Failures::new(NonZeroU32::new(1));
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        assert_eq!(failures.count(address, NOW), Ok(()));
+        assert_eq!(failures.check(address, NOW), Ok(()), "one failure is allowed");
+        assert_eq!(failures.count(address, NOW), Err(Duration::from_secs(60)));
+        let at = |secs: u64| failures.check(address, SteadyNanos(secs * 1_000_000_000));
+        assert_eq!(at(59), Err(Duration::from_secs(1)));
+        assert_eq!(at(60), Ok(()));
+        assert!((2..9).any(|one| failures.check([192, 0, 2, one].into(), NOW).is_ok()));
     }
 
     #[test]
