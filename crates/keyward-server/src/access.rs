@@ -3,6 +3,7 @@
 //! What a role may do is said where a route is registered, in `routes`.
 
 mod oidc;
+mod tokens;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,13 +23,14 @@ use keyward_axum::failures::Failures;
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Guard, Refusal};
 
-use self::oidc::{Oidc, TokenError};
+use self::oidc::{Oidc, Person, TokenError};
+use self::tokens::GoodTokens;
 use crate::role::Role;
 use crate::settings::{AdminKey, Settings};
 
 /// Where the admin key stands in a request.
 pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
-/// How many wrong admin keys one address may present a minute.
+/// How many wrong admin keys, and how many wrong tokens, one address may present a minute.
 const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not zero");
 
 /// Who uses the control plane. A request behind the door has one among its extensions.
@@ -53,6 +55,9 @@ struct Inner {
     networks: Vec<Network>,
     proxies: TrustedProxies,
     failures: Failures,
+    /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
+    token_failures: Failures,
+    good_tokens: GoodTokens,
 }
 
 impl fmt::Debug for Door {
@@ -72,6 +77,8 @@ enum Refused {
     AdminKey,
     /// Another wrong admin key after too many.
     TooMany(Duration),
+    /// Another token after too many wrong ones.
+    TooManyTokens(Duration),
     /// The token is none that the issuer made for us, or its time is not now.
     Token,
     /// Nobody can tell: the issuer's keys could not be read.
@@ -94,6 +101,10 @@ impl From<Refused> for Refusal {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong admin keys")
                     .retry_after(retry_after)
             }
+            Refused::TooManyTokens(retry_after) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens")
+                    .retry_after(retry_after)
+            }
             Refused::Token => {
                 let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
                 Self::new(StatusCode::UNAUTHORIZED, "Invalid access token")
@@ -114,6 +125,8 @@ impl Door {
             networks: settings.admin_networks.clone(),
             proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
             failures: Failures::new(Some(FAILURES_PER_MINUTE)),
+            token_failures: Failures::new(Some(FAILURES_PER_MINUTE)),
+            good_tokens: GoodTokens::default(),
         }))
     }
 
@@ -128,7 +141,7 @@ impl Door {
         extensions: &Extensions,
         now: Now,
     ) -> Result<Who, Refused> {
-        let Inner { admin_key, people, networks, proxies, failures } = &*self.0;
+        let Inner { admin_key, people, networks, proxies, failures, .. } = &*self.0;
         let address = proxies.client_address(headers, extensions).ok_or(Refused::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
             return Err(Refused::Address);
@@ -155,15 +168,40 @@ impl Door {
             return Err(Refused::AdminKey);
         }
         let token = bearer(headers).ok_or(Refused::Token)?;
-        let person = people.identify(token, now).await.map_err(|error| match error {
-            TokenError::Invalid(reason) => {
-                tracing::debug!(%reason, %address, "Refused an access token");
-                Refused::Token
-            }
-            TokenError::Unknown => Refused::Issuer,
-        })?;
-        let role = person.role.ok_or(Refused::Role)?;
+        let person = self.identify(people, token, address, now).await?;
+        let Some(role) = person.role else {
+            tracing::debug!(%address, "The token names none of the roles in `oidc_roles`");
+            return Err(Refused::Role);
+        };
         Ok(Who { actor: Actor::Person(person.name), role, address })
+    }
+
+    /// Says whom a token is about. Verifying one takes up to a millisecond of the processor, so an
+    /// address with too many wrong ones has to wait, but for tokens that were good before.
+    async fn identify(
+        &self,
+        people: &Oidc,
+        token: &str,
+        address: IpAddr,
+        now: Now,
+    ) -> Result<Person, Refused> {
+        let Inner { token_failures, good_tokens, .. } = &*self.0;
+        let digest = tokens::digest(token);
+        if !good_tokens.contain(&digest) {
+            token_failures.check(address, now.steady).map_err(Refused::TooManyTokens)?;
+        }
+        match people.identify(token, now).await {
+            Ok(person) => {
+                good_tokens.add(digest);
+                Ok(person)
+            }
+            Err(TokenError::Invalid(reason)) => {
+                tracing::debug!(%reason, %address, "Refused an access token");
+                token_failures.count(address, now.steady).map_err(Refused::TooManyTokens)?;
+                Err(Refused::Token)
+            }
+            Err(TokenError::Unknown) => Err(Refused::Issuer),
+        }
     }
 }
 
@@ -192,7 +230,13 @@ pub(crate) async fn require_role(
 ) -> Result<Response, Refusal> {
     match request.extensions().get::<Who>() {
         Some(who) if role <= who.role => Ok(next.run(request).await),
-        _ => Err(Refused::Role.into()),
+        Some(who) => {
+            let (needed, has) = (role.as_str(), who.role.as_str());
+            let actor = who.actor.as_text();
+            tracing::debug!(%actor, needed, has, "Refused what needs the role {needed}");
+            Err(Refused::Role.into())
+        }
+        None => Err(Refused::Role.into()),
     }
 }
 

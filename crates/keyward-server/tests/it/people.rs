@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
 use crate::issuer::{FakeIssuer, SigningKey};
-use crate::server::{Server, command};
+use crate::server::{ADMIN_KEY, Server, command};
 
 const PATH: &str = "/admin/tiers";
 
@@ -180,6 +180,45 @@ fn a_key_of_which_nobody_knows_is_answered_with_try_again() {
     assert_eq!(last.header("retry-after"), Some("1"));
     assert_eq!(issuer.asked(), 6);
     assert_eq!(status(&server, &issuer.token(&key, &json!({}))), 200);
+}
+
+#[test]
+fn ten_wrong_tokens_a_minute_are_too_many_and_known_people_come_in_all_the_same() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[("ADMIN_API_KEY", ADMIN_KEY)]);
+    let known = issuer.token(&key, &json!({}));
+    assert_eq!(status(&server, &known), 200);
+    for number in 0..10 {
+        let wrong = issuer.token(&key, &json!({ "aud": "account", "jti": number }));
+        assert_eq!(status(&server, &wrong), 401);
+    }
+    let wrong = issuer.token(&key, &json!({ "aud": "account" }));
+    let answer = server.get(PATH, &wrong);
+    assert_eq!(answer.brief(), r#"429 {"detail":"Too many wrong access tokens"}"#);
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(status(&server, &issuer.token(&key, &json!({ "jti": "new" }))), 429);
+    assert_eq!(status(&server, &known), 200);
+    assert_eq!(server.admin("GET", PATH, "").status, 200, "they are no wrong admin keys");
+}
+
+#[test]
+fn a_missing_role_is_named_in_the_log_and_nowhere_else() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let server = start(&folder, &issuer, &[("KEYWARD_LOG", "debug")]);
+    let forbidden = r#"403 {"detail":"Insufficient role"}"#;
+    let viewer = issuer.token(&key, &json!({ "roles": ["viewer"] }));
+    let header = format!("authorization: Bearer {viewer}");
+    let answer = server.send("POST", "/admin/api-keys", &[&header], r#"{"name":"a"}"#);
+    assert_eq!(answer.brief(), forbidden);
+    let none = issuer.token(&key, &json!({ "roles": ["cook"] }));
+    assert_eq!(server.get(PATH, &none).brief(), forbidden);
+    let (_, log) = server.stop();
+    assert!(log.contains("Refused what needs the role issuer"), "{log}");
+    assert!(log.contains("names none of the roles"), "{log}");
 }
 
 #[test]
