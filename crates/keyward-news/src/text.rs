@@ -1,87 +1,84 @@
 //! Plain text out of the HTML that feeds carry.
 //!
-//! What leaves this module holds no tag, but it is text, not HTML: who puts it on a page escapes
-//! it, as any text.
+//! What leaves this module is text, not HTML, and may speak of tags: who puts it on a page
+//! escapes it, as any text.
 
-/// Tags that may stand inside a word; all others part words.
-const INLINE: &[&str] = &[
-    "a", "abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "q",
-    "s", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+mod markup;
+
+use std::borrow::Cow;
+
+use html5gum::{DefaultEmitter, Token, Tokenizer};
+
+/// Elements that may stand inside a word; all others part words.
+const INLINE: [&[u8]; 30] = [
+    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"del", b"dfn",
+    b"em", b"font", b"i", b"ins", b"kbd", b"mark", b"q", b"s", b"samp", b"small", b"span",
+    b"strong", b"sub", b"sup", b"time", b"tt", b"u", b"var", b"wbr",
 ];
 
-/// Named characters that feeds use; numbers say all others.
-const NAMED: &[(&str, char)] = &[
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("nbsp", ' '),
-    ("hellip", '…'),
-    ("ndash", '–'),
-    ("mdash", '—'),
-    ("lsquo", '‘'),
-    ("rsquo", '’'),
-    ("ldquo", '“'),
-    ("rdquo", '”'),
-    ("laquo", '«'),
-    ("raquo", '»'),
-    ("bull", '•'),
-    ("middot", '·'),
-    ("copy", '©'),
-    ("reg", '®'),
-    ("trade", '™'),
-    ("euro", '€'),
-    ("pound", '£'),
-    ("auml", 'ä'),
-    ("ouml", 'ö'),
-    ("uuml", 'ü'),
-    ("Auml", 'Ä'),
-    ("Ouml", 'Ö'),
-    ("Uuml", 'Ü'),
-    ("szlig", 'ß'),
-    ("eacute", 'é'),
-    ("egrave", 'è'),
-    ("agrave", 'à'),
-    ("ccedil", 'ç'),
-];
+/// Elements whose content nobody reads.
+const HIDDEN: [&[u8]; 4] = [b"iframe", b"noframes", b"script", b"style"];
 
-/// Longest reference that is looked for, between `&` and `;`.
-const REFERENCE_LEN_MAX: usize = 10;
+/// Most times that tags are looked for in what is left of a text. Each time, a tag can only arise
+/// around one that was taken out, so a text that has more of them was made to have them.
+const PASSES_MAX: usize = 8;
 
 /// The text of a piece of HTML: tags are gone, references are characters, white space is one
-/// space each.
+/// space each. A `<` that begins no tag is text.
 pub(crate) fn of_html(html: &str) -> String {
-    // Text that was escaped twice may hold tags now; nobody wants to read those either.
-    without_tags(&without_references(&without_tags(html)))
+    // Some programs put the brackets around text that they escape all the same.
+    let html = match html.contains("<![CDATA[") {
+        true => Cow::Owned(html.replace("<![CDATA[", "").replace("]]>", "")),
+        false => Cow::Borrowed(html),
+    };
+    let (marked, tags) = markup::mark(&html);
+    let text = of_marked(&marked);
+    // HTML that was escaped twice is nothing that anybody meant to be read.
+    if tags == 0 && markup::is_document(&text) {
+        return of_marked(&markup::mark(&text).0);
+    }
+    text
 }
 
-/// The text without what looks like a tag or a comment, and with one space for white space.
+/// Text that is no HTML, with one space for white space and for control characters.
+pub(crate) fn of_plain(text: &str) -> String {
+    let mut out = Words::with_capacity(text.len());
+    out.push_str(text);
+    out.finish()
+}
+
+/// Text in which tags are text, but references are not meant to be read.
 ///
-/// Doing it twice changes nothing: no new tag can arise from what is left.
+/// Titles are text in Atom and JSON Feed, and have references of HTML in them all the same.
+pub(crate) fn of_references(text: &str) -> String {
+    of_marked(&text.replace('<', "&lt;"))
+}
+
+/// The text without its tags and comments, and with one space for white space. References stay.
+///
+/// Doing it twice changes nothing.
 pub(crate) fn without_tags(text: &str) -> String {
-    let mut out = Words(String::with_capacity(text.len().min(64 * 1_024)));
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, from_tag) = rest.split_at(at);
-        out.push_str(before);
-        let inside = from_tag.strip_prefix('<').unwrap_or_default();
-        if !inside.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
-            out.push('<');
-            rest = inside;
-            continue;
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..PASSES_MAX {
+        let without = of_marked(&markup::mark(&text.replace('&', "&amp;")).0);
+        if without == *text {
+            return without;
         }
-        let name = name(inside);
-        let end = end(inside, name);
-        if end.is_none() || !INLINE.iter().any(|inline| inline.eq_ignore_ascii_case(name)) {
-            out.push(' ');
-        }
-        // A tag without an end is none for a reader of text, but what it holds is no text either.
-        rest = end.unwrap_or_default();
+        text = Cow::Owned(without);
     }
-    out.push_str(rest);
-    out.0.truncate(out.0.trim_end().len());
-    out.0
+    text.replace('<', " ")
+}
+
+/// Writes text so that it is the same text in HTML.
+pub(crate) fn push_escaped(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+    }
 }
 
 /// The first `max` characters.
@@ -93,114 +90,96 @@ pub(crate) fn cut(mut text: String, max: usize) -> String {
     text
 }
 
-/// Text with references to characters replaced by them; unknown ones stay.
-pub(crate) fn without_references(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        let (before, from_reference) = rest.split_at(at);
-        out.push_str(before);
-        let inside = from_reference.strip_prefix('&').unwrap_or_default();
-        let end = inside.bytes().take(REFERENCE_LEN_MAX + 1).position(|byte| byte == b';');
-        let reference = end.and_then(|end| inside.split_at_checked(end));
-        let known = reference.and_then(|(name, tail)| Some((character(name)?, tail)));
-        let (character, tail) = known.unwrap_or(('&', inside));
-        out.push(character);
-        rest = if known.is_some() { tail.strip_prefix(';').unwrap_or(tail) } else { tail };
+/// The beginning of a text in at most `max` characters; what is cut is cut between words, and has
+/// an ellipsis.
+pub(crate) fn excerpt(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
     }
-    out.push_str(rest);
-    out
+    let end = text.char_indices().nth(max.saturating_sub(1)).map_or(text.len(), |(end, _)| end);
+    let (head, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let is_whole = rest.starts_with(' ') || !head.contains(' ');
+    let words =
+        if is_whole { head } else { head.rsplit_once(' ').map_or(head, |(words, _)| words) };
+    format!("{}…", words.trim_end_matches([' ', ',', ';', ':', '.']))
+}
+
+/// The text of HTML in which every `<` begins a tag or a comment.
+fn of_marked(html: &str) -> String {
+    let mut emitter = DefaultEmitter::default();
+    // Inside `<script>` and the like, what looks like a tag is none.
+    emitter.naively_switch_states(true);
+    let mut out = Words::with_capacity(html.len());
+    let mut hidden = None;
+    for token in Tokenizer::new_with_emitter(html, emitter).flatten() {
+        match token {
+            Token::StartTag(tag) if hidden.is_none() => {
+                out.part(is_inline(&tag.name));
+                hidden = HIDDEN.into_iter().find(|name| *name == tag.name.as_slice());
+            }
+            Token::EndTag(tag) if hidden.is_none_or(|name| name == tag.name.as_slice()) => {
+                out.part(is_inline(&tag.name));
+                hidden = None;
+            }
+            Token::String(text) if hidden.is_none() => {
+                out.push_str(&String::from_utf8_lossy(&text));
+            }
+            Token::Comment(_) | Token::Doctype(_) => out.part(false),
+            Token::StartTag(_) | Token::EndTag(_) | Token::String(_) | Token::Error(_) => {}
+        }
+    }
+    out.finish()
+}
+
+fn is_inline(name: &[u8]) -> bool {
+    INLINE.contains(&name)
 }
 
 /// Text under construction: white space and control characters are one space, and none stands at
 /// the beginning.
-struct Words(String);
+struct Words {
+    text: String,
+    /// Something was taken out here.
+    is_seam: bool,
+}
 
 impl Words {
+    fn with_capacity(len: usize) -> Self {
+        Self { text: String::with_capacity(len.min(64 * 1_024)), is_seam: false }
+    }
+
+    /// Leaves a tag or a comment out.
+    fn part(&mut self, is_inline: bool) {
+        if is_inline {
+            self.is_seam = true;
+        } else {
+            self.push(' ');
+        }
+    }
+
     fn push_str(&mut self, text: &str) {
         text.chars().for_each(|c| self.push(c));
     }
 
     fn push(&mut self, c: char) {
+        let is_seam = std::mem::take(&mut self.is_seam);
         let blank = c.is_whitespace() || c.is_control();
-        match self.0.chars().next_back() {
+        match self.text.chars().next_back() {
             None | Some(' ') if blank => {}
             // What stood between them is gone, and they must not become a tag for that.
-            Some('<') if c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?') => {
-                self.0.push(' ');
-                self.0.push(c);
+            Some('<') if is_seam && (c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) => {
+                self.text.push(' ');
+                self.text.push(c);
             }
-            _ => self.0.push(if blank { ' ' } else { c }),
+            _ => self.text.push(if blank { ' ' } else { c }),
         }
     }
-}
 
-/// The name of the tag that begins here, behind `<` or `</`.
-fn name(inside: &str) -> &str {
-    let name = inside.strip_prefix('/').unwrap_or(inside);
-    name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
-}
-
-/// What follows a tag, or follows an element whose content is no text.
-fn end<'a>(inside: &'a str, name: &str) -> Option<&'a str> {
-    if let Some(comment) = inside.strip_prefix("!--") {
-        return comment.split_once("-->").map(|(_, rest)| rest);
+    fn finish(mut self) -> String {
+        self.text.truncate(self.text.trim_end().len());
+        self.text
     }
-    let (_, mut rest) = inside.split_once('>')?;
-    let holds_text = !["script", "style"].iter().any(|it| it.eq_ignore_ascii_case(name));
-    if holds_text || inside.starts_with('/') {
-        return Some(rest);
-    }
-    loop {
-        rest = rest.split_once("</")?.1;
-        if self::name(rest).eq_ignore_ascii_case(name) {
-            return rest.split_once('>').map(|(_, rest)| rest);
-        }
-    }
-}
-
-fn character(reference: &str) -> Option<char> {
-    let Some(number) = reference.strip_prefix('#') else {
-        return NAMED.iter().find(|(name, _)| *name == reference).map(|(_, character)| *character);
-    };
-    let code = match number.strip_prefix(['x', 'X']) {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => number.parse(),
-    };
-    code.ok().and_then(char::from_u32)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn html_becomes_text() {
-        let check = |html: &str, text: &str| assert_eq!(of_html(html), text, "{html}");
-        check("<p>Hello, <b>W</b>orld!</p>\n<p>Again</p>", "Hello, World! Again");
-        check("one<br/>two<!-- <b>three</b> -->", "one two");
-        check("a<script>if (1 < 2) { alert('</b>') }</SCRIPT >b", "a b");
-        check("Tom &amp; Jerry&#8217;s &#x1F408; &unknown; &", "Tom & Jerry’s 🐈 &unknown; &");
-        check("&lt;p&gt;escaped twice&lt;/p&gt;", "escaped twice");
-        check("1 < 2 > 0 and a<", "1 < 2 > 0 and a<");
-        check("cut in a tag <img src=\"x", "cut in a tag");
-        check("&é; &#xD800; &#99999999;", "&é; &#xD800; &#99999999;");
-        check("", "");
-    }
-
-    #[test]
-    fn no_tag_arises_from_what_is_left() {
-        for text in ["<<b>script>", "<<i></i>b>", "<<!---->a>", "a<\u{1}b>", "<scr<b>ipt>x"] {
-            let once = without_tags(text);
-            assert_eq!(without_tags(&once), once, "{text}");
-        }
-        assert_eq!(without_tags("<<b>script>"), "< script>");
-    }
-
-    #[test]
-    fn long_text_is_cut_between_characters() {
-        assert_eq!(cut("äöü".to_owned(), 3), "äöü");
-        assert_eq!(cut("äöü".to_owned(), 2), "äö");
-        assert_eq!(cut("ä öü".to_owned(), 2), "ä");
-    }
-}
+mod tests;
