@@ -11,6 +11,8 @@ pub mod article;
 
 mod text;
 
+mod decode;
+
 pub mod feed;
 
 mod batch;
