@@ -11,6 +11,8 @@ pub mod article;
 
 mod text;
 
+mod date;
+
 mod decode;
 
 pub mod feed;
