@@ -24,6 +24,9 @@ pub const CATEGORY_MAX: usize = 100;
 /// Most characters of a guid.
 pub const GUID_MAX: usize = 2_048;
 
+/// Most characters of what a feed is known by.
+pub const FEED_MAX: usize = 2_048;
+
 /// Most articles in one batch. With every member at its longest, in characters of four bytes, a
 /// batch has about 6 MB.
 pub const BATCH_MAX: usize = 100;
@@ -72,10 +75,15 @@ pub struct NewArticle {
     /// Where it is read, `http` or `https`. In its normal form it has the most bytes that it may.
     #[schema(min_length = 1, max_length = 2048, format = "web-url")]
     pub(crate) url: String,
-    /// What it is about. Tags are taken out, and what is longer than 10 000 characters is cut.
+    /// What it is about. Tags are taken out, unless `description_format` says that there are none,
+    /// and what is longer than 10 000 characters is cut.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) description: String,
+    /// What the description is: `html`, unless given, or `text`, in which `<b>` is no tag.
+    #[schema(value_type = Option<Writing>)]
+    #[serde(skip_serializing_if = "Writing::is_html")]
+    pub(crate) description_format: Writing,
     /// Who published it; not white space alone.
     #[schema(min_length = 1, max_length = 100, pattern = r"[^\s\u0085]|\ufeff")]
     pub(crate) source: String,
@@ -92,6 +100,27 @@ pub struct NewArticle {
     #[schema(min_length = 1, max_length = 2048)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) guid: Option<String>,
+    /// What the feed is known by from which it comes: its id or its address. An article is known
+    /// by its `guid`, or else its `url`, inside its feed, or inside its source if it names none.
+    #[schema(min_length = 1, max_length = 2048)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) feed: Option<String>,
+}
+
+/// How a description is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Writing {
+    #[default]
+    Html,
+    Text,
+}
+
+impl Writing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_html(&self) -> bool {
+        *self == Self::Html
+    }
 }
 
 impl NewArticle {
@@ -131,7 +160,13 @@ impl NewArticle {
         self.published_at
     }
 
-    /// What an import knows it by, inside its source: its guid, or else its URL.
+    /// What the feed is known by from which it comes, if it comes from one.
+    #[must_use]
+    pub fn feed(&self) -> Option<&str> {
+        self.feed.as_deref()
+    }
+
+    /// What an import knows it by, inside its feed or its source: its guid, or else its URL.
     #[must_use]
     pub fn identity(&self) -> &str {
         self.guid.as_deref().unwrap_or(&self.url)
@@ -140,7 +175,11 @@ impl NewArticle {
 
 /// A URL in its normal form, if it is one that a browser may follow and not too long.
 pub(crate) fn web_url(text: &str) -> Option<String> {
-    let url = Url::parse(text.trim()).ok()?;
+    Url::parse(text.trim()).ok().and_then(web_address)
+}
+
+/// The normal form of a URL, if a browser may follow it and it is not too long.
+pub(crate) fn web_address(url: Url) -> Option<String> {
     let in_bounds = url.as_str().len() <= URL_MAX;
     (matches!(url.scheme(), "http" | "https") && in_bounds).then(|| url.into())
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::article::{
-    BATCH_MAX, CATEGORY_DEFAULT, CATEGORY_MAX, DESCRIPTION_MAX, GUID_MAX, NewArticle, SOURCE_MAX,
-    TITLE_MAX, URL_MAX, unix_millis, web_url,
+    BATCH_MAX, CATEGORY_DEFAULT, CATEGORY_MAX, DESCRIPTION_MAX, FEED_MAX, GUID_MAX, NewArticle,
+    SOURCE_MAX, TITLE_MAX, URL_MAX, Writing, unix_millis, web_url,
 };
 use crate::text;
 
@@ -91,17 +91,33 @@ fn article(value: Value, place: Vec<Value>) -> Result<NewArticle, Vec<Fault>> {
     let title = phrase(&mut members, "title", TITLE_MAX);
     let url = url(&mut members);
     let description = optional(&mut members, "description", 0, usize::MAX);
+    let description_format = writing(&mut members);
     let source = phrase(&mut members, "source", SOURCE_MAX);
     let category = optional(&mut members, "category", 1, CATEGORY_MAX);
     let published_at = published_at(&mut members);
     let guid = optional(&mut members, "guid", 1, GUID_MAX);
+    let feed = optional(&mut members, "feed", 1, FEED_MAX);
     let faults = members.finish();
     match (title, url, source) {
         (Some(title), Some(url), Some(source)) if faults.is_empty() => {
-            let description = text::without_tags(&description.unwrap_or_default());
+            let description = description.unwrap_or_default();
+            let description = match description_format {
+                Writing::Html => text::without_tags(&description),
+                Writing::Text => text::of_plain(&description),
+            };
             let description = text::cut(description, DESCRIPTION_MAX);
             let category = category.unwrap_or_else(|| CATEGORY_DEFAULT.to_owned());
-            Ok(NewArticle { title, url, description, source, category, published_at, guid })
+            Ok(NewArticle {
+                title,
+                url,
+                description,
+                description_format: Writing::Text,
+                source,
+                category,
+                published_at,
+                guid,
+                feed,
+            })
         }
         _ => Err(faults),
     }
@@ -123,6 +139,20 @@ fn optional(members: &mut Members, name: &str, min: usize, max: usize) -> Option
     let value = members.take(name).filter(|value| !value.is_null())?;
     let text = input::string(value, members.place(name), min..=max);
     members.ok(text)
+}
+
+/// How the description is written.
+fn writing(members: &mut Members) -> Writing {
+    let name = "description_format";
+    match optional(members, name, 1, usize::MAX).as_deref() {
+        None | Some("html") => Writing::Html,
+        Some("text") => Writing::Text,
+        Some(other) => {
+            let rule = "description_format must be html or text";
+            members.fault(Fault::value_error(members.place(name), other.into(), rule));
+            Writing::Html
+        }
+    }
 }
 
 fn url(members: &mut Members) -> Option<String> {

@@ -1,7 +1,8 @@
 //! A news API behind Keyward: articles, and the feeds they come from.
 //!
 //! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes
-//! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed;
+//! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed,
+//! [`tutorial`] of the tutorial's database;
 //! [`describe()`] says so in OpenAPI. This crate knows nothing of how keys are kept; its tables
 //! may live in the same SQLite file.
 //!
@@ -15,7 +16,19 @@ mod date;
 
 mod decode;
 
+mod draft;
+
+mod xml;
+
+mod names;
+
+mod syndication;
+
+mod json_feed;
+
 pub mod feed;
+
+pub mod tutorial;
 
 mod batch;
 

@@ -9,7 +9,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::ArticlesError;
 
 /// What each step does; its number is its place, counted from 1.
-const STEPS: &[&str] = &[include_str!("../migrations/0001_articles.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/0001_articles.sql"),
+    include_str!("../migrations/0002_feeds.sql"),
+];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS news_migrations (\
                       number INTEGER PRIMARY KEY, applied_at_ms INTEGER NOT NULL) STRICT";

@@ -39,16 +39,28 @@ const LIST_BOTH: &str = "SELECT id, title, url, description, source, category, p
                          AND (published_at_ms, id) < (?1, ?2) \
                          ORDER BY published_at_ms DESC, id DESC LIMIT ?3";
 
-/// Served by the unique index over `source` and `identity`.
+/// Served by the unique index `articles_feed_identity`.
 const FIND: &str = "SELECT id, title, url, description, source, category, published_at_ms \
-                    FROM articles WHERE source = ?1 AND identity = ?2";
+                    FROM articles WHERE feed = ?1 AND identity = ?2";
+
+/// Served by the unique index `articles_feedless`, which has to be named: SQLite would take the
+/// other unique one, for which all articles without a feed are alike.
+const FIND_IN_SOURCE: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+     FROM articles INDEXED BY articles_feedless \
+     WHERE feed IS NULL AND identity = ?1 AND source = ?2";
+
+/// Served by `articles_feedless`; those of one identity in all sources are few.
+const FIND_AT_URL: &str = "SELECT id, title, url, description, source, category, published_at_ms \
+                           FROM articles INDEXED BY articles_feedless \
+                           WHERE feed IS NULL AND identity = ?1 AND url = ?2 LIMIT 1";
 
 const ADD: &str = "INSERT INTO articles \
-                   (source, identity, title, url, description, category, published_at_ms) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                   (source, identity, title, url, description, category, published_at_ms, feed) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-const UPDATE: &str = "UPDATE articles SET title = ?2, url = ?3, description = ?4, category = ?5, \
-                      published_at_ms = ?6 WHERE id = ?1";
+const UPDATE: &str = "UPDATE articles SET source = ?2, identity = ?3, title = ?4, url = ?5, \
+                      description = ?6, category = ?7, published_at_ms = ?8, feed = ?9 \
+                      WHERE id = ?1";
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -121,24 +133,66 @@ enum Stored {
 }
 
 fn store(connection: &Connection, new: &NewArticle, now: UnixMillis) -> rusqlite::Result<Stored> {
-    let NewArticle { title, url, description, source, category, .. } = new;
-    let key = (source, new.identity());
-    let old = connection.prepare_cached(FIND)?.query_row(key, article).optional()?;
-    let Some(old) = old else {
+    let NewArticle { title, url, description, source, category, feed, .. } = new;
+    let identity = new.identity();
+    let Some(Known { old, is_adopted }) = find(connection, new)? else {
         let at = millis(new.published_at.unwrap_or(now));
-        let row = params![source, new.identity(), title, url, description, category, at];
+        let row = params![source, identity, title, url, description, category, at, feed];
         connection.prepare_cached(ADD)?.execute(row)?;
         return Ok(Stored::Added);
     };
     let published_at = new.published_at.unwrap_or(old.published_at);
     let unchanged = (title, url, description) == (&old.title, &old.url, &old.description)
-        && (category, published_at) == (&old.category, old.published_at);
-    if unchanged {
+        && (source, category, published_at) == (&old.source, &old.category, old.published_at);
+    if unchanged && !is_adopted {
         return Ok(Stored::Skipped);
     }
-    let row = params![old.id, title, url, description, category, millis(published_at)];
+    let at = millis(published_at);
+    let row = params![old.id, source, identity, title, url, description, category, at, feed];
     connection.prepare_cached(UPDATE)?.execute(row)?;
-    Ok(Stored::Updated)
+    Ok(if unchanged { Stored::Skipped } else { Stored::Updated })
+}
+
+/// An article that is there.
+struct Known {
+    old: Article,
+    /// Nothing said of which feed it is, until now.
+    is_adopted: bool,
+}
+
+/// Finds the article that this one is.
+///
+/// What came in before feeds were told apart is known by its source, as it was then, and belongs
+/// to the first feed that has it at the same address, or at least at the same host: two feeds of
+/// one name were one. What the tutorial knew has no guid, and is found by its address.
+fn find(connection: &Connection, new: &NewArticle) -> rusqlite::Result<Option<Known>> {
+    let one = |sql: &str, key: (&str, &str)| {
+        connection.prepare_cached(sql)?.query_row(key, article).optional()
+    };
+    let known = |is_adopted| move |old| Known { old, is_adopted };
+    let identity = new.identity();
+    let in_source = one(FIND_IN_SOURCE, (identity, &new.source));
+    let Some(feed) = &new.feed else {
+        return Ok(in_source?.map(known(false)));
+    };
+    if let Some(old) = one(FIND, (feed, identity))? {
+        return Ok(Some(known(false)(old)));
+    }
+    if let Some(old) = in_source?.filter(|old| host(&old.url) == host(&new.url)) {
+        return Ok(Some(known(true)(old)));
+    }
+    for identity in [identity, &new.url] {
+        if let Some(old) = one(FIND_AT_URL, (identity, &new.url))? {
+            return Ok(Some(known(true)(old)));
+        }
+    }
+    Ok(None)
+}
+
+/// The host of a URL in its normal form.
+fn host(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split('/').next()?;
+    Some(host.strip_prefix("www.").unwrap_or(host))
 }
 
 fn article(row: &Row<'_>) -> rusqlite::Result<Article> {
@@ -192,6 +246,8 @@ mod tests {
         let both =
             "articles_source_category_published (source=? AND category=? AND published_at_ms<?)";
         check(&connection, LIST_BOTH, both);
-        check(&connection, FIND, "sqlite_autoindex_articles_1 (source=? AND identity=?)");
+        check(&connection, FIND, "articles_feed_identity (feed=? AND identity=?)");
+        check(&connection, FIND_IN_SOURCE, "articles_feedless (identity=? AND source=?)");
+        check(&connection, FIND_AT_URL, "articles_feedless (identity=?)");
     }
 }

@@ -12,7 +12,8 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use keyward::json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::Agent;
+use ureq::{Agent, ResponseExt as _};
+use url::Url;
 
 use crate::settings::AdminKey;
 
@@ -261,18 +262,30 @@ pub(crate) fn knock(server: &ServerUrl) -> Result<Option<String>, ClientError> {
     Ok(date.map(str::to_owned))
 }
 
+/// A document, and what is needed to read it.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub bytes: Vec<u8>,
+    /// Where it was found in the end.
+    pub address: Option<Url>,
+    /// How its characters are written, if that was said.
+    pub charset: Option<String>,
+}
+
 /// Fetches a document of at most `len_max` bytes from anywhere.
 ///
 /// No admin key goes with it, redirects are followed, and a proxy is used if the environment
 /// names one.
-pub(crate) fn fetch(url: &str, len_max: usize) -> Result<Vec<u8>, Box<ureq::Error>> {
+pub(crate) fn fetch(url: &str, len_max: usize) -> Result<Fetched, Box<ureq::Error>> {
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_WITHIN))
         .timeout_global(Some(ANSWER_WITHIN))
         .build();
     let mut response = Agent::from(config).get(url).call()?;
+    let address = Url::parse(&response.get_uri().to_string()).ok();
+    let charset = response.body().charset().map(str::to_owned);
     let body = response.body_mut().with_config().limit(len_max as u64);
-    Ok(body.read_to_vec()?)
+    Ok(Fetched { bytes: body.read_to_vec()?, address, charset })
 }
 
 fn parse(bytes: &[u8]) -> Option<Value> {

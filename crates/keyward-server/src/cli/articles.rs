@@ -1,41 +1,42 @@
 //! `keyward articles`: reading feeds here, and bringing their articles to a running server.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+mod source;
+
+use std::io;
 use std::iter;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use keyward_axum::{Clock as _, SystemClock};
 use keyward_news::NewArticle;
 use keyward_news::article::BATCH_MAX;
-use keyward_news::feed::{self, FEED_LEN_MAX};
 use serde_json::{Value, json};
 
-use crate::client::{Client, ClientError, fetch};
+use crate::client::{Client, ClientError};
 
 use super::connection::Connection;
 use super::output::Output;
 use super::status::{Complaint, Status, examples, tell};
 
+use source::Source;
+
 /// What can be done with articles.
 #[derive(Debug, Subcommand)]
 pub(super) enum ArticlesCommand {
-    /// Import articles from feeds: RSS, Atom or JSON Feed
+    /// Import articles from feeds (RSS, Atom, JSON Feed), or from the tutorial's database
     #[command(after_help = examples(&IMPORT_EXAMPLES))]
     Import(Import),
 }
 
-const IMPORT_EXAMPLES: [&str; 3] = [
+const IMPORT_EXAMPLES: [&str; 4] = [
     "keyward articles import news.xml",
     "keyward articles import https://paper.example/feed.json more.xml",
     "curl -s https://paper.example/rss | keyward articles import -",
+    "keyward articles import sqlite:news.db",
 ];
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// A file, an http:// or https:// URL, or - for standard input
+    /// A file, an http:// or https:// URL, the tutorial's database, or - for standard input
     #[arg(required = true, value_name = "FEED")]
     feeds: Vec<String>,
     /// Print JSON
@@ -53,33 +54,44 @@ impl ArticlesCommand {
     }
 }
 
-/// What became of articles, as the server counts it.
+/// What became of articles, as the server counts it, and of what is none, as it is counted here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     added: u64,
     updated: u64,
     skipped: u64,
+    left_out: u64,
 }
 
 impl Tally {
     fn of(answer: &Value) -> Self {
         let count = |name| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
-        Self { added: count("added"), updated: count("updated"), skipped: count("skipped") }
+        let (added, updated, skipped) = (count("added"), count("updated"), count("skipped"));
+        Self { added, updated, skipped, left_out: 0 }
     }
 
     fn add(&mut self, other: Self) {
         self.added += other.added;
         self.updated += other.updated;
         self.skipped += other.skipped;
+        self.left_out += other.left_out;
     }
 
     fn row(self, name: &str) -> Vec<String> {
-        let counts = [self.added, self.updated, self.skipped].map(|count| count.to_string());
+        let Self { added, updated, skipped, left_out } = self;
+        let counts = [added, updated, skipped, left_out].map(|count| count.to_string());
         iter::once(name.to_owned()).chain(counts).collect()
     }
 
     fn json(self) -> Value {
-        json!({ "added": self.added, "updated": self.updated, "skipped": self.skipped })
+        let Self { added, updated, skipped, left_out } = self;
+        json!({ "added": added, "updated": updated, "skipped": skipped, "left_out": left_out })
+    }
+
+    /// Says whether nothing came of a feed that has entries.
+    fn is_nothing(self) -> bool {
+        let Self { added, updated, skipped, left_out } = self;
+        0 < left_out && added + updated + skipped == 0
     }
 }
 
@@ -87,6 +99,8 @@ impl Tally {
 struct Imported<'a> {
     feed: &'a str,
     tally: Tally,
+    /// What is wrong with it, entry by entry.
+    notes: Vec<String>,
     error: Option<anyhow::Error>,
 }
 
@@ -96,6 +110,7 @@ impl Import {
         let mut imported = Vec::new();
         for feed in &self.feeds {
             let one = import(&client, feed);
+            one.notes.iter().for_each(|note| tell(&format!("{feed}: {note}")));
             match one.error {
                 Some(error) if is_hopeless(&error) => {
                     // What was imported before must not get lost over it.
@@ -109,7 +124,7 @@ impl Import {
             imported.push(one);
         }
         self.print(&imported, out)?;
-        if imported.iter().any(|one| one.error.is_some()) {
+        if imported.iter().any(|one| one.error.is_some() || one.tally.is_nothing()) {
             return Err(Complaint::Told(Status::Failed).into());
         }
         Ok(())
@@ -129,7 +144,7 @@ impl Import {
         }
         let mut rows: Vec<_> = imported.iter().map(|one| one.tally.row(one.feed)).collect();
         rows.push(total.row("total"));
-        out.table(&["feed", "added", "updated", "skipped"], &rows)
+        out.table(&["feed", "added", "updated", "skipped", "left out"], &rows)
     }
 }
 
@@ -138,6 +153,7 @@ impl Imported<'_> {
         let mut one = self.tally.json();
         if let Some(members) = one.as_object_mut() {
             members.insert("feed".to_owned(), self.feed.into());
+            members.insert("notes".to_owned(), self.notes.clone().into());
             members
                 .insert("error".to_owned(), self.error.as_ref().map(|e| format!("{e:#}")).into());
         }
@@ -160,36 +176,24 @@ fn is_hopeless(error: &anyhow::Error) -> bool {
 }
 
 fn import<'a>(client: &Client, feed: &'a str) -> Imported<'a> {
-    let mut tally = Tally::default();
-    let post = |articles: Vec<_>| match post(client, &articles, &mut tally) {
-        Err(error) if !is_hopeless(&error) => {
-            Err(error.context(format!("{feed}: not all of it was imported")))
-        }
-        result => result,
-    };
-    let error = read(feed).and_then(post).err();
-    Imported { feed, tally, error }
+    let mut imported = Imported { feed, tally: Tally::default(), notes: Vec::new(), error: None };
+    imported.error = import_all(client, feed, &mut imported).err();
+    imported
 }
 
-/// Reads a feed from wherever it is. Each error begins with the name of the feed.
-fn read(name: &str) -> anyhow::Result<Vec<NewArticle>> {
-    let bytes = if name == "-" {
-        read_bounded(io::stdin().lock()).context("-: standard input cannot be read")?
-    } else if name.starts_with("http://") || name.starts_with("https://") {
-        fetch(name, FEED_LEN_MAX).with_context(|| format!("{name}: cannot be fetched"))?
-    } else {
-        let opened = File::open(name);
-        opened.and_then(read_bounded).with_context(|| format!("{name}: cannot be read"))?
-    };
-    let now = SystemClock::start().now().unix;
-    Ok(feed::read(name, &bytes, now)?)
-}
-
-/// Reads one byte more than a feed may have, so that a longer one is noticed.
-fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(FEED_LEN_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn import_all(client: &Client, feed: &str, imported: &mut Imported<'_>) -> anyhow::Result<()> {
+    let mut source = Source::open(feed)?;
+    while let Some(page) = source.next_page()? {
+        imported.tally.left_out += u64::try_from(page.left_out).unwrap_or(u64::MAX);
+        imported.notes.extend(page.notes);
+        post(client, &page.articles, &mut imported.tally).map_err(|error| {
+            if is_hopeless(&error) {
+                return error;
+            }
+            error.context(format!("{feed}: not all of it was imported"))
+        })?;
+    }
+    Ok(())
 }
 
 /// Brings articles to the server, batch by batch; what it took is counted even if a later batch

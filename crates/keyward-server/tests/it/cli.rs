@@ -300,7 +300,7 @@ fn a_broken_feed_does_not_keep_the_others_out() {
     let rss = "<rss version=\"2.0\"><channel><title>Paper</title><link>https://paper.example/</link>\
                <description>News</description><item><title>One</title>\
                <link>https://paper.example/1</link></item></channel></rss>";
-    std::fs::write(path("broken.xml"), "<rss><channel>").unwrap();
+    std::fs::write(path("broken.xml"), "<html><head>").unwrap();
     std::fs::write(path("good.xml"), rss).unwrap();
     let counts = answer("200 OK", "", r#"{"added":1,"updated":0,"skipped":0}"#);
     let server = Server::answering(vec![counts]);
@@ -312,7 +312,7 @@ fn a_broken_feed_does_not_keep_the_others_out() {
     assert!(story.contains("error: DIR/absent.xml: cannot be read: "), "{story}");
     assert!(story.ends_with("exit status 1"), "{story}");
     let total = story.lines().find(|line| line.starts_with("total")).unwrap();
-    assert_eq!(total.split_whitespace().collect::<Vec<_>>(), ["total", "1", "0", "0"]);
+    assert_eq!(total.split_whitespace().collect::<Vec<_>>(), ["total", "1", "0", "0", "0"]);
     let requests = server.requests.join().unwrap();
     assert!(requests[0].contains("https://paper.example/1"), "{requests:?}");
 }

@@ -112,7 +112,7 @@ fn refused(error: &ClientError) -> Check {
 fn issuer_check(issuer: &str) -> Check {
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     match fetch(&url, METADATA_LEN_MAX) {
-        Ok(bytes) => issuer_metadata(issuer, &bytes),
+        Ok(fetched) => issuer_metadata(issuer, &fetched.bytes),
         Err(error) => Check::fail(
             "issuer",
             format!("{url} cannot be fetched: {error}"),
