@@ -67,7 +67,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
 
 /// What the audit entry says of a change that this request asks for.
 fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
-    let id = extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
+    let id = extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     // Nobody gets here unknown; what they did would be the program's own doing.
     let (actor, address) = match extensions.get::<Who>() {
         Some(Who { actor, address, .. }) => (actor.clone(), Some(*address)),

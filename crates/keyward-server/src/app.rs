@@ -2,14 +2,14 @@
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware;
+use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Refusal};
 use keyward_news::{Articles, list_articles};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Layer as _;
 
 use crate::access::Door;
 use crate::admin::{self, Backups};
-use crate::edge::{self, Edge};
+use crate::edge::{Edge, Received};
 use crate::health::{Question, show_health, show_readiness};
 use crate::leaks::Leaks;
 use crate::openapi;
@@ -38,13 +38,17 @@ pub(crate) fn routes(leaks: &Leaks) -> Routes {
     leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
 }
 
+/// A router with what stands in front of it. The layer that finishes responses comes first, so that
+/// those of the edge, which answers in a handler's stead, are finished too.
+pub(crate) type Front = GuardService<Received>;
+
 /// What the listeners serve.
 #[derive(Debug)]
 pub(crate) struct Served {
     /// On the public listener.
-    pub(crate) public: Router,
+    pub(crate) public: Front,
     /// On the listener of the control plane, if it has one of its own.
-    pub(crate) control: Option<Router>,
+    pub(crate) control: Option<Front>,
 }
 
 /// Every route, with what stands in front of it; on one listener, or with the control plane on a
@@ -60,54 +64,13 @@ pub(crate) fn served(app: &App, edge: &Edge, control_apart: bool) -> Served {
     }
 }
 
-fn finished(router: Router<App>, app: &App, edge: &Edge) -> Router {
-    router
+fn finished(router: Router<App>, app: &App, edge: &Edge) -> Front {
+    let router = router
         .method_not_allowed_fallback(async || Refusal::method_not_allowed())
         .fallback(async || Refusal::not_found())
-        .layer(CatchPanicLayer::custom(edge::panicked))
-        .layer(middleware::from_fn_with_state(edge.clone(), edge::receive))
-        // In front of what answers in a handler's stead, so that those responses are finished too.
-        .layer(app.guard.answers())
-        .with_state(app.clone())
+        .with_state(app.clone());
+    app.guard.answers().layer(edge.receive(router))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// The table that `tests/it/access.rs` walks with every kind of caller.
-    const TABLE: &str = include_str!("../tests/it/access/routes.txt");
-
-    #[test]
-    fn every_route_has_its_row_in_the_table_of_access() {
-        let row = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        let expected: BTreeSet<_> = lines.clone().map(row).collect();
-        assert_eq!(expected.len(), lines.count(), "no row stands there twice");
-        let routes = routes(&Leaks::all());
-        let registered: BTreeSet<_> = routes
-            .table()
-            .iter()
-            .map(|route| {
-                let access = match route.access {
-                    Access::Open => "open",
-                    Access::Key => "key",
-                    Access::Admin(role) => role.as_str(),
-                };
-                format!("{} {} {access}", route.method, route.path)
-            })
-            .collect();
-        assert_eq!(registered.len(), routes.table().len(), "no route is registered twice");
-        assert_eq!(registered, expected, "tests/it/access/routes.txt has every route");
-    }
-
-    #[test]
-    fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
-        for route in routes(&Leaks::all()).table() {
-            let asks = matches!(route.access, Access::Admin(_));
-            assert_eq!(asks, route.path.starts_with("/admin"), "{route:?}");
-        }
-    }
-}
+mod tests;

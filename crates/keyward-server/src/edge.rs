@@ -1,17 +1,24 @@
 //! What every request passes first: its host, its id, its time limit, and its keys made invisible.
 
-use std::any::Any;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward_axum::fault::hide_keys;
 use keyward_axum::{Refusal, credentials};
+use tower::Service;
 
 use crate::access::X_ADMIN_KEY;
 use crate::heads::{AmbiguousLength, BadHead};
@@ -44,38 +51,98 @@ impl Edge {
         Self(Arc::new(Inner { request_timeout, base, count: AtomicU64::new(0) }))
     }
 
-    fn next_id(&self) -> String {
+    /// Puts the edge in front of a router.
+    pub(crate) fn receive(&self, router: Router) -> Received {
+        Received { edge: self.clone(), router }
+    }
+
+    fn next_id(&self) -> RequestId {
         let count = self.0.count.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}", self.0.base.wrapping_add(count))
+        RequestId::of_number(self.0.base.wrapping_add(count))
     }
 }
 
-/// The id of a request: the client's, if it sent a decent one, or ours.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) String);
+/// The id of a request: the client's, if it sent a decent one, or ours. It is as long as it may
+/// be, so that no request takes memory for it.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId {
+    bytes: [u8; REQUEST_ID_LEN_MAX],
+    len: usize,
+}
 
-/// Receives a request and sees its answer off.
-pub(crate) async fn receive(
-    State(edge): State<Edge>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+impl RequestId {
+    fn of_number(number: u64) -> Self {
+        let mut digits = [0; 16];
+        // It has room for every number, so this does not fail.
+        drop(write!(&mut digits[..], "{number:016x}"));
+        Self::of(&digits)
+    }
+
+    /// The first bytes, if there are too many.
+    fn of(text: &[u8]) -> Self {
+        let mut bytes = [0; REQUEST_ID_LEN_MAX];
+        bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        Self { bytes, len: text.len().min(REQUEST_ID_LEN_MAX) }
+    }
+
+    /// The id as text, which is visible ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
+    }
+}
+
+/// A router behind the edge: it receives each request and sees its response off.
+///
+/// It stands in front of the whole router, once. `Router::layer` would put it in front of each
+/// route, behind one more box for the request and one for the response.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    edge: Edge,
+    router: Router,
+}
+
+impl Service<Request> for Received {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // As a router always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { edge, router } = self.clone();
+        Box::pin(async move { Ok(receive(&edge, router, request).await) })
+    }
+}
+
+async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response {
     let id = request_id(&request).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
     let refusal = malformed(&request);
     let is_read = request.extensions().get::<BadHead>().is_none();
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    request.extensions_mut().insert(id);
+    let is_uncached = is_uncached(request.uri().path());
+    let told = tracing::enabled!(tracing::Level::DEBUG)
+        .then(|| (request.method().clone(), request.uri().clone()));
     let mut answer = match refusal {
         // What follows on this connection cannot be trusted to begin where it seems to.
         Some(refusal) => {
             refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
-        None if uri.path() == BACKUP_PATH => next.run(request).await,
-        None => answer_in_time(request, next, edge.0.request_timeout).await,
+        None if request.uri().path() == BACKUP_PATH => answer(router, request).await,
+        None => answer_in_time(router, request, edge.0.request_timeout).await,
     };
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        let (status, request_id) = (answer.status().as_u16(), &id);
+    if let Some((method, uri)) = told {
+        let (status, request_id) = (answer.status().as_u16(), id.as_str());
         if is_read {
             let path = shown(uri.path());
             let words = format!("Answered {method} {path} with {status}");
@@ -84,25 +151,36 @@ pub(crate) async fn receive(
             tracing::debug!(status, request_id, "Answered an unreadable head with {status}");
         }
     }
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         answer.headers_mut().insert(X_REQUEST_ID, id);
     }
-    if is_uncached(uri.path()) {
+    if is_uncached {
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     answer
 }
 
-async fn answer_in_time(request: Request, next: Next, limit: Duration) -> Response {
-    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+async fn answer_in_time(router: Router, request: Request, limit: Duration) -> Response {
+    tokio::time::timeout(limit, answer(router, request)).await.unwrap_or_else(|_| {
         Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
             .header(CONNECTION, HeaderValue::from_static("close"))
             .into_response()
     })
 }
 
+/// The router's response, or ours if a handler panics.
+async fn answer(mut router: Router, request: Request) -> Response {
+    let mut answering = pin!(async { router.call(request).await });
+    let answered = poll_fn(|context| {
+        // What panicked is not polled again, only dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
+        polled.unwrap_or_else(|_panic| Poll::Ready(Ok(panicked())))
+    });
+    answered.await.unwrap_or_else(|never| match never {})
+}
+
 /// What a client gets for a mistake of ours; the log was told which when it happened.
-pub(crate) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+fn panicked() -> Response {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
@@ -185,12 +263,12 @@ fn mark_sensitive(request: &mut Request) {
     }
 }
 
-fn request_id(request: &Request) -> Option<String> {
+fn request_id(request: &Request) -> Option<RequestId> {
     let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
     // It goes into the log, the audit trail and the answer: none may hold a key.
-    (decent && hide_keys(id.to_owned()) == id).then(|| id.to_owned())
+    (decent && hide_keys(id.to_owned()) == id).then(|| RequestId::of(id.as_bytes()))
 }
 
 #[cfg(test)]
@@ -199,6 +277,13 @@ mod tests {
     use keyward::key::Prefix;
 
     use super::*;
+
+    #[test]
+    fn a_number_is_an_id_of_16_digits() {
+        assert_eq!(RequestId::of_number(0x5f37_59df_0000_0001).as_str(), "5f3759df00000001");
+        assert_eq!(RequestId::of_number(u64::MAX).as_str(), "f".repeat(16));
+        assert_eq!(RequestId::of(&[b'a'; 65]).as_str(), "a".repeat(64));
+    }
 
     #[test]
     fn a_path_is_text_behind_its_escapes() {

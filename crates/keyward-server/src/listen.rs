@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::header::{CONNECTION, HeaderValue};
@@ -17,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service as _;
 
+use crate::app::Front;
 use crate::heads::{AmbiguousLength, HEAD_BYTES_MAX, Heads};
 use crate::places::{Place, Places};
 use crate::wire::{Patience, Wire};
@@ -41,7 +41,7 @@ pub(crate) struct Bounds {
 /// Serves until `stop`, then lets the requests under way finish. Returns whether all of them did.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
 ) -> bool {
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
             continue;
         }
         let wire = Connection { stream, peer, place, patience: bounds.patience };
-        let connection = connections.watch(wire.serve(router.clone()));
+        let connection = connections.watch(wire.serve(front.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "A connection ended early");
@@ -108,7 +108,7 @@ struct Connection {
 impl Connection {
     fn serve(
         self,
-        router: Router,
+        front: Front,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
         let Self { stream, peer, place, patience } = self;
         let heads = Heads::default();
@@ -122,7 +122,7 @@ impl Connection {
             if let Some(bad) = head.bad {
                 request.extensions_mut().insert(bad);
             }
-            let answer = router.clone().call(request.map(Body::new));
+            let answer = front.clone().call(request.map(Body::new));
             async move {
                 let mut answer = answer.await?;
                 if head.chunked {

@@ -8,7 +8,7 @@ mod pages;
 mod refusals;
 mod security;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde_json::Value;
 use utoipa::OpenApi;

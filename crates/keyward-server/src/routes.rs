@@ -60,12 +60,12 @@ pub(crate) struct Routers {
 
 impl Routers {
     /// One for all, behind what `finish` puts in front.
-    pub(crate) fn together(self, finish: impl Fn(Router<App>) -> Router) -> Router {
+    pub(crate) fn together<F>(self, finish: impl Fn(Router<App>) -> F) -> F {
         finish(self.public.merge(self.control))
     }
 
     /// One for strangers and one for operators, each behind what `finish` puts in front.
-    pub(crate) fn apart(self, finish: impl Fn(Router<App>) -> Router) -> (Router, Router) {
+    pub(crate) fn apart<F>(self, finish: impl Fn(Router<App>) -> F) -> (F, F) {
         (finish(self.public), finish(self.control))
     }
 }

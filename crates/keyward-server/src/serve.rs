@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
 use keyward::Gate;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::access::Door;
 use crate::admin::Backups;
-use crate::app::{App, served};
+use crate::app::{App, Front, served};
 use crate::clock;
 use crate::edge::Edge;
 use crate::health::Question;
@@ -139,8 +138,8 @@ async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, Sock
 /// Serves on the public listener, and on that of the control plane if it has one, until `stop`.
 /// Each has its own bounds: callers who take all connections of the one leave the other alone.
 async fn serve_both(
-    public: (TcpListener, Router),
-    control: Option<(TcpListener, Router)>,
+    public: (TcpListener, Front),
+    control: Option<(TcpListener, Front)>,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
 ) -> bool {

@@ -171,7 +171,6 @@ mod tests {
     use std::fs;
 
     use axum::Router;
-    use axum::middleware;
     use axum::routing::get;
     use http::Request;
     use keyward::Gate;
@@ -181,7 +180,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::edge::{self, BACKUP_PATH, Edge};
+    use crate::edge::{BACKUP_PATH, Edge};
 
     #[test]
     fn what_a_killed_process_left_of_its_copies_is_removed() {
@@ -234,8 +233,8 @@ mod tests {
         let edge = Edge::new(Duration::ZERO, 0);
         let router = Router::new()
             .route("/slow", get(std::future::pending::<()>))
-            .route(BACKUP_PATH, get(make))
-            .layer(middleware::from_fn_with_state(edge, edge::receive));
+            .route(BACKUP_PATH, get(make));
+        let router = edge.receive(router);
         let ask = |path: &str| {
             let request = Request::get(path).header("host", "test").body(Body::empty()).unwrap();
             router.clone().oneshot(request)

@@ -109,7 +109,7 @@ pub(crate) async fn report_github_leaks(
 
     let matches = read(&body)?;
     let address = guard.client_address(&parts.headers, &parts.extensions);
-    let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
+    let id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     let audit = guard.audit(Actor::GitHub, address, id);
     let secrets = Secrets::of(matches.iter().map(|one| one.token.as_str()));
     let found: Vec<_> = matches.iter().filter_map(|one| one.leak(&secrets)).collect();

@@ -106,7 +106,7 @@ pub(crate) async fn report_leaks(
     let body = read_whole(body, BODY_BYTES_MAX).await?;
     let (received, found) = read(parts.uri.query(), &body).map_err(Refusal::masked)?;
     let permit = reports.permit()?;
-    let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
+    let id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     let audit = guard.audit(Actor::LeakReport, address, id);
     tokio::spawn(async move {
         revoke_repeatedly(&guard, &found, &audit).await;

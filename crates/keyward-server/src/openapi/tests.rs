@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Method, Request, StatusCode};
@@ -29,7 +28,7 @@ use super::document;
 use crate::access::Door;
 use crate::admin::keys::{identify, list, usage};
 use crate::admin::{Backups, audit, export, import, owners, unread};
-use crate::app::{self, App};
+use crate::app::{self, App, Front};
 use crate::edge::Edge;
 use crate::health::Question;
 use crate::leaks::Leaks;
@@ -39,7 +38,17 @@ use crate::shapes::HINT_LEN_MAX;
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
 /// The router of the real program, over a database in this folder.
-async fn served(folder: &Path) -> Router {
+pub(crate) async fn served(folder: &Path) -> Front {
+    app::served(&app_in(folder).await, &edge(), false).public
+}
+
+/// An edge that has time.
+pub(crate) fn edge() -> Edge {
+    Edge::new(Duration::from_secs(30), 0)
+}
+
+/// The app over a database in this folder.
+pub(crate) async fn app_in(folder: &Path) -> App {
     let (path, clock) = (folder.join("keyward.db"), SystemClock::start());
     let now = clock.now().unix;
     let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(&path, "a test", now).unwrap());
@@ -50,8 +59,7 @@ async fn served(folder: &Path) -> Router {
     let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
-    let app = App { guard, articles, door, leaks, backups, question, pulse };
-    app::served(&app, &Edge::new(Duration::from_secs(30), 0), false).public
+    App { guard, articles, door, leaks, backups, question, pulse }
 }
 
 /// Settings with which every route is served.
@@ -65,7 +73,7 @@ fn everything_on(folder: &Path) -> Settings {
 }
 
 /// The paths of a router, which it tells in its `Debug` form alone.
-fn paths_served(router: &Router) -> BTreeSet<String> {
+fn paths_served(router: &Front) -> BTreeSet<String> {
     let text = format!("{router:?}");
     // What answers unknown paths is a router of its own, with these two.
     let text = text.replacen("\"/\"", "", 1).replace("\"/{*__private__axum_fallback}\"", "");

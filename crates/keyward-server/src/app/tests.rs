@@ -1,0 +1,104 @@
+//! The routes, and what stands in front of them.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::{ACCEPT, HOST};
+use keyward_axum::Caller;
+use tower::{Service, ServiceExt as _};
+
+use super::*;
+use crate::openapi::tests::{app_in, served};
+
+/// The table that `tests/it/access.rs` walks with every kind of caller.
+const TABLE: &str = include_str!("../../tests/it/access/routes.txt");
+
+#[test]
+fn every_route_has_its_row_in_the_table_of_access() {
+    let row = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let expected: BTreeSet<_> = lines.clone().map(row).collect();
+    assert_eq!(expected.len(), lines.count(), "no row stands there twice");
+    let routes = routes(&Leaks::all());
+    let registered: BTreeSet<_> = routes
+        .table()
+        .iter()
+        .map(|route| {
+            let access = match route.access {
+                Access::Open => "open",
+                Access::Key => "key",
+                Access::Admin(role) => role.as_str(),
+            };
+            format!("{} {} {access}", route.method, route.path)
+        })
+        .collect();
+    assert_eq!(registered.len(), routes.table().len(), "no route is registered twice");
+    assert_eq!(registered, expected, "tests/it/access/routes.txt has every route");
+}
+
+#[test]
+fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
+    for route in routes(&Leaks::all()).table() {
+        let asks = matches!(route.access, Access::Admin(_));
+        assert_eq!(asks, route.path.starts_with("/admin"), "{route:?}");
+    }
+}
+
+/// How often memory is taken for a response, on a thread that has responded before.
+fn allocations<S>(front: &S, request: impl Fn() -> Request) -> u64
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let respond = |request| runtime.block_on(front.clone().oneshot(request)).unwrap();
+    for _ in 0..3 {
+        assert_eq!(respond(request()).status(), StatusCode::OK);
+    }
+    let request = request();
+    allocation_counter::measure(|| drop(respond(request))).count_total
+}
+
+#[test]
+fn health_is_told_with_few_allocations() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let front = runtime.block_on(served(folder.path()));
+    let request = || Request::get("/healthz").header(HOST, "a").body(Body::empty()).unwrap();
+    let bare = Router::new().route("/healthz", get(show_health));
+    let (all, bare) = (allocations(&front, request), allocations(&bare, request));
+    assert!(all <= 25, "{all} allocations, {bare} of them by axum itself");
+}
+
+/// What answers in a handler's stead stands behind the layer that finishes responses.
+#[tokio::test]
+async fn a_mistake_of_ours_depends_on_the_key_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app_in(folder.path()).await;
+    let panics = async |_: Option<Caller>| {
+        if true {
+            panic!("a mistake");
+        }
+    };
+    let pending = async |_: Option<Caller>| std::future::pending::<()>().await;
+    let routes = routes(&app.leaks);
+    let routes = routes.get("/panics", Access::Key, panics).get("/slow", Access::Key, pending);
+    let edge = Edge::new(Duration::ZERO, 0);
+    let front = routes.into_routers(&app).together(|router| finished(router, &app, &edge));
+    for (path, status) in [("/panics", 500), ("/slow", 408)] {
+        let request =
+            Request::get(path).header(HOST, "a").header(ACCEPT, "application/problem+json");
+        let response = front.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), status);
+        let said = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!(said("vary"), "Authorization, X-API-Key");
+        assert_eq!(said("cache-control"), "private, no-cache");
+        assert_eq!(said("content-type"), "application/problem+json");
+        assert_eq!(said("x-request-id").len(), 16);
+    }
+}
