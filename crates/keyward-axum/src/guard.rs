@@ -11,7 +11,7 @@ use http::header::HeaderMap;
 use keyward::audit::{Actor, Audit};
 use keyward::change::KeyChange;
 use keyward::details::{Reason, StoredKey, Version};
-use keyward::gate::{ChangeError, Flushed, Gate, IssueError, PutTierError};
+use keyward::gate::{ChangeError, Flushed, Gate, IssueError, PutTierError, TierBefore};
 use keyward::issue::{Issued, NewKey, Rotated};
 use keyward::record::{KeyId, Owner};
 use keyward::store::{StoreError, TierDeleted, TierRecord};
@@ -132,7 +132,7 @@ impl Guard {
         address: Option<IpAddr>,
         request_id: Option<String>,
     ) -> Audit {
-        Audit { actor, at: self.0.clock.now().unix, address, request_id }
+        Audit { actor, at: self.0.clock.now().unix, address, request_id, once: None }
     }
 
     /// What an audit entry says about a change that the program makes now, on its own account.
@@ -256,10 +256,24 @@ impl Guard {
     ///
     /// Returns [`PutTierError`] if the tier was not written.
     pub async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, PutTierError> {
+        self.put_tier_if(tier, TierBefore::Any, audit).await
+    }
+
+    /// Writes a tier if it is what is expected; see [`Gate::put_tier_if`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PutTierError`] if the tier was not written.
+    pub async fn put_tier_if(
+        &self,
+        tier: TierRecord,
+        before: TierBefore,
+        audit: Audit,
+    ) -> Result<bool, PutTierError> {
         let guard = self.clone();
         let putting = tokio::spawn(async move {
             let clock = || guard.0.clock.now();
-            guard.0.gate.put_tier(tier, audit, &clock).await
+            guard.0.gate.put_tier_if(tier, before, audit, &clock).await
         });
         finished(putting).await.map_err(PutTierError::from)?
     }
@@ -276,6 +290,22 @@ impl Guard {
     ) -> Result<TierDeleted, StoreError> {
         let guard = self.clone();
         finished(tokio::spawn(async move { guard.0.gate.delete_tier(name, audit).await })).await?
+    }
+
+    /// Deletes a tier if it is what is expected; see [`Gate::delete_tier_if`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether the tier is gone.
+    pub async fn delete_tier_if(
+        &self,
+        name: TierName,
+        before: TierBefore,
+        audit: Audit,
+    ) -> Result<Option<TierDeleted>, StoreError> {
+        let guard = self.clone();
+        let deleting = async move { guard.0.gate.delete_tier_if(name, before, audit).await };
+        finished(tokio::spawn(deleting)).await?
     }
 
     /// Moves all that was counted so far to the store; see [`Gate::flush`].

@@ -87,6 +87,7 @@ fn key(number: u64) -> KeyCopy {
         id: None,
         name: format!("{word}-{verb}-bot-{number}").parse().unwrap(),
         tier: if random.is_multiple_of(10) { "pro" } else { "basic" }.parse().unwrap(),
+        tier_gone: false,
         owner: (!random.is_multiple_of(3))
             .then(|| format!("org_{}", mix(number / 20) % 50_000).parse().unwrap()),
         scopes: Scopes::default(),

@@ -1,9 +1,14 @@
 //! The columns that a key is read from, in the order in which they are read.
 
-/// What [`stored`](crate::record::stored) reads.
+/// What stands in the place of the tier of a key whose tier is gone. No tier can be called so.
+pub(crate) const GONE: &str = "~";
+
+/// What [`stored`](crate::record::stored) reads. The name of a tier that is gone has a `~` before
+/// it, which begins no name.
 macro_rules! stored_columns {
     () => {
-        "keys.id, keys.name, keys.tier, keys.owner, keys.scopes, keys.networks, keys.limits, \
+        "keys.id, keys.name, ifnull('~' || keys.gone_tier, keys.tier), keys.owner, keys.scopes, \
+         keys.networks, keys.limits, \
          keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
          keys.digest, keys.secret_created_at_ms"
     };

@@ -30,6 +30,8 @@ mod connection;
 
 mod spans;
 
+mod once;
+
 mod trail;
 
 mod tiers;

@@ -12,6 +12,7 @@ use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
 
+use crate::columns::GONE;
 use crate::fault::Fault;
 use crate::limits;
 
@@ -59,8 +60,12 @@ impl<'a> KeyRow<'a> {
         }
     }
 
-    fn tier(&self) -> Result<TierName, Fault> {
-        parse("keys.tier", self.tier)
+    /// The tier, and whether it is gone.
+    fn tier(&self) -> Result<(TierName, bool), Fault> {
+        match self.tier.strip_prefix(GONE) {
+            Some(name) => Ok((parse("keys.gone_tier", name)?, true)),
+            None => Ok((parse("keys.tier", self.tier)?, false)),
+        }
     }
 }
 
@@ -87,8 +92,10 @@ impl TryFrom<KeyRow<'_>> for Record {
 /// Reads a key from `stored_columns`, without the secrets that it had before.
 pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
     let key = KeyRow::read(row)?;
+    let (tier, tier_gone) = key.tier()?;
     Ok(StoredKey {
-        tier: key.tier()?,
+        tier,
+        tier_gone,
         record: key.try_into()?,
         version: version(row)?,
         digest: Digest::from_stored(row.get(12)?),
@@ -104,8 +111,10 @@ pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     let secret_created_at = secret_created_at(row)?;
     let reason = row.get_ref(18)?.as_str_or_null()?;
     let last_used_at_ms: i64 = row.get(19)?;
+    let (tier, tier_gone) = key.tier()?;
     Ok(KeyDetails {
-        tier: key.tier()?,
+        tier,
+        tier_gone,
         record: key.try_into()?,
         hint: row.get(14)?,
         metadata: parse("keys.metadata", row.get_ref(15)?.as_str()?)?,
@@ -134,9 +143,9 @@ pub(crate) fn stored_of(
     digest: Digest,
     former: Vec<FormerSecret>,
 ) -> StoredKey {
-    let KeyDetails { record, tier, version, created_at, rotated_at, .. } = details;
+    let KeyDetails { record, tier, tier_gone, version, created_at, rotated_at, .. } = details;
     let secret_created_at = rotated_at.unwrap_or(created_at);
-    StoredKey { record, tier, version, digest, secret_created_at, former }
+    StoredKey { record, tier, tier_gone, version, digest, secret_created_at, former }
 }
 
 /// The word by which the column knows a state.

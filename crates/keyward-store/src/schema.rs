@@ -26,6 +26,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0002_lives.sql"), then: migrate_lives },
     Migration { sql: include_str!("../migrations/0003_texts.sql"), then: spelling::migrate },
     Migration { sql: include_str!("../migrations/0004_clock.sql"), then: |_, _| Ok(()) },
+    Migration {
+        sql: include_str!("../migrations/0005_gone_tiers_and_once.sql"),
+        then: |_, _| Ok(()),
+    },
 ];
 
 /// The number of the last migration that this program knows.

@@ -11,6 +11,7 @@ use keyward::count::Counts;
 use keyward::details::{KeyDetails, StoredKey, Version};
 use keyward::digest::Digest;
 use keyward::issue::NewRecord;
+use keyward::once::Earlier;
 use keyward::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
     TopBy, UsageTop,
@@ -31,7 +32,9 @@ use crate::open_error::OpenError;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
-use crate::{backup, clock, connection, owners, reader, tiers, trail, transfer, usage, writer};
+use crate::{
+    backup, clock, connection, once, owners, reader, tiers, trail, transfer, usage, writer,
+};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -223,6 +226,10 @@ impl Store for SqliteStore {
         max: u32,
     ) -> Result<Vec<StoredKey>, StoreError> {
         self.read(move |connection| find::load(connection, after, max)).await
+    }
+
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
+        self.read(move |connection| once::earlier(connection, &audit)).await
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {

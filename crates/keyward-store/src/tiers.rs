@@ -10,10 +10,24 @@ use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::limits;
 
+/// How many keys that are not revoked have a tier: of revoked ones there are few, so they are
+/// counted and taken off. Served by `keys_tier` and `keys_revoked_tier`.
+macro_rules! uses {
+    ($tier:literal) => {
+        concat!(
+            "(SELECT count(*) FROM keys INDEXED BY keys_tier WHERE tier = ",
+            $tier,
+            ") - (SELECT count(*) FROM keys INDEXED BY keys_revoked_tier WHERE tier = ",
+            $tier,
+            " AND state = 'revoked')"
+        )
+    };
+}
+
 /// All tiers, in the order in which they were made.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRecord>, Fault> {
     // Served by the primary key. A gate bounds the number of tiers.
-    const LIST: &str = "SELECT name, limits FROM tiers ORDER BY id";
+    const LIST: &str = "SELECT name, limits FROM tiers WHERE name <> '~' ORDER BY id";
     let mut list = connection.prepare_cached(LIST)?;
     list.query_and_then([], tier)?.collect()
 }
@@ -40,31 +54,35 @@ pub(crate) fn put(
     Ok(before.is_none())
 }
 
-/// Deletes a tier that no key has.
+/// Deletes a tier that no key has but those that are revoked, which go on showing its name.
 pub(crate) fn delete(
     connection: &Connection,
     name: &TierName,
     audit: &Audit,
 ) -> Result<TierDeleted, Fault> {
-    // Served by `keys_tier`, and by the index of the unique name.
-    const USES: &str = "SELECT count(*) FROM keys INDEXED BY keys_tier WHERE tier = ?1";
+    // Served by `keys_tier`, `keys_revoked_tier` and the index of the unique name. How many keys
+    // are parted from the tier has no bound but their number: some microseconds for each.
+    const USES: &str = concat!("SELECT ", uses!("?1"));
+    const PART: &str = "UPDATE keys INDEXED BY keys_revoked_tier SET gone_tier = tier, tier = '~' \
+                        WHERE tier = ?1 AND state = 'revoked'";
     const DELETE: &str = "DELETE FROM tiers WHERE name = ?1";
     let Some(before) = find(connection, name)? else { return Ok(TierDeleted::Unknown) };
     let uses = connection.prepare_cached(USES)?.query_row([name.as_str()], |row| row.get(0))?;
     if uses != 0 {
         return Ok(TierDeleted::Used(uses));
     }
+    connection.prepare_cached(PART)?.execute([name.as_str()])?;
     connection.prepare_cached(DELETE)?.execute([name.as_str()])?;
     let details = json!({ "before": told(&before), "after": null });
     record(connection, Verb::DeleteTier, name, &details, audit)?;
     Ok(TierDeleted::Done)
 }
 
-/// How many keys each tier has, those without any included.
+/// How many keys that are not revoked each tier has, those without any included.
 pub(crate) fn uses(connection: &Connection) -> Result<Vec<(TierName, u64)>, Fault> {
-    // Served by `keys_tier`, once for each tier.
-    const USES: &str = "SELECT name, (SELECT count(*) FROM keys INDEXED BY keys_tier \
-                                      WHERE tier = tiers.name) FROM tiers ORDER BY id";
+    // Served by `keys_tier` and `keys_revoked_tier`, once for each tier.
+    const USES: &str =
+        concat!("SELECT name, ", uses!("tiers.name"), " FROM tiers WHERE name <> '~' ORDER BY id");
     let mut uses = connection.prepare_cached(USES)?;
     uses.query_and_then([], |row| Ok((name(row)?, row.get(1)?)))?.collect()
 }

@@ -3,6 +3,7 @@
 use keyward::KeyId;
 use keyward::audit::{Audit, Verb};
 use keyward::digest::Digest;
+use keyward::record::KeyState;
 use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 use rusqlite::Connection;
 
@@ -81,7 +82,8 @@ fn refuse(
         return Ok(Some(ImportedKey::Skipped(*id)));
     }
     let refused = |refusal| Ok(Some(ImportedKey::Refused(refusal)));
-    if !adder.is_tier(&key.tier)? {
+    let is_revoked = matches!(key.state, KeyState::Revoked { .. });
+    if !is_revoked && (key.tier_gone || !adder.is_tier(&key.tier)?) {
         return refused(ImportRefusal::UnknownTier);
     }
     if let Some(id) = key.id

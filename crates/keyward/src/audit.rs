@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::once::Once;
 use crate::time::UnixMillis;
 
 /// Most characters by which a person is known in the trail.
@@ -66,13 +67,16 @@ pub struct Audit {
     pub address: Option<IpAddr>,
     /// The id of the request that asked for it, if it came in a request.
     pub request_id: Option<String>,
+    /// The request itself, if it is to change something once. It stands in no entry, and is heeded
+    /// where a key is issued or changed.
+    pub once: Option<Once>,
 }
 
 impl Audit {
     /// A change that the program makes on its own account.
     #[must_use]
     pub fn program(at: UnixMillis) -> Self {
-        Self { actor: Actor::Program, at, address: None, request_id: None }
+        Self { actor: Actor::Program, at, address: None, request_id: None, once: None }
     }
 }
 

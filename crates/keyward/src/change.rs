@@ -9,6 +9,7 @@ use crate::details::{Metadata, Reason, StoredKey, Version};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
+use crate::once::Earlier;
 use crate::record::{KeyName, Owner, Scopes};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
@@ -118,4 +119,7 @@ pub enum ChangeRefusal {
     /// The key has expired, and a new secret would expire with it. Give it another expiry first.
     #[error("the key has expired")]
     Expired,
+    /// The request was made before, and is to change something once.
+    #[error("the request was made before")]
+    Earlier(Earlier),
 }

@@ -124,7 +124,7 @@ pub enum ParseReasonError {
     #[error("a reason has 1 to 200 characters")]
     Length,
     /// It cannot be seen as it is.
-    #[error("a reason is read by people: {0}")]
+    #[error("a reason has to be legible: {0}")]
     Text(#[from] TextError),
 }
 
@@ -155,6 +155,9 @@ pub struct KeyDetails {
     pub record: Record,
     /// The tier that sets its limits, unless it has its own.
     pub tier: TierName,
+    /// Whether that tier is gone, which is so for revoked keys alone; one of that name that is
+    /// there is another one.
+    pub tier_gone: bool,
     /// The first characters of its secret; empty if they were never known.
     pub hint: String,
     /// What somebody noted about it.
@@ -180,6 +183,8 @@ pub struct StoredKey {
     pub record: Record,
     /// Its tier.
     pub tier: TierName,
+    /// Whether its tier is gone, which is so for revoked keys alone.
+    pub tier_gone: bool,
     /// Which of its changes this is.
     pub version: Version,
     /// SHA-256 of its present secret.

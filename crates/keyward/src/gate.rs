@@ -26,7 +26,7 @@ use crate::verify::{Asked, Verdict, verify};
 
 pub use flush::Flushed;
 pub use keys::{ChangeError, IssueError};
-pub use tiers::{PutTierError, TIERS_MAX};
+pub use tiers::{PutTierError, TIERS_MAX, TierBefore};
 
 use flush::Outbox;
 use order::Order;
@@ -46,6 +46,8 @@ pub struct Gate {
     /// In the order in which they were made. Locked for one look-up or one change of a tier, never
     /// while waiting and never by a request that is only verified.
     tiers: Mutex<Vec<Arc<Tier>>>,
+    /// Names of tiers that revoked keys had. Locked as above.
+    gone_tiers: Mutex<Vec<Arc<Tier>>>,
     order: Order,
     carried: Carried,
     /// Held during a flush, so that flushes queue up: when one returns, all that was counted
@@ -78,6 +80,7 @@ impl Gate {
             store,
             prefix,
             tiers: Mutex::new(tiers),
+            gone_tiers: Mutex::new(Vec::new()),
             order: Order::default(),
             carried: Carried::since(latest),
             outbox: async_lock::Mutex::new(Outbox::new(latest)?),

@@ -38,6 +38,8 @@ pub mod usage;
 
 pub mod verify;
 
+pub mod once;
+
 pub mod audit;
 
 pub mod issue;

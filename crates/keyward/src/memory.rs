@@ -19,6 +19,7 @@ use crate::count::Counts;
 use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
+use crate::once::Earlier;
 use crate::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
     TopBy, UsageTop,
@@ -105,6 +106,10 @@ impl Store for MemoryStore {
         let tables = self.open()?;
         let keys = tables.behind(after).take(max as usize);
         Ok(keys.map(|(id, row)| tables.stored(*id, row)).collect())
+    }
+
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
+        Ok(self.open()?.earlier(&audit))
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {

@@ -62,7 +62,7 @@ pub enum ParseNameError {
     #[error("a name has at most 100 characters")]
     TooLong,
     /// The name cannot be seen as it is.
-    #[error("a name is read by people: {0}")]
+    #[error("a name has to be legible: {0}")]
     Text(#[from] TextError),
 }
 
@@ -375,12 +375,10 @@ mod tests {
     }
 
     #[test]
-    fn names_can_be_seen_as_they_are() {
-        for name in [" ", "\u{a0}\u{3164}", "\u{200b}", "pay\u{202e}roll", "a\0b", "two\nlines"] {
-            let refused = name.parse::<KeyName>();
-            assert!(matches!(refused, Err(ParseNameError::Text(_))), "{name:?}");
+    fn names_are_legible() {
+        for name in [" ", "\u{a0}\u{3164}", "\u{200b}", "pay\u{202e}roll", "a\0b", "a\nb"] {
+            assert!(matches!(name.parse::<KeyName>(), Err(ParseNameError::Text(_))), "{name:?}");
         }
-        assert!(" Größe \u{a0}鍵 ".parse::<KeyName>().is_ok());
     }
 
     #[test]

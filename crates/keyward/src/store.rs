@@ -14,6 +14,7 @@ use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
+use crate::once::Earlier;
 use crate::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
     TopBy, UsageTop,
@@ -40,7 +41,7 @@ pub enum TierDeleted {
     Done,
     /// There was none.
     Unknown,
-    /// So many keys have it, revoked ones too, and it stays.
+    /// So many keys that are not revoked have it, and it stays.
     Used(u64),
 }
 
@@ -53,6 +54,8 @@ pub enum Inserted {
     UnknownTier,
     /// Its owner is suspended.
     OwnerSuspended,
+    /// The request was made before, and is to change something once.
+    Earlier(Earlier),
 }
 
 /// Usage on its way to the store. The same batch may arrive more than once and counts once.
@@ -94,6 +97,10 @@ pub enum StoreError {
 /// Changes that change nothing, such as suspending a key that is suspended, write no entry and
 /// count up no version.
 ///
+/// A request that is to change something [once](Audit::once) is told the earlier one of its name
+/// and actor, whatever else speaks against it. Its name is kept in the transaction of the change,
+/// for [`ONCE_KEPT`](crate::once::ONCE_KEPT), and not if nothing changed.
+///
 /// Dropping the future of a change does not undo it and may leave it under way.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
@@ -104,16 +111,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Writes a tier, new or not. Returns whether it is new.
     async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError>;
 
-    /// Deletes a tier that no key has.
+    /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
+    /// a new tier of that name is not theirs.
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError>;
 
-    /// How many keys each tier has, revoked ones too; a tier without keys may be left out.
+    /// How many keys each tier has that are not revoked; a tier without any may be left out.
     async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError>;
 
     /// Up to `max` keys with ids above `after`, lowest first, revoked ones too. Fewer than `max`
     /// means that there are no more.
     async fn load_keys(&self, after: Option<KeyId>, max: u32)
     -> Result<Vec<StoredKey>, StoreError>;
+
+    /// The earlier request of this name and actor, if there was one that changed something.
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError>;
 
     /// Keeps a new key.
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError>;

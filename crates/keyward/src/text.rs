@@ -12,10 +12,10 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TextError {
     /// Every character is a space of some kind.
-    #[error("at least one character has to be visible")]
+    #[error("no character in it is visible")]
     Blank,
     /// This one is hidden; see [`is_hidden`].
-    #[error("invisible, bidirectional and control characters are not taken, here U+{:04X}", *.0 as u32)]
+    #[error("U+{:04X} is an invisible, bidirectional or control character", u32::from(*.0))]
     Hidden(char),
 }
 

@@ -97,6 +97,10 @@ pub(crate) struct ExportedKey {
     name: String,
     #[schema(value_type = TierText)]
     tier: String,
+    /// That its tier is gone; left out if it is not. It is so for revoked keys alone.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    tier_gone: bool,
     #[schema(required, value_type = Option<OwnerText>)]
     owner: Option<String>,
     #[schema(value_type = Vec<ScopeText>, max_items = 32)]
@@ -161,6 +165,7 @@ impl ExportedKey {
             key_id: key.id.map(KeyId::get),
             name: key.name.as_str().to_owned(),
             tier: key.tier.as_str().to_owned(),
+            tier_gone: key.tier_gone,
             owner: key.owner.as_ref().map(|owner| owner.as_str().to_owned()),
             scopes: key.scopes.iter().map(Scope::as_str).map(str::to_owned).collect(),
             networks: key.networks.iter().map(ToString::to_string).collect(),
@@ -175,6 +180,11 @@ impl ExportedKey {
             secrets: former.chain([ExportedSecret::of(&key.secret, None)]).collect(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl ExportedSecret {

@@ -94,7 +94,8 @@ fn write_all(
         let keys = page.get("keys").and_then(Value::as_array);
         let keys = keys.context("the answer has no `keys`; is it a newer server?")?;
         write(&tier_lines(&page, &mut told))?;
-        if keys.iter().any(|key| !told.contains(tier_of(key))) {
+        let is_told = |key: &Value| key.get("tier_gone").is_some() || told.contains(tier_of(key));
+        if !keys.iter().all(is_told) {
             // Made since the first page, which had all tiers.
             write(&tier_lines(&client.get("/admin/tiers")?.body, &mut told))?;
         }

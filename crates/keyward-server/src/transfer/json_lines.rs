@@ -11,12 +11,13 @@ use super::names::explain_unknown;
 use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// What a key on a line is made of; for the question what somebody may have meant.
-const MEMBERS: [&str; 19] = [
+const MEMBERS: [&str; 20] = [
     "digest",
     "hint",
     "secrets",
     "name",
     "tier",
+    "tier_gone",
     "owner",
     "scopes",
     "networks",
@@ -245,7 +246,7 @@ mod tests {
             let revoked_reason = reason.filter(|_| is_revoked);
             let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
             ImportKey {
-                key_id, name, tier, owner, scopes, networks, limits, metadata, state, expires_at,
+                key_id, name, tier, tier_gone: is_revoked.then_some(true), owner, scopes, networks, limits, metadata, state, expires_at,
                 created_at, last_used_at, revoked_at, revoked_reason, rotated_at,
                 secrets: former,
             }

@@ -23,6 +23,8 @@ pub(crate) struct ImportKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier_gone: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -144,6 +146,7 @@ impl From<TutorialKey> for ImportKey {
             key_id: Some(key.id.get()),
             name: key.name,
             tier: Some(key.tier),
+            tier_gone: None,
             owner: None,
             scopes: Vec::new(),
             networks: Vec::new(),

@@ -18,6 +18,7 @@ pub(super) struct Members {
     pub name: Option<String>,
     #[serde(alias = "rate_limit_tier")]
     pub tier: Option<TierMember>,
+    pub tier_gone: Option<bool>,
     pub owner: Option<String>,
     pub scopes: Option<Vec<String>>,
     pub networks: Option<Vec<String>>,
@@ -128,6 +129,7 @@ impl Members {
             key_id: self.key_id,
             name,
             tier,
+            tier_gone: self.tier_gone,
             owner: self.owner,
             scopes: self.scopes.unwrap_or_default(),
             networks: self.networks.unwrap_or_default(),

@@ -16,6 +16,7 @@ use super::find::Whole;
 use super::{beside, find, former, members};
 use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
+use crate::once;
 use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word, stored_of};
 
 /// Changes a key, if it is in the version that is expected, and writes the audit entry.
@@ -26,6 +27,9 @@ pub(crate) fn change(
     expected: Option<Version>,
     audit: &Audit,
 ) -> Result<Changed, Fault> {
+    if let Some(earlier) = once::earlier(connection, audit)? {
+        return Ok(Changed::Refused(ChangeRefusal::Earlier(earlier)));
+    }
     let Some(before) = find::whole(connection, id)? else {
         return Ok(Changed::Refused(ChangeRefusal::UnknownKey));
     };
@@ -48,6 +52,7 @@ pub(crate) fn change(
         }
         let details = members::changed(&before.details, &now.details)?;
         audit::record(connection, audit, Change { verb, subject: Subject::Key(id), details })?;
+        once::keep(connection, audit, id)?;
     }
     let former = former::of_key(connection, id)?;
     Ok(Changed::Done(Box::new(stored_of(now.details, now.secret.digest, former))))
@@ -150,7 +155,7 @@ fn same(before: &Whole, after: &Whole) -> bool {
         && before.secret.digest == after.secret.digest
 }
 
-/// Writes all that can change of a key.
+/// Writes all that can change of a key, which is none whose tier is gone: those are revoked.
 fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
     // Served by the primary key.
     const WRITE: &str = "UPDATE keys SET version = ?2, name = ?3, tier = ?4, owner = ?5, \

@@ -123,6 +123,7 @@ fn copy(connection: &Connection, key: Whole) -> Result<KeyCopy, Fault> {
         id: Some(record.id),
         name: record.name,
         tier: details.tier,
+        tier_gone: details.tier_gone,
         owner: record.owner,
         scopes: record.scopes,
         networks: record.networks,

@@ -16,7 +16,9 @@ use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::{beside, former, members};
 use crate::audit::{Change, Subject, Trail};
+use crate::columns::GONE;
 use crate::fault::Fault;
+use crate::once;
 use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word};
 
 /// Keeps a key that was just issued.
@@ -26,6 +28,9 @@ pub(crate) fn issue(
     audit: &Audit,
 ) -> Result<Inserted, Fault> {
     let NewRecord { key, digest, hint } = new;
+    if let Some(earlier) = once::earlier(connection, audit)? {
+        return Ok(Inserted::Earlier(earlier));
+    }
     if !beside::is_tier(connection, &key.tier)? {
         return Ok(Inserted::UnknownTier);
     }
@@ -40,6 +45,7 @@ pub(crate) fn issue(
         id: None,
         name: key.name,
         tier: key.tier,
+        tier_gone: false,
         owner: key.owner,
         scopes: key.scopes,
         networks: key.networks,
@@ -56,15 +62,16 @@ pub(crate) fn issue(
     let mut adder = Adder::open(connection, Verb::Issue, audit)?;
     let key = adder.add(copy)?;
     adder.finish()?;
+    once::keep(connection, audit, key.record.id)?;
     Ok(Inserted::Done(key.record.id))
 }
 
 const KEY: &str = "INSERT INTO keys \
     (id, version, name, tier, owner, state, owner_suspended, created_at_ms, expires_at_ms, \
      revoked_at_ms, revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, \
-     scopes, networks, limits, metadata) \
+     scopes, networks, limits, metadata, gone_tier) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-            ?19)";
+            ?19, ?20)";
 const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
 // Served by the primary key.
 const HOUR: &str = "INSERT INTO key_hours (hour, first_id, last_id) VALUES (?1, ?2, ?3) \
@@ -117,9 +124,12 @@ impl<'a> Adder<'a> {
         Ok(is_tier)
     }
 
-    /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there, and none of
-    /// its digests is.
-    pub(crate) fn add(&mut self, key: KeyCopy) -> Result<KeyDetails, Fault> {
+    /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there or the key is
+    /// revoked, and none of its digests is there.
+    pub(crate) fn add(&mut self, mut key: KeyCopy) -> Result<KeyDetails, Fault> {
+        if matches!(key.state, KeyState::Revoked { .. }) {
+            key.tier_gone |= !self.is_tier(&key.tier)?;
+        }
         let owner_suspended = self.is_suspended(key.owner.as_ref())?;
         let id = insert(&mut self.key, &key, owner_suspended)?;
         let last_used_at_ms =
@@ -146,6 +156,7 @@ impl<'a> Adder<'a> {
                 expires_at: key.expires_at,
             },
             tier: key.tier,
+            tier_gone: key.tier_gone,
             hint: key.secret.hint,
             metadata: key.metadata,
             version: Version::FIRST,
@@ -208,7 +219,7 @@ fn insert(
         key.id.map(KeyId::get),
         Version::FIRST.get(),
         key.name.as_str(),
-        key.tier.as_str(),
+        if key.tier_gone { GONE } else { key.tier.as_str() },
         key.owner.as_ref().map(Owner::as_str),
         state_word(key.state)?,
         owner_suspended,
@@ -224,6 +235,7 @@ fn insert(
         networks_text(&key.networks),
         limits_text(key.limits.as_ref()),
         key.metadata.as_str(),
+        key.tier_gone.then(|| key.tier.as_str()),
     ];
     let id = u64::try_from(statement.insert(row)?).ok().and_then(KeyId::new);
     id.ok_or_else(|| Fault::in_column("keys.id", "not an id"))

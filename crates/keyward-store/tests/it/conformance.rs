@@ -5,6 +5,7 @@ mod changes;
 mod clock;
 mod keys;
 mod lists;
+mod once;
 mod owners;
 mod reading;
 mod rotation;

@@ -42,7 +42,7 @@ pub(crate) fn id(id: u64) -> KeyId {
 
 pub(crate) fn audit(at: u64) -> Audit {
     let request_id = Some(format!("request-{at}"));
-    Audit { actor: Actor::AdminKey, at: UnixMillis(at), address: None, request_id }
+    Audit { actor: Actor::AdminKey, at: UnixMillis(at), address: None, request_id, once: None }
 }
 
 /// A digest that no other number has.
@@ -182,6 +182,7 @@ pub(crate) fn copy(number: u64) -> KeyCopy {
         id: None,
         name: "a".parse().unwrap(),
         tier: "basic".parse().unwrap(),
+        tier_gone: false,
         owner: None,
         scopes: Scopes::default(),
         networks: Networks::default(),

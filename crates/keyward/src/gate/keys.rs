@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::index::{ENDED, Entry};
 use crate::issue::{Issued, NewKey, NewRecord, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
+use crate::once::Earlier;
 use crate::record::{KeyId, KeyState, Owner};
 use crate::store::{Inserted, StoreError};
 use crate::tier::TierName;
@@ -32,6 +33,9 @@ pub enum IssueError {
     /// The owner is suspended; resume it first.
     #[error("the owner is suspended")]
     OwnerSuspended,
+    /// The request was made before, and is to change something once.
+    #[error("the request was made before")]
+    Earlier(Earlier),
     /// No secret could be made.
     #[error("no secret could be made")]
     Random(#[from] RandomError),
@@ -78,6 +82,7 @@ impl Gate {
             Inserted::Done(key_id) => key_id,
             Inserted::UnknownTier => return Err(unknown_tier()),
             Inserted::OwnerSuspended => return Err(IssueError::OwnerSuspended),
+            Inserted::Earlier(earlier) => return Err(IssueError::Earlier(earlier)),
         };
         let _line = self.order.line(key_id).await;
         self.index.insert(Entry::new(digest, key.record(key_id), tier));
@@ -299,6 +304,10 @@ impl Gate {
     }
 
     fn entry(&self, key: &StoredKey) -> Result<Entry, StoreError> {
+        if key.tier_gone {
+            let tier = self.gone_tier(&key.tier);
+            return Ok(Entry::new(key.digest, key.record.clone(), tier));
+        }
         let tier = self.tier(&key.tier).ok_or_else(|| {
             let (id, name) = (key.record.id, key.tier.as_str());
             StoreError::Inconsistent(format!("key {id} has the tier `{name}`, which is not there"))

@@ -1,6 +1,6 @@
 //! Tiers: their limits in memory, in agreement with the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use thiserror::Error;
 
@@ -23,12 +23,24 @@ pub enum PutTierError {
     /// The tier was given more limits than it may have.
     #[error(transparent)]
     TooManyLimits(#[from] TooManyLimitsError),
+    /// The tier is not what it was to be before.
+    #[error("the tier has changed since")]
+    Stale,
     /// There are [`TIERS_MAX`] tiers already.
     #[error("there are 1000 tiers already")]
     TooManyTiers,
     /// The tier could not be kept, or it is not known whether it was.
     #[error("the tier could not be kept")]
     Store(#[from] StoreError),
+}
+
+/// What a tier has to be for a change of it to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TierBefore {
+    /// Whatever it is.
+    Any,
+    /// Exactly this; `None` is that there is no such tier.
+    Exactly(Option<TierRecord>),
 }
 
 impl Gate {
@@ -47,9 +59,27 @@ impl Gate {
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<bool, PutTierError> {
+        self.put_tier_if(tier, TierBefore::Any, audit, clock).await
+    }
+
+    /// As [`Gate::put_tier`], if the tier is what is expected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::put_tier`], and [`PutTierError::Stale`] if it is not.
+    pub async fn put_tier_if(
+        &self,
+        tier: TierRecord,
+        before: TierBefore,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<bool, PutTierError> {
         let limits = Limits::new(tier.limits.clone())?;
         let name = tier.name.clone();
         let _alone = self.order.alone().await;
+        if !self.is_tier_as(&name, before).await? {
+            return Err(PutTierError::Stale);
+        }
         let there = self.tier(&name);
         if there.is_none() && TIERS_MAX <= self.tiers().len() {
             return Err(PutTierError::TooManyTiers);
@@ -64,7 +94,8 @@ impl Gate {
         Ok(created)
     }
 
-    /// Deletes a tier that no key has.
+    /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
+    /// a new tier of that name is not theirs.
     ///
     /// Like [`Gate::change`], this must run to its end.
     ///
@@ -76,12 +107,37 @@ impl Gate {
         name: TierName,
         audit: Audit,
     ) -> Result<TierDeleted, StoreError> {
+        let deleted = self.delete_tier_if(name, TierBefore::Any, audit).await?;
+        Ok(deleted.unwrap_or(TierDeleted::Unknown))
+    }
+
+    /// As [`Gate::delete_tier`], if the tier is what is expected; `None` if it is not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::delete_tier`].
+    pub async fn delete_tier_if(
+        &self,
+        name: TierName,
+        before: TierBefore,
+        audit: Audit,
+    ) -> Result<Option<TierDeleted>, StoreError> {
         let _alone = self.order.alone().await;
+        if !self.is_tier_as(&name, before).await? {
+            return Ok(None);
+        }
         let deleted = self.store.delete_tier(name.clone(), audit).await?;
         if deleted == TierDeleted::Done {
             self.tiers().retain(|tier| *tier.name() != name);
         }
-        Ok(deleted)
+        Ok(Some(deleted))
+    }
+
+    /// Whether a tier is what is expected. Nobody changes a tier meanwhile.
+    async fn is_tier_as(&self, name: &TierName, before: TierBefore) -> Result<bool, StoreError> {
+        let TierBefore::Exactly(expected) = before else { return Ok(true) };
+        let tiers = self.store.tiers().await?;
+        Ok(tiers.into_iter().find(|tier| tier.name == *name) == expected)
     }
 
     /// The names of all tiers, in the order in which they were made.
@@ -96,7 +152,7 @@ impl Gate {
         &self,
         keys: impl IntoIterator<Item = &'a StoredKey>,
     ) -> Result<(), StoreError> {
-        if keys.into_iter().all(|key| self.tier(&key.tier).is_some()) {
+        if keys.into_iter().all(|key| key.tier_gone || self.tier(&key.tier).is_some()) {
             return Ok(());
         }
         let stored = self.store.tiers().await?;
@@ -108,6 +164,21 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// What stands in the index for a tier that is gone. Its keys are revoked, so its limits never
+    /// count; those that show the same name share it.
+    pub(super) fn gone_tier(&self, name: &TierName) -> Arc<Tier> {
+        let mut gone = self.gone_tiers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tier) = gone.iter().find(|tier| tier.name() == name) {
+            return Arc::clone(tier);
+        }
+        let tier = Arc::new(Tier::new(name.clone(), Limits::of(None)));
+        // As many as there can be tiers; beyond that each key has one of its own.
+        if gone.len() < TIERS_MAX {
+            gone.push(Arc::clone(&tier));
+        }
+        tier
     }
 
     pub(super) fn tier(&self, name: &TierName) -> Option<Arc<Tier>> {

@@ -44,6 +44,9 @@ impl Tables {
             return TierDeleted::Unknown;
         };
         let tier = self.tiers.remove(at);
+        for row in self.keys.values_mut().filter(|row| row.copy.tier == *name) {
+            row.copy.tier_gone = true;
+        }
         let told = json!({ "before": told::limits(&tier.limits), "after": null });
         self.record(audit, Verb::DeleteTier, &Subject::Tier(name), &told);
         TierDeleted::Done
@@ -60,6 +63,9 @@ impl Tables {
 
     pub(super) fn insert(&mut self, new: NewRecord, audit: &Audit) -> Result<Inserted, StoreError> {
         let NewRecord { key, digest, hint } = new;
+        if let Some(earlier) = self.earlier(audit) {
+            return Ok(Inserted::Earlier(earlier));
+        }
         if !self.has_tier(&key.tier) {
             return Ok(Inserted::UnknownTier);
         }
@@ -72,6 +78,7 @@ impl Tables {
             id: Some(id),
             name: key.name,
             tier: key.tier,
+            tier_gone: false,
             owner: key.owner,
             scopes: key.scopes,
             networks: key.networks,
@@ -86,6 +93,7 @@ impl Tables {
             former: Vec::new(),
         };
         self.add(id, copy, audit, Verb::Issue);
+        self.keep(audit, id);
         Ok(Inserted::Done(id))
     }
 
@@ -116,6 +124,9 @@ impl Tables {
         audit: &Audit,
     ) -> Result<Changed, StoreError> {
         let verb = change.verb();
+        if let Some(earlier) = self.earlier(audit) {
+            return Ok(Changed::Refused(ChangeRefusal::Earlier(earlier)));
+        }
         let Some(Row { version, copy: before }) = self.keys.get(&id).cloned() else {
             return Ok(Changed::Refused(ChangeRefusal::UnknownKey));
         };
@@ -135,6 +146,7 @@ impl Tables {
             let told = told::difference(&before, &row.copy);
             self.keys.insert(id, row.clone());
             self.record(audit, verb, &Subject::Key(id), &told);
+            self.keep(audit, id);
         }
         Ok(Changed::Done(Box::new(self.stored(id, &row))))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::audit::{Audit, Verb};
-use crate::record::KeyId;
+use crate::record::{KeyId, KeyState};
 use crate::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 
 use super::tables::Tables;
@@ -19,6 +19,7 @@ impl Tables {
             Ok(Place::There(id)) => ImportedKey::Skipped(id),
             Ok(Place::Free(id)) => {
                 copy.id = Some(id);
+                copy.tier_gone |= !self.has_tier(&copy.tier);
                 self.add(id, copy, audit, Verb::Import);
                 let row = self.keys.get(&id).expect("it was just added");
                 ImportedKey::Added(Box::new(self.stored(id, row)))
@@ -36,7 +37,8 @@ impl Tables {
         {
             return Ok(Place::There(**first));
         }
-        if !self.has_tier(&copy.tier) {
+        let is_revoked = matches!(copy.state, KeyState::Revoked { .. });
+        if !is_revoked && (copy.tier_gone || !self.has_tier(&copy.tier)) {
             return Err(ImportRefusal::UnknownTier);
         }
         if copy.id.is_some_and(|id| self.keys.contains_key(&id)) {

@@ -106,7 +106,7 @@ fn fits(key: &KeyDetails, filter: &KeyFilter, now: UnixMillis) -> bool {
         |before| record.expires_at.is_some_and(|expires| now < expires && expires < before);
     let idle = |since| key.last_used_at.is_none_or(|at| at < since) && key.created_at < since;
     filter.state.is_none_or(|state| record.stage(now) == state)
-        && filter.tier.as_ref().is_none_or(|tier| key.tier == *tier)
+        && filter.tier.as_ref().is_none_or(|tier| !key.tier_gone && key.tier == *tier)
         && filter.owner.as_ref().is_none_or(|owner| record.owner.as_ref() == Some(owner))
         && filter.name_part.as_ref().is_none_or(name_has)
         && filter.hint_start.as_ref().is_none_or(|start| key.hint.starts_with(start.as_str()))

@@ -13,7 +13,8 @@ use crate::details::{FormerSecret, KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::key::Prefix;
 use crate::limit::Limit;
-use crate::record::{KeyId, Owner, Record};
+use crate::once::{Earlier, OnceName, forgotten_at};
+use crate::record::{KeyId, KeyState, Owner, Record};
 use crate::store::TierRecord;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
@@ -38,6 +39,8 @@ pub(super) struct Tables {
     /// Whether the latest start was told that the clock is right.
     pub(super) told_clock_is_right: bool,
     pub(super) audit: Vec<AuditEntry>,
+    /// Requests that changed a key, by actor and name, with that key and when.
+    pub(super) once: HashMap<(String, OnceName), ([u8; 32], KeyId, UnixMillis)>,
 }
 
 /// One key.
@@ -48,6 +51,10 @@ pub(super) struct Row {
 }
 
 impl Row {
+    pub(super) fn is_revoked(&self) -> bool {
+        matches!(self.copy.state, KeyState::Revoked { .. })
+    }
+
     /// The key as it is carried to another store.
     pub(super) fn carried(&self) -> KeyCopy {
         let mut copy = self.copy.clone();
@@ -75,6 +82,7 @@ impl Default for Tables {
             latest_reading: None,
             told_clock_is_right: false,
             audit: Vec::new(),
+            once: HashMap::new(),
         }
     }
 }
@@ -121,6 +129,24 @@ impl Tables {
         self.audit.push(entry);
     }
 
+    /// The earlier request of this name, if there was one that changed something.
+    pub(super) fn earlier(&self, audit: &Audit) -> Option<Earlier> {
+        let once = audit.once.as_ref()?;
+        let named = (audit.actor.as_text().into_owned(), once.name.clone());
+        let (request, id, at) = self.once.get(&named)?;
+        let is_kept = forgotten_at(audit.at).is_none_or(|forgotten| forgotten < *at);
+        is_kept.then(|| Earlier::of(request, *id, once))
+    }
+
+    /// Keeps the name of a request that changed a key.
+    pub(super) fn keep(&mut self, audit: &Audit, id: KeyId) {
+        let Some(once) = &audit.once else { return };
+        let named = (audit.actor.as_text().into_owned(), once.name.clone());
+        let forgotten = forgotten_at(audit.at);
+        self.once.retain(|_, (_, _, at)| forgotten.is_none_or(|forgotten| forgotten < *at));
+        self.once.insert(named, (once.request, id, audit.at));
+    }
+
     /// The keys with ids above `after`, lowest first.
     pub(super) fn behind(&self, after: Option<KeyId>) -> impl Iterator<Item = (&KeyId, &Row)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -137,9 +163,10 @@ impl Tables {
         self.tiers.iter().any(|tier| tier.name == *name)
     }
 
-    /// How many keys a tier has.
+    /// How many keys that are not revoked have a tier.
     pub(super) fn uses_of(&self, name: &TierName) -> u64 {
-        self.keys.values().filter(|row| row.copy.tier == *name).count() as u64
+        let uses = |row: &&Row| row.copy.tier == *name && !row.is_revoked();
+        self.keys.values().filter(uses).count() as u64
     }
 
     pub(super) fn record_of(&self, id: KeyId, row: &Row) -> Record {
@@ -156,6 +183,7 @@ impl Tables {
         KeyDetails {
             record: self.record_of(id, row),
             tier: copy.tier.clone(),
+            tier_gone: copy.tier_gone,
             hint: copy.secret.hint.clone(),
             metadata: copy.metadata.clone(),
             version: row.version,
@@ -172,6 +200,7 @@ impl Tables {
         StoredKey {
             record: self.record_of(id, row),
             tier: row.copy.tier.clone(),
+            tier_gone: row.copy.tier_gone,
             version: row.version,
             digest: row.copy.secret.digest,
             secret_created_at: row.copy.secret.created_at,

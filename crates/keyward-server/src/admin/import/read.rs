@@ -37,6 +37,9 @@ pub(crate) struct ImportKeyBody {
     name: String,
     #[schema(value_type = Option<TierText>, default = "basic")]
     tier: Option<String>,
+    /// That its tier is gone, which goes with the state `revoked` alone. A revoked key whose tier is
+    /// not there counts as such a key in any case.
+    tier_gone: Option<bool>,
     #[schema(value_type = Option<OwnerText>)]
     owner: Option<String>,
     #[schema(value_type = Option<Vec<ScopeText>>, max_items = 32)]
@@ -110,6 +113,10 @@ impl ImportKeyBody {
         let revoked_at = time("revoked_at", self.revoked_at)?;
         let revoked_reason = reason(self.revoked_reason)?;
         let state = state(self.state, revoked_at, revoked_reason.as_ref(), now)?;
+        let tier_gone = self.tier_gone.unwrap_or_default();
+        if tier_gone && !matches!(state, KeyState::Revoked { .. }) {
+            return Err("tier_gone: it goes with the state revoked".to_owned());
+        }
         let limits = self.limits.map(|limits| {
             let limits = limits.iter().map(|Object(limit)| limit.read()).collect::<Result<_, _>>();
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
@@ -118,6 +125,7 @@ impl ImportKeyBody {
             id: self.key_id.map(id).transpose()?,
             name: parse("name", &self.name)?,
             tier: parse("tier", self.tier.as_deref().unwrap_or("basic"))?,
+            tier_gone,
             owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
             scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
             networks: parsed("networks", Networks::new(parse_all("networks", self.networks)?))?,

@@ -67,6 +67,7 @@ async fn an_entry_says_who_and_from_where(store: &dyn Store) {
         at: UnixMillis(7),
         address: Some("2001:db8::7".parse().unwrap()),
         request_id: Some("request 'one'".to_owned()),
+        once: None,
     };
     let key = insert(store, new_key(1), person).await;
     insert(store, new_key(2), Audit::program(UnixMillis(8))).await;

@@ -68,6 +68,7 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
     let expected = KeyDetails {
         record,
         tier: new.key.tier,
+        tier_gone: false,
         hint: new.hint,
         metadata: new.key.metadata,
         version: Version::FIRST,

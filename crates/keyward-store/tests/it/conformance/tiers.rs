@@ -1,10 +1,16 @@
 //! What is promised of tiers.
 
-use keyward::UnixMillis;
+use keyward::query::KeyFilter;
+use keyward::record::KeyState;
 use keyward::store::{Store, TierDeleted};
 use keyward::tier::TierName;
+use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
+use keyward::{KeyId, UnixMillis};
 
-use crate::sample::{audit, insert, issue, limit, new_key, revoke, tier, trail, verbs};
+use crate::sample::{
+    audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier, trail,
+    verbs,
+};
 
 super::promises!(
     a_new_store_has_three_tiers,
@@ -14,6 +20,8 @@ super::promises!(
     writing_a_tier_as_it_is_changes_nothing,
     a_tier_that_no_key_has_is_deleted,
     a_tier_that_a_key_has_stays,
+    a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it,
+    a_revoked_key_comes_in_whatever_tiers_there_are,
     uses_are_counted,
 );
 
@@ -89,9 +97,84 @@ async fn a_tier_that_a_key_has_stays(store: &dyn Store) {
     let revoked = issue(store, 2).await;
     revoke(store, revoked, audit(3)).await;
     let deleted = store.delete_tier(name("basic"), audit(4)).await.unwrap();
-    assert_eq!(deleted, TierDeleted::Used(2));
+    assert_eq!(deleted, TierDeleted::Used(1));
     assert_eq!(names(store).await, ["basic", "pro", "enterprise"]);
     assert_eq!(verbs(store).await, ["issue", "issue", "revoke"]);
+}
+
+/// The ids of the keys that have a tier.
+async fn listed(store: &dyn Store, tier: &str) -> Vec<KeyId> {
+    let filter = KeyFilter { tier: Some(name(tier)), ..KeyFilter::default() };
+    let count = store.count_keys(filter.clone(), UnixMillis(9)).await.unwrap();
+    let page = store.list_keys(query(filter)).await.unwrap();
+    assert_eq!(count.at_least, page.keys.len() as u64);
+    page.keys.iter().map(|key| key.record.id).collect()
+}
+
+async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &dyn Store) {
+    store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
+    let mut new = new_key(2);
+    new.key.tier = name("gold");
+    let old = insert(store, new, audit(2)).await;
+    revoke(store, old, audit(3)).await;
+    assert_eq!(listed(store, "gold").await, [old]);
+    assert_eq!(store.delete_tier(name("gold"), audit(4)).await.unwrap(), TierDeleted::Done);
+    assert!(!names(store).await.contains(&"gold".to_owned()));
+
+    // A new tier of that name has keys of its own.
+    store.put_tier(tier("gold", vec![limit(5)]), audit(5)).await.unwrap();
+    let mut new = new_key(6);
+    new.key.tier = name("gold");
+    let young = insert(store, new, audit(6)).await;
+    for (id, tier_gone) in [(old, true), (young, false)] {
+        let key = details(store, id).await;
+        assert_eq!((key.tier.as_str(), key.tier_gone), ("gold", tier_gone));
+    }
+    let told: Vec<_> = keys(store).await.iter().map(|key| key.tier_gone).collect();
+    assert_eq!(told, [true, false]);
+    assert_eq!(listed(store, "gold").await, [young]);
+    let uses = store.tier_uses().await.unwrap();
+    assert!(uses.contains(&(name("gold"), 1)), "{uses:?}");
+    assert_eq!(store.delete_tier(name("gold"), audit(7)).await.unwrap(), TierDeleted::Used(1));
+    // Revoking again changes nothing, and any other change is refused as ever.
+    revoke(store, old, audit(8)).await;
+    assert_eq!(details(store, old).await.version.get(), 2);
+    let exported = store.export_keys(None, 10).await.unwrap();
+    assert_eq!(exported[0].tier.as_str(), "gold");
+    assert_eq!([exported[0].tier_gone, exported[1].tier_gone], [true, false]);
+}
+
+async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) {
+    let of = |number, tier: &str, tier_gone, is_revoked: bool| {
+        let state = match is_revoked {
+            true => KeyState::Revoked { at: UnixMillis(1) },
+            false => KeyState::Active,
+        };
+        KeyCopy { tier: name(tier), tier_gone, state, ..copy(number) }
+    };
+    let copies = vec![
+        of(1, "lost", false, true),
+        of(2, "basic", true, true),
+        of(3, "basic", false, true),
+        of(4, "lost", false, false),
+        of(5, "basic", true, false),
+    ];
+    let imported = store.import_keys(copies, false, audit(2)).await.unwrap();
+    let gone: Vec<_> = imported
+        .iter()
+        .map(|key| match key {
+            ImportedKey::Added(key) => Some((key.tier.as_str().to_owned(), key.tier_gone)),
+            ImportedKey::Refused(ImportRefusal::UnknownTier) => None,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let told = |tier: &str, tier_gone| Some((tier.to_owned(), tier_gone));
+    assert_eq!(gone, [told("lost", true), told("basic", true), told("basic", false), None, None]);
+    assert_eq!(listed(store, "basic").await, [id(3)]);
+    store.put_tier(tier("lost", Vec::new()), audit(3)).await.unwrap();
+    assert!(listed(store, "lost").await.is_empty());
+    assert_eq!(details(store, id(1)).await.tier.as_str(), "lost");
+    assert!(names(store).await.iter().all(|name| name != "~"));
 }
 
 async fn uses_are_counted(store: &dyn Store) {
@@ -105,5 +188,5 @@ async fn uses_are_counted(store: &dyn Store) {
     let mut uses = store.tier_uses().await.unwrap();
     uses.retain(|(_, keys)| *keys != 0);
     uses.sort();
-    assert_eq!(uses, [(name("basic"), 3), (name("pro"), 1)]);
+    assert_eq!(uses, [(name("basic"), 3)], "one that is revoked counts no more");
 }

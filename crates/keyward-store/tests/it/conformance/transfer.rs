@@ -33,6 +33,7 @@ fn full_copy() -> KeyCopy {
         id: Some(id(7)),
         name: "Ünïcode's".parse().unwrap(),
         tier: "pro".parse().unwrap(),
+        tier_gone: false,
         owner: Some(owner("org_1")),
         scopes: Scopes::new(scopes.into()).unwrap(),
         networks: Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),

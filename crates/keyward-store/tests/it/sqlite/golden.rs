@@ -7,10 +7,10 @@
 use std::fs;
 use std::sync::Arc;
 
-use keyward::audit::Chain;
+use keyward::audit::{Audit, Chain};
 use keyward::gate::Gate;
 use keyward::query::KeyFilter;
-use keyward::store::Store;
+use keyward::store::{Store, TierDeleted};
 use keyward::time::SteadyNanos;
 use keyward::{Asked, Now, UnixMillis};
 use keyward_store::SqliteStore;
@@ -104,6 +104,12 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     assert_eq!((first.metadata.as_str(), first.version.get()), (metadata, 2));
     assert_eq!(usage(&store, id(1), 0).await[0].1.allowed, 1);
     assert_eq!(trail.len() - told.len(), 13);
+
+    // A tier that a key was revoked with can go by now.
+    let audit = Audit::program(now);
+    let deleted = store.delete_tier("pro".parse().unwrap(), audit).await.unwrap();
+    assert_eq!(deleted, TierDeleted::Done);
+    assert_eq!(details(&store, id(7)).await.tier.as_str(), "pro");
 }
 
 #[test]

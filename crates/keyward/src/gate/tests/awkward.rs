@@ -12,6 +12,7 @@ use crate::details::{KeyDetails, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::memory::MemoryStore;
+use crate::once::Earlier;
 use crate::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
     TopBy, UsageTop,
@@ -85,6 +86,10 @@ impl Store for AwkwardStore {
         max: u32,
     ) -> Result<Vec<StoredKey>, StoreError> {
         self.kept.load_keys(after, max).await
+    }
+
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
+        self.kept.earlier(audit).await
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {

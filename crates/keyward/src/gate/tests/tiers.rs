@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::change::ChangeRefusal;
+use crate::digest::Digest;
+use crate::gate::TierBefore;
 use crate::limit::Limits;
 use crate::store::TierDeleted;
 use crate::transfer::ImportedKey;
@@ -76,6 +78,49 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
     assert!(matches!(refused, Err(ChangeError::Refused(ChangeRefusal::UnknownTier))));
     assert!(gate.put_tier(tier("gold", 4), audit(), CLOCK).await.unwrap(), "it is new again");
     assert_eq!(burst(&gate, &gate.issue(new_key("gold"), audit()).await.unwrap()), 4);
+}
+
+#[tokio::test]
+async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
+    let (store, gate) = open_new().await;
+    let gold = || "gold".parse::<TierName>().unwrap();
+    gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    let old = gate.issue(new_key("gold"), audit()).await.unwrap();
+    gate.revoke(old.key_id, None, audit()).await.unwrap();
+    assert_eq!(gate.delete_tier(gold(), audit()).await.unwrap(), TierDeleted::Done);
+    // Without the tier, and with another one of its name.
+    let restarted = open(&store).await;
+    restarted.put_tier(tier("gold", 4), audit(), CLOCK).await.unwrap();
+    for gate in [&gate, &restarted, &open(&store).await] {
+        assert_eq!(verify_issued(gate, &old).unwrap_err(), Denied::Revoked);
+        let details = details(gate, old.key_id).await;
+        assert_eq!((details.tier, details.tier_gone), (gold(), true));
+        assert!(gate.revoke(old.key_id, None, audit()).await.unwrap());
+    }
+    let found = restarted.index().find(&Digest::of_secret(&old.secret)).unwrap();
+    assert!(found.entry.tier().limits().list().is_empty(), "the new tier is not its own");
+    let young = restarted.issue(new_key("gold"), audit()).await.unwrap();
+    assert_eq!(burst(&restarted, &young), 4);
+}
+
+#[tokio::test]
+async fn a_tier_is_changed_if_it_is_what_is_expected() {
+    let (_, gate) = open_new().await;
+    let put = |tier, before| gate.put_tier_if(tier, before, audit(), CLOCK);
+    let stale = |put: Result<bool, PutTierError>| matches!(put, Err(PutTierError::Stale));
+    let is = |tier| TierBefore::Exactly(Some(tier));
+    let absent = || TierBefore::Exactly(None);
+    assert!(stale(put(tier("gold", 3), is(tier("gold", 2))).await));
+    assert!(put(tier("gold", 3), absent()).await.unwrap());
+    assert!(stale(put(tier("gold", 4), absent()).await));
+    assert!(stale(put(tier("gold", 4), is(tier("gold", 2))).await));
+    assert!(!put(tier("gold", 4), is(tier("gold", 3))).await.unwrap());
+    let delete = |before| gate.delete_tier_if("gold".parse().unwrap(), before, audit());
+    assert_eq!(delete(is(tier("gold", 3))).await.unwrap(), None);
+    assert_eq!(delete(is(tier("gold", 4))).await.unwrap(), Some(TierDeleted::Done));
+    // Of two at once that saw the same, one is made.
+    let both = tokio::join!(put(tier("two", 1), absent()), put(tier("two", 2), absent()));
+    assert_eq!([stale(both.0), stale(both.1)].iter().filter(|stale| **stale).count(), 1);
 }
 
 /// A store and a gate that disagree about the tier `gold`: writing it seemed to fail.
