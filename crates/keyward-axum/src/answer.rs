@@ -40,6 +40,8 @@ pub struct Refusal {
 #[derive(Clone, Debug)]
 enum Detail {
     Text(Cow<'static, str>),
+    /// With one more field. Boxed, for it is rare.
+    More(Box<(Cow<'static, str>, &'static str, Value)>),
     Faults(Vec<Fault>),
 }
 
@@ -56,6 +58,18 @@ impl Refusal {
     pub fn unprocessable(faults: Vec<Fault>) -> Self {
         let detail = Detail::Faults(faults);
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, headers: HeaderMap::new() }
+    }
+
+    /// Refuses with a sentence and one more field, such as `key_id`.
+    #[must_use]
+    pub fn with_field(
+        status: StatusCode,
+        detail: impl Into<Cow<'static, str>>,
+        name: &'static str,
+        value: impl Into<Value>,
+    ) -> Self {
+        let detail = Detail::More(Box::new((detail.into(), name, value.into())));
+        Self { status, detail, headers: HeaderMap::new() }
     }
 
     /// The refusal without anything of what was sent; see [`Fault::masked`].
@@ -178,11 +192,15 @@ impl Refusal {
 
     /// The answer in the form that the client reads.
     pub(crate) fn into_answer<B: From<Bytes>>(self, form: Form) -> http::Response<B> {
-        let detail = match self.detail {
-            Detail::Text(text) => Value::from(text),
-            Detail::Faults(faults) => faults.into_iter().map(Fault::into_json).collect(),
+        let (detail, more) = match self.detail {
+            Detail::Text(text) => (Value::from(text), None),
+            Detail::More(more) => {
+                let (text, name, value) = *more;
+                (Value::from(text), Some((name, value)))
+            }
+            Detail::Faults(faults) => (faults.into_iter().map(Fault::into_json).collect(), None),
         };
-        let (media_type, body) = match form {
+        let (media_type, mut body) = match form {
             Form::Plain => ("application/json", json!({ "detail": detail })),
             Form::Problem => {
                 let title = self.status.canonical_reason();
@@ -193,6 +211,9 @@ impl Refusal {
                 ("application/problem+json", body)
             }
         };
+        if let (Some((name, value)), Some(fields)) = (more, body.as_object_mut()) {
+            fields.insert(name.to_owned(), value);
+        }
         let mut answer = http::Response::new(B::from(Bytes::from(body.to_string())));
         *answer.status_mut() = self.status;
         *answer.headers_mut() = self.headers;
@@ -304,6 +325,16 @@ mod tests {
         assert_eq!(form("application/json"), Form::Plain);
         assert_eq!(form("*/*"), Form::Plain);
         assert_eq!(Form::of(&HeaderMap::new()), Form::Plain);
+    }
+
+    #[test]
+    fn a_refusal_may_have_one_more_field_in_either_form() {
+        let refusal = Refusal::with_field(StatusCode::CONFLICT, "made before", "key_id", 7);
+        for form in [Form::Plain, Form::Problem] {
+            let answer = refusal.clone().into_answer::<Bytes>(form);
+            let body: Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!((&body["detail"], &body["key_id"]), (&json!("made before"), &json!(7)));
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of this kind at this place. `place` begins with `query`, `path` or `body`.
+    /// A fault of this kind at this place. `place` begins with `query`, `path`, `header`
+    /// or `body`.
     #[must_use]
     pub fn new(kind: &'static str, place: Vec<Value>, message: impl Into<String>) -> Self {
         Self { kind, place, message: message.into(), input: Value::Null, context: None }

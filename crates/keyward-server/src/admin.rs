@@ -9,7 +9,9 @@ pub(crate) mod keys;
 mod limits;
 mod members;
 mod misplaced;
+mod once;
 pub(crate) mod owners;
+mod precondition;
 mod query;
 pub(crate) mod tiers;
 pub(crate) mod unread;
@@ -18,6 +20,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use http::Extensions;
+use http::header::{ETAG, HeaderMap, HeaderValue};
 use keyward::audit::{Actor, Audit};
 use keyward_axum::{Guard, Refusal};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
@@ -56,6 +59,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
         .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
         .get("/admin/tiers", viewer, tiers::list_tiers)
+        .get("/admin/tiers/{name}", viewer, tiers::show_tier)
         .put("/admin/tiers/{name}", admin, tiers::put_tier)
         .delete("/admin/tiers/{name}", admin, tiers::delete_tier)
         .get("/admin/audit", viewer, audit::list_audit)
@@ -74,6 +78,12 @@ fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
         None => (Actor::Program, None),
     };
     guard.audit(actor, address, id)
+}
+
+/// The `ETag` header with this tag, which holds visible characters alone.
+fn etag(tag: &str) -> HeaderMap {
+    let tag = HeaderValue::try_from(format!("\"{tag}\""));
+    HeaderMap::from_iter(tag.map(|tag| (ETAG, tag)))
 }
 
 /// Reads a whole body of at most 64 KiB.

@@ -43,6 +43,7 @@ pub(crate) use self::pages::add_routes;
         crate::admin::owners::suspend_owner,
         crate::admin::owners::resume_owner,
         crate::admin::tiers::list_tiers,
+        crate::admin::tiers::show_tier,
         crate::admin::tiers::put_tier,
         crate::admin::tiers::delete_tier,
         crate::admin::audit::list_audit,

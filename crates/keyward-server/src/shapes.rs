@@ -149,16 +149,42 @@ pub(crate) struct Binary(Vec<u8>);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct DayText(String);
 
-/// A change only if the key is as it was seen.
+/// A change only if the thing is as it was seen.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct IfMatchHeader {
-    /// The `ETag` under which the key was seen, or several. Without it, or with `*`, the key is
-    /// changed whatever its version.
+    /// The `ETag` under which it was seen, or several. With `*` it has only to be there; without
+    /// the header it is changed whatever it is.
     #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
     #[param(example = "\"3\"", value_type = String, required = false)]
     if_match: Option<String>,
+}
+
+/// A change only of what is not as it was seen, or not there.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct IfNoneMatchHeader {
+    /// The `ETag` under which it was seen, or several: what is still so is not sent again, and not
+    /// changed. With `*`, nothing that is there is.
+    #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
+    #[param(example = "\"3\"", value_type = String, required = false)]
+    if_none_match: Option<String>,
+}
+
+/// A request that is made once, however often it is sent.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct IdempotencyKeyHeader {
+    /// What the client calls the request. The same request under the same name changes nothing
+    /// more within 24 hours: its response is 409 and names the key, whose secret was shown with
+    /// the first response alone. Another request under that name is 422.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]+$", min_length = 1, max_length = 64)]
+    #[param(example = "8e03978e-40d5-43dd-bc93-6894a57f9324", value_type = String)]
+    #[param(required = false)]
+    idempotency_key: Option<String>,
 }
 
 /// What a key may do: `resource:action`, `resource:*`, or `*` for everything.

@@ -339,8 +339,7 @@ mod tests {
         check("*", true);
         check(&format!("a:{}", "b".repeat(126)), true);
         check(&format!("a:{}", "b".repeat(127)), false);
-        for text in ["", "articles", ":read", "articles:", "*:read", "a:b:c", "A:b", "a b:c", "**"]
-        {
+        for text in ["", "articles", ":read", "articles:", "*:read", "a:b:c", "A:b", "a b:c"] {
             check(text, false);
         }
     }
@@ -368,16 +367,12 @@ mod tests {
     }
 
     #[test]
-    fn names_are_counted_in_characters() {
+    fn names_are_counted_in_characters_and_legible() {
         assert_eq!("".parse::<KeyName>(), Err(ParseNameError::TooShort));
         assert!("ü".repeat(100).parse::<KeyName>().is_ok());
         assert_eq!("ü".repeat(101).parse::<KeyName>(), Err(ParseNameError::TooLong));
-    }
-
-    #[test]
-    fn names_are_legible() {
-        for name in [" ", "\u{a0}\u{3164}", "\u{200b}", "pay\u{202e}roll", "a\0b", "a\nb"] {
-            assert!(matches!(name.parse::<KeyName>(), Err(ParseNameError::Text(_))), "{name:?}");
+        for name in [" ", "\u{a0}\u{3164}", "\u{200b}", "a\u{202e}b", "a\0b", "a\nb"] {
+            assert!(matches!(name.parse::<KeyName>(), Err(ParseNameError::Text(_))));
         }
     }
 

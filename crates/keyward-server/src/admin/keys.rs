@@ -5,7 +5,6 @@ pub(crate) mod identify;
 pub(crate) mod issue;
 pub(crate) mod life;
 pub(crate) mod list;
-mod precondition;
 mod read;
 pub(crate) mod rotate;
 pub(crate) mod show;
@@ -16,7 +15,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::change::ChangeRefusal;
 use keyward::details::{KeyDetails, Version};
@@ -27,6 +26,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::view::KeyView;
+use super::precondition::{self, Named, Preconditions};
+use super::{etag, once};
 use crate::clock;
 use crate::failure::broken;
 use crate::shapes::KeyNumber;
@@ -47,13 +48,32 @@ async fn shown_again(guard: &Guard, id: KeyId) -> Result<Shown, Refusal> {
 
 /// The `ETag` of a key in this version.
 fn tagged(version: Version) -> HeaderMap {
-    let tag = HeaderValue::try_from(format!("\"{}\"", version.get()));
-    HeaderMap::from_iter(tag.map(|tag| (ETAG, tag)))
+    etag(&version.get().to_string())
+}
+
+/// The version that a change expects, as the request says; `None` if any will do.
+///
+/// # Errors
+///
+/// Returns 404 if there is no such key, 412 if it is in another version, and 400 if a header
+/// cannot be read.
+async fn expected(
+    guard: &Guard,
+    id: KeyId,
+    headers: &HeaderMap,
+) -> Result<Option<Version>, Refusal> {
+    let preconditions = Preconditions::read(headers)?;
+    if preconditions.take_any_version() {
+        return Ok(None);
+    }
+    let version = existing(guard, id).await?.version;
+    preconditions.check_change("key", Named::Tagged(&version.get().to_string()))?;
+    Ok(Some(version))
 }
 
 /// An answer that holds a secret: the text is copied out of memory that is wiped, and nobody on
 /// the way may keep it.
-fn once(status: StatusCode, headers: HeaderMap, text: &Zeroizing<Vec<u8>>) -> Response {
+fn shown_once(status: StatusCode, headers: HeaderMap, text: &Zeroizing<Vec<u8>>) -> Response {
     let own = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -92,7 +112,8 @@ fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
         ChangeError::ClockInDoubt => clock::in_doubt(guard.now()),
         ChangeError::Refused(ChangeRefusal::UnknownKey) => no_such_key(),
         ChangeError::Refused(ChangeRefusal::UnknownTier) => no_such_tier(guard, Value::Null),
-        ChangeError::Refused(ChangeRefusal::Stale { .. }) => precondition::stale(),
+        ChangeError::Refused(ChangeRefusal::Stale { .. }) => precondition::stale("key"),
+        ChangeError::Refused(ChangeRefusal::Earlier(earlier)) => once::refuse(earlier),
         ChangeError::Refused(ChangeRefusal::Revoked) => {
             Refusal::new(StatusCode::CONFLICT, "API key is revoked")
         }

@@ -2,7 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use http::{Extensions, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use http::header::HeaderMap;
+use http::request::Parts;
+use http::{StatusCode, Uri};
 use keyward::record::{Owner, ParseOwnerError};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
@@ -10,10 +13,11 @@ use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::precondition::{self, Named, Preconditions, tag_of};
 use super::query::Parameters;
-use super::{audit, misplaced};
+use super::{audit, etag, misplaced};
 use crate::failure::broken;
-use crate::shapes::OwnerText;
+use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, OwnerText};
 
 /// Owners on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;
@@ -38,59 +42,98 @@ pub(crate) async fn list_owners(
 }
 
 /// Shows an owner.
-#[utoipa::path(get, path = "/admin/owners/{owner}", tag = "owners", params(OwnerPath), responses(
-    (status = 200, description = "The owner", body = OwnerView),
-    (status = 404, description = "Owner not found"),
-))]
+#[utoipa::path(
+    get, path = "/admin/owners/{owner}", tag = "owners",
+    params(OwnerPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 200, description = "The owner", body = OwnerView, headers(
+            ("ETag" = String, description = "What is shown, for `If-Match`"),
+        )),
+        (status = 304, description = "The owner is as the request says that it was seen"),
+        (status = 404, description = "Owner not found"),
+        (status = 412, description = "The owner has changed since; read it again"),
+    ),
+)]
 pub(crate) async fn show_owner(
     State(guard): State<Guard>,
     Path(owner): Path<String>,
-) -> Result<Json<OwnerView>, Refusal> {
-    let owner = read_owner(&owner)?;
-    let found = view(&guard, &owner).await?;
-    found.map(Json).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let found = view(&guard, &read_owner(&owner)?).await?;
+    let view = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))?;
+    let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
+    precondition::shown(&headers, "owner", &tag, Json(view))
 }
 
 /// Suspends an owner: the next request of each of its keys is refused. No key can be issued to it
 /// meanwhile. Suspending it again is fine.
 #[utoipa::path(
-    post, path = "/admin/owners/{owner}/suspend", tag = "owners", params(OwnerPath),
-    responses((status = 200, description = "Suspended", body = OwnerView)),
+    post, path = "/admin/owners/{owner}/suspend", tag = "owners",
+    params(OwnerPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 200, description = "Suspended", body = OwnerView, headers(
+            ("ETag" = String, description = "What is shown"),
+        )),
+        (status = 412, description = "The owner has changed since; read it again; \
+            The owner has not changed; The owner is there already"),
+    ),
 )]
 pub(crate) async fn suspend_owner(
     State(guard): State<Guard>,
     Path(owner): Path<String>,
-    extensions: Extensions,
-) -> Result<Json<OwnerView>, Refusal> {
-    set_suspended(&guard, &owner, true, &extensions).await
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    set_suspended(&guard, &owner, true, &parts).await
 }
 
 /// Resumes an owner: its keys are again what they were, so that those that were suspended
 /// themselves stay so. Resuming it again is fine.
 #[utoipa::path(
-    post, path = "/admin/owners/{owner}/resume", tag = "owners", params(OwnerPath),
-    responses((status = 200, description = "Resumed", body = OwnerView)),
+    post, path = "/admin/owners/{owner}/resume", tag = "owners",
+    params(OwnerPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 200, description = "Resumed", body = OwnerView, headers(
+            ("ETag" = String, description = "What is shown"),
+        )),
+        (status = 412, description = "The owner has changed since; read it again; \
+            The owner has not changed; The owner is there already"),
+    ),
 )]
 pub(crate) async fn resume_owner(
     State(guard): State<Guard>,
     Path(owner): Path<String>,
-    extensions: Extensions,
-) -> Result<Json<OwnerView>, Refusal> {
-    set_suspended(&guard, &owner, false, &extensions).await
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    set_suspended(&guard, &owner, false, &parts).await
 }
 
 async fn set_suspended(
     guard: &Guard,
     owner: &str,
     suspended: bool,
-    extensions: &Extensions,
-) -> Result<Json<OwnerView>, Refusal> {
+    parts: &Parts,
+) -> Result<Response, Refusal> {
     let owner = read_owner(owner)?;
-    let changing = guard.set_owner_suspended(owner.clone(), suspended, audit(guard, extensions));
-    changing.await.map_err(broken)?;
+    check(guard, &owner, &parts.headers).await?;
+    let audit = audit(guard, &parts.extensions);
+    guard.set_owner_suspended(owner.clone(), suspended, audit).await.map_err(broken)?;
     let found = view(guard, &owner).await?;
     // An owner that has no key and is not suspended is none: that is what was asked for.
-    Ok(Json(found.unwrap_or_else(|| OwnerView::of(&owner, false, 0))))
+    let view = found.unwrap_or_else(|| OwnerView::of(&owner, false, 0));
+    let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
+    Ok((tag, Json(view)).into_response())
+}
+
+/// Checks what the request expects of the owner. Its keys may change until it is suspended or
+/// resumed, which is harmless: that reaches whatever keys it has by then.
+async fn check(guard: &Guard, owner: &Owner, headers: &HeaderMap) -> Result<(), Refusal> {
+    let preconditions = Preconditions::read(headers)?;
+    if preconditions.are_none() {
+        return Ok(());
+    }
+    let found = view(guard, owner).await?;
+    let tag = found.as_ref().and_then(tag_of);
+    preconditions.check_change("owner", tag.as_deref().map_or(Named::Missing, Named::Tagged))
 }
 
 async fn view(guard: &Guard, owner: &Owner) -> Result<Option<OwnerView>, Refusal> {

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::header::HeaderMap;
 use http::{Extensions, StatusCode};
-use keyward::gate::PutTierError;
+use keyward::gate::{PutTierError, TierBefore};
 use keyward::limit::Limit;
 use keyward::store::{TierDeleted, TierRecord};
 use keyward::tier::{ParseTierNameError, TierName};
@@ -17,9 +19,10 @@ use utoipa::ToSchema;
 
 use super::limits::{LimitView, read_limits};
 use super::members::required;
-use super::{audit, read_body};
+use super::precondition::{self, Named, Preconditions, stale, tag_of};
+use super::{audit, etag, read_body};
 use crate::failure::broken;
-use crate::shapes::TierText;
+use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
 
 /// Lists all tiers, in the order in which they were made.
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
@@ -35,21 +38,89 @@ pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<TierLi
     Ok(Json(TierList { count: tiers.len(), tiers }))
 }
 
-/// Deletes a tier that no key has, revoked ones included.
-#[utoipa::path(delete, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), responses(
-    (status = 204, description = "Deleted"),
-    (status = 404, description = "Tier not found"),
-    (status = 409, description = "Tier is used by 12 keys"),
-))]
+/// Shows a tier.
+#[utoipa::path(
+    get, path = "/admin/tiers/{name}", tag = "tiers",
+    params(TierPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 200, description = "The tier", body = TierView, headers(
+            ("ETag" = String, description = "What the tier sets, for `If-Match`"),
+        )),
+        (status = 304, description = "The tier is as the request says that it was seen"),
+        (status = 404, description = "Tier not found"),
+        (status = 412, description = "The tier has changed since; read it again"),
+    ),
+)]
+pub(crate) async fn show_tier(
+    State(guard): State<Guard>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let tier = find(&guard, &read_name(&name)?).await?.ok_or_else(no_such_tier)?;
+    let view = TierView::of(&tier);
+    let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
+    precondition::shown(&headers, "tier", &tag, Json(view))
+}
+
+async fn find(guard: &Guard, name: &TierName) -> Result<Option<TierRecord>, Refusal> {
+    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
+    Ok(tiers.into_iter().find(|tier| tier.name == *name))
+}
+
+fn no_such_tier() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "Tier not found")
+}
+
+/// What a change expects of the tier, as the request says.
+///
+/// # Errors
+///
+/// Returns 412 if it is not so, and 400 if a header cannot be read.
+async fn expected(
+    guard: &Guard,
+    name: &TierName,
+    headers: &HeaderMap,
+) -> Result<TierBefore, Refusal> {
+    let preconditions = Preconditions::read(headers)?;
+    if preconditions.are_none() {
+        return Ok(TierBefore::Any);
+    }
+    let before = find(guard, name).await?;
+    let tag = before.as_ref().and_then(|tier| tag_of(&TierView::of(tier)));
+    let named = match (&before, &tag) {
+        (None, _) => Named::Missing,
+        (Some(_), None) => Named::Untagged,
+        (Some(_), Some(tag)) => Named::Tagged(tag),
+    };
+    preconditions.check_change("tier", named)?;
+    Ok(TierBefore::Exactly(before))
+}
+
+/// Deletes a tier that no key has but those that are revoked. These go on showing its name, and a
+/// new tier of that name is not theirs.
+#[utoipa::path(
+    delete, path = "/admin/tiers/{name}", tag = "tiers",
+    params(TierPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 404, description = "Tier not found"),
+        (status = 409, description = "Tier is used by 12 keys"),
+        (status = 412, description = "The tier has changed since; read it again; \
+            The tier has not changed; The tier is there already"),
+    ),
+)]
 pub(crate) async fn delete_tier(
     State(guard): State<Guard>,
     Path(name): Path<String>,
     extensions: Extensions,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
-    let deleting = guard.delete_tier(read_name(&name)?, audit(&guard, &extensions));
-    match deleting.await.map_err(broken)? {
+    let name = read_name(&name)?;
+    let before = expected(&guard, &name, &headers).await?;
+    let deleting = guard.delete_tier_if(name, before, audit(&guard, &extensions));
+    match deleting.await.map_err(broken)?.ok_or_else(|| stale("tier"))? {
         TierDeleted::Done => Ok(StatusCode::NO_CONTENT),
-        TierDeleted::Unknown => Err(Refusal::new(StatusCode::NOT_FOUND, "Tier not found")),
+        TierDeleted::Unknown => Err(no_such_tier()),
         TierDeleted::Used(1) => Err(Refusal::new(StatusCode::CONFLICT, "Tier is used by 1 key")),
         TierDeleted::Used(keys) => {
             Err(Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys} keys")))
@@ -66,33 +137,43 @@ fn read_name(name: &str) -> Result<TierName, Refusal> {
 
 /// Writes a tier, new or not. The next request of every key in it is judged by the new limits.
 #[utoipa::path(
-    put, path = "/admin/tiers/{name}", tag = "tiers", params(TierPath), request_body = PutTierBody,
+    put, path = "/admin/tiers/{name}", tag = "tiers",
+    params(TierPath, IfMatchHeader, IfNoneMatchHeader), request_body = PutTierBody,
     responses(
-        (status = 200, description = "Changed", body = TierView),
-        (status = 201, description = "Made", body = TierView),
+        (status = 200, description = "Changed", body = TierView, headers(
+            ("ETag" = String, description = "What the tier sets"),
+        )),
+        (status = 201, description = "Made", body = TierView, headers(
+            ("ETag" = String, description = "What the tier sets"),
+        )),
         (status = 409, description = "There are as many tiers as there can be"),
+        (status = 412, description = "The tier has changed since; read it again; \
+            The tier has not changed; The tier is there already"),
     ),
 )]
 pub(crate) async fn put_tier(
     State(guard): State<Guard>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<TierView>), Refusal> {
+) -> Result<(StatusCode, HeaderMap, Json<TierView>), Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(body).await?;
     let name = read_name(&name)?;
     let PutTierBody { limits } = PutTierBody::read(&body)?;
+    let before = expected(&guard, &name, &parts.headers).await?;
     let tier = TierRecord { name, limits };
     let view = TierView::of(&tier);
-    let created =
-        guard.put_tier(tier, audit(&guard, &parts.extensions)).await.map_err(refuse_put)?;
+    let putting = guard.put_tier_if(tier, before, audit(&guard, &parts.extensions));
+    let created = putting.await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(view)))
+    let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
+    Ok((status, tag, Json(view)))
 }
 
 fn refuse_put(error: PutTierError) -> Refusal {
     match error {
         PutTierError::Store(error) => broken(error),
+        PutTierError::Stale => stale("tier"),
         other => Refusal::new(StatusCode::CONFLICT, other.to_string()),
     }
 }
@@ -110,7 +191,7 @@ pub(crate) struct TierList {
 pub(crate) struct ListedTier {
     #[serde(flatten)]
     tier: TierView,
-    /// How many keys have it, revoked ones too.
+    /// How many keys have it that are not revoked.
     keys: u64,
 }
 

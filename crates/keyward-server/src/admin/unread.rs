@@ -9,6 +9,7 @@ use keyward::json;
 use keyward_axum::Refusal;
 use keyward_axum::input::{self, Members, Query};
 
+use super::precondition::{Named, Preconditions};
 use super::read_body;
 use crate::routes::Registered;
 
@@ -32,6 +33,19 @@ const BODIES: [(&str, &str); 7] = [
     ("PUT", "/admin/tiers/{name}"),
     ("POST", "/admin/import"),
     ("POST", "/admin/articles"),
+];
+
+/// The routes that read `If-Match` and `If-None-Match`: those of what has an `ETag`, reading aside.
+const PRECONDITIONS: [(&str, &str); 9] = [
+    ("PATCH", "/admin/api-keys/{key_id}"),
+    ("DELETE", "/admin/api-keys/{key_id}"),
+    ("POST", "/admin/api-keys/{key_id}/suspend"),
+    ("POST", "/admin/api-keys/{key_id}/resume"),
+    ("POST", "/admin/api-keys/{key_id}/rotate"),
+    ("PUT", "/admin/tiers/{name}"),
+    ("DELETE", "/admin/tiers/{name}"),
+    ("POST", "/admin/owners/{owner}/suspend"),
+    ("POST", "/admin/owners/{owner}/resume"),
 ];
 
 /// Whether a route reads its query.
@@ -64,6 +78,10 @@ async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, 
         true => query.repeated(),
         false => query.unknown(&[]),
     };
+    if route.0 != "GET" && !PRECONDITIONS.contains(&route) {
+        // A list of keys, of articles and so on: it is there, and no `ETag` is ever that of it.
+        Preconditions::read(&parts.headers)?.check_change("list", Named::Untagged)?;
+    }
     if !reads_body(route) {
         let bytes = read_body(body).await?;
         if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {

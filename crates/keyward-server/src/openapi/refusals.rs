@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::shapes::KeyNumber;
+
 /// Why a request was refused.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -11,6 +13,9 @@ pub(crate) struct Refused {
     /// One sentence; the same for every request that is refused for this reason.
     #[schema(example = "Not Found")]
     detail: String,
+    /// The key that a request of the same `Idempotency-Key` issued or rotated; with 409 alone.
+    #[schema(value_type = KeyNumber, required = false)]
+    key_id: Option<u64>,
 }
 
 /// The same as a problem document (RFC 9457), for clients that accept `application/problem+json`.
@@ -31,6 +36,9 @@ pub(crate) struct Problem {
     /// One sentence; the same for every request that is refused for this reason.
     #[schema(example = "Not Found")]
     detail: String,
+    /// The key that a request of the same `Idempotency-Key` issued or rotated; with 409 alone.
+    #[schema(value_type = KeyNumber, required = false)]
+    key_id: Option<u64>,
 }
 
 /// Everything in a request that does not fit.
@@ -75,7 +83,7 @@ struct Fault {
     /// The word that machines match on.
     #[serde(rename = "type")]
     kind: String,
-    /// Where: `query`, `path` or `body`, and from there name by name; a number is a place in a
+    /// Where: `query`, `path`, `header` or `body`, and from there name by name; a number is a place in a
     /// list, or the byte at which a body is no JSON.
     #[schema(value_type = Vec<Step>, min_items = 1)]
     loc: Vec<Step>,

@@ -17,6 +17,7 @@ mod lists;
 mod lost;
 mod misplaced;
 mod moving;
+mod once;
 mod output;
 mod owners;
 mod people;

@@ -5,7 +5,7 @@ use std::thread;
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Server};
+use crate::server::{ADMIN_KEY, Answer, Server};
 
 #[test]
 fn of_many_edits_of_one_version_one_is_made() {
@@ -34,4 +34,100 @@ fn of_many_edits_of_one_version_one_is_made() {
         assert_eq!(shown["name"], made[0].json()["name"]);
         assert_eq!(shown["version"], version + 1);
     }
+}
+
+fn send(server: &Server, method: &str, path: &str, header: &str, body: &str) -> Answer {
+    server.send(method, path, &[&*format!("x-admin-key: {ADMIN_KEY}"), header], body)
+}
+
+#[test]
+fn a_tier_is_written_as_it_was_seen() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let path = "/admin/tiers/gold";
+    let put = |header: &str, amount: u32| {
+        let limit = format!(r#"{{"name":"requests","amount":{amount},"per":"60s","burst":5}}"#);
+        send(&server, "PUT", path, header, &format!(r#"{{"limits":[{limit}]}}"#))
+    };
+    assert_eq!(put("if-match: *", 1).status, 412, "it is not there");
+    let made = put("if-none-match: *", 1);
+    assert_eq!(made.status, 201);
+    assert_eq!(put("if-none-match: *", 2).brief(), r#"412 {"detail":"The tier is there already"}"#);
+    let tag = made.header("etag").unwrap().to_owned();
+    let read = |header: &str| send(&server, "GET", path, header, "");
+    let shown = read("accept: */*");
+    assert_eq!((shown.status, shown.header("etag")), (200, Some(&*tag)));
+    let known = read(&format!("if-none-match: {tag}"));
+    assert_eq!((known.status, &*known.body, known.header("etag")), (304, "", Some(&*tag)));
+    assert_eq!(put(&format!("if-match: {tag}"), 2).status, 200);
+    let stale = r#"412 {"detail":"The tier has changed since; read it again"}"#;
+    assert_eq!(put(&format!("if-match: {tag}"), 3).brief(), stale);
+    assert_eq!(put("if-match: gold", 3).status, 400);
+    assert_eq!(read(&format!("if-none-match: {tag}")).status, 200);
+    assert_eq!(send(&server, "DELETE", path, &format!("if-match: {tag}"), "").brief(), stale);
+    let shown = read("accept: */*");
+    assert_eq!(shown.json()["limits"][0]["amount"], 2);
+    let tag = format!("if-match: {}", shown.header("etag").unwrap());
+    assert_eq!(send(&server, "DELETE", path, &tag, "").status, 204);
+    assert_eq!(read("accept: */*").brief(), r#"404 {"detail":"Tier not found"}"#);
+}
+
+#[test]
+fn a_key_that_is_known_is_not_sent_again() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.issue("a");
+    let path = "/admin/api-keys/1";
+    let read = |header: &str| send(&server, "GET", path, header, "").status;
+    assert_eq!(read("if-none-match: \"1\""), 304);
+    assert_eq!(read("if-none-match: W/\"1\", \"7\""), 304);
+    assert_eq!(read("if-none-match: \"2\""), 200);
+    assert_eq!(read("if-match: \"2\""), 412);
+    for (method, path, body) in [
+        ("PATCH", path, r#"{"name":"b"}"#),
+        ("POST", "/admin/api-keys/1/suspend", ""),
+        ("POST", "/admin/api-keys/1/resume", ""),
+        ("POST", "/admin/api-keys/1/rotate", ""),
+        ("DELETE", path, ""),
+    ] {
+        for header in ["if-none-match: *", "if-none-match: \"1\"", "if-match: \"2\""] {
+            assert_eq!(send(&server, method, path, header, body).status, 412, "{method} {path}");
+        }
+    }
+    assert_eq!(server.admin("GET", "/admin/audit", "").json()["count"], 1);
+}
+
+#[test]
+fn an_owner_is_suspended_as_it_was_seen() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let issue = || server.admin("POST", "/admin/api-keys", r#"{"name":"a","owner":"acme"}"#).status;
+    assert_eq!(issue(), 201);
+    let path = "/admin/owners/acme";
+    let read = |header: &str| send(&server, "GET", path, header, "");
+    let tag = read("accept: */*").header("etag").unwrap().to_owned();
+    assert_eq!(read(&format!("if-none-match: {tag}")).status, 304);
+    assert_eq!(issue(), 201);
+    assert_eq!(read(&format!("if-none-match: {tag}")).status, 200);
+    let suspend =
+        |header: &str| send(&server, "POST", "/admin/owners/acme/suspend", header, "").status;
+    assert_eq!(suspend(&format!("if-match: {tag}")), 412);
+    let tag = read("accept: */*").header("etag").unwrap().to_owned();
+    assert_eq!(suspend(&format!("if-none-match: {tag}")), 412);
+    assert_eq!(suspend(&format!("if-match: {tag}")), 200);
+}
+
+#[test]
+fn what_has_no_tag_is_changed_under_no_tag() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let issue = |header: &str| send(&server, "POST", "/admin/api-keys", header, r#"{"name":"a"}"#);
+    assert_eq!(issue("if-match: \"1\"").status, 412);
+    assert_eq!(issue("if-none-match: *").status, 412);
+    assert_eq!(issue("if-match: 1").status, 400);
+    assert_eq!(issue("if-match: *").status, 201);
+    let key = format!(r#"{{"name":"a","secrets":[{{"digest":"{}"}}]}}"#, "ab".repeat(32));
+    let body = format!(r#"{{"keys":[{key}]}}"#);
+    assert_eq!(send(&server, "POST", "/admin/import", "if-match: \"1\"", &body).status, 412);
+    assert_eq!(server.admin("GET", "/admin/audit", "").json()["count"], 1);
 }

@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::server::Server;
 
 /// Every route under `/admin` that is there to be asked, whatever is left out of its query.
-const ROUTES: [(&str, &str); 21] = [
+const ROUTES: [(&str, &str); 22] = [
     ("GET", "/admin/api-keys"),
     ("POST", "/admin/api-keys"),
     ("POST", "/admin/api-keys/identify"),
@@ -20,6 +20,7 @@ const ROUTES: [(&str, &str); 21] = [
     ("GET", "/admin/usage"),
     ("GET", "/admin/prefixes"),
     ("GET", "/admin/tiers"),
+    ("GET", "/admin/tiers/basic"),
     ("PUT", "/admin/tiers/basic"),
     ("DELETE", "/admin/tiers/pro"),
     ("GET", "/admin/owners"),

@@ -11,18 +11,19 @@ use utoipa::ToSchema;
 
 use super::read::{self, Expiry};
 use super::view::KeyView;
-use super::{KeyPath, Shown, precondition, read_id, refuse_change, shown_again};
+use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
 use crate::admin::limits::LimitView;
 use crate::admin::members::{nullable, optional, parsed};
 use crate::admin::{audit, misplaced, read_body};
 use crate::shapes::{
-    IfMatchHeader, NetworkText, NewNameText, OwnerText, ScopeText, SpanText, TierText, TimeText,
+    IfMatchHeader, IfNoneMatchHeader, NetworkText, NewNameText, OwnerText, ScopeText, SpanText,
+    TierText, TimeText,
 };
 
 /// Changes members of a key, and leaves alone those that the body does not name. The next request
 /// with the key is judged by it. A list or object takes the place of the one that was there.
 #[utoipa::path(
-    patch, path = "/admin/api-keys/{key_id}", tag = "keys", params(KeyPath, IfMatchHeader),
+    patch, path = "/admin/api-keys/{key_id}", tag = "keys", params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     request_body = EditKeyBody,
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
@@ -30,7 +31,8 @@ use crate::shapes::{
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),
-        (status = 412, description = "The key has changed since; read it again"),
+        (status = 412, description = "The key has changed since; read it again; \
+            The key has not changed; The key is there already"),
     ),
 )]
 pub(crate) async fn edit_key(
@@ -44,7 +46,7 @@ pub(crate) async fn edit_key(
     let now = guard.now();
     let audit = Audit { at: now.unix, ..audit(&guard, &parts.extensions) };
     let edit = EditKeyBody::read(&body, &guard.gate().tier_names(), now)?;
-    let expected = precondition::expected(&guard, id, &parts.headers).await?;
+    let expected = expected(&guard, id, &parts.headers).await?;
     let changing = guard.change(id, KeyChange::Edit(Box::new(edit)), expected, audit);
     changing.await.map_err(|error| refuse_change(&guard, error))?;
     shown_again(&guard, id).await

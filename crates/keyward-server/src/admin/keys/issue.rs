@@ -21,27 +21,28 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::read::{self, Expiry};
-use super::{no_such_tier, once, tagged};
+use super::{no_such_tier, shown_once, tagged};
 use crate::admin::limits::LimitView;
 use crate::admin::members::{nullable, optional, parsed, required};
-use crate::admin::{audit, misplaced, read_body};
+use crate::admin::{audit, misplaced, once, read_body};
 use crate::failure::broken;
 use crate::shapes::{
-    KeyNameText, KeyNumber, NetworkText, NewNameText, OwnerText, PrefixText, ScopeText, SpanText,
-    TierText, Time, TimeText,
+    IdempotencyKeyHeader, KeyNameText, KeyNumber, NetworkText, NewNameText, OwnerText, PrefixText,
+    ScopeText, SpanText, TierText, Time, TimeText,
 };
 
 /// The tier of a key whose request names none.
 const TIER_DEFAULT: &str = "basic";
 
 /// Issues a key, and shows it for the only time.
-#[utoipa::path(post, path = "/admin/api-keys", tag = "keys", request_body = NewKeyBody, responses(
+#[utoipa::path(post, path = "/admin/api-keys", tag = "keys", params(IdempotencyKeyHeader), request_body = NewKeyBody, responses(
     (status = 201, description = "Issued", body = IssuedKey<'_>, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
         ("ETag" = String, description = "The key's version"),
         ("Location" = String, description = "Where the key is shown, relative to this"),
     )),
-    (status = 409, description = "Owner is suspended"),
+    (status = 409, description = "Owner is suspended; \
+        The request was made before, and the secret was shown then"),
 ))]
 pub(crate) async fn issue_key(
     State(guard): State<Guard>,
@@ -51,6 +52,7 @@ pub(crate) async fn issue_key(
     let body = read_body(body).await?;
     let now = guard.now();
     let audit = Audit { at: now.unix, ..audit(&guard, &parts.extensions) };
+    let audit = once::mark(&guard, &parts, &body, audit).await?;
     let key = NewKeyBody::read(&body, &guard.gate().tier_names(), now)?;
     let issued = guard.issue(key, audit).await.map_err(|error| refuse(&guard, error))?;
     let text = IssuedKey::without_secret(&issued).into_json(issued.secret.expose());
@@ -62,12 +64,13 @@ pub(crate) async fn issue_key(
     // Relative, so that it is true behind a path as well.
     let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
     headers.extend(location.ok().map(|location| (LOCATION, location)));
-    Ok(once(StatusCode::CREATED, headers, &text))
+    Ok(shown_once(StatusCode::CREATED, headers, &text))
 }
 
 fn refuse(guard: &Guard, error: IssueError) -> Refusal {
     match error {
         IssueError::UnknownTier { .. } => no_such_tier(guard, Value::Null),
+        IssueError::Earlier(earlier) => once::refuse(earlier),
         IssueError::OwnerSuspended => Refusal::new(StatusCode::CONFLICT, "Owner is suspended"),
         IssueError::Store(error) => broken(error),
         other => {

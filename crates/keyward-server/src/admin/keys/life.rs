@@ -9,23 +9,24 @@ use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 
 use super::view::KeyView;
-use super::{KeyPath, Shown, precondition, read_id, refuse_change, shown_again};
+use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
 use crate::admin::query::Parameters;
 use crate::admin::{audit, misplaced};
-use crate::shapes::{IfMatchHeader, ReasonText};
+use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
 
 /// Suspends a key: the next request with it is refused, until it is resumed. Suspending it again is
 /// fine.
 #[utoipa::path(
     post, path = "/admin/api-keys/{key_id}/suspend", tag = "keys",
-    params(KeyPath, IfMatchHeader),
+    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
             ("ETag" = String, description = "The key's version"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),
-        (status = 412, description = "The key has changed since; read it again"),
+        (status = 412, description = "The key has changed since; read it again; \
+            The key has not changed; The key is there already"),
     ),
 )]
 pub(crate) async fn suspend_key(
@@ -40,14 +41,15 @@ pub(crate) async fn suspend_key(
 /// is fine.
 #[utoipa::path(
     post, path = "/admin/api-keys/{key_id}/resume", tag = "keys",
-    params(KeyPath, IfMatchHeader),
+    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
             ("ETag" = String, description = "The key's version"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),
-        (status = 412, description = "The key has changed since; read it again"),
+        (status = 412, description = "The key has changed since; read it again; \
+            The key has not changed; The key is there already"),
     ),
 )]
 pub(crate) async fn resume_key(
@@ -65,7 +67,7 @@ async fn change(
     parts: &Parts,
 ) -> Result<Shown, Refusal> {
     let id = read_id(key_id)?;
-    let expected = precondition::expected(guard, id, &parts.headers).await?;
+    let expected = expected(guard, id, &parts.headers).await?;
     let changing = guard.change(id, change, expected, audit(guard, &parts.extensions));
     changing.await.map_err(|error| refuse_change(guard, error))?;
     shown_again(guard, id).await
@@ -75,11 +77,12 @@ async fn change(
 /// keeps the first reason.
 #[utoipa::path(
     delete, path = "/admin/api-keys/{key_id}", tag = "keys",
-    params(KeyPath, RevokeKeyQuery, IfMatchHeader),
+    params(KeyPath, RevokeKeyQuery, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 204, description = "Revoked"),
         (status = 404, description = "API key not found"),
-        (status = 412, description = "The key has changed since; read it again"),
+        (status = 412, description = "The key has changed since; read it again; \
+            The key has not changed; The key is there already"),
     ),
 )]
 pub(crate) async fn revoke_key(
@@ -90,7 +93,7 @@ pub(crate) async fn revoke_key(
 ) -> Result<StatusCode, Refusal> {
     let id = read_id(&key_id)?;
     let reason = RevokeKeyQuery::read(uri.query())?;
-    let expected = precondition::expected(&guard, id, &parts.headers).await?;
+    let expected = expected(&guard, id, &parts.headers).await?;
     let change = KeyChange::Revoke { reason };
     let changing = guard.change(id, change, expected, audit(&guard, &parts.extensions));
     changing.await.map_err(|error| refuse_change(&guard, error))?;

@@ -15,10 +15,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{KeyPath, once, precondition, read_id, refuse_change, tagged};
+use super::{KeyPath, expected, read_id, refuse_change, shown_once, tagged};
 use crate::admin::members::{optional, span};
-use crate::admin::{audit, read_body};
-use crate::shapes::{IfMatchHeader, KeyNameText, KeyNumber, SpanText, TierText, Time};
+use crate::admin::{audit, once, read_body};
+use crate::shapes::{
+    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, KeyNameText, KeyNumber, SpanText,
+    TierText, Time,
+};
 
 const GRACE_RULE: &str = "a grace is a whole number and a unit, like 24h, and at most 30d";
 /// Seconds that a grace may last.
@@ -28,7 +31,7 @@ const GRACE_SECS: RangeInclusive<u64> = 0..=GRACE_MAX.as_secs();
 /// stay. The secret before works for a grace, but no longer than the key; the grace of earlier
 /// ones ends at once.
 #[utoipa::path(
-    post, path = "/admin/api-keys/{key_id}/rotate", tag = "keys", params(KeyPath, IfMatchHeader),
+    post, path = "/admin/api-keys/{key_id}/rotate", tag = "keys", params(KeyPath, IfMatchHeader, IfNoneMatchHeader, IdempotencyKeyHeader),
     request_body(content = Option<RotateKeyBody>),
     responses(
         (status = 200, description = "Rotated", body = RotatedKey<'_>, headers(
@@ -37,7 +40,8 @@ const GRACE_SECS: RangeInclusive<u64> = 0..=GRACE_MAX.as_secs();
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked; API key has expired"),
-        (status = 412, description = "The key has changed since; read it again"),
+        (status = 412, description = "The key has changed since; read it again; \
+            The key has not changed; The key is there already"),
     ),
 )]
 pub(crate) async fn rotate_key(
@@ -47,16 +51,19 @@ pub(crate) async fn rotate_key(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let id = read_id(&key_id)?;
-    let grace = RotateKeyBody::read(&read_body(body).await?)?;
-    let expected = precondition::expected(&guard, id, &parts.headers).await?;
-    let rotating = guard.rotate(id, grace, expected, audit(&guard, &parts.extensions));
+    let body = read_body(body).await?;
+    let audit = audit(&guard, &parts.extensions);
+    let audit = once::mark(&guard, &parts, &body, audit).await?;
+    let grace = RotateKeyBody::read(&body)?;
+    let expected = expected(&guard, id, &parts.headers).await?;
+    let rotating = guard.rotate(id, grace, expected, audit);
     let rotated = rotating.await.map_err(|error| refuse_change(&guard, error))?;
     let text = RotatedKey::without_secret(&rotated).into_json(rotated.secret.expose());
     let text = text.map_err(|error| {
         tracing::error!(%error, "A rotated key could not be shown");
         Refusal::unavailable()
     })?;
-    Ok(once(StatusCode::OK, tagged(rotated.version), &text))
+    Ok(shown_once(StatusCode::OK, tagged(rotated.version), &text))
 }
 
 /// How a key is rotated. An empty body is `{}`.

@@ -4,27 +4,39 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
+use http::header::HeaderMap;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::KeyView;
-use super::{KeyPath, Shown, read_id, shown_again};
+use super::{KeyPath, existing, read_id, shown};
+use crate::admin::precondition;
 use crate::failure::broken;
-use crate::shapes::PrefixText;
+use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
 
 /// Shows a key.
-#[utoipa::path(get, path = "/admin/api-keys/{key_id}", tag = "keys", params(KeyPath), responses(
-    (status = 200, description = "The key", body = KeyView, headers(
-        ("ETag" = String, description = "The key's version, for `If-Match`"),
-    )),
-    (status = 404, description = "API key not found"),
-))]
+#[utoipa::path(
+    get, path = "/admin/api-keys/{key_id}", tag = "keys",
+    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
+    responses(
+        (status = 200, description = "The key", body = KeyView, headers(
+            ("ETag" = String, description = "The key's version, for `If-Match`"),
+        )),
+        (status = 304, description = "The key is as the request says that it was seen"),
+        (status = 404, description = "API key not found"),
+        (status = 412, description = "The key has changed since; read it again"),
+    ),
+)]
 pub(crate) async fn find_key(
     State(guard): State<Guard>,
     Path(key_id): Path<String>,
-) -> Result<Shown, Refusal> {
-    shown_again(&guard, read_id(&key_id)?).await
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let key = existing(&guard, read_id(&key_id)?).await?;
+    let tag = key.version.get().to_string();
+    precondition::shown(&headers, "key", &tag, shown(&guard, &key))
 }
 
 /// Lists what the secrets of keys begin with, and those of keys to come: what a scanner looks for.
