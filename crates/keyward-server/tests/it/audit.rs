@@ -10,7 +10,7 @@ use crate::sample;
 use crate::server::Server;
 
 /// Metadata that a careless writer or reader of JSON would alter.
-const NASTY: &str = r#"{"z":1.10,"a":[0.1,1e3,1E-7,-0.0,1.7976931348623157e308,5e-324,18446744073709551615,1.2345678901234568e29],"ü\u0000\ud83d\ude00\"\\\/<>&":{"":{"é":null,"é":[[],{}]}},"text":"\u2028\ttab\u007f"}"#;
+const NASTY: &str = r#"{"z":1.10,"a":[0.1,1e3,1E-7,-0.0,1.7976931348623157e308,5e-324,18446744073709551615,1.2345678901234568e29],"ü\u0000\ud83d\ude00\"\\\/<>&":{"":{"é":[[],{}]}},"text":"\u2028\ttab\u007f"}"#;
 
 /// Every entry, page by page.
 fn entries(server: &Server, query: &str) -> Vec<Value> {
