@@ -6,12 +6,13 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::SettingsError;
 use super::table::{self, suggest};
+use super::{SettingsError, service_links};
 
 /// The variables that concern us: `KEYWARD_…` and those in the table.
 ///
-/// One that is empty counts as not set, since that is how compose files leave one out.
+/// One that is empty counts as not set, since that is how compose files leave one out, and so does
+/// what Kubernetes sets in pods beside a Service of this name.
 pub(crate) struct Environment(BTreeMap<String, Zeroizing<String>>);
 
 impl Environment {
@@ -34,7 +35,7 @@ impl Environment {
             let Ok(value) = value.into().into_string() else {
                 return Err(SettingsError::NotText(name));
             };
-            if !value.is_empty() {
+            if !value.is_empty() && !service_links::is_one(&name, &value) {
                 ours.insert(name, Zeroizing::new(value));
             }
         }
