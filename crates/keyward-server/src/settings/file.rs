@@ -29,6 +29,9 @@ impl ConfigFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {
                 Ok(Self { path, values: BTreeMap::new() })
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(SettingsError::NotUtf8 { path: path.display().to_string() })
+            }
             Err(cause) => {
                 Err(SettingsError::Unreadable { path: path.display().to_string(), cause })
             }
@@ -37,12 +40,14 @@ impl ConfigFile {
 
     fn parse(path: PathBuf, text: &str) -> Result<Self, SettingsError> {
         let shown = path.display().to_string();
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let table: toml::Table = without_mark(text).parse().map_err(|error: toml::de::Error| {
+            let text = without_mark(text);
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let number = before.matches('\n').count();
             SettingsError::Malformed {
                 path: shown.clone(),
-                line: before.matches('\n').count() + 1,
-                problem: error.message().to_owned(),
+                line: number + 1,
+                problem: problem(text.lines().nth(number).unwrap_or_default()).to_owned(),
             }
         })?;
         let mut values = BTreeMap::new();
@@ -77,12 +82,49 @@ impl ConfigFile {
     }
 }
 
+/// What is wrong with a line that is not TOML, in the order in which people get it wrong. Nothing
+/// of the line is in it.
+fn problem(line: &str) -> &'static str {
+    let Some((_, value)) = line.split_once('=') else {
+        return "a setting is written like listen = \"127.0.0.1:8000\"";
+    };
+    let value = value.trim();
+    if value.is_empty() {
+        return "there is nothing after `=`; leave the line out, or give the setting a value";
+    }
+    if value.starts_with(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}']) {
+        return "typographic quotation marks; a text stands in plain ones, like \"text\"";
+    }
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) if value.matches(quote).count() < 2 => {
+            "a text that begins with a quotation mark ends with one, in the same line"
+        }
+        Some('"') if value.contains('\\') => {
+            "a backslash in a text in \"…\" is written twice; in '…' it stands for itself"
+        }
+        Some('"' | '\'') => {
+            "not one setting with one text: each stands once and in a line of its own, like \
+             listen = \"127.0.0.1:8000\""
+        }
+        _ => {
+            "a text stands in quotes, like listen = \"127.0.0.1:8000\"; only a whole number does not"
+        }
+    }
+}
+
+/// The text without the mark that some editors put before it to say that it is UTF-8.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Reads an admin key from a file. An error says what is wrong, never what the file holds.
 pub(crate) fn read_key_file(path: &Path) -> Result<AdminKey, String> {
     let shown = path.display();
-    let text = read_bounded(path, KEY_FILE_LEN_MAX)
-        .map_err(|error| format!("file {shown} cannot be read: {error}"))?;
-    AdminKey::parse(text.trim_end_matches(['\r', '\n']))
+    let text = read_bounded(path, KEY_FILE_LEN_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => format!("file {shown} is not UTF-8; save it as UTF-8"),
+        _ => format!("file {shown} cannot be read: {error}"),
+    })?;
+    AdminKey::parse(without_mark(&text).trim_end_matches(['\r', '\n']))
         .map_err(|problem| format!("the key in file {shown} {problem}"))
 }
 

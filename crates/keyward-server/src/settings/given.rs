@@ -196,6 +196,8 @@ mod tests {
     #[test]
     fn other_programs_variables_are_left_alone() {
         assert!(read("", &[("PATH", "/bin"), ("KEYWARDEN", "x")], &[]).is_ok());
+        assert!(read("", &[("KEYWARD_PORT", "tcp://10.0.0.7:8000")], &[]).is_ok());
+        assert!(read("", &[("KEYWARD_PORT", "8000")], &[]).is_err());
     }
 
     #[test]
@@ -235,6 +237,43 @@ mod tests {
         let error = refusal("listen = \"127.0.0.1:1\"\nadmin_api_key = hunter2-hunter2\n", &[]);
         assert!(error.contains("keyward.toml, line 2: "), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_setting_is_told_in_plain_words() {
+        let told = |line: &str| refusal(&format!("log = \"info\"\n{line}\n"), &[]);
+        for (line, words) in [
+            ("listen = 127.0.0.1:8000", "a text stands in quotes"),
+            ("listen = localhost", "a text stands in quotes"),
+            ("listen: \"127.0.0.1:8000\"", "written like listen ="),
+            ("listen =", "nothing after `=`"),
+            ("listen = \"127.0.0.1:8000", "ends with one"),
+            ("listen = \u{201c}127.0.0.1:8000\u{201d}", "typographic"),
+            ("database = \"C:\\keys.db\"", "a backslash"),
+            ("log = \"warn\"", "each stands once"),
+        ] {
+            let error = told(line);
+            assert!(error.contains("keyward.toml, line 2: ") && error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_told_to_be_saved_as_utf_8() {
+        let directory = TempDir::new().unwrap();
+        let utf16 = "listen = \"127.0.0.1:1\"\n".encode_utf16().flat_map(u16::to_le_bytes);
+        let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
+        let path = directory.path().join(CONFIG_FILE);
+        fs::write(&path, &bytes).unwrap();
+        let environment = Environment::of::<&str, &str>([]).unwrap();
+        let read = || Settings::read(&Flags::default(), &environment, directory.path());
+        let error = read().unwrap_err().to_string();
+        assert!(error.ends_with("keyward.toml is not UTF-8; save it as UTF-8"), "{error}");
+        fs::write(&path, "\u{feff}admin_api_key_file = \"admin.key\"").unwrap();
+        fs::write(directory.path().join("admin.key"), &bytes).unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(error.ends_with("admin.key is not UTF-8; save it as UTF-8"), "{error}");
+        fs::write(directory.path().join("admin.key"), "\u{feff}of-an-editor\r\n").unwrap();
+        assert!(read().unwrap().admin_key.unwrap().equals(b"of-an-editor"));
     }
 
     #[test]
