@@ -24,7 +24,7 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
-use crate::settings::{Once, Settings};
+use crate::settings::{Once, QUOTED, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
 
@@ -32,6 +32,9 @@ use crate::wire::Patience;
 pub(crate) fn run(settings: Settings, once: Once) -> anyhow::Result<()> {
     settings.check_exposure()?;
     let log = Log::start(&settings)?;
+    if settings.admin_key.as_ref().is_some_and(|key| is_quoted(key.expose())) {
+        tracing::warn!("Look at the admin key: {QUOTED}");
+    }
     let ended = run_on_threads(settings, once);
     log.finish();
     ended

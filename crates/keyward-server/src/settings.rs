@@ -15,6 +15,8 @@ mod once;
 mod page;
 mod parse;
 mod people;
+mod service_links;
+mod strength;
 mod table;
 
 use std::fmt;
@@ -28,13 +30,13 @@ use keyward::network::Network;
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use admin_key::AdminKey;
+pub(crate) use admin_key::{AdminKey, QUOTED, is_quoted};
 pub(crate) use environment::Environment;
-pub(crate) use exposure::{DOCUMENTED_KEYS, repeats_few_characters};
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
+pub(crate) use strength::looks_made_up;
 pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
 
 use given::Given;
@@ -179,6 +181,12 @@ pub(crate) enum SettingsError {
         #[source]
         cause: std::io::Error,
     },
+    /// The settings file is in another encoding.
+    #[error("settings file {path} is not UTF-8; save it as UTF-8")]
+    NotUtf8 {
+        /// The file.
+        path: String,
+    },
     /// The settings file is not TOML.
     #[error("settings file {path}, line {line}: {problem}")]
     Malformed {
@@ -186,7 +194,8 @@ pub(crate) enum SettingsError {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What the parser said. The line itself is left out, as it may hold the admin key.
+        /// What is wrong, and what to do. The line itself is left out, as it may hold the admin
+        /// key.
         problem: String,
     },
     /// An environment variable of ours is not UTF-8.

@@ -9,6 +9,19 @@ use zeroize::Zeroizing;
 /// Most characters of an admin key.
 const LEN_MAX: usize = 512;
 
+/// What is said of a key in quotation marks.
+pub(crate) const QUOTED: &str = "it begins and ends with a quotation mark, which counts as part of \
+                                 it: a shell takes such marks away, an env file may not";
+
+/// Whether a key stands in quotation marks, as people write it into files where they are no syntax.
+/// It may be meant, so it is pointed out, not refused.
+pub(crate) fn is_quoted(key: &str) -> bool {
+    let quotes = ['"', '\'', '`'];
+    quotes
+        .into_iter()
+        .any(|quote| key.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)).is_some())
+}
+
 /// What guards the admin routes.
 ///
 /// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). Whether that is enough to
@@ -29,6 +42,11 @@ impl AdminKey {
         }
         if LEN_MAX < text.len() {
             return Err(format!("is longer than {LEN_MAX} characters; use a shorter one"));
+        }
+        if text.trim() != text {
+            return Err(
+                "begins or ends with a space, which belongs to no header; take it away".to_owned()
+            );
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("has a space, a control character or a letter outside ASCII, which no \
@@ -79,11 +97,27 @@ mod tests {
     }
 
     #[test]
+    fn quotation_marks_around_a_key_are_seen() {
+        for key in ["\"correct-horse\"", "'correct-horse'", "`correct-horse`"] {
+            assert!(is_quoted(key), "{key}");
+        }
+        for key in ["correct-horse", "\"correct-horse", "correct\"-\"horse", "\"", "\"a'"] {
+            assert!(!is_quoted(key), "{key}");
+        }
+    }
+
+    #[test]
     fn key_is_1_to_512_visible_characters() {
         for good in ["x".to_owned(), "x".repeat(512)] {
             assert!(AdminKey::parse(&good).is_ok());
         }
-        for bad in [String::new(), "x".repeat(513), "a b".to_owned(), "schlüssel".to_owned()] {
+        for bad in [
+            String::new(),
+            "x".repeat(513),
+            "a b".to_owned(),
+            "horse ".to_owned(),
+            "schlüssel".to_owned(),
+        ] {
             let problem = AdminKey::parse(&bad).unwrap_err();
             assert!(bad.is_empty() || !problem.contains(&bad), "{problem}");
         }

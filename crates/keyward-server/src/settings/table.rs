@@ -142,7 +142,7 @@ pub(crate) const LISTEN: Setting = Setting {
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
     extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a \
-               weak or documented admin key is refused at the start, unless `admin_listen` \
+               weak or made-up admin key is refused at the start, unless `admin_listen` \
                serves the admin routes.",
 };
 

@@ -119,3 +119,13 @@ fn a_method_that_is_not_there_is_not_let_in_either() {
         assert_eq!(answer.header("allow"), Some("GET,HEAD"));
     }
 }
+
+#[test]
+fn an_admin_key_in_quotation_marks_is_pointed_out_at_the_start() {
+    let folder = tempdir().unwrap();
+    let quoted = format!("\"{}\"", new_admin_key());
+    let server = start(&folder, &[("ADMIN_API_KEY", &quoted)]);
+    let (_, log) = server.stop();
+    assert!(log.contains("WARN") && log.contains("quotation mark"), "{log}");
+    assert!(!log.contains(&quoted[1..20]), "{log}");
+}

@@ -10,7 +10,7 @@ pub(crate) const ADMIN_LISTEN: Setting = Setting {
     default: None,
     doc: "A listener of its own for everything under `/admin`, `/openapi.json` and `/docs`",
     extremes: "The public listener then answers 404 there. Not set, one listener serves all. Off \
-               loopback, a weak or documented admin key is refused at the start.",
+               loopback, a weak or made-up admin key is refused at the start.",
 };
 
 pub(crate) const ADMIN_NETWORKS: Setting = Setting {
@@ -32,7 +32,7 @@ pub(crate) const TRUSTED_PROXIES: Setting = Setting {
     default: None,
     doc: "The networks of the proxies whose `X-Forwarded-For` is believed, separated by commas",
     extremes: "Not set, the address of a client is that of the connection. Set, it is the \
-               right-most one in that header that is no proxy's, and a weak or documented admin \
+               right-most one in that header that is no proxy's, and a weak or made-up admin \
                key is refused at the start, since a proxy lets others reach even loopback.",
 };
 
