@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::lock::{beside, owner_only};
 use crate::open_error::OpenError;
+use crate::probe;
 use crate::schema;
 
 /// The first version without the fault that can corrupt a database in WAL mode when one
@@ -93,18 +94,12 @@ pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::from_sqlite(path, error);
+    probe::check_ours(path)?;
     let mut connection = connect(path).map_err(failed)?;
     // SQLite falls back to reading where it may not write.
     if connection.is_readonly("main").map_err(failed)? {
         return Err(OpenError::ReadOnly { path: path.to_owned() });
     }
-    // Until the file is known to be ours nothing is changed in it, not even by closing it.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
-    let (found, known) = (schema::found(&connection).map_err(failed)?, schema::known());
-    if known < found {
-        return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
-    }
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
@@ -113,6 +108,7 @@ pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, Op
     }
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     schema::migrate(&mut connection, now).map_err(|fault| OpenError::from_fault(path, fault))?;
+    schema::mark(&connection).map_err(failed)?;
     Ok(connection)
 }
 

@@ -5,13 +5,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use keyward::UnixMillis;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::clock;
 use crate::connection::resolve;
 use crate::inode::{self, UNKNOWN_HOLDER};
 use crate::lock::{beside, read_holder};
 use crate::open_error::OpenError;
+use crate::probe;
 use crate::schema;
 
 /// What a look at a database file found.
@@ -48,7 +49,15 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     }
     let holder = find_holder(&path)?;
     let failed = |error| OpenError::from_sqlite(&path, error);
-    let connection = connect(&path, holder.is_some()).map_err(failed)?;
+    if holder.is_none() {
+        refuse_foreign(&path)?;
+    }
+    let connection = if holder.is_none() && !probe::has_log(&path) {
+        probe::open_unchanged(&path)
+    } else {
+        probe::open_to_read(&path)
+    };
+    let connection = connection.map_err(failed)?;
     let schema = schema::found(&connection).map_err(failed)?;
     // An older version kept none.
     let latest_reading = match schema == schema::known() {
@@ -61,6 +70,15 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     }
     drop(connection);
     Ok(Some(Inspection { path, holder, schema, schema_known: schema::known(), latest_reading }))
+}
+
+/// Looks whose it is before anything else, which might make files beside it.
+fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+    match probe::check_ours(path) {
+        // The number says it.
+        Err(OpenError::NewerSchema { .. }) => Ok(()),
+        checked => checked,
+    }
 }
 
 /// Looks whether the parts of the file fit each other.
@@ -94,30 +112,6 @@ fn find_holder(database: &Path) -> Result<Option<String>, OpenError> {
         Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&file))),
         Err(TryLockError::Error(error)) => Err(OpenError::from_io(&path, error)),
     }
-}
-
-fn connect(path: &Path, is_held: bool) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // Reading a database in WAL mode makes its side files, unless it is called immutable. That is
-    // true only if nobody holds it and nothing waits in a write-ahead log.
-    let has_wal = fs::metadata(beside(path, "-wal")).is_ok_and(|wal| 0 < wal.len());
-    let url = Some(path).filter(|_| !is_held && !has_wal).and_then(immutable_url);
-    match url {
-        Some(url) => Connection::open_with_flags(url, flags | OpenFlags::SQLITE_OPEN_URI),
-        None => Connection::open_with_flags(path, flags),
-    }
-}
-
-/// The path as a URL that calls the file immutable, if it can be written as one.
-fn immutable_url(path: &Path) -> Option<String> {
-    let escape = |c: char| match c {
-        '%' => "%25".to_owned(),
-        '?' => "%3f".to_owned(),
-        '#' => "%23".to_owned(),
-        c => c.to_string(),
-    };
-    let path: String = path.to_str()?.chars().map(escape).collect();
-    Some(format!("file:{path}?immutable=1"))
 }
 
 #[cfg(test)]
@@ -177,6 +171,20 @@ mod tests {
         let lock = File::open(beside(&path, ".lock")).unwrap();
         lock.lock().unwrap();
         assert!(!matches!(inspect(&path), Ok(Some(Inspection { holder: None, .. }))));
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_none_of_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("news.db");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("CREATE TABLE api_keys (id INTEGER)").unwrap();
+        drop(other);
+        let before = fs::read(&path).unwrap();
+        let error = inspect(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert_eq!(files(directory.path()), ["news.db"]);
     }
 
     #[test]

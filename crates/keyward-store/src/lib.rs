@@ -26,6 +26,8 @@ mod spelling;
 
 mod schema;
 
+mod probe;
+
 mod connection;
 
 mod spans;

@@ -57,6 +57,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// Another program made this SQLite database. Nothing was written to it.
+    #[error(
+        "{path} is a database of another program, and nothing was written to it; name another \
+         file with --database, and take the keys of this one with `keyward import --from sqlite:{path}`"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is a SQLite database and is damaged.
     #[error("{path} is damaged; restore a backup")]
     Corrupt {

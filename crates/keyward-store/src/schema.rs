@@ -48,6 +48,41 @@ pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row(LAST, [], |row| row.get(0))
 }
 
+/// What a file of ours carries in its header: "Keyw" in ASCII
+/// (<https://sqlite.org/pragma.html#pragma_application_id>).
+const APPLICATION_ID: i32 = 0x4b65_7977;
+
+/// Whether another program made this database. One that holds nothing belongs to nobody; one with
+/// our migrations is ours, whatever else is in it. Writes nothing.
+pub(crate) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+    // Version 0.1.0 wrote no application id. Those of the articles are ours as well.
+    const OURS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' \
+                        AND name IN ('keyward_migrations', 'news_migrations'))";
+    const ANY: &str =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE substr(name, 1, 7) != 'sqlite_')";
+    if connection.query_row(OURS, [], |row| row.get(0))? {
+        return Ok(false);
+    }
+    match application_id(connection)? {
+        APPLICATION_ID => Ok(false),
+        0 => connection.query_row(ANY, [], |row| row.get(0)),
+        _ => Ok(true),
+    }
+}
+
+/// Marks the database as ours, unless it carries a mark already: who keeps it in a database of
+/// their own may have marked that.
+pub(crate) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    if application_id(connection)? == 0 {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    Ok(())
+}
+
+fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA application_id", [], |row| row.get(0))
+}
+
 /// Applies the migrations that the file has not seen: all of them, or on an error none.
 pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
     if found(connection)? == known() {

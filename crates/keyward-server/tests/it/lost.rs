@@ -1,7 +1,9 @@
 //! The database is taken away from under a server, or opened by a second one under another name.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::tempdir;
 
@@ -129,4 +131,31 @@ fn a_lock_file_that_leads_elsewhere_is_refused() {
     assert!(errors.contains("keyward.db.lock is a link"), "{errors}");
     assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
     assert!(!folder.path().join("keyward.db").exists());
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("news.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE api_keys (id INTEGER PRIMARY KEY)").unwrap();
+    drop(other);
+    let before = fs::read(&path).unwrap();
+    // The tutorial's variable, which its own program reads as well.
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("DATABASE_URL", "sqlite:news.db")];
+    let serve = command(folder.path(), &environment).output().unwrap();
+    assert_eq!(serve.status.code(), Some(1));
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    doctor.arg("doctor").current_dir(folder.path()).env_clear().envs(environment);
+    let doctor = doctor.output().unwrap();
+    assert_eq!(doctor.status.code(), Some(1));
+    for told in [serve.stderr, doctor.stdout] {
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.contains("is a database of another program"), "{told}");
+        assert!(told.contains("keyward import --from sqlite:"), "{told}");
+    }
+    assert!(before == fs::read(&path).unwrap());
+    let lock = |name: &OsString| name != "news.db.lock";
+    let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+    assert_eq!(files.filter(lock).collect::<Vec<_>>(), ["news.db"]);
 }

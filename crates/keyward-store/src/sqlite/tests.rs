@@ -356,3 +356,16 @@ async fn a_store_keeps_its_file_until_all_who_hold_it_are_gone() {
     issue(&store, 1).await.unwrap();
     assert_eq!(store.trouble(), None);
 }
+
+#[tokio::test]
+async fn a_database_and_its_copies_say_whose_they_are() {
+    let (directory, store) = opened();
+    let copy = directory.path().join("copy.db");
+    store.back_up(&copy).await.unwrap();
+    store.close().await.unwrap();
+    for path in [directory.path().join("keyward.db"), copy] {
+        // Where SQLite keeps the application id (<https://sqlite.org/fileformat2.html>).
+        assert_eq!(&std::fs::read(&path).unwrap()[68..72], b"Keyw");
+        drop(SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap());
+    }
+}
