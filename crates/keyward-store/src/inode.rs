@@ -46,12 +46,8 @@ impl FileId {
 pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     if !can_be_locked(path).map_err(failed)? {
-        let file = fs::metadata(path).map_err(failed)?;
-        return if has_names(&file) {
-            Err(OpenError::SeveralNames { path: path.to_owned() })
-        } else {
-            Ok(None)
-        };
+        refuse_names(path)?;
+        return Ok(None);
     }
     let file = match created {
         Some(file) => file,
@@ -67,6 +63,15 @@ pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, O
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Refuses a file with several names, where locking one of them says nothing of the others.
+fn refuse_names(path: &Path) -> Result<(), OpenError> {
+    let file = fs::metadata(path).map_err(|error| OpenError::from_io(path, error))?;
+    if has_names(&file) {
+        return Err(OpenError::SeveralNames { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether some store holds the file itself, as [`lock`] does.
@@ -123,9 +128,16 @@ pub(crate) fn has_names(_: &Metadata) -> bool {
 /// lock SQLite out (flock(2), under NFS and SMB); of FUSE nobody knows.
 #[cfg(target_os = "linux")]
 fn can_be_locked(path: &Path) -> io::Result<bool> {
-    /// The kernel's numbers (`linux/magic.h`, statfs(2)) of NFS, SMB (three), FUSE, Ceph, 9P, AFS
-    /// (two) and Coda.
-    const ELSEWHERE: [u32; 10] = [
+    Ok(!is_elsewhere(rustix::fs::statfs(path)?.f_type))
+}
+
+/// Whether the kernel's number of a file system (`linux/magic.h`, statfs(2)) is that of NFS, SMB
+/// (three), FUSE, Ceph, 9P, AFS (two) or Coda.
+#[cfg(target_os = "linux")]
+fn is_elsewhere(number: impl Into<i64>) -> bool {
+    // It has 32 bits, and the type of the field, which differs between machines, may have a sign.
+    let number = number.into() & 0xffff_ffff;
+    let known = [
         0x6969,
         0x517b,
         0xff53_4d42,
@@ -137,14 +149,7 @@ fn can_be_locked(path: &Path) -> io::Result<bool> {
         0x6b41_4653,
         0x7375_7245,
     ];
-    let found = low_bits(rustix::fs::statfs(path)?.f_type);
-    Ok(!ELSEWHERE.iter().any(|known| i64::from(*known) == found))
-}
-
-/// The 32 bits that the kernel's number has: the type of the field differs between machines.
-#[cfg(target_os = "linux")]
-fn low_bits(number: impl Into<i64>) -> i64 {
-    number.into() & 0xffff_ffff
+    known.contains(&number)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -178,6 +183,11 @@ mod tests {
     #[test]
     fn where_locks_are_of_no_use_a_file_is_told_by_its_kind() {
         assert!(can_be_locked(&std::env::temp_dir()).unwrap());
+        let (ext4, tmpfs, nfs, smb, fuse) =
+            (0xef53_u32, 0x0102_1994_u32, 0x6969_u32, 0xff53_4d42_u32, 0x6573_5546_u32);
+        assert!(![ext4, tmpfs].into_iter().any(is_elsewhere));
+        assert!([nfs, smb, fuse].into_iter().all(is_elsewhere));
+        assert!(is_elsewhere(smb.cast_signed()));
     }
 
     #[cfg(unix)]
@@ -197,9 +207,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (one, other) = (directory.path().join("a"), directory.path().join("b"));
         fs::write(&one, "").unwrap();
-        assert!(!has_names(&fs::metadata(&one).unwrap()));
+        refuse_names(&one).unwrap();
         fs::hard_link(&one, &other).unwrap();
         assert!(has_names(&fs::metadata(&one).unwrap()));
+        let refused = refuse_names(&other).unwrap_err();
+        assert!(matches!(refused, OpenError::SeveralNames { .. }), "{refused}");
         assert_eq!(
             FileId::of(&fs::metadata(&one).unwrap()),
             FileId::of(&fs::metadata(&other).unwrap()),
