@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use keyward::store::StoreError;
-use rusqlite::ffi::ErrorCode;
+use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::types::FromSqlError;
 
 /// What can go wrong between SQL and the domain.
@@ -80,6 +80,14 @@ fn is_inconsistent(error: &rusqlite::Error) -> bool {
                 | Error::QueryReturnedNoRows
                 | Error::SqlInputError { .. }
         )
+}
+
+/// Whether SQLite failed for want of room. It has one code for a full disk, and others for a quota
+/// that is used up and for an index of the log that cannot grow.
+pub(crate) fn lacks_room(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(error, _) = error else { return false };
+    error.code == ErrorCode::DiskFull
+        || [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE].contains(&error.extended_code)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod lock;
 
 mod watch;
 
+mod reserve;
+
 mod names;
 
 mod limits;
@@ -67,6 +69,7 @@ mod inspect;
 pub mod tutorial;
 
 pub use inspect::{Inspection, inspect};
+pub use lock::FileHold;
 pub use open_error::OpenError;
-pub use sqlite::{FileHold, SqliteStore};
+pub use sqlite::SqliteStore;
 pub use watch::FileLost;

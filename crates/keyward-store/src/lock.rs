@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use crate::inode::{self, UNKNOWN_HOLDER, follow_no_link, has_names};
 use crate::open_error::{OpenError, is_full};
@@ -23,6 +24,22 @@ pub(crate) struct FileLock {
     /// The database itself, locked likewise. Closing it would drop the locks that SQLite holds on
     /// the same file (POSIX), so it is closed after all connections of this process.
     _database: Option<File>,
+}
+
+/// Keeps a database file to this process, as an open store does.
+///
+/// Whoever opens connections of their own to the file that a store of the same process has open
+/// keeps this until they are closed: when the last of it is dropped a descriptor of the file is
+/// closed, and with it go all locks that SQLite has on that file in this process (POSIX).
+#[derive(Clone, Debug)]
+pub struct FileHold {
+    _lock: Arc<FileLock>,
+}
+
+impl FileHold {
+    pub(crate) fn new(lock: Arc<FileLock>) -> Self {
+        Self { _lock: lock }
+    }
 }
 
 impl FileLock {

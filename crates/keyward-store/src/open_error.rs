@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, lacks_room};
 
 /// Why a store did not open. Nothing that was in the file before is lost or altered.
 #[derive(Debug, Error)]
@@ -160,7 +160,7 @@ impl OpenError {
         if matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) {
             return Self::ReadOnly { path };
         }
-        if code == Some(ErrorCode::DiskFull) {
+        if lacks_room(&error) {
             return Self::DiskFull { path, source: error.into() };
         }
         if code == Some(ErrorCode::NotADatabase) {

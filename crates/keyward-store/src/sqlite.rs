@@ -27,8 +27,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fault::Fault;
 use crate::keys::{beside, change, count, find, insert, list};
-use crate::lock::FileLock;
+use crate::lock::{FileHold, FileLock};
 use crate::open_error::OpenError;
+use crate::reserve::Reserve;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
@@ -79,18 +80,9 @@ pub struct SqliteStore {
     long_reads: Arc<Semaphore>,
     commits: Arc<AtomicU64>,
     watch: Arc<Watch>,
+    reserve: Arc<Reserve>,
     /// Held by the threads alone, so that it ends with them.
     lock: Weak<FileLock>,
-}
-
-/// Keeps a database file to this process, as an open store does.
-///
-/// Whoever opens connections of their own to the file that a store of the same process has open
-/// keeps this until they are closed: when the last of it is dropped a descriptor of the file is
-/// closed, and with it go all locks that SQLite has on that file in this process (POSIX).
-#[derive(Clone, Debug)]
-pub struct FileHold {
-    _lock: Arc<FileLock>,
 }
 
 impl SqliteStore {
@@ -115,19 +107,18 @@ impl SqliteStore {
         // Declared before the connections, hence dropped after them. Held by all threads, so that
         // it is released when none has the file open any more.
         let lock = Arc::new(FileLock::acquire(&path, holder, connection::prepare_file)?);
-        let writing = connection::open_writer(&path, now)?;
-        let readings =
-            (0..READERS).map(|_| connection::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
+        let reserve = Arc::new(Reserve::find(&path));
+        let Files { writing, readings, watch } =
+            room::try_with_room(&reserve, || Files::open(&path, now))?;
+        reserve.take();
         let failed = |error| OpenError::from_io(&path, error);
 
-        let watch = Watch::start(&path, &writing);
-        let watch = Arc::new(watch.map_err(|fault| OpenError::from_fault(&path, fault))?);
-
+        let watch = Arc::new(watch);
         let commits = Arc::new(AtomicU64::new(0));
         let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
-        let watched = Arc::clone(&watch);
+        let (watched, kept) = (Arc::clone(&watch), Arc::clone(&reserve));
         let write = move |queue: &mut Queue| {
-            writer::run(&writing, &watched, queue, &counted);
+            writer::run(&writing, &watched, &kept, queue, &counted);
             checkpoint(&writing);
             drop(writing);
             drop(held);
@@ -144,13 +135,13 @@ impl SqliteStore {
         let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
         let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
         let lock = Arc::downgrade(&lock);
-        Ok(Self { reader, writer, long_reads, commits, watch, lock })
+        Ok(Self { reader, writer, long_reads, commits, watch, reserve, lock })
     }
 
     /// What keeps the file to this process. `None` if the store was closed.
     #[must_use]
     pub fn hold(&self) -> Option<FileHold> {
-        Some(FileHold { _lock: self.lock.upgrade()? })
+        Some(FileHold::new(self.lock.upgrade()?))
     }
 
     /// Whether the database and its log are in their place, as every change asks as well. For
@@ -169,6 +160,24 @@ impl SqliteStore {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+}
+
+/// What is opened of a database.
+struct Files {
+    writing: Connection,
+    readings: Vec<Connection>,
+    watch: Watch,
+}
+
+impl Files {
+    fn open(path: &Path, now: UnixMillis) -> Result<Self, OpenError> {
+        let writing = connection::open_writer(path, now)?;
+        let readings = (0..READERS).map(|_| connection::open_reader(path));
+        let readings = readings.collect::<Result<_, _>>()?;
+        let watch = Watch::start(path, &writing);
+        let watch = watch.map_err(|fault| OpenError::from_fault(path, fault))?;
+        Ok(Self { writing, readings, watch })
     }
 }
 
@@ -209,11 +218,11 @@ impl Store for SqliteStore {
     }
 
     async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        self.writer.call(move |connection| tiers::put(connection, &tier, &audit)).await
+        self.change(move |connection| tiers::put(connection, &tier, &audit)).await
     }
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        self.writer.call(move |connection| tiers::delete(connection, &name, &audit)).await
+        self.change(move |connection| tiers::delete(connection, &name, &audit)).await
     }
 
     async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
@@ -233,7 +242,7 @@ impl Store for SqliteStore {
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        self.writer.call(move |connection| insert::issue(connection, new, &audit)).await
+        self.change(move |connection| insert::issue(connection, new, &audit)).await
     }
 
     async fn change_key(
@@ -243,9 +252,11 @@ impl Store for SqliteStore {
         expected: Option<Version>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
-        let change =
-            move |connection: &Connection| change::change(connection, id, change, expected, &audit);
-        self.writer.call(change).await
+        let ends = room::ends(&change);
+        let change = move |connection: &Connection| {
+            change::change(connection, id, change.clone(), expected, &audit)
+        };
+        if ends { self.end(change).await } else { self.change(change).await }
     }
 
     async fn set_owner_suspended(
@@ -257,7 +268,7 @@ impl Store for SqliteStore {
         let set = move |connection: &Connection| {
             owners::set_suspended(connection, &owner, suspended, &audit)
         };
-        self.writer.call(set).await
+        if suspended { self.end(set).await } else { self.change(set).await }
     }
 
     async fn import_keys(
@@ -268,7 +279,7 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ImportedKey>, StoreError> {
         let import =
             move |connection: &Connection| transfer::import(connection, keys, dry_run, &audit);
-        self.writer.call(import).await
+        self.change(import).await
     }
 
     async fn export_keys(
@@ -315,7 +326,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.writer.call(move |connection| usage::add(connection, batch)).await
+        self.change(move |connection| usage::add(connection, batch)).await
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
@@ -383,5 +394,6 @@ impl Store for SqliteStore {
     }
 }
 
+mod room;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
+use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
 use crate::worker::{Job, Outcome, Queue};
 
@@ -17,7 +18,13 @@ const BATCH_JOBS_MAX: usize = 256;
 
 /// Does jobs in batches until there are no more, or until a transaction can neither be committed
 /// nor rolled back.
-pub(crate) fn run(connection: &Connection, watch: &Watch, queue: &mut Queue, commits: &AtomicU64) {
+pub(crate) fn run(
+    connection: &Connection,
+    watch: &Watch,
+    reserve: &Reserve,
+    queue: &mut Queue,
+    commits: &AtomicU64,
+) {
     while let Some(first) = queue.next() {
         let mut batch = Batch::new(connection, watch);
         batch.begin();
@@ -31,6 +38,17 @@ pub(crate) fn run(connection: &Connection, watch: &Watch, queue: &mut Queue, com
         if !connection.is_autocommit() {
             return;
         }
+        if reserve.is_given_up() {
+            make_room(connection);
+        }
+    }
+}
+
+/// Moves the log into the database, so that the next change begins it anew instead of making it
+/// longer: on a full disk, what little there is lasts far longer.
+fn make_room(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+        tracing::debug!(%error, "The log is not moved into the database");
     }
 }
 

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault;
-use crate::watch::FileLost;
+
+mod files;
 
 fn opened() -> (TempDir, SqliteStore) {
     let directory = tempfile::tempdir().unwrap();
@@ -281,91 +282,5 @@ async fn a_page_is_read_without_compiling_its_statement_anew() {
             Ok(statement.get_status(StatementStatus::RePrepare))
         });
         assert_eq!(anew.await.unwrap(), 0);
-    }
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn nothing_is_changed_while_the_file_is_not_in_its_place() {
-    let (directory, store) = opened();
-    issue(&store, 1).await.unwrap();
-    assert_eq!(store.trouble(), None);
-    let before = store.commits();
-    let (path, aside) = (directory.path().join("keyward.db"), directory.path().join("aside"));
-    std::fs::rename(&path, &aside).unwrap();
-    for error in [issue(&store, 2).await.unwrap_err(), store.mend().await.unwrap_err()] {
-        let StoreError::Unavailable(source) = error else { panic!("{error:?}") };
-        let lost =
-            FileLost::Moved { path: directory.path().canonicalize().unwrap().join("keyward.db") };
-        assert_eq!(source.downcast_ref(), Some(&lost));
-        assert_eq!(store.trouble(), Some(lost.to_string()));
-    }
-    assert_eq!(store.commits(), before);
-    std::fs::rename(&aside, &path).unwrap();
-    assert_eq!(store.trouble(), None);
-    assert_eq!(issue(&store, 2).await.unwrap().get(), 2);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_change_is_not_done_if_the_file_goes_while_it_is_under_way() {
-    let (directory, store) = opened();
-    let (path, aside) = (directory.path().join("keyward.db"), directory.path().join("aside"));
-    let (from, to) = (path.clone(), aside.clone());
-    // The batch has begun, and is not committed yet.
-    let changed = store.writer.call(move |connection| {
-        connection.execute_batch("DELETE FROM tiers")?;
-        Ok(std::fs::rename(from, to)?)
-    });
-    assert!(matches!(changed.await, Err(StoreError::Unavailable(_))));
-    std::fs::rename(&aside, &path).unwrap();
-    assert_eq!(store.tiers().await.unwrap().len(), 3);
-}
-
-#[tokio::test]
-async fn a_store_that_cannot_write_any_more_is_not_well() {
-    let (_directory, store) = opened();
-    assert_eq!(store.trouble(), None);
-    let broken = store.writer.call(|_| -> Result<(), Fault> { panic!("on purpose") });
-    broken.await.unwrap_err();
-    store.writer.stop().await;
-    assert_eq!(store.tiers().await.unwrap().len(), 3);
-    assert!(store.trouble().is_some());
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_store_keeps_its_file_until_all_who_hold_it_are_gone() {
-    let (directory, store) = opened();
-    let path = directory.path().join("keyward.db");
-    let hold = store.hold().unwrap();
-    store.close().await.unwrap();
-    let open = || SqliteStore::open(&path, "a test", UnixMillis(1));
-    assert!(matches!(open(), Err(OpenError::Locked { .. })));
-    drop(hold);
-    assert!(store.hold().is_none());
-    let store = open().unwrap();
-
-    // Neither another name of the file nor a lost lock file lets a second store in.
-    let other = directory.path().join("other.db");
-    std::fs::hard_link(&path, &other).unwrap();
-    let second = SqliteStore::open(&other, "a test", UnixMillis(1));
-    assert!(matches!(second, Err(OpenError::Locked { .. })));
-    std::fs::remove_file(directory.path().join("keyward.db.lock")).unwrap();
-    assert!(matches!(open(), Err(OpenError::Locked { .. })));
-    issue(&store, 1).await.unwrap();
-    assert_eq!(store.trouble(), None);
-}
-
-#[tokio::test]
-async fn a_database_and_its_copies_say_whose_they_are() {
-    let (directory, store) = opened();
-    let copy = directory.path().join("copy.db");
-    store.back_up(&copy).await.unwrap();
-    store.close().await.unwrap();
-    for path in [directory.path().join("keyward.db"), copy] {
-        // Where SQLite keeps the application id (<https://sqlite.org/fileformat2.html>).
-        assert_eq!(&std::fs::read(&path).unwrap()[68..72], b"Keyw");
-        drop(SqliteStore::open(&path, "a test", UnixMillis(1)).unwrap());
     }
 }

@@ -1,0 +1,63 @@
+//! Changes on a disk that may be full: those that end keys are made nevertheless.
+
+use keyward::change::KeyChange;
+use keyward::store::StoreError;
+use rusqlite::Connection;
+
+use super::SqliteStore;
+use crate::fault::Fault;
+use crate::open_error::OpenError;
+use crate::reserve::{Reserve, is_for_want_of_room};
+
+/// Whether a change makes a key stop working, so that it must not fail for want of room.
+pub(super) fn ends(change: &KeyChange) -> bool {
+    match change {
+        KeyChange::Revoke { .. } | KeyChange::Suspend => true,
+        KeyChange::Edit(_) | KeyChange::Resume | KeyChange::Rotate { .. } => false,
+    }
+}
+
+/// Opens something, for which there may be no room but that of the reserve.
+pub(super) fn try_with_room<T>(
+    reserve: &Reserve,
+    open: impl Fn() -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    loop {
+        match open() {
+            Err(OpenError::DiskFull { .. }) if reserve.give_up() => {}
+            opened => return opened,
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Makes a change. While the reserve is given up, it is refused.
+    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let reserve = self.reserve.clone();
+        let work = move |connection: &Connection| {
+            // At the last moment: it may have been given up while this waited.
+            reserve.check()?;
+            work(connection)
+        };
+        self.writer.call(work).await
+    }
+
+    /// Makes a change that ends something. If there is no room for it, the reserve is given up bit
+    /// by bit until there is.
+    pub(super) async fn end<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        loop {
+            match self.writer.call(work.clone()).await {
+                Err(error) if is_for_want_of_room(&error) && self.reserve.give_up() => {}
+                done => return done,
+            }
+        }
+    }
+}
