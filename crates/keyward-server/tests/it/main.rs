@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod docs;
 mod door;
+mod full;
 mod issuer;
 mod leaks;
 mod life;

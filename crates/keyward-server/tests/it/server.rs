@@ -54,6 +54,11 @@ impl Server {
         Some(line.trim().strip_prefix("http://")?.parse().unwrap())
     }
 
+    /// The process that was started.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
