@@ -13,6 +13,7 @@ use crate::lock::{beside, owner_only};
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;
+use crate::watch::Watch;
 
 /// The first version without the fault that can corrupt a database in WAL mode when one
 /// connection writes while another one checkpoints (<https://sqlite.org/wal.html#walresetbug>).
@@ -91,8 +92,27 @@ pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
     }
 }
 
+/// What is opened of a database.
+pub(crate) struct Files {
+    pub(crate) writing: Connection,
+    pub(crate) readings: Vec<Connection>,
+    pub(crate) watch: Watch,
+}
+
+impl Files {
+    /// Opens the connection that writes, and so many that read.
+    pub(crate) fn open(path: &Path, readers: usize, now: UnixMillis) -> Result<Self, OpenError> {
+        let writing = open_writer(path, now)?;
+        let readings = (0..readers).map(|_| open_reader(path));
+        let readings = readings.collect::<Result<_, _>>()?;
+        let watch = Watch::start(path, &writing);
+        let watch = watch.map_err(|fault| OpenError::from_fault(path, fault))?;
+        Ok(Self { writing, readings, watch })
+    }
+}
+
 /// Opens the connection that writes, and brings the schema up to date.
-pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
+fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::from_sqlite(path, error);
     probe::check_ours(path)?;
     let mut connection = connect(path).map_err(failed)?;
@@ -113,7 +133,7 @@ pub(crate) fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, Op
 }
 
 /// Opens a connection that reads. The file is one that [`open_writer`] accepted.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
         let connection = connect(path)?;
         connection.execute_batch(READER_PRAGMAS)?;

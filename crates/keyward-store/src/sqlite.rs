@@ -25,6 +25,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::connection::Files;
 use crate::fault::Fault;
 use crate::keys::{beside, change, count, find, insert, list};
 use crate::lock::{FileHold, FileLock};
@@ -109,7 +110,7 @@ impl SqliteStore {
         let lock = Arc::new(FileLock::acquire(&path, holder, connection::prepare_file)?);
         let reserve = Arc::new(Reserve::find(&path));
         let Files { writing, readings, watch } =
-            room::try_with_room(&reserve, || Files::open(&path, now))?;
+            room::try_with_room(&reserve, || Files::open(&path, READERS, now))?;
         reserve.take();
         let failed = |error| OpenError::from_io(&path, error);
 
@@ -119,7 +120,7 @@ impl SqliteStore {
         let (watched, kept) = (Arc::clone(&watch), Arc::clone(&reserve));
         let write = move |queue: &mut Queue| {
             writer::run(&writing, &watched, &kept, queue, &counted);
-            checkpoint(&writing);
+            writer::checkpoint(&writing);
             drop(writing);
             drop(held);
         };
@@ -160,32 +161,6 @@ impl SqliteStore {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
-    }
-}
-
-/// What is opened of a database.
-struct Files {
-    writing: Connection,
-    readings: Vec<Connection>,
-    watch: Watch,
-}
-
-impl Files {
-    fn open(path: &Path, now: UnixMillis) -> Result<Self, OpenError> {
-        let writing = connection::open_writer(path, now)?;
-        let readings = (0..READERS).map(|_| connection::open_reader(path));
-        let readings = readings.collect::<Result<_, _>>()?;
-        let watch = Watch::start(path, &writing);
-        let watch = watch.map_err(|fault| OpenError::from_fault(path, fault))?;
-        Ok(Self { writing, readings, watch })
-    }
-}
-
-/// Moves what was written from the log into the database, as far as that needs no waiting: other
-/// connections may be open. What stays in the log is just as safe there.
-fn checkpoint(connection: &Connection) {
-    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-        tracing::warn!(%error, "The write-ahead log stays beside the database for the next start");
     }
 }
 
@@ -334,7 +309,7 @@ impl Store for SqliteStore {
     }
 
     async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.writer.call(move |connection| clock::accept(connection, &audit)).await
+        self.change(move |connection| clock::accept(connection, &audit)).await
     }
 
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {

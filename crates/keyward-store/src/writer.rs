@@ -44,6 +44,14 @@ pub(crate) fn run(
     }
 }
 
+/// Moves what was written from the log into the database, as far as that needs no waiting: other
+/// connections may be open. What stays in the log is just as safe there.
+pub(crate) fn checkpoint(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+        tracing::warn!(%error, "The write-ahead log stays beside the database for the next start");
+    }
+}
+
 /// Moves the log into the database, so that the next change begins it anew instead of making it
 /// longer: on a full disk, what little there is lasts far longer.
 fn make_room(connection: &Connection) {
