@@ -8,6 +8,7 @@ accepted get values that the server can accept; requests that are meant to be re
 import itertools
 import json
 import sqlite3
+import uuid
 from datetime import datetime, timedelta, timezone
 from ipaddress import IPv4Address, ip_network
 
@@ -103,7 +104,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": DAY, "w": 7 * DAY}
 
 # Requests come from one address each: `10.0.0.1` and on.
 addresses = itertools.count(int(IPv4Address("10.0.0.1")))
-# What the server said last, which only it can know: the version of each key, and where the next
+# What the server said last, which only it can know: the `ETag` of what it showed, and where the next
 # page begins in each order.
 versions = {}
 cursors = {}
@@ -143,6 +144,15 @@ def fit_limits(body):
         limit["burst"] = min(limit["burst"], limit["amount"])
 
 
+def has_large_number(value):
+    """Whether there is a whole number in it that would come back as another one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return any(has_large_number(item) for item in value)
+    return isinstance(value, int) and not -(2**63) <= value < 2**64
+
+
 def fit_key(case):
     """A key that is issued or edited."""
     body = case.body
@@ -162,16 +172,42 @@ def fit_key(case):
     at = moment(body["expires_at"]) if body.get("expires_at") else None
     if body.get("expires_at") and (at is None or at < now + timedelta(hours=1)):
         body["expires_at"] = text_of(now + timedelta(days=90))
-    # It counts characters and members, not bytes.
+    # It counts characters and members, not bytes, and cannot say what a double keeps.
+    if has_large_number(body.get("metadata")):
+        body["metadata"] = {}
     if 4_096 < len(json.dumps(body.get("metadata", {}), ensure_ascii=False).encode()):
         body["metadata"] = {}
 
 
 def fit_version(case):
-    """A change that is made only to the key as it was seen."""
-    version = versions.get(str(case.path_parameters["key_id"]))
-    if "If-Match" in case.headers and version is not None:
-        case.headers["If-Match"] = version
+    """A change that is made only to what is as it was seen, and a read of what is there."""
+    if case.method == "GET":
+        case.headers.pop("If-Match", None)
+        return
+    # Half of all that fits its pattern is `*`, which is against whatever is there.
+    case.headers.pop("If-None-Match", None)
+    if "If-Match" in case.headers:
+        version = versions.get(named(case))
+        if version is None:
+            del case.headers["If-Match"]
+        else:
+            case.headers["If-Match"] = version
+
+
+def named(case):
+    """What a request names, by its kind and its name."""
+    return tuple(sorted((name, str(value)) for name, value in case.path_parameters.items()))
+
+
+def fit_once(case):
+    """Another request under the same name is refused, and short names are made again and again."""
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
+
+
+def fit_new_key(case):
+    fit_key(case)
+    fit_once(case)
 
 
 def fit_edit(case):
@@ -184,6 +220,7 @@ def fit_tier_name(case):
     # that those are there to be deleted.
     if case.path_parameters["name"] in TIERS:
         case.path_parameters["name"] = "some-" + case.path_parameters["name"]
+    fit_version(case)
 
 
 def fit_tier(case):
@@ -193,6 +230,7 @@ def fit_tier(case):
 
 def fit_rotation(case):
     fit_version(case)
+    fit_once(case)
     grace = case.body.get("grace") if isinstance(case.body, dict) else None
     if grace is not None and not fits(grace, 0, 30 * DAY):
         case.body["grace"] = "24h"
@@ -235,7 +273,8 @@ def fit_reports(case):
 
 FIT = {
     "POST /leaks": fit_reports,
-    "POST /admin/api-keys": fit_key,
+    "POST /admin/api-keys": fit_new_key,
+    "GET /admin/api-keys/{key_id}": fit_version,
     "GET /admin/api-keys": fit_list,
     "PATCH /admin/api-keys/{key_id}": fit_edit,
     "DELETE /admin/api-keys/{key_id}": fit_version,
@@ -244,6 +283,10 @@ FIT = {
     "POST /admin/api-keys/{key_id}/rotate": fit_rotation,
     "GET /admin/api-keys/{key_id}/usage": fit_usage,
     "GET /admin/usage": fit_usage,
+    "GET /admin/owners/{owner}": fit_version,
+    "POST /admin/owners/{owner}/suspend": fit_version,
+    "POST /admin/owners/{owner}/resume": fit_version,
+    "GET /admin/tiers/{name}": fit_version,
     "PUT /admin/tiers/{name}": fit_tier,
     "DELETE /admin/tiers/{name}": fit_tier_name,
 }
@@ -276,8 +319,14 @@ def before_call(context, case, kwargs):
 @schemathesis.hook
 def after_call(context, case, response):
     """Keeps what only the server can know."""
-    if "etag" in response.headers and "key_id" in case.path_parameters:
-        versions[str(case.path_parameters["key_id"])] = response.headers["etag"][0]
+    if "/owners/" in case.operation.path and case.method != "GET":
+        # It changes all keys of the owner, whichever these are.
+        versions.clear()
+    if "etag" in response.headers and case.path_parameters:
+        versions[named(case)] = response.headers["etag"][0]
+    elif case.method == "DELETE" or response.status_code == 412:
+        # What it is by now was not said.
+        versions.pop(named(case), None)
     if case.operation.label == "GET /admin/api-keys" and response.status_code == 200:
         cursor = response.json()["next_cursor"]
         if cursor is not None:
