@@ -18,9 +18,10 @@ pub const REASON_CHARS_MAX: usize = 200;
 /// Most bytes of a key's metadata, as compact JSON.
 pub const METADATA_LEN_MAX: usize = 4 * 1024;
 
-/// What somebody noted about a key: a JSON object of at most [`METADATA_LEN_MAX`] bytes. Keyward
-/// only keeps and shows it, so each number in a text that is parsed comes back as that number;
-/// `1.50` comes back as `1.5`.
+/// What somebody noted about a key: a JSON object of at most [`METADATA_LEN_MAX`] bytes.
+///
+/// Keyward only keeps and shows it, so each number in a text that is parsed comes back as that
+/// number; `1.50` comes back as `1.5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata(Box<str>);
 

@@ -28,9 +28,11 @@ const COLOURS: std::ops::RangeInclusive<char> = '\u{1f3fb}'..='\u{1f3ff}';
 /// Looks like a space without being one: the cell of Braille without a dot.
 const BRAILLE_BLANK: char = '\u{2800}';
 
-/// Whether a character is one that nobody sees as itself: a control or format character (Unicode's
-/// general categories Cc and Cf, all bidirectional controls among them), a separator of lines or
-/// paragraphs (Zl, Zp), or one that is shown as nothing (`Default_Ignorable_Code_Point`).
+/// Whether a character is one that nobody sees as itself.
+///
+/// That is a control or format character (Unicode's general categories Cc and Cf, all bidirectional
+/// controls among them), a separator of lines or paragraphs (Zl, Zp), or one that is shown as
+/// nothing (`Default_Ignorable_Code_Point`).
 ///
 /// ```
 /// use keyward::text::is_hidden;
@@ -54,9 +56,11 @@ pub fn is_hidden(c: char) -> bool {
     is_odd || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Checks that a text can be seen as it is: one character at least is no space, and none is
-/// [hidden](is_hidden). Where an emoji needs one, it may have it: a variation selector behind a
-/// picture, a joiner between two. The joiners of other scripts are not taken.
+/// Checks that a text can be seen as it is.
+///
+/// One character at least is no space, and none is [hidden](is_hidden). Where an emoji needs one,
+/// it may have it: a variation selector after a picture, a joiner between two. The joiners of other
+/// scripts are not taken.
 ///
 /// ```
 /// use keyward::text::{TextError, check};
@@ -77,9 +81,10 @@ pub fn check(text: &str) -> Result<(), TextError> {
     if text.chars().all(is_space) { Err(TextError::Blank) } else { Ok(()) }
 }
 
-/// The text with `U+XXXX` in the place of each character that [`check`] does not take, or of each
-/// one of a text that is blank, cut to `chars_max` characters. What it makes passes [`check`],
-/// unless the text or `chars_max` is too short for that.
+/// The text with `U+XXXX` in the place of each character that [`check`] does not take.
+///
+/// Of a text that is blank, each one is written so. It is cut to `chars_max` characters. What it
+/// makes passes [`check`], unless the text or `chars_max` is too short for that.
 #[must_use]
 pub fn spelled_out(text: &str, chars_max: usize) -> String {
     let mut cut = spelled(text, chars_max, check(text) == Err(TextError::Blank));
