@@ -31,8 +31,8 @@ pub(crate) fn accept(connection: &Connection, audit: &Audit) -> Result<(), Fault
     let before = latest(connection)?;
     connection.prepare_cached(SET)?.execute([audit.at.0])?;
     let details = json!({
-        "before": { "latest_reading": before.map(|before| before.0) },
-        "after": { "latest_reading": audit.at.0 },
+        "before": { "latest_at": before.map(|before| before.0) },
+        "after": { "latest_at": audit.at.0 },
     });
     let details = details.to_string();
     record(connection, audit, Change { verb: Verb::AcceptClock, subject: Subject::Clock, details })

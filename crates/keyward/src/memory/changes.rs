@@ -55,8 +55,8 @@ impl Tables {
     pub(super) fn accept_clock(&mut self, audit: &Audit) {
         let before = self.latest_reading.replace(audit.at);
         let told = json!({
-            "before": { "latest_reading": before.map(|before| before.0) },
-            "after": { "latest_reading": audit.at.0 },
+            "before": { "latest_at": before.map(|before| before.0) },
+            "after": { "latest_at": audit.at.0 },
         });
         self.record(audit, Verb::AcceptClock, &Subject::Clock, &told);
     }

@@ -41,7 +41,7 @@ async fn the_clock_is_taken_for_right_on_record(store: &dyn Store) {
     let [entry] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!((entry.verb.as_str(), entry.at), ("accept-clock", at));
     assert_eq!((&entry.key_id, &entry.tier, &entry.owner), (&None, &None, &None));
-    let before = r#""before":{"latest_reading":900000}"#;
+    let before = r#""before":{"latest_at":900000}"#;
     assert!(entry.details.as_ref().unwrap().contains(before), "{entry:?}");
 }
 
