@@ -272,7 +272,7 @@ impl Store for SqliteStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         self.read(move |connection| find::by_digests(connection, &digests)).await
     }
 

@@ -165,7 +165,7 @@ impl Store for MemoryStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         let tables = self.open()?;
         Ok(digests.into_iter().filter_map(|digest| tables.find_digest(digest)).collect())
     }

@@ -173,11 +173,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError>;
 
     /// The keys that have, or had, secrets with these digests; those that nobody has are left out.
-    /// The flag says that the secret is the key's present one.
+    /// The time is the end of the grace of one that was replaced; `None` is that it is the key's
+    /// present one.
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError>;
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
 
     /// One page of a list of keys.
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;

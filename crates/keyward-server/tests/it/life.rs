@@ -338,6 +338,14 @@ fn a_text_is_identified_by_its_digest_alone() {
     assert_eq!(matches.len(), 2);
     assert!(matches.contains(&one(&old_digest, "former", &rotated["grace_until"])));
     assert!(matches.contains(&one(&new_digest, "current", &Value::Null)));
+    // A grace that was cut short says when, and goes on saying it.
+    assert_eq!(server.admin("POST", &format!("{KEYS}/1/rotate"), r#"{"grace":"0s"}"#).status, 200);
+    let matches = identify(&asked).json()["matches"].as_array().unwrap().clone();
+    assert_eq!(matches.len(), 2);
+    for known in &matches {
+        let ends_at = known["ends_at"].as_str().unwrap();
+        assert!("2026" < ends_at && ends_at < rotated["grace_until"].as_str().unwrap(), "{known}");
+    }
     // A secret that is sent by mistake is not sent back.
     for body in [
         json!({ "digests": [old] }),

@@ -1,9 +1,9 @@
 //! Finding keys by their ids and digests, and reading them all.
 
-use keyward::KeyId;
 use keyward::details::{KeyDetails, StoredKey};
 use keyward::digest::Digest;
 use keyward::transfer::{KeyCopy, SecretCopy};
+use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::former;
@@ -43,34 +43,34 @@ pub(crate) fn one(connection: &Connection, id: KeyId) -> Result<Option<KeyDetail
     Ok(whole(connection, id)?.map(|key| key.details))
 }
 
-/// The key that has a secret with this digest, or had it; the flag says that it has.
+/// The key that has a secret with this digest, or had it; the time is when the grace of that ends.
 pub(crate) fn holder(
     connection: &Connection,
     digest: &Digest,
-) -> Result<Option<(KeyId, bool)>, Fault> {
+) -> Result<Option<(KeyId, Option<UnixMillis>)>, Fault> {
     // Served by `keys_digest`.
     const HOLDER: &str = "SELECT id FROM keys WHERE digest = ?1";
     let mut holder = connection.prepare_cached(HOLDER)?;
     let present: Option<u64> =
         holder.query_row([digest.as_bytes()], |row| row.get(0)).optional()?;
     let found = match present {
-        Some(id) => Some((id, true)),
-        None => former::holder(connection, digest)?.map(|id| (id, false)),
+        Some(id) => Some((id, None)),
+        None => former::holder(connection, digest)?.map(|(id, ends_at)| (id, Some(ends_at))),
     };
     let id = |id| KeyId::new(id).ok_or_else(|| Fault::in_column("keys.id", "not an id"));
-    found.map(|(found, present)| Ok((id(found)?, present))).transpose()
+    found.map(|(found, ends_at)| Ok((id(found)?, ends_at))).transpose()
 }
 
 /// The keys that have these digests, or had them.
 pub(crate) fn by_digests(
     connection: &Connection,
     digests: &[Digest],
-) -> Result<Vec<(Digest, bool, KeyDetails)>, Fault> {
+) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, Fault> {
     let mut found = Vec::new();
     for digest in digests {
-        let Some((id, present)) = holder(connection, digest)? else { continue };
+        let Some((id, ends_at)) = holder(connection, digest)? else { continue };
         if let Some(key) = one(connection, id)? {
-            found.push((*digest, present, key));
+            found.push((*digest, ends_at, key));
         }
     }
     Ok(found)

@@ -83,12 +83,16 @@ pub(crate) fn copies(
     newest_first.map(|copies| copies.into_iter().rev().collect())
 }
 
-/// The key that had a secret with this digest.
-pub(crate) fn holder(connection: &Connection, digest: &Digest) -> Result<Option<u64>, Fault> {
+/// The key that had a secret with this digest, and when the grace of that ends.
+pub(crate) fn holder(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<(u64, UnixMillis)>, Fault> {
     // Served by the index of the unique digest.
-    const HOLDER: &str = "SELECT key_id FROM former_secrets WHERE digest = ?1";
+    const HOLDER: &str = "SELECT key_id, ends_at_ms FROM former_secrets WHERE digest = ?1";
     let mut holder = connection.prepare_cached(HOLDER)?;
-    Ok(holder.query_row([digest.as_bytes()], |row| row.get(0)).optional()?)
+    let found = |row: &Row<'_>| Ok((row.get(0)?, UnixMillis(row.get(1)?)));
+    Ok(holder.query_row([digest.as_bytes()], found).optional()?)
 }
 
 fn secret(row: &Row<'_>) -> Result<(u64, FormerSecret), Fault> {

@@ -210,10 +210,14 @@ impl Tables {
         }
     }
 
-    pub(super) fn find_digest(&self, digest: Digest) -> Option<(Digest, bool, KeyDetails)> {
+    pub(super) fn find_digest(
+        &self,
+        digest: Digest,
+    ) -> Option<(Digest, Option<UnixMillis>, KeyDetails)> {
         let id = *self.digests.get(digest.as_bytes())?;
         let row = self.keys.get(&id)?;
-        Some((digest, row.copy.secret.digest == digest, self.details(id, row)))
+        let former = row.copy.former.iter().find(|(secret, _)| secret.digest == digest);
+        Some((digest, former.map(|(_, ends_at)| *ends_at), self.details(id, row)))
     }
 
     /// What the secrets of keys begin with, in order.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use keyward::UnixMillis;
 use keyward::details::KeyDetails;
 use keyward::digest::Digest;
 use keyward_axum::fault::Fault;
@@ -39,14 +40,13 @@ pub(crate) async fn identify_keys(
     let digests = IdentifyBody::read(&body).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
     let now = guard.now().unix;
-    let ends_at = |digest: &Digest| guard.gate().index().find(digest)?.ends_at.map(Time);
-    let matched = |(digest, current, key): &(Digest, bool, KeyDetails)| Match {
+    let matched = |(digest, ends_at, key): &(Digest, Option<UnixMillis>, KeyDetails)| Match {
         digest: digest.to_hex(),
         key_id: key.record.id.get(),
         name: key.record.name.as_str().to_owned(),
         state: StageView::of(key.record.stage(now)),
-        secret: if *current { SecretView::Current } else { SecretView::Former },
-        ends_at: ends_at(digest),
+        secret: if ends_at.is_none() { SecretView::Current } else { SecretView::Former },
+        ends_at: ends_at.map(Time),
     };
     Ok(Json(MatchList { matches: found.iter().map(matched).collect() }))
 }

@@ -1,8 +1,8 @@
 //! What is promised of reading keys one by one, by their digests, and all in turn.
 
-use keyward::KeyId;
 use keyward::record::{KEY_ID_MAX, KeyState};
 use keyward::store::Store;
+use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation};
 
@@ -45,13 +45,14 @@ async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
     assert_eq!(store.find_key(id(KEY_ID_MAX)).await.unwrap(), None);
 }
 
-/// Digests by number, whether each is the present one, and whose it is; by number.
-async fn found(store: &dyn Store, numbers: &[u64]) -> Vec<(u64, bool, KeyId)> {
+/// Digests by number, when the grace of those ends that were replaced, and whose they are; by
+/// number.
+async fn found(store: &dyn Store, numbers: &[u64]) -> Vec<(u64, Option<UnixMillis>, KeyId)> {
     let digests = numbers.iter().copied().map(digest).collect();
     let number = |found| numbers.iter().copied().find(|number| digest(*number) == found).unwrap();
     let all = store.find_digests(digests).await.unwrap().into_iter();
     let mut all: Vec<_> =
-        all.map(|(found, current, key)| (number(found), current, key.record.id)).collect();
+        all.map(|(found, ends_at, key)| (number(found), ends_at, key.record.id)).collect();
     all.sort_unstable();
     all
 }
@@ -62,10 +63,12 @@ async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
     rotate(store, first, 4, 0, 60).await;
     revoke(store, second, audit(70)).await;
     let all = found(store, &[9, 4, 2, 1, 3, 8]).await;
-    let expected = [(1, false, first), (2, true, second), (3, false, first), (4, true, first)];
+    let ended = |at| Some(UnixMillis(at));
+    let expected =
+        [(1, ended(50), first), (2, None, second), (3, ended(60), first), (4, None, first)];
     assert_eq!(all, expected);
-    assert_eq!(found(store, &[]).await, []);
-    assert_eq!(found(store, &[9]).await, []);
+    assert!(found(store, &[]).await.is_empty());
+    assert!(found(store, &[9]).await.is_empty());
 }
 
 async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
@@ -75,7 +78,7 @@ async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
     let mut new = new_key(3);
     new.key.tier = "gold".parse().unwrap();
     store.insert_key(new, audit(70)).await.unwrap();
-    assert_eq!(found(store, &[1, 2, 3]).await, [(1, true, key)]);
+    assert_eq!(found(store, &[1, 2, 3]).await, [(1, None, key)]);
 }
 
 async fn prefixes_come_once_and_in_order(store: &dyn Store) {

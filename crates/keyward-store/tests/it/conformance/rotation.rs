@@ -113,6 +113,7 @@ async fn a_digest_is_one_secret_of_one_key_whether_present_or_former(store: &dyn
     assert_eq!(verbs(store).await, before);
     assert_eq!(former(&keys(store).await[0]), [(digest(1), 1_002)]);
     let found = store.find_digests(vec![digest(1), digest(3), digest(2)]).await.unwrap();
-    let found: Vec<_> = found.iter().map(|(digest, present, _)| (*digest, *present)).collect();
+    let found: Vec<_> =
+        found.iter().map(|(digest, ends_at, _)| (*digest, ends_at.is_none())).collect();
     assert_eq!(found, [(digest(1), false), (digest(2), true)]);
 }

@@ -139,7 +139,7 @@ impl Store for AwkwardStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, bool, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         self.kept.find_digests(digests).await
     }
 
