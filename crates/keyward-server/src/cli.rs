@@ -13,6 +13,7 @@ mod mask;
 mod matches;
 mod moment;
 mod new_file;
+mod number;
 mod output;
 mod owner;
 mod scan;

@@ -21,6 +21,7 @@ use crate::transfer::INEXACT;
 
 use super::connection::Common;
 use super::moment::Moment;
+use super::number;
 use super::output::Output;
 use super::status::{Complaint, examples};
 
@@ -63,6 +64,7 @@ pub(super) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(super) struct OneKey {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: u64,
     #[command(flatten)]
     common: Common,

@@ -7,6 +7,7 @@ use crate::client::Route;
 
 use super::connection::Common;
 use super::moment::Moment;
+use super::number;
 use super::output::{Output, list, member};
 
 /// What became of a request, as the server counts it.
@@ -23,7 +24,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 pub(super) struct UsageCommand {
     /// How many keys to name
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(value_parser = number::top)]
     top: u32,
     /// What the first of them have the most of
     #[arg(long, default_value = "requests")]

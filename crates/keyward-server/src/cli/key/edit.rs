@@ -8,6 +8,7 @@ use crate::client::Route;
 
 use super::super::connection::Common;
 use super::super::limit::LimitFlags;
+use super::super::number;
 use super::super::output::{Look, Output};
 use super::super::status::Complaint;
 use super::{Expiry, read_metadata, view};
@@ -25,6 +26,7 @@ pub(super) const EXAMPLES: [&str; 6] = [
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in super::super) struct Edit {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: u64,
     /// What people know the key by, 1 to 100 characters
     #[arg(long)]
@@ -64,7 +66,7 @@ pub(in super::super) struct Edit {
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
     /// Only if this is its version still, as `show` prints it; otherwise, the one it has now
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = number::version)]
     if_version: Option<u64>,
     #[command(flatten)]
     common: Common,

@@ -10,6 +10,7 @@ use crate::duration::WholeSeconds;
 
 use super::super::connection::Common;
 use super::super::moment::Moment;
+use super::super::number;
 use super::super::output::{Cell, Output, list, member};
 use super::view;
 
@@ -59,7 +60,7 @@ pub(in super::super) struct List {
     #[arg(allow_hyphen_values = true)]
     sort: String,
     /// Most keys to list
-    #[arg(long, default_value = "100", value_name = "COUNT")]
+    #[arg(long, default_value = "100", value_name = "COUNT", value_parser = number::count)]
     limit: NonZeroU32,
     /// List all that fit
     #[arg(long, conflicts_with = "limit")]

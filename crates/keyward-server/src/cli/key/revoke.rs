@@ -7,6 +7,7 @@ use crate::client::{Client, Route};
 
 use super::super::connection::Common;
 use super::super::matches::Matches;
+use super::super::number;
 use super::super::output::{Look, Output, count, member};
 use super::super::status::Complaint;
 use super::secret;
@@ -21,6 +22,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 #[group(id = "which", required = true, multiple = false, args = ["id", "stdin"])]
 pub(in super::super) struct Revoke {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: Option<u64>,
     /// Read the key's secret from standard input instead; only its digest leaves this machine
     #[arg(long)]

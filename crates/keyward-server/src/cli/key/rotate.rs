@@ -8,6 +8,7 @@ use crate::client::Route;
 use crate::duration::WholeSeconds;
 
 use super::super::connection::Common;
+use super::super::number;
 use super::super::output::{Look, Output, member};
 use super::super::status::Complaint;
 
@@ -20,6 +21,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 #[derive(Debug, Args)]
 pub(in super::super) struct Rotate {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: u64,
     /// How long the old secret still works, 0s to 30d; 24h, if not given
     #[arg(long, value_name = "DURATION", value_parser = WholeSeconds::parse)]

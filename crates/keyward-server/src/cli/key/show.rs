@@ -5,6 +5,7 @@ use clap::Args;
 use crate::client::Route;
 
 use super::super::connection::Common;
+use super::super::number;
 use super::super::output::Output;
 use super::{usage, view};
 
@@ -14,6 +15,7 @@ pub(super) const EXAMPLES: [&str; 2] =
 #[derive(Debug, Args)]
 pub(in super::super) struct Show {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: u64,
     #[command(flatten)]
     common: Common,

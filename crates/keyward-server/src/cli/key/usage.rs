@@ -7,6 +7,7 @@ use crate::client::Route;
 
 use super::super::connection::Common;
 use super::super::moment::Moment;
+use super::super::number;
 use super::super::output::{Output, list, member};
 use super::super::usage::OUTCOMES;
 
@@ -22,6 +23,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 #[derive(Debug, Args)]
 pub(in super::super) struct KeyUsage {
     /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
     id: u64,
     /// Since when, such as 2026-11-01 or 7d, which is 7 days ago
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
