@@ -3,13 +3,15 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
-use jiff::Timestamp;
+use keyward::UnixMillis;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
+use crate::shapes::Time;
 
 use super::super::connection::Common;
 use super::super::moment::Moment;
+use super::super::number;
 use super::super::output::{Output, list, member, printable};
 use super::PAGE_LEN;
 
@@ -23,7 +25,7 @@ pub(super) const EXAMPLES: [&str; 4] = [
 #[derive(Debug, Args)]
 pub(in super::super) struct List {
     /// Only changes of this key
-    #[arg(long, value_name = "ID", visible_alias = "key")]
+    #[arg(long, value_name = "ID", visible_alias = "key", value_parser = number::id)]
     key_id: Option<u64>,
     /// Only changes by this actor, such as admin-key or oidc:ada@example.org
     #[arg(long)]
@@ -41,7 +43,7 @@ pub(in super::super) struct List {
     #[arg(long)]
     oldest_first: bool,
     /// Most changes to list
-    #[arg(long, default_value = "100", value_name = "COUNT")]
+    #[arg(long, default_value = "100", value_name = "COUNT", value_parser = number::count)]
     limit: NonZeroU32,
     /// List all that fit
     #[arg(long, conflicts_with = "limit")]
@@ -55,6 +57,7 @@ impl List {
         let (entries, next_after) = self.collect(&self.common.client()?, out)?;
         if self.common.json {
             let count = entries.len();
+            let entries: Vec<_> = entries.into_iter().map(with_times).collect();
             let json = json!({ "entries": entries, "count": count, "next_after": next_after });
             return Ok(out.json(&json)?);
         }
@@ -117,6 +120,30 @@ fn print(entries: &[Value], has_more: bool, out: &mut Output) -> std::io::Result
     Ok(())
 }
 
+/// The entry with the times in its details as RFC 3339; the trail has them as milliseconds.
+fn with_times(mut entry: Value) -> Value {
+    let Some(details) = entry.get_mut("details").and_then(Value::as_object_mut) else {
+        return entry;
+    };
+    for (name, member) in &mut *details {
+        name_time(name, member);
+    }
+    for side in ["before", "after"] {
+        let members = details.get_mut(side).and_then(Value::as_object_mut);
+        for (name, member) in members.into_iter().flatten() {
+            name_time(name, member);
+        }
+    }
+    entry
+}
+
+/// Turns a member that is a time in milliseconds into a text.
+fn name_time(name: &str, member: &mut Value) {
+    if let Some(time) = time(name, member) {
+        *member = time.into();
+    }
+}
+
 /// What was changed. An entry about a key may name its tier and owner as well.
 fn subject(entry: &Value) -> String {
     let named = |name: &str, word: &str| {
@@ -167,11 +194,8 @@ fn is_nothing(value: &Value) -> bool {
 
 /// A member in words; the trail has times as milliseconds.
 fn text(name: &str, value: &Value) -> String {
-    let is_time = name.ends_with("_at") || name.ends_with("_until");
-    let millis = value.as_i64().filter(|_| is_time);
-    let time = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    match (time, value) {
-        (Some(time), _) => format!("{time:.3}"),
+    match (time(name, value), value) {
+        (Some(time), _) => time,
         (None, Value::String(text)) if text.is_empty() => "none".to_owned(),
         (None, Value::String(text)) => text.clone(),
         (None, Value::Null) => "none".to_owned(),
@@ -179,10 +203,34 @@ fn text(name: &str, value: &Value) -> String {
     }
 }
 
+/// A member of the trail's that is a time in milliseconds, as RFC 3339.
+fn time(name: &str, value: &Value) -> Option<String> {
+    let is_time = name.ends_with("_at") || name.ends_with("_until");
+    let millis = value.as_u64().filter(|_| is_time)?;
+    Some(Time(UnixMillis(millis)).to_text())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::output::testing::both;
     use super::*;
+
+    #[test]
+    fn times_in_the_details_have_the_form_of_all_times() {
+        let entry = json!({ "id": 1, "at": "2026-11-24T06:30:00.000Z", "details": {
+            "before": { "expires_at": 1_795_512_600_000_u64, "name": "a" },
+            "after": { "expires_at": null, "metadata": { "seen_at": 7 }, "grace_until": 0 },
+        }});
+        let shown = with_times(entry);
+        let expected = json!({
+            "before": { "expires_at": "2026-11-24T09:30:00.000Z", "name": "a" },
+            "after": { "expires_at": null, "metadata": { "seen_at": 7 },
+                       "grace_until": "1970-01-01T00:00:00.000Z" },
+        });
+        assert_eq!((&shown["details"], &shown["id"]), (&expected, &json!(1)));
+        let bare = json!({ "details": null });
+        assert_eq!(with_times(bare.clone()), bare);
+    }
 
     #[test]
     fn changes_are_listed_with_what_was_and_what_is() {
