@@ -262,6 +262,17 @@ pub(crate) fn knock(server: &ServerUrl) -> Result<Option<String>, ClientError> {
     Ok(date.map(str::to_owned))
 }
 
+/// Asks a server whether it is ready, and returns what it says if it is not.
+pub(crate) fn complaint(server: &ServerUrl) -> Option<String> {
+    let mut response = agent().get(format!("{}/readyz", server.as_str())).call().ok()?;
+    if response.status() != StatusCode::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
+    let detail = parse(&read.ok()?)?.get("detail")?.as_str()?.to_owned();
+    Some(detail)
+}
+
 /// A document, and what is needed to read it.
 #[derive(Debug)]
 pub(crate) struct Fetched {

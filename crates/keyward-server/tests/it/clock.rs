@@ -47,6 +47,8 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     let names_both = detail.starts_with("The clock says 20")
         && detail.contains(" before it is 2200-01-01T00:00:0");
     assert!(names_both, "{detail}");
+    let asked = doctor(folder.path(), &["--server", &format!("http://{}", server.address)]);
+    assert!(asked.contains("by what it said before it is 2200-01-01T00:00:"), "{asked}");
     // What would end at a time that nobody knows is not begun.
     let key = format!("{KEYS}/{id}");
     let refused = [
@@ -70,7 +72,7 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     let (_, ends) = issued(&taken[3]);
     assert!(server.stop().0.success());
 
-    let doctor = doctor(folder.path());
+    let doctor = doctor(folder.path(), &[]);
     assert!(doctor.contains("and said 2200-01-01T00:00:0"), "{doctor}");
 
     let server = start_told_right(folder.path());
@@ -96,8 +98,9 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     assert_eq!(trail["count"], 2);
 }
 
-fn doctor(folder: &Path) -> String {
+fn doctor(folder: &Path, arguments: &[&str]) -> String {
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_keyward"));
-    let doctor = doctor.arg("doctor").current_dir(folder).env_clear().output().unwrap();
+    let doctor =
+        doctor.arg("doctor").args(arguments).current_dir(folder).env_clear().output().unwrap();
     String::from_utf8(doctor.stdout).unwrap()
 }

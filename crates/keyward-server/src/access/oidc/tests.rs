@@ -34,6 +34,26 @@ async fn verdict(oidc: &Oidc, token: &str, after_secs: u64) -> Result<(), TokenE
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_token_good_again() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
+    let unix = UnixMillis(u64::try_from(Timestamp::now().as_millisecond()).unwrap());
+    let now = Now::new(unix, SteadyNanos(0));
+    let verdict = async |now| oidc.identify(&token, now).await.map(drop);
+    let hour = Duration::from_secs(3_600);
+    // Good by both, by one, by the other, by neither.
+    let soon = now.or_as_late_as(unix.later_by(Duration::from_secs(1)));
+    assert_eq!(verdict(soon).await, Ok(()));
+    let later = UnixMillis(unix.0 * 2);
+    assert_eq!(verdict(now.or_as_late_as(later)).await, Err(TokenError::Unknown));
+    let before = Now::new(UnixMillis(unix.0 / 2), SteadyNanos(0));
+    assert_eq!(verdict(before.or_as_late_as(unix)).await, Err(TokenError::Unknown));
+    let after = Now::new(later, SteadyNanos(0)).or_as_late_as(later.later_by(hour));
+    assert_eq!(verdict(after).await, Err(TokenError::Invalid(Invalid::Expired)));
+}
+
+#[tokio::test]
 async fn keys_are_read_once_and_then_each_hour() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);

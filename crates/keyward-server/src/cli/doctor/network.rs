@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use keyward::json;
 use serde_json::Value;
 
-use crate::client::{Client, ClientError, ServerUrl, fetch, knock};
+use crate::client::{Client, ClientError, ServerUrl, complaint, fetch, knock};
 use crate::settings::{AdminKey, Settings};
 
 use super::{Check, clock, limits, setting};
@@ -75,6 +75,8 @@ fn door_checks(
     };
     let after = clock();
     let mut checks = vec![Check::ok("server", format!("{} answers", door.url.as_str()))];
+    let not_ready = complaint(&door.url);
+    checks.extend(not_ready.map(|why| Check::fail("ready", why, "look into the server's log")));
     if door.is_admin {
         checks.extend(settings.admin_key.iter().flat_map(|key| admin_checks(&door.url, key)));
         checks.extend(date.and_then(|date| clock::skew(&date, before, after)));
