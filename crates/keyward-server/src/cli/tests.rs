@@ -201,7 +201,7 @@ fn a_secret_where_none_belongs_is_not_repeated() {
     }
     let wrong = Cli::try_parse_from(["keyward", "key", "revoke", own]).unwrap_err();
     insta::assert_snapshot!(complaint(&wrong), @r"
-    error: invalid value 'kw_yhjs…' for '[ID]': invalid digit found in string
+    error: invalid value 'kw_yhjs…' for '[ID]': an id is a whole number, such as 7
 
     For more information, try '--help'.
     ");
