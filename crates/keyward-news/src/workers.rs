@@ -1,12 +1,14 @@
 //! Threads that own connections and answer questions about them, one after the other.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+mod queue;
+
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use self::queue::{Queue, QueueError};
 use crate::error::ArticlesError;
 
 /// A question, with the place for its answer inside.
@@ -18,8 +20,7 @@ type Question = Box<dyn FnOnce(&mut Connection) + Send>;
 /// waits for any more are not looked up.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    /// `None` only while dropping.
-    queue: Option<SyncSender<Question>>,
+    questions: Arc<Queue<Question>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -30,16 +31,16 @@ impl Workers {
         connections: Vec<Connection>,
         waiting_max: usize,
     ) -> Result<Self, ArticlesError> {
-        let (queue, questions) = sync_channel(waiting_max);
-        // A blocking lock, and a thread holds it while it waits for the next question: then the
-        // others have nothing to do either. It is never held while a question is answered, so no
-        // panic can poison it; there is nothing inside that could be left half-done.
-        let questions = Arc::new(Mutex::new(questions));
-        let mut workers = Self { queue: Some(queue), threads: Vec::new() };
-        for connection in connections {
-            let questions = Arc::clone(&questions);
-            let answering = move || answer(&questions, connection);
-            let thread = thread::Builder::new().name(name.to_owned()).spawn(answering);
+        let questions = Arc::new(Queue::new(waiting_max));
+        let mut workers = Self { questions, threads: Vec::new() };
+        for mut connection in connections {
+            let questions = Arc::clone(&workers.questions);
+            let answer = move || {
+                while let Some(question) = questions.next() {
+                    question(&mut connection);
+                }
+            };
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(answer);
             workers.threads.push(thread.map_err(ArticlesError::Thread)?);
         }
         Ok(workers)
@@ -59,10 +60,9 @@ impl Workers {
             // It comes back if the asker has gone, who then does not need it.
             drop(reply.send(question(connection)));
         };
-        let queue = self.queue.as_ref().ok_or(ArticlesError::Closed)?;
-        queue.try_send(Box::new(question)).map_err(|error| match error {
-            TrySendError::Full(_) => ArticlesError::Busy,
-            TrySendError::Disconnected(_) => ArticlesError::Closed,
+        self.questions.add(Box::new(question)).map_err(|error| match error {
+            QueueError::Full => ArticlesError::Busy,
+            QueueError::Closed => ArticlesError::Closed,
         })?;
         Ok(answer.await.map_err(|_| ArticlesError::Closed)??)
     }
@@ -70,7 +70,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.queue = None;
+        self.questions.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("A thread of the articles ended early");
@@ -86,14 +86,4 @@ pub(crate) enum Asked {
     ToRead,
     /// It writes: once it waits, it is done.
     ToWrite,
-}
-
-fn answer(questions: &Mutex<Receiver<Question>>, mut connection: Connection) {
-    loop {
-        let next = questions.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(question) => question(&mut connection),
-            Err(_) => return,
-        }
-    }
 }
