@@ -1,7 +1,6 @@
 //! Refusals as HTTP answers, in one place: statuses, bodies and headers of the contract.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,17 +12,11 @@ use http::header::{
 use http::{Extensions, StatusCode};
 use keyward::Denied;
 use keyward::UnixMillis;
-use keyward::limit::{LIMIT_NAME_LEN_MAX, Standing};
 use serde_json::{Value, json};
 
 use crate::cache;
 use crate::fault::Fault;
-
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+use crate::rate_limit::{RateLimitHeaders, retry_secs};
 
 /// An answer that refuses: a status, a `detail`, and headers.
 ///
@@ -126,15 +119,21 @@ impl Refusal {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").retry_after(retry_after)
     }
 
-    /// What the decision refused, at `at`, where `scope` was asked for.
+    /// What the decision refused, at `at`, where `scope` was asked for; `told` says how a caller
+    /// is told of its limit.
     ///
     /// Unknown, revoked, suspended and expired keys look the same from outside, so that an answer
     /// tells a stranger nothing about which keys exist.
-    pub(crate) fn denied(denied: &Denied, scope: Option<&str>, at: UnixMillis) -> Self {
+    pub(crate) fn denied(
+        denied: &Denied,
+        scope: Option<&str>,
+        at: UnixMillis,
+        told: RateLimitHeaders,
+    ) -> Self {
         match denied {
             Denied::Limited(exceeded) => {
                 let mut refusal = Self::limited(exceeded.retry_after);
-                rate_limit_headers(&mut refusal.headers, &exceeded.standing, at);
+                told.write_refused(&mut refusal.headers, exceeded, at);
                 refusal
             }
             Denied::OutOfScope => {
@@ -180,8 +179,7 @@ impl Refusal {
     /// Says when to try again, in whole seconds, at least 1.
     #[must_use]
     pub fn retry_after(self, after: Duration) -> Self {
-        let secs = after.as_secs() + u64::from(after.subsec_nanos() != 0);
-        self.header(RETRY_AFTER, HeaderValue::from(secs.max(1)))
+        self.header(RETRY_AFTER, HeaderValue::from(retry_secs(after)))
     }
 
     /// The status of the answer.
@@ -263,48 +261,6 @@ fn asks_for_problem(range: &str) -> bool {
         weight.is_some_and(|weight| weight.parse() == Ok(0.0))
     };
     named && !parts.any(refused)
-}
-
-/// Writes how a caller stands: `RateLimit-Policy` and `RateLimit` as in version 10 of the IETF
-/// draft *RateLimit header fields for HTTP*, and the `X-RateLimit-` headers that older clients
-/// read.
-pub(crate) fn rate_limit_headers(headers: &mut HeaderMap, standing: &Standing, at: UnixMillis) {
-    let full_after = standing.full_after;
-    let full_secs = full_after.as_secs() + u64::from(full_after.subsec_nanos() != 0);
-    let limit = &standing.limit;
-    let amount = u64::from(limit.amount().get());
-    let policy = parameters(limit.name(), [(";q=", amount), (";w=", limit.per().as_secs())]);
-    let left = u64::from(standing.remaining);
-    let state = parameters(limit.name(), [(";r=", left), (";t=", full_secs)]);
-    headers.reserve(5);
-    // The name of a limit holds nothing that a header could not.
-    if let (Some(policy), Some(state)) = (policy, state) {
-        headers.insert(RATE_LIMIT_POLICY, policy);
-        headers.insert(RATE_LIMIT, state);
-    }
-    headers.insert(X_LIMIT, HeaderValue::from(limit.burst().get()));
-    headers.insert(X_REMAINING, HeaderValue::from(standing.remaining));
-    headers.insert(X_RESET, HeaderValue::from(at.later_by(full_after).ceil_secs()));
-}
-
-/// Most bytes of a quoted name with two parameters: 26 and twice 3 and 20.
-const PARAMETERS_LEN_MAX: usize = LIMIT_NAME_LEN_MAX + 2 + 2 * (3 + 20);
-
-/// A quoted name with parameters. This runs for each request that is let in, so it is written
-/// without the machinery of `format!`, and into the stack.
-fn parameters(name: &str, numbers: [(&str, u64); 2]) -> Option<HeaderValue> {
-    let mut bytes = [0; PARAMETERS_LEN_MAX];
-    let mut rest = &mut bytes[..];
-    let mut digits = itoa::Buffer::new();
-    for part in ["\"", name, "\""] {
-        rest.write_all(part.as_bytes()).ok()?;
-    }
-    for (parameter, number) in numbers {
-        rest.write_all(parameter.as_bytes()).ok()?;
-        rest.write_all(digits.format(number).as_bytes()).ok()?;
-    }
-    let left = rest.len();
-    HeaderValue::from_bytes(bytes.get(..PARAMETERS_LEN_MAX - left)?).ok()
 }
 
 #[cfg(test)]

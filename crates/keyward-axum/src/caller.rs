@@ -15,6 +15,7 @@ use keyward::{Denied, UnixMillis};
 
 use crate::answer::{Form, Refusal};
 use crate::guard::{Checked, Guard, GuardId};
+use crate::rate_limit::RateLimitHeaders;
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
@@ -52,7 +53,8 @@ impl Caller {
             return Ok(());
         }
         // The time is only said with limits, which this refusal does not speak of.
-        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), UnixMillis(0)).private())
+        let (at, told) = (UnixMillis(0), RateLimitHeaders::Neither);
+        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), at, told).private())
     }
 }
 

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::credentials::{self, CredentialsError};
 use crate::failures::Failures;
 use crate::origin::TrustedProxies;
+use crate::rate_limit::RateLimitHeaders;
 
 /// What guards an app. A clone shares everything; put one into the app's state.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ struct Inner {
     clock: Box<dyn Clock>,
     failures: Failures,
     proxies: TrustedProxies,
+    rate_limit_headers: RateLimitHeaders,
 }
 
 /// Tells guards apart while they live, as they do while they handle a request, without holding on
@@ -52,6 +54,8 @@ pub struct GuardOptions {
     pub failures_per_minute: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` tells where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// Which header fields tell callers how they stand with their limit; all, unless set.
+    pub rate_limit_headers: RateLimitHeaders,
 }
 
 impl fmt::Debug for Guard {
@@ -68,7 +72,7 @@ impl Guard {
     /// extensions, as axum puts it there. Without it, such keys are refused.
     #[must_use]
     pub fn new(gate: Gate, clock: impl Clock + 'static, options: GuardOptions) -> Self {
-        let GuardOptions { failures_per_minute, trusted_proxies } = options;
+        let GuardOptions { failures_per_minute, trusted_proxies, rate_limit_headers } = options;
         // What an earlier start knew of the wall clock goes on from here.
         gate.follow(clock.now());
         Self(Arc::new(Inner {
@@ -76,7 +80,13 @@ impl Guard {
             clock: Box::new(clock),
             failures: Failures::new(failures_per_minute),
             proxies: trusted_proxies,
+            rate_limit_headers,
         }))
+    }
+
+    /// Which header fields tell callers how they stand.
+    pub(crate) fn rate_limit_headers(&self) -> RateLimitHeaders {
+        self.0.rate_limit_headers
     }
 
     /// Which guard this is.
@@ -371,7 +381,7 @@ impl Guard {
         if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
             return Refusal::limited(retry_after);
         }
-        Refusal::denied(denied, asked.scope, now.unix)
+        Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers())
     }
 
     /// Decides about a text, by the guard's own clock: for credentials that come another way than

@@ -10,10 +10,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::{Form, Refusal, rate_limit_headers};
+use crate::answer::{Form, Refusal};
 use crate::cache;
 use crate::caller::{Seen, verify_once};
 use crate::guard::Guard;
+use crate::rate_limit::{FIELDS_MAX, RateLimitHeaders};
 
 impl Guard {
     /// A layer that asks for a key on every request that passes it, for a whole router or any
@@ -113,7 +114,8 @@ where
             }
         };
         let inner = self.inner.call(Request::from_parts(parts, body));
-        ResponseFuture { state: State::Passed { inner, seen, form } }
+        let told = self.layer.guard.rate_limit_headers();
+        ResponseFuture { state: State::Passed { inner, seen, form, told } }
     }
 }
 
@@ -131,7 +133,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Refused { refusal: Option<Box<Refusal>>, form: Form },
-        Passed { #[pin] inner: F, seen: Seen, form: Form },
+        Passed { #[pin] inner: F, seen: Seen, form: Form, told: RateLimitHeaders },
     }
 }
 
@@ -154,15 +156,20 @@ where
                 let refusal = refusal.take().expect("a future is not polled after it was ready");
                 Poll::Ready(Ok(refusal.into_answer(*form)))
             }
-            StateProjection::Passed { inner, seen, form } => {
+            StateProjection::Passed { inner, seen, form, told } => {
                 let answer = ready!(inner.poll(context));
-                Poll::Ready(answer.map(|answer| finish(answer, seen, *form)))
+                Poll::Ready(answer.map(|answer| finish(answer, seen, *form, *told)))
             }
         }
     }
 }
 
-fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &mut Seen, form: Form) -> Response<R> {
+fn finish<R: From<Bytes>>(
+    mut answer: Response<R>,
+    seen: &mut Seen,
+    form: Form,
+    told: RateLimitHeaders,
+) -> Response<R> {
     if form == Form::Problem
         && let Some(refusal) = Refusal::of(answer.extensions_mut())
     {
@@ -177,9 +184,11 @@ fn finish<R: From<Bytes>>(mut answer: Response<R>, seen: &mut Seen, form: Form) 
         answer = problem;
     }
     if let Some(stood) = seen.take() {
-        cache::keep_private(answer.headers_mut());
+        let headers = answer.headers_mut();
+        headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
+        cache::keep_private(headers);
         if let Some((standing, at)) = stood {
-            rate_limit_headers(answer.headers_mut(), &standing, at);
+            told.write(headers, &standing, at);
         }
     }
     answer

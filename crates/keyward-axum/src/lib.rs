@@ -47,6 +47,8 @@ pub mod credentials;
 
 mod cache;
 
+pub mod rate_limit;
+
 pub mod answer;
 
 pub mod input;
@@ -71,4 +73,5 @@ pub use caller::{Caller, RequiredScope, Scoped};
 pub use clock::{Clock, SystemClock};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
+pub use rate_limit::RateLimitHeaders;
 pub use upkeep::{Pulse, Upkeep};

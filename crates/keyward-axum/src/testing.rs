@@ -59,9 +59,17 @@ impl Clock for FakeClock {
 ///
 /// Panics if the operating system gives no randomness.
 pub async fn guard() -> (Guard, FakeClock) {
+    guard_with(GuardOptions::default()).await
+}
+
+/// The same with options.
+///
+/// # Panics
+///
+/// Panics if the operating system gives no randomness.
+pub async fn guard_with(options: GuardOptions) -> (Guard, FakeClock) {
     let clock = FakeClock::default();
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await;
-    let options = GuardOptions::default();
     (Guard::new(gate.expect("a store in memory can be read"), clock.clone(), options), clock)
 }
 

@@ -78,6 +78,7 @@ async fn serve(settings: Settings, once: Once) -> anyhow::Result<()> {
     let options = GuardOptions {
         failures_per_minute: settings.failures_per_minute,
         trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+        rate_limit_headers: settings.rate_limit_headers,
     };
     let guard = Guard::new(gate, clock, options);
     clock::settle(&guard, once.clock_is_right).await?;

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use keyward::key::Prefix;
 use keyward::network::Network;
+use keyward_axum::RateLimitHeaders;
 use thiserror::Error;
 use url::Url;
 
@@ -79,6 +80,8 @@ pub(crate) struct Settings {
     pub stop_within: Duration,
     /// Most failed verifications a minute; `None` is no limit.
     pub failures_per_minute: Option<NonZeroU32>,
+    /// Which header fields tell callers how they stand with their limit.
+    pub rate_limit_headers: RateLimitHeaders,
     /// Most reports of leaked keys a minute and address; `None` is off.
     pub leak_reports: Option<NonZeroU32>,
     /// Where GitHub's public keys are, if it may report leaked keys.
@@ -251,6 +254,8 @@ impl Settings {
             request_timeout: given.read(&table::REQUEST_TIMEOUT, parse::duration)?,
             stop_within: given.read(&table::STOP_WITHIN, parse::duration)?,
             failures_per_minute: given.read(&table::FAILURES_PER_MINUTE, parse::count_or_none)?,
+            rate_limit_headers: given
+                .read(&table::RATE_LIMIT_HEADERS, parse::rate_limit_headers)?,
             leak_reports: given.read(&table::LEAK_REPORTS, parse::count_or_none)?,
             github_leaks: given.read(&table::GITHUB_LEAKS, parse::github_leaks)?,
             log: given.read(&table::LOG, parse::log_filter)?,

@@ -133,12 +133,12 @@ async fn a_reached_limit_says_when_to_come_back() {
     cache-control: private, no-cache
     content-type: application/json
     ratelimit-policy: "requests";q=100;w=60
-    ratelimit: "requests";r=0;t=60
+    ratelimit: "requests";r=0;t=1
     retry-after: 1
     vary: Authorization, X-API-Key
     x-ratelimit-limit: 100
     x-ratelimit-remaining: 0
-    x-ratelimit-reset: 1767225660
+    x-ratelimit-reset: 1767225601
 
     {"detail":"Rate limit exceeded"}
     "#);
@@ -245,7 +245,8 @@ async fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
         let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
         let failures_per_minute = NonZeroU32::new(2);
         let trusted_proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
-        let options = GuardOptions { failures_per_minute, trusted_proxies };
+        let options =
+            GuardOptions { failures_per_minute, trusted_proxies, ..GuardOptions::default() };
         let guard = Guard::new(gate, FakeClock::default(), options);
         let secret = testing::issue(&guard, "weather-bot").await;
         let router = app(&guard);

@@ -2,6 +2,7 @@
 
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
+mod allocations;
 mod caches;
 mod changes;
 mod clock;

@@ -174,13 +174,14 @@ fn headers() -> Value {
         },
         "RateLimit-Policy": {
             "description": "The limit: its name, requests (`q`) and seconds (`w`). Absent, as \
-                            the others are, where there is no limit.",
+                            the others are, where there is no limit, or where \
+                            `rate_limit_headers` leaves it out.",
             "schema": { "type": "string" },
             "example": "\"requests\";q=100;w=60",
         },
         "RateLimit": {
             "description": "The requests that are left (`r`), and the seconds until all are \
-                            back (`t`).",
+                            back (`t`); with 429, until the next request is let in.",
             "schema": { "type": "string" },
             "example": "\"requests\";r=99;t=1",
         },
@@ -191,7 +192,8 @@ fn headers() -> Value {
             "description": "Requests that are left.", "schema": whole, "example": 99,
         },
         "X-RateLimit-Reset": {
-            "description": "When all requests are back, in seconds since 1970.",
+            "description": "When all requests are back, in seconds since 1970; with 429, when \
+                            the next request is let in.",
             "schema": whole, "example": 1_795_512_600,
         },
     })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use keyward::key::Prefix;
 use keyward::network::Network;
+use keyward_axum::RateLimitHeaders;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -131,6 +132,16 @@ pub(super) fn log_filter(text: &str, _: &Form) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+pub(super) fn rate_limit_headers(text: &str, _: &Form) -> Result<RateLimitHeaders, String> {
+    match text {
+        "standard" => Ok(RateLimitHeaders::Standard),
+        "x-ratelimit" => Ok(RateLimitHeaders::XRateLimit),
+        "both" => Ok(RateLimitHeaders::Both),
+        "none" => Ok(RateLimitHeaders::Neither),
+        _ => Err(format!("`{text}` is no choice; use `both`, `standard`, `x-ratelimit` or `none`")),
+    }
+}
+
 pub(super) fn log_format(text: &str, _: &Form) -> Result<LogFormat, String> {
     match text {
         "human" => Ok(LogFormat::Human),
@@ -143,6 +154,21 @@ pub(super) fn log_format(text: &str, _: &Form) -> Result<LogFormat, String> {
 mod tests {
     use super::super::table;
     use super::*;
+
+    #[test]
+    fn the_fields_of_a_limit_are_one_of_four_words() {
+        let read = |text| rate_limit_headers(text, &table::RATE_LIMIT_HEADERS.form).ok();
+        for (text, which) in [
+            ("both", RateLimitHeaders::Both),
+            ("standard", RateLimitHeaders::Standard),
+            ("x-ratelimit", RateLimitHeaders::XRateLimit),
+            ("none", RateLimitHeaders::Neither),
+        ] {
+            assert_eq!(read(text), Some(which));
+        }
+        assert_eq!(table::RATE_LIMIT_HEADERS.default, Some("both"));
+        assert_eq!([read(""), read("Both"), read("all")], [None; 3]);
+    }
 
     #[test]
     fn durations_have_a_unit_and_a_range() {

@@ -107,7 +107,7 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 24] = [
+pub(crate) const ALL: [&Setting; 25] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &ADMIN_NETWORKS,
@@ -128,6 +128,7 @@ pub(crate) const ALL: [&Setting; 24] = [
     &REQUEST_TIMEOUT,
     &STOP_WITHIN,
     &FAILURES_PER_MINUTE,
+    &RATE_LIMIT_HEADERS,
     &LEAK_REPORTS,
     &GITHUB_LEAKS,
     &LOG,
@@ -277,6 +278,18 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     doc: "How many wrong keys one peer address may present a minute",
     extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. \
                Addresses that are not known share one limit. 0 is no limit.",
+};
+
+pub(crate) const RATE_LIMIT_HEADERS: Setting = Setting {
+    name: "rate_limit_headers",
+    flag: Some("rate-limit-headers"),
+    variable: "KEYWARD_RATE_LIMIT_HEADERS",
+    form: Form::Text("both|standard|x-ratelimit|none"),
+    default: Some("both"),
+    doc: "Which header fields tell callers how they stand with their limit",
+    extremes: "`standard` is `RateLimit-Policy` and `RateLimit`; `x-ratelimit` is \
+               `X-RateLimit-Limit`, `-Remaining` and `-Reset`, which older clients read. With \
+               `none`, `Retry-After` of a 429 is all that they learn.",
 };
 
 pub(crate) const LOG: Setting = Setting {
