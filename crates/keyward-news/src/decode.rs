@@ -84,9 +84,11 @@ pub(crate) fn text(bytes: &[u8], charset: Option<&str>) -> String {
     if named == Some(ISO_2022_JP) && bytes.contains(&0x1b) {
         return decode(ISO_2022_JP, bytes);
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => decode(named.filter(|it| *it != UTF_8).unwrap_or_else(|| guess(bytes)), bytes),
+    match (std::str::from_utf8(bytes), named.filter(|it| *it != UTF_8)) {
+        (Ok(text), _) => text.to_owned(),
+        (Err(_), Some(named)) if !is_mostly_utf8(bytes, 4) => decode(named, bytes),
+        (Err(_), None) if !is_mostly_utf8(bytes, 1) => decode(WINDOWS_1252, bytes),
+        (Err(_), _) => decode(UTF_8, bytes),
     }
 }
 
@@ -116,15 +118,16 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(name.get(..end.unwrap_or(name.len()))?.as_bytes())
 }
 
-/// What text may be that claims to be UTF-8, or nothing, and is not: UTF-8 with some damage if
-/// most of what is not ASCII is valid, or else what most programs of the West wrote before.
-fn guess(bytes: &[u8]) -> &'static Encoding {
+/// Says whether this is UTF-8 with some damage: there are more than `times` as many characters
+/// outside ASCII as there are places where something is wrong. Without any, it is what most
+/// programs of the West wrote before.
+fn is_mostly_utf8(bytes: &[u8], times: usize) -> bool {
     let (mut valid, mut invalid) = (0, 0);
     for chunk in bytes.utf8_chunks() {
         valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
         invalid += usize::from(!chunk.invalid().is_empty());
     }
-    if invalid < valid { UTF_8 } else { WINDOWS_1252 }
+    invalid * times < valid
 }
 
 #[cfg(test)]
@@ -184,6 +187,9 @@ mod tests {
         check(b"<?xml encoding='utf-8'?>Caf\xe9", None, "<?xml encoding='utf-8'?>Café");
         check("Café für \u{1f408}".as_bytes().get(..13).unwrap(), None, "Café für \u{fffd}");
         check(b"\xc3\xa9\xc3\xa9\xff", Some("utf-8"), "éé\u{fffd}");
+        let mostly = ["é".repeat(5).as_bytes(), b"\xe9"].concat();
+        check(&mostly, Some("latin1"), "ééééé\u{fffd}");
+        check(b"\xc3\xa9\xe9", Some("latin1"), "Ã©é");
         check(b"", None, "");
     }
 

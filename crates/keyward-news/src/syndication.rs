@@ -19,6 +19,9 @@ const DEPTH_MAX: usize = 256;
 /// Outermost elements of feeds. A lone entry is one of Atom.
 const ROOTS: [&str; 5] = ["rss", "rdf", "feed", "channel", "entry"];
 
+/// Outermost elements that may stand in something else, such as a web page.
+const ROOTS_INSIDE: [&str; 3] = ["rss", "rdf", "feed"];
+
 /// What the text is, if it is no feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoFeed {
@@ -40,7 +43,7 @@ pub(crate) fn read(text: &str) -> Result<Draft, NoFeed> {
         let at = pieces.position();
         match (pieces.next(), &mut reader.capture) {
             (None, _) => break,
-            (Some(Piece::Start(start)), _) => reader.start(&start, at)?,
+            (Some(Piece::Start(start)), _) => reader.start(&start, at),
             (Some(Piece::End(name)), _) => reader.end(&name),
             (Some(Piece::Text(text)), Some((capture, _))) => capture.push_text(text),
             (Some(Piece::Verbatim(text)), Some((capture, _))) => capture.push_verbatim(text),
@@ -50,7 +53,13 @@ pub(crate) fn read(text: &str) -> Result<Draft, NoFeed> {
     // An entry that is cut off may lack what it is known by, and would come in twice for that.
     reader.draft.cut_at = reader.entry.map(|entry| entry.at);
     reader.draft.is_cut = !reader.stack.is_empty();
-    if reader.has_root { Ok(reader.draft) } else { Err(NoFeed::NoElement) }
+    match reader.foreign {
+        Some(root) if !reader.has_root || reader.draft.entries.is_empty() => {
+            Err(NoFeed::Root(root))
+        }
+        _ if reader.has_root => Ok(reader.draft),
+        _ => Err(NoFeed::NoElement),
+    }
 }
 
 /// An element that is open.
@@ -76,6 +85,8 @@ struct Reader<'a> {
     /// Text that is being gathered, and how many elements were open around its own.
     capture: Option<(Capture, usize)>,
     has_root: bool,
+    /// An element around it, if it is not the outermost one.
+    foreign: Option<String>,
     is_atom: bool,
     /// Up to where lines were counted, and at which line that is.
     counted: (usize, usize),
@@ -92,23 +103,26 @@ impl<'a> Reader<'a> {
             entry: None,
             capture: None,
             has_root: false,
+            foreign: None,
             is_atom: false,
             counted: (0, 1),
         }
     }
 
-    fn start(&mut self, start: &Start, at: usize) -> Result<(), NoFeed> {
+    fn start(&mut self, start: &Start, at: usize) {
         let name = local(&start.name);
         let is_root = !self.has_root;
         if is_root {
-            if !ROOTS.contains(&name) {
-                return Err(NoFeed::Root(start.name.clone()));
+            let roots = if self.foreign.is_none() { &ROOTS[..] } else { &ROOTS_INSIDE[..] };
+            if !roots.contains(&name) {
+                self.foreign.get_or_insert_with(|| start.name.clone());
+                return;
             }
             self.has_root = true;
             self.is_atom = matches!(name, "feed" | "entry");
         }
         if DEPTH_MAX <= self.stack.len() {
-            return Ok(());
+            return;
         }
         let (bases_before, prefixes_before) = (self.bases.len(), self.prefixes.len());
         self.enter(start);
@@ -118,7 +132,8 @@ impl<'a> Reader<'a> {
             vocabulary = Vocabulary::Rss;
             self.prefixes.push((prefix(&start.name).to_owned(), vocabulary));
         }
-        let is_entry = vocabulary.is_feed() && matches!(name, "item" | "entry");
+        let is_entry =
+            vocabulary.is_feed() && matches!(name, "item" | "entry") && !self.is_in_foreign();
         if is_entry {
             self.leave_entry();
             self.entry = Some(self.new_entry(start, at));
@@ -137,7 +152,6 @@ impl<'a> Reader<'a> {
         if start.is_empty {
             self.leave();
         }
-        Ok(())
     }
 
     /// Notes what the attributes say of everything inside the element.
@@ -186,6 +200,13 @@ impl<'a> Reader<'a> {
             open.vocabulary == Vocabulary::Media && matches!(local(&open.name), "group" | "content")
         };
         open.find(|open| !is_group(open)).is_some_and(|open| open.is_entry)
+    }
+
+    /// Says whether this is inside an element of an entry that is none of ours; what such an
+    /// element holds, be it an entry, is not for the feed's readers.
+    fn is_in_foreign(&self) -> bool {
+        let inside = self.stack.iter().rev().take_while(|open| !open.is_entry);
+        self.entry.is_some() && inside.into_iter().any(|it| it.vocabulary == Vocabulary::Other)
     }
 
     fn begin(&mut self, field: Field, start: &Start) {

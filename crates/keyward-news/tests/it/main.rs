@@ -5,5 +5,8 @@
 mod app;
 mod articles;
 mod feeds;
+mod identity;
 mod import;
+mod odd_feeds;
 mod tidy;
+mod tutorial;
