@@ -326,7 +326,7 @@ fn offset(word: &str) -> Option<Offset> {
 }
 
 fn seconds(span: Span) -> Option<Offset> {
-    let seconds = i32::from(span.get_hours().to_owned()) * 3_600;
+    let seconds = span.get_hours() * 3_600;
     let minutes = i32::try_from(span.get_minutes()).ok()?;
     Offset::from_seconds(seconds + minutes * 60).ok()
 }

@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             self.leave_entry();
             self.entry = Some(self.new_entry(start, at));
         } else if let Some((capture, _)) = &mut self.capture {
-            capture.push_start(name, start.is_empty);
+            capture.push_start(name);
         } else if self.entry.is_some() {
             if let Some(field) = Field::of(vocabulary, name).filter(|_| self.is_in_entry()) {
                 self.begin(field, start);

@@ -60,9 +60,10 @@ pub enum TutorialError {
     },
 }
 
-/// The path in a URL of SQLite, as SQLAlchemy and others write it: `sqlite:news.db`,
-/// `sqlite:///./news.db` and `sqlite+aiosqlite:///news.db` are relative, `sqlite:/srv/news.db` and
-/// `sqlite:////srv/news.db` are not.
+/// The path in a URL of SQLite, as the tutorial writes it.
+///
+/// `sqlite:news.db`, `sqlite:///./news.db` and `sqlite+aiosqlite:///news.db` are relative,
+/// `sqlite:/srv/news.db` and `sqlite:////srv/news.db` are not.
 #[must_use]
 pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     let (scheme, path) = url.split_once(':')?;

@@ -61,10 +61,9 @@ impl Capture {
         text::push_escaped(text, &mut self.escaped);
     }
 
-    pub(super) fn push_start(&mut self, name: &str, is_empty: bool) {
+    /// An element without content has its end tag all the same: `<script/>` is open in HTML.
+    pub(super) fn push_start(&mut self, name: &str) {
         self.has_elements = true;
-        // `<script/>` is open in HTML, and its end comes with the end of the element.
-        let _ = is_empty;
         for out in [&mut self.raw, &mut self.escaped] {
             out.push('<');
             out.push_str(name);

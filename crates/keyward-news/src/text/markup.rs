@@ -248,6 +248,7 @@ fn end(inside: &str) -> Option<usize> {
 }
 
 /// What the name of a tag tells.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for on its own")]
 struct Name {
     is_known: bool,
     /// `Object` is more likely a type of some language than `object` is.
