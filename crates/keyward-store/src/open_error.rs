@@ -59,8 +59,9 @@ pub enum OpenError {
     },
     /// Another program made this SQLite database. Nothing was written to it.
     #[error(
-        "{path} is a database of another program, and nothing was written to it; name another \
-         file with --database, and take the keys of this one with `keyward import --from sqlite:{path}`"
+        "{path} is a database of another program, and nothing was written to it; \
+         name another file with --database, \
+         and take the keys of this one with `keyward import --from sqlite:{path}`"
     )]
     Foreign {
         /// The file.

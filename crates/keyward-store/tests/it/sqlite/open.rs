@@ -248,6 +248,7 @@ fn a_log_without_its_database_is_not_thrown_away() {
 #[test]
 fn tables_of_others_in_the_same_file_are_left_alone() {
     let (_directory, path) = place();
+    drop(open(&path));
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch("CREATE TABLE articles (id INTEGER); INSERT INTO articles VALUES (7)")
         .unwrap();
