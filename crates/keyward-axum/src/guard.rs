@@ -183,8 +183,7 @@ impl Guard {
     ) -> Result<StoredKey, ChangeError> {
         let guard = self.clone();
         let changing = tokio::spawn(async move {
-            let clock = || guard.0.clock.now();
-            guard.0.gate.change(id, change, expected, audit, &clock).await
+            guard.0.gate.change(id, change, expected, audit, &|| guard.0.clock.now()).await
         });
         finished(changing).await.map_err(ChangeError::from)?
     }
@@ -238,8 +237,8 @@ impl Guard {
     ) -> Result<usize, StoreError> {
         let guard = self.clone();
         let changing = tokio::spawn(async move {
-            let clock = || guard.0.clock.now();
-            guard.0.gate.set_owner_suspended(owner, suspended, audit, &clock).await
+            let gate = &guard.0.gate;
+            gate.set_owner_suspended(owner, suspended, audit, &|| guard.0.clock.now()).await
         });
         finished(changing).await?
     }
@@ -282,8 +281,7 @@ impl Guard {
     ) -> Result<bool, PutTierError> {
         let guard = self.clone();
         let putting = tokio::spawn(async move {
-            let clock = || guard.0.clock.now();
-            guard.0.gate.put_tier_if(tier, before, audit, &clock).await
+            guard.0.gate.put_tier_if(tier, before, audit, &|| guard.0.clock.now()).await
         });
         finished(putting).await.map_err(PutTierError::from)?
     }
@@ -298,8 +296,8 @@ impl Guard {
         name: TierName,
         audit: Audit,
     ) -> Result<TierDeleted, StoreError> {
-        let guard = self.clone();
-        finished(tokio::spawn(async move { guard.0.gate.delete_tier(name, audit).await })).await?
+        let deleted = self.delete_tier_if(name, TierBefore::Any, audit).await?;
+        Ok(deleted.unwrap_or(TierDeleted::Unknown))
     }
 
     /// Deletes a tier if it is what is expected; see [`Gate::delete_tier_if`].

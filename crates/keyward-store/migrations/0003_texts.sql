@@ -1,4 +1,4 @@
 -- Names and reasons hold no character that nobody sees, such as NUL, and are not blank.
 --
 -- Earlier programs took any from an import. `spelling::migrate` behind this writes such a character
--- as `U+XXXX`, with an audit entry that has the text as it was.
+-- by its number, such as `U+202E`, with an audit entry that has the text as it was.

@@ -19,7 +19,7 @@ struct Odd {
     reason: Option<String>,
 }
 
-/// Writes each character that a name or a reason does not take any more as `U+XXXX`, and an audit
+/// Writes each character that a name or a reason does not take any more by its number, such as `U+202E`, and an audit
 /// entry for each key, which keeps the text as it was.
 pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), Fault> {
     // Served by the primary key.

@@ -81,7 +81,7 @@ pub fn check(text: &str) -> Result<(), TextError> {
     if text.chars().all(is_space) { Err(TextError::Blank) } else { Ok(()) }
 }
 
-/// The text with `U+XXXX` in the place of each character that [`check`] does not take.
+/// The text with a number such as `U+202E` for each character that [`check`] does not take.
 ///
 /// Of a text that is blank, each one is written so. It is cut to `chars_max` characters. What it
 /// makes passes [`check`], unless the text or `chars_max` is too short for that.

@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: a request that issues or rotates a key is made once, however often it is sent.
+//! `Idempotency-Key`: a request that issues or rotates a key is made once, however often it is
+//! sent.
 
 use axum::body::Bytes;
 use http::StatusCode;

@@ -23,7 +23,8 @@ use crate::shapes::{
 /// Changes members of a key, and leaves alone those that the body does not name. The next request
 /// with the key is judged by it. A list or object takes the place of the one that was there.
 #[utoipa::path(
-    patch, path = "/admin/api-keys/{key_id}", tag = "keys", params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
+    patch, path = "/admin/api-keys/{key_id}", tag = "keys",
+    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     request_body = EditKeyBody,
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(

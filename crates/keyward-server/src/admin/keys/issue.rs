@@ -35,7 +35,9 @@ use crate::shapes::{
 const TIER_DEFAULT: &str = "basic";
 
 /// Issues a key, and shows it for the only time.
-#[utoipa::path(post, path = "/admin/api-keys", tag = "keys", params(IdempotencyKeyHeader), request_body = NewKeyBody, responses(
+#[utoipa::path(
+    post, path = "/admin/api-keys", tag = "keys", params(IdempotencyKeyHeader),
+    request_body = NewKeyBody, responses(
     (status = 201, description = "Issued", body = IssuedKey<'_>, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
         ("ETag" = String, description = "The key's version"),
@@ -43,7 +45,8 @@ const TIER_DEFAULT: &str = "basic";
     )),
     (status = 409, description = "Owner is suspended; \
         The request was made before, and the secret was shown then"),
-))]
+)
+)]
 pub(crate) async fn issue_key(
     State(guard): State<Guard>,
     request: Request,

@@ -31,7 +31,8 @@ const GRACE_SECS: RangeInclusive<u64> = 0..=GRACE_MAX.as_secs();
 /// stay. The secret before works for a grace, but no longer than the key; the grace of earlier
 /// ones ends at once.
 #[utoipa::path(
-    post, path = "/admin/api-keys/{key_id}/rotate", tag = "keys", params(KeyPath, IfMatchHeader, IfNoneMatchHeader, IdempotencyKeyHeader),
+    post, path = "/admin/api-keys/{key_id}/rotate", tag = "keys",
+    params(KeyPath, IfMatchHeader, IfNoneMatchHeader, IdempotencyKeyHeader),
     request_body(content = Option<RotateKeyBody>),
     responses(
         (status = 200, description = "Rotated", body = RotatedKey<'_>, headers(
