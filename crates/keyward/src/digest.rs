@@ -21,13 +21,22 @@ impl Digest {
     /// Hashes a presented text.
     #[must_use]
     pub fn of(presented: Presented<'_>) -> Self {
-        Self(Sha256::digest(presented.expose().as_bytes()).into())
+        Self::of_text(presented.expose())
     }
 
     /// Hashes a secret that was just made.
     #[must_use]
     pub fn of_secret(secret: &Secret) -> Self {
-        Self(Sha256::digest(secret.expose().as_bytes()).into())
+        Self::of_text(secret.expose())
+    }
+
+    /// The hasher stays where it is until its buffer is wiped: moved, as `Sha256::digest` moves it,
+    /// it would leave the text behind.
+    fn of_text(text: &str) -> Self {
+        let (mut hasher, mut digest) = (Sha256::new(), [0; 32]);
+        hasher.update(text.as_bytes());
+        hasher.finalize_into_reset((&mut digest).into());
+        Self(digest)
     }
 
     /// Takes a digest as the store kept it.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Fewest characters that any presented key has, ours or imported.
 pub const TEXT_LEN_MIN: usize = 8;
@@ -122,7 +122,8 @@ impl Secret {
     }
 
     fn from_random(prefix: &Prefix, random: &[u8; 32]) -> Self {
-        let body = Zeroizing::new(base62_of_256_bits(random));
+        let mut body = Zeroizing::new([b'0'; BODY_LEN]);
+        write_base62(random, &mut body);
         let checksum = checksum(body.as_ref());
         // Reserved whole, since growing would leave a copy behind that is not wiped.
         let mut text = Zeroizing::new(String::with_capacity(prefix.0.len() + 1 + DIGITS_LEN));
@@ -238,18 +239,16 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
     digits
 }
 
-/// The number that `bytes` spell, most significant first, as 43 base-62 digits.
-fn base62_of_256_bits(bytes: &[u8; 32]) -> [u8; BODY_LEN] {
-    let mut limbs = [0_u32; 8];
+/// Writes the number that `bytes` spell, most significant first, as 43 base-62 digits, to where
+/// they are wiped: an array that is returned leaves a copy behind.
+fn write_base62(bytes: &[u8; 32], digits: &mut [u8; BODY_LEN]) {
+    let mut limbs = Zeroizing::new([0_u32; 8]);
     for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(4)) {
         *limb = chunk.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
     }
-    let mut digits = [b'0'; BODY_LEN];
     for digit in digits.iter_mut().rev() {
         *digit = digit_of(divide_by_62(&mut limbs));
     }
-    limbs.zeroize();
-    digits
 }
 
 /// Divides the number in place and returns the remainder.
