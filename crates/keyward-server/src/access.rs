@@ -26,7 +26,7 @@ use keyward_axum::{Guard, Refusal};
 use self::oidc::{Oidc, Person, TokenError};
 use self::tokens::GoodTokens;
 use crate::role::Role;
-use crate::settings::{AdminKey, Settings};
+use crate::settings::{AdminKey, AdminKeyDigest, Settings};
 
 /// Where the admin key stands in a request.
 pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
@@ -50,7 +50,7 @@ pub(crate) struct Who {
 pub(crate) struct Door(Arc<Inner>);
 
 struct Inner {
-    admin_key: Option<AdminKey>,
+    admin_key: Option<AdminKeyDigest>,
     people: Option<Oidc>,
     networks: Vec<Network>,
     proxies: TrustedProxies,
@@ -120,7 +120,7 @@ impl Door {
     /// The door that these settings ask for. Nothing is read from the issuer yet.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self(Arc::new(Inner {
-            admin_key: settings.admin_key.clone(),
+            admin_key: settings.admin_key.as_ref().map(AdminKey::digest),
             people: settings.people.clone().map(Oidc::new),
             networks: settings.admin_networks.clone(),
             proxies: TrustedProxies::new(settings.trusted_proxies.clone()),

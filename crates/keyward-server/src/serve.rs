@@ -49,7 +49,7 @@ fn run_on_threads(settings: Settings, once: Once) -> anyhow::Result<()> {
     runtime.build().context("starting the threads of the server")?.block_on(serve(settings, once))
 }
 
-async fn serve(settings: Settings, once: Once) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let (listener, address) = listen(settings.listen, "--listen").await?;
     let (control_listener, control_address) = match settings.admin_listen {
@@ -87,12 +87,14 @@ async fn serve(settings: Settings, once: Once) -> anyhow::Result<()> {
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
     print_apart(greeting(&settings, &guard, addresses, &tiers)?);
+    let door = Door::new(&settings);
+    settings.forget_secrets();
 
     let leaks = Leaks::new(&settings);
     let app = App {
         guard: guard.clone(),
         articles: articles.clone(),
-        door: Door::new(&settings),
+        door,
         leaks: leaks.clone(),
         backups: Backups::of(&settings.database),
         question: Question::default(),

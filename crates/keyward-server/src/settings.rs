@@ -31,7 +31,7 @@ use keyward_axum::RateLimitHeaders;
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use admin_key::{AdminKey, QUOTED, is_quoted};
+pub(crate) use admin_key::{AdminKey, AdminKeyDigest, QUOTED, is_quoted};
 pub(crate) use environment::Environment;
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
@@ -262,6 +262,11 @@ impl Settings {
             log_format: given.read(&table::LOG_FORMAT, parse::log_format)?,
             rows: given.into_rows(),
         })
+    }
+
+    /// Forgets the texts of secrets, once somebody has what is to be kept of them.
+    pub(crate) fn forget_secrets(&mut self) {
+        self.admin_key = None;
     }
 
     /// Every setting with its value and source, in the order of the table.

@@ -56,14 +56,9 @@ impl AdminKey {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// Says whether a presented text is this key.
-    ///
-    /// Digests are compared, not texts, so that the time taken tells neither where two texts
-    /// differ nor how long the key is.
-    pub(crate) fn equals(&self, presented: &[u8]) -> bool {
-        let ours = Sha256::digest(self.0.as_bytes());
-        let theirs = Sha256::digest(presented);
-        ours.as_slice().ct_eq(theirs.as_slice()).into()
+    /// What a server keeps of it.
+    pub(crate) fn digest(&self) -> AdminKeyDigest {
+        AdminKeyDigest::of(self.0.as_bytes())
     }
 
     /// The text itself, for the header that a client sends.
@@ -78,13 +73,49 @@ impl fmt::Debug for AdminKey {
     }
 }
 
+/// SHA-256 of an admin key: all that a server needs of it, and keeps.
+#[derive(Clone)]
+pub(crate) struct AdminKeyDigest([u8; 32]);
+
+impl AdminKeyDigest {
+    /// Says whether a presented text is this key.
+    ///
+    /// Digests are compared, not texts, so that the time taken tells neither where two texts
+    /// differ nor how long the key is.
+    pub(crate) fn equals(&self, presented: &[u8]) -> bool {
+        self == &Self::of(presented)
+    }
+
+    /// The hasher stays where it is until its buffer is wiped.
+    fn of(text: &[u8]) -> Self {
+        let (mut hasher, mut digest) = (Sha256::new(), [0; 32]);
+        hasher.update(text);
+        hasher.finalize_into_reset((&mut digest).into());
+        Self(digest)
+    }
+}
+
+impl PartialEq for AdminKeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for AdminKeyDigest {}
+
+impl fmt::Debug for AdminKeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminKeyDigest(…)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_the_very_same_text_equals() {
-        let key = AdminKey::parse("correct-horse").unwrap();
+        let key = AdminKey::parse("correct-horse").unwrap().digest();
         assert!(key.equals(b"correct-horse"));
         for other in ["", "correct-hors", "correct-horse ", "Correct-horse"] {
             assert!(!key.equals(other.as_bytes()), "{other:?}");
@@ -93,7 +124,8 @@ mod tests {
 
     #[test]
     fn debug_hides_the_key() {
-        assert_eq!(format!("{:?}", AdminKey::parse("correct-horse").unwrap()), "AdminKey(…)");
+        let key = AdminKey::parse("correct-horse").unwrap();
+        assert_eq!(format!("{key:?} {:?}", key.digest()), "AdminKey(…) AdminKeyDigest(…)");
     }
 
     #[test]
