@@ -16,6 +16,7 @@ mod health;
 mod leaks;
 mod listen;
 mod log;
+mod memory;
 mod openapi;
 mod own_key;
 mod places;
@@ -31,6 +32,14 @@ mod wire;
 
 use std::process::ExitCode;
 
+/// Wipes memory when it is given back: secrets travel through buffers of hyper, serde and others
+/// who do not wipe them. Unit tests have an allocator that counts.
+#[cfg(not(test))]
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 fn main() -> ExitCode {
+    memory::refuse_dumps();
     cli::run(serve::run)
 }

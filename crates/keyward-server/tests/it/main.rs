@@ -16,6 +16,7 @@ mod leaks;
 mod life;
 mod lists;
 mod lost;
+mod memory;
 mod misplaced;
 mod moving;
 mod once;
