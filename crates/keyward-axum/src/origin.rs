@@ -1,7 +1,10 @@
 //! The address that a request comes from, behind proxies or not.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
 use http::Extensions;
 use http::header::{HeaderMap, HeaderName};
@@ -10,15 +13,33 @@ use keyward::network::Network;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The networks of proxies whose `X-Forwarded-For` is believed. None, unless somebody says so:
-/// everyone can send that header.
+/// everyone can send that header. A clone shares everything, so that they change for all at once.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct TrustedProxies(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    networks: ArcSwap<Vec<Network>>,
+    /// Whether there are any. Most have none, and then a request looks no further.
+    any: AtomicBool,
+}
 
 impl TrustedProxies {
     /// Believes the proxies in these networks.
     #[must_use]
     pub fn new(networks: Vec<Network>) -> Self {
-        Self(networks)
+        let proxies = Self::default();
+        proxies.set(networks);
+        proxies
+    }
+
+    /// Believes the proxies in these networks from now on, and no others. A request that is looked
+    /// at meanwhile is judged by the old ones or by the new ones, never by both.
+    pub fn set(&self, networks: Vec<Network>) {
+        let any = !networks.is_empty();
+        self.0.networks.store(Arc::new(networks));
+        // Behind the networks: whoever sees that there are any sees which.
+        self.0.any.store(any, Ordering::Release);
     }
 
     /// The address of the client: the peer, or behind trusted proxies the right-most address in
@@ -31,7 +52,12 @@ impl TrustedProxies {
     pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
         let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
         let peer = peer.ip().to_canonical();
-        if !self.trusts(peer) {
+        if !self.0.any.load(Ordering::Acquire) {
+            return Some(peer);
+        }
+        let networks = self.0.networks.load();
+        let trusts = |address| networks.iter().any(|network| network.contains(address));
+        if !trusts(peer) {
             return Some(peer);
         }
         let mut nearest = peer;
@@ -39,17 +65,13 @@ impl TrustedProxies {
             // Each hop by itself: what the client made up must not hide what the proxy wrote.
             for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
                 nearest = read_hop(str::from_utf8(hop.trim_ascii()).ok()?)?;
-                if !self.trusts(nearest) {
+                if !trusts(nearest) {
                     return Some(nearest);
                 }
             }
         }
         // Every hop is one of ours: the request began there.
         Some(nearest)
-    }
-
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
     }
 }
 
@@ -102,6 +124,26 @@ mod tests {
         check("::1", &["198.51.100.7:443"], Some("198.51.100.7"));
         check("10.0.0.1", &["10.0.0.3,10.0.0.2"], Some("10.0.0.3"));
         check("10.0.0.1", &[], Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn other_proxies_are_trusted_from_one_request_to_the_next() {
+        let proxies = TrustedProxies::default();
+        let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, "192.0.2.1".parse().unwrap())]);
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1_234))));
+        let shared = proxies.clone();
+        let address = || shared.client_address(&headers, &extensions).unwrap().to_string();
+        for (networks, expected) in [
+            (vec![], "10.0.0.1"),
+            (vec!["10.0.0.0/8".parse().unwrap()], "192.0.2.1"),
+            (vec!["11.0.0.0/8".parse().unwrap()], "10.0.0.1"),
+            (vec!["10.0.0.0/8".parse().unwrap()], "192.0.2.1"),
+            (vec![], "10.0.0.1"),
+        ] {
+            proxies.set(networks);
+            assert_eq!(address(), expected);
+        }
     }
 
     #[test]
