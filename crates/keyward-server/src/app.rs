@@ -13,7 +13,7 @@ use crate::edge::{Edge, Received};
 use crate::health::{Question, show_health, show_readiness};
 use crate::leaks::Leaks;
 use crate::openapi;
-use crate::own_key;
+use crate::own_key::{self, KnownUsage};
 use crate::routes::{Access, Routes};
 
 /// What handlers share. A clone shares everything.
@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) leaks: Leaks,
     pub(crate) backups: Backups,
     pub(crate) question: Question,
+    pub(crate) known_usage: KnownUsage,
     pub(crate) pulse: Pulse,
 }
 

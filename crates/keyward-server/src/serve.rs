@@ -24,6 +24,7 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
+use crate::own_key::KnownUsage;
 use crate::settings::{Once, QUOTED, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
@@ -98,6 +99,7 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
         leaks: leaks.clone(),
         backups: Backups::of(&settings.database),
         question: Question::default(),
+        known_usage: KnownUsage::default(),
         pulse: upkeep.pulse(),
     };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);

@@ -11,6 +11,7 @@ mod order;
 mod tiers;
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -53,6 +54,8 @@ pub struct Gate {
     /// Held during a flush, so that flushes queue up: when one returns, all that was counted
     /// before it began is in the store.
     outbox: async_lock::Mutex<Outbox>,
+    /// Goes up before and after usage is written.
+    usage_edition: AtomicU64,
 }
 
 impl fmt::Debug for Gate {
@@ -84,6 +87,7 @@ impl Gate {
             order: Order::default(),
             carried: Carried::since(latest),
             outbox: async_lock::Mutex::new(Outbox::new(latest)?),
+            usage_edition: AtomicU64::new(0),
         };
         gate.load().await?;
         Ok(gate)

@@ -32,6 +32,7 @@ use crate::app::{self, App, Front};
 use crate::edge::Edge;
 use crate::health::Question;
 use crate::leaks::Leaks;
+use crate::own_key::KnownUsage;
 use crate::settings::{Environment, Flags, Settings};
 use crate::shapes::HINT_LEN_MAX;
 
@@ -59,7 +60,8 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
-    App { guard, articles, door, leaks, backups, question, pulse }
+    let known_usage = KnownUsage::default();
+    App { guard, articles, door, leaks, backups, question, known_usage, pulse }
 }
 
 /// Settings with which every route is served.

@@ -1,5 +1,6 @@
 //! Moving usage, and the latest reading of the clock, from memory to the store.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::index::Index;
@@ -62,6 +63,13 @@ impl Gate {
         self.send(clock, Duration::ZERO).await.map(drop)
     }
 
+    /// Which edition of the usage the store has, as far as this process writes it: if it is the
+    /// same before and after the store was asked, and later, the store would say the same again.
+    #[must_use]
+    pub fn usage_edition(&self) -> u64 {
+        self.usage_edition.load(Ordering::Acquire)
+    }
+
     /// Sends a batch, if anything was counted or the store's reading is so old.
     async fn send(&self, clock: ReadClock<'_>, age: Duration) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
@@ -80,7 +88,14 @@ impl Gate {
             return Ok(Flushed { rows: 0, more: false });
         };
         let (rows, reading) = (batch.rows.len(), batch.reading);
-        self.store.add_usage(batch).await?;
+        if rows == 0 {
+            self.store.add_usage(batch).await?;
+        } else {
+            // Whoever asks the store meanwhile may get the rows or not, and is told so by either.
+            self.usage_edition.fetch_add(1, Ordering::Release);
+            self.store.add_usage(batch).await?;
+            self.usage_edition.fetch_add(1, Ordering::Release);
+        }
         outbox.pending = None;
         outbox.kept = reading.or(outbox.kept);
         Ok(Flushed { rows, more: again || BATCH_ROWS_MAX <= rows })
