@@ -6,15 +6,18 @@ use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Refusal};
 use keyward_news::{Articles, list_articles};
 use tower::Layer as _;
+use tower_http::cors::CorsLayer;
 
 use crate::access::Door;
 use crate::admin::{self, Backups};
+use crate::cors;
 use crate::edge::{Edge, Received};
 use crate::health::{Question, show_health, show_readiness};
 use crate::leaks::Leaks;
 use crate::openapi;
 use crate::own_key::{self, KnownUsage};
 use crate::routes::{Access, Routes};
+use crate::settings::Settings;
 
 /// What handlers share. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]
@@ -30,8 +33,8 @@ pub(crate) struct App {
 }
 
 /// Every route of the program, with those for leaks that are on.
-pub(crate) fn routes(leaks: &Leaks) -> Routes {
-    let routes = Routes::default()
+pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
+    let routes = Routes::new(cors)
         .get("/healthz", Access::Open, show_health)
         .get("/readyz", Access::Open, show_readiness)
         .get("/articles", Access::Key, list_articles)
@@ -54,10 +57,11 @@ pub(crate) struct Served {
 
 /// Every route, with what stands in front of it; on one listener, or with the control plane on a
 /// listener of its own.
-pub(crate) fn served(app: &App, edge: &Edge, control_apart: bool) -> Served {
-    let routers = routes(&app.leaks).into_routers(app);
+pub(crate) fn served(app: &App, edge: &Edge, settings: &Settings) -> Served {
+    let cors = settings.cors_origins.as_ref().map(cors::layer);
+    let routers = routes(&app.leaks, cors).into_routers(app);
     let finish = |router| finished(router, app, edge);
-    if control_apart {
+    if settings.admin_listen.is_some() {
         let (public, control) = routers.apart(finish);
         Served { public, control: Some(control) }
     } else {

@@ -7,6 +7,7 @@ mod body;
 mod cli;
 mod client;
 mod clock;
+mod cors;
 mod duration;
 mod edge;
 mod failure;

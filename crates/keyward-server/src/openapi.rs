@@ -5,6 +5,7 @@
 
 mod complete;
 mod pages;
+mod part;
 mod refusals;
 mod security;
 #[cfg(test)]
@@ -14,7 +15,8 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use self::complete::complete;
-pub(crate) use self::pages::add_routes;
+pub(crate) use self::pages::{Document, add_routes};
+pub(crate) use self::part::Part;
 
 /// Every handler, one line each.
 #[derive(OpenApi)]
@@ -75,11 +77,12 @@ pub(crate) use self::pages::add_routes;
 )]
 struct Described;
 
-/// The whole document.
-pub(crate) fn document() -> Value {
+/// The description of a listener that serves this part of everything.
+pub(crate) fn document(part: Part) -> Value {
     let mut described = Described::openapi();
     described.merge(keyward_news::describe());
     let mut document = serde_json::to_value(described).expect("a description is plain JSON");
     complete(&mut document);
+    part.leave_out_others(&mut document);
     document
 }

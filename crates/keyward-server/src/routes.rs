@@ -4,13 +4,17 @@
 //! without somebody having said who may use it.
 
 use axum::Router;
+use axum::extract::Extension;
 use axum::handler::Handler;
 use axum::middleware;
 use axum::routing::{MethodFilter, on};
+use keyward_axum::Refusal;
+use tower_http::cors::CorsLayer;
 
 use crate::access;
 use crate::admin::unread;
 use crate::app::App;
+use crate::openapi::{Document, Part};
 use crate::role::Role;
 
 /// Who may use a route.
@@ -39,12 +43,16 @@ pub(crate) struct Registered {
 /// The routes so far.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    /// For everyone: what is neither under `/admin` nor describes it.
+    /// What callers and strangers use.
     public: Router<App>,
-    /// What describes the program, for those who can reach the control plane.
+    /// Whether the program runs, for whatever watches a listener.
+    health: Router<App>,
+    /// What describes a listener to those who can reach it.
     described: Router<App>,
     /// Behind the door: everything under `/admin`.
     admin: Router<App>,
+    /// In front of the routes that ask for a key, if pages of other origins may use them.
+    cors: Option<CorsLayer>,
     table: Vec<Registered>,
 }
 
@@ -52,25 +60,38 @@ pub(crate) struct Routes {
 /// stands in front of them.
 #[derive(Debug)]
 pub(crate) struct Routers {
-    /// What strangers can reach.
     public: Router<App>,
-    /// What operators use.
-    control: Router<App>,
+    health: Router<App>,
+    described: Router<App>,
+    admin: Router<App>,
 }
 
 impl Routers {
     /// One for all, behind what `finish` puts in front.
     pub(crate) fn together<F>(self, finish: impl Fn(Router<App>) -> F) -> F {
-        finish(self.public.merge(self.control))
+        let described = self.described(Part::Whole);
+        finish(self.public.merge(self.health).merge(described).merge(self.admin))
     }
 
-    /// One for strangers and one for operators, each behind what `finish` puts in front.
+    /// One for strangers and one for operators, each behind what `finish` puts in front. Both say
+    /// how the program is, and each describes what it serves itself.
     pub(crate) fn apart<F>(self, finish: impl Fn(Router<App>) -> F) -> (F, F) {
-        (finish(self.public), finish(self.control))
+        let (callers, operators) = (self.described(Part::Callers), self.described(Part::Operators));
+        let public = self.public.merge(self.health.clone()).merge(callers);
+        (finish(public), finish(self.admin.merge(self.health).merge(operators)))
+    }
+
+    fn described(&self, part: Part) -> Router<App> {
+        self.described.clone().layer(Extension(Document::of(part)))
     }
 }
 
 impl Routes {
+    /// None yet. With a layer, pages of other origins may use the routes that ask for a key.
+    pub(crate) fn new(cors: Option<CorsLayer>) -> Self {
+        Self { cors, ..Self::default() }
+    }
+
     /// A route for GET, and HEAD with it.
     pub(crate) fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
     where
@@ -139,8 +160,21 @@ impl Routes {
             Access::Open if is_description(path) => {
                 self.described = self.described.route(path, on(filter, handler));
             }
-            Access::Open | Access::Key => {
-                self.public = self.public.route(path, on(filter, handler));
+            Access::Open if is_health(path) => {
+                self.health = self.health.route(path, on(filter, handler));
+            }
+            Access::Open => self.public = self.public.route(path, on(filter, handler)),
+            Access::Key => {
+                let route = on(filter, handler);
+                let route = match &self.cors {
+                    None => route,
+                    // A fallback of its own, so that the layer gets the preflight, for which
+                    // there is no handler.
+                    Some(cors) => {
+                        route.fallback(async || Refusal::method_not_allowed()).layer(cors.clone())
+                    }
+                };
+                self.public = self.public.route(path, route);
             }
         }
         self
@@ -152,12 +186,11 @@ impl Routes {
         &self.table
     }
 
-    /// The routers: what strangers can reach, and what operators use, with the door in front of
-    /// everything under `/admin`.
+    /// The routers, with the door in front of everything under `/admin`.
     pub(crate) fn into_routers(self, app: &App) -> Routers {
         let door = middleware::from_fn_with_state(app.clone(), access::identify);
         let admin = self.admin.route_layer(door);
-        Routers { public: self.public, control: self.described.merge(admin) }
+        Routers { public: self.public, health: self.health, described: self.described, admin }
     }
 }
 
@@ -172,6 +205,10 @@ pub(crate) fn is_uncached(path: &str) -> bool {
 /// Whether a path describes the program rather than being a part of its work.
 fn is_description(path: &str) -> bool {
     path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/")
+}
+
+fn is_health(path: &str) -> bool {
+    ["/healthz", "/readyz"].contains(&path)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
         request_timeout: settings.request_timeout,
         stop_within: settings.stop_within,
     };
-    let served = served(&app, &edge, control_listener.is_some());
+    let served = served(&app, &edge, &settings);
     let control = control_listener.zip(served.control);
     let finished =
         serve_both((listener, served.public), control, bounds, until_stop(signals)).await;

@@ -36,6 +36,7 @@ pub(crate) use environment::Environment;
 pub(crate) use file::read_key_file;
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
+pub(crate) use parse::Origins;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use strength::looks_made_up;
 pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub admin_networks: Vec<Network>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whose pages may use the routes that ask for a key.
+    pub cors_origins: Option<Origins>,
     /// The SQLite file.
     pub database: PathBuf,
     /// What guards the admin routes. With neither this nor people, they answer 500.
@@ -242,6 +245,7 @@ impl Settings {
             trusted_proxies: given
                 .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
                 .unwrap_or_default(),
+            cors_origins: given.read_optional(&table::CORS_ORIGINS, parse::origins)?,
             database: given.read(&table::DATABASE, parse::database)?,
             admin_key: given.read_admin_key()?,
             people: people::read(&mut given)?,

@@ -25,7 +25,7 @@ fn every_route_has_its_row_in_the_table_of_access() {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let expected: BTreeSet<_> = lines.clone().map(row).collect();
     assert_eq!(expected.len(), lines.count(), "no row stands there twice");
-    let routes = routes(&Leaks::all());
+    let routes = routes(&Leaks::all(), None);
     let registered: BTreeSet<_> = routes
         .table()
         .iter()
@@ -44,7 +44,7 @@ fn every_route_has_its_row_in_the_table_of_access() {
 
 #[test]
 fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
-    for route in routes(&Leaks::all()).table() {
+    for route in routes(&Leaks::all(), None).table() {
         let asks = matches!(route.access, Access::Admin(_));
         assert_eq!(asks, route.path.starts_with("/admin"), "{route:?}");
     }
@@ -68,7 +68,7 @@ where
 fn health_is_told_with_few_allocations() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let front = runtime.block_on(served(folder.path()));
+    let front = runtime.block_on(served(folder.path(), &[])).public;
     let request = || Request::get("/healthz").header(HOST, "a").body(Body::empty()).unwrap();
     let bare = Router::new().route("/healthz", get(show_health));
     let (all, bare) = (allocations(&front, request), allocations(&bare, request));
@@ -86,7 +86,7 @@ async fn a_mistake_of_ours_depends_on_the_key_too() {
         }
     };
     let pending = async |_: Option<Caller>| std::future::pending::<()>().await;
-    let routes = routes(&app.leaks);
+    let routes = routes(&app.leaks, None);
     let routes = routes.get("/panics", Access::Key, panics).get("/slow", Access::Key, pending);
     let edge = Edge::new(Duration::ZERO, 0);
     let front = routes.into_routers(&app).together(|router| finished(router, &app, &edge));

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path};
-use axum::handler::Handler as _;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -15,6 +14,7 @@ use http::header::{
 use keyward_axum::Refusal;
 use utoipa::ToSchema;
 
+use super::Part;
 use crate::routes::{Access, Routes};
 
 /// Only what this server serves runs, looks or is asked; `data:` is small icons.
@@ -24,11 +24,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 
-/// The document and its pages, open to anyone who reaches the control plane.
+/// The document and its pages, open to anyone who reaches the listener that they describe.
 pub(crate) fn add_routes(routes: Routes) -> Routes {
-    let document = Document(super::document().to_string().into());
     routes
-        .get("/openapi.json", Access::Open, show_openapi.layer(Extension(document)))
+        .get("/openapi.json", Access::Open, show_openapi)
         .get("/docs", Access::Open, show_docs)
         .get("/docs/{file}", Access::Open, show_docs_file)
 }
@@ -36,6 +35,13 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
 /// The document as text, made once.
 #[derive(Clone, Debug)]
 pub(crate) struct Document(Bytes);
+
+impl Document {
+    /// The document of a listener that serves this part.
+    pub(crate) fn of(part: Part) -> Self {
+        Self(super::document(part).to_string().into())
+    }
+}
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "description", responses(

@@ -24,11 +24,11 @@ use keyward_store::SqliteStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::document;
+use super::{Part, document};
 use crate::access::Door;
 use crate::admin::keys::{identify, list, usage};
 use crate::admin::{Backups, audit, export, import, owners, unread};
-use crate::app::{self, App, Front};
+use crate::app::{self, App, Served};
 use crate::edge::Edge;
 use crate::health::Question;
 use crate::leaks::Leaks;
@@ -39,8 +39,8 @@ use crate::shapes::HINT_LEN_MAX;
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
 /// The router of the real program, over a database in this folder.
-pub(crate) async fn served(folder: &Path) -> Front {
-    app::served(&app_in(folder).await, &edge(), false).public
+pub(crate) async fn served(folder: &Path, more: &[(&str, &str)]) -> Served {
+    app::served(&app_in(folder).await, &edge(), &everything_on(folder, more))
 }
 
 /// An edge that has time.
@@ -56,7 +56,7 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let articles = Articles::open(&path, now).unwrap();
     let gate = Gate::open(store, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
-    let settings = everything_on(folder);
+    let settings = everything_on(folder, &[]);
     let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
@@ -65,17 +65,22 @@ pub(crate) async fn app_in(folder: &Path) -> App {
 }
 
 /// Settings with which every route is served.
-fn everything_on(folder: &Path) -> Settings {
+fn everything_on(folder: &Path, more: &[(&str, &str)]) -> Settings {
     let variables = [
         ("ADMIN_API_KEY", ADMIN_KEY),
         ("KEYWARD_LEAK_REPORTS", "1"),
         ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/"),
     ];
-    Settings::read(&Flags::default(), &Environment::of(variables).unwrap(), folder).unwrap()
+    Settings::read(
+        &Flags::default(),
+        &Environment::of(variables.into_iter().chain(more.iter().copied())).unwrap(),
+        folder,
+    )
+    .unwrap()
 }
 
 /// The paths of a router, which it tells in its `Debug` form alone.
-fn paths_served(router: &Front) -> BTreeSet<String> {
+fn paths_served(router: &app::Front) -> BTreeSet<String> {
     let text = format!("{router:?}");
     // What answers unknown paths is a router of its own, with these two.
     let text = text.replacen("\"/\"", "", 1).replace("\"/{*__private__axum_fallback}\"", "");
@@ -95,8 +100,8 @@ fn paths_described(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
 #[tokio::test]
 async fn every_route_is_described_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(folder.path()).await;
-    let described = paths_described(&document());
+    let router = served(folder.path(), &[]).await.public;
+    let described = paths_described(&document(Part::Whole));
     let served = paths_served(&router);
     assert!(9 < served.len(), "the paths are found: {served:?}");
     assert_eq!(described.keys().cloned().collect::<BTreeSet<_>>(), served);
@@ -116,6 +121,28 @@ async fn every_route_is_described_and_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn each_of_two_listeners_describes_what_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
+    let Served { public, control } = served(folder.path(), &apart).await;
+    let paths = |part| paths_described(&document(part)).into_keys().collect::<BTreeSet<_>>();
+    let (callers, operators) = (paths(Part::Callers), paths(Part::Operators));
+    assert_eq!(callers, paths_served(&public));
+    assert_eq!(operators, paths_served(&control.unwrap()));
+    let both: Vec<_> = callers.intersection(&operators).map(String::as_str).collect();
+    assert_eq!(both, ["/docs", "/docs/{file}", "/healthz", "/openapi.json", "/readyz"]);
+    let document = document(Part::Callers);
+    let names = |place| {
+        let names = document["components"][place].as_object().unwrap().keys();
+        names.map(String::as_str).collect::<Vec<_>>()
+    };
+    assert_eq!(names("securitySchemes"), ["key", "key_header"]);
+    assert!(names("schemas").contains(&"Article") && !names("schemas").contains(&"KeyView"));
+    let tags = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str());
+    assert!(tags.flatten().eq(["caller", "leaks", "articles", "health", "description"]));
+}
+
 #[test]
 fn every_reference_leads_somewhere() {
     fn check(document: &Value, value: &Value) {
@@ -129,13 +156,15 @@ fn every_reference_leads_somewhere() {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    let document = document();
-    check(&document, &document);
+    for part in [Part::Whole, Part::Callers, Part::Operators] {
+        let document = document(part);
+        check(&document, &document);
+    }
 }
 
 #[test]
 fn bounds_are_those_that_hold() {
-    let document = document();
+    let document = document(Part::Whole);
     let schema = |path: &str| {
         let found = document.pointer(&format!("/components/schemas/{path}"));
         found.unwrap_or_else(|| panic!("{path} is not there")).clone()
@@ -177,7 +206,7 @@ fn bounds_are_those_that_hold() {
 
 #[test]
 fn bounds_of_parameters_are_those_that_hold() {
-    let document = document();
+    let document = document(Part::Whole);
     let check = |path: &str, name: &str, bound: &str, expected: u64| {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
@@ -196,7 +225,7 @@ fn bounds_of_parameters_are_those_that_hold() {
 
 #[test]
 fn what_a_route_under_admin_reads_is_described_and_nothing_else() {
-    let document = document();
+    let document = document(Part::Whole);
     let is_query = |parameter: &Value| parameter["in"] == "query";
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -214,7 +243,7 @@ fn what_a_route_under_admin_reads_is_described_and_nothing_else() {
 
 #[test]
 fn each_operation_says_who_may_ask_and_what_it_refuses() {
-    let document = document();
+    let document = document(Part::Whole);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let place = format!("{method} {path}");

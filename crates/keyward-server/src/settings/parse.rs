@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
 use keyward::key::Prefix;
 use keyward::network::Network;
 use keyward_axum::RateLimitHeaders;
@@ -35,6 +36,46 @@ pub(super) fn networks(text: &str, _: &Form) -> Result<Vec<Network>, String> {
         return Err(format!("has more than {NETWORKS_MAX} networks; use wider ones"));
     }
     Ok(networks)
+}
+
+/// Which origins pages may come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origins {
+    /// Every one.
+    Any,
+    /// Those that are listed.
+    These(Vec<HeaderValue>),
+}
+
+/// Most origins in one setting. Each is compared for each request of a page.
+const ORIGINS_MAX: usize = 64;
+
+/// Takes `*`, or origins separated by commas, as browsers write them.
+pub(super) fn origins(text: &str, _: &Form) -> Result<Origins, String> {
+    if text == "*" {
+        return Ok(Origins::Any);
+    }
+    let origin = |part: &str| {
+        let part = part.trim();
+        // A browser sends no pattern, so one would let nobody in.
+        let url = Url::parse(part)
+            .ok()
+            .filter(|url| ["http", "https"].contains(&url.scheme()) && !part.contains('*'));
+        let written = url.map(|url| url.origin().ascii_serialization());
+        match written {
+            Some(written) if written == part => Ok(HeaderValue::try_from(written)),
+            Some(written) => Err(format!("`{part}` is no origin; write it like `{written}`")),
+            None => {
+                Err(format!("`{part}` is no origin; write it like https://app.example, or `*`"))
+            }
+        }
+    };
+    let origins: Vec<_> = text.split(',').map(origin).collect::<Result<_, _>>()?;
+    if ORIGINS_MAX < origins.len() {
+        return Err(format!("has more than {ORIGINS_MAX} origins"));
+    }
+    let origins: Result<_, _> = origins.into_iter().collect();
+    origins.map(Origins::These).map_err(|_| "is no text that fits a header".to_owned())
 }
 
 /// Where GitHub publishes the keys that sign its reports.
@@ -197,6 +238,25 @@ mod tests {
         }
         assert_eq!(parsed(&vec!["10.0.0.0/8"; 64].join(",")).unwrap().len(), 64);
         assert!(parsed(&vec!["10.0.0.0/8"; 65].join(",")).is_err());
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_do() {
+        let parsed = |text: &str| origins(text, &table::CORS_ORIGINS.form);
+        let these = |list: &[&'static str]| {
+            Ok(Origins::These(list.iter().map(|one| HeaderValue::from_static(one)).collect()))
+        };
+        assert_eq!(parsed("*"), Ok(Origins::Any));
+        assert_eq!(parsed("https://app.example"), these(&["https://app.example"]));
+        let two = "http://localhost:5173, https://app.example";
+        assert_eq!(parsed(two), these(&["http://localhost:5173", "https://app.example"]));
+        insta::assert_snapshot!(parsed("https://App.example:443/").unwrap_err(), @"`https://App.example:443/` is no origin; write it like `https://app.example`");
+        insta::assert_snapshot!(parsed("app.example").unwrap_err(), @"`app.example` is no origin; write it like https://app.example, or `*`");
+        for text in ["", "null", "*,https://a.example", "https://*.a.example", "file:///a"] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+        let many = |count| parsed(&vec!["https://a.example"; count].join(","));
+        assert!(many(ORIGINS_MAX).is_ok() && many(ORIGINS_MAX + 1).is_err());
     }
 
     #[test]

@@ -107,11 +107,12 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 25] = [
+pub(crate) const ALL: [&Setting; 26] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &ADMIN_NETWORKS,
     &TRUSTED_PROXIES,
+    &CORS_ORIGINS,
     &DATABASE,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,

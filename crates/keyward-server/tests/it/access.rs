@@ -279,18 +279,34 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
             let mut connection = Connection::open(address);
             connection.send(route.method, &route.path, &[&admin_key], "{}")
         };
-        let describes = ["/openapi.json", "/docs", "/docs/nobody"].contains(&route.path.as_str());
-        let is_control = describes || route.path.starts_with("/admin/");
+        let path = route.path.as_str();
+        let is_control = path.starts_with("/admin/");
+        let is_everywhere =
+            ["/healthz", "/readyz", "/openapi.json"].contains(&path) || path.starts_with("/docs");
         let (here, there) =
             if is_control { (control, server.address) } else { (server.address, control) };
         let expected = if route.access == "key" { 401 } else { route.status };
         assert_eq!(send(here).status, expected, "{} {}", route.method, route.path);
-        assert_eq!(send(there).brief(), UNKNOWN, "{} {}", route.method, route.path);
+        if is_everywhere {
+            assert_eq!(send(there).status, expected, "{} {}", route.method, route.path);
+        } else {
+            assert_eq!(send(there).brief(), UNKNOWN, "{} {}", route.method, route.path);
+        }
     }
     // What a name in the table cannot show: the files that there are.
     for path in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/docs.js"] {
         let get = |address| Connection::open(address).send("GET", path, &[], "");
         assert_eq!(get(control).status, 200, "{path}");
-        assert_eq!(get(server.address).brief(), UNKNOWN, "{path}");
+        assert_eq!(get(server.address).status, 200, "{path}");
     }
+    // Each describes itself, with links that lead to itself.
+    let paths = |address| {
+        let document = Connection::open(address).send("GET", "/openapi.json", &[], "").json();
+        assert_eq!(document["servers"], serde_json::json!([{ "url": "." }]));
+        document["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert!(paths(control).contains(&"/admin/tiers".to_owned()));
+    assert!(!paths(control).contains(&"/articles".to_owned()));
+    assert!(paths(server.address).contains(&"/articles".to_owned()));
+    assert!(!paths(server.address).iter().any(|path| path.starts_with("/admin")));
 }

@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod cli;
 mod clock;
+mod cors;
 mod docs;
 mod door;
 mod full;

@@ -8,9 +8,10 @@ pub(crate) const ADMIN_LISTEN: Setting = Setting {
     variable: "KEYWARD_ADMIN_LISTEN",
     form: Form::Text("ADDRESS:PORT"),
     default: None,
-    doc: "A listener of its own for everything under `/admin`, `/openapi.json` and `/docs`",
-    extremes: "The public listener then answers 404 there. Not set, one listener serves all. Off \
-               loopback, a weak or made-up admin key is refused at the start.",
+    doc: "A listener of its own for everything under `/admin`",
+    extremes: "The public listener then answers 404 there. Both have `/healthz` and `/readyz`, and \
+               `/openapi.json` and `/docs` for what each serves. Not set, one listener serves all. \
+               Off loopback, a weak or made-up admin key is refused at the start.",
 };
 
 pub(crate) const ADMIN_NETWORKS: Setting = Setting {
@@ -34,6 +35,18 @@ pub(crate) const TRUSTED_PROXIES: Setting = Setting {
     extremes: "Not set, the address of a client is that of the connection. Set, it is the \
                right-most one in that header that is no proxy's, and a weak or made-up admin \
                key is refused at the start, since a proxy lets others reach even loopback.",
+};
+
+pub(crate) const CORS_ORIGINS: Setting = Setting {
+    name: "cors_origins",
+    flag: Some("cors-origins"),
+    variable: "KEYWARD_CORS_ORIGINS",
+    form: Form::Text("ORIGIN,…"),
+    default: None,
+    doc: "The origins whose pages in browsers may send keys to the guarded routes (CORS)",
+    extremes: "Such as `https://app.example`, separated by commas, or `*` for every page. Whoever \
+               can use a page can read the key that it sends. Not set, no page of another origin \
+               can. Nothing under `/admin` is ever opened by this. At most 64.",
 };
 
 pub(crate) const OIDC_ISSUER: Setting = Setting {
