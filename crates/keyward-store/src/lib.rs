@@ -8,6 +8,8 @@
 
 mod fault;
 
+mod loss;
+
 mod open_error;
 
 mod inode;
@@ -17,6 +19,8 @@ mod lock;
 mod watch;
 
 mod reserve;
+
+mod ledger;
 
 mod names;
 
@@ -70,6 +74,7 @@ pub mod tutorial;
 
 pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;
+pub use loss::Loss;
 pub use open_error::OpenError;
 pub use sqlite::SqliteStore;
 pub use watch::FileLost;

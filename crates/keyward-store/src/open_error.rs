@@ -8,6 +8,7 @@ use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
 
 use crate::fault::{Fault, lacks_room};
+use crate::loss::Loss;
 
 /// Why a store did not open. Nothing that was in the file before is lost or altered.
 #[derive(Debug, Error)]
@@ -98,6 +99,27 @@ pub enum OpenError {
         found: u32,
         /// The number of the last migration that this program knows.
         known: u32,
+    },
+    /// The database is behind what was answered, or its ledger is missing.
+    #[error("{}", .loss.describe(.path, .ledger))]
+    Lost {
+        /// The database file.
+        path: PathBuf,
+        /// Its ledger.
+        ledger: PathBuf,
+        /// What is missing.
+        loss: Loss,
+    },
+    /// A record of the ledger is broken, and whole ones come after it.
+    #[error(
+        "{ledger} is broken at byte {at}; put a good copy there, or move it away: the next start \
+         then says how to go on without it"
+    )]
+    LedgerBroken {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Where the broken record begins, in bytes.
+        at: u64,
     },
     /// The directory that the file should lie in does not exist.
     #[error("there is no directory {directory}; create it")]
