@@ -26,6 +26,8 @@ pub(crate) enum Subject<'a> {
     Owner(&'a Owner),
     /// The wall clock.
     Clock,
+    /// All there is.
+    Store,
 }
 
 /// Writes an entry. It belongs into the savepoint of the change that it tells of.
@@ -73,7 +75,7 @@ impl<'a> Trail<'a> {
             Subject::Key(id) => (Some(id.get()), None, None),
             Subject::Tier(name) => (None, Some(name.as_str().to_owned()), None),
             Subject::Owner(owner) => (None, None, Some(owner.as_str().to_owned())),
-            Subject::Clock => (None, None, None),
+            Subject::Clock | Subject::Store => (None, None, None),
         };
         let audit = self.audit;
         let mut entry = AuditEntry {

@@ -69,6 +69,14 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether there is no file, or an empty one.
+pub(crate) fn is_absent(path: &Path) -> Result<bool, OpenError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        found => Ok(found.map_err(|error| OpenError::from_io(path, error))?.len() == 0),
+    }
+}
+
 /// Creates the file if there is none, readable by its owner only, and returns it; refuses one that
 /// cannot or should not be opened. The lock file is locked.
 pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {

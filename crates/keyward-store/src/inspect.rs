@@ -14,6 +14,7 @@ use crate::lock::{beside, read_holder};
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;
+use crate::start;
 
 /// What a look at a database file found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +39,15 @@ pub struct Inspection {
 ///
 /// # Errors
 ///
-/// Returns [`OpenError`] if the file cannot be read, is no database, or is found to be damaged.
+/// Returns [`OpenError`] if the file cannot be read, is no database, or is found to be damaged; and
+/// if nobody holds it and it is behind its ledger.
 pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let path = resolve(path)?;
     match fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // A ledger may know that there was one.
+            return start::begin(&path, None).map(|_| None);
+        }
         Err(error) => return Err(OpenError::from_io(&path, error)),
         Ok(file) if file.is_dir() => return Err(OpenError::NotADatabase { path }),
         Ok(_) => {}
@@ -67,6 +72,7 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     // Whoever serves from it would have to wait for the disk.
     if holder.is_none() {
         check(&connection, &path)?;
+        start::begin(&path, None)?;
     }
     drop(connection);
     Ok(Some(Inspection { path, holder, schema, schema_known: schema::known(), latest_reading }))

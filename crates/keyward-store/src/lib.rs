@@ -34,6 +34,8 @@ mod schema;
 
 mod probe;
 
+mod look;
+
 mod connection;
 
 mod spans;
@@ -60,7 +62,15 @@ mod usage;
 
 mod backup;
 
+mod notes;
+
+mod recover;
+
 mod worker;
+
+mod keeper;
+
+mod start;
 
 mod writer;
 
@@ -76,5 +86,6 @@ pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;
 pub use loss::Loss;
 pub use open_error::OpenError;
-pub use sqlite::SqliteStore;
+pub use recover::Restored;
+pub use sqlite::{OpenOptions, SqliteStore};
 pub use watch::FileLost;

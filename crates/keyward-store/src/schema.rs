@@ -6,10 +6,11 @@
 use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
 use keyward::key::Prefix;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use crate::audit;
 use crate::fault::Fault;
+use crate::ledger::LedgerId;
 use crate::names;
 use crate::spelling;
 
@@ -30,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0005_gone_tiers_and_once.sql"),
         then: |_, _| Ok(()),
     },
+    Migration { sql: include_str!("../migrations/0006_ledger.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.
@@ -39,10 +41,8 @@ pub(crate) fn known() -> u32 {
 
 /// The number of the last migration that was applied to the file; 0 is none. Writes nothing.
 pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
-    const TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema \
-                         WHERE type = 'table' AND name = 'keyward_migrations')";
     const LAST: &str = "SELECT ifnull(max(number), 0) FROM keyward_migrations";
-    if !connection.query_row(TABLE, [], |row| row.get(0))? {
+    if !has_table(connection, "keyward_migrations")? {
         return Ok(0);
     }
     connection.query_row(LAST, [], |row| row.get(0))
@@ -81,6 +81,29 @@ pub(crate) fn mark(connection: &Connection) -> rusqlite::Result<()> {
 
 fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    const TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema \
+                         WHERE type = 'table' AND name = ?1)";
+    connection.query_row(TABLE, [name], |row| row.get(0))
+}
+
+/// The ledger that belongs to the file. Writes nothing.
+pub(crate) fn ledger(connection: &Connection) -> rusqlite::Result<Option<LedgerId>> {
+    if !has_table(connection, "keyward_ledger")? {
+        return Ok(None);
+    }
+    let id = "SELECT id FROM keyward_ledger";
+    Ok(connection.query_row(id, [], |row| row.get(0)).optional()?.map(LedgerId))
+}
+
+/// Says which ledger belongs to the file.
+pub(crate) fn set_ledger(connection: &Connection, LedgerId(id): LedgerId) -> rusqlite::Result<()> {
+    const MARK: &str = "INSERT INTO keyward_ledger (one, id) VALUES (1, ?1) \
+                        ON CONFLICT (one) DO UPDATE SET id = excluded.id";
+    connection.execute(MARK, [id])?;
+    Ok(())
 }
 
 /// Applies the migrations that the file has not seen: all of them, or on an error none.

@@ -1,11 +1,13 @@
 //! The store itself: a lock, a thread that writes and threads that read.
 
+mod open;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use keyward::audit::Audit;
+use keyward::audit::{Audit, ChainDigest, ChangeId};
 use keyward::change::{Changed, KeyChange};
 use keyward::count::Counts;
 use keyward::details::{KeyDetails, StoredKey, Version};
@@ -25,18 +27,17 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connection::Files;
+pub use open::OpenOptions;
+
 use crate::fault::Fault;
+use crate::keeper::Standing;
 use crate::keys::{beside, change, count, find, insert, list};
 use crate::lock::{FileHold, FileLock};
-use crate::open_error::OpenError;
 use crate::reserve::Reserve;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
-use crate::worker::{Queue, Worker};
-use crate::{
-    backup, clock, connection, once, owners, reader, tiers, trail, transfer, usage, writer,
-};
+use crate::worker::Worker;
+use crate::{backup, clock, once, owners, tiers, trail, transfer, usage};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -84,61 +85,10 @@ pub struct SqliteStore {
     reserve: Arc<Reserve>,
     /// Held by the threads alone, so that it ends with them.
     lock: Weak<FileLock>,
+    standing: Standing,
 }
 
 impl SqliteStore {
-    /// Opens the database file at `path`, or creates it, readable by its owner only.
-    ///
-    /// A lock on the file and a lock file `<path>.lock` keep others out; `holder` says there, in a
-    /// few words such as the address that the program listens on, whom they would disturb. Links
-    /// are followed, so that two names of one file are one file. On Linux that holds for hard
-    /// links, too; elsewhere, and on network file systems, a file with several names is refused.
-    /// The schema is brought up to date; `now` is when.
-    ///
-    /// This blocks for some milliseconds.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`OpenError`], whose variants name the file and what to do. Then nothing that was
-    /// in the file is lost or altered.
-    pub fn open(path: &Path, holder: &str, now: UnixMillis) -> Result<Self, OpenError> {
-        connection::check_version(rusqlite::version_number())?;
-        let path = connection::resolve(path)?;
-        connection::check_directory(&path)?;
-        // Declared before the connections, hence dropped after them. Held by all threads, so that
-        // it is released when none has the file open any more.
-        let lock = Arc::new(FileLock::acquire(&path, holder, connection::prepare_file)?);
-        let reserve = Arc::new(Reserve::find(&path));
-        let Files { writing, readings, watch } =
-            room::try_with_room(&reserve, || Files::open(&path, READERS, now))?;
-        reserve.take();
-        let failed = |error| OpenError::from_io(&path, error);
-
-        let watch = Arc::new(watch);
-        let commits = Arc::new(AtomicU64::new(0));
-        let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
-        let (watched, kept) = (Arc::clone(&watch), Arc::clone(&reserve));
-        let write = move |queue: &mut Queue| {
-            writer::run(&writing, &watched, &kept, queue, &counted);
-            writer::checkpoint(&writing);
-            drop(writing);
-            drop(held);
-        };
-        let writer = Worker::start("keyward-writer", [write]).map_err(failed)?;
-        let reads = readings.into_iter().map(|reading| {
-            let held = Arc::clone(&lock);
-            move |queue: &mut Queue| {
-                reader::run(&reading, queue);
-                drop(reading);
-                drop(held);
-            }
-        });
-        let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
-        let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
-        let lock = Arc::downgrade(&lock);
-        Ok(Self { reader, writer, long_reads, commits, watch, reserve, lock })
-    }
-
     /// What keeps the file to this process. `None` if the store was closed.
     #[must_use]
     pub fn hold(&self) -> Option<FileHold> {
@@ -350,15 +300,21 @@ impl Store for SqliteStore {
         self.reader.call(copy).await
     }
 
+    fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
+        self.standing.newest()
+    }
+
     fn trouble(&self) -> Option<String> {
         if !self.writer.is_running() {
             return Some("there is no thread that writes".to_owned());
         }
-        self.check_files().err().map(|lost| lost.to_string())
+        let lost = self.check_files().err().map(|lost| lost.to_string());
+        lost.or_else(|| self.standing.trouble())
     }
 
     async fn mend(&self) -> Result<(), StoreError> {
-        // The writer looks where the files are, whatever it is asked to do.
+        // The writer looks where the files are, and notes what the ledger lacks, whatever it is
+        // asked to do.
         self.writer.call(|_| Ok(())).await
     }
 

@@ -1,7 +1,8 @@
 //! The thread that writes: many changes, one commit.
 //!
 //! The price of a change is waiting for the disk, and waiting once does for all changes that came
-//! in the meantime. None is answered before the commit that they share.
+//! in the meantime. None is answered before the commit that they share, and before the ledger has
+//! a note of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
+use crate::keeper::{Keeper, Taken};
 use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
 use crate::worker::{Job, Outcome, Queue};
@@ -22,6 +24,7 @@ pub(crate) fn run(
     connection: &Connection,
     watch: &Watch,
     reserve: &Reserve,
+    mut keeper: Option<Keeper>,
     queue: &mut Queue,
     commits: &AtomicU64,
 ) {
@@ -34,7 +37,7 @@ pub(crate) fn run(
             let full = batch.outcomes.len() == BATCH_JOBS_MAX;
             next = if full { None } else { queue.waiting() };
         }
-        batch.finish(commits);
+        batch.finish(keeper.as_mut(), commits);
         if !connection.is_autocommit() {
             return;
         }
@@ -108,6 +111,7 @@ impl<'a> Batch<'a> {
             self.failure = Some(Failure::Lost(lost));
         }
     }
+
     fn begin(&mut self) {
         // Immediate: to begin as a reader and find later that another one writes is an error
         // that no waiting could mend.
@@ -151,14 +155,18 @@ impl<'a> Batch<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Commits, counts that, and answers every job.
+    /// Commits, notes and counts that, and answers every job.
     ///
     /// What went into a file that is not in its place any more is not answered as done, even if it
     /// was taken away in this very moment.
-    fn finish(mut self, commits: &AtomicU64) {
+    fn finish(mut self, mut keeper: Option<&mut Keeper>, commits: &AtomicU64) {
         self.check();
+        let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");
         if self.failure.is_none() {
+            if let Some((keeper, taken)) = keeper.as_deref_mut().zip(taken) {
+                keeper.keep(self.connection, taken);
+            }
             // Relaxed, for nothing depends on it; whoever is answered below sees its own commit.
             commits.fetch_add(1, Ordering::Relaxed);
         }
@@ -171,6 +179,14 @@ impl<'a> Batch<'a> {
         for outcome in std::mem::take(&mut self.outcomes) {
             outcome.answer(self.kept());
         }
+    }
+
+    /// What the ledger has to know of the batch, unless it has failed; if that cannot be read, it
+    /// fails.
+    fn take(&mut self, keeper: &Keeper) -> Option<Taken> {
+        self.kept().ok()?;
+        let taken = keeper.take(self.connection);
+        taken.map_err(|error| self.failure = Some(Failure::Sqlite(Arc::new(error)))).ok()
     }
 
     /// Runs a statement, unless the batch has failed already; if it fails, so does the batch.

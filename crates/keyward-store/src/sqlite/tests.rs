@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault;
+use crate::open_error::OpenError;
 
 mod files;
 

@@ -19,12 +19,23 @@ use keyward::time::UnixHour;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
 use keyward::{KeyId, UnixMillis};
-use keyward_store::SqliteStore;
+use keyward_store::{Loss, OpenError, OpenOptions, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, "a test", UnixMillis(1)).unwrap()
+}
+
+/// Opens a copy that lies beside no ledger, as the operator who made it knows.
+pub(crate) fn open_alone(path: &Path) -> SqliteStore {
+    let error = SqliteStore::open(path, "a test", UnixMillis(1)).unwrap_err();
+    let OpenError::Lost { loss: loss @ Loss::Ledger { .. }, .. } = error else {
+        panic!("{error}");
+    };
+    let after_restore = Some(loss.change());
+    let options = OpenOptions { holder: "a test", now: UnixMillis(1), after_restore, ledger: true };
+    SqliteStore::open_with(path, &options).unwrap().0
 }
 
 /// A store, and a connection beside it that nobody expects.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keyward::UnixMillis;
-use keyward::audit::{Chain, ChangeId};
+use keyward::audit::{Chain, ChainError, ChangeId};
 use keyward::count::Counts;
 use keyward::query::KeyFilter;
 use keyward::record::{KeyState, Stage};
@@ -118,7 +118,9 @@ async fn what_was_migrated_is_found_and_goes_on() {
     assert_eq!(trail[0].request_id.as_deref(), Some("r1"));
     assert_eq!(trail[1].tier.as_deref(), Some("free"));
     let mut chain = Chain::default();
-    trail.iter().for_each(|entry| chain.follow(entry).unwrap());
+    chain.follow(&trail[0]).unwrap();
+    let cut = chain.follow(&trail[1]).unwrap_err();
+    assert_eq!(cut, ChainError::Missing(ChangeId(3)), "a row that was deleted by hand shows");
 }
 
 #[test]

@@ -11,7 +11,9 @@ use keyward_store::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::sample::{audit, batch, issue, keys, limit, open, revoke, tier, trail, usage, used};
+use crate::sample::{
+    audit, batch, issue, keys, limit, open, open_alone, revoke, tier, trail, usage, used,
+};
 
 /// A directory of its own, and the path of a database in it.
 fn place() -> (TempDir, PathBuf) {
@@ -62,8 +64,10 @@ async fn what_was_answered_survives_a_crash() {
     // What the disk holds at this moment is what a killed process leaves.
     let crashed = directory.path().join("crashed.db");
     fs::copy(&path, &crashed).unwrap();
-    fs::copy(directory.path().join("keyward.db-wal"), directory.path().join("crashed.db-wal"))
-        .unwrap();
+    for suffix in ["-wal", ".ledger"] {
+        let copied = directory.path().join(format!("crashed.db{suffix}"));
+        fs::copy(directory.path().join(format!("keyward.db{suffix}")), copied).unwrap();
+    }
     let keys = keys(&open(&crashed)).await;
     assert_eq!(keys.len(), 1);
     assert_eq!(keys[0].record, store.find_key(key).await.unwrap().unwrap().record);
@@ -78,7 +82,7 @@ async fn closing_leaves_one_whole_file() {
     assert!(!directory.path().join("keyward.db-wal").exists());
     let alone = directory.path().join("alone.db");
     fs::copy(&path, &alone).unwrap();
-    assert_eq!(keys(&open(&alone)).await.len(), 1);
+    assert_eq!(keys(&open_alone(&alone)).await.len(), 1);
 }
 
 #[tokio::test]
@@ -134,7 +138,9 @@ fn two_names_of_one_file_are_one_file() {
 fn only_the_owner_may_read_what_is_created() {
     let (directory, path) = place();
     let _store = open(&path);
-    for name in ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.db.lock"] {
+    for name in
+        ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.db.lock", "keyward.db.ledger"]
+    {
         let permissions = fs::metadata(directory.path().join(name)).unwrap().permissions();
         let mode = std::os::unix::fs::PermissionsExt::mode(&permissions);
         assert_eq!(mode & 0o777, 0o600, "{name}");

@@ -1,0 +1,221 @@
+//! Accepting that changes are lost: what the ledger knows is done again, on record, and no id is
+//! given twice.
+
+use std::time::Duration;
+
+use keyward::audit::{Audit, Verb};
+use keyward::change::{Changed, KeyChange};
+use keyward::record::Owner;
+use keyward::{KeyId, UnixMillis};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use serde_json::json;
+
+use crate::audit::{self, Change, Subject};
+use crate::fault::Fault;
+use crate::keys::change::change;
+use crate::ledger::{Content, Ending, Head};
+use crate::loss::Loss;
+use crate::notes;
+use crate::owners;
+
+/// How far ids go on if nothing knows how many were given: more than anyone gives between two
+/// backups, and so few that there is room for this billions of times.
+const UNKNOWN_IDS: u64 = 1_000_000;
+
+/// What became of a loss that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What was missing.
+    pub loss: Loss,
+    /// Keys that were revoked, since they or their only known secret had ended.
+    pub revoked: Vec<KeyId>,
+    /// Keys whose known secret was replaced and ends with its grace. The secret that replaced it
+    /// is lost, so they need another one.
+    pub replaced: Vec<KeyId>,
+    /// Keys that were suspended.
+    pub suspended: Vec<KeyId>,
+    /// Owners that were suspended.
+    pub suspended_owners: Vec<Owner>,
+    /// Keys that the ledger knows as resumed, and that stay suspended.
+    pub left_suspended: Vec<KeyId>,
+    /// Owners that the ledger knows as resumed, and that stay suspended.
+    pub left_suspended_owners: Vec<Owner>,
+    /// The highest id of a key in the database, and the highest one that was given, if it is known.
+    pub key_ids: (u64, Option<u64>),
+}
+
+/// Accepts a loss, in one transaction: nothing of it is done, or all.
+pub(crate) fn accept(
+    connection: &Connection,
+    loss: Loss,
+    content: &Content,
+    now: UnixMillis,
+) -> Result<Restored, Fault> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let audit = Audit::program(now);
+    let newest = notes::head(&transaction)?;
+    let known = known(loss, content);
+    let next = |newest: u64, known: Option<u64>| match known {
+        Some(known) => newest.max(known),
+        None => newest.saturating_add(UNKNOWN_IDS),
+    };
+    let change = next(newest.change.0, known.map(|known| known.change.0));
+    set_sequence(&transaction, "audit", change)?;
+    set_sequence(&transaction, "keys", next(newest.key_id, known.map(|known| known.key_id)))?;
+    let before = known.map(|known| (known.change.0, known.digest.to_string()));
+    let details = json!({
+        "before": { "change": before.as_ref().map(|it| it.0), "digest": before.map(|it| it.1) },
+        "after": { "change": newest.change.0 },
+    });
+    let (verb, subject) = (Verb::AcceptRestore, Subject::Store);
+    audit::record(&transaction, &audit, Change { verb, subject, details: details.to_string() })?;
+    let mut restored = Restored {
+        loss,
+        revoked: Vec::new(),
+        replaced: Vec::new(),
+        suspended: Vec::new(),
+        suspended_owners: Vec::new(),
+        left_suspended: Vec::new(),
+        left_suspended_owners: Vec::new(),
+        key_ids: (newest.key_id, known.map(|known| known.key_id)),
+    };
+    if known.is_some() {
+        end_secrets(&transaction, content, &audit, &mut restored)?;
+        suspend_keys(&transaction, content, &audit, &mut restored)?;
+        suspend_owners(&transaction, content, &audit, &mut restored)?;
+    }
+    transaction.commit()?;
+    Ok(restored)
+}
+
+/// The newest head of the database's own ledger, if that is there.
+fn known(loss: Loss, content: &Content) -> Option<Head> {
+    match loss {
+        Loss::Changes { .. } | Loss::Database { .. } => content.head,
+        Loss::Ledger { .. } | Loss::OtherLedger { .. } => None,
+    }
+}
+
+/// Makes a table count on behind `last`, unless it is further.
+fn set_sequence(connection: &Connection, table: &str, last: u64) -> rusqlite::Result<()> {
+    const RAISE: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
+    const BEGIN: &str = "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)";
+    if connection.execute(RAISE, params![table, last])? == 0 {
+        connection.execute(BEGIN, params![table, last])?;
+    }
+    Ok(())
+}
+
+/// Ends the keys whose secret the ledger knows as ended, at once or with its grace.
+fn end_secrets(
+    connection: &Connection,
+    content: &Content,
+    audit: &Audit,
+    restored: &mut Restored,
+) -> Result<(), Fault> {
+    let revoked: std::collections::HashSet<u64> = content
+        .secrets
+        .values()
+        .filter(|end| end.how == Ending::Revoked)
+        .map(|end| end.key_id)
+        .collect();
+    for (id, digest) in unrevoked(connection)? {
+        let Some(end) = content.secrets.get(&digest) else { continue };
+        let how = if revoked.contains(&end.key_id) { Ending::Revoked } else { end.how };
+        let wanted = match how {
+            Ending::Revoked => revoke("it was revoked before the database was restored"),
+            Ending::At(ends_at) if ends_at <= audit.at => {
+                revoke("its secret was replaced before the database was restored")
+            }
+            Ending::At(ends_at) => replace(ends_at.0.saturating_sub(audit.at.0))?,
+        };
+        let is_replaced = matches!(wanted, KeyChange::Rotate { .. });
+        match change(connection, id, wanted, None, audit)? {
+            Changed::Done(_) if is_replaced => restored.replaced.push(id),
+            Changed::Done(_) => restored.revoked.push(id),
+            // It has expired, and so has its secret.
+            Changed::Refused(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Keys that are not revoked, with the digests of their secrets.
+fn unrevoked(connection: &Connection) -> Result<Vec<(KeyId, [u8; 32])>, Fault> {
+    const KEYS: &str = "SELECT id, digest FROM keys WHERE state <> 'revoked' ORDER BY id";
+    let mut keys = connection.prepare(KEYS)?;
+    let keys = keys.query_and_then([], |row| {
+        let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"));
+        Ok((id?, row.get(1)?))
+    })?;
+    keys.collect()
+}
+
+fn revoke(reason: &str) -> KeyChange {
+    KeyChange::Revoke { reason: reason.parse().ok() }
+}
+
+/// Puts a digest to which nobody has the text in the place of a secret that is in its grace.
+fn replace(millis: u64) -> Result<KeyChange, Fault> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Fault::Refused(error.to_string().into()))?;
+    let digest = keyward::digest::Digest::from_stored(bytes);
+    Ok(KeyChange::Rotate { digest, hint: String::new(), grace: Duration::from_millis(millis) })
+}
+
+/// Suspends the keys that the ledger knows as suspended.
+fn suspend_keys(
+    connection: &Connection,
+    content: &Content,
+    audit: &Audit,
+    restored: &mut Restored,
+) -> Result<(), Fault> {
+    // Served by the primary keys.
+    const KEY: &str = "SELECT state, digest, EXISTS (SELECT 1 FROM former_secrets \
+                       WHERE key_id = keys.id AND digest = ?2) FROM keys WHERE id = ?1";
+    for (number, (suspended, known)) in &content.keys {
+        let Some(id) = KeyId::new(*number) else { continue };
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?, row.get::<_, bool>(2)?))
+        };
+        let found = connection.prepare_cached(KEY)?.query_row((number, known), row).optional()?;
+        let Some((state, digest, had)) = found else { continue };
+        // The same number may be another key's in a database that only lies in this one's place.
+        let replaced = content.secrets.get(&digest).is_some_and(|end| end.key_id == *number);
+        if digest != *known && !had && !replaced {
+            continue;
+        }
+        match (state.as_str(), suspended) {
+            ("active", true) => {
+                change(connection, id, KeyChange::Suspend, None, audit)?;
+                restored.suspended.push(id);
+            }
+            ("suspended", false) => restored.left_suspended.push(id),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Suspends the owners that the ledger knows as suspended.
+fn suspend_owners(
+    connection: &Connection,
+    content: &Content,
+    audit: &Audit,
+    restored: &mut Restored,
+) -> Result<(), Fault> {
+    for (name, suspended) in &content.owners {
+        let Ok(owner) = name.parse::<Owner>() else { continue };
+        let is_suspended =
+            owners::find(connection, &owner)?.is_some_and(|details| details.suspended_at.is_some());
+        match (is_suspended, suspended) {
+            (false, true) => {
+                owners::set_suspended(connection, &owner, true, audit)?;
+                restored.suspended_owners.push(owner);
+            }
+            (true, false) => restored.left_suspended_owners.push(owner),
+            (true, true) | (false, false) => {}
+        }
+    }
+    Ok(())
+}
