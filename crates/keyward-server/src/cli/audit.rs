@@ -59,19 +59,28 @@ struct Newest {
     digest: String,
 }
 
-/// The newest change as the server knows it apart from the trail, which must have its entry.
-fn newest(client: &Client) -> anyhow::Result<Option<Newest>> {
-    let route = Route::of(["admin", "audit"]).with("limit", Some(1));
-    Ok(client.get_as::<Page>(&route)?.newest)
+/// What a walk along the trail comes by.
+enum Step<'a> {
+    /// Before all entries, if the server knows it.
+    Newest(&'a Newest),
+    /// The text of an entry.
+    Entry(&'a str),
 }
 
-/// Calls `each` with the text of every entry, the oldest first, a page at a time.
-fn walk(client: &Client, mut each: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+/// Calls `each` with the newest change, and then with every entry, the oldest first, a page at a
+/// time.
+fn walk(
+    client: &Client,
+    mut each: impl FnMut(Step<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut after = None;
     loop {
         let page = page(client, after)?;
+        if let Some(newest) = page.newest.as_ref().filter(|_| after.is_none()) {
+            each(Step::Newest(newest))?;
+        }
         for entry in &page.entries {
-            each(entry.get())?;
+            each(Step::Entry(entry.get()))?;
         }
         if page.next_after.is_none() {
             return Ok(());
@@ -81,6 +90,17 @@ fn walk(client: &Client, mut each: impl FnMut(&str) -> anyhow::Result<()>) -> an
         }
         after = page.next_after;
     }
+}
+
+/// Calls `each` with the text of every entry.
+fn walk_entries(
+    client: &Client,
+    mut each: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    walk(client, |step| match step {
+        Step::Newest(_) => Ok(()),
+        Step::Entry(text) => each(text),
+    })
 }
 
 fn page(client: &Client, after: Option<u64>) -> Result<Page, ClientError> {

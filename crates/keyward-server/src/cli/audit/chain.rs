@@ -65,9 +65,9 @@ impl Chain {
         Self { walked: audit::Chain::default(), last_id: None, expected, newest: None }
     }
 
-    /// The chain of a trail that must have this entry, with this digest.
-    pub(super) fn with_newest(self, id: u64, digest: ChainDigest) -> Self {
-        Self { newest: Some((id, digest, false)), ..self }
+    /// The trail must have this entry, with this digest.
+    pub(super) fn must_have(&mut self, id: u64, digest: ChainDigest) {
+        self.newest = Some((id, digest, false));
     }
 
     /// Walks on by the text of one entry.
@@ -190,7 +190,8 @@ mod tests {
     fn the_end_must_be_the_one_that_the_server_knows() {
         let trail = trail(5);
         let walk = |trail: &[AuditEntry], id, digest| {
-            let mut chain = Chain::new(None).with_newest(id, digest);
+            let mut chain = Chain::new(None);
+            chain.must_have(id, digest);
             trail.iter().try_for_each(|entry| chain.step(entry)).and_then(|()| chain.end())
         };
         assert_eq!(walk(&trail, 5, trail[4].digest), Ok(()));

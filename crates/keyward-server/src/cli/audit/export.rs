@@ -32,14 +32,14 @@ impl Export {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.connection.client()?;
         let Some(path) = &self.output else {
-            return super::walk(&client, |entry| Ok(out.line(&one_line(entry))?));
+            return super::walk_entries(&client, |entry| Ok(out.line(&one_line(entry))?));
         };
         let shown = path.display();
         let mut file = NewFile::create(path, self.force)?;
         let mut buffer = BufWriter::new(&mut file);
         let context = || format!("{shown} cannot be written");
         let mut entries = 0_u64;
-        super::walk(&client, |entry| {
+        super::walk_entries(&client, |entry| {
             entries += 1;
             writeln!(buffer, "{}", one_line(entry)).with_context(context)
         })?;

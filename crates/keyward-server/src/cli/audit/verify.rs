@@ -11,6 +11,7 @@ use serde_json::json;
 use super::super::connection::Common;
 use super::super::output::Output;
 use super::super::status::{Complaint, Status};
+use super::Step;
 use super::chain::{Break, Chain};
 use super::entry::parse_digest;
 
@@ -40,11 +41,14 @@ impl Verify {
         let walked = match self.file.as_deref() {
             None => {
                 let client = self.common.client()?;
-                if let Some(newest) = super::newest(&client)? {
-                    let digest = parse_digest(&newest.digest).map_err(Complaint::Usage)?;
-                    chain = chain.with_newest(newest.id, digest);
-                }
-                super::walk(&client, |text| Ok(chain.step_text(text)?))
+                super::walk(&client, |step| match step {
+                    Step::Newest(newest) => {
+                        let digest = parse_digest(&newest.digest).map_err(Complaint::Usage)?;
+                        chain.must_have(newest.id, digest);
+                        Ok(())
+                    }
+                    Step::Entry(text) => Ok(chain.step_text(text)?),
+                })
             }
             Some("-") => read_lines(io::stdin().lock(), &mut chain),
             Some(path) => open(path).and_then(|file| read_lines(file, &mut chain)),
