@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use keyward::Gate;
+use keyward::audit::ChangeId;
 use keyward::limit::Limit;
 use keyward::store::{Store as _, TierRecord};
+use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
-use keyward_store::SqliteStore;
+use keyward_store::{OpenOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,6 +26,7 @@ use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
 use crate::own_key::KnownUsage;
+use crate::restored::words;
 use crate::settings::{Once, QUOTED, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
@@ -65,7 +67,8 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
     let now = clock.now().unix;
     clock::check_set(now)?;
     let holder = format!("keyward serve on http://{address}");
-    let store = Arc::new(SqliteStore::open(&settings.database, &holder, now)?);
+    let (store, restored) = open(&settings, &holder, once, now)?;
+    let store = Arc::new(store);
     // The file is held until the process ends, since the articles have connections to it as well.
     std::mem::forget(store.hold());
     let watched = Arc::clone(&store);
@@ -87,7 +90,7 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
 
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
-    print_apart(greeting(&settings, &guard, addresses, &tiers)?);
+    print_apart(restored + &greeting(&settings, &guard, addresses, &tiers)?);
     let door = Door::new(&settings);
     settings.forget_secrets();
 
@@ -133,6 +136,19 @@ async fn until_stop(mut signals: Signals) {
         }
     }
     tracing::info!("Stopping: finishing the requests under way");
+}
+
+/// Opens the database. Also returns what is to be said about a loss that was accepted.
+fn open(
+    settings: &Settings,
+    holder: &str,
+    once: Once,
+    now: UnixMillis,
+) -> anyhow::Result<(SqliteStore, String)> {
+    let after_restore = once.after_restore.map(ChangeId);
+    let options = OpenOptions { holder, now, after_restore, ledger: true };
+    let (store, restored) = SqliteStore::open_with(&settings.database, &options)?;
+    Ok((store, restored.as_ref().map(words).unwrap_or_default()))
 }
 
 async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -14,6 +14,7 @@ mod door;
 mod full;
 mod issuer;
 mod leaks;
+mod ledger;
 mod life;
 mod lists;
 mod lost;

@@ -33,6 +33,16 @@ impl Server {
         Self::spawn(&mut command(folder, environment))
     }
 
+    /// A server on a backup that lies beside no ledger: it is refused first, with the flag that
+    /// accepts it.
+    pub(crate) fn start_restored(folder: &Path) -> Self {
+        let environment = [("ADMIN_API_KEY", ADMIN_KEY)];
+        let refused = command(folder, &environment).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        let flag = after_restore(&said);
+        Self::spawn(command(folder, &environment).arg(flag))
+    }
+
     /// The server that this command starts, whose standard output is read here.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
@@ -147,6 +157,13 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The flag that a start names when it refuses a database that is behind.
+pub(crate) fn after_restore(said: &str) -> String {
+    let (_, rest) = said.split_once("--after-restore=").unwrap_or_else(|| panic!("{said}"));
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    format!("--after-restore={digits}")
 }
 
 /// An admin key that nobody has seen before.
