@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -50,9 +51,8 @@ pub(crate) struct Who {
 pub(crate) struct Door(Arc<Inner>);
 
 struct Inner {
-    admin_key: Option<AdminKeyDigest>,
+    rules: ArcSwap<Rules>,
     people: Option<Oidc>,
-    networks: Vec<Network>,
     proxies: TrustedProxies,
     failures: Failures,
     /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
@@ -60,9 +60,25 @@ struct Inner {
     good_tokens: GoodTokens,
 }
 
+/// What changes when the settings are read anew.
+#[derive(Debug)]
+struct Rules {
+    admin_key: Option<AdminKeyDigest>,
+    networks: Vec<Network>,
+}
+
+impl Rules {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            admin_key: settings.admin_key.as_ref().map(AdminKey::digest),
+            networks: settings.admin_networks.clone(),
+        }
+    }
+}
+
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("networks", &self.0.networks).finish_non_exhaustive()
+        f.debug_struct("Door").field("rules", &self.0.rules).finish_non_exhaustive()
     }
 }
 
@@ -117,17 +133,26 @@ impl From<Refused> for Refusal {
 }
 
 impl Door {
-    /// The door that these settings ask for. Nothing is read from the issuer yet.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// The door that these settings ask for, behind these proxies. Nothing is read from the issuer
+    /// yet.
+    pub(crate) fn new(settings: &Settings, proxies: TrustedProxies) -> Self {
         Self(Arc::new(Inner {
-            admin_key: settings.admin_key.as_ref().map(AdminKey::digest),
+            rules: ArcSwap::from_pointee(Rules::of(settings)),
             people: settings.people.clone().map(Oidc::new),
-            networks: settings.admin_networks.clone(),
-            proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+            proxies,
             failures: Failures::new(Some(FAILURES_PER_MINUTE)),
             token_failures: Failures::new(Some(FAILURES_PER_MINUTE)),
             good_tokens: GoodTokens::default(),
         }))
+    }
+
+    /// Takes the admin key and the networks of these settings from now on; returns whether it is
+    /// another admin key. Whoever is being let in meanwhile is judged by the old ones or by the new
+    /// ones.
+    pub(crate) fn set(&self, settings: &Settings) -> bool {
+        let rules = Arc::new(Rules::of(settings));
+        let before = self.0.rules.swap(Arc::clone(&rules));
+        before.admin_key != rules.admin_key
     }
 
     /// Decides who a request is from.
@@ -141,7 +166,9 @@ impl Door {
         extensions: &Extensions,
         now: Now,
     ) -> Result<Who, Refused> {
-        let Inner { admin_key, people, networks, proxies, failures, .. } = &*self.0;
+        let Inner { rules, people, proxies, failures, .. } = &*self.0;
+        let rules = rules.load_full();
+        let Rules { admin_key, networks } = &*rules;
         let address = proxies.client_address(headers, extensions).ok_or(Refused::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
             return Err(Refused::Address);

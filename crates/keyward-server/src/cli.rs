@@ -25,12 +25,13 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::settings::{Environment, Flags, Once, Settings, SettingsError};
+use crate::settings::{Environment, Flags, Once, ReadSettings, Settings, SettingsError};
 
 use articles::ArticlesCommand;
 use audit::AuditCommand;
@@ -122,7 +123,9 @@ const COMPLETIONS_EXAMPLES: [&str; 1] =
     ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
 /// Does what the command line says; `serve` is what the command of that name does.
-pub(crate) fn run(serve: impl FnOnce(Settings, Once) -> anyhow::Result<()>) -> ExitCode {
+pub(crate) fn run(
+    serve: impl FnOnce(Settings, Once, Arc<ReadSettings>) -> anyhow::Result<()>,
+) -> ExitCode {
     let status = match parse(std::env::args_os()) {
         Ok(command) => {
             let mut out = Output::stdout();
@@ -170,11 +173,15 @@ fn complaint(error: &clap::Error) -> String {
 impl Command {
     fn run(
         &self,
-        serve: impl FnOnce(Settings, Once) -> anyhow::Result<()>,
+        serve: impl FnOnce(Settings, Once, Arc<ReadSettings>) -> anyhow::Result<()>,
         out: &mut Output,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Serve { once, flags } => serve(read_settings(flags)?, *once),
+            Self::Serve { once, flags } => {
+                let again = flags.clone();
+                let read = Arc::new(move || read_settings(&again));
+                serve(read_settings(flags)?, *once, read)
+            }
             Self::Key(command) => command.run(out),
             Self::Tier(command) => command.run(out),
             Self::Owner(command) => command.run(out),

@@ -23,6 +23,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// The log under way.
 pub(crate) struct Log {
     lines: Lines,
+    set_filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>,
 }
 
 impl Log {
@@ -39,13 +40,33 @@ impl Log {
             .with_writer(lines.clone())
             // They would be told by a macro that panics when nobody can be told.
             .log_internal_errors(false);
+        let set_filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>;
         match settings.log_format {
-            LogFormat::Human => log.finish().try_init(),
-            LogFormat::Json => log.json().finish().try_init(),
+            LogFormat::Human => {
+                let log = log.with_filter_reloading();
+                let handle = log.reload_handle();
+                set_filter = Box::new(move |filter| Ok(handle.reload(filter)?));
+                log.finish().try_init()
+            }
+            LogFormat::Json => {
+                let log = log.json().with_filter_reloading();
+                let handle = log.reload_handle();
+                set_filter = Box::new(move |filter| Ok(handle.reload(filter)?));
+                log.finish().try_init()
+            }
         }
         .context("starting the log")?;
         panic::set_hook(Box::new(tell_panic));
-        Ok(Self { lines })
+        Ok(Self { lines, set_filter })
+    }
+
+    /// Chooses anew which lines are written.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the filter cannot be read; then nothing has changed.
+    pub(crate) fn set_filter(&self, text: &str) -> anyhow::Result<()> {
+        (self.set_filter)(filter(text)?)
     }
 
     /// Waits until every line so far is written, if that takes no longer than a second.

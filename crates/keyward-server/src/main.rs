@@ -21,6 +21,7 @@ mod memory;
 mod openapi;
 mod own_key;
 mod places;
+mod reread;
 mod restored;
 mod role;
 mod routes;

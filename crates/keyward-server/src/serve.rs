@@ -26,33 +26,41 @@ use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_apart};
 use crate::own_key::KnownUsage;
+use crate::reread::Reread;
 use crate::restored::words;
-use crate::settings::{Once, QUOTED, Settings, is_quoted};
+use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
 
 /// Serves until a signal asks for the end; see `signals`.
-pub(crate) fn run(settings: Settings, once: Once) -> anyhow::Result<()> {
+pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> anyhow::Result<()> {
     settings.check_exposure()?;
-    let log = Log::start(&settings)?;
+    let log = Arc::new(Log::start(&settings)?);
     if settings.admin_key.as_ref().is_some_and(|key| is_quoted(key.expose())) {
         tracing::warn!("Look at the admin key: {QUOTED}");
     }
-    let ended = run_on_threads(settings, once);
+    let ended = run_on_threads(settings, once, Anew { read, log: Arc::clone(&log) });
     log.finish();
     ended
 }
 
-fn run_on_threads(settings: Settings, once: Once) -> anyhow::Result<()> {
+/// What it takes to have other settings while serving.
+struct Anew {
+    read: Arc<ReadSettings>,
+    log: Arc<Log>,
+}
+
+fn run_on_threads(settings: Settings, once: Once, anew: Anew) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = settings.threads {
         runtime.worker_threads(threads.get());
     }
-    runtime.build().context("starting the threads of the server")?.block_on(serve(settings, once))
+    let runtime = runtime.build().context("starting the threads of the server")?;
+    runtime.block_on(serve(settings, once, anew))
 }
 
-async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let (listener, address) = listen(settings.listen, "--listen").await?;
     let (control_listener, control_address) = match settings.admin_listen {
@@ -79,9 +87,10 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
         .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
+    let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let options = GuardOptions {
         failures_per_minute: settings.failures_per_minute,
-        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+        trusted_proxies: proxies.clone(),
         rate_limit_headers: settings.rate_limit_headers,
     };
     let guard = Guard::new(gate, clock, options);
@@ -91,8 +100,11 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
     print_apart(restored + &greeting(&settings, &guard, addresses, &tiers)?);
-    let door = Door::new(&settings);
+    let door = Door::new(&settings, proxies.clone());
     settings.forget_secrets();
+    let Anew { read, log } = anew;
+    let rows = settings.rows().to_vec();
+    let reread = Reread { read, door: door.clone(), proxies, log, rows };
 
     let leaks = Leaks::new(&settings);
     let app = App {
@@ -106,16 +118,15 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
         pulse: upkeep.pulse(),
     };
     let edge = Edge::new(settings.request_timeout, request_id_base()?);
-    let bounds = Bounds {
-        connections_max: settings.connections_max,
-        patience: Patience { head: settings.header_timeout, idle: settings.keep_alive_timeout },
-        request_timeout: settings.request_timeout,
-        stop_within: settings.stop_within,
-    };
     let served = served(&app, &edge, &settings);
     let control = control_listener.zip(served.control);
-    let finished =
-        serve_both((listener, served.public), control, bounds, until_stop(signals)).await;
+    let finished = serve_both(
+        (listener, served.public),
+        control,
+        bounds_of(&settings),
+        until_stop(signals, reread),
+    )
+    .await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
@@ -126,13 +137,22 @@ async fn serve(mut settings: Settings, once: Once) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for a signal that asks for an orderly end.
-async fn until_stop(mut signals: Signals) {
+fn bounds_of(settings: &Settings) -> Bounds {
+    Bounds {
+        connections_max: settings.connections_max,
+        patience: Patience { head: settings.header_timeout, idle: settings.keep_alive_timeout },
+        request_timeout: settings.request_timeout,
+        stop_within: settings.stop_within,
+    }
+}
+
+/// Waits for a signal that asks for an orderly end, and rereads the settings meanwhile.
+async fn until_stop(mut signals: Signals, mut reread: Reread) {
     loop {
         match signals.next().await {
             Asked::End => break,
             Asked::HangUp if signals.is_terminal_gone().await => break,
-            Asked::HangUp => {}
+            Asked::HangUp => reread.now().await,
         }
     }
     tracing::info!("Stopping: finishing the requests under way");

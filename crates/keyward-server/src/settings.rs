@@ -39,7 +39,7 @@ pub(crate) use once::Once;
 pub(crate) use parse::Origins;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use strength::looks_made_up;
-pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE};
+pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE, is_live};
 
 use given::Given;
 
@@ -95,6 +95,9 @@ pub(crate) struct Settings {
     pub log_format: LogFormat,
     rows: Vec<Row>,
 }
+
+/// Reads the settings of this process once more.
+pub(crate) type ReadSettings = dyn Fn() -> Result<Settings, SettingsError> + Send + Sync;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use keyward::query::NAME_PART_CHARS_MIN;
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, OWNER_LEN_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
 use keyward::tier::TIER_NAME_LEN_MAX;
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
+use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_news::Articles;
 use keyward_store::SqliteStore;
@@ -57,7 +58,7 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let gate = Gate::open(store, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
     let settings = everything_on(folder, &[]);
-    let (door, leaks) = (Door::new(&settings), Leaks::new(&settings));
+    let (door, leaks) = (Door::new(&settings, TrustedProxies::default()), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
     let known_usage = KnownUsage::default();

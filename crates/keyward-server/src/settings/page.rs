@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{ALL, Form, Setting};
+use super::table::{ALL, Form, Setting, is_live};
 
 const OPENING: &str = "\
 # Settings
@@ -26,6 +26,10 @@ Names that are no setting are refused, in the file and among the variables that 
 `KEYWARD_`, so that a typing error cannot turn a limit off. A variable that is empty counts as not
 set. Durations are a whole number with its unit: `500ms`, `5s`, `2m`, `1h`.
 
+SIGHUP has the server read the settings file, and the files that it names, anew: `kill -HUP PID`.
+The log says what is another now, and what would be after a restart. If anything is invalid, the
+server keeps all settings as they were, and the log says why.
+
 ";
 
 /// The page as it should be.
@@ -44,6 +48,8 @@ fn page() -> String {
         let _infallible = writeln!(page, "- flag: {flag}\n- variable: `{variable}`");
         let _infallible = writeln!(page, "- value: {}", value_text(&setting.form));
         let _infallible = writeln!(page, "- default: {}", default_text(setting));
+        let when = if is_live(name) { "after SIGHUP" } else { "after a restart" };
+        let _infallible = writeln!(page, "- a change counts: {when}");
     }
     page
 }

@@ -106,6 +106,15 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 /// The server that the client commands talk to.
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
+/// The settings that take effect when SIGHUP has them read anew; the others need a restart.
+const LIVE: [&Setting; 5] =
+    [&ADMIN_NETWORKS, &TRUSTED_PROXIES, &ADMIN_API_KEY, &ADMIN_API_KEY_FILE, &LOG];
+
+/// Whether the setting of this name takes effect when SIGHUP has it read anew.
+pub(crate) fn is_live(name: &str) -> bool {
+    LIVE.iter().any(|setting| setting.name == name)
+}
+
 /// Every setting, in the order in which people read them.
 pub(crate) const ALL: [&Setting; 26] = [
     &LISTEN,

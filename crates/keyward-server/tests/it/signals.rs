@@ -1,10 +1,15 @@
-//! What signals do to the program: an orderly end loses no count, and no other signal ends it.
+//! What signals do to the program: an orderly end loses no count, no other signal ends it, and
+//! SIGHUP has the settings read anew.
 
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Server};
+use crate::server::{ADMIN_KEY, Server, command, new_admin_key};
 
 /// Nothing is flushed before the end.
 const SELDOM: [(&str, &str); 2] = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_FLUSH_EVERY", "5m")];
@@ -51,4 +56,149 @@ fn other_signals_end_nothing() {
     let (status, errors) = server.stop();
     assert!(status.success(), "{errors}");
     check_counted(folder.path(), id);
+}
+
+/// Asks until the answer is this: what a signal asks for is done a moment later.
+#[track_caller]
+fn until<T: PartialEq + std::fmt::Debug>(expected: &T, ask: impl Fn() -> T) {
+    for _ in 0..20_000 {
+        if ask() == *expected {
+            return;
+        }
+        thread::yield_now();
+    }
+    assert_eq!(ask(), *expected);
+}
+
+#[test]
+fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let (first, second, third) = (new_admin_key(), new_admin_key(), new_admin_key());
+    let file = "admin_api_key_file = \"admin.key\"\nlog = \"debug\"\n";
+    write("admin.key", &first);
+    write("keyward.toml", file);
+    let mut server = Server::start_with(folder.path(), &[("KEYWARD_FAILURES_PER_MINUTE", "0")]);
+    let log = server.read_log();
+    let forwarded = "x-forwarded-for: 192.0.2.1";
+    let status = |key: &str| {
+        let key = format!("x-admin-key: {key}");
+        server.send("GET", "/admin/tiers", &[&key, forwarded], "").status
+    };
+    assert_eq!(status(&first), 200);
+
+    // A file that the settings name.
+    write("admin.key", &second);
+    server.signal("HUP");
+    until(&200, || status(&second));
+    assert_eq!(status(&first), 403);
+
+    // Networks and proxies; and something that needs a restart.
+    let proxied = "trusted_proxies = \"127.0.0.1\"\nadmin_networks = \"192.0.2.0/24\"\n";
+    write("keyward.toml", &format!("{file}{proxied}connections_max = 7\n"));
+    server.signal("HUP");
+    let elsewhere = || {
+        let key = format!("x-admin-key: {second}");
+        server.send("GET", "/admin/tiers", &[&key, "x-forwarded-for: 198.51.100.1"], "").status
+    };
+    until(&403, elsewhere);
+    assert_eq!(status(&second), 200);
+
+    // With one that is invalid, none changes: not the key, nor the networks.
+    write("admin.key", &third);
+    write("keyward.toml", &format!("{file}flush_every = \"often\"\n"));
+    server.signal("HUP");
+    // The next one counts when this one was dealt with; it is valid but for a weak key.
+    write("keyward.toml", &format!("{file}{proxied}"));
+    write("admin.key", "weak");
+    server.signal("HUP");
+    assert_eq!((status(&second), status("weak"), elsewhere()), (200, 403, 403));
+    write("admin.key", &third);
+    write("keyward.toml", &file.replace("debug", "info"));
+    server.signal("HUP");
+    until(&200, || status(&third));
+
+    let (ended, _) = server.stop();
+    assert!(ended.success());
+    let log = log.join().unwrap();
+    for words in [
+        "The admin key is another one now",
+        "A setting is another one now setting=\"admin_networks\"",
+        "A setting needs a restart to take effect setting=\"connections_max\" from=\"1024\" to=\"7\"",
+        "Kept all settings as they were",
+        "A setting is another one now setting=\"log\"",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    for key in [first, second, third] {
+        assert!(!log.contains(&key));
+    }
+}
+
+/// A program whose terminal is gone.
+struct Orphan {
+    /// Its process.
+    id: String,
+    /// Its log, as far as it was not read yet.
+    log: BufReader<File>,
+    /// The key whose requests it counted.
+    key_id: u64,
+}
+
+impl Orphan {
+    /// Starts the program in a terminal, which goes once something was counted.
+    fn make(folder: &Path, before: &str) -> Self {
+        let fifo = folder.join("log");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // Either end waits for the other one.
+        let opening = thread::spawn(|| File::open(fifo).unwrap());
+        let plain = command(folder, &SELDOM);
+        let program = plain.get_program().to_str().unwrap();
+        let serve = format!("exec {program} serve --listen 127.0.0.1:0 2> log");
+        let mut script = Command::new("script");
+        script.args(["-q", "-c", &format!("{before} echo $$ > pid; {serve}"), "/dev/null"]);
+        script.current_dir(folder).env_clear().envs(SELDOM);
+        script.env("SHELL", "/bin/sh").env("PATH", "/usr/bin:/bin");
+        script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let server = Server::spawn(&mut script);
+        let key_id = count(&server);
+        // The terminal goes with the program that made it.
+        server.kill();
+        let id = fs::read_to_string(folder.join("pid")).unwrap().trim().to_owned();
+        Self { id, log: BufReader::new(opening.join().unwrap()), key_id }
+    }
+
+    /// Waits until it has ended in order.
+    #[track_caller]
+    fn wait(mut self) -> u64 {
+        self.wait_for("Stopped: usage is flushed");
+        self.log.read_to_string(&mut String::new()).unwrap();
+        self.key_id
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "it ended without {words}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_is_an_orderly_end() {
+    let folder = tempdir().unwrap();
+    let orphan = Orphan::make(folder.path(), "");
+    check_counted(folder.path(), orphan.wait());
+}
+
+#[test]
+fn a_terminal_that_goes_ends_nothing_under_nohup() {
+    let folder = tempdir().unwrap();
+    // What `nohup` does.
+    let mut orphan = Orphan::make(folder.path(), "trap '' HUP;");
+    orphan.wait_for("Read the settings anew");
+    assert!(Command::new("kill").args(["-TERM", &orphan.id]).status().unwrap().success());
+    check_counted(folder.path(), orphan.wait());
 }

@@ -1,0 +1,76 @@
+//! Reading the settings anew while the program serves, as SIGHUP asks for.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use keyward_axum::origin::TrustedProxies;
+
+use crate::access::Door;
+use crate::log::Log;
+use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
+
+/// Whatever other settings take effect in.
+pub(crate) struct Reread {
+    /// Reads the settings as they were read at the start: the same flags and environment, and the
+    /// files as they are now.
+    pub(crate) read: Arc<ReadSettings>,
+    /// The door of the control plane.
+    pub(crate) door: Door,
+    /// The proxies that the door and the guard trust.
+    pub(crate) proxies: TrustedProxies,
+    /// The log.
+    pub(crate) log: Arc<Log>,
+    /// The settings in force.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Reread {
+    /// Reads the settings and the files that they name; says in the log what is another now, and
+    /// what would be after a restart. If anything is invalid, all stays as it is.
+    pub(crate) async fn now(&mut self) {
+        let read = Arc::clone(&self.read);
+        // A file may be somewhere far away.
+        let settings = tokio::task::spawn_blocking(move || {
+            let settings = read()?;
+            settings.check_exposure()?;
+            Ok::<_, SettingsError>(settings)
+        });
+        let taken = match settings.await.context("reading the settings") {
+            Ok(Ok(settings)) => self.take(&settings),
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(()) => tracing::info!("Read the settings anew"),
+            Err(error) => {
+                let cause = error.source().map(ToString::to_string);
+                tracing::error!(%error, cause, "Kept all settings as they were: one is invalid");
+            }
+        }
+    }
+
+    fn take(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        // First, since it alone can fail.
+        self.log.set_filter(&settings.log)?;
+        self.proxies.set(settings.trusted_proxies.clone());
+        if self.door.set(settings) {
+            tracing::info!("The admin key is another one now");
+        }
+        for row in settings.rows() {
+            let Some(ours) = self.rows.iter_mut().find(|ours| ours.name == row.name) else {
+                continue;
+            };
+            let (setting, from, to) = (row.name, &ours.value, &row.value);
+            if from == to {
+                continue;
+            }
+            if is_live(setting) {
+                tracing::info!(setting, from, to, "A setting is another one now");
+                *ours = row.clone();
+            } else {
+                tracing::warn!(setting, from, to, "A setting needs a restart to take effect");
+            }
+        }
+        Ok(())
+    }
+}
