@@ -3,21 +3,25 @@
 //! The text of a secret is in here from the body of a request to its digest, and goes nowhere
 //! else: into no log, no answer and no reason.
 
+mod book;
 pub(crate) mod github;
 mod reason;
 pub(crate) mod report;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use keyward::UnixMillis;
-use keyward::audit::Audit;
-use keyward::details::Reason;
+use keyward::audit::Actor;
 use keyward::digest::Digest;
-use keyward::store::StoreError;
+use keyward::store::{LeakReport, StoreError};
 use keyward_axum::Guard;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::failure::broken;
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
 
@@ -26,6 +30,10 @@ use self::report::{Reports, report_leaks};
 
 /// Digests that the store is asked about at once.
 const DIGESTS_MAX: usize = 1_000;
+/// Reports that are worked off at once.
+const WORKED_OFF_MAX: u32 = 1_000;
+/// Pause before it is tried again to revoke what was given up for the time being.
+const LATE_PAUSE: Duration = Duration::from_secs(30);
 
 /// What takes reports of leaked keys. A clone shares everything.
 #[derive(Clone, Debug)]
@@ -37,6 +45,8 @@ struct Inner {
     reports: Option<Reports>,
     /// `None` if GitHub may not.
     github: Option<GitHub>,
+    /// Is told of reports that are kept and whose keys could not be revoked.
+    late: Notify,
 }
 
 impl Leaks {
@@ -45,7 +55,17 @@ impl Leaks {
         Self(Arc::new(Inner {
             reports: settings.leak_reports.map(Reports::new),
             github: settings.github_leaks.as_ref().map(GitHub::new),
+            late: Notify::new(),
         }))
+    }
+
+    /// The same, once the keys are revoked that were reported before: the server may have been
+    /// killed between a response and what it promised.
+    pub(crate) async fn start(settings: &Settings, guard: &Guard) -> anyhow::Result<Self> {
+        work_off(guard).await.context("revoking the keys that were reported as leaked")?;
+        let leaks = Self::new(settings);
+        tokio::spawn(leaks.clone().work_off_late(guard.clone()));
+        Ok(leaks)
     }
 
     /// Takes reports of everyone.
@@ -53,7 +73,8 @@ impl Leaks {
     pub(crate) fn all() -> Self {
         let url = "http://127.0.0.1:1/".parse().unwrap();
         let reports = Some(Reports::new(std::num::NonZeroU32::MIN));
-        Self(Arc::new(Inner { reports, github: Some(GitHub::new(&url)) }))
+        let github = Some(GitHub::new(&url));
+        Self(Arc::new(Inner { reports, github, late: Notify::new() }))
     }
 
     /// Adds the routes that are on. The others are as unknown as any.
@@ -67,6 +88,18 @@ impl Leaks {
         routes
     }
 
+    /// Works off, for as long as the server runs, what could not be revoked when it was reported.
+    async fn work_off_late(self, guard: Guard) {
+        loop {
+            self.0.late.notified().await;
+            tokio::time::sleep(LATE_PAUSE).await;
+            while let Err(error) = work_off(&guard).await {
+                drop(broken(error));
+                tokio::time::sleep(LATE_PAUSE).await;
+            }
+        }
+    }
+
     /// Takes no more reports of anyone, and waits until the keys of earlier ones are revoked.
     pub(crate) async fn finish(&self) {
         if let Some(reports) = &self.0.reports {
@@ -75,11 +108,21 @@ impl Leaks {
     }
 }
 
-/// A secret that was found where it should not be.
-struct Leak {
-    digest: Digest,
-    /// What the audit trail is to say.
-    reason: Option<Reason>,
+/// Revokes the keys whose secrets were reported and that are not revoked yet.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if some key may not be revoked. Repeating is safe.
+async fn work_off(guard: &Guard) -> Result<(), StoreError> {
+    let store = guard.gate().store();
+    loop {
+        let reports = store.kept_leaks(WORKED_OFF_MAX).await?;
+        if reports.is_empty() {
+            return Ok(());
+        }
+        revoke_leaked(guard, &reports, &Actor::LeakReport).await?;
+        store.forget_leaks(reports.iter().map(|report| report.digest).collect()).await?;
+    }
 }
 
 /// Revokes the keys whose secrets leaked, and says which of these were real: the present or a
@@ -94,14 +137,14 @@ struct Leak {
 /// Returns [`StoreError`] if some key may not be revoked. The others are. Repeating is safe.
 async fn revoke_leaked(
     guard: &Guard,
-    leaks: &[Leak],
-    audit: &Audit,
+    leaks: &[LeakReport],
+    actor: &Actor,
 ) -> Result<HashSet<[u8; 32]>, StoreError> {
     let mut real = HashSet::new();
     let mut failure = None;
     for leaks in leaks.chunks(DIGESTS_MAX) {
-        let reasons: HashMap<_, _> =
-            leaks.iter().map(|leak| (*leak.digest.as_bytes(), &leak.reason)).collect();
+        let reports: HashMap<_, _> =
+            leaks.iter().map(|leak| (*leak.digest.as_bytes(), leak)).collect();
         let digests = leaks.iter().map(|leak| leak.digest).collect();
         let found = match guard.gate().store().find_digests(digests).await {
             Ok(found) => found,
@@ -113,11 +156,12 @@ async fn revoke_leaked(
         let mut revoking = JoinSet::new();
         for (digest, _, key) in found {
             real.insert(*digest.as_bytes());
-            if is_over(guard, &digest, audit.at) {
+            let Some(report) = reports.get(digest.as_bytes()) else { continue };
+            if is_over(guard, &digest, report.at) {
                 continue;
             }
-            let reason = reasons.get(digest.as_bytes()).copied().cloned().flatten();
-            let (guard, audit, id) = (guard.clone(), audit.clone(), key.record.id);
+            let audit = guard.audit(actor.clone(), report.address, report.request_id.clone());
+            let (guard, reason, id) = (guard.clone(), report.reason.clone(), key.record.id);
             revoking.spawn(async move {
                 let done = guard.revoke(id, reason, audit).await;
                 tracing::warn!(key = %id, done = done.is_ok(), "A secret of key {id} leaked");

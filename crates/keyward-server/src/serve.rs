@@ -106,7 +106,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     let rows = settings.rows().to_vec();
     let reread = Reread { read, door: door.clone(), proxies, log, rows };
 
-    let leaks = Leaks::new(&settings);
+    let leaks = Leaks::start(&settings, &guard).await?;
     let app = App {
         guard: guard.clone(),
         articles: articles.clone(),

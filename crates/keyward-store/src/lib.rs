@@ -58,6 +58,8 @@ mod transfer;
 
 mod clock;
 
+mod leaks;
+
 mod usage;
 
 mod backup;

@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
         then: |_, _| Ok(()),
     },
     Migration { sql: include_str!("../migrations/0006_ledger.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0007_leaks.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.

@@ -19,7 +19,9 @@ use keyward::query::{
     TopBy, UsageTop,
 };
 use keyward::record::Owner;
-use keyward::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use keyward::store::{
+    Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch,
+};
 use keyward::tier::TierName;
 use keyward::time::UnixHour;
 use keyward::transfer::{ImportedKey, KeyCopy};
@@ -37,7 +39,7 @@ use crate::reserve::Reserve;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::Worker;
-use crate::{backup, clock, once, owners, tiers, trail, transfer, usage};
+use crate::{backup, clock, leaks, once, owners, tiers, trail, transfer, usage};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -224,6 +226,19 @@ impl Store for SqliteStore {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         self.read(move |connection| find::by_digests(connection, &digests)).await
+    }
+
+    async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
+        // Those that name no key, too: whether they are refused is not to tell anyone.
+        self.end(move |connection| leaks::keep(connection, &reports)).await
+    }
+
+    async fn kept_leaks(&self, max: u32) -> Result<Vec<LeakReport>, StoreError> {
+        self.read(move |connection| leaks::kept(connection, max)).await
+    }
+
+    async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
+        self.end(move |connection| leaks::forget(connection, &digests)).await
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {

@@ -25,7 +25,7 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use crate::store::{Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
@@ -168,6 +168,24 @@ impl Store for MemoryStore {
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         let tables = self.open()?;
         Ok(digests.into_iter().filter_map(|digest| tables.find_digest(digest)).collect())
+    }
+
+    async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
+        let mut tables = self.open()?;
+        for report in reports {
+            tables.leaks.entry(*report.digest.as_bytes()).or_insert(report);
+        }
+        Ok(())
+    }
+
+    async fn kept_leaks(&self, max: u32) -> Result<Vec<LeakReport>, StoreError> {
+        Ok(self.open()?.leaks.values().take(max as usize).cloned().collect())
+    }
+
+    async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
+        let mut tables = self.open()?;
+        digests.iter().for_each(|digest| drop(tables.leaks.remove(digest.as_bytes())));
+        Ok(())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use thiserror::Error;
 use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::change::{Changed, KeyChange};
 use crate::count::Counts;
-use crate::details::{KeyDetails, StoredKey, Version};
+use crate::details::{KeyDetails, Reason, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
@@ -56,6 +57,21 @@ pub enum Inserted {
     OwnerSuspended,
     /// The request was made before, and is to change something once.
     Earlier(Earlier),
+}
+
+/// A secret that somebody reported as leaked. Its key is to be revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeakReport {
+    /// Of the secret, which some key has or had.
+    pub digest: Digest,
+    /// What the audit trail is to say.
+    pub reason: Option<Reason>,
+    /// The address that the report came from, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// The id of the request that brought it.
+    pub request_id: Option<String>,
+    /// When it came.
+    pub at: UnixMillis,
 }
 
 /// Usage on its way to the store. The same batch may arrive more than once and counts once.
@@ -179,6 +195,18 @@ pub trait Store: fmt::Debug + Send + Sync {
         &self,
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
+
+    /// Keeps reports of leaked secrets until [`Store::forget_leaks`]: nothing is revoked by this. Of
+    /// a secret that is reported again, the earlier report stays. No reports at all take a commit
+    /// like any others, so that the time tells nobody how many there were. This is no change of a
+    /// key: it writes no audit entry.
+    async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError>;
+
+    /// Up to `max` of the reports that are kept.
+    async fn kept_leaks(&self, max: u32) -> Result<Vec<LeakReport>, StoreError>;
+
+    /// Forgets the reports of these secrets, whose keys are revoked.
+    async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError>;
 
     /// One page of a list of keys.
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;

@@ -6,6 +6,7 @@
 mod keys;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,10 +17,12 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName};
 use http_body::Body as _;
+use keyward::UnixMillis;
 use keyward::audit::Actor;
 use keyward::digest::Digest;
 use keyward::json;
 use keyward::key::Presented;
+use keyward::store::LeakReport;
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal};
 use p256::ecdsa::Signature;
@@ -31,7 +34,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::reason::Secrets;
-use super::{Leak, Leaks, revoke_leaked};
+use super::{Leaks, revoke_leaked};
 use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::failure::broken;
@@ -110,10 +113,10 @@ pub(crate) async fn report_github_leaks(
     let matches = read(&body)?;
     let address = guard.client_address(&parts.headers, &parts.extensions);
     let id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
-    let audit = guard.audit(Actor::GitHub, address, id);
     let secrets = Secrets::of(matches.iter().map(|one| one.token.as_str()));
-    let found: Vec<_> = matches.iter().filter_map(|one| one.leak(&secrets)).collect();
-    let real = revoke_leaked(&guard, &found, &audit).await.map_err(broken)?;
+    let source = Source { address, id, at: guard.clock().now().unix };
+    let found: Vec<_> = matches.iter().filter_map(|one| one.leak(&secrets, &source)).collect();
+    let real = revoke_leaked(&guard, &found, &Actor::GitHub).await.map_err(broken)?;
     Ok(Json(matches.into_iter().map(|it| Feedback::of(it, &real)).collect()))
 }
 
@@ -165,6 +168,14 @@ pub(crate) struct SignatureHeaders {
     signature: String,
 }
 
+/// Where a message came from, and when.
+struct Source {
+    address: Option<IpAddr>,
+    /// Of the request.
+    id: Option<String>,
+    at: UnixMillis,
+}
+
 /// A text that has the form of a key, and where it was found.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = GitHubMatch)]
@@ -182,7 +193,7 @@ pub(crate) struct MatchBody {
 
 impl MatchBody {
     /// What to look up, if the text can be a key at all.
-    fn leak(&self, secrets: &Secrets<'_>) -> Option<Leak> {
+    fn leak(&self, secrets: &Secrets<'_>, from: &Source) -> Option<LeakReport> {
         let presented = Presented::parse(&self.token).ok()?;
         let source = self.source.as_deref().filter(|source| !source.is_empty());
         let words = source.map_or_else(
@@ -190,7 +201,8 @@ impl MatchBody {
             |source| format!("found by GitHub in {source}"),
         );
         let reason = secrets.reason(&words, self.url.as_deref().unwrap_or_default());
-        Some(Leak { digest: Digest::of(presented), reason })
+        let (digest, request_id) = (Digest::of(presented), from.id.clone());
+        Some(LeakReport { digest, reason, address: from.address, request_id, at: from.at })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /leaks`: anyone who holds a secret may report that it leaked.
 //!
-//! The answer says nothing about what was real, and it is given before anything is looked up, so
-//! that its time says nothing either.
+//! The answer says nothing about what was real. It waits until what is real is kept, for just as long
+//! if nothing is, so that its time says nothing either; the keys are revoked behind it.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,9 +11,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use http::StatusCode;
-use keyward::audit::{Actor, Audit};
+use keyward::audit::Actor;
+use keyward::details::Reason;
 use keyward::digest::Digest;
 use keyward::key::{Presented, TEXT_LEN_MAX};
+use keyward::store::{LeakReport, StoreError};
 use keyward::time::SteadyNanos;
 use keyward_axum::failures::Failures;
 use keyward_axum::fault::Fault;
@@ -21,11 +23,12 @@ use keyward_axum::input::{self, Members, Query};
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use utoipa::ToSchema;
 
+use super::book::Book;
 use super::reason::Secrets;
-use super::{Leak, Leaks, revoke_leaked};
+use super::{Leaks, revoke_leaked};
 use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::failure::broken;
@@ -39,8 +42,8 @@ const FOUND_AT_CHARS_MAX: usize = 2_000;
 /// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
 /// that is 6 400 revocations, at some 300 bytes.
 const PENDING_MAX: u32 = 64;
-/// How often it is tried to revoke what was reported. A busy store keeps each try for 5 s, and the
-/// stop of a server waits for the last.
+/// How often it is tried at once to revoke what was reported. A busy store keeps each try for 5 s,
+/// and the stop of a server waits for the last.
 const TRIES_MAX: u32 = 3;
 /// Pause between two of them.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
@@ -49,6 +52,7 @@ const TRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Reports {
     addresses: Failures,
+    book: Book,
     /// Each task that revokes holds a permit to its end.
     pending: Arc<Semaphore>,
 }
@@ -57,7 +61,8 @@ impl Reports {
     /// Takes so many requests a minute from one address.
     pub(super) fn new(per_minute: NonZeroU32) -> Self {
         let pending = Semaphore::new(PENDING_MAX as usize);
-        Self { addresses: Failures::new(Some(per_minute)), pending: Arc::new(pending) }
+        let addresses = Failures::new(Some(per_minute));
+        Self { addresses, book: Book::new(), pending: Arc::new(pending) }
     }
 
     fn admit(&self, address: Option<IpAddr>, now: SteadyNanos) -> Result<(), Refusal> {
@@ -83,7 +88,8 @@ impl Reports {
 
 /// Reports secrets that leaked. Each that is, or was, a key's has the key revoked.
 ///
-/// The answer is the same whether they were real or not, and it comes before they are looked up.
+/// The answer is the same whether they were real or not, and so is the time that it takes. Once it
+/// is given, the keys are revoked even if the server is killed, at its next start at the latest.
 /// The server has this only if `leak_reports` is set.
 #[utoipa::path(
     post, path = "/leaks", tag = "leaks", request_body = ReportsBody,
@@ -106,33 +112,65 @@ pub(crate) async fn report_leaks(
     let body = read_whole(body, BODY_BYTES_MAX).await?;
     let (received, found) = read(parts.uri.query(), &body).map_err(Refusal::masked)?;
     let permit = reports.permit()?;
-    let id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
-    let audit = guard.audit(Actor::LeakReport, address, id);
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
+    let at = guard.clock().now().unix;
+    let report = |(digest, reason)| {
+        let request_id = request_id.clone();
+        LeakReport { digest, reason, address, request_id, at }
+    };
+    // Memory knows them, and takes as long for the others.
+    let known = found.into_iter().filter(|(digest, _)| guard.gate().index().find(digest).is_some());
+    let known: Vec<_> = known.map(report).collect();
+    let (tell, told) = oneshot::channel();
+    // Whoever reported may go away: from here on it is done all the same.
     tokio::spawn(async move {
-        revoke_repeatedly(&guard, &found, &audit).await;
+        keep_and_revoke(&guard, &leaks, known, tell).await;
         drop(permit);
     });
+    told.await.map_err(|_| Refusal::unavailable())??;
     Ok((StatusCode::ACCEPTED, Json(Received { received })))
 }
 
-/// Revokes what was reported, and tries again if the store fails: the reporter was told that it is
-/// received, so that nobody else will. What goes wrong in the end is the operator's.
-async fn revoke_repeatedly(guard: &Guard, found: &[Leak], audit: &Audit) {
-    let (reports, request_id) = (found.len(), audit.request_id.as_deref());
+/// Keeps what was reported, answers, and revokes the keys; tries again if the store fails. What
+/// does not work at once is kept until it does, and at the latest done when the server starts.
+async fn keep_and_revoke(
+    guard: &Guard,
+    leaks: &Leaks,
+    known: Vec<LeakReport>,
+    tell: oneshot::Sender<Result<(), Refusal>>,
+) {
+    let Some(reports) = leaks.0.reports.as_ref() else { return };
+    let kept = reports.book.keep(guard, known.clone()).await;
+    let is_kept = kept.is_ok();
+    drop(tell.send(kept));
+    if !is_kept || known.is_empty() {
+        return;
+    }
+    let (count, request_id) = (known.len(), known.first().and_then(|one| one.request_id.clone()));
     for tries_left in (0..TRIES_MAX).rev() {
-        let Err(error) = revoke_leaked(guard, found, audit).await else { return };
+        let Err(error) = revoke_and_forget(guard, &known).await else { return };
         drop(broken(error));
         if tries_left == 0 {
-            tracing::error!(reports, request_id, "Gave up revoking what {reports} reports named");
+            tracing::error!(count, request_id, "Later is tried again what {count} reports named");
+            leaks.0.late.notify_one();
         } else {
-            tracing::warn!(reports, request_id, "Trying again what {reports} reports named");
+            tracing::warn!(count, request_id, "Trying again what {count} reports named");
             tokio::time::sleep(TRY_PAUSE).await;
         }
     }
 }
 
+async fn revoke_and_forget(guard: &Guard, known: &[LeakReport]) -> Result<(), StoreError> {
+    revoke_leaked(guard, known, &Actor::LeakReport).await?;
+    let digests = known.iter().map(|report| report.digest).collect();
+    guard.gate().store().forget_leaks(digests).await
+}
+
+/// What a report names, and what the audit trail is to say of it.
+type Named = (Digest, Option<Reason>);
+
 /// How many reports there were, and what can be a key at all.
-fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal> {
+fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Named>), Refusal> {
     let faults = Query::parse(query).unknown(&[]);
     if !faults.is_empty() {
         return Err(Refusal::unprocessable(faults));
@@ -166,7 +204,7 @@ fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Leak>), Refusal>
     let leak = |(text, found_at): &(String, String)| {
         let digest = Digest::of(Presented::parse(text).ok()?);
         let reason = secrets.reason("reported by the holder of its secret", found_at);
-        Some(Leak { digest, reason })
+        Some((digest, reason))
     };
     Ok((received, reports.iter().filter_map(leak).collect()))
 }

@@ -4,6 +4,7 @@ mod audit;
 mod changes;
 mod clock;
 mod keys;
+mod leaks;
 mod lists;
 mod once;
 mod owners;

@@ -15,7 +15,7 @@ use crate::key::Prefix;
 use crate::limit::Limit;
 use crate::once::{Earlier, OnceName, forgotten_at};
 use crate::record::{KeyId, KeyState, Owner, Record};
-use crate::store::TierRecord;
+use crate::store::{LeakReport, TierRecord};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{COPY_SECRETS_MAX, KeyCopy};
@@ -39,6 +39,8 @@ pub(super) struct Tables {
     /// Whether the latest start was told that the clock is right.
     pub(super) told_clock_is_right: bool,
     pub(super) audit: Vec<AuditEntry>,
+    /// Secrets that were reported, by their digests.
+    pub(super) leaks: BTreeMap<[u8; 32], LeakReport>,
     /// Requests that changed a key, by actor and name, with that key and when.
     pub(super) once: HashMap<(String, OnceName), ([u8; 32], KeyId, UnixMillis)>,
 }
@@ -82,6 +84,7 @@ impl Default for Tables {
             latest_reading: None,
             told_clock_is_right: false,
             audit: Vec::new(),
+            leaks: BTreeMap::new(),
             once: HashMap::new(),
         }
     }

@@ -141,6 +141,22 @@ fn what_github_found_is_revoked_and_only_what_is_real() {
 }
 
 #[test]
+fn what_github_was_told_to_be_real_is_revoked_even_if_the_server_is_killed_at_once() {
+    let key = key(13);
+    let keys = KeyServer::start(&key);
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), &keys.url);
+    let secrets: Vec<_> = (0..50).map(|_| server.issue("leaked").1).collect();
+    let matches: Vec<_> = secrets.iter().map(|secret| found(secret)).collect();
+    let body = json!(matches).to_string();
+    let answer = send(&server, NAME, &sign(&key, &body), &body);
+    server.kill();
+    assert_eq!(labels(&answer), ["true_positive"; 50]);
+    let server = Server::start(folder.path());
+    assert!(secrets.iter().all(|secret| !works(&server, secret)));
+}
+
+#[test]
 fn a_former_secret_is_as_real_and_one_that_ended_takes_nothing_down() {
     let key = key(2);
     let keys = KeyServer::start(&key);

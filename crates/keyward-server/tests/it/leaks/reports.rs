@@ -1,6 +1,7 @@
 //! What anyone reports who holds a secret.
 
 use std::path::Path;
+use std::thread;
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -74,6 +75,76 @@ fn what_was_received_is_tried_again_when_the_store_failed() {
     assert!(server.stop().0.success());
     let server = start(folder.path(), "1000");
     assert!(!works(&server, &real));
+}
+
+#[test]
+fn what_was_received_is_revoked_even_if_the_server_is_killed_at_once() {
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), "1000");
+    let secrets: Vec<_> = (0..300).map(|_| server.issue("leaked").1).collect();
+    let (_, other) = server.issue("not leaked");
+    thread::scope(|scope| {
+        let texts = secrets
+            .chunks(100)
+            .map(|secrets| -> Vec<&str> { secrets.iter().map(String::as_str).collect() });
+        let server = &server;
+        let reporting: Vec<_> =
+            texts.map(|texts| scope.spawn(move || report(server, &texts).status)).collect();
+        for status in reporting {
+            assert_eq!(status.join().unwrap(), 202);
+        }
+    });
+    server.kill();
+    // Off now, which takes nothing of what was promised back.
+    let server = Server::start(folder.path());
+    assert!(secrets.iter().all(|secret| !works(&server, secret)));
+    assert!(works(&server, &other));
+}
+
+#[test]
+fn what_is_kept_is_worked_off_on_record_before_the_first_request() {
+    let folder = tempdir().unwrap();
+    let server = start(folder.path(), "1000");
+    let (_, real) = server.issue("leaked");
+    assert_eq!(report(&server, &["kw_nobody-has-this-secret", "nor this"]).status, 202);
+    server.kill();
+    let file = Connection::open(folder.path().join("keyward.db")).unwrap();
+    let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    // What nobody has is not written, and took a commit all the same.
+    assert_eq!(count("SELECT count(*) FROM leaks"), 0);
+    assert_eq!(count("SELECT commits FROM leaks_kept"), 1);
+    let keep = "INSERT INTO leaks VALUES (unhex(?1), 'found in a page', '192.0.2.7', 'r-1', 7)";
+    file.execute(keep, [sample::digest(&real)]).unwrap();
+    // Of a key that is gone, as an earlier copy of the database would have it.
+    file.execute("INSERT INTO leaks VALUES (zeroblob(32), NULL, NULL, NULL, 7)", []).unwrap();
+    let server = Server::start(folder.path());
+    assert!(!works(&server, &real));
+    assert_eq!(count("SELECT count(*) FROM leaks"), 0);
+    let page = server.admin("GET", "/admin/audit?verb=revoke", "").json();
+    let entry = &page["entries"][0];
+    assert_eq!(entry["actor"], "leak-report");
+    assert_eq!(entry["address"], "192.0.2.7");
+    assert_eq!(entry["request_id"], "r-1");
+    assert_eq!(entry["details"]["after"]["revoked_reason"], "found in a page");
+}
+
+#[test]
+fn what_may_not_survive_is_to_be_reported_again() {
+    let folder = tempdir().unwrap();
+    let on = ("KEYWARD_LEAK_REPORTS", "1000");
+    let server = Server::start_with(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY), on]);
+    let (_, real) = server.issue("leaked");
+    // Somebody else writes, and does not end.
+    let held = Connection::open(folder.path().join("keyward.db")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for text in [real.as_str(), "kw_nobody-has-this-secret"] {
+        let answer = report(&server, &[text]);
+        assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{text}");
+    }
+    held.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(report(&server, &[&real]).status, 202);
+    assert!(server.stop().0.success());
+    assert!(!works(&Server::start(folder.path()), &real));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::store::{Inserted, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use crate::store::{Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
@@ -141,6 +141,18 @@ impl Store for AwkwardStore {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         self.kept.find_digests(digests).await
+    }
+
+    async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
+        self.kept.keep_leaks(reports).await
+    }
+
+    async fn kept_leaks(&self, max: u32) -> Result<Vec<LeakReport>, StoreError> {
+        self.kept.kept_leaks(max).await
+    }
+
+    async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
+        self.kept.forget_leaks(digests).await
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
