@@ -5,13 +5,16 @@ use std::time::Duration;
 use ureq::Agent;
 use url::Url;
 
+use crate::trust::Trust;
+
 /// What asks them. Nobody else can answer for the server at this URL: redirections are not
-/// followed, and where the URL is `https:`, so is whatever else is asked.
+/// followed, and where the URL is `https:`, so is whatever else is asked, and somebody who is
+/// trusted vouches for it.
 ///
 /// A proxy that the environment names is taken for `https:` alone, where it cannot read along.
 /// `http:` is for loopback, and a proxy's loopback is another machine's: whoever answers there
 /// could make keys.
-pub(crate) fn agent(url: &Url, answer_within: Duration) -> Agent {
+pub(crate) fn agent(url: &Url, answer_within: Duration, trust: &Trust) -> Agent {
     let is_https = url.scheme() == "https";
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -19,6 +22,6 @@ pub(crate) fn agent(url: &Url, answer_within: Duration) -> Agent {
         .max_redirects_will_error(false)
         .https_only(is_https)
         .timeout_global(Some(answer_within));
-    let config = if is_https { config } else { config.proxy(None) };
+    let config = if is_https { config.tls_config(trust.tls()) } else { config.proxy(None) };
     config.build().into()
 }

@@ -31,6 +31,7 @@ mod settings;
 mod shapes;
 mod signals;
 mod transfer;
+mod trust;
 mod wire;
 
 use std::process::ExitCode;

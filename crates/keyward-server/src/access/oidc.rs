@@ -84,7 +84,7 @@ pub(super) enum Invalid {
 impl Oidc {
     /// Judges by these settings. Nothing is fetched until the first token comes.
     pub(super) fn new(people: People) -> Self {
-        let issuer = Issuer::new(people.issuer.clone());
+        let issuer = Issuer::new(people.issuer.clone(), &people.trust);
         Self { people, issuer: Arc::new(issuer) }
     }
 

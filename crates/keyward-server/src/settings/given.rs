@@ -53,6 +53,11 @@ impl<'a> Given<'a> {
         Ok(Self { layers: Layers { flags, environment, file }, directory, rows: Vec::new() })
     }
 
+    /// Where relative paths start.
+    pub(super) fn directory(&self) -> &'a Path {
+        self.directory
+    }
+
     /// The text of a setting, without a note.
     pub(super) fn peek(&self, setting: &'static Setting) -> Option<&str> {
         self.layers.find(setting).0

@@ -8,6 +8,7 @@ use super::SettingsError;
 use super::given::Given;
 use super::table::{self, Form};
 use crate::role::Role;
+use crate::trust::{Authorities, Trust};
 
 /// Most names of roles.
 const NAMES_MAX: usize = 64;
@@ -25,6 +26,8 @@ pub(crate) struct People {
     pub role_claim: String,
     /// What the issuer calls them.
     pub roles: RoleNames,
+    /// Who may vouch for the issuer.
+    pub trust: Trust,
 }
 
 /// Where the issuer is, and the very text that it calls itself.
@@ -187,8 +190,18 @@ pub(super) fn read(given: &mut Given<'_>) -> Result<Option<People>, SettingsErro
     let audience = given.read_optional(&table::OIDC_AUDIENCE, plain_text)?;
     let role_claim = given.read(&table::OIDC_ROLE_CLAIM, plain_text)?;
     let roles = given.read(&table::OIDC_ROLES, |text, _| RoleNames::parse(text))?;
+    let directory = given.directory();
+    let authorities = |text: &str, _: &Form| Authorities::read(&directory.join(text));
+    let authorities = given.read_optional(&table::OIDC_CA_FILE, authorities)?;
     match (issuer, audience) {
-        (Some(issuer), Some(audience)) => Ok(Some(People { issuer, audience, role_claim, roles })),
+        (Some(issuer), Some(audience)) => {
+            let trust = Trust::of(authorities);
+            Ok(Some(People { issuer, audience, role_claim, roles, trust }))
+        }
+        (None, None) if authorities.is_some() => {
+            let problem = "means nothing without `oidc_issuer`; set both or none";
+            Err(given.refuse(&table::OIDC_CA_FILE, problem))
+        }
         (None, None) => Ok(None),
         (Some(_), None) => {
             let problem = "needs `oidc_audience` beside it: without, a token that the issuer made \

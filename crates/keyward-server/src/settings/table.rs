@@ -116,7 +116,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 26] = [
+pub(crate) const ALL: [&Setting; 27] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &ADMIN_NETWORKS,
@@ -129,6 +129,7 @@ pub(crate) const ALL: [&Setting; 26] = [
     &OIDC_AUDIENCE,
     &OIDC_ROLE_CLAIM,
     &OIDC_ROLES,
+    &OIDC_CA_FILE,
     &KEY_PREFIX,
     &FLUSH_EVERY,
     &THREADS,

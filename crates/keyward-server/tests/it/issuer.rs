@@ -28,7 +28,9 @@ const SPKI_OF_RSA_2048: [u8; 24] = [
 
 /// The issuer. Its thread ends with the test's process.
 pub(crate) struct FakeIssuer {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// Where it is for those who ask.
+    base: String,
     /// While it is locked, the issuer keeps whoever asks waiting.
     pub(crate) state: Arc<Mutex<State>>,
 }
@@ -72,7 +74,8 @@ impl FakeIssuer {
             moved: None,
             keys_len_min: 0,
         };
-        let issuer = Self { address, state: Arc::new(Mutex::new(state)) };
+        let base = format!("http://{address}");
+        let issuer = Self { address, base, state: Arc::new(Mutex::new(state)) };
         issuer.publish(keys);
         let state = Arc::clone(&issuer.state);
         thread::spawn(move || {
@@ -85,7 +88,17 @@ impl FakeIssuer {
 
     /// Where it is.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/realms/test", self.address)
+        format!("{}/realms/test", self.base)
+    }
+
+    /// The same issuer for those who find it here.
+    pub(crate) fn at(self, base: String) -> Self {
+        {
+            let mut state = self.state.lock().unwrap();
+            state.name = format!("{base}/realms/test");
+            state.jwks_uri = format!("{base}/keys");
+        }
+        Self { base, ..self }
     }
 
     /// Publishes these keys, and no others.

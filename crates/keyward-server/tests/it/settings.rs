@@ -52,8 +52,7 @@ fn an_admin_key_that_strangers_could_guess_is_refused_before_anything_is_opened(
     insta::assert_snapshot!(error, @"error: others can reach the admin routes on 0.0.0.0:0, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");
     let repeated = "x".repeat(64);
     let printed = "an-admin-key-for-these-tests";
-    let why = "words, repetitions or sequences";
-    for key in [repeated.as_str(), printed, "change-me-change-me-change-me"] {
+    for (key, why) in [(repeated.as_str(), "repetitions"), (printed, "made of words")] {
         let error = refused(&everywhere, &[("ADMIN_API_KEY", key)]);
         assert!(error.contains(why) && !error.contains(key), "{error}");
         let behind_proxy = [("ADMIN_API_KEY", key), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")];

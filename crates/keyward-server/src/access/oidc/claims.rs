@@ -92,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::settings::{IssuerUrl, RoleNames};
+    use crate::trust::Trust;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 
@@ -101,6 +102,7 @@ mod tests {
             audience: "keyward".to_owned(),
             role_claim: role_claim.to_owned(),
             roles: RoleNames::parse("viewer=v,issuer=i,admin=a").unwrap(),
+            trust: Trust::System,
         }
     }
 

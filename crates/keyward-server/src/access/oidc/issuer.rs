@@ -17,11 +17,14 @@ use super::keys::Keys;
 use super::token::Token;
 use crate::fetch;
 use crate::settings::{IssuerUrl, secure_url};
+use crate::trust::{Flaw, Trust};
 
 /// How long each of the two questions to the issuer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Most bytes of an answer. Those of known issuers have some ten thousand.
 const ANSWER_BYTES_MAX: u64 = 256 * 1_024;
+/// What to do if nobody who is trusted vouches for the issuer.
+const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
 /// How often the keys are read a minute at most, whatever ids strangers make up.
 const READS_PER_MINUTE_MAX: u32 = 6;
 /// Pause after a reading that failed, for those whose key is known: they would only wait.
@@ -65,6 +68,9 @@ enum ReadError {
         #[source]
         cause: Box<ureq::Error>,
     },
+    /// Nobody who is trusted vouches for whoever answers.
+    #[error("{url} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
+    Untrusted { url: String, flaw: Flaw },
     /// It answers with something else.
     #[error("{url} answers with {status}")]
     Status { url: String, status: u16 },
@@ -117,9 +123,9 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 }
 
 impl Issuer {
-    /// The issuer at this URL. Nothing is asked yet.
-    pub(super) fn new(url: IssuerUrl) -> Self {
-        let agent = fetch::agent(url.location(), ANSWER_WITHIN);
+    /// The issuer at this URL, if those vouch for it who are trusted. Nothing is asked yet.
+    pub(super) fn new(url: IssuerUrl, trust: &Trust) -> Self {
+        let agent = fetch::agent(url.location(), ANSWER_WITHIN, trust);
         Self { agent, url, known: Mutex::default(), turn: Arc::default() }
     }
 
@@ -208,8 +214,11 @@ impl Issuer {
 
     fn get(&self, url: &str) -> Result<Vec<u8>, ReadError> {
         let unreachable = |cause: ureq::Error| {
-            let cause = Box::new(cause);
-            ReadError::Unreachable { url: url.to_owned(), cause }
+            let url = url.to_owned();
+            match Flaw::of(&cause) {
+                Some(flaw) => ReadError::Untrusted { url, flaw },
+                None => ReadError::Unreachable { url, cause: Box::new(cause) },
+            }
         };
         let mut answer = self.agent.get(url).call().map_err(unreachable)?;
         let status = answer.status().as_u16();

@@ -2,6 +2,8 @@
 
 #[path = "../../../tests/it/issuer.rs"]
 mod fake;
+#[path = "../../../tests/it/tls.rs"]
+mod tls;
 
 use std::time::Duration;
 
@@ -11,17 +13,24 @@ use keyward::time::SteadyNanos;
 use serde_json::{Value, json};
 
 use self::fake::{FakeIssuer, SigningKey, unsigned};
+use self::tls::Authority;
 use super::*;
 use crate::settings::{IssuerUrl, RoleNames};
+use crate::trust::{Authorities, Trust};
 
 const UNKNOWN_KEY: Result<(), TokenError> = Err(TokenError::Invalid(Invalid::Key));
 
 fn judge(issuer: &FakeIssuer) -> Oidc {
+    judge_with(issuer, Trust::System)
+}
+
+fn judge_with(issuer: &FakeIssuer, trust: Trust) -> Oidc {
     Oidc::new(People {
         issuer: IssuerUrl::parse(&issuer.url()).unwrap(),
         audience: "keyward".to_owned(),
         role_claim: "roles".to_owned(),
         roles: RoleNames::parse("viewer=viewer,issuer=issuer,admin=admin").unwrap(),
+        trust,
     })
 }
 
@@ -194,6 +203,30 @@ async fn an_issuer_that_calls_itself_otherwise_is_not_the_one() {
     let token = issuer.token(&key, &json!({}));
     assert_eq!(verdict(&judge(&issuer), &token, 0).await, Err(TokenError::Unknown));
     assert_eq!(issuer.asked(), 0, "its keys are of no interest");
+}
+
+#[tokio::test]
+async fn an_issuer_has_a_certificate_of_an_authority_that_is_trusted_and_its_own_name() {
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = |authority: &Authority| {
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, &authority.pem).unwrap();
+        Trust::File(Authorities::read(&path).unwrap())
+    };
+    let key = SigningKey::ed25519("a");
+    for (name, trust, expected) in [
+        ("localhost", Trust::System, Err(TokenError::Unknown)),
+        ("localhost", trusted(&Authority::new()), Err(TokenError::Unknown)),
+        ("login.example.com", trusted(&authority), Err(TokenError::Unknown)),
+        ("localhost", trusted(&authority), Ok(())),
+    ] {
+        let issuer = FakeIssuer::start(&[&key]);
+        let front = authority.front(name, issuer.address);
+        let issuer = issuer.at(front);
+        let token = issuer.token(&key, &json!({}));
+        assert_eq!(verdict(&judge_with(&issuer, trust), &token, 0).await, expected, "{name}");
+    }
 }
 
 #[tokio::test]

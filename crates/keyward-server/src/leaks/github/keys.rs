@@ -18,6 +18,7 @@ use ureq::Agent;
 use url::Url;
 
 use crate::fetch;
+use crate::trust::Trust;
 
 /// How long reading the keys may take. GitHub waits 30 s for an answer to what it found.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 impl PublicKeys {
     /// The keys at this URL. Nothing is read yet.
     pub(in crate::leaks) fn at(url: &Url) -> Self {
-        let agent = fetch::agent(url, READ_WITHIN);
+        let agent = fetch::agent(url, READ_WITHIN, &Trust::System);
         Self { agent, url: url.to_string(), known: Mutex::default(), turn: Arc::default() }
     }
 

@@ -92,6 +92,17 @@ pub(crate) const OIDC_ROLES: Setting = Setting {
                highest counts. At most 64 names.",
 };
 
+pub(crate) const OIDC_CA_FILE: Setting = Setting {
+    name: "oidc_ca_file",
+    flag: Some("oidc-ca-file"),
+    variable: "KEYWARD_OIDC_CA_FILE",
+    form: Form::Text("FILE"),
+    default: None,
+    doc: "A PEM file with the certificates of the authorities that may vouch for the issuer",
+    extremes: "It takes the place of the authorities that the system trusts, which count if it is \
+               not set. Where the system has none, those of the public web count. At most 4 MiB.",
+};
+
 pub(crate) const LEAK_REPORTS: Setting = Setting {
     name: "leak_reports",
     flag: Some("leak-reports"),
