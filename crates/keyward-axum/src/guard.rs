@@ -1,9 +1,8 @@
 //! The guard: a gate, a clock, and everything a web app does with them.
 
-mod options;
-
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +28,6 @@ use crate::failures::Failures;
 use crate::origin::TrustedProxies;
 use crate::rate_limit::RateLimitHeaders;
 
-pub use options::GuardOptions;
-
 /// What guards an app. A clone shares everything; put one into the app's state.
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
@@ -47,6 +44,19 @@ struct Inner {
 /// to them: all requests would count that up and down in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuardId(usize);
+
+/// What may be set about a guard. By default nothing is limited and no proxy is trusted.
+#[derive(Clone, Debug, Default)]
+pub struct GuardOptions {
+    /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
+    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address, and so
+    /// do all whose address is not known.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// The proxies whose `X-Forwarded-For` tells where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Which header fields tell callers how they stand with their limit; all, unless set.
+    pub rate_limit_headers: RateLimitHeaders,
+}
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,8 @@
-//! The HTTP client of the command line: one server, one admin key, JSON both ways.
+//! The HTTP client of the command line: one server, one credential, JSON both ways.
 
 mod address;
+mod credential;
+mod document;
 mod error;
 mod transfer;
 
@@ -12,12 +14,13 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use keyward::json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::{Agent, ResponseExt as _};
-use url::Url;
+use ureq::Agent;
 
-use crate::settings::AdminKey;
+use crate::trust::{Flaw, Trust};
 
 pub(crate) use address::{Route, ServerUrl};
+pub(crate) use credential::Credential;
+pub(crate) use document::{FetchError, Fetcher};
 pub(crate) use error::ClientError;
 
 /// How long the server may take to accept a connection.
@@ -40,7 +43,7 @@ const CHECK_FIRST: &str =
 pub(crate) struct Client {
     agent: Agent,
     server: ServerUrl,
-    admin_key: AdminKey,
+    credential: Credential,
 }
 
 /// What the server said to a request that it granted.
@@ -66,9 +69,9 @@ impl Extras<'_> {
 }
 
 impl Client {
-    /// Makes a client. Nothing is sent yet.
-    pub(crate) fn new(server: ServerUrl, admin_key: AdminKey) -> Self {
-        Self { agent: agent(), server, admin_key }
+    /// Makes a client of a server for which those vouch who are trusted. Nothing is sent yet.
+    pub(crate) fn new(server: ServerUrl, trust: &Trust, credential: Credential) -> Self {
+        Self { agent: agent(&server, trust), server, credential }
     }
 
     /// Asks for something.
@@ -191,14 +194,13 @@ impl Client {
     }
 
     fn request(&self, method: &Method, path: &str) -> http::request::Builder {
-        Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.server.as_str()))
-            .header("x-admin-key", self.admin_key.expose())
+        let request =
+            Request::builder().method(method).uri(format!("{}{path}", self.server.as_str()));
+        self.credential.present(request)
     }
 
     fn refusal(&self, status: StatusCode, bytes: &[u8]) -> ClientError {
-        let refusal = |body| error::refusal(self.server.as_str(), status, &body);
+        let refusal = |body| error::refusal(self.server.as_str(), &self.credential, status, &body);
         parse(bytes).map_or_else(|| self.foreign(), refusal)
     }
 
@@ -207,22 +209,26 @@ impl Client {
     }
 }
 
-fn agent() -> Agent {
+fn agent(server: &ServerUrl, trust: &Trust) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        // The admin key goes to the server that was named, not through a proxy and not on to
+        // The credential goes to the server that was named, not through a proxy and not on to
         // wherever an answer points.
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(CONNECT_WITHIN))
-        .timeout_global(Some(ANSWER_WITHIN))
-        .build();
-    config.into()
+        .timeout_global(Some(ANSWER_WITHIN));
+    // Reading the system's certificates takes longer than a request on loopback.
+    let config = if server.is_https() { config.tls_config(trust.tls()) } else { config };
+    config.build().into()
 }
 
 fn explain(server: &ServerUrl, method: &Method, error: ureq::Error) -> ClientError {
     let server = server.as_str().to_owned();
+    if let Some(flaw) = Flaw::of(&error) {
+        return ClientError::Untrusted { server, flaw };
+    }
     let was_turned_away = matches!(
         &error,
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused
@@ -244,14 +250,15 @@ fn explain(server: &ServerUrl, method: &Method, error: ureq::Error) -> ClientErr
     ClientError::Broken { server, advice, cause }
 }
 
-/// Asks whether a Keyward server is there, without the admin key, and returns what its clock says.
+/// Asks whether a Keyward server is there, without any credential, and returns what its clock says.
 ///
 /// # Errors
 ///
 /// Returns [`ClientError`] if nobody answers, or somebody else.
-pub(crate) fn knock(server: &ServerUrl) -> Result<Option<String>, ClientError> {
+pub(crate) fn knock(server: &ServerUrl, trust: &Trust) -> Result<Option<String>, ClientError> {
     let failed = |error| explain(server, &Method::GET, error);
-    let mut response = agent().get(format!("{}/key", server.as_str())).call().map_err(failed)?;
+    let url = format!("{}/key", server.as_str());
+    let mut response = agent(server, trust).get(url).call().map_err(failed)?;
     let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
     // Without a key every route refuses, in our words.
     let refusal = parse(&read.map_err(failed)?).filter(|body| body.get("detail").is_some());
@@ -263,40 +270,15 @@ pub(crate) fn knock(server: &ServerUrl) -> Result<Option<String>, ClientError> {
 }
 
 /// Asks a server whether it is ready, and returns what it says if it is not.
-pub(crate) fn complaint(server: &ServerUrl) -> Option<String> {
-    let mut response = agent().get(format!("{}/readyz", server.as_str())).call().ok()?;
+pub(crate) fn complaint(server: &ServerUrl, trust: &Trust) -> Option<String> {
+    let url = format!("{}/readyz", server.as_str());
+    let mut response = agent(server, trust).get(url).call().ok()?;
     if response.status() != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
     let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
     let detail = parse(&read.ok()?)?.get("detail")?.as_str()?.to_owned();
     Some(detail)
-}
-
-/// A document, and what is needed to read it.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub bytes: Vec<u8>,
-    /// Where it was found in the end.
-    pub address: Option<Url>,
-    /// How its characters are written, if that was said.
-    pub charset: Option<String>,
-}
-
-/// Fetches a document of at most `len_max` bytes from anywhere.
-///
-/// No admin key goes with it, redirects are followed, and a proxy is used if the environment
-/// names one.
-pub(crate) fn fetch(url: &str, len_max: usize) -> Result<Fetched, Box<ureq::Error>> {
-    let config = Agent::config_builder()
-        .timeout_connect(Some(CONNECT_WITHIN))
-        .timeout_global(Some(ANSWER_WITHIN))
-        .build();
-    let mut response = Agent::from(config).get(url).call()?;
-    let address = Url::parse(&response.get_uri().to_string()).ok();
-    let charset = response.body().charset().map(str::to_owned);
-    let body = response.body_mut().with_config().limit(len_max as u64);
-    Ok(Fetched { bytes: body.read_to_vec()?, address, charset })
 }
 
 fn parse(bytes: &[u8]) -> Option<Value> {

@@ -4,6 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
+mod access_token;
 mod admin_key;
 mod environment;
 mod exposure;
@@ -31,15 +32,19 @@ use keyward_axum::RateLimitHeaders;
 use thiserror::Error;
 use url::Url;
 
+pub(crate) use access_token::AccessToken;
 pub(crate) use admin_key::{AdminKey, AdminKeyDigest, QUOTED, is_quoted};
 pub(crate) use environment::Environment;
-pub(crate) use file::read_key_file;
+pub(crate) use file::{read_key_file, read_token_file};
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
 pub(crate) use parse::Origins;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use strength::looks_made_up;
-pub(crate) use table::{CONFIG_VARIABLE, SERVER_VARIABLE, is_live};
+pub(crate) use table::{
+    CA_FILE_VARIABLE, CONFIG_VARIABLE, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
+    is_live,
+};
 
 use given::Given;
 

@@ -11,7 +11,7 @@ use keyward_news::NewArticle;
 use keyward_news::article::BATCH_MAX;
 use serde_json::{Value, json};
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Fetcher};
 
 use super::connection::Connection;
 use super::output::Output;
@@ -107,9 +107,10 @@ struct Imported<'a> {
 impl Import {
     fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.connection.client()?;
+        let fetcher = self.connection.fetcher()?;
         let mut imported = Vec::new();
         for feed in &self.feeds {
-            let one = import(&client, feed);
+            let one = import(&client, &fetcher, feed);
             one.notes.iter().for_each(|note| tell(&format!("{feed}: {note}")));
             match one.error {
                 Some(error) if is_hopeless(&error) => {
@@ -164,9 +165,13 @@ impl Imported<'_> {
 /// Says whether the next feed would fail for the same reason.
 fn is_hopeless(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
-        Some(ClientError::Refused { status, .. }) => !status.is_client_error() || *status == 403,
+        Some(ClientError::Refused { status, .. }) => {
+            // A credential that is refused once is refused again.
+            !status.is_client_error() || matches!(status.as_u16(), 401 | 403 | 429)
+        }
         Some(
             ClientError::Unreachable { .. }
+            | ClientError::Untrusted { .. }
             | ClientError::Broken { .. }
             | ClientError::Foreign { .. }
             | ClientError::NotFound { .. },
@@ -175,14 +180,19 @@ fn is_hopeless(error: &anyhow::Error) -> bool {
     }
 }
 
-fn import<'a>(client: &Client, feed: &'a str) -> Imported<'a> {
+fn import<'a>(client: &Client, fetcher: &Fetcher, feed: &'a str) -> Imported<'a> {
     let mut imported = Imported { feed, tally: Tally::default(), notes: Vec::new(), error: None };
-    imported.error = import_all(client, feed, &mut imported).err();
+    imported.error = import_all(client, fetcher, feed, &mut imported).err();
     imported
 }
 
-fn import_all(client: &Client, feed: &str, imported: &mut Imported<'_>) -> anyhow::Result<()> {
-    let mut source = Source::open(feed)?;
+fn import_all(
+    client: &Client,
+    fetcher: &Fetcher,
+    feed: &str,
+    imported: &mut Imported<'_>,
+) -> anyhow::Result<()> {
+    let mut source = Source::open(fetcher, feed)?;
     while let Some(page) = source.next_page()? {
         imported.tally.left_out += u64::try_from(page.left_out).unwrap_or(u64::MAX);
         imported.notes.extend(page.notes);

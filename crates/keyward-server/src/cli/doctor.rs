@@ -16,11 +16,12 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::ServerUrl;
-use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Environment, Flags, Settings, SettingsError};
+use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Environment, Flags, Settings};
 
-use super::connection;
+use super::connection::{self, Files};
 use super::output::{self, Cell, Output, Tone};
 use super::status::{Complaint, Status};
+use network::Way;
 
 pub(super) const EXAMPLES: [&str; 3] = [
     "keyward doctor",
@@ -37,6 +38,8 @@ pub(super) struct Doctor {
         help = "The server; where the settings let it listen, if not given [env: KEYWARD_SERVER]"
     )]
     server: Option<ServerUrl>,
+    #[command(flatten)]
+    files: Files,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,8 +51,8 @@ pub(super) struct Doctor {
 struct Surroundings {
     /// The settings file, which need not be there.
     config: PathBuf,
-    /// The server, if one is named.
-    server: Option<ServerUrl>,
+    /// How the server is reached.
+    way: Way,
 }
 
 /// How well something is.
@@ -135,19 +138,22 @@ impl Doctor {
         let (database, is_served) = database::check(&settings.database, now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));
-        let server = surroundings.server.as_ref();
-        checks.extend(network::check(server, &settings, is_served, output::now));
+        checks.extend(network::check(&surroundings.way, &settings, is_served, output::now));
         checks
     }
 
-    fn read(&self) -> Result<(Settings, Surroundings), SettingsError> {
+    fn read(&self) -> anyhow::Result<(Settings, Surroundings)> {
         let environment = Environment::of(std::env::vars_os())?;
         let settings = Settings::read(&self.flags, &environment, Path::new(""))?;
         let named = || environment.find(CONFIG_VARIABLE).map(PathBuf::from);
         let config = self.flags.config.clone().or_else(named);
         let surroundings = Surroundings {
             config: config.unwrap_or_else(|| CONFIG_FILE.into()),
-            server: connection::server(self.server.as_ref(), &environment)?,
+            way: Way {
+                server: connection::server(self.server.as_ref(), &environment)?,
+                trust: self.files.trust(&environment)?,
+                token: self.files.token(&environment).transpose()?,
+            },
         };
         Ok((settings, surroundings))
     }

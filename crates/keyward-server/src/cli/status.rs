@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::client::ClientError;
 use crate::settings::SettingsError;
 
-use super::connection::AdminKeyError;
+use super::connection::ConnectionError;
 use super::mask::masked;
 use super::output::printable;
 
@@ -63,7 +63,7 @@ impl Status {
         if reader_left {
             return Self::Done;
         }
-        if error.is::<SettingsError>() || error.is::<AdminKeyError>() {
+        if error.is::<SettingsError>() || error.is::<ConnectionError>() {
             return Self::Usage;
         }
         match error.downcast_ref() {
@@ -74,7 +74,11 @@ impl Status {
             None => {}
         }
         match error.downcast_ref() {
-            Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => Self::Unreachable,
+            Some(
+                ClientError::Unreachable { .. }
+                | ClientError::Untrusted { .. }
+                | ClientError::Broken { .. },
+            ) => Self::Unreachable,
             Some(ClientError::NotFound { .. }) => Self::NotFound,
             Some(ClientError::Refused { .. } | ClientError::Foreign { .. }) | None => Self::Failed,
         }
@@ -111,7 +115,7 @@ mod tests {
         let check = |error: anyhow::Error, status| assert_eq!(Status::of(&error), status);
         check(anyhow::anyhow!("anything"), Status::Failed);
         check(ClientError::Foreign { server: server() }.into(), Status::Failed);
-        check(AdminKeyError::Missing.into(), Status::Usage);
+        check(ConnectionError::NoCredential.into(), Status::Usage);
         check(SettingsError::NotText("X".to_owned()).into(), Status::Usage);
         let unreachable = ClientError::Unreachable { server: server(), cause: cause() };
         check(unreachable.into(), Status::Unreachable);

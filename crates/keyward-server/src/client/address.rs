@@ -28,6 +28,11 @@ impl ServerUrl {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
+    /// Whether the server has to prove who it is.
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    }
+
     /// The URL as text, to which a path can be added.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,13 @@ use http::StatusCode;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::Credential;
+use crate::trust::Flaw;
+
+/// What to do if nobody who is trusted vouches for a server.
+pub(super) const GIVE_AUTHORITY: &str =
+    "give the certificate of its authority with --ca-file FILE or KEYWARD_CA_FILE";
+
 /// Why a request had no success.
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
@@ -18,6 +25,14 @@ pub(crate) enum ClientError {
         /// What the connection said.
         #[source]
         cause: Box<ureq::Error>,
+    },
+    /// Whoever was there could not prove to be the server, so nothing was sent.
+    #[error("the server at {server} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
+    Untrusted {
+        /// Where we looked.
+        server: String,
+        /// What is wrong with it.
+        flaw: Flaw,
     },
     /// The connection ended before the answer did, so nobody knows.
     #[error("the connection to {server} broke before the answer came; {advice}")]
@@ -67,7 +82,12 @@ impl ClientError {
 }
 
 /// Turns an answer that is no success into an error.
-pub(super) fn refusal(server: &str, status: StatusCode, body: &Value) -> ClientError {
+pub(super) fn refusal(
+    server: &str,
+    credential: &Credential,
+    status: StatusCode,
+    body: &Value,
+) -> ClientError {
     let server = server.to_owned();
     let Some(detail) = body.get("detail").map(detail_text) else {
         return ClientError::Foreign { server };
@@ -76,30 +96,43 @@ pub(super) fn refusal(server: &str, status: StatusCode, body: &Value) -> ClientE
     if status == StatusCode::NOT_FOUND && detail != "Not Found" {
         return ClientError::NotFound { detail };
     }
-    let advice = advice(status, &detail);
+    let advice = advice(credential, status, &detail);
     ClientError::Refused { server, status, detail, advice }
 }
 
-fn advice(status: StatusCode, detail: &str) -> &'static str {
-    match status {
-        StatusCode::FORBIDDEN if detail == "Address not allowed" => {
+fn advice(credential: &Credential, status: StatusCode, detail: &str) -> &'static str {
+    match (status, credential) {
+        (StatusCode::UNAUTHORIZED, Credential::Token(_)) => {
+            "; the token has expired, or is for another service: sign in again, and give the new \
+             one; `--log keyward=debug` makes the server's log say why"
+        }
+        (StatusCode::FORBIDDEN, _) if detail == "Address not allowed" => {
             "; ask from an address that the server's setting `admin_networks` has"
         }
-        StatusCode::FORBIDDEN if detail == "Insufficient role" => "; ask somebody with more rights",
-        StatusCode::FORBIDDEN => "; set ADMIN_API_KEY to the key that the server has",
-        StatusCode::INTERNAL_SERVER_ERROR if detail.contains("ADMIN_API_KEY") => {
+        (StatusCode::FORBIDDEN, _) if detail == "Insufficient role" => {
+            "; ask whoever manages your roles for one that may do this (viewer, issuer or admin), \
+             and sign in again"
+        }
+        (StatusCode::FORBIDDEN, Credential::Token(_)) => {
+            "; the server takes no access tokens, or does not get them through the proxy before \
+             it: set `oidc_issuer` where it runs, or use its admin key"
+        }
+        (StatusCode::FORBIDDEN, Credential::AdminKey(_)) => {
+            "; set ADMIN_API_KEY to the key that the server has"
+        }
+        (StatusCode::INTERNAL_SERVER_ERROR, _) if detail.contains("ADMIN_API_KEY") => {
             "; set ADMIN_API_KEY where the server runs, and start it again"
         }
-        StatusCode::NOT_FOUND => {
+        (StatusCode::NOT_FOUND, _) => {
             "; it may be older than this client, no Keyward server, or have its admin routes at \
              another address: name that with --server"
         }
-        StatusCode::PRECONDITION_FAILED => {
+        (StatusCode::PRECONDITION_FAILED, _) => {
             "; nothing was changed: look at the key with `keyward key show`, and repeat the \
              command if you still mean it"
         }
-        StatusCode::TOO_MANY_REQUESTS => "; wait a minute and try again",
-        StatusCode::SERVICE_UNAVAILABLE => "; try again, and look into its log if it persists",
+        (StatusCode::TOO_MANY_REQUESTS, _) => "; wait a minute and try again",
+        (StatusCode::SERVICE_UNAVAILABLE, _) => "; try again, and look into its log if it persists",
         _ => "",
     }
 }
@@ -126,6 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::settings::{AccessToken, AdminKey};
 
     #[test]
     fn faults_are_told_with_their_place() {
@@ -139,10 +173,13 @@ mod tests {
 
     #[test]
     fn refusals_say_what_to_do() {
-        let told = |status: u16, detail: &str| {
+        let told_to = |credential: &Credential, status: u16, detail: &str| {
             let status = StatusCode::from_u16(status).unwrap();
-            refusal("http://x", status, &json!({ "detail": detail })).to_string()
+            refusal("http://x", credential, status, &json!({ "detail": detail })).to_string()
         };
+        let key = Credential::AdminKey(AdminKey::parse("x").unwrap());
+        let token = Credential::Token(AccessToken::parse("x").unwrap());
+        let told = |status, detail| told_to(&key, status, detail);
         let all = [
             told(403, "Invalid admin key"),
             told(403, "Insufficient role"),
@@ -154,6 +191,10 @@ mod tests {
             told(429, "Too many wrong admin keys"),
             told(500, "ADMIN_API_KEY is not configured"),
             told(503, "The change cannot be recorded"),
+            told_to(&token, 401, "Invalid access token"),
+            told_to(&token, 403, "Invalid admin key"),
+            told_to(&token, 403, "Insufficient role"),
+            told_to(&token, 429, "Too many wrong access tokens"),
         ];
         insta::assert_snapshot!(all.join("\n"));
     }

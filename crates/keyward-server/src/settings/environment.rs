@@ -50,7 +50,7 @@ impl Environment {
     pub(super) fn check_names(&self) -> Result<(), SettingsError> {
         let known = || {
             let variables = table::ALL.into_iter().map(|setting| setting.variable);
-            variables.chain([table::CONFIG_VARIABLE, table::SERVER_VARIABLE])
+            variables.chain(table::OTHER_VARIABLES)
         };
         let Some(unknown) = self.0.keys().find(|name| !known().any(|one| one == *name)) else {
             return Ok(());

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::table::{self, suggest};
-use super::{AdminKey, SettingsError, Source};
+use super::{AccessToken, AdminKey, SettingsError, Source};
 
 /// Most bytes of an admin key file that are read: the longest key and a line end fit twice.
 const KEY_FILE_LEN_MAX: u64 = 1_024;
+/// Most bytes of a token file that are read: the longest token and a line end fit.
+const TOKEN_FILE_LEN_MAX: u64 = 17 * 1_024;
 /// Most bytes of a settings file that are read.
 const CONFIG_LEN_MAX: u64 = 64 * 1_024;
 
@@ -106,7 +108,9 @@ fn problem(line: &str) -> &'static str {
             "not one setting with one text: each stands once and in a line of its own, like \
              listen = \"127.0.0.1:8000\""
         }
-        _ => "a text stands in quotes, like listen = \"127.0.0.1:8000\"; a whole number does not",
+        _ => {
+            "a text stands in quotes, like listen = \"127.0.0.1:8000\"; only a whole number does not"
+        }
     }
 }
 
@@ -124,6 +128,17 @@ pub(crate) fn read_key_file(path: &Path) -> Result<AdminKey, String> {
     })?;
     AdminKey::parse(without_mark(&text).trim_end_matches(['\r', '\n']))
         .map_err(|problem| format!("the key in file {shown} {problem}"))
+}
+
+/// Reads an access token from a file. An error says what is wrong, never what the file holds.
+pub(crate) fn read_token_file(path: &Path) -> Result<AccessToken, String> {
+    let shown = path.display();
+    let text = read_bounded(path, TOKEN_FILE_LEN_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => format!("file {shown} is not UTF-8; save it as UTF-8"),
+        _ => format!("file {shown} cannot be read: {error}"),
+    })?;
+    AccessToken::parse(without_mark(&text))
+        .map_err(|problem| format!("the token in file {shown} {problem}"))
 }
 
 fn read_bounded(path: &Path, len_max: u64) -> io::Result<Zeroizing<String>> {

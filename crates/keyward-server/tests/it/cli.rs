@@ -288,7 +288,7 @@ fn a_command_without_admin_key_ends_with_what_to_do() {
         .output()
         .unwrap();
     insta::assert_snapshot!(story("http://none", &output), @r"
-    error: no admin key; set ADMIN_API_KEY to the key that the server has, or give --admin-api-key-file FILE
+    error: no admin key and no access token; set ADMIN_API_KEY to the key that the server has, or give --admin-api-key-file FILE, or --token-file FILE to act as yourself
     exit status 2
     ");
 }

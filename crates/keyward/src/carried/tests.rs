@@ -1,5 +1,3 @@
-//! The carried reading against clocks that are set back, set ahead and corrected.
-
 use super::*;
 
 const SECOND: u64 = 1_000;

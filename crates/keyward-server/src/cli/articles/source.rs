@@ -9,7 +9,7 @@ use keyward_axum::{Clock as _, SystemClock};
 use keyward_news::feed::{self, FEED_LEN_MAX, Feed, Origin};
 use keyward_news::tutorial::{Tutorial, sqlite_path};
 
-use crate::client::fetch;
+use crate::client::Fetcher;
 
 /// What every SQLite database begins with.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
@@ -23,7 +23,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Reads a feed from wherever it is. Each error begins with its name.
-    pub(super) fn open(name: &str) -> anyhow::Result<Self> {
+    pub(super) fn open(fetcher: &Fetcher, name: &str) -> anyhow::Result<Self> {
         if let Some(path) = sqlite_path(name) {
             return Ok(Self::Tutorial(Tutorial::open(&path)?));
         }
@@ -32,7 +32,7 @@ impl Source {
             read_bounded(io::stdin().lock()).context("-: standard input cannot be read")?
         } else if name.starts_with("http://") || name.starts_with("https://") {
             let cannot = || format!("{name}: cannot be fetched");
-            let fetched = fetch(name, FEED_LEN_MAX).with_context(cannot)?;
+            let fetched = fetcher.fetch(name, FEED_LEN_MAX).with_context(cannot)?;
             (address, charset) = (fetched.address, fetched.charset);
             fetched.bytes
         } else {

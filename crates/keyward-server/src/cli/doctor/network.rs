@@ -7,31 +7,45 @@ use jiff::Timestamp;
 use keyward::json;
 use serde_json::Value;
 
-use crate::client::{Client, ClientError, ServerUrl, complaint, fetch, knock};
-use crate::settings::{AdminKey, Settings};
+use crate::client::{
+    Client, ClientError, Credential, FetchError, Fetcher, ServerUrl, complaint, knock,
+};
+use crate::settings::{AccessToken, People, Settings};
+use crate::trust::Trust;
 
-use super::{Check, clock, limits, setting};
+use super::{Check, clock, limits};
 
 /// Most bytes of an issuer's metadata that are read.
 const METADATA_LEN_MAX: usize = 256 * 1_024;
 
+/// What to do if nobody who is trusted vouches for the issuer.
+const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
+
+/// How the server is reached, and as whom besides whoever has the admin key.
+pub(super) struct Way {
+    /// The server, if one is named.
+    pub(super) server: Option<ServerUrl>,
+    pub(super) trust: Trust,
+    pub(super) token: Option<AccessToken>,
+}
+
 /// Looks at everything that is beyond a socket; `clock` says what this machine's clock says.
 pub(super) fn check(
-    named: Option<&ServerUrl>,
+    way: &Way,
     settings: &Settings,
     is_served: bool,
     clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
-    let doors = match named {
+    let doors = match &way.server {
         Some(url) => vec![Door { url: url.clone(), is_admin: true }],
         None => own_doors(settings.listen, settings.admin_listen),
     };
     let mut checks: Vec<_> =
-        doors.iter().flat_map(|door| door_checks(door, settings, is_served, &clock)).collect();
+        doors.iter().flat_map(|door| door_checks(door, way, settings, is_served, &clock)).collect();
     if doors.is_empty() {
         checks.push(Check::ok("server", "its port is free to choose, so nobody was asked"));
     }
-    checks.extend(setting(settings, "oidc_issuer").map(issuer_check));
+    checks.extend(settings.people.as_ref().map(issuer_check));
     checks
 }
 
@@ -64,33 +78,41 @@ fn own_url(listen: SocketAddr) -> Option<String> {
 
 fn door_checks(
     door: &Door,
+    way: &Way,
     settings: &Settings,
     is_served: bool,
     clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
     let before = clock();
-    let date = match knock(&door.url) {
+    let date = match knock(&door.url, &way.trust) {
         Ok(date) => date,
         Err(error) => return vec![unreachable(&error, is_served)],
     };
     let after = clock();
     let mut checks = vec![Check::ok("server", format!("{} answers", door.url.as_str()))];
-    let not_ready = complaint(&door.url);
+    let not_ready = complaint(&door.url, &way.trust);
     checks.extend(not_ready.map(|why| Check::fail("ready", why, "look into the server's log")));
     if door.is_admin {
-        checks.extend(settings.admin_key.iter().flat_map(|key| admin_checks(&door.url, key)));
+        let key = settings.admin_key.clone().map(Credential::AdminKey);
+        let token = way.token.clone().map(Credential::Token);
+        let credentials = key.into_iter().chain(token);
+        checks.extend(credentials.flat_map(|one| admin_checks(&door.url, &way.trust, one)));
         checks.extend(date.and_then(|date| clock::skew(&date, before, after)));
     }
     checks
 }
 
-fn admin_checks(server: &ServerUrl, key: &AdminKey) -> Vec<Check> {
-    match Client::new(server.clone(), key.clone()).get("/admin/tiers") {
-        Ok(answer) => vec![
-            Check::ok("admin routes", "the server takes the admin key"),
-            limits::of_tiers(&answer.body),
-        ],
-        Err(error) => vec![refused(&error)],
+fn admin_checks(server: &ServerUrl, trust: &Trust, credential: Credential) -> Vec<Check> {
+    let (what, taken) = match credential {
+        Credential::AdminKey(_) => ("admin routes", "the server takes the admin key"),
+        Credential::Token(_) => ("access token", "the server takes it"),
+    };
+    match Client::new(server.clone(), trust, credential).get("/admin/tiers") {
+        Ok(answer) if what == "admin routes" => {
+            vec![Check::ok(what, taken), limits::of_tiers(&answer.body)]
+        }
+        Ok(_) => vec![Check::ok(what, taken)],
+        Err(error) => vec![refused(what, &error)],
     }
 }
 
@@ -105,17 +127,23 @@ fn unreachable(error: &ClientError, is_served: bool) -> Check {
     Check::warn("server", found, advice)
 }
 
-fn refused(error: &ClientError) -> Check {
+fn refused(what: &'static str, error: &ClientError) -> Check {
     let text = error.to_string();
     let (found, advice) = text.split_once("; ").unwrap_or((&text, "look into the server's log"));
-    Check::fail("admin routes", found, advice)
+    Check::fail(what, found, advice)
 }
 
-fn issuer_check(issuer: &str) -> Check {
+fn issuer_check(people: &People) -> Check {
+    let issuer = people.issuer.as_str();
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    match fetch(&url, METADATA_LEN_MAX) {
+    match Fetcher::new(people.trust.clone()).fetch(&url, METADATA_LEN_MAX) {
         Ok(fetched) => issuer_metadata(issuer, &fetched.bytes),
-        Err(error) => Check::fail(
+        Err(FetchError::Untrusted { flaw }) => Check::fail(
+            "issuer",
+            format!("{url} is not trusted: {flaw}"),
+            flaw.advice(GIVE_AUTHORITY),
+        ),
+        Err(FetchError::Failed(error)) => Check::fail(
             "issuer",
             format!("{url} cannot be fetched: {error}"),
             "check `oidc_issuer` and the network; until then nobody can sign in",

@@ -106,6 +106,7 @@ impl Identifier {
 fn explain(error: &ClientError) -> String {
     match error {
         ClientError::Broken { server, .. } => format!("the connection to {server} broke"),
+        ClientError::Untrusted { server, flaw } => format!("{server} is not trusted: {flaw}"),
         ClientError::Unreachable { server, .. } => format!("no server answers at {server}"),
         other => other.to_string(),
     }
