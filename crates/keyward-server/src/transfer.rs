@@ -1,15 +1,23 @@
-//! Keys as files hold them: reading CSV and JSON Lines into what `POST /admin/import` takes.
+//! Keys as files hold them: reading CSV and JSON into what `POST /admin/import` takes.
 //!
 //! A file is read line by line and never held as a whole. A line that is no key is told with its
 //! number and what to do, and the lines after it go on. This module knows no server.
 
 mod batch;
+mod cell;
+mod columns;
 mod csv;
+mod dialect;
 mod digest;
+mod json;
 mod json_lines;
 mod key;
 mod line;
+mod list;
 mod names;
+mod number;
+mod text;
+mod time;
 
 use std::io;
 
@@ -18,8 +26,12 @@ use thiserror::Error;
 pub(crate) use batch::{BATCH_KEYS_MAX, Batch, Entry};
 pub(crate) use csv::read_csv;
 pub(crate) use digest::ImportDigest;
+pub(crate) use json::read_json;
+#[cfg(test)]
 pub(crate) use json_lines::read_json_lines;
-pub(crate) use key::ImportKey;
+pub(crate) use key::{ImportKey, State};
+pub(crate) use text::Text;
+pub(crate) use time::Time;
 
 /// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
 /// takes is far below: its metadata, scopes and networks are bounded.
@@ -70,4 +82,10 @@ pub(crate) enum ReadError {
     /// The first line of a CSV file does not name its columns.
     #[error("{0}")]
     Header(String),
+    /// The file is of another kind.
+    #[error("{0}")]
+    Foreign(String),
+    /// The file is no JSON from here on.
+    #[error("{0}")]
+    Json(String),
 }

@@ -38,7 +38,7 @@ An import is safe to repeat: keys that are there already are skipped.";
 const ID_TAKEN: &str = "another key has this id; import with --new-ids";
 
 const EXAMPLES: [&str; 3] = [
-    "keyward import --from sqlite:news.db --dry-run",
+    "keyward import --from sqlite:///./news.db --dry-run",
     "keyward import keys.csv --report refused.jsonl",
     "keyward export | keyward import - --format jsonl --server http://other:8000",
 ];
@@ -46,17 +46,17 @@ const EXAMPLES: [&str; 3] = [
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody types")]
 pub(super) struct Import {
-    /// A CSV or JSON Lines file with digests of secrets, or - for standard input
+    /// A CSV or JSON file with digests of secrets, or - for standard input
     #[arg(value_name = "FILE", required_unless_present = "from")]
     file: Option<PathBuf>,
-    /// The tutorial's database, such as sqlite:news.db; ids are kept, and it may be in use
+    /// The tutorial's database, such as sqlite:///./news.db; ids are kept, and it may be in use
     #[arg(long, value_name = "URL", conflicts_with_all = ["file", "format"],
         value_parser = TutorialFile::parse)]
     from: Option<TutorialFile>,
     /// Give the keys of --from new ids, since the server has keys with theirs already
     #[arg(long, requires = "from")]
     new_ids: bool,
-    /// What the file is, if its name does not end in .csv, .jsonl or .ndjson
+    /// What the file is, if its name does not end in .csv, .tsv, .json, .jsonl or .ndjson
     #[arg(long)]
     format: Option<Format>,
     /// Say what would become of each key, and change nothing
@@ -78,21 +78,20 @@ pub(super) struct Import {
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// A line that names the columns, and a record for each key; whatever separates the cells
     Csv,
+    /// One object a line
     Jsonl,
+    /// Objects one a line or set out, in an array or not
+    Json,
 }
 
 impl Import {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.connection.client()?;
-        let source = match (&self.from, &self.file) {
-            (Some(tutorial), _) => Source::open_tutorial(tutorial, self.new_ids)?,
-            (None, Some(file)) => Source::open_file(file, self.format)?,
-            (None, None) => {
-                let problem = "name a file, or a database with --from";
-                return Err(Complaint::Usage(problem.to_owned()).into());
-            }
-        };
+        let source = self
+            .source()?
+            .ok_or_else(|| Complaint::Usage("name a file, or a database with --from".to_owned()))?;
         let to = ReportTo {
             json: self.json,
             file: self.report.as_deref(),
@@ -106,6 +105,14 @@ impl Import {
         let refused = report.finish(brought.is_err())?;
         brought?;
         if refused == 0 { Ok(()) } else { Err(Complaint::Told(Status::Failed).into()) }
+    }
+
+    fn source(&self) -> anyhow::Result<Option<Source>> {
+        Ok(match (&self.from, &self.file) {
+            (Some(tutorial), _) => Some(Source::open_tutorial(tutorial, self.new_ids)?),
+            (None, Some(file)) => Some(Source::open_file(file, self.format)?),
+            (None, None) => None,
+        })
     }
 
     fn bring(

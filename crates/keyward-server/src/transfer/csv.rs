@@ -1,49 +1,31 @@
 //! CSV: a line that names the columns, and a record for each key.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::iter;
 
-use csv_core::ReadRecordResult;
-use keyward::json::{self, first_inexact_number};
+use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::digest::ImportDigest;
-use super::key::{State, Time};
-use super::line::{Flag, Members, TierMember};
-use super::names::explain_unknown;
-use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
+use super::cell::set;
+use super::columns::{NAMELESS, read_header};
+use super::dialect::Dialect;
+use super::line::Members;
+use super::text::Text;
+use super::{Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// Most cells of a record that are looked at; there are fewer columns.
 const CELLS_MAX: usize = 32;
-/// Every name that a column can have.
-const COLUMNS: [&str; 17] = [
-    "digest",
-    "key_hash",
-    "name",
-    "tier",
-    "rate_limit_tier",
-    "owner",
-    "scopes",
-    "networks",
-    "expires_at",
-    "metadata",
-    "state",
-    "is_active",
-    "created_at",
-    "last_used_at",
-    "hint",
-    "key_id",
-    "id",
-];
-
+/// What to do about a file in another encoding.
+const SAVE: &str = "save the file as UTF-8, which spreadsheets call “CSV UTF-8”";
 /// Reads the header, and then record after record. After an error nothing follows.
 ///
 /// # Errors
 ///
 /// Returns [`ReadError::Header`] if a column is unknown, missing or named twice.
-pub(crate) fn read_csv(
-    from: impl BufRead,
-) -> Result<impl Iterator<Item = Result<Line, ReadError>>, ReadError> {
-    let mut records = Records::new(from);
+pub(crate) fn read_csv<R: Read>(
+    text: Text<R>,
+) -> Result<impl Iterator<Item = Result<Line, ReadError>> + use<R>, ReadError> {
+    let dialect = Dialect::of(&text.sample);
+    let mut records = Records::begin(text.from, dialect)?;
     let columns = match records.next()? {
         Some(Record::Read { .. }) => read_header(&records.cells())?,
         Some(Record::TooLong { .. }) | None => {
@@ -98,16 +80,24 @@ enum Record {
 }
 
 impl<R: BufRead> Records<R> {
-    fn new(from: R) -> Self {
-        Self {
+    fn begin(mut from: R, dialect: Dialect) -> io::Result<Self> {
+        let mut number = 1;
+        if dialect.skipped != 0 {
+            number += u64::from(skip_line(&mut from)?);
+        }
+        let parser = ReaderBuilder::new()
+            .delimiter(dialect.delimiter)
+            .escape(dialect.has_escapes.then_some(b'\\'))
+            .build();
+        Ok(Self {
             from,
-            parser: csv_core::Reader::new(),
-            number: 1,
+            parser,
+            number,
             text: vec![0; LINE_BYTES_MAX],
             text_len: 0,
             ends: [0; CELLS_MAX],
             ends_len: 0,
-        }
+        })
     }
 
     fn next(&mut self) -> io::Result<Option<Record>> {
@@ -185,91 +175,34 @@ pub(super) fn skip_line(from: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// The names of the columns, in their order.
-fn read_header(cells: &[&[u8]]) -> Result<Vec<&'static str>, ReadError> {
-    let mut columns = Vec::new();
-    for cell in cells {
-        let name = String::from_utf8_lossy(cell).trim().to_owned();
-        if cells.len() == 1 && name.contains([';', '\t']) {
-            let text = "the columns of a CSV file are separated by commas here";
-            return Err(ReadError::Header(text.to_owned()));
-        }
-        let known = COLUMNS.into_iter().find(|known| name.eq_ignore_ascii_case(known));
-        let Some(known) = known else {
-            return Err(ReadError::Header(explain_unknown("column", &name, &COLUMNS)));
-        };
-        columns.push(main_name(known));
-    }
-    for (at, name) in columns.iter().enumerate() {
-        if columns.iter().take(at).any(|other| other == name) {
-            return Err(ReadError::Header(format!("the column `{name}` is there twice")));
-        }
-    }
-    if columns.contains(&"state") && columns.contains(&"is_active") {
-        let text = "there are both columns `state` and `is_active`; leave one out";
-        return Err(ReadError::Header(text.to_owned()));
-    }
-    for needed in ["digest", "name"] {
-        if !columns.contains(&needed) {
-            let text = format!("there is no column `{needed}`; the first line names the columns");
-            return Err(ReadError::Header(text));
-        }
-    }
-    Ok(columns)
-}
-
-/// Other systems' names are read as ours.
-fn main_name(column: &'static str) -> &'static str {
-    match column {
-        "key_hash" => "digest",
-        "rate_limit_tier" => "tier",
-        "id" => "key_id",
-        other => other,
-    }
-}
-
 fn parse(columns: &[&str], cells: &[&[u8]]) -> Result<Item, String> {
-    if cells.len() != columns.len() {
-        let (found, named) = (cells.len(), columns.len());
+    let (found, named) = (cells.len(), columns.len());
+    // Spreadsheets fill lines up with empty cells.
+    let is_longer = cells.iter().skip(named).any(|cell| !cell.trim_ascii().is_empty());
+    if found < named || is_longer {
         return Err(format!("the record has {found} cells where the header has {named}"));
     }
     let mut members = Members::default();
-    for (column, cell) in columns.iter().zip(cells) {
-        let cell = str::from_utf8(cell).map_err(|_| format!("`{column}` is not UTF-8"))?.trim();
-        // An empty cell says nothing, as SQL's NULL is written.
-        if !cell.is_empty() {
+    for (at, (column, cell)) in columns.iter().zip(cells).enumerate() {
+        let cell = str::from_utf8(cell).map_err(|_| format!("`{column}` is not UTF-8; {SAVE}"))?;
+        let cell = cell.trim();
+        if *column == NAMELESS {
+            check_nameless(at, cell)?;
+        } else if !cell.is_empty() {
+            // An empty cell says nothing, as SQL's NULL is written.
             set(&mut members, column, cell).map_err(|fault| format!("`{column}`: {fault}"))?;
         }
     }
     members.item()
 }
 
-fn set(members: &mut Members, column: &str, cell: &str) -> Result<(), String> {
-    let words = || Some(cell.split_whitespace().map(str::to_owned).collect());
-    match column {
-        "digest" => members.digest = Some(ImportDigest::parse(cell)?),
-        "hint" => members.hint = Some(cell.to_owned()),
-        "key_id" => members.key_id = Some(cell.parse().map_err(|_| "an id is a whole number")?),
-        "name" => members.name = Some(cell.to_owned()),
-        "tier" => members.tier = Some(TierMember::Name(cell.to_owned())),
-        "owner" => members.owner = Some(cell.to_owned()),
-        "scopes" => members.scopes = words(),
-        "networks" => members.networks = words(),
-        "metadata" => {
-            if first_inexact_number(cell).is_some() {
-                return Err(INEXACT.to_owned());
-            }
-            let parsed = json::from_str(cell);
-            members.metadata = Some(parsed.map_err(|_| "metadata is a JSON object")?);
-        }
-        "state" => members.state = Some(State::parse(cell)?),
-        "is_active" => members.is_active = Some(Flag::parse(cell)?),
-        "expires_at" => members.expires_at = Some(Time::parse(cell)?),
-        "created_at" => members.created_at = Some(Time::parse(cell)?),
-        "last_used_at" => members.last_used_at = Some(Time::parse(cell)?),
-        other => return Err(format!("no such column as {other}")),
+/// A column without a name holds the numbers of pandas' lines, or nothing.
+fn check_nameless(at: usize, cell: &str) -> Result<(), String> {
+    let is_index = at == 0 && cell.bytes().all(|byte| byte.is_ascii_digit());
+    if cell.is_empty() || is_index {
+        return Ok(());
     }
-    Ok(())
+    Err(format!("cell {} stands under no name; the first line names the columns", at + 1))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn read_bounded(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Optio
     Ok(Some(false))
 }
 
-fn parse(line: &[u8]) -> Result<Item, String> {
+pub(super) fn parse(line: &[u8]) -> Result<Item, String> {
     // Serde would take a list as well, member by member.
     if !line.starts_with(b"{") {
         return Err("the line is not a JSON object".to_owned());
@@ -130,7 +130,8 @@ mod tests {
 
     use super::super::Tier;
     use super::super::digest::ImportDigest;
-    use super::super::key::{ImportKey, ImportSecret, State, Time};
+    use super::super::key::{ImportKey, ImportSecret, State};
+    use super::super::time::Time;
     use super::*;
 
     fn read(text: &[u8]) -> Vec<Line> {

@@ -2,17 +2,13 @@
 
 use std::fmt;
 
-use keyward::UnixMillis;
-use keyward_store::tutorial::{TutorialKey, parse_time};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use keyward_store::tutorial::TutorialKey;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use super::digest::ImportDigest;
+use super::time::Time;
 use super::{INACTIVE, Item, Line};
-use crate::shapes;
-
-/// What is told of a text that is no time.
-const TIME_RULE: &str = "a time is written like 2030-01-31T12:00:00Z";
 
 /// A key on its way in or out. Its members are those of the route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -74,39 +70,18 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Takes a state as a file has it.
+    /// Takes a state as a file has it, in any case.
     ///
     /// # Errors
     ///
     /// Returns what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "active" => Ok(Self::Active),
             "suspended" => Ok(Self::Suspended),
             "revoked" => Ok(Self::Revoked),
             _ => Err("a state is active, suspended or revoked"),
         }
-    }
-}
-
-/// A point in time; read in any form that is in use, written in RFC 3339.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub UnixMillis);
-
-impl Time {
-    /// Takes a time as a file has it.
-    ///
-    /// # Errors
-    ///
-    /// Returns what to write instead.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        parse_time(text).map(Self).ok_or(TIME_RULE)
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        shapes::Time(self.0).serialize(serializer)
     }
 }
 
@@ -122,12 +97,6 @@ impl<T> de::Visitor<'_> for Text<T> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
         (self.0)(text).map_err(E::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text(Self::parse))
     }
 }
 
@@ -172,8 +141,8 @@ impl From<TutorialKey> for Line {
 
 #[cfg(test)]
 mod tests {
-    use keyward::KeyId;
     use keyward::digest::Digest;
+    use keyward::{KeyId, UnixMillis};
 
     use super::*;
 

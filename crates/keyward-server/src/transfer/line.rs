@@ -1,12 +1,13 @@
 //! What the members of a line, or the cells of a record, make together.
 
 use keyward::transfer::COPY_ID_MAX;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::digest::ImportDigest;
-use super::key::{ImportKey, ImportSecret, State, Time};
-use super::{INACTIVE, Item, Tier};
+use super::key::{ImportKey, ImportSecret, State};
+use super::time::{End, Time, scalar};
+use super::{INACTIVE, Item, Tier, number};
 
 /// Everything that a line can say, before it is known what the line is. Other systems' names for
 /// a member are read as well.
@@ -14,7 +15,7 @@ use super::{INACTIVE, Item, Tier};
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Members {
     #[serde(alias = "id")]
-    pub key_id: Option<u64>,
+    pub key_id: Option<Id>,
     pub name: Option<String>,
     #[serde(alias = "rate_limit_tier")]
     pub tier: Option<TierMember>,
@@ -26,7 +27,7 @@ pub(super) struct Members {
     pub metadata: Option<Map<String, Value>>,
     pub state: Option<State>,
     pub is_active: Option<Flag>,
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<End>,
     pub created_at: Option<Time>,
     pub last_used_at: Option<Time>,
     pub revoked_at: Option<Time>,
@@ -47,16 +48,34 @@ pub(super) enum TierMember {
     Whole(Tier),
 }
 
+/// The id to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Id(pub u64);
+
+impl Id {
+    /// Takes an id as a file has it.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        number::id(text).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar(deserializer, Self::parse)
+    }
+}
+
 /// Yes or no, as other systems write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flag(pub bool);
 
 impl Flag {
-    /// Takes 1 or 0, or `true` or `false` in any case, as a text.
+    /// Takes 1 or 0, true or false, yes or no, in any case, in full or as one letter; and `1.0`,
+    /// as pandas writes a column in which one is missing.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         match text.to_ascii_lowercase().as_str() {
-            "1" | "true" | "t" => Ok(Self(true)),
-            "0" | "false" | "f" => Ok(Self(false)),
+            "1" | "1.0" | "true" | "t" | "yes" | "y" => Ok(Self(true)),
+            "0" | "0.0" | "false" | "f" | "no" | "n" => Ok(Self(false)),
             _ => Err("yes or no is 1 or 0, or true or false"),
         }
     }
@@ -64,17 +83,22 @@ impl Flag {
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match Value::deserialize(deserializer)? {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        Self::parse(&text).map_err(de::Error::custom)
+        scalar(deserializer, Self::parse)
     }
+}
+
+/// Whether a text is how a database or a language writes that there is nothing.
+pub(super) fn is_null(text: &str) -> bool {
+    const ANY_CASE: [&str; 4] = ["null", "none", "(null)", "[null]"];
+    ANY_CASE.iter().any(|null| null.eq_ignore_ascii_case(text))
+        // Somebody may be called Nan.
+        || matches!(text, "\\N" | "nan" | "NaN" | "NaT" | "nil" | "<NA>" | "#N/A" | "undefined")
 }
 
 impl Members {
     /// Says what the members make, or what is wrong and what to do.
     pub(super) fn item(mut self) -> Result<Item, String> {
+        self.check_nulls()?;
         if let Some(owner) = self.suspended_owner.take() {
             let alone = self == Self::default() && !owner.is_empty();
             let item = alone.then_some(Item::SuspendedOwner(owner));
@@ -91,8 +115,26 @@ impl Members {
         }
     }
 
+    /// A word that stands for nothing elsewhere is no owner, name or tier.
+    fn check_nulls(&self) -> Result<(), String> {
+        let tier = match &self.tier {
+            Some(TierMember::Name(tier)) => Some(tier),
+            Some(TierMember::Whole(_)) | None => None,
+        };
+        let owners = [self.owner.as_ref(), self.suspended_owner.as_ref()].into_iter();
+        for text in owners.chain([self.name.as_ref(), tier]).flatten() {
+            if is_null(text) {
+                return Err(format!(
+                    "`{text}` stands for nothing in other programs, and cannot be an owner, a \
+                     name or a tier; leave it out"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn key(self, tier: Option<String>) -> Result<Item, String> {
-        if self.key_id.is_some_and(|id| !(1..=COPY_ID_MAX).contains(&id)) {
+        if self.key_id.is_some_and(|id| !(1..=COPY_ID_MAX).contains(&id.0)) {
             return Err(format!("`key_id` is a whole number from 1 to {COPY_ID_MAX}"));
         }
         let name = self.name.filter(|name| !name.is_empty()).ok_or("`name` is missing")?;
@@ -126,7 +168,7 @@ impl Members {
         }
         let reason = self.revoked_reason.or_else(|| inactive.then(|| INACTIVE.to_owned()));
         Ok(Item::Key(Box::new(ImportKey {
-            key_id: self.key_id,
+            key_id: self.key_id.map(|id| id.0),
             name,
             tier,
             tier_gone: self.tier_gone,
@@ -136,7 +178,7 @@ impl Members {
             limits: self.limits,
             metadata: self.metadata.unwrap_or_default(),
             state,
-            expires_at: self.expires_at,
+            expires_at: self.expires_at.and_then(|end| end.0),
             created_at: self.created_at,
             last_used_at: self.last_used_at,
             revoked_at: self.revoked_at,

@@ -1,16 +1,17 @@
 //! Where the lines of an import come from.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::vec;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use keyward_news::tutorial::sqlite_path;
 use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
 
 use crate::cli::status::Complaint;
-use crate::transfer::{BATCH_KEYS_MAX, Item, Line, ReadError, read_csv, read_json_lines};
+use crate::transfer::{BATCH_KEYS_MAX, Item, Line, ReadError, Text, read_csv, read_json};
 
 use super::Format;
 
@@ -28,46 +29,42 @@ pub(super) struct Source {
 
 /// What to say if nobody knows what a file is.
 const UNKNOWN_FORMAT: &str =
-    "the name of the file does not say what it is; give --format csv or --format jsonl";
+    "the name of the file does not say what it is; give --format csv or --format json";
 
 /// The tutorial's database.
 #[derive(Clone, Debug)]
 pub(super) struct TutorialFile(PathBuf);
 
 impl TutorialFile {
-    /// Takes `sqlite:` and a path.
+    /// Takes the URL of a SQLite file, as the tutorial's settings have it.
     ///
     /// # Errors
     ///
     /// Returns what to write instead.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let path = url.strip_prefix("sqlite:");
-        // SQLAlchemy and others differ on whether `///` begins an absolute path.
-        let path = path.filter(|path| !path.is_empty() && !path.starts_with("//"));
-        let path =
-            path.ok_or("write `sqlite:` and the path of the file, such as sqlite:news.db")?;
-        Ok(Self(PathBuf::from(path)))
+        sqlite_path(url).map(Self).ok_or_else(|| {
+            "write `sqlite:` and the path of the file, such as sqlite:news.db or \
+             sqlite:///./news.db"
+                .to_owned()
+        })
     }
 }
 
 impl Source {
     /// Opens a file, or standard input if it is `-`.
     pub(super) fn open_file(path: &Path, format: Option<Format>) -> anyhow::Result<Self> {
-        let unknown = || Complaint::Usage(UNKNOWN_FORMAT.to_owned());
-        let format = format.or_else(|| format_of(path)).ok_or_else(unknown)?;
         let context = || format!("{} cannot be read", path.display());
-        let (bar, lines) = if path == "-" {
+        let format = format.or_else(|| format_of(path));
+        if path == "-" {
             let bar = bar(None, "{spinner} {bytes}");
-            let from = BufReader::new(bar.wrap_read(io::stdin()));
-            (bar, read(path, format, from)?)
-        } else {
-            let file = File::open(path).with_context(context)?;
-            let len = file.metadata().with_context(context)?.len();
-            let bar = bar(Some(len), "{bar:40} {bytes}/{total_bytes}, {eta} left");
-            let from = BufReader::new(bar.wrap_read(file));
-            (bar, read(path, format, from)?)
-        };
-        Ok(Self { lines, bar, unit: "line" })
+            let from = bar.wrap_read(io::stdin());
+            return Self::read(path, format, from, bar);
+        }
+        let file = File::open(path).with_context(context)?;
+        let len = file.metadata().with_context(context)?.len();
+        let bar = bar(Some(len), "{bar:40} {bytes}/{total_bytes}, {eta} left");
+        let from = bar.wrap_read(file);
+        Self::read(path, format, from, bar)
     }
 
     /// Opens the tutorial's database. With `new_ids`, its keys leave their ids behind.
@@ -78,29 +75,44 @@ impl Source {
         let rows = Rows { tutorial, new_ids, page, bar: bar.clone() };
         Ok(Self { lines: Box::new(rows), bar, unit: "id" })
     }
+
+    fn read(
+        path: &Path,
+        format: Option<Format>,
+        from: impl Read + 'static,
+        bar: ProgressBar,
+    ) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let explain = move |error| match error {
+            ReadError::Io(error) => anyhow::Error::new(error).context(format!("{name} broke off")),
+            ReadError::Header(problem) | ReadError::Foreign(problem) | ReadError::Json(problem) => {
+                anyhow::anyhow!("{name}: {problem}")
+            }
+        };
+        // What a file is that is no text is said before what its name does not say.
+        let text = Text::open(from).map_err(&explain)?;
+        let unknown = || Complaint::Usage(UNKNOWN_FORMAT.to_owned());
+        let (unit, lines): (_, Lines) = match format.ok_or_else(unknown)? {
+            Format::Csv => {
+                let lines = read_csv(text).map_err(&explain)?;
+                ("line", Box::new(lines.map(move |line| line.map_err(&explain))))
+            }
+            Format::Jsonl | Format::Json => {
+                let (unit, lines) = read_json(text);
+                (unit, Box::new(lines.map(move |line| line.map_err(&explain))))
+            }
+        };
+        Ok(Self { lines, bar, unit })
+    }
 }
 
 fn format_of(path: &Path) -> Option<Format> {
     match path.extension()?.to_ascii_lowercase().to_str()? {
-        "csv" => Some(Format::Csv),
+        "csv" | "tsv" => Some(Format::Csv),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "json" => Some(Format::Json),
         _ => None,
     }
-}
-
-fn read(path: &Path, format: Format, from: impl BufRead + 'static) -> anyhow::Result<Lines> {
-    let name = path.display().to_string();
-    let explain = move |error| match error {
-        ReadError::Io(error) => anyhow::Error::new(error).context(format!("{name} broke off")),
-        ReadError::Header(problem) => anyhow::anyhow!("{name}: {problem}"),
-    };
-    Ok(match format {
-        Format::Csv => {
-            let lines = read_csv(from).map_err(&explain)?;
-            Box::new(lines.map(move |line| line.map_err(&explain)))
-        }
-        Format::Jsonl => Box::new(read_json_lines(from).map(move |line| line.map_err(&explain))),
-    })
 }
 
 fn bar(len: Option<u64>, template: &str) -> ProgressBar {
@@ -154,16 +166,26 @@ mod tests {
         assert_eq!(format_of(Path::new("a/b.CSV")), Some(Format::Csv));
         assert_eq!(format_of(Path::new("b.jsonl")), Some(Format::Jsonl));
         assert_eq!(format_of(Path::new("b.x.ndjson")), Some(Format::Jsonl));
-        for other in ["b", "-", "b.json", "csv", "b.csv.gz"] {
+        assert_eq!(format_of(Path::new("b.tsv")), Some(Format::Csv));
+        assert_eq!(format_of(Path::new("b.json")), Some(Format::Json));
+        for other in ["b", "-", "csv", "b.csv.gz"] {
             assert_eq!(format_of(Path::new(other)), None, "{other}");
         }
     }
 
     #[test]
     fn the_tutorials_database_is_a_path() {
-        assert_eq!(TutorialFile::parse("sqlite:a/news.db").unwrap().0, Path::new("a/news.db"));
-        assert_eq!(TutorialFile::parse("sqlite:/a/news.db").unwrap().0, Path::new("/a/news.db"));
-        for other in ["news.db", "sqlite:", "sqlite:///news.db", "postgresql://x"] {
+        for (url, path) in [
+            ("sqlite:a/news.db", "a/news.db"),
+            ("sqlite:/a/news.db", "/a/news.db"),
+            ("sqlite:///./news.db", "./news.db"),
+            ("sqlite:///news.db", "news.db"),
+            ("sqlite:////a/news.db", "/a/news.db"),
+            ("sqlite+aiosqlite:///./news.db", "./news.db"),
+        ] {
+            assert_eq!(TutorialFile::parse(url).unwrap().0, Path::new(path), "{url}");
+        }
+        for other in ["news.db", "sqlite:", "sqlite:///", "postgresql://x", "sqlite://a/b"] {
             assert!(TutorialFile::parse(other).is_err(), "{other}");
         }
     }

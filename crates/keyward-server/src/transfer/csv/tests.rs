@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn read(text: &[u8]) -> Vec<Line> {
-    read_csv(text).unwrap().collect::<Result<_, _>>().unwrap()
+    read_csv(Text::open(text).unwrap()).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// The keys as JSON, or the faults, each after the number of its line.
@@ -19,7 +19,7 @@ fn story(text: &[u8]) -> String {
 }
 
 fn header_fault(text: &str) -> String {
-    read_csv(text.as_bytes()).err().expect("a fault").to_string()
+    read_csv(Text::open(text.as_bytes()).unwrap()).err().expect("a fault").to_string()
 }
 
 const AB: &str = "abababababababababababababababababababababababababababababababab";
@@ -77,10 +77,55 @@ fn a_header_that_does_not_fit_is_refused_with_what_to_do() {
         "name,key_hash,digest\n",
         "digest,tier\n",
         "name\n",
-        "name;digest\n",
+        "name;hash\n",
+        ",name\n",
         "name,digest,state,is_active\n",
     ];
     insta::assert_snapshot!(texts.map(header_fault).join("\n"));
+}
+
+/// The names, ids, owners and so on of keys that were read, one a line.
+fn told(text: &str) -> String {
+    story(text.replace("AB", AB).as_bytes()).replace(AB, "AB")
+}
+
+#[test]
+fn spreadsheets_are_read() {
+    let lines = "name;Digest;Rate Limit Tier;\r\n\"a;b\";AB;pro;;\r\nb;AB;;x\r\n";
+    let marked = told(&format!("\u{feff}{lines}"));
+    assert_eq!(told(&format!("sep=;\r\n{lines}")).replace("3:", "2:").replace("4:", "3:"), marked);
+    let utf16: Vec<u8> =
+        lines.replace("AB", AB).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(story(&[b"\xff\xfe", &utf16[..]].concat()).replace(AB, "AB"), marked);
+    assert_eq!(told(&lines.replace(';', "\t")).replace("a\\tb", "a;b"), marked);
+    insta::assert_snapshot!(marked);
+}
+
+#[test]
+fn what_pandas_and_databases_write_is_read() {
+    insta::assert_snapshot!(told(
+        ",\"name\",digest,key_id,owner,is_active,scopes,networks,created_at,expires_at\n\
+         0,pandas,AB,3001.0,,True,\"['a:b', 'c:*']\",[],1714567890123,\n\
+         1,postgres,\\xAB,\"3,002\",\\N,t,\"{a:b,\"\"c:*\"\"}\",{},\
+         2024-05-01 12:51:30.123456+00,infinity\n\
+         2,mysql,0xAB,3003,NULL,1,,{::1/128},1714567890,NULL\n\
+         3,json,AB,3004,None,1,\"[\"\"a:b\"\",\"\"c:*\"\"]\",,,<NA>\n\
+         4,later,AB,,nan,f,,,,NaN\n\
+         x,no index,AB,,,,,,,\n\
+         5,words,AB,,,,\"{\"\"a b\"\",c}\",,,\n\
+         6,gone,AB,,,NULL,,,,\n\
+         7,NULL,AB,,,,,,,\n\
+         8,past,AB,,,,,,,-infinity\n"
+    ));
+}
+
+#[test]
+fn quotes_behind_backslashes_are_mysqls() {
+    insta::assert_snapshot!(told(
+        "\"name\",\"digest\",\"metadata\"\n\
+         \"say \\\"a, b\\\"\",\"AB\",\"{\\\"plan\\\": \\\"a,b\\\"}\"\n\
+         \"back\\\\slash\",\"AB\",\\N\n"
+    ));
 }
 
 #[test]

@@ -36,6 +36,32 @@ fn a_clean_import_ends_with_status_0() {
 }
 
 #[test]
+fn files_of_other_programs_are_read_or_named() {
+    let desk = Desk::new();
+    let server = Server::start(import);
+    let text = csv(&[("one", "basic"), ("two", "NULL")]).replace(',', ";");
+    let text = format!("\u{feff}sep=;\n{text}").replace('\n', "\r\n");
+    let sheet = desk.write("keys.csv", &text);
+    let array = format!("[{{\"name\": \"three\", \"digest\": \"{}\"}},\n]", digest(3));
+    let array = desk.write("keys.json", &array);
+    for file in [&sheet, &array] {
+        let told = desk.run(&server, &["import", file]);
+        assert!(told.ends_with("exit status 0"), "{told}");
+    }
+    let names: Vec<_> = server.keys().iter().map(|key| key["name"].clone()).collect();
+    assert_eq!(names, ["one", "two", "three"]);
+    assert_eq!(server.keys()[1].get("tier"), None);
+
+    let compressed = desk.write("keys.csv.gz", "");
+    std::fs::write(&compressed, b"\x1f\x8b\x08\0\0\0\0\0").unwrap();
+    let told = desk.run(&server, &["import", &compressed]);
+    assert!(told.contains("is compressed with gzip; decompress it, as in `gzip -dc "), "{told}");
+    let text = desk.write("broken.json", "[{\"name\": ");
+    let told = desk.run(&server, &["import", &text]);
+    assert!(told.contains("broken.json: the file is no JSON at line 1"), "{told}");
+}
+
+#[test]
 fn json_and_the_report_have_every_refused_line() {
     let desk = Desk::new();
     let server = Server::start(import);

@@ -1,0 +1,55 @@
+//! What a cell of a CSV file says, under the name of its column.
+
+use keyward::json::{self, first_inexact_number};
+
+use super::INEXACT;
+use super::digest::ImportDigest;
+use super::key::State;
+use super::line::{Flag, Id, Members, TierMember, is_null};
+use super::list::words;
+use super::time::{End, Time};
+
+/// What is told of a cell that says neither yes nor no: a key could be let in by mistake.
+const UNDECIDED: &str = "whether the key works is not said; write 1 or 0";
+const METADATA: &str = "metadata is a JSON object";
+const PYTHON: &str = "metadata is a JSON object, and this is Python's text of one; write it with \
+                      json.dumps";
+
+/// Takes what a cell says. One that is not empty but stands for nothing says nothing either.
+///
+/// # Errors
+///
+/// Returns what is wrong and what to do, without the cell.
+pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(), String> {
+    if is_null(cell) {
+        return match column {
+            "state" | "is_active" => Err(UNDECIDED.to_owned()),
+            "name" | "digest" => Err("it is missing; every key has one".to_owned()),
+            _ => Ok(()),
+        };
+    }
+    match column {
+        "digest" => members.digest = Some(ImportDigest::parse(cell)?),
+        "hint" => members.hint = Some(cell.to_owned()),
+        "key_id" => members.key_id = Some(Id::parse(cell)?),
+        "name" => members.name = Some(cell.to_owned()),
+        "tier" => members.tier = Some(TierMember::Name(cell.to_owned())),
+        "owner" => members.owner = Some(cell.to_owned()),
+        "scopes" => members.scopes = Some(words(cell)?),
+        "networks" => members.networks = Some(words(cell)?),
+        "metadata" => {
+            if first_inexact_number(cell).is_some() {
+                return Err(INEXACT.to_owned());
+            }
+            let problem = if cell.starts_with("{'") { PYTHON } else { METADATA };
+            members.metadata = Some(json::from_str(cell).map_err(|_| problem)?);
+        }
+        "state" => members.state = Some(State::parse(cell)?),
+        "is_active" => members.is_active = Some(Flag::parse(cell)?),
+        "expires_at" => members.expires_at = Some(End::parse(cell)?),
+        "created_at" => members.created_at = Some(Time::parse(cell)?),
+        "last_used_at" => members.last_used_at = Some(Time::parse(cell)?),
+        other => return Err(format!("no such column as {other}")),
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! How a CSV file is written, seen by its beginning.
+
+/// What can stand between two cells.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// How a CSV file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dialect {
+    /// Bytes at the beginning that are no record: Excel's line `sep=;`.
+    pub skipped: usize,
+    /// What stands between two cells.
+    pub delimiter: u8,
+    /// A backslash in quotation marks stands before a quotation mark of the text, as MySQL writes
+    /// it, in place of a second quotation mark.
+    pub has_escapes: bool,
+}
+
+impl Dialect {
+    /// Looks at the first bytes of a file. No name of a column has a delimiter in it, so that the
+    /// header tells which one it is.
+    pub(super) fn of(sample: &[u8]) -> Self {
+        let (skipped, said) = separator_line(sample);
+        let text = sample.get(skipped..).unwrap_or_default();
+        let delimiter = said.unwrap_or_else(|| delimiter_of(text));
+        Self { skipped, delimiter, has_escapes: has_escapes(text, delimiter) }
+    }
+}
+
+/// The length of the line `sep=;`, with its end, and what it says.
+fn separator_line(sample: &[u8]) -> (usize, Option<u8>) {
+    let len = sample.iter().position(|byte| *byte == b'\n').map_or(sample.len(), |at| at + 1);
+    let line = sample.get(..len).unwrap_or_default();
+    let ends = line.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let line = line.get(..line.len() - ends).unwrap_or_default();
+    let bare = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    match bare.unwrap_or(line) {
+        [s, e, p, b'=', said @ ..] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => {
+            (len, said.first().copied())
+        }
+        _ => (0, None),
+    }
+}
+
+fn delimiter_of(text: &[u8]) -> u8 {
+    let begin = text.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or_default();
+    let header = text.get(begin..).unwrap_or_default().split(|byte| matches!(byte, b'\r' | b'\n'));
+    let header = header.into_iter().next().unwrap_or_default();
+    let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
+    // The first of those that are as many.
+    DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
+}
+
+/// Whether a quotation mark after a backslash stands where RFC 4180 has none, so that the
+/// backslash must belong to it.
+fn has_escapes(text: &[u8], delimiter: u8) -> bool {
+    let (mut is_quoted, mut begins) = (false, true);
+    let mut last = 0;
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        let ends = |byte: Option<u8>| {
+            byte.is_none_or(|byte| byte == delimiter || matches!(byte, b'\r' | b'\n'))
+        };
+        match (is_quoted, byte) {
+            (false, b'"') if begins => is_quoted = true,
+            (false, b'"') if last == b'\\' => return true,
+            (true, b'"') => match bytes.peek().copied() {
+                Some(b'"') => {
+                    bytes.next();
+                }
+                next if ends(next) => is_quoted = false,
+                _ if last == b'\\' => return true,
+                _ => is_quoted = false,
+            },
+            _ => {}
+        }
+        begins = !is_quoted && ends(Some(byte));
+        last = byte;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, skipped: usize, delimiter: u8, has_escapes: bool) {
+        let expected = Dialect { skipped, delimiter, has_escapes };
+        assert_eq!(Dialect::of(text.as_bytes()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn the_header_tells_the_delimiter() {
+        check("", 0, b',', false);
+        check("name,digest\na;b;c;d,x\n", 0, b',', false);
+        check("\r\nname;digest\r\n", 0, b';', false);
+        check("\"name\"\t\"digest\"\t\"tier\"", 0, b'\t', false);
+        check("name|digest", 0, b'|', false);
+        check("sep=;\r\nname;digest\n", 7, b';', false);
+        check("\"SEP=\t\"\nname\tdigest\n", 8, b'\t', false);
+        check("sep=", 4, b',', false);
+    }
+
+    #[test]
+    fn a_backslash_before_a_quote_tells_mysql_from_rfc_4180() {
+        check("name,digest\n\"say \\\"hi\\\"\",x\n", 0, b',', true);
+        check("name;metadata\n\"a\";\"{\\\"plan\\\":\\\"a;b\\\"}\"\n", 0, b';', true);
+        check("name,metadata\n\"a\",\"{\"\"plan\"\":\"\"a\\\\b\"\"}\"\n", 0, b',', false);
+        check("name,digest\n\"ends with a backslash\\\",x\n", 0, b',', false);
+        check("name,digest\n\"say \"\"hi\\\"\"\",x\n", 0, b',', false);
+    }
+}
