@@ -5,6 +5,7 @@ mod pipeline;
 mod report;
 mod source;
 mod tiers;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -37,9 +38,10 @@ An import is safe to repeat: keys that are there already are skipped.";
 /// What to do if an id of the tutorial's is taken.
 const ID_TAKEN: &str = "another key has this id; import with --new-ids";
 
-const EXAMPLES: [&str; 3] = [
+const EXAMPLES: [&str; 4] = [
     "keyward import --from sqlite:///./news.db --dry-run",
     "keyward import keys.csv --report refused.jsonl",
+    "keyward import keys.csv --try < secret.txt   # will its caller be let in?",
     "keyward export | keyward import - --format jsonl --server http://other:8000",
 ];
 
@@ -47,7 +49,7 @@ const EXAMPLES: [&str; 3] = [
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody types")]
 pub(super) struct Import {
     /// A CSV or JSON file with digests of secrets, or - for standard input
-    #[arg(value_name = "FILE", required_unless_present = "from")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["from", "try"])]
     file: Option<PathBuf>,
     /// The tutorial's database, such as sqlite:///./news.db; ids are kept, and it may be in use
     #[arg(long, value_name = "URL", conflicts_with_all = ["file", "format"],
@@ -62,6 +64,10 @@ pub(super) struct Import {
     /// Say what would become of each key, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Read one secret from standard input and say whether its caller will be let in, once the
+    /// file is imported, or now if there is none; nothing is imported
+    #[arg(long = "try", id = "try", conflicts_with_all = ["dry_run", "report", "new_ids"])]
+    tries: bool,
     /// Print JSON, with every line that was refused
     #[arg(long)]
     json: bool,
@@ -88,6 +94,9 @@ enum Format {
 
 impl Import {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        if self.tries {
+            return self.try_secret(out);
+        }
         let client = self.connection.client()?;
         let source = self
             .source()?
@@ -113,6 +122,20 @@ impl Import {
             (None, Some(file)) => Some(Source::open_file(file, self.format)?),
             (None, None) => None,
         })
+    }
+
+    fn try_secret(&self, out: &mut Output) -> anyhow::Result<()> {
+        if self.file.as_ref().is_some_and(|file| file.as_os_str() == "-") {
+            let problem = "with --try, standard input is the secret; name the file of the keys";
+            return Err(Complaint::Usage(problem.to_owned()).into());
+        }
+        let trial = if let Some(source) = self.source()? {
+            trial::try_source(&trial::read_secret()?, source, out)?
+        } else {
+            let client = self.connection.client()?;
+            trial::try_server(&trial::read_secret()?, &client, out.look())?
+        };
+        trial.tell(self.json, out)
     }
 
     fn bring(

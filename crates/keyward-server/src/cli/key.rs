@@ -7,7 +7,7 @@ mod life;
 mod list;
 mod revoke;
 mod rotate;
-mod secret;
+pub(super) mod secret;
 mod show;
 mod usage;
 mod view;

@@ -18,7 +18,7 @@ use super::super::status::Complaint;
 const INPUT_LEN_MAX: u64 = 1_024 * 1_024;
 
 /// Reads secrets, one a line. At a terminal one is asked for, and what is typed does not show.
-pub(super) fn read() -> anyhow::Result<Zeroizing<String>> {
+pub(in super::super) fn read() -> anyhow::Result<Zeroizing<String>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         return Ok(Zeroizing::new(rpassword::prompt_password("Secret (does not show): ")?));
@@ -46,7 +46,7 @@ pub(super) fn digest(line: &str) -> Option<String> {
 }
 
 /// Whether a match is a secret that was replaced and whose grace has ended.
-pub(super) fn is_over(found: &Value, look: Look) -> bool {
+pub(in super::super) fn is_over(found: &Value, look: Look) -> bool {
     let ends_at = found.get("ends_at").and_then(Value::as_str);
     ends_at.and_then(|at| at.parse().ok()).is_some_and(|ends_at: Timestamp| ends_at <= look.now)
 }
