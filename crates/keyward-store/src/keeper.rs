@@ -4,6 +4,8 @@
 //! behind, and what it lacks is read from the database and goes first at the next turn: so nothing
 //! has to be remembered, however long that takes.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward::audit::{ChainDigest, ChangeId};
@@ -80,7 +82,7 @@ impl Keeper {
             true => Vec::new(),
             false => notes::since(connection, keeper.head.change)?,
         };
-        keeper.keep(connection, Taken { records, head, is_linked: true });
+        keeper.keep(connection, Taken { records, head, is_linked: true }, || false);
         Ok(keeper)
     }
 
@@ -92,13 +94,22 @@ impl Keeper {
     }
 
     /// Notes what was committed. That it cannot be noted is logged once, and said by `standing`
-    /// until it is.
-    pub(crate) fn keep(&mut self, connection: &Connection, taken: Taken) {
+    /// until it is. On a full disk, `make_room` is asked for some until it has none.
+    pub(crate) fn keep(
+        &mut self,
+        connection: &Connection,
+        taken: Taken,
+        make_room: impl Fn() -> bool,
+    ) {
         let Taken { records, head, is_linked } = taken;
         // A trail that was cut must not look whole because the ledger follows it.
         let head = if is_linked { head } else { self.head };
-        let noted = self.append(connection, records, head);
+        let mut noted = self.append(connection, records, head);
         self.is_behind = noted.is_err();
+        while noted.as_ref().is_err_and(|failed| is_full(failed.as_ref())) && make_room() {
+            noted = self.append(connection, Vec::new(), head);
+            self.is_behind = noted.is_err();
+        }
         let trouble = match noted {
             Err(reason) => {
                 let path = self.file.path().display();
@@ -130,7 +141,7 @@ impl Keeper {
         connection: &Connection,
         mut records: Vec<Record>,
         head: Head,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    ) -> Result<(), Box<dyn Error>> {
         if self.is_behind {
             records = notes::since(connection, self.head.change)?;
         }
@@ -152,7 +163,7 @@ impl Keeper {
         connection: &Connection,
         bytes: &[u8],
         head: Head,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    ) -> Result<(), Box<dyn Error>> {
         let Err(error) = self.file.append(bytes) else { return Ok(()) };
         let path = self.file.path().to_owned();
         let mut whole = if self.file.is_gone() {
@@ -197,3 +208,13 @@ impl Keeper {
         }
     }
 }
+
+/// Whether it is the disk that has no room.
+fn is_full(failed: &(dyn Error + 'static)) -> bool {
+    failed.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    })
+}
+
+#[cfg(test)]
+mod tests;

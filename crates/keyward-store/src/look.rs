@@ -16,7 +16,7 @@ use crate::probe;
 use crate::schema;
 
 /// What there is of a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Which ledger belongs to it; that of an earlier version has none.
     pub(crate) mark: Option<LedgerId>,
@@ -123,11 +123,11 @@ mod tests {
         let virgin = Walked { head: Head::START, ..ledger };
         let newest = ChangeId(7);
         let found = Found { mark: Some(id), newest, asked: Some(digest), accepted: None };
-        let unmarked = Found { mark: None, ..found.clone() };
-        let other = Found { mark: Some(LedgerId([3; 16])), ..found.clone() };
-        let behind = Found { asked: None, ..found.clone() };
-        let altered = Found { asked: Some(ChainDigest([4; 32])), ..found.clone() };
-        let accepted = Found { accepted: Some((ChangeId(9), digest)), ..behind.clone() };
+        let unmarked = Found { mark: None, ..found };
+        let other = Found { mark: Some(LedgerId([3; 16])), ..found };
+        let behind = Found { asked: None, ..found };
+        let altered = Found { asked: Some(ChainDigest([4; 32])), ..found };
+        let accepted = Found { accepted: Some((ChangeId(9), digest)), ..behind };
         let known = ChangeId(9);
         let changes = Some(Loss::Changes { known, newest });
 

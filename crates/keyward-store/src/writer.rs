@@ -37,7 +37,7 @@ pub(crate) fn run(
             let full = batch.outcomes.len() == BATCH_JOBS_MAX;
             next = if full { None } else { queue.waiting() };
         }
-        batch.finish(keeper.as_mut(), commits);
+        batch.finish(reserve, keeper.as_mut(), commits);
         if !connection.is_autocommit() {
             return;
         }
@@ -159,13 +159,14 @@ impl<'a> Batch<'a> {
     ///
     /// What went into a file that is not in its place any more is not answered as done, even if it
     /// was taken away in this very moment.
-    fn finish(mut self, mut keeper: Option<&mut Keeper>, commits: &AtomicU64) {
+    fn finish(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");
         if self.failure.is_none() {
-            if let Some((keeper, taken)) = keeper.as_deref_mut().zip(taken) {
-                keeper.keep(self.connection, taken);
+            if let Some((keeper, taken)) = keeper.zip(taken) {
+                // What it takes to note a change is part of what is kept for it.
+                keeper.keep(self.connection, taken, || reserve.give_up());
             }
             // Relaxed, for nothing depends on it; whoever is answered below sees its own commit.
             commits.fetch_add(1, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 mod backup;
 mod changes;
 mod golden;
+mod ledger;
 mod lists;
 mod lives;
 mod migrate;

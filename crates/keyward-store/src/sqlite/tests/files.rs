@@ -88,7 +88,7 @@ async fn a_database_and_its_copies_say_whose_they_are() {
         assert_eq!(&std::fs::read(&path).unwrap()[68..72], b"Keyw");
         // The copy lies beside no ledger.
         let (holder, now) = ("a test", UnixMillis(1));
-        let after_restore = Some(keyward::audit::ChangeId(0));
+        let after_restore = Some(ChangeId(0));
         let options = OpenOptions { holder, now, after_restore, ledger: true };
         drop(SqliteStore::open_with(&path, &options).unwrap());
     }
