@@ -119,7 +119,7 @@ mod tests {
             Loss::Database { known },
             Loss::OtherLedger { newest },
         ];
-        let losses = losses.map(|loss| missing(loss)).join("\n");
+        let losses = losses.map(missing).join("\n");
         insta::assert_snapshot!(format!("{}\n{}\n{losses}", words(&all), words(&nothing)));
     }
 }
