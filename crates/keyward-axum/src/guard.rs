@@ -1,7 +1,9 @@
 //! The guard: a gate, a clock, and everything a web app does with them.
 
+mod check;
+
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +20,11 @@ use keyward::store::{StoreError, TierDeleted, TierRecord};
 use keyward::tier::TierName;
 use keyward::time::Now;
 use keyward::transfer::{ImportedKey, KeyCopy};
-use keyward::{Asked, Denied, Verdict};
+use keyward::{Asked, Verdict};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::answer::Refusal;
+pub(crate) use self::check::Checked;
 use crate::clock::Clock;
-use crate::credentials::{self, CredentialsError};
 use crate::failures::Failures;
 use crate::origin::TrustedProxies;
 use crate::rate_limit::RateLimitHeaders;
@@ -340,48 +341,6 @@ impl Guard {
         self.0.gate.keep_reading(&|| self.0.clock.now()).await
     }
 
-    /// Decides about the key that a request presents, which nothing prints from here on.
-    pub(crate) fn check(
-        &self,
-        headers: &mut HeaderMap,
-        extensions: &Extensions,
-        scope: Option<&str>,
-    ) -> Checked {
-        let from = self.client_address(headers, extensions);
-        let text = match credentials::find(headers) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Checked::NoKey,
-            Err(CredentialsError::Several) => return Checked::Refused(Refusal::several_keys()),
-            Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
-        };
-        let now = self.0.clock.now();
-        let asked = Asked { text, scope, from };
-        match self.0.gate.verify(&asked, now) {
-            Ok(caller) => Checked::Allowed(caller, now),
-            Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),
-        }
-    }
-
-    fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
-        let key_works = match denied {
-            Denied::Limited(_)
-            | Denied::OutOfScope
-            | Denied::OutOfNetwork
-            | Denied::ClockInDoubt => true,
-            Denied::Unknown
-            | Denied::Suspended
-            | Denied::Revoked
-            | Denied::Expired
-            | Denied::Replaced => false,
-        };
-        // Those whose address nobody knows are limited together.
-        let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
-            return Refusal::limited(retry_after);
-        }
-        Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers())
-    }
-
     /// Decides about a text, by the guard's own clock: for credentials that come another way than
     /// in the headers of a request.
     ///
@@ -391,16 +350,6 @@ impl Guard {
     pub fn verify(&self, asked: &Asked<'_>) -> Verdict {
         self.0.gate.verify(asked, self.0.clock.now())
     }
-}
-
-/// What [`Guard::check`] found.
-pub(crate) enum Checked {
-    /// The request presents no key at all.
-    NoKey,
-    /// The key works.
-    Allowed(keyward::Caller, Now),
-    /// It does not, or it is not one key.
-    Refused(Refusal),
 }
 
 /// Waits for a change that runs as a task of its own, so that a client who hangs up half-way

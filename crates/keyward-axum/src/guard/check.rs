@@ -1,0 +1,66 @@
+//! The decision about a request: its key is found, judged, and a refusal put into words.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::Extensions;
+use http::header::HeaderMap;
+use keyward::time::Now;
+use keyward::{Asked, Denied};
+
+use super::Guard;
+use crate::answer::Refusal;
+use crate::credentials::{self, CredentialsError};
+
+impl Guard {
+    /// Decides about the key that a request presents, which nothing prints from here on.
+    pub(crate) fn check(
+        &self,
+        headers: &mut HeaderMap,
+        extensions: &Extensions,
+        scope: Option<&str>,
+    ) -> Checked {
+        let from = self.client_address(headers, extensions);
+        let text = match credentials::find(headers) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Checked::NoKey,
+            Err(CredentialsError::Several) => return Checked::Refused(Refusal::several_keys()),
+            Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
+        };
+        let now = self.0.clock.now();
+        let asked = Asked { text, scope, from };
+        match self.0.gate.verify(&asked, now) {
+            Ok(caller) => Checked::Allowed(caller, now),
+            Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),
+        }
+    }
+
+    fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
+        let key_works = match denied {
+            Denied::Limited(_)
+            | Denied::OutOfScope
+            | Denied::OutOfNetwork
+            | Denied::ClockInDoubt => true,
+            Denied::Unknown
+            | Denied::Suspended
+            | Denied::Revoked
+            | Denied::Expired
+            | Denied::Replaced => false,
+        };
+        // Those whose address nobody knows are limited together.
+        let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
+            return Refusal::limited(retry_after);
+        }
+        Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers())
+    }
+}
+
+/// What [`Guard::check`] found.
+pub(crate) enum Checked {
+    /// The request presents no key at all.
+    NoKey,
+    /// The key works.
+    Allowed(keyward::Caller, Now),
+    /// It does not, or it is not one key.
+    Refused(Refusal),
+}
