@@ -145,6 +145,9 @@ fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
         let connection = connect(path)?;
         connection.execute_batch(READER_PRAGMAS)?;
+        // SQLite opens the write-ahead log at the first read, by its path: from then on it reads
+        // what was opened, wherever that is moved.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::from_sqlite(path, error))
