@@ -79,12 +79,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     let store = Arc::new(store);
     // The file is held until the process ends, since the articles have connections to it as well.
     std::mem::forget(store.hold());
-    let watched = Arc::clone(&store);
-    let check = Arc::new(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        Ok(watched.check_files()?)
-    });
-    let articles = Articles::open_checked(&settings.database, now, check)
-        .with_context(|| format!("opening the articles in {}", settings.database.display()))?;
+    let articles = open_articles(&settings, &store, now)?;
     let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
     let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
@@ -135,6 +130,20 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
+}
+
+/// The articles in the file of the keys, which take a batch only while that is in its place.
+fn open_articles(
+    settings: &Settings,
+    store: &Arc<SqliteStore>,
+    now: UnixMillis,
+) -> anyhow::Result<Articles> {
+    let watched = Arc::clone(store);
+    let check = Arc::new(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(watched.check_files()?)
+    });
+    Articles::open_checked(&settings.database, now, check)
+        .with_context(|| format!("opening the articles in {}", settings.database.display()))
 }
 
 fn bounds_of(settings: &Settings) -> Bounds {
