@@ -4,7 +4,9 @@
 //! in it are cut down to their hints: a secret that was sent by mistake is not sent back, where
 //! another log would keep it.
 
-use keyward::scan::Finder;
+use std::borrow::Cow;
+
+use keyward::scan;
 use serde_json::{Map, Value, json};
 
 /// One thing that is wrong with a query, a path or a body.
@@ -117,9 +119,10 @@ impl Fault {
         let name = self.place.last().and_then(Value::as_str);
         let input = if name.is_some_and(names_secret) { Value::Null } else { self.input };
         object.insert("loc".into(), without_keys(self.place.into()));
-        object.insert("msg".into(), self.message.into());
+        object.insert("msg".into(), hide_keys(self.message).into());
         object.insert("input".into(), without_keys(input));
-        object.extend(self.context.map(|context| ("ctx".to_owned(), context)));
+        let context = self.context.map(without_keys);
+        object.extend(context.map(|context| ("ctx".to_owned(), context)));
         object.into()
     }
 }
@@ -156,23 +159,13 @@ fn names_secret(name: &str) -> bool {
 }
 
 /// The text with each key in it cut off behind its hint, as far as it has the form that Keyward
-/// gives to keys: for messages that quote what was sent.
+/// gives to keys: for messages that quote what was sent. Nothing that stands around a key hides it.
 #[must_use]
 pub fn hide_keys(text: String) -> String {
-    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-    let (mut shown, mut behind) = (String::new(), 0);
-    for found in Finder::default().find(text.as_bytes()) {
-        let key = found.likeliest;
-        shown.push_str(text.get(behind..place(key.range.start)).unwrap_or_default());
-        shown.push_str(&key.hint);
-        shown.push('…');
-        behind = place(key.range.end);
+    match scan::hide_keys(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(hidden) => hidden,
     }
-    if behind == 0 {
-        return text;
-    }
-    shown.push_str(text.get(behind..).unwrap_or_default());
-    shown
 }
 
 #[cfg(test)]

@@ -155,6 +155,11 @@ impl Door {
         before.admin_key != rules.admin_key
     }
 
+    /// The admin key, if there is one.
+    pub(crate) fn admin_key(&self) -> Option<AdminKeyDigest> {
+        self.0.rules.load().admin_key.clone()
+    }
+
     /// Decides who a request is from.
     ///
     /// Its address comes first, so that a stranger learns nothing else. Then an admin key

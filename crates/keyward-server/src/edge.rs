@@ -1,5 +1,7 @@
 //! What every request passes first: its host, its id, its time limit, and its keys made invisible.
 
+mod astray;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
@@ -16,11 +18,11 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
-use keyward_axum::fault::hide_keys;
+use keyward::scan::{hide_keys, holds_key};
 use keyward_axum::{Refusal, credentials};
 use tower::Service;
 
-use crate::access::X_ADMIN_KEY;
+use crate::access::{Door, X_ADMIN_KEY};
 use crate::heads::{AmbiguousLength, BadHead};
 use crate::routes::is_uncached;
 
@@ -43,12 +45,23 @@ struct Inner {
     base: u64,
     /// Relaxed: each number is given once, in whatever order.
     count: AtomicU64,
+    /// Knows the admin key, if there is one to look for.
+    door: Option<Door>,
 }
 
 impl Edge {
-    /// An edge that gives each request this long to be read and answered.
+    /// An edge that knows no admin key.
+    #[cfg(test)]
     pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
-        Self(Arc::new(Inner { request_timeout, base, count: AtomicU64::new(0) }))
+        let count = AtomicU64::new(0);
+        Self(Arc::new(Inner { request_timeout, base, count, door: None }))
+    }
+
+    /// An edge that gives each request this long to be read and answered, and keeps the admin key of
+    /// this door from being seen.
+    pub(crate) fn hiding(request_timeout: Duration, base: u64, door: Door) -> Self {
+        let (count, door) = (AtomicU64::new(0), Some(door));
+        Self(Arc::new(Inner { request_timeout, base, count, door }))
     }
 
     /// Puts the edge in front of a router.
@@ -125,9 +138,12 @@ impl Service<Request> for Received {
 }
 
 async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response {
-    let id = request_id(&request).unwrap_or_else(|| edge.next_id());
+    let door = edge.0.door.as_ref();
+    let id = request_id(&request, door).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
-    let refusal = malformed(&request);
+    let astray = door.and_then(|door| astray::refusal(door, &request));
+    let is_astray = astray.is_some();
+    let refusal = malformed(&request).or(astray);
     let is_read = request.extensions().get::<BadHead>().is_none();
     request.extensions_mut().insert(id);
     let is_uncached = is_uncached(request.uri().path());
@@ -144,7 +160,8 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     if let Some((method, uri)) = told {
         let (status, request_id) = (answer.status().as_u16(), id.as_str());
         if is_read {
-            let path = shown(uri.path());
+            let method = hide_keys(method.as_str());
+            let path = if is_astray { "…".to_owned() } else { shown(uri.path()) };
             let words = format!("Answered {method} {path} with {status}");
             tracing::debug!(%method, path, status, request_id, "{words}");
         } else {
@@ -226,7 +243,7 @@ fn unreadable(bad: BadHead) -> Refusal {
 fn shown(path: &str) -> String {
     let text = unescaped(path);
     let text = String::from_utf8_lossy(&text);
-    let hidden = hide_keys(text.clone().into_owned());
+    let hidden = hide_keys(&text);
     if hidden == text {
         return path.to_owned();
     }
@@ -263,12 +280,17 @@ fn mark_sensitive(request: &mut Request) {
     }
 }
 
-fn request_id(request: &Request) -> Option<RequestId> {
+fn request_id(request: &Request, door: Option<&Door>) -> Option<RequestId> {
     let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
+    if !decent {
+        return None;
+    }
     // It goes into the log, the audit trail and the answer: none may hold a key.
-    (decent && hide_keys(id.to_owned()) == id).then(|| RequestId::of(id.as_bytes()))
+    let admin_key = door.and_then(Door::admin_key);
+    let is_admin_key = admin_key.is_some_and(|key| key.is_as_long_and_equals(id.as_bytes()));
+    (!is_admin_key && !holds_key(id)).then(|| RequestId::of(id.as_bytes()))
 }
 
 #[cfg(test)]

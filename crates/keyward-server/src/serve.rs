@@ -112,7 +112,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
         known_usage: KnownUsage::default(),
         pulse: upkeep.pulse(),
     };
-    let edge = Edge::new(settings.request_timeout, request_id_base()?);
+    let edge = Edge::hiding(settings.request_timeout, request_id_base()?, app.door.clone());
     let served = served(&app, &edge, &settings);
     let control = control_listener.zip(served.control);
     let finished = serve_both(

@@ -16,7 +16,7 @@ pub const TEXT_LEN_MAX: usize = 512;
 pub const PREFIX_LEN_MAX: usize = 24;
 
 /// Base-62 digits that hold 256 bits, as 62^43 is just above 2^256.
-const BODY_LEN: usize = 43;
+pub(crate) const BODY_LEN: usize = 43;
 /// Base-62 digits that hold 32 bits.
 const CHECKSUM_LEN: usize = 6;
 /// Digits of a key, body and checksum: all that follows its prefix and an underscore.

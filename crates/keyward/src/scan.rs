@@ -4,6 +4,7 @@
 //! reads no files; it is given bytes, whole or chunk by chunk.
 
 mod search;
+mod texts;
 
 use std::ops::Range;
 
@@ -11,6 +12,7 @@ use crate::digest::Digest;
 use crate::key::{DIGITS_LEN, HINT_DIGITS, PREFIX_LEN_MAX, Prefix, Presented, ends_in_checksum};
 
 pub use search::Search;
+pub use texts::{KeyText, hide_keys, holds_key, key_texts};
 
 /// Bytes before the last underscore of a key that decide how it is read: the longest prefix, and
 /// the longest escape sequence before it, which is that of a colour on a terminal.

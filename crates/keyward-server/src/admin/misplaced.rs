@@ -1,7 +1,6 @@
 //! Keys in the wrong place: a name, a note or a reason is kept, listed, exported and audited as it
 //! is, so a secret in it would be in the open for good.
 
-use keyward::scan::Finder;
 use keyward_axum::Refusal;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
@@ -9,14 +8,10 @@ use serde_json::Value;
 
 use super::members::Place;
 
+pub(super) use keyward::scan::holds_key;
+
 /// What is told of a text with a key in it.
 pub(super) const RULE: &str = "a whole key is in it, which everyone could read here; leave it out";
-
-/// Whether a key that Keyward may have issued is in a text. Those that came from elsewhere cannot
-/// be told from other texts.
-pub(super) fn holds_key(text: &str) -> bool {
-    Finder::default().find(text.as_bytes()).next().is_some()
-}
 
 /// The fault of a text with a key in it, without the text.
 pub(super) fn fault(place: Place) -> Fault {

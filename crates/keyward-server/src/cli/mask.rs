@@ -1,6 +1,6 @@
 //! Hiding secrets in what is printed: people paste them where they do not belong.
 
-use keyward::scan::Finder;
+use keyward::scan::hide_keys;
 
 /// As many characters in a row as no name of ours has, and every secret that cannot be guessed.
 const SECRET_LEN_MIN: usize = 32;
@@ -10,18 +10,7 @@ const LEFT_LEN: usize = 4;
 /// The text with no more of a key in it than its hint. The name of a file may hold one, and so may
 /// an argument, if somebody took the key itself for what is to be scanned.
 pub(super) fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut from = 0;
-    let place = |at| usize::try_from(at).ok();
-    for key in Finder::default().find(text.as_bytes()).map(|found| found.likeliest) {
-        let ends = (place(key.range.start), place(key.range.end));
-        let (Some(start), Some(end)) = ends else { break };
-        masked.extend(text.get(from..start));
-        masked.extend([&key.hint, "…"]);
-        from = end;
-    }
-    masked.extend(text.get(from..));
-    masked
+    hide_keys(text).into_owned()
 }
 
 /// The same without whatever else could be a secret: keys that came from elsewhere, and our own

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use keyward::details::{REASON_CHARS_MAX, Reason};
 use keyward::key::Presented;
-use keyward::scan::Finder;
+use keyward::scan::{KeyText, key_texts};
 use keyward::text::is_hidden;
 
 /// What stands in the place of a key: one character.
@@ -93,26 +93,19 @@ fn with_byte<'t, 'a>(texts: &'t [&'a [u8]], place: usize, byte: u8) -> &'t [&'a 
 
 /// Where there is something that has the form of our keys, in order.
 fn keys_in(text: &str) -> Vec<Range<usize>> {
-    let mut keys = find_keys(text.as_bytes());
+    let range = |key: KeyText| key.range;
+    let mut keys: Vec<_> = key_texts(text).into_iter().map(range).collect();
     if text.contains('%') {
         let (bytes, places) = unescaped(text.as_bytes());
         let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
-        let found = find_keys(&bytes).into_iter();
+        // What is no text is none of a key's; a byte of it stays a byte.
+        let plain: String =
+            bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { ' ' }).collect();
+        let found = key_texts(&plain).into_iter().map(range);
         keys.extend(found.map(|found| place(found.start)..place(found.end)));
     }
     keys.sort_unstable_by_key(|range| range.start);
     keys
-}
-
-fn find_keys(bytes: &[u8]) -> Vec<Range<usize>> {
-    let finder = Finder::default();
-    let ranges = finder.find(bytes).filter_map(|found| {
-        // The longest way to read it, since nobody knows where it begins.
-        let start = found.readings().map(|reading| reading.range.start).min()?;
-        let end = found.likeliest.range.end;
-        Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
-    });
-    ranges.collect()
 }
 
 /// The bytes of a text whose `%XX` are what they stand for, and the place of each in the text.

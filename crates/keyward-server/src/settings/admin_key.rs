@@ -73,9 +73,12 @@ impl fmt::Debug for AdminKey {
     }
 }
 
-/// SHA-256 of an admin key: all that a server needs of it, and keeps.
+/// SHA-256 of an admin key, and its length: all that a server needs of it, and keeps.
 #[derive(Clone)]
-pub(crate) struct AdminKeyDigest([u8; 32]);
+pub(crate) struct AdminKeyDigest {
+    digest: [u8; 32],
+    len: usize,
+}
 
 impl AdminKeyDigest {
     /// Says whether a presented text is this key.
@@ -91,13 +94,24 @@ impl AdminKeyDigest {
         let (mut hasher, mut digest) = (Sha256::new(), [0; 32]);
         hasher.update(text);
         hasher.finalize_into_reset((&mut digest).into());
-        Self(digest)
+        Self { digest, len: text.len() }
+    }
+
+    /// How many characters it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The same as [`AdminKeyDigest::equals`] without hashing what cannot be the key. Its time
+    /// tells how long the key is.
+    pub(crate) fn is_as_long_and_equals(&self, text: &[u8]) -> bool {
+        self.len == text.len() && self.equals(text)
     }
 }
 
 impl PartialEq for AdminKeyDigest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.digest.ct_eq(&other.digest).into()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::server::Server;
+use crate::server::{ADMIN_KEY, Server};
 
 #[test]
 fn a_key_is_kept_nowhere_but_as_a_digest() {
@@ -33,8 +33,90 @@ fn a_key_is_kept_nowhere_but_as_a_digest() {
     check(("DELETE", &revoke), "", json!(["query", "reason"]));
     let suspend = format!("/admin/owners/{secret}/suspend");
     check(("POST", &suspend), "", json!(["path", "owner"]));
+    // Nothing that stands around it makes it another text.
+    for torn in [format!("n {secret}a"), format!("x{secret}0"), secret[3..].to_owned()] {
+        check(post, &json!({ "name": torn }).to_string(), json!(["body", "name"]));
+        check(
+            post,
+            &json!({ "name": "a", "owner": torn.replace(' ', "-") }).to_string(),
+            json!(["body", "owner"]),
+        );
+        let escaped = json!({ "name": "a", "metadata": { "a": [{ &torn: 1 }] } }).to_string();
+        let escaped = escaped.replace(&secret[3..9], &unicode(&secret[3..9]));
+        check(patch, &escaped, json!(["body", "metadata"]));
+        let revoke = format!("/admin/api-keys/1?reason={}", torn.replace(' ', "%20"));
+        check(("DELETE", &revoke), "", json!(["query", "reason"]));
+    }
     let trail = server.admin("GET", "/admin/audit", "");
     assert_eq!(trail.json()["count"], 1, "{}", trail.body);
+}
+
+/// A text with each character as JSON may escape it.
+fn unicode(text: &str) -> String {
+    text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect()
+}
+
+#[test]
+fn a_key_with_more_behind_it_is_neither_logged_nor_sent_back() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LOG", "trace")];
+    let mut server = Server::start_with(folder.path(), &environment);
+    let log = server.read_log();
+    let (_, secret) = server.issue("first");
+    let long = format!("{secret}a");
+    let path = format!("/articles/{long}");
+    let id = [format!("x-request-id: {long}")];
+    let ids = id.each_ref().map(String::as_str);
+    for (method, path) in [("GET", path.as_str()), ("GET", "/healthz"), (&long, "/healthz")] {
+        let answer = server.send(method, path, &ids, "");
+        let headers = format!("{:?}", answer.headers);
+        assert!(!headers.contains(&secret[8..]) && !answer.body.contains(&secret[8..]));
+    }
+    for query in ["limit", "sort", "name", "state", &long] {
+        let path = format!("/admin/api-keys?{query}={long}");
+        let answer = server.admin("GET", &path, "");
+        let headers = format!("{:?}", answer.headers);
+        assert!(!headers.contains(&secret[8..]), "{headers}");
+        assert!(!answer.body.contains(&secret[8..]), "{}", answer.body);
+    }
+    assert!(server.stop().0.success());
+    let log = log.join().unwrap();
+    assert!(log.contains("/healthz"), "the log is empty, so it shows nothing");
+    assert!(!log.contains(&secret[8..]), "a key is in the log");
+}
+
+#[test]
+fn the_admin_key_in_a_url_or_a_kept_header_goes_nowhere() {
+    let folder = tempdir().unwrap();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LOG", "trace")];
+    let mut server = Server::start_with(folder.path(), &environment);
+    let log = server.read_log();
+    let escaped: String = ADMIN_KEY.bytes().map(|b| format!("%{b:02X}")).collect();
+    let paths = [
+        format!("/articles/{ADMIN_KEY}"),
+        format!("/{escaped}"),
+        format!("/admin/api-keys?limit={ADMIN_KEY}"),
+        format!("/admin/api-keys?{ADMIN_KEY}=1"),
+        format!("/admin/api-keys?limit={escaped}"),
+        format!("/healthz?a=b&c=%22{ADMIN_KEY}%22"),
+    ];
+    for path in &paths {
+        let answer = server.admin("GET", path, "");
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(!answer.body.contains(ADMIN_KEY) && !answer.body.contains(&escaped));
+    }
+    let named = [format!("idempotency-key: {ADMIN_KEY}"), format!("x-admin-key: {ADMIN_KEY}")];
+    let named = named.each_ref().map(String::as_str);
+    let answer = server.send("POST", "/admin/api-keys", &named, r#"{"name":"a"}"#);
+    assert_eq!(answer.status, 400);
+    let id = format!("x-request-id: {ADMIN_KEY}");
+    let answer = server.send("GET", "/healthz", &[&id], "");
+    assert_eq!(answer.status, 200);
+    assert_ne!(answer.header("x-request-id"), Some(ADMIN_KEY));
+    assert!(server.stop().0.success());
+    let log = log.join().unwrap();
+    assert!(log.contains("with 400"), "the log is empty, so it shows nothing");
+    assert!(!log.contains(ADMIN_KEY) && !log.contains(&escaped), "the admin key is in the log");
 }
 
 #[test]

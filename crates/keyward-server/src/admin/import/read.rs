@@ -148,11 +148,13 @@ impl ImportKeyBody {
 
 /// The member with a whole key in it, if there is one. What is not looked at has no room for one.
 fn misplaced_in(key: &KeyCopy) -> Option<&'static str> {
+    // Written anew, since an escape sequence may stand in a key as it was sent.
+    let metadata = key.metadata.to_json().to_string();
     let members = [
         ("name", Some(key.name.as_str())),
         ("owner", key.owner.as_ref().map(Owner::as_str)),
         ("revoked_reason", key.revoked_reason.as_ref().map(Reason::as_str)),
-        ("metadata", Some(key.metadata.as_str())),
+        ("metadata", Some(metadata.as_str())),
     ];
     let scopes = key.scopes.iter().map(|scope| ("scopes", Some(scope.as_str())));
     let mut members = members.into_iter().chain(scopes);

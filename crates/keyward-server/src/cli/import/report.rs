@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use keyward::transfer::ImportRefusal;
 use serde_json::{Value, json};
 
+use crate::cli::mask::masked;
 use crate::cli::new_file::NewFile;
 use crate::cli::output::{Output, printable};
 use crate::transfer::Entry;
@@ -104,6 +105,8 @@ impl<'a> Report<'a> {
 
     /// Tells of a line that was refused.
     pub(super) fn refuse(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
+        // It may quote a cell, and people put keys there.
+        let reason = &masked(reason);
         let refusal = json!({ self.to.unit: line, "reason": reason }).to_string();
         if self.to.json {
             let separator = if self.refused == 0 { "\n" } else { ",\n" };
@@ -120,7 +123,7 @@ impl<'a> Report<'a> {
 
     /// Takes what people should know besides.
     pub(super) fn note(&mut self, note: &str) {
-        self.notes.push(note.to_owned());
+        self.notes.push(masked(note));
     }
 
     /// Ends the report, and says how many lines were refused.

@@ -1,6 +1,7 @@
 //! What the audit trail calls a person.
 
 use keyward::audit::PERSON_CHARS_MAX;
+use keyward::scan::holds_key;
 use keyward::text;
 use serde_json::{Map, Value};
 
@@ -54,11 +55,12 @@ pub(super) fn of(claims: &Map<String, Value>) -> Result<String, Invalid> {
     }
 }
 
-/// The text of a claim, if it can be written down whole and is read as what it is.
+/// The text of a claim, if it can be written down whole and is read as what it is. A key of ours is
+/// never written down.
 fn fitting(claim: &Value) -> Option<&str> {
     let text = claim.as_str()?;
     let fits = (1..=PERSON_CHARS_MAX).contains(&text.chars().count()) && text::check(text).is_ok();
-    fits.then_some(text)
+    (fits && !holds_key(text)).then_some(text)
 }
 
 #[cfg(test)]
@@ -98,6 +100,9 @@ mod tests {
         check(&json!({ "username": "ada", "sub": "7f3c", "client_id": "cli" }), "ada (7f3c)");
         check(&json!({ "preferred_username": "a\u{1b}da", "upn": "ada", "sub": "7" }), "ada (7)");
         check(&json!({ "preferred_username": "a".repeat(200), "sub": "7f3c" }), "7f3c");
+        let key = "xkw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1x";
+        check(&json!({ "preferred_username": key, "upn": "ada", "sub": "7" }), "ada (7)");
+        check_nobody(&json!({ "sub": key }));
         let entra =
             json!({ "preferred_username": "ada@contoso.example", "sub": "AAAB", "oid": "0-1" });
         check(&entra, "ada@contoso.example (0-1)");

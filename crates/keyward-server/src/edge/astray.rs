@@ -1,0 +1,95 @@
+//! An admin key where it does not belong: in a URL, or in a header that is kept.
+//!
+//! Responses echo a query, the log has paths, and the store keeps the names of requests. All that
+//! is kept of the admin key is its digest, so that each piece of such a text that is as long is
+//! compared with it.
+
+use axum::extract::Request;
+use http::header::HeaderName;
+use http::{StatusCode, Uri};
+use keyward_axum::Refusal;
+
+use super::unescaped;
+use crate::access::Door;
+use crate::settings::AdminKeyDigest;
+
+/// What stands between the pieces of a path or a query, and around one that was pasted.
+const BETWEEN: &[u8] = b"/?&=;:,#\"'<>() ";
+/// Headers that are kept or echoed, besides the id of the request.
+const KEPT: [HeaderName; 3] = [
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("if-match"),
+    HeaderName::from_static("if-none-match"),
+];
+
+/// What a client gets that sends the admin key where it would be seen.
+pub(super) fn refusal(door: &Door, request: &Request) -> Option<Refusal> {
+    let key = door.admin_key()?;
+    let is_astray = in_url(&key, request.uri()) || in_header(&key, request);
+    let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";
+    is_astray.then(|| Refusal::new(StatusCode::BAD_REQUEST, detail))
+}
+
+fn in_url(key: &AdminKeyDigest, uri: &Uri) -> bool {
+    [Some(uri.path()), uri.query()].into_iter().flatten().any(|text| in_text(key, text))
+}
+
+fn in_header(key: &AdminKeyDigest, request: &Request) -> bool {
+    let mut values = KEPT.into_iter().flat_map(|name| request.headers().get_all(name));
+    values.any(|value| in_bytes(key, value.as_bytes()))
+}
+
+/// Whether the key is in a text, as it is or behind escapes: it, a part between `/` or `&`, or
+/// what is in such a part between other marks.
+fn in_text(key: &AdminKeyDigest, text: &str) -> bool {
+    if text.len() < key.len() {
+        return false;
+    }
+    let is_part = |part: &str| {
+        in_bytes(key, part.as_bytes()) || (part.contains('%') && in_bytes(key, &unescaped(part)))
+    };
+    text.split(['/', '&']).any(|part| {
+        let value = part.split_once('=').map_or("", |(_, value)| value);
+        is_part(part) || is_part(value)
+    })
+}
+
+fn in_bytes(key: &AdminKeyDigest, bytes: &[u8]) -> bool {
+    key.len() <= bytes.len()
+        && (key.is_as_long_and_equals(bytes)
+            || bytes.split(|b| BETWEEN.contains(b)).any(|piece| key.is_as_long_and_equals(piece)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::AdminKey;
+
+    #[track_caller]
+    fn check(key: &str, uri: &str, expected: bool) {
+        let key = AdminKey::parse(key).unwrap().digest();
+        assert_eq!(in_url(&key, &uri.parse().unwrap()), expected, "{uri}");
+    }
+
+    #[test]
+    fn it_is_found_in_a_url() {
+        let key = "0f3c9a7be2d14c5f";
+        for uri in [
+            "/0f3c9a7be2d14c5f",
+            "/admin/0f3c9a7be2d14c5f/x",
+            "/admin/api-keys?key=0f3c9a7be2d14c5f",
+            "/articles?0f3c9a7be2d14c5f",
+            "/articles?a=b&limit=0f3c9a7be2d14c5f&c=d",
+            "/articles?q=%220f3c9a7be2d14c5f%22",
+            "/articles?q=x%20%30f3c9a7be2d14c5%66",
+            "/articles?next=%2Fadmin%3Fkey%3D0f3c9a7be2d14c5f",
+        ] {
+            check(key, uri, true);
+        }
+        for uri in ["/", "/0f3c9a7be2d14c5", "/articles?key=0f3c9a7be2d14c5e", "/a?b=%zz"] {
+            check(key, uri, false);
+        }
+        check("p/a+s&s=w%rd", "/articles?key=p%2Fa%2Bs%26s%3Dw%25rd", true);
+        check("p/a+s&s=w%rd", "/p%2Fa%2Bs%26s%3Dw%25rd", true);
+    }
+}
