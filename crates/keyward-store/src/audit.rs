@@ -8,6 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Statement, params};
 
 use crate::fault::Fault;
+use crate::spans;
 
 /// What an audit entry says about a change.
 #[derive(Debug)]
@@ -103,22 +104,8 @@ impl<'a> Trail<'a> {
         if self.first == self.next {
             return Ok(());
         }
-        note_hour(self.connection, self.audit.at, self.first, self.next - 1)
+        Ok(spans::AUDIT.go_on(self.connection, self.audit.at.hour().0, self.first)?)
     }
-}
-
-/// Notes that entries of an hour have these numbers, which are higher than any before.
-pub(crate) fn note_hour(
-    connection: &Connection,
-    at: UnixMillis,
-    first: u64,
-    last: u64,
-) -> Result<(), Fault> {
-    // Served by the primary key.
-    const HOUR: &str = "INSERT INTO audit_hours (hour, first_id, last_id) VALUES (?1, ?2, ?3) \
-                        ON CONFLICT (hour) DO UPDATE SET last_id = excluded.last_id";
-    connection.prepare_cached(HOUR)?.execute((at.hour().0, first, last))?;
-    Ok(())
 }
 
 /// The statement of [`append`].

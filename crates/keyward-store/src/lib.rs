@@ -26,6 +26,8 @@ mod names;
 
 mod limits;
 
+mod spans;
+
 mod audit;
 
 mod spelling;
@@ -37,8 +39,6 @@ mod probe;
 mod look;
 
 mod connection;
-
-mod spans;
 
 mod once;
 

@@ -12,6 +12,7 @@ use crate::audit;
 use crate::fault::Fault;
 use crate::ledger::LedgerId;
 use crate::names;
+use crate::spans;
 use crate::spelling;
 
 /// One step of the schema.
@@ -33,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { sql: include_str!("../migrations/0006_ledger.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0007_leaks.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0008_hours.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.
@@ -164,7 +166,7 @@ fn chain_trail(connection: &Connection) -> Result<(), Fault> {
         entry.digest = entry.seal();
         previous = entry.digest;
         audit::append(&mut insert, &entry)?;
-        audit::note_hour(connection, entry.at, entry.id.0, entry.id.0)?;
+        spans::AUDIT.widen(connection, entry.at.hour().0, (entry.id.0, entry.id.0))?;
     }
     drop(entries);
     // The numbers go on where they were, even if the last rows were deleted by hand.

@@ -59,7 +59,7 @@ fn find(connection: &Connection, id: i64) -> Result<AuditEntry, Fault> {
 /// They begin with 1: a row below that was put there by hand and is not of the trail.
 fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, Fault> {
     let AuditFilter { since, until, .. } = query.filter;
-    let Some(mut span) = spans::ids(connection, "audit_hours", since, until)? else {
+    let Some(mut span) = spans::AUDIT.ids(connection, since, until)? else {
         return Ok(None);
     };
     span.first = span.first.max(1);

@@ -51,7 +51,7 @@ fn count_within(
         return count_entries(connection, index, &sieve, bounds.entries);
     }
     let KeyFilter { created_from, created_before, .. } = filter;
-    let span = spans::ids(connection, "key_hours", *created_from, *created_before)?;
+    let span = spans::KEYS.ids(connection, *created_from, *created_before)?;
     let Some(span) = span else { return Ok(KeyCount::exact(0)) };
     let conditions = sieve.conditions.sql();
     let uses = uses(KeyOrder::Created, &sieve, "keys.id");

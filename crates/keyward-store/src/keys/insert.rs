@@ -20,6 +20,7 @@ use crate::columns::GONE;
 use crate::fault::Fault;
 use crate::once;
 use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word};
+use crate::spans;
 
 /// Keeps a key that was just issued.
 pub(crate) fn issue(
@@ -73,10 +74,6 @@ const KEY: &str = "INSERT INTO keys \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
             ?19, ?20)";
 const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
-// Served by the primary key.
-const HOUR: &str = "INSERT INTO key_hours (hour, first_id, last_id) VALUES (?1, ?2, ?3) \
-                    ON CONFLICT (hour) DO UPDATE SET first_id = min(first_id, excluded.first_id), \
-                                                     last_id = max(last_id, excluded.last_id)";
 
 /// Adds the keys of one job, and remembers what many of them share. It grows with the job.
 pub(crate) struct Adder<'a> {
@@ -200,10 +197,19 @@ impl<'a> Adder<'a> {
 
     /// Notes in which hours keys were issued, and ends the trail. Without this neither would be
     /// found by time.
+    ///
+    /// Keys that are issued are few in one job and of the present hour; others may be any.
     pub(crate) fn finish(self) -> Result<(), Fault> {
-        let mut hour = self.connection.prepare_cached(HOUR)?;
-        for (at, (first, last)) in self.hours {
-            hour.execute((at, first, last))?;
+        let is_issue = self.verb == Verb::Issue;
+        if !is_issue {
+            spans::KEYS.close(self.connection)?;
+        }
+        for (hour, (first, last)) in self.hours {
+            if is_issue {
+                spans::KEYS.go_on(self.connection, hour, first)?;
+            } else {
+                spans::KEYS.widen(self.connection, hour, (first, last))?;
+            }
         }
         self.trail.finish()
     }

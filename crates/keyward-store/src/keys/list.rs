@@ -28,7 +28,7 @@ const LOOKS_IN_LINE_MAX: u32 = 20_000;
 pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage, Fault> {
     let mut page = KeyPage { keys: Vec::new(), next: None };
     let KeyFilter { created_from, created_before, .. } = query.filter;
-    let span = spans::ids(connection, "key_hours", created_from, created_before)?;
+    let span = spans::KEYS.ids(connection, created_from, created_before)?;
     let Some(span) = span.filter(|_| 0 < query.max) else { return Ok(page) };
     let walk = choose(connection, query, span)?;
     let places = walk.places(connection, query)?;
