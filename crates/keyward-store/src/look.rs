@@ -63,7 +63,8 @@ fn read(connection: &Connection, schema: u32, change: Option<ChangeId>) -> rusql
     const NEWEST: &str = "SELECT ifnull(max(id), 0) FROM audit";
     const ASKED: &str = "SELECT digest FROM audit WHERE id = ?1";
     // Served by `audit_verb`.
-    const ACCEPTED: &str = "SELECT details FROM audit WHERE verb = ?1 ORDER BY id DESC LIMIT 1";
+    const ACCEPTED: &str = "SELECT details FROM audit WHERE verb = ?1 AND verb <> 'issue' \
+                            ORDER BY id DESC LIMIT 1";
     let newest = connection.query_row(NEWEST, [], |row| row.get(0)).map(ChangeId)?;
     let mut found =
         Found { mark: schema::ledger(connection)?, newest, asked: None, accepted: None };

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0006_ledger.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0007_leaks.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0008_hours.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0009_audit_indexes.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.

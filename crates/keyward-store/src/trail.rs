@@ -1,6 +1,6 @@
 //! Reading the audit trail, a page at a time.
 
-use keyward::audit::{AuditEntry, ChangeId};
+use keyward::audit::{AuditEntry, ChangeId, Verb};
 use keyward::query::{AuditFilter, AuditPage, AuditQuery};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -14,6 +14,9 @@ const LOOKS_MAX: u32 = 50_000;
 /// Entries by which it is told which of several conditions has the fewest. At a twentieth of a
 /// microsecond each, as no more than an index is looked at.
 const PROBE_MAX: u32 = 10_000;
+
+/// How the trail calls whoever holds the admin key.
+const ADMIN_KEY: &str = "admin-key";
 
 /// One page of the trail.
 pub(crate) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditPage, Fault> {
@@ -77,31 +80,42 @@ fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, Faul
     Ok(Some(span))
 }
 
-/// A condition on one column, and the index that serves it: it ends in the id.
-struct Drive {
-    index: &'static str,
+/// A condition on one column.
+struct Condition {
+    /// What serves it, if there is such.
+    index: Option<Index>,
     column: &'static str,
     value: Value,
 }
 
-/// The condition that leaves the fewest entries; the last of those that leave very many.
+/// An index over one column, which ends in the id.
+#[derive(Clone, Copy)]
+struct Index {
+    name: &'static str,
+    /// What every entry in it has, said for SQLite to see that.
+    of: &'static str,
+}
+
+/// The condition with an index that leaves the fewest entries; the last of those that leave very
+/// many.
 fn drive(
     connection: &Connection,
     filter: &AuditFilter,
     span: Span,
-) -> Result<Option<Drive>, Fault> {
-    let mut drives = drives(filter);
+) -> Result<Option<(Index, Condition)>, Fault> {
+    let indexed = |condition: Condition| Some((condition.index?, condition));
+    let mut drives: Vec<_> = conditions(filter).into_iter().filter_map(indexed).collect();
     // Alone it is taken in any case.
     if drives.len() < 2 {
         return Ok(drives.pop());
     }
     let mut fewest = (u32::MAX, None);
     for drive in drives {
-        let Drive { index, column, value } = &drive;
+        let (Index { name, of }, Condition { column, value, .. }) = &drive;
         // Served by the index; `PROBE_MAX` bounds the rows.
         let sql = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM audit INDEXED BY {index} \
-             WHERE {column} = ?1 AND id BETWEEN ?2 AND ?3 LIMIT {PROBE_MAX})"
+            "SELECT count(*) FROM (SELECT 1 FROM audit INDEXED BY {name} \
+             WHERE {column} = ?1 AND {of} AND id BETWEEN ?2 AND ?3 LIMIT {PROBE_MAX})"
         );
         let mut count = connection.prepare_cached(&sql)?;
         let count = count.query_row((value, span.first, span.last), |row| row.get(0))?;
@@ -112,27 +126,40 @@ fn drive(
     Ok(fewest.1)
 }
 
-/// Every condition that has an index; those that tend to leave fewer come first.
-fn drives(filter: &AuditFilter) -> Vec<Drive> {
+/// Every condition; those that tend to leave fewer come first.
+fn conditions(filter: &AuditFilter) -> Vec<Condition> {
     let AuditFilter { key_id, actor, verb, since: _, until: _ } = filter;
-    let drive =
-        |index, column, value: Option<Value>| value.map(|value| Drive { index, column, value });
-    let verb = verb.map(|verb| Value::Text(verb.as_str().to_owned()));
-    let all = [
-        drive("audit_key", "key_id", key_id.map(|id| number(id.get()))),
-        drive("audit_verb", "verb", verb),
-        // Nearly all are by whoever holds the admin key.
-        drive("audit_actor", "actor", actor.clone().map(Value::Text)),
-    ];
-    all.into_iter().flatten().collect()
+    let index = |name, of| Some(Index { name, of });
+    let key_id = key_id.map(|id| Condition {
+        index: index("audit_key", "key_id IS NOT NULL"),
+        column: "key_id",
+        value: number(id.get()),
+    });
+    // Of each key there is an entry that it was issued: these are found among all as soon.
+    let verb = verb.map(|verb| Condition {
+        index: index("audit_verb", "verb <> 'issue'").filter(|_| verb != Verb::Issue),
+        column: "verb",
+        value: Value::Text(verb.as_str().to_owned()),
+    });
+    // Nearly all are by whoever holds the admin key.
+    let actor = actor.clone().map(|actor| Condition {
+        index: index("audit_actor", "actor <> 'admin-key'").filter(|_| actor != ADMIN_KEY),
+        column: "actor",
+        value: Value::Text(actor),
+    });
+    [key_id, verb, actor].into_iter().flatten().collect()
 }
 
 /// The entries to look at, each with whether it fits.
-fn statement(query: &AuditQuery, span: Span, drive: Option<Drive>) -> (String, Vec<Value>) {
+fn statement(
+    query: &AuditQuery,
+    span: Span,
+    drive: Option<(Index, Condition)>,
+) -> (String, Vec<Value>) {
     let mut values = vec![Value::Integer(span.first), Value::Integer(span.last)];
     let mut fits = String::from("1");
-    let driven = drive.as_ref().map(|drive| drive.column);
-    for Drive { column, value, .. } in drives(&query.filter) {
+    let driven = drive.as_ref().map(|(_, condition)| condition.column);
+    for Condition { column, value, .. } in conditions(&query.filter) {
         if driven != Some(column) {
             values.push(value);
             fits.push_str(&format!(" AND {column} = ?{}", values.len()));
@@ -148,9 +175,10 @@ fn statement(query: &AuditQuery, span: Span, drive: Option<Drive>) -> (String, V
     let (by, condition) = match drive {
         // Served by the primary key.
         None => ("NOT INDEXED".to_owned(), String::new()),
-        Some(Drive { index, column, value }) => {
+        Some((Index { name, of }, Condition { column, value, .. })) => {
             values.push(value);
-            (format!("INDEXED BY {index}"), format!(" AND {column} = ?{}", values.len()))
+            let condition = format!(" AND {column} = ?{} AND {of}", values.len());
+            (format!("INDEXED BY {name}"), condition)
         }
     };
     let sql = format!(

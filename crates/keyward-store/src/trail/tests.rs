@@ -46,10 +46,12 @@ fn however_little_a_page_looks_at_no_entry_is_left_out_or_told_twice() {
     let connection = database(60);
     let actor = || Some("program".to_owned());
     let none = AuditFilter::default;
-    let filters: [(AuditFilter, Fits); 5] = [
+    let filters: [(AuditFilter, Fits); 7] = [
         (none(), |_| true),
         (AuditFilter { actor: actor(), ..none() }, |id| id % 7 == 0),
         (AuditFilter { verb: Some(Verb::Edit), actor: actor(), ..none() }, |id| id % 35 == 0),
+        (AuditFilter { verb: Some(Verb::Issue), ..none() }, |id| id % 5 != 0),
+        (AuditFilter { actor: Some("admin-key".to_owned()), ..none() }, |id| id % 7 != 0),
         (AuditFilter { key_id: KeyId::new(1), verb: Some(Verb::Issue), ..none() }, |id| {
             id % 3 == 1 && id % 5 != 0
         }),
@@ -79,7 +81,7 @@ fn however_little_a_page_looks_at_no_entry_is_left_out_or_told_twice() {
 fn entries_are_read_along_the_index_that_has_the_fewest() {
     let connection = database(60);
     let span = Span { first: 1, last: i64::MAX };
-    let index = |filter: &AuditFilter| drive(&connection, filter, span).unwrap().unwrap().index;
+    let index = |filter: &AuditFilter| drive(&connection, filter, span).unwrap().unwrap().0.name;
     let by = |actor: &str, verb| AuditFilter {
         actor: Some(actor.to_owned()),
         verb: Some(verb),
