@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0007_leaks.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0008_hours.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0009_audit_indexes.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0010_expires.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.

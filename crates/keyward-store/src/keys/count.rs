@@ -122,8 +122,11 @@ fn count_entries(
 
 fn entries_sql(index: &str, sieve: &Sieve) -> String {
     let conditions = sieve.conditions.sql();
+    // Said for SQLite to see that the index has them all.
+    let all = if index == "keys_expires" { drive::EXPIRES } else { "1" };
     format!(
-        "SELECT count(*) FROM (SELECT 1 FROM keys INDEXED BY {index} WHERE {conditions} LIMIT ?)"
+        "SELECT count(*) FROM (SELECT 1 FROM keys INDEXED BY {index} \
+         WHERE {all} AND {conditions} LIMIT ?)"
     )
 }
 

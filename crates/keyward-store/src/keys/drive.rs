@@ -13,6 +13,8 @@ use crate::spans::Span;
 
 /// The index over parts of names.
 pub(super) const NAMES: &str = "key_names";
+/// What every key in `keys_expires` has, said for SQLite to see that.
+pub(super) const EXPIRES: &str = "keys.expires_at_ms IS NOT NULL";
 /// Most threes of characters that are asked for together. FTS5 goes on along all of their lists
 /// until these meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of
 /// lists that bounds the work. Three with every second of a million names take some 30 ms to find
@@ -109,7 +111,8 @@ pub(super) fn drives(
         by_time("keys INDEXED BY keys_hint", "keys.id", condition, starting(start).into())
     });
     let soon = filter.expires_before.map(|before| {
-        let condition = "keys.expires_order > ? AND keys.expires_order < ?";
+        let condition = "keys.expires_order > ? AND keys.expires_order < ? \
+                         AND keys.expires_at_ms IS NOT NULL";
         let values = vec![time(now), time(before)];
         by_time("keys INDEXED BY keys_expires", "keys.id", condition, values)
     });

@@ -7,6 +7,7 @@
 
 use keyward::KeyId;
 use keyward::query::{KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery};
+use keyward::record::Stage;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
@@ -19,10 +20,13 @@ use crate::spans::{self, Span};
 /// Most keys that are all looked at and put in order. A look takes some 5 µs where the key lies
 /// elsewhere than its entry in the index, so this is some 10 ms.
 const GATHER_MAX: u32 = 2_000;
-/// Most keys that one page looks at along an index; as above.
-const LOOKS_MAX: u32 = 2_000;
-/// The same where keys lie one behind the other in what is read: a look takes less than 1 µs.
-const LOOKS_IN_LINE_MAX: u32 = 20_000;
+/// What looking at keys may cost one page, in looks at those that lie one behind the other in what
+/// is read: such a look takes less than 1 µs.
+const COST_MAX: u32 = 20_000;
+/// What a look costs where keys lie one behind the other.
+const IN_LINE: u32 = 1;
+/// What a look costs where the key lies elsewhere than its entry in the index; as above.
+const APART: u32 = 10;
 
 /// One page of a list of keys.
 pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage, Fault> {
@@ -50,18 +54,26 @@ struct Places {
 /// it fits, and its name.
 #[derive(Debug)]
 struct Walk {
-    /// Statements and their values, to be read one after the other.
-    legs: Vec<(String, Vec<Value>)>,
+    /// To be read one after the other.
+    legs: Vec<Leg>,
     sieve: Sieve,
-    looks_max: u32,
+}
+
+/// A statement and its values.
+#[derive(Debug)]
+struct Leg {
+    sql: String,
+    values: Vec<Value>,
+    /// What a look costs.
+    cost: u32,
 }
 
 impl Walk {
     /// Takes what fits until the page is full, or there were too many looks.
     fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, Fault> {
         let mut places = Places { found: Vec::new(), next: None };
-        let mut looks = 0;
-        for (sql, values) in &self.legs {
+        let mut spent = 0;
+        for Leg { sql, values, cost } in &self.legs {
             let mut statement = connection.prepare(sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
@@ -74,8 +86,8 @@ impl Walk {
                     }
                     places.found.push(place(row, query.order)?);
                 }
-                looks += 1;
-                if looks == self.looks_max {
+                spent += cost;
+                if COST_MAX <= spent {
                     places.next = Some(place(row, query.order)?);
                     return Ok(places);
                 }
@@ -125,7 +137,7 @@ fn gather(query: &KeyQuery, ids: &[i64]) -> Walk {
         sieve.conditions.sql(),
         order(query, "keys.id"),
     );
-    Walk { legs: vec![(sql, values)], sieve, looks_max: u32::MAX }
+    Walk { legs: vec![Leg { sql, values, cost: 0 }], sieve }
 }
 
 /// Walks along an index that has the keys in the order of their ids. Served by the drive's index.
@@ -143,15 +155,38 @@ fn along_ids(query: &KeyQuery, drive: Drive, span: Span) -> Walk {
         sieve.conditions.sql(),
         order(query, id),
     );
-    let in_line = from == "keys NOT INDEXED" && !sieve.asks_for_use;
-    let looks_max = if in_line { LOOKS_IN_LINE_MAX } else { LOOKS_MAX };
-    Walk { legs: vec![(sql, values)], sieve, looks_max }
+    let cost = if from == "keys NOT INDEXED" { in_line(&sieve) } else { APART };
+    Walk { legs: vec![Leg { sql, values, cost }], sieve }
 }
 
-/// Walks along the index of the order: `keys_name`, `keys_expires` or `key_uses_last`. What the
-/// filter says of the very times that it has in order says where to begin and end.
+/// What a look costs along the primary key.
+fn in_line(sieve: &Sieve) -> u32 {
+    if sieve.asks_for_use { APART } else { IN_LINE }
+}
+
+/// Walks along the index of the order, and by it past the keys that it has not: those that never
+/// expire come behind all that do.
 fn along_order(query: &KeyQuery) -> Walk {
     let sieve = Sieve::new(&query.filter, query.now);
+    let KeyFilter { state, expires_before, .. } = &query.filter;
+    let has_endless = query.order == KeyOrder::Expires
+        && expires_before.is_none()
+        && *state != Some(Stage::Expired);
+    let cursor = query.after.as_ref();
+    let is_endless = |cursor: &KeyCursor| has_endless && cursor.value.is_empty();
+    let behind = has_endless.then(|| endless(query, &sieve, cursor.filter(|it| is_endless(it))));
+    let legs = match (cursor, query.descending) {
+        (Some(cursor), false) if is_endless(cursor) => behind.into_iter().collect(),
+        (Some(cursor), true) if !is_endless(cursor) => ordered(query, &sieve, Some(cursor)),
+        (None | Some(_), true) => behind.into_iter().chain(ordered(query, &sieve, None)).collect(),
+        (cursor, false) => ordered(query, &sieve, cursor).into_iter().chain(behind).collect(),
+    };
+    Walk { legs, sieve }
+}
+
+/// The keys along the index of the order: `keys_name`, `keys_expires` or `key_uses_last`. What the
+/// filter says of the very times that it has in order says where to begin and end.
+fn ordered(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Vec<Leg> {
     let (from, id) = match query.order {
         KeyOrder::Created => ("keys NOT INDEXED", "keys.id"),
         KeyOrder::Name => ("keys INDEXED BY keys_name", "keys.id"),
@@ -162,33 +197,49 @@ fn along_order(query: &KeyQuery) -> Walk {
         ),
     };
     let value = order_column(query.order);
-    let ends = match query.order {
-        KeyOrder::Created | KeyOrder::Name => Conditions::default(),
-        KeyOrder::Expires | KeyOrder::LastUsed => sieve.conditions.only_of(value),
+    let (all, ends) = match query.order {
+        KeyOrder::Created | KeyOrder::Name => ("1", Conditions::default()),
+        KeyOrder::Expires => (drive::EXPIRES, sieve.conditions.only_of(value)),
+        KeyOrder::LastUsed => ("1", sieve.conditions.only_of(value)),
     };
-    let uses = if query.order == KeyOrder::LastUsed { "" } else { uses(query.order, &sieve, id) };
+    let uses = if query.order == KeyOrder::LastUsed { "" } else { uses(query.order, sieve, id) };
     let (fits, order) = (sieve.conditions.sql(), order(query, id));
     let leg = |after: &str, places: &[Value]| {
         let sql = format!(
             "SELECT {id}, {value}, {fits}, keys.name FROM {from} {uses} \
-             WHERE {} AND {after} ORDER BY {order}",
+             WHERE {all} AND {} AND {after} ORDER BY {order}",
             ends.sql(),
         );
         let places = places.iter().cloned();
-        (sql, sieve.conditions.values().chain(ends.values()).chain(places).collect())
+        let values = sieve.conditions.values().chain(ends.values()).chain(places).collect();
+        Leg { sql, values, cost: APART }
     };
-    let Some(cursor) = &query.after else {
-        return Walk { legs: vec![leg("1", &[])], sieve, looks_max: LOOKS_MAX };
-    };
+    let Some(cursor) = cursor else { return vec![leg("1", &[])] };
     // Two legs, for SQLite would pass over all that is alike one by one: first the others that are
     // like the last one on the page before, then those behind them.
     let comparison = if query.descending { "<" } else { ">" };
     let (at, last) = (cursor_value(query.order, cursor), number(cursor.id));
-    let legs = vec![
+    vec![
         leg(&format!("{value} = ? AND {id} {comparison} ?"), &[at.clone(), last]),
         leg(&format!("{value} {comparison} ?"), &[at]),
-    ];
-    Walk { legs, sieve, looks_max: LOOKS_MAX }
+    ]
+}
+
+/// The keys that never expire, in the order of their ids; behind one of them, if the page before
+/// ended there. Served by the primary key, along which all others are passed over.
+fn endless(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Leg {
+    let (comparison, direction) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
+    let mut values: Vec<_> = sieve.conditions.values().collect();
+    let after = cursor.map_or_else(|| "1".to_owned(), |_| format!("keys.id {comparison} ?"));
+    values.extend(cursor.map(|cursor| number(cursor.id)));
+    let sql = format!(
+        "SELECT keys.id, {}, keys.expires_at_ms IS NULL AND {}, keys.name \
+         FROM keys NOT INDEXED {} WHERE {after} ORDER BY keys.id {direction}",
+        i64::MAX,
+        sieve.conditions.sql(),
+        uses(query.order, sieve, "keys.id"),
+    );
+    Leg { sql, values, cost: in_line(sieve) }
 }
 
 fn order_column(order: KeyOrder) -> &'static str {

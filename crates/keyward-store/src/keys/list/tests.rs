@@ -1,7 +1,6 @@
 //! Which index each list is read along.
 
 use keyward::UnixMillis;
-use keyward::record::Stage;
 
 use super::*;
 use crate::schema;
@@ -20,7 +19,7 @@ fn query(filter: KeyFilter, order: KeyOrder) -> KeyQuery {
 /// Every step of what SQLite would do.
 #[track_caller]
 fn plan(connection: &Connection, walk: &Walk) -> String {
-    let legs = walk.legs.iter().map(|(sql, values)| explain(connection, sql, values));
+    let legs = walk.legs.iter().map(|leg| explain(connection, &leg.sql, &leg.values));
     legs.collect::<Vec<_>>().join("\n")
 }
 
