@@ -8,6 +8,8 @@ pub(crate) mod find;
 
 pub(crate) mod beside;
 
+pub(crate) mod late;
+
 pub(crate) mod insert;
 
 pub(crate) mod change;

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0008_hours.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0009_audit_indexes.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0010_expires.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0011_late.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.

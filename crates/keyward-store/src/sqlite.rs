@@ -15,8 +15,8 @@ use keyward::digest::Digest;
 use keyward::issue::NewRecord;
 use keyward::once::Earlier;
 use keyward::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
-    TopBy, UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyOrder, KeyPage, KeyQuery,
+    OwnerDetails, TopBy, UsageTop,
 };
 use keyward::record::Owner;
 use keyward::store::{
@@ -33,7 +33,7 @@ pub use open::OpenOptions;
 
 use crate::fault::Fault;
 use crate::keeper::Standing;
-use crate::keys::{beside, change, count, find, insert, list};
+use crate::keys::{beside, change, count, find, insert, late, list};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;
 use crate::usage::Sums;
@@ -129,6 +129,15 @@ impl SqliteStore {
             read(connection)
         };
         self.reader.call(snapshot).await
+    }
+
+    /// Sees to it that nothing waits to be written that lists need of the keys there are. There is
+    /// room for that on any disk.
+    async fn list_all(&self) -> Result<(), StoreError> {
+        if self.reader.call(late::is_any_waiting).await? {
+            self.end(late::list_all).await?;
+        }
+        Ok(())
     }
 
     /// Waits for its turn to read for long, which lasts until the permit is dropped.
@@ -242,10 +251,16 @@ impl Store for SqliteStore {
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
+        if late::is_asked_for(&query.filter, query.order) {
+            self.list_all().await?;
+        }
         self.read(move |connection| list::page(connection, &query)).await
     }
 
     async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
+        if late::is_asked_for(&filter, KeyOrder::Created) {
+            self.list_all().await?;
+        }
         self.read(move |connection| count::count(connection, &filter, now)).await
     }
 

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::clock;
 use crate::fault::Fault;
+use crate::keys::late;
 
 /// Most writers whose latest batch is remembered. There is one writer at a time, a new one with
 /// each start of the program, and only the latest can have a batch under way.
@@ -35,6 +36,10 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
                        expired = expired + excluded.expired";
     const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
                         WHERE key_id = ?1 AND last_used_at_ms < ?2";
+    // For keys of which something waits: served by the primary keys, of both.
+    const FIRST_USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) \
+                              SELECT id, ?2 FROM keys WHERE id = ?1 \
+                              ON CONFLICT (key_id) DO NOTHING";
     if !is_new(connection, &batch)? {
         return Ok(());
     }
@@ -43,6 +48,7 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
     }
     // Neighbours share pages: in order, fewer of them are written.
     batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
+    let last_listed = late::last_listed(connection)?;
     let mut add = connection.prepare_cached(ADD)?;
     let mut used = connection.prepare_cached(USED)?;
     for row in &batch.rows {
@@ -58,8 +64,11 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
             counts.revoked,
             counts.expired,
         ))?;
-        if let Some(at) = row.last_used_at {
-            used.execute((id, at.0))?;
+        if let Some(at) = row.last_used_at
+            && used.execute((id, at.0))? == 0
+            && last_listed < id
+        {
+            connection.prepare_cached(FIRST_USED)?.execute((id, at.0))?;
         }
     }
     Ok(())

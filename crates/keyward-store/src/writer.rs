@@ -11,6 +11,7 @@ use keyward::store::StoreError;
 use rusqlite::Connection;
 
 use crate::keeper::{Keeper, Taken};
+use crate::keys::late;
 use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
 use crate::worker::{Job, Outcome, Queue};
@@ -155,11 +156,27 @@ impl<'a> Batch<'a> {
         self.outcomes.push(outcome);
     }
 
+    /// Writes what lists need of the keys of the batch and of those before, if it is much. What
+    /// fails is undone, and waits for the next batch.
+    fn list_keys(&mut self) {
+        if self.failure.is_some() || !late::are_many_waiting(self.connection).unwrap_or(false) {
+            return;
+        }
+        self.execute("SAVEPOINT late");
+        if let Err(fault) = late::list_all(self.connection) {
+            let error = StoreError::from(fault);
+            tracing::warn!(%error, "What lists need of new keys is not written yet");
+            self.execute("ROLLBACK TO late");
+        }
+        self.execute("RELEASE late");
+    }
+
     /// Commits, notes and counts that, and answers every job.
     ///
     /// What went into a file that is not in its place any more is not answered as done, even if it
     /// was taken away in this very moment.
     fn finish(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
+        self.list_keys();
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");

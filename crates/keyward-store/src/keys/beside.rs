@@ -1,6 +1,5 @@
 //! What stands beside the rows of keys: what they refer to, and what they are found by.
 
-use keyward::KeyId;
 use keyward::key::Prefix;
 use keyward::record::Owner;
 use keyward::tier::TierName;
@@ -48,7 +47,7 @@ pub(crate) fn prefixes(connection: &Connection) -> Result<Vec<String>, Fault> {
 pub(crate) const ADD_NAME: &str = "INSERT INTO key_names (rowid, name) VALUES (?1, ?2)";
 
 /// Makes a key's name one that is found by its parts, with the statement [`ADD_NAME`].
-pub(crate) fn add_name(add: &mut Statement<'_>, id: KeyId, name: &str) -> Result<(), Fault> {
-    add.execute((id.get(), names::indexed(&names::fold(name))))?;
+pub(crate) fn add_name(add: &mut Statement<'_>, id: u64, name: &str) -> Result<(), Fault> {
+    add.execute((id, names::indexed(&names::fold(name))))?;
     Ok(())
 }

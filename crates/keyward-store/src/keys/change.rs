@@ -13,7 +13,7 @@ use keyward::transfer::SecretCopy;
 use rusqlite::{Connection, params};
 
 use super::find::Whole;
-use super::{beside, find, former, members};
+use super::{beside, find, former, late, members};
 use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::once;
@@ -193,7 +193,11 @@ fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
 fn rename(connection: &Connection, key: &KeyDetails) -> Result<(), Fault> {
     // Served by the row's id.
     const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
-    connection.prepare_cached(FORGET)?.execute([key.record.id.get()])?;
+    let id = key.record.id.get();
+    if late::last_listed(connection)? < id {
+        return Ok(());
+    }
+    connection.prepare_cached(FORGET)?.execute([id])?;
     let mut add = connection.prepare_cached(beside::ADD_NAME)?;
-    beside::add_name(&mut add, key.record.id, key.record.name.as_str())
+    beside::add_name(&mut add, id, key.record.name.as_str())
 }

@@ -14,7 +14,7 @@ use keyward::tier::TierName;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
-use super::{beside, former, members};
+use super::{beside, former, late, members};
 use crate::audit::{Change, Subject, Trail};
 use crate::columns::GONE;
 use crate::fault::Fault;
@@ -81,8 +81,8 @@ pub(crate) struct Adder<'a> {
     verb: Verb,
     trail: Trail<'a>,
     key: CachedStatement<'a>,
-    used: CachedStatement<'a>,
-    name: CachedStatement<'a>,
+    /// The highest id of the keys of which nothing waits.
+    last_listed: u64,
     tiers: HashMap<TierName, bool>,
     suspended: HashMap<Owner, bool>,
     prefixes: HashSet<String>,
@@ -102,8 +102,7 @@ impl<'a> Adder<'a> {
             verb,
             trail: Trail::open(connection, audit)?,
             key: connection.prepare_cached(KEY)?,
-            used: connection.prepare_cached(USED)?,
-            name: connection.prepare_cached(beside::ADD_NAME)?,
+            last_listed: late::last_listed(connection)?,
             tiers: HashMap::new(),
             suspended: HashMap::new(),
             prefixes: HashSet::new(),
@@ -129,15 +128,12 @@ impl<'a> Adder<'a> {
         }
         let owner_suspended = self.is_suspended(key.owner.as_ref())?;
         let id = insert(&mut self.key, &key, owner_suspended)?;
-        let last_used_at_ms =
-            key.last_used_at.map_or(-1, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
-        self.used.execute((id.get(), last_used_at_ms))?;
+        self.list(id, &key)?;
         for (secret, ends_at) in &key.former {
             former::add(self.connection, id, secret, *ends_at)?;
             self.add_prefix(&secret.hint)?;
         }
         self.add_prefix(&key.secret.hint)?;
-        beside::add_name(&mut self.name, id, key.name.as_str())?;
         self.note_hour(id, key.created_at);
         let grace_until = key.former.last().map(|(_, ends_at)| *ends_at);
         let details = KeyDetails {
@@ -166,6 +162,20 @@ impl<'a> Adder<'a> {
         let (verb, subject) = (self.verb, Subject::Key(id));
         self.trail.record(Change { verb, subject, details: members::new(&details)? })?;
         Ok(details)
+    }
+
+    /// Writes what lists need of a key, unless that can wait.
+    fn list(&self, id: KeyId, key: &KeyCopy) -> Result<(), Fault> {
+        let is_late = self.last_listed < id.get();
+        if !is_late || key.last_used_at.is_some() {
+            let at = key.last_used_at.map_or(-1, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
+            self.connection.prepare_cached(USED)?.execute((id.get(), at))?;
+        }
+        if !is_late {
+            let mut name = self.connection.prepare_cached(beside::ADD_NAME)?;
+            beside::add_name(&mut name, id.get(), key.name.as_str())?;
+        }
+        Ok(())
     }
 
     fn is_suspended(&mut self, owner: Option<&Owner>) -> Result<bool, Fault> {
@@ -203,6 +213,7 @@ impl<'a> Adder<'a> {
         let is_issue = self.verb == Verb::Issue;
         if !is_issue {
             spans::KEYS.close(self.connection)?;
+            late::list_all(self.connection)?;
         }
         for (hour, (first, last)) in self.hours {
             if is_issue {

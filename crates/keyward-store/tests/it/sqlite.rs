@@ -2,6 +2,7 @@
 
 mod backup;
 mod changes;
+mod cost;
 mod golden;
 mod ledger;
 mod lists;
