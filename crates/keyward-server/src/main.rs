@@ -12,6 +12,7 @@ mod duration;
 mod edge;
 mod failure;
 mod fetch;
+mod greeting;
 mod heads;
 mod health;
 mod leaks;

@@ -1,13 +1,11 @@
 //! `keyward serve`: putting everything together, running it, and taking it down in order.
 
-use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use keyward::audit::ChangeId;
-use keyward::limit::Limit;
-use keyward::store::{Store as _, TierRecord};
+use keyward::store::Store as _;
 use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
@@ -21,6 +19,7 @@ use crate::admin::Backups;
 use crate::app::{App, Front, served};
 use crate::clock;
 use crate::edge::Edge;
+use crate::greeting::{Addresses, greeting};
 use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
@@ -219,70 +218,4 @@ async fn serve_both(
 
 fn request_id_base() -> anyhow::Result<u64> {
     getrandom::u64().context("asking the operating system for randomness")
-}
-
-/// Where the listeners are.
-#[derive(Clone, Copy)]
-struct Addresses {
-    public: SocketAddr,
-    control: Option<SocketAddr>,
-}
-
-/// Says what was opened, what holds, and what to type next.
-fn greeting(
-    settings: &Settings,
-    guard: &Guard,
-    addresses: Addresses,
-    tiers: &[TierRecord],
-) -> Result<String, fmt::Error> {
-    let mut out = String::new();
-    let Addresses { public, control } = addresses;
-    let keys = guard.gate().index().len();
-    writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
-    let plural = if keys == 1 { "" } else { "s" };
-    writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
-    writeln!(out, "  listening  http://{public}")?;
-    if let Some(control) = control {
-        writeln!(out, "  admin      http://{control}")?;
-    }
-    if let Some(people) = &settings.people {
-        writeln!(out, "  people     of {}", people.issuer.as_str())?;
-    }
-    for tier in tiers {
-        writeln!(out, "  limit      {}", in_words(tier))?;
-    }
-    if settings.admin_key.is_some() {
-        writeln!(out, "\nNext, in another terminal, with the same ADMIN_API_KEY:")?;
-        // As it was started, so that the line works where the server was started.
-        let program = std::env::args().next().unwrap_or_else(|| "keyward".to_owned());
-        let server = control.map(|control| format!(" --server http://{control}"));
-        let server = server.unwrap_or_default();
-        writeln!(out, "  {program} key issue --name my-first-key{server}")?;
-        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' http://{public}/articles")?;
-    } else if settings.people.is_some() {
-        let admin = control.unwrap_or(public);
-        writeln!(out, "\nNext, with an access token of yours:")?;
-        writeln!(
-            out,
-            "  curl -H 'Authorization: Bearer YOUR_TOKEN' http://{admin}/admin/api-keys"
-        )?;
-    } else {
-        writeln!(
-            out,
-            "\nADMIN_API_KEY is not set, so no key can be issued or revoked. Stop, then:"
-        )?;
-        writeln!(out, "  export ADMIN_API_KEY=$(openssl rand -hex 32)")?;
-        writeln!(out, "  cargo run --release -- serve")?;
-    }
-    Ok(out)
-}
-
-fn in_words(tier: &TierRecord) -> String {
-    let limit = |limit: &Limit| {
-        let (amount, secs, burst) = (limit.amount(), limit.per().as_secs(), limit.burst());
-        format!("{amount} requests per {secs} s, burst {burst}")
-    };
-    let limits: Vec<_> = tier.limits.iter().map(limit).collect();
-    let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(" and ") };
-    format!("{}: {limits}", tier.name.as_str())
 }

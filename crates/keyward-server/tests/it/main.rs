@@ -12,6 +12,7 @@ mod cors;
 mod docs;
 mod door;
 mod full;
+mod greeting;
 mod issuer;
 mod leaks;
 mod ledger;

@@ -49,7 +49,11 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         // The last line of the greeting is a command to type.
-        while !greeting.contains("  curl ") && !greeting.contains("  cargo run ") {
+        let is_whole = |greeting: &str| {
+            let export = greeting.split("  export ").nth(1);
+            greeting.contains("  curl ") || export.is_some_and(|rest| rest.lines().count() == 2)
+        };
+        while !is_whole(&greeting) {
             assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "it ended: {greeting}");
         }
         let listening = greeting.split("http://").nth(1).unwrap();

@@ -1,0 +1,207 @@
+//! What `keyward serve` says at its start: what was opened, what holds, and what to type next.
+
+use std::fmt::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use keyward::limit::Limit;
+use keyward::store::TierRecord;
+use keyward_axum::Guard;
+
+use crate::settings::Settings;
+
+/// Where the command line looks for a server that is not named.
+const USUAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+/// Where the listeners are.
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    pub public: SocketAddr,
+    pub control: Option<SocketAddr>,
+}
+
+/// How this process was started.
+struct Typed {
+    /// The program, so that another terminal in another folder finds it.
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl Typed {
+    fn of_this_process() -> Self {
+        let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let program = words.next();
+        Self::new(program.as_deref().unwrap_or("keyward"), words.collect())
+    }
+
+    /// A name without a folder was looked up in `PATH`, where others find it too.
+    fn new(program: &str, arguments: Vec<String>) -> Self {
+        let is_path = program.contains(std::path::MAIN_SEPARATOR);
+        let absolute = is_path.then(|| std::path::absolute(program).ok()).flatten();
+        let program = absolute.map_or_else(|| program.to_owned(), |path| shown(&path));
+        Self { program, arguments }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Says what was opened, what holds, and what to type next.
+pub(crate) fn greeting(
+    settings: &Settings,
+    guard: &Guard,
+    addresses: Addresses,
+    tiers: &[TierRecord],
+) -> Result<String, fmt::Error> {
+    let keys = guard.gate().index().len();
+    in_full(settings, keys, addresses, tiers, &Typed::of_this_process())
+}
+
+fn in_full(
+    settings: &Settings,
+    keys: usize,
+    addresses: Addresses,
+    tiers: &[TierRecord],
+    typed: &Typed,
+) -> Result<String, fmt::Error> {
+    let mut out = String::new();
+    let Addresses { public, control } = addresses;
+    writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
+    let plural = if keys == 1 { "" } else { "s" };
+    writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
+    writeln!(out, "  listening  http://{public}")?;
+    if let Some(control) = control {
+        writeln!(out, "  admin      http://{control}")?;
+    }
+    if let Some(people) = &settings.people {
+        writeln!(out, "  people     of {}", people.issuer.as_str())?;
+    }
+    for tier in tiers {
+        writeln!(out, "  limit      {}", in_words(tier))?;
+    }
+    next(settings, addresses, typed, &mut out)?;
+    Ok(out)
+}
+
+/// The commands to type next, as a shell takes them.
+fn next(settings: &Settings, addresses: Addresses, typed: &Typed, out: &mut String) -> fmt::Result {
+    let program = quoted(&typed.program);
+    let admin = reached_at(addresses.control.unwrap_or(addresses.public));
+    let public = reached_at(addresses.public);
+    let url = |address, path| quoted(&format!("http://{address}{path}"));
+    if settings.admin_key.is_some() {
+        let file = key_file(settings);
+        let same = if file.is_some() { "" } else { ", with the same ADMIN_API_KEY" };
+        writeln!(out, "\nNext, in another terminal{same}:")?;
+        let mut options = String::new();
+        if let Some(file) = file {
+            write!(options, " --admin-api-key-file {}", quoted(&shown(&file)))?;
+        }
+        if admin != USUAL_SERVER {
+            write!(options, " --server {}", url(admin, ""))?;
+        }
+        writeln!(out, "  {program} key issue --name my-first-key{options}")?;
+        let articles = url(public, "/articles");
+        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {articles}")
+    } else if settings.people.is_some() {
+        writeln!(out, "\nNext, with an access token of yours:")?;
+        let keys = url(admin, "/admin/api-keys");
+        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_TOKEN' {keys}")
+    } else {
+        writeln!(
+            out,
+            "\nADMIN_API_KEY is not set, so no key can be issued or revoked. Stop, then:"
+        )?;
+        writeln!(out, "  export ADMIN_API_KEY=$(openssl rand -hex 32)")?;
+        let words = typed.arguments.iter().map(|word| format!(" {}", quoted(word)));
+        writeln!(out, "  {program}{}", words.collect::<String>())
+    }
+}
+
+/// The file that holds the admin key, if it came from one.
+fn key_file(settings: &Settings) -> Option<PathBuf> {
+    let row = |name| settings.rows().iter().find(|row| row.name == name);
+    let (key, file) = (row("admin_api_key")?, row("admin_api_key_file")?);
+    let counts = key.source == file.source && file.value != "not set";
+    counts.then(|| std::path::absolute(&file.value).unwrap_or_else(|_| (&file.value).into()))
+}
+
+/// Where this machine reaches a listener: one that listens everywhere is at home as well.
+fn reached_at(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
+}
+
+/// A word as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn in_words(tier: &TierRecord) -> String {
+    let limit = |limit: &Limit| {
+        let (amount, secs, burst) = (limit.amount(), limit.per().as_secs(), limit.burst());
+        format!("{amount} requests per {secs} s, burst {burst}")
+    };
+    let limits: Vec<_> = tier.limits.iter().map(limit).collect();
+    let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(" and ") };
+    format!("{}: {limits}", tier.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Environment, Flags};
+
+    /// The commands, for a server that was started like this and listens there.
+    fn commands(
+        environment: &[(&str, &str)],
+        program: &str,
+        public: &str,
+        control: &str,
+    ) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("admin.key"), "an-admin-key").unwrap();
+        let environment = Environment::of(environment.iter().copied()).unwrap();
+        let settings = Settings::read(&Flags::default(), &environment, directory.path()).unwrap();
+        let addresses =
+            Addresses { public: public.parse().unwrap(), control: control.parse().ok() };
+        let arguments = ["serve", "--database", "sqlite:my keys.db"].map(str::to_owned).to_vec();
+        let typed = Typed::new(program, arguments);
+        let text = in_full(&settings, 1, addresses, &[], &typed).unwrap();
+        let here = shown(&std::env::current_dir().unwrap());
+        let (_, commands) = text.split_once("\n\n").unwrap();
+        commands.replace(&here, "HERE")
+    }
+
+    #[test]
+    fn the_commands_name_the_server_where_it_is_not_the_usual_one() {
+        let key = &[("ADMIN_API_KEY", "an-admin-key")];
+        let file = &[("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")];
+        let shown = [
+            commands(key, "keyward", "127.0.0.1:8000", ""),
+            commands(key, "keyward", "0.0.0.0:8000", ""),
+            commands(key, "target/release/keyward", "127.0.0.1:9000", ""),
+            commands(file, "/opt/my tools/keyward", "[::]:9000", ""),
+            commands(key, "keyward", "0.0.0.0:80", "127.0.0.1:9001"),
+            commands(&[], "keyward", "127.0.0.1:8000", ""),
+        ];
+        insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+        assert_eq!(quoted("a/b-c_d.e:f=1"), "a/b-c_d.e:f=1");
+        assert_eq!(quoted("my keys"), "'my keys'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}
