@@ -10,7 +10,7 @@ pub(super) struct Dialect {
     pub skipped: usize,
     /// What stands between two cells.
     pub delimiter: u8,
-    /// A backslash in quotation marks stands before a quotation mark of the text, as MySQL writes
+    /// A backslash in quotation marks stands before a quotation mark of the text, as `MySQL` writes
     /// it, in place of a second quotation mark.
     pub has_escapes: bool,
 }

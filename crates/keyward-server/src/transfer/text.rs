@@ -32,13 +32,16 @@ const FOREIGN: [(&[u8], &str); 7] = [
     (b"SQLite format 3\0", "the file is a SQLite database; import it with --from sqlite:FILE"),
 ];
 
+/// What was read ahead, and then the rest.
+type After<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// A file in UTF-8, without a byte order mark, and how it begins.
 #[derive(Debug)]
 pub(crate) struct Text<R> {
     /// The first 64 KiB, or all of it.
     pub(super) sample: Vec<u8>,
     /// All of it.
-    pub(super) from: BufReader<Chain<Cursor<Vec<u8>>, Recoded<Chain<Cursor<Vec<u8>>, R>>>>,
+    pub(super) from: BufReader<After<Recoded<After<R>>>>,
 }
 
 impl<R: Read> Text<R> {
