@@ -22,7 +22,7 @@ mod tier;
 mod usage;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,16 +41,16 @@ use export::Export;
 use import::Import;
 use key::KeyCommand;
 use mask::without_secrets;
-use output::{Output, unwritten};
+use output::{Output, in_ascii, is_ascii_wanted, unwritten};
 use owner::OwnerCommand;
 use scan::Scan;
-use status::{EXIT_STATUSES, Status, examples, report};
+use status::{EXIT_STATUSES, Status, examples, locally, report};
 use tier::TierCommand;
 use usage::UsageCommand;
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
-#[command(name = "keyward", version, after_help = EXIT_STATUSES, disable_help_subcommand = true)]
+#[command(name = "keyward", version, after_help = EXIT_STATUSES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -157,11 +157,19 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Command, Status> {
     };
     if !error.use_stderr() {
         // Somebody asked for the help or the version, which hold nothing that was typed.
-        let printed = error.print().and_then(|()| io::stdout().flush());
+        let printed = print_help(&error).and_then(|()| io::stdout().flush());
         return Err(ended(printed.map_err(|error| unwritten(error).into())));
     }
-    let _unheard = io::stderr().write_all(complaint(&error).as_bytes());
+    let _unheard = io::stderr().write_all(locally(&complaint(&error)).as_bytes());
     Err(Status::Usage)
+}
+
+fn print_help(error: &clap::Error) -> io::Result<()> {
+    if is_ascii_wanted() {
+        let text = in_ascii(&error.render().to_string(), io::stdout().is_terminal());
+        return io::stdout().write_all(text.as_bytes());
+    }
+    error.print()
 }
 
 /// What clap says about wrong usage. It repeats what was typed, which may be a secret that somebody

@@ -51,7 +51,7 @@ pub(super) struct Import {
     /// A CSV or JSON file with digests of secrets, or - for standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["from", "try"])]
     file: Option<PathBuf>,
-    /// The tutorial's database, such as sqlite:///./news.db; ids are kept, and it may be in use
+    /// The tutorial's database, such as `sqlite:///./news.db`; ids are kept, and it may be in use
     #[arg(long, value_name = "URL", conflicts_with_all = ["file", "format"],
         value_parser = TutorialFile::parse)]
     from: Option<TutorialFile>,

@@ -1,6 +1,8 @@
 //! How the command line shows things: text, tables and JSON, to people at a terminal or to
 //! programs.
 
+mod ascii;
+mod layout;
 mod table;
 mod value;
 
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use keyward_axum::{Clock as _, SystemClock};
 use serde_json::Value;
 
+pub(crate) use ascii::{in_ascii, is_wanted as is_ascii_wanted};
 pub(crate) use table::{Cell, Tone};
 pub(crate) use value::{count, list, member, printable};
 
@@ -27,6 +30,8 @@ pub(crate) struct Look {
     pub is_terminal: bool,
     /// Colours are welcome.
     pub has_colour: bool,
+    /// The locale knows ASCII alone.
+    pub is_ascii: bool,
     /// Columns of the terminal, if it cannot be asked.
     pub width: Option<u16>,
     /// The time from which relative times count.
@@ -47,6 +52,7 @@ impl Output {
             is_terminal: to.is_terminal(),
             // It knows `NO_COLOR`, `CLICOLOR_FORCE` and terminals without colour.
             has_colour: AutoStream::choice(&to) != ColorChoice::Never,
+            is_ascii: is_ascii_wanted(),
             width: None,
             now: now(),
         };
@@ -60,7 +66,7 @@ impl Output {
 
     /// Writes one line.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.to, "{text}").map_err(unwritten)
+        writeln!(self.to, "{}", self.look.legible(text)).map_err(unwritten)
     }
 
     /// Writes bytes as they are.
@@ -86,7 +92,14 @@ impl Output {
         let rows: Vec<Vec<Cell>> =
             rows.iter().map(|row| row.iter().cloned().map(Into::into).collect()).collect();
         let text = table::text(head, &rows, self.look);
-        self.line(&text)
+        writeln!(self.to, "{text}").map_err(unwritten)
+    }
+}
+
+impl Look {
+    /// A text as the locale can show it.
+    pub(crate) fn legible(self, text: &str) -> String {
+        if self.is_ascii { in_ascii(text, self.is_terminal) } else { text.to_owned() }
     }
 }
 
@@ -122,7 +135,7 @@ pub(crate) mod testing {
     /// What a program sees.
     pub(crate) fn piped() -> Look {
         let now = "2026-11-24T09:30:00Z".parse().unwrap();
-        Look { is_terminal: false, has_colour: false, width: None, now }
+        Look { is_terminal: false, has_colour: false, is_ascii: false, width: None, now }
     }
 
     /// What somebody sees at a terminal without colours.

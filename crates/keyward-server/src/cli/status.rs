@@ -1,6 +1,6 @@
 //! What a command ends with, and what it says on standard error when it went wrong.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ use crate::settings::SettingsError;
 
 use super::connection::ConnectionError;
 use super::mask::masked;
-use super::output::printable;
+use super::output::{in_ascii, is_ascii_wanted, printable};
 
 /// What the exit statuses mean, for `--help`.
 pub(super) const EXIT_STATUSES: &str = "\
@@ -100,8 +100,14 @@ pub(super) fn report(error: &anyhow::Error) {
 /// Says one line on standard error. What comes from a server or a file in it cannot steer the
 /// terminal, and a key in it is not repeated.
 pub(super) fn tell(text: &str) {
+    let text = locally(&printable(&masked(text)));
     // If nobody can be told, the exit status still says it.
-    let _unheard = io::stderr().write_all(format!("{}\n", printable(&masked(text))).as_bytes());
+    let _unheard = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// A text on standard error as the locale can show it.
+pub(super) fn locally(text: &str) -> String {
+    if is_ascii_wanted() { in_ascii(text, io::stderr().is_terminal()) } else { text.to_owned() }
 }
 
 #[cfg(test)]

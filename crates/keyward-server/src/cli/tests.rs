@@ -7,7 +7,8 @@ fn help(command: &mut clap::Command, text: &mut String) {
     text.push_str(&format!("$ {} --help\n", command.get_bin_name().unwrap_or("keyward")));
     text.push_str(&command.render_long_help().to_string());
     text.push('\n');
-    for command in command.get_subcommands_mut() {
+    // The command `help` lists all of them once more.
+    for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
         help(command, text);
     }
 }
@@ -19,6 +20,17 @@ fn help_of_every_command() {
     let mut text = String::new();
     help(&mut command, &mut text);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn help_is_a_command_as_well() {
+    for words in [&["help"][..], &["help", "key", "issue"], &["help", "import"], &["key", "help"]] {
+        let parsed = Cli::try_parse_from([&["keyward"], words].concat());
+        let error = parsed.unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{words:?}");
+        let named = format!("Usage: keyward {}", words[1..].join(" "));
+        assert!(words[0] != "help" || error.to_string().contains(named.trim_end()), "{error}");
+    }
 }
 
 #[test]

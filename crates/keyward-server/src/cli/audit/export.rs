@@ -32,7 +32,10 @@ impl Export {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.connection.client()?;
         let Some(path) = &self.output else {
-            return super::walk_entries(&client, |entry| Ok(out.line(&one_line(entry))?));
+            return super::walk_entries(&client, |entry| {
+                // As it is, whatever the locale: it is JSON.
+                Ok(out.raw(format!("{}\n", one_line(entry)).as_bytes())?)
+            });
         };
         let shown = path.display();
         let mut file = NewFile::create(path, self.force)?;

@@ -143,7 +143,7 @@ impl<'a> Report<'a> {
             })
             .to_string();
             let totals = totals.strip_prefix('{').unwrap_or_default();
-            self.out.line(&format!("],\n{totals}"))?;
+            self.out.raw(format!("],\n{totals}\n").as_bytes())?;
         } else {
             self.print(broke_off)?;
         }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keyward_news::tutorial::sqlite_path;
 use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
 
+use crate::cli::output::is_ascii_wanted;
 use crate::cli::status::Complaint;
 use crate::transfer::{BATCH_KEYS_MAX, Item, Line, ReadError, Text, read_csv, read_json};
 
@@ -62,7 +63,7 @@ impl Source {
         }
         let file = File::open(path).with_context(context)?;
         let len = file.metadata().with_context(context)?.len();
-        let bar = bar(Some(len), "{bar:40} {bytes}/{total_bytes}, {eta} left");
+        let bar = bar(Some(len), "{wide_bar} {bytes}/{total_bytes}, {eta} left");
         let from = bar.wrap_read(file);
         Self::read(path, format, from, bar)
     }
@@ -70,7 +71,7 @@ impl Source {
     /// Opens the tutorial's database. With `new_ids`, its keys leave their ids behind.
     pub(super) fn open_tutorial(file: &TutorialFile, new_ids: bool) -> anyhow::Result<Self> {
         let tutorial = Tutorial::open(&file.0)?;
-        let bar = bar(Some(tutorial.count()?), "{bar:40} {pos}/{len} keys, {eta} left");
+        let bar = bar(Some(tutorial.count()?), "{wide_bar} {pos}/{len} keys, {eta} left");
         let page = Vec::new().into_iter();
         let rows = Rows { tutorial, new_ids, page, bar: bar.clone() };
         Ok(Self { lines: Box::new(rows), bar, unit: "id" })
@@ -118,7 +119,11 @@ fn format_of(path: &Path) -> Option<Format> {
 fn bar(len: Option<u64>, template: &str) -> ProgressBar {
     let bar = len.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        bar.set_style(if is_ascii_wanted() {
+            style.progress_chars("#- ").tick_chars("-\\|/ ")
+        } else {
+            style
+        });
     }
     bar
 }

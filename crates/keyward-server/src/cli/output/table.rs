@@ -1,12 +1,13 @@
 //! Tables: framed and fitted on a terminal, plain aligned columns elsewhere.
 
-use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::presets::{ASCII_FULL_CONDENSED, NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell as Painted, Color, ContentArrangement, Table};
 
+use super::layout::{Layout, layout, member, wrap};
 use super::{Look, printable};
 
 /// Columns of a terminal below which nothing would fit, so that lines had better run on.
-const WIDTH_MIN: u16 = 40;
+const WIDTH_MIN: u16 = 20;
 
 /// What stands in one place of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,38 +46,110 @@ impl From<String> for Cell {
 
 /// The whole table, without a line end.
 pub(super) fn text(head: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
+    if !look.is_terminal {
+        return plain(head, rows, look);
+    }
+    let shown = |cell: &Cell| Cell { text: look.legible(&printable(&cell.text)), ..*cell };
+    let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+    // Some that record a terminal say that it has no width.
+    let width = look.width.or_else(|| Table::new().width()).filter(|width| WIDTH_MIN <= *width);
+    let Some(width) = width.map(usize::from) else {
+        return framed(head, &rows, None, look);
+    };
+    let texts: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| cell.text.clone()).collect()).collect();
+    match layout(head, &texts, width) {
+        Layout::Columns(widths) => framed(head, &rows, Some(&widths), look),
+        Layout::Records => records(head, &rows, width, look),
+    }
+}
+
+/// Aligned columns, as wide as they are.
+fn plain(head: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
     let mut table = Table::new();
     table.set_header(head.iter().copied());
     table.add_rows(rows.iter().map(|row| row.iter().map(|cell| painted(cell, look))));
     if look.has_colour {
         table.enforce_styling();
     }
-    if look.is_terminal {
-        table.load_style(UTF8_FULL_CONDENSED);
-        if let Some(width) = look.width {
-            table.set_width(width);
-        }
-        // Some that record a terminal say that it has no width.
-        if table.width().is_some_and(|width| WIDTH_MIN <= width) {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        }
-        return table.to_string();
-    }
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table.trim_fmt()
+    look.legible(&table.trim_fmt())
+}
+
+/// Columns in a frame, with the texts in lines of these widths.
+fn framed(head: &[&str], rows: &[Vec<Cell>], widths: Option<&[usize]>, look: Look) -> String {
+    let mut table = Table::new();
+    let lines = |at: usize, text: &str| {
+        let width = widths.and_then(|widths| widths.get(at));
+        width.map_or_else(|| text.to_owned(), |width| wrap(text, *width).join("\n"))
+    };
+    table.set_header(head.iter().enumerate().map(|(at, name)| lines(at, name)));
+    for row in rows {
+        let cells = row.iter().enumerate();
+        table.add_row(cells.map(|(at, cell)| toned(&lines(at, &cell.text), cell.tone, look)));
+    }
+    if look.has_colour {
+        table.enforce_styling();
+    }
+    table.load_style(if look.is_ascii { ASCII_FULL_CONDENSED } else { UTF8_FULL_CONDENSED });
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.to_string()
+}
+
+/// One member a line, and an empty line between two rows. What says nothing is left out. A table
+/// of members is one record.
+fn records<'a>(head: &[&str], rows: &'a [Vec<Cell>], width: usize, look: Look) -> String {
+    let says_nothing = |cell: &Cell| matches!(&*cell.text, "" | "-");
+    let records: Vec<Vec<(String, &'a Cell)>> = if head == ["member", "value"] {
+        let members = rows.iter().filter_map(|row| match row.as_slice() {
+            [name, value] => Some((name.text.clone(), value)),
+            _ => None,
+        });
+        vec![members.collect()]
+    } else {
+        let record = |row: &'a Vec<Cell>| {
+            let named = head.iter().zip(row).enumerate();
+            let told = named.filter(|(at, (_, cell))| *at == 0 || !says_nothing(cell));
+            told.map(|(_, (name, cell))| ((*name).to_owned(), cell)).collect()
+        };
+        rows.iter().map(record).collect()
+    };
+    let names = records.iter().flatten().map(|(name, _)| name.chars().count());
+    let names_width = names.max().unwrap_or_default();
+    let record = |members: &Vec<(String, &Cell)>| {
+        let lines = members.iter().map(|(name, cell)| {
+            member(name, names_width, &cell.text, width, |line| in_colour(line, cell.tone, look))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    records.iter().map(record).collect::<Vec<_>>().join("\n\n")
 }
 
 fn painted(cell: &Cell, look: Look) -> Painted {
-    let painted = Painted::new(printable(&cell.text));
-    match cell.tone {
+    toned(&printable(&cell.text), cell.tone, look)
+}
+
+fn toned(text: &str, tone: Tone, look: Look) -> Painted {
+    let painted = Painted::new(text);
+    match tone {
         Tone::Good if look.has_colour => painted.fg(Color::Green),
         Tone::Warning if look.has_colour => painted.fg(Color::Yellow),
         Tone::Bad if look.has_colour => painted.fg(Color::Red),
         Tone::Plain | Tone::Good | Tone::Warning | Tone::Bad => painted,
     }
+}
+
+fn in_colour(text: &str, tone: Tone, look: Look) -> String {
+    let colour = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => 32,
+        Tone::Warning => 33,
+        Tone::Bad => 31,
+    };
+    if look.has_colour { format!("\u{1b}[{colour}m{text}\u{1b}[39m") } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -91,12 +164,50 @@ mod tests {
         insta::assert_snapshot!(text(&["id", "name"], &rows, piped()));
     }
 
+    /// Keys as `key list` shows them.
+    fn keys() -> (Vec<&'static str>, Vec<Vec<Cell>>) {
+        let row = |cells: [&str; 7]| cells.map(|cell| cell.to_owned().into()).to_vec();
+        let mut rows = vec![
+            row(["7", "mobile app of the harbour", "active", "pro", "acme", "-", "3 h ago"]),
+            row(["12", "weather-bot", "suspended", "basic", "-", "2030-01-31 12:00Z", "never"]),
+        ];
+        rows[1][2] = Cell::new("suspended", Tone::Warning);
+        (vec!["id", "name", "state", "tier", "owner", "expires", "last used"], rows)
+    }
+
     #[test]
-    fn tables_on_a_terminal_fit_its_width() {
-        let rows = [vec!["7".to_owned().into(), "a name of many words ".repeat(4).into()]];
-        let look = Look { width: Some(40), ..terminal() };
-        let text = text(&["id", "name"], &rows, look);
-        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+    fn tables_on_a_terminal_fit_its_width_and_break_no_word() {
+        let (head, rows) = keys();
+        let mut shown = Vec::new();
+        for width in [40, 60, 80, 120] {
+            let text = text(&head, &rows, Look { width: Some(width), ..terminal() });
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
+            for word in rows.iter().flatten().flat_map(|cell| cell.text.split(' ')) {
+                assert!(text.contains(word), "{word} in {text}");
+            }
+            shown.push(text);
+        }
+        insta::assert_snapshot!(shown.join("\n\n"));
+    }
+
+    #[test]
+    fn members_become_lines_of_one_record() {
+        let row = |name: &str, value: &str| vec![name.to_owned().into(), value.to_owned().into()];
+        let digest = "ab".repeat(17);
+        let rows = [row("name", "mobile app"), row("digest", &digest), row("owner", "-")];
+        let text = text(&["member", "value"], &rows, Look { width: Some(40), ..terminal() });
+        assert_eq!(text, format!("name    mobile app\ndigest\n  {digest}\nowner   -"));
+    }
+
+    #[test]
+    fn a_locale_without_more_than_ascii_gets_no_more() {
+        let rows = [vec!["a – b… → “Zoë”".to_owned().into(), "-".to_owned().into()]];
+        for look in [terminal(), Look { width: Some(20), ..terminal() }] {
+            let text = text(&["name", "x"], &rows, Look { is_ascii: true, ..look });
+            assert!(text.is_ascii() && text.contains("..."), "{text}");
+        }
+        let piped = text(&["name", "x"], &rows, Look { is_ascii: true, ..piped() });
+        assert!(piped.contains("a - b... -> \"Zoë\""), "{piped}");
     }
 
     #[test]
