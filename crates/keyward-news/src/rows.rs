@@ -45,8 +45,8 @@ const FIND: &str = "SELECT id, title, url, description, source, category, publis
 
 /// Served by the unique index `articles_feedless`, which has to be named: SQLite would take the
 /// other unique one, for which all articles without a feed are alike.
-const FIND_IN_SOURCE: &str = "SELECT id, title, url, description, source, category, published_at_ms \
-     FROM articles INDEXED BY articles_feedless \
+const FIND_IN_SOURCE: &str = "SELECT id, title, url, description, source, category, \
+     published_at_ms FROM articles INDEXED BY articles_feedless \
      WHERE feed IS NULL AND identity = ?1 AND source = ?2";
 
 /// Served by `articles_feedless`; those of one identity in all sources are few.

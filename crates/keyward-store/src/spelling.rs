@@ -19,8 +19,8 @@ struct Odd {
     reason: Option<String>,
 }
 
-/// Writes each character that a name or a reason does not take any more by its number, such as `U+202E`, and an audit
-/// entry for each key, which keeps the text as it was.
+/// Writes each character that a name or a reason does not take any more by its number, such as
+/// `U+202E`, and an audit entry for each key, which keeps the text as it was.
 pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), Fault> {
     // Served by the primary key.
     const WRITE: &str = "UPDATE keys SET name = ?2, revoked_reason = ?3, version = version + 1 \

@@ -314,7 +314,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_double_comes_back(number in proptest::num::f64::NORMAL) {
-            let text = format!("{number:?}");
+            // Of two texts that are as short and as near, writers may take either.
+            let text = serde_json::to_string(&number).unwrap();
             prop_assert_eq!(first_inexact_number(&text), None);
         }
 

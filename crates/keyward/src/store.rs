@@ -230,8 +230,8 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Adds counts. A batch that was added before is not added again, which the store knows from
     /// its writer and number. A writer sends a batch only when the one before it was added.
-    /// `last_used_at` only moves forward, and so does the latest reading of the clock, which is kept
-    /// with the counts. This is no change of a key: it writes no audit entry.
+    /// `last_used_at` only moves forward, and so does the latest reading of the clock, which is
+    /// kept with the counts. This is no change of a key: it writes no audit entry.
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
 
     /// The latest reading of the wall clock that was kept; `None` if none was.

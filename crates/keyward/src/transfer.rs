@@ -26,8 +26,8 @@ pub struct KeyCopy {
     pub name: KeyName,
     /// Its tier, which the other store must have, unless the key is revoked.
     pub tier: TierName,
-    /// Whether its tier is gone, which is so for revoked keys alone; one of that name that the other
-    /// store has is another one.
+    /// Whether its tier is gone, which is so for revoked keys alone; one of that name that the
+    /// other store has is another one.
     pub tier_gone: bool,
     /// To whom it belongs.
     pub owner: Option<Owner>,

@@ -83,8 +83,8 @@ struct Fault {
     /// The word that machines match on.
     #[serde(rename = "type")]
     kind: String,
-    /// Where: `query`, `path`, `header` or `body`, and from there name by name; a number is a place in a
-    /// list, or the byte at which a body is no JSON.
+    /// Where: `query`, `path`, `header` or `body`, and from there name by name; a number is a place
+    /// in a list, or the byte at which a body is no JSON.
     #[schema(value_type = Vec<Step>, min_items = 1)]
     loc: Vec<Step>,
     /// What is wrong, for people.

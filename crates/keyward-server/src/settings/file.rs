@@ -108,9 +108,7 @@ fn problem(line: &str) -> &'static str {
             "not one setting with one text: each stands once and in a line of its own, like \
              listen = \"127.0.0.1:8000\""
         }
-        _ => {
-            "a text stands in quotes, like listen = \"127.0.0.1:8000\"; only a whole number does not"
-        }
+        _ => "a text stands in quotes, like listen = \"127.0.0.1:8000\"; a whole number does not",
     }
 }
 

@@ -247,7 +247,8 @@ mod tests {
             let revoked_reason = reason.filter(|_| is_revoked);
             let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
             ImportKey {
-                key_id, name, tier, tier_gone: is_revoked.then_some(true), owner, scopes, networks, limits, metadata, state, expires_at,
+                key_id, name, tier, tier_gone: is_revoked.then_some(true), owner, scopes, networks,
+                limits, metadata, state, expires_at,
                 created_at, last_used_at, revoked_at, revoked_reason, rotated_at,
                 secrets: former,
             }

@@ -120,8 +120,8 @@ impl<'a> Adder<'a> {
         Ok(is_tier)
     }
 
-    /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there or the key is
-    /// revoked, and none of its digests is there.
+    /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there or the key
+    /// is revoked, and none of its digests is there.
     pub(crate) fn add(&mut self, mut key: KeyCopy) -> Result<KeyDetails, Fault> {
         if matches!(key.state, KeyState::Revoked { .. }) {
             key.tier_gone |= !self.is_tier(&key.tier)?;

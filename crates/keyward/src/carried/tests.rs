@@ -1,3 +1,5 @@
+//! The carried reading against clocks that are set back, set ahead and corrected.
+
 use super::*;
 
 const SECOND: u64 = 1_000;

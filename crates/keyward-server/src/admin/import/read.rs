@@ -37,8 +37,8 @@ pub(crate) struct ImportKeyBody {
     name: String,
     #[schema(value_type = Option<TierText>, default = "basic")]
     tier: Option<String>,
-    /// That its tier is gone, which goes with the state `revoked` alone. A revoked key whose tier is
-    /// not there counts as such a key in any case.
+    /// That its tier is gone, which goes with the state `revoked` alone. A revoked key whose tier
+    /// is not there counts as such a key in any case.
     tier_gone: Option<bool>,
     #[schema(value_type = Option<OwnerText>)]
     owner: Option<String>,
