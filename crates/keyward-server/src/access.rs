@@ -27,7 +27,7 @@ use keyward_axum::{Guard, Refusal};
 use self::oidc::{Oidc, Person, TokenError};
 use self::tokens::GoodTokens;
 use crate::role::Role;
-use crate::settings::{AdminKey, AdminKeyDigest, Settings};
+use crate::settings::{AdminKeyDigests, People, Settings, WhichKey};
 
 /// Where the admin key stands in a request.
 pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
@@ -52,7 +52,6 @@ pub(crate) struct Door(Arc<Inner>);
 
 struct Inner {
     rules: ArcSwap<Rules>,
-    people: Option<Oidc>,
     proxies: TrustedProxies,
     failures: Failures,
     /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
@@ -61,24 +60,45 @@ struct Inner {
 }
 
 /// What changes when the settings are read anew.
-#[derive(Debug)]
 struct Rules {
-    admin_key: Option<AdminKeyDigest>,
+    admin_keys: AdminKeyDigests,
+    people: Option<Arc<Oidc>>,
     networks: Vec<Network>,
 }
 
 impl Rules {
-    fn of(settings: &Settings) -> Self {
+    /// The rules of these settings. What was known of an issuer that is the same stays known.
+    fn of(settings: &Settings, before: Option<&Self>) -> Self {
+        let known = before.and_then(|before| before.people.clone());
+        let known = known.filter(|oidc| Some(oidc.people()) == settings.people.as_ref());
+        let anew = || settings.people.clone().map(Oidc::new).map(Arc::new);
         Self {
-            admin_key: settings.admin_key.as_ref().map(AdminKey::digest),
+            admin_keys: settings.admin_key_digests(),
+            people: known.or_else(anew),
             networks: settings.admin_networks.clone(),
         }
     }
+
+    fn people(&self) -> Option<&People> {
+        self.people.as_deref().map(Oidc::people)
+    }
+}
+
+/// What is another when the settings were read anew, beside what their rows show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The admin key.
+    pub(crate) admin_key: bool,
+    /// The next one.
+    pub(crate) admin_key_next: bool,
+    /// Who vouches for people, and how.
+    pub(crate) people: bool,
 }
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("rules", &self.0.rules).finish_non_exhaustive()
+        let rules = self.0.rules.load_full();
+        f.debug_struct("Door").field("networks", &rules.networks).finish_non_exhaustive()
     }
 }
 
@@ -137,8 +157,7 @@ impl Door {
     /// yet.
     pub(crate) fn new(settings: &Settings, proxies: TrustedProxies) -> Self {
         Self(Arc::new(Inner {
-            rules: ArcSwap::from_pointee(Rules::of(settings)),
-            people: settings.people.clone().map(Oidc::new),
+            rules: ArcSwap::from_pointee(Rules::of(settings, None)),
             proxies,
             failures: Failures::new(Some(FAILURES_PER_MINUTE)),
             token_failures: Failures::new(Some(FAILURES_PER_MINUTE)),
@@ -146,18 +165,23 @@ impl Door {
         }))
     }
 
-    /// Takes the admin key and the networks of these settings from now on; returns whether it is
-    /// another admin key. Whoever is being let in meanwhile is judged by the old ones or by the new
+    /// Takes the admin keys, the issuer and the networks of these settings from now on; returns
+    /// what is another. Whoever is being let in meanwhile is judged by the old ones or by the new
     /// ones.
-    pub(crate) fn set(&self, settings: &Settings) -> bool {
-        let rules = Arc::new(Rules::of(settings));
-        let before = self.0.rules.swap(Arc::clone(&rules));
-        before.admin_key != rules.admin_key
+    pub(crate) fn set(&self, settings: &Settings) -> Changed {
+        let before = self.0.rules.load_full();
+        let rules = Arc::new(Rules::of(settings, Some(&before)));
+        self.0.rules.store(Arc::clone(&rules));
+        Changed {
+            admin_key: before.admin_keys.first != rules.admin_keys.first,
+            admin_key_next: before.admin_keys.next != rules.admin_keys.next,
+            people: before.people() != rules.people(),
+        }
     }
 
-    /// The admin key, if there is one.
-    pub(crate) fn admin_key(&self) -> Option<AdminKeyDigest> {
-        self.0.rules.load().admin_key.clone()
+    /// The admin keys that there are.
+    pub(crate) fn admin_keys(&self) -> AdminKeyDigests {
+        self.0.rules.load().admin_keys.clone()
     }
 
     /// Decides who a request is from.
@@ -171,24 +195,27 @@ impl Door {
         extensions: &Extensions,
         now: Now,
     ) -> Result<Who, Refused> {
-        let Inner { rules, people, proxies, failures, .. } = &*self.0;
+        let Inner { rules, proxies, failures, .. } = &*self.0;
         let rules = rules.load_full();
-        let Rules { admin_key, networks } = &*rules;
+        let Rules { admin_keys, people, networks } = &*rules;
         let address = proxies.client_address(headers, extensions).ok_or(Refused::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
             return Err(Refused::Address);
         }
-        if admin_key.is_none() && people.is_none() {
+        if admin_keys.are_none() && people.is_none() {
             return Err(Refused::NotConfigured);
         }
         let mut presented = headers.get_all(X_ADMIN_KEY).iter();
         match (presented.next(), presented.next()) {
             (Some(presented), None) => {
-                let is_right =
-                    admin_key.as_ref().is_some_and(|key| key.equals(presented.as_bytes()));
-                if is_right {
+                let found = admin_keys.find(presented.as_bytes());
+                if found == Some(WhichKey::Replaced) {
+                    tracing::debug!(%address, "Let in with the admin key that is being replaced");
+                }
+                if found.is_some() {
                     return Ok(Who { actor: Actor::AdminKey, role: Role::Admin, address });
                 }
+                tracing::debug!(%address, "Refused an admin key");
                 failures.count(address, now.steady).map_err(Refused::TooMany)?;
                 return Err(Refused::AdminKey);
             }

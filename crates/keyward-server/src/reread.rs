@@ -53,8 +53,15 @@ impl Reread {
         // First, since it alone can fail.
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
-        if self.door.set(settings) {
-            tracing::info!("The admin key is another one now");
+        let changed = self.door.set(settings);
+        for (is_another, what) in [
+            (changed.admin_key, "The admin key is another one now"),
+            (changed.admin_key_next, "The next admin key is another one now"),
+            (changed.people, "Who vouches for people is another now, or is asked otherwise"),
+        ] {
+            if is_another {
+                tracing::info!("{what}");
+            }
         }
         for row in settings.rows() {
             let Some(ours) = self.rows.iter_mut().find(|ours| ours.name == row.name) else {

@@ -35,8 +35,10 @@ use crate::wire::Patience;
 pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> anyhow::Result<()> {
     settings.check_exposure()?;
     let log = Arc::new(Log::start(&settings)?);
-    if settings.admin_key.as_ref().is_some_and(|key| is_quoted(key.expose())) {
-        tracing::warn!("Look at the admin key: {QUOTED}");
+    for (key, which) in [(&settings.admin_key, "the"), (&settings.admin_key_next, "the next")] {
+        if key.as_ref().is_some_and(|key| is_quoted(key.expose())) {
+            tracing::warn!("Look at {which} admin key: {QUOTED}");
+        }
     }
     let ended = run_on_threads(settings, once, Anew { read, log: Arc::clone(&log) });
     log.finish();

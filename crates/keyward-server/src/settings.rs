@@ -33,7 +33,9 @@ use thiserror::Error;
 use url::Url;
 
 pub(crate) use access_token::AccessToken;
-pub(crate) use admin_key::{AdminKey, AdminKeyDigest, QUOTED, is_quoted};
+pub(crate) use admin_key::{
+    AdminKey, AdminKeyDigest, AdminKeyDigests, QUOTED, WhichKey, is_quoted,
+};
 pub(crate) use environment::Environment;
 pub(crate) use file::{read_key_file, read_token_file};
 pub(crate) use flags::Flags;
@@ -68,6 +70,8 @@ pub(crate) struct Settings {
     pub database: PathBuf,
     /// What guards the admin routes. With neither this nor people, they answer 500.
     pub admin_key: Option<AdminKey>,
+    /// What guards them as well, while clients move from one admin key to the next.
+    pub admin_key_next: Option<AdminKey>,
     /// Who vouches for people that use the admin routes.
     pub people: Option<People>,
     /// What the keys that are issued begin with.
@@ -217,13 +221,17 @@ pub(crate) enum SettingsError {
     NotText(String),
     /// Others can reach the listener, and the admin key does not keep them out.
     #[error(
-        "others can reach the admin routes on {listen}, but the admin key {why}; make one with \
-         `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, \
+        "others can reach the admin routes on {listen}, but {key} {why}; make one with \
+         `openssl rand -hex 32` and set it as {variable}, or serve them on 127.0.0.1 alone, \
          behind no proxy"
     )]
     Exposed {
         /// The address.
         listen: SocketAddr,
+        /// Which key it is.
+        key: &'static str,
+        /// The variable that sets it.
+        variable: &'static str,
         /// What is wrong with the key.
         why: &'static str,
     },
@@ -255,7 +263,8 @@ impl Settings {
                 .unwrap_or_default(),
             cors_origins: given.read_optional(&table::CORS_ORIGINS, parse::origins)?,
             database: given.read(&table::DATABASE, parse::database)?,
-            admin_key: given.read_admin_key()?,
+            admin_key: given.read_admin_key(&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE)?,
+            admin_key_next: read_admin_key_next(&mut given)?,
             people: people::read(&mut given)?,
             key_prefix: given.read(&table::KEY_PREFIX, parse::prefix)?,
             flush_every: given.read(&table::FLUSH_EVERY, parse::duration)?,
@@ -276,15 +285,38 @@ impl Settings {
         })
     }
 
+    /// The digests of the keys that open the control plane.
+    pub(crate) fn admin_key_digests(&self) -> AdminKeyDigests {
+        let digest = |key: &Option<AdminKey>| key.as_ref().map(AdminKey::digest);
+        AdminKeyDigests { first: digest(&self.admin_key), next: digest(&self.admin_key_next) }
+    }
+
     /// Forgets the texts of secrets, once somebody has what is to be kept of them.
     pub(crate) fn forget_secrets(&mut self) {
         self.admin_key = None;
+        self.admin_key_next = None;
     }
 
     /// Every setting with its value and source, in the order of the table.
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
+}
+
+/// Who sets the next admin key alone has left out a step, or mistaken it for the first.
+fn read_admin_key_next(given: &mut Given<'_>) -> Result<Option<AdminKey>, SettingsError> {
+    let (text, file) = (&table::ADMIN_API_KEY_NEXT, &table::ADMIN_API_KEY_NEXT_FILE);
+    let next = given.read_admin_key(text, file)?;
+    let has_first = [&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE]
+        .into_iter()
+        .any(|setting| given.peek(setting).is_some());
+    if next.is_some() && !has_first {
+        let set = if given.peek(text).is_some() { text } else { file };
+        let problem = "means nothing without the key that it is to replace; set it as \
+                       `admin_api_key`";
+        return Err(given.refuse(set, problem));
+    }
+    Ok(next)
 }
 
 /// Two listeners cannot share an address, and each free port that the system gives is another.

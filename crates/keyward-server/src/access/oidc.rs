@@ -88,6 +88,11 @@ impl Oidc {
         Self { people, issuer: Arc::new(issuer) }
     }
 
+    /// The settings that it judges by.
+    pub(super) fn people(&self) -> &People {
+        &self.people
+    }
+
     /// Says whom a token is about.
     ///
     /// # Errors

@@ -133,7 +133,7 @@ impl Doctor {
         };
         let count = settings.rows().len();
         checks.push(Check::ok("settings", format!("all {count} can be used")));
-        checks.push(key::check(&settings));
+        checks.extend(key::check(&settings));
         checks.extend(files::check(&settings, &surroundings.config));
         let (database, is_served) = database::check(&settings.database, now);
         checks.extend(database);

@@ -24,8 +24,8 @@ const KEPT: [HeaderName; 3] = [
 
 /// What a client gets that sends the admin key where it would be seen.
 pub(super) fn refusal(door: &Door, request: &Request) -> Option<Refusal> {
-    let key = door.admin_key()?;
-    let is_astray = in_url(&key, request.uri()) || in_header(&key, request);
+    let keys = door.admin_keys();
+    let is_astray = keys.iter().any(|key| in_url(key, request.uri()) || in_header(key, request));
     let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";
     is_astray.then(|| Refusal::new(StatusCode::BAD_REQUEST, detail))
 }

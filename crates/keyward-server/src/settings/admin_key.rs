@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 /// Most characters of an admin key.
@@ -123,6 +123,55 @@ impl fmt::Debug for AdminKeyDigest {
     }
 }
 
+/// Which of the admin keys one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhichKey {
+    /// The only one.
+    Only,
+    /// The one that is being replaced.
+    Replaced,
+    /// The one that replaces it.
+    Next,
+}
+
+/// The digests of the keys that open the control plane: that of the admin key and, while clients
+/// move to another one, that of the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AdminKeyDigests {
+    /// That of the admin key.
+    pub first: Option<AdminKeyDigest>,
+    /// That of the next.
+    pub next: Option<AdminKeyDigest>,
+}
+
+impl AdminKeyDigests {
+    /// Whether nothing opens it.
+    pub(crate) fn are_none(&self) -> bool {
+        self.first.is_none() && self.next.is_none()
+    }
+
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AdminKeyDigest> {
+        [&self.first, &self.next].into_iter().flatten()
+    }
+
+    /// Says which of the keys a presented text is. Both are compared, whichever it is.
+    pub(crate) fn find(&self, presented: &[u8]) -> Option<WhichKey> {
+        let presented = AdminKeyDigest::of(presented);
+        let equals = |key: &Option<AdminKeyDigest>| {
+            key.as_ref().map_or(Choice::from(0), |key| key.digest.ct_eq(&presented.digest))
+        };
+        let (is_first, is_next) = (equals(&self.first), equals(&self.next));
+        match (bool::from(is_first), bool::from(is_next)) {
+            // If they are the same, nobody is left to move.
+            (_, true) => Some(WhichKey::Next),
+            (true, false) if self.next.is_some() => Some(WhichKey::Replaced),
+            (true, false) => Some(WhichKey::Only),
+            (false, false) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +183,24 @@ mod tests {
         for other in ["", "correct-hors", "correct-horse ", "Correct-horse"] {
             assert!(!key.equals(other.as_bytes()), "{other:?}");
         }
+    }
+
+    #[test]
+    fn either_key_opens_and_no_other_text() {
+        let digest = |text| Some(AdminKey::parse(text).unwrap().digest());
+        let both = AdminKeyDigests { first: digest("old-key"), next: digest("new-key") };
+        let found = |keys: &AdminKeyDigests| {
+            [&b"old-key"[..], b"new-key", b"old-keynew-key", b""].map(|text| keys.find(text))
+        };
+        let (replaced, next) = (Some(WhichKey::Replaced), Some(WhichKey::Next));
+        assert_eq!(found(&both), [replaced, next, None, None]);
+        let first = AdminKeyDigests { next: None, ..both.clone() };
+        assert_eq!(found(&first), [Some(WhichKey::Only), None, None, None]);
+        let same = AdminKeyDigests { next: both.first.clone(), ..both.clone() };
+        assert_eq!(found(&same), [next, None, None, None]);
+        assert!(!first.are_none() && first != both);
+        let none = AdminKeyDigests::default();
+        assert!(none.are_none() && found(&none) == [None; 4]);
     }
 
     #[test]

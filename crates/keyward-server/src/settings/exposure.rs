@@ -1,7 +1,7 @@
 //! Whether the admin key keeps out those who can reach the admin routes.
 
 use super::strength::looks_made_up;
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, table};
 
 /// Fewest characters of an admin key that guards a listener others can reach: 24 hexadecimal
 /// digits are 96 bits, which nobody guesses over a network.
@@ -22,18 +22,27 @@ impl Settings {
         // `::ffff:127.0.0.1` is loopback too.
         let is_exposed =
             !listen.ip().to_canonical().is_loopback() || !self.trusted_proxies.is_empty();
-        let Some(key) = self.admin_key.as_ref().filter(|_| is_exposed) else {
+        if !is_exposed {
             return Ok(());
-        };
-        let exposed = |why| Err(SettingsError::Exposed { listen, why });
-        if key.expose().len() < EXPOSED_KEY_LEN_MIN {
-            return exposed("is shorter than 24 characters");
         }
-        if looks_made_up(key.expose()) {
-            return exposed("is made of words, repetitions or sequences, as in an example");
+        for (key, name, variable) in [
+            (&self.admin_key, "the admin key", table::ADMIN_API_KEY.variable),
+            (&self.admin_key_next, "the next admin key", table::ADMIN_API_KEY_NEXT.variable),
+        ] {
+            if let Some(why) = key.as_ref().and_then(|key| weakness(key.expose())) {
+                return Err(SettingsError::Exposed { listen, key: name, variable, why });
+            }
         }
         Ok(())
     }
+}
+
+/// Why strangers could guess a key, if they could.
+fn weakness(key: &str) -> Option<&'static str> {
+    if key.len() < EXPOSED_KEY_LEN_MIN {
+        return Some("is shorter than 24 characters");
+    }
+    looks_made_up(key).then_some("is made of words, repetitions or sequences, as in an example")
 }
 
 #[cfg(test)]
@@ -75,6 +84,16 @@ mod tests {
     }
 
     #[test]
+    fn the_next_admin_key_is_no_weaker() {
+        let listen = ("KEYWARD_LISTEN", "0.0.0.0:8000");
+        let first = ("ADMIN_API_KEY", "9f2c51d07be84a6313c8fd05");
+        let next = |key| [listen, first, ("ADMIN_API_KEY_NEXT", key)];
+        check_with(&next("5b01e9d37c24af8860cd31e7"), true);
+        check_with(&next("short"), false);
+        check_with(&next("change-me-change-me-change-me"), false);
+    }
+
+    #[test]
     fn loopback_takes_any_admin_key() {
         for listen in ["127.0.0.1:8000", "127.9.9.9:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000"]
         {
@@ -113,6 +132,8 @@ mod tests {
     fn exposure_is_refused_with_a_remedy() {
         let error = SettingsError::Exposed {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            key: "the admin key",
+            variable: "ADMIN_API_KEY",
             why: "is shorter than 24 characters",
         };
         insta::assert_snapshot!(error, @"others can reach the admin routes on 0.0.0.0:8000, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");

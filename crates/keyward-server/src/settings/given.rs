@@ -100,25 +100,32 @@ impl<'a> Given<'a> {
         SettingsError::Invalid { name: setting.name, origin, problem: problem.to_owned() }
     }
 
-    /// Reads the admin key from wherever it is: given as such, or in a file.
-    pub(super) fn read_admin_key(&mut self) -> Result<Option<AdminKey>, SettingsError> {
-        let (text, text_source) = self.layers.find(&table::ADMIN_API_KEY);
-        let (file, file_source) = self.layers.find(&table::ADMIN_API_KEY_FILE);
+    /// Reads an admin key from wherever it is: given as such, or in a file.
+    pub(super) fn read_admin_key(
+        &mut self,
+        as_text: &'static Setting,
+        in_file: &'static Setting,
+    ) -> Result<Option<AdminKey>, SettingsError> {
+        let (text, text_source) = self.layers.find(as_text);
+        let (file, file_source) = self.layers.find(in_file);
         let is_given_twice = text.is_some() && text_source.rank() == file_source.rank();
         if is_given_twice {
             return Err(SettingsError::Invalid {
-                name: table::ADMIN_API_KEY_FILE.name,
+                name: in_file.name,
                 origin: file_source,
-                problem: "`admin_api_key` is set in the same place; keep one of the two".to_owned(),
+                problem: format!(
+                    "`{}` is set in the same place; keep one of the two",
+                    as_text.name
+                ),
             });
         }
         // What is not set ranks last.
         let file_counts = file_source.rank() < text_source.rank();
         let (key, name, source) = if file_counts {
             let key = file.map(|file| read_key_file(&self.directory.join(file)));
-            (key, table::ADMIN_API_KEY_FILE.name, &file_source)
+            (key, in_file.name, &file_source)
         } else {
-            (text.map(AdminKey::parse), table::ADMIN_API_KEY.name, &text_source)
+            (text.map(AdminKey::parse), as_text.name, &text_source)
         };
         let key = key.transpose().map_err(|problem| SettingsError::Invalid {
             name,
@@ -130,8 +137,8 @@ impl<'a> Given<'a> {
         let file = file.unwrap_or("not set").to_owned();
         let key_source = source.clone();
         self.rows.extend([
-            Row { name: table::ADMIN_API_KEY.name, value: word, source: key_source },
-            Row { name: table::ADMIN_API_KEY_FILE.name, value: file, source: file_source },
+            Row { name: as_text.name, value: word, source: key_source },
+            Row { name: in_file.name, value: file, source: file_source },
         ]);
         Ok(key)
     }
@@ -312,6 +319,25 @@ mod tests {
             &[("ADMIN_API_KEY", "hunter2"), ("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")],
         );
         assert!(error.contains("keep one of the two") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_next_admin_key_has_places_of_its_own_and_needs_the_first() {
+        let first = ("ADMIN_API_KEY", "key-from-environment");
+        let next = read("admin_api_key_next_file = \"admin.key\"", &[first], &[]).unwrap();
+        assert!(next.admin_key.unwrap().digest().equals(b"key-from-environment"));
+        assert!(next.admin_key_next.unwrap().digest().equals(b"key-from-the-file"));
+        let next = ("ADMIN_API_KEY_NEXT", "the-next-key");
+        let settings = read("", &[first, next], &[]).unwrap();
+        assert!(settings.admin_key_next.as_ref().unwrap().digest().equals(b"the-next-key"));
+        assert!(settings.rows().iter().all(|row| !row.value.contains("the-next-key")));
+        let alone = read("", &[next], &[]).unwrap_err().to_string();
+        assert!(alone.contains("`admin_api_key_next`") && alone.contains("to replace"), "{alone}");
+        let alone = read("admin_api_key_next_file = \"admin.key\"", &[], &[]).unwrap_err();
+        assert!(alone.to_string().contains("`admin_api_key_next_file`"), "{alone}");
+        let both = [first, next, ("KEYWARD_ADMIN_API_KEY_NEXT_FILE", "admin.key")];
+        let twice = read("", &both, &[]).unwrap_err().to_string();
+        assert!(twice.contains("`admin_api_key_next` is set in the same place"), "{twice}");
     }
 
     #[test]

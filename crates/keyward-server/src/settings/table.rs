@@ -107,8 +107,20 @@ pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// The settings that take effect when SIGHUP has them read anew; the others need a restart.
-const LIVE: [&Setting; 5] =
-    [&ADMIN_NETWORKS, &TRUSTED_PROXIES, &ADMIN_API_KEY, &ADMIN_API_KEY_FILE, &LOG];
+const LIVE: [&Setting; 12] = [
+    &ADMIN_NETWORKS,
+    &TRUSTED_PROXIES,
+    &ADMIN_API_KEY,
+    &ADMIN_API_KEY_FILE,
+    &ADMIN_API_KEY_NEXT,
+    &ADMIN_API_KEY_NEXT_FILE,
+    &OIDC_ISSUER,
+    &OIDC_AUDIENCE,
+    &OIDC_ROLE_CLAIM,
+    &OIDC_ROLES,
+    &OIDC_CA_FILE,
+    &LOG,
+];
 
 /// Whether the setting of this name takes effect when SIGHUP has it read anew.
 pub(crate) fn is_live(name: &str) -> bool {
@@ -127,7 +139,7 @@ pub(crate) const OTHER_VARIABLES: [&str; 5] =
     [CONFIG_VARIABLE, SERVER_VARIABLE, TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, CA_FILE_VARIABLE];
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 27] = [
+pub(crate) const ALL: [&Setting; 29] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &ADMIN_NETWORKS,
@@ -136,6 +148,8 @@ pub(crate) const ALL: [&Setting; 27] = [
     &DATABASE,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
+    &ADMIN_API_KEY_NEXT,
+    &ADMIN_API_KEY_NEXT_FILE,
     &OIDC_ISSUER,
     &OIDC_AUDIENCE,
     &OIDC_ROLE_CLAIM,

@@ -53,7 +53,7 @@ impl Flaw {
     }
 
     /// What to do; `give` says how to name an authority.
-    pub(crate) fn advice<'a>(self, give: &'a str) -> &'a str {
+    pub(crate) fn advice(self, give: &str) -> &str {
         match self {
             Self::Unknown => give,
             Self::Name => "name it as its certificate does, or give it another certificate",

@@ -132,10 +132,17 @@ fn secrets_and_the_admin_key_are_wiped_from_memory() {
     let folder = tempdir().unwrap();
     let admin_key = new_admin_key();
     fs::write(folder.path().join("admin.key"), &admin_key).unwrap();
-    let environment = [("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")];
+    let next = new_admin_key();
+    fs::write(folder.path().join("next.key"), &next).unwrap();
+    let environment = [
+        ("KEYWARD_ADMIN_API_KEY_FILE", "admin.key"),
+        ("KEYWARD_ADMIN_API_KEY_NEXT_FILE", "next.key"),
+    ];
     let server = Server::spawn(&mut watched(folder.path(), &environment));
     let mut texts = live(&server, &admin_key);
+    texts.extend(live(&server, &next));
     texts.extend(halves_of(&admin_key));
+    texts.extend(halves_of(&next));
     check_gone(&server, &texts, &[]);
     // These tests can find what is there: a name that a key has.
     let name = ["short-lived".to_owned()];

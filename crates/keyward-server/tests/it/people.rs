@@ -78,6 +78,31 @@ fn while_no_key_is_known_nobody_is_let_in() {
 }
 
 #[test]
+fn sighup_takes_other_roles_and_keeps_what_is_known_of_the_issuer() {
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let folder = tempdir().unwrap();
+    let write = |roles: &str| {
+        let text = format!("log = \"info\"\noidc_roles = \"{roles}\"\n");
+        std::fs::write(folder.path().join("keyward.toml"), text).unwrap();
+    };
+    write("viewer=readers");
+    let mut server = start(&folder, &issuer, &[]);
+    let token = issuer.token(&key, &json!({ "roles": ["writers"] }));
+    assert_eq!(status(&server, &token), 403);
+    assert_eq!(issuer.asked(), 1);
+    write("viewer=readers,admin=writers");
+    server.signal("HUP");
+    server.wait_for_log("Read the settings anew");
+    assert_eq!(status(&server, &token), 200);
+    assert_eq!(issuer.asked(), 2, "its settings are others, so it is asked anew");
+    server.signal("HUP");
+    server.wait_for_log("Read the settings anew");
+    assert_eq!(status(&server, &token), 200);
+    assert_eq!(issuer.asked(), 2, "nothing about it is another");
+}
+
+#[test]
 fn roles_have_the_names_and_the_place_that_the_issuer_gives_them() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -115,6 +116,20 @@ impl Server {
             stderr.read_to_string(&mut log).unwrap();
             log
         })
+    }
+
+    /// Reads standard error to its end on another thread, and passes each line on.
+    pub(crate) fn log_lines(&mut self) -> Receiver<String> {
+        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let (pass_on, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).unwrap() != 0 {
+                // A test may have read enough.
+                drop(pass_on.send(std::mem::take(&mut line)));
+            }
+        });
+        lines
     }
 
     /// Reads standard error up to a line with these words, and returns that line. What was read

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::thread;
 
 use tempfile::tempdir;
@@ -58,6 +59,35 @@ fn other_signals_end_nothing() {
     check_counted(folder.path(), id);
 }
 
+/// The log of a server, as it comes.
+struct Lines {
+    coming: Receiver<String>,
+    all: String,
+}
+
+impl Lines {
+    fn of(server: &mut Server) -> Self {
+        Self { coming: server.log_lines(), all: String::new() }
+    }
+
+    /// Waits for a line with these words that was not read yet.
+    #[track_caller]
+    fn wait_for(&mut self, words: &str) {
+        loop {
+            let line = self.coming.recv().expect("it ended without the words");
+            self.all += &line;
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+
+    /// All of it, once the server has ended.
+    fn all(self) -> String {
+        self.all + &self.coming.iter().collect::<String>()
+    }
+}
+
 /// Asks until the answer is this: what a signal asks for is done a moment later.
 #[track_caller]
 fn until<T: PartialEq + std::fmt::Debug>(expected: &T, ask: impl Fn() -> T) {
@@ -79,7 +109,7 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
     write("admin.key", &first);
     write("keyward.toml", file);
     let mut server = Server::start_with(folder.path(), &[("KEYWARD_FAILURES_PER_MINUTE", "0")]);
-    let log = server.read_log();
+    let mut log = Lines::of(&mut server);
     let forwarded = "x-forwarded-for: 192.0.2.1";
     let status = |key: &str| {
         let key = format!("x-admin-key: {key}");
@@ -108,10 +138,13 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
     write("admin.key", &third);
     write("keyward.toml", &format!("{file}flush_every = \"often\"\n"));
     server.signal("HUP");
-    // The next one counts when this one was dealt with; it is valid but for a weak key.
+    log.wait_for("Kept all settings as they were");
+    assert_eq!((status(&second), status(&third), elsewhere()), (200, 403, 403));
+    // All is valid but for a weak key.
     write("keyward.toml", &format!("{file}{proxied}"));
     write("admin.key", "weak");
     server.signal("HUP");
+    log.wait_for("Kept all settings as they were");
     assert_eq!((status(&second), status("weak"), elsewhere()), (200, 403, 403));
     write("admin.key", &third);
     write("keyward.toml", &file.replace("debug", "info"));
@@ -120,7 +153,7 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
 
     let (ended, _) = server.stop();
     assert!(ended.success());
-    let log = log.join().unwrap();
+    let log = log.all();
     for words in [
         "The admin key is another one now",
         "A setting is another one now setting=\"admin_networks\"",
@@ -133,6 +166,55 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
     for key in [first, second, third] {
         assert!(!log.contains(&key));
     }
+}
+
+#[test]
+fn an_admin_key_is_replaced_without_a_moment_in_which_clients_are_shut_out() {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let (old, new) = (new_admin_key(), new_admin_key());
+    write("old.key", &old);
+    write("new.key", &new);
+    write("keyward.toml", "log = \"debug\"\nadmin_api_key_file = \"old.key\"\n");
+    let mut server = Server::start_with(folder.path(), &[("KEYWARD_FAILURES_PER_MINUTE", "0")]);
+    let log = server.read_log();
+    let status = |key: &str| {
+        server.send("GET", "/admin/tiers", &[&format!("x-admin-key: {key}")], "").status
+    };
+    let both = || (status(&old), status(&new));
+    assert_eq!(both(), (200, 403));
+
+    write(
+        "keyward.toml",
+        "log = \"debug\"\nadmin_api_key_file = \"old.key\"\n\
+         admin_api_key_next_file = \"new.key\"\n",
+    );
+    server.signal("HUP");
+    until(&(200, 200), both);
+    // The old one was asked before the new one, so perhaps before the signal was heeded.
+    assert_eq!(both(), (200, 200));
+
+    // Neither is read, or seen by anyone, in a URL.
+    for key in [&old, &new] {
+        assert_eq!(server.send("GET", &format!("/articles?key={key}"), &[], "").status, 400);
+    }
+
+    write("keyward.toml", "admin_api_key_file = \"new.key\"\n");
+    server.signal("HUP");
+    until(&(403, 200), both);
+
+    let (ended, _) = server.stop();
+    assert!(ended.success());
+    let log = log.join().unwrap();
+    for words in [
+        "The next admin key is another one now",
+        "Let in with the admin key that is being replaced address=127.0.0.1",
+        "The admin key is another one now",
+        "Refused an admin key address=127.0.0.1",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains(&old) && !log.contains(&new));
 }
 
 /// A program whose terminal is gone.

@@ -78,6 +78,34 @@ fn an_issuer_is_vouched_for_by_the_authority_of_a_file_or_by_the_systems() {
 }
 
 #[test]
+fn sighup_reads_the_authorities_of_the_issuer_anew() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let key = SigningKey::ed25519("a");
+    let issuer = FakeIssuer::start(&[&key]);
+    let base = after.front("localhost", issuer.address);
+    let issuer = issuer.at(base);
+    let folder = tempdir().unwrap();
+    file(&folder, "ca.pem", &before);
+    let url = issuer.url();
+    let environment = [
+        ("KEYWARD_OIDC_ISSUER", url.as_str()),
+        ("KEYWARD_OIDC_AUDIENCE", "keyward"),
+        ("KEYWARD_OIDC_CA_FILE", "ca.pem"),
+    ];
+    let mut server = Server::start_with(folder.path(), &environment);
+    let status =
+        |server: &Server| server.get("/admin/tiers", &issuer.token(&key, &json!({}))).status;
+    assert_eq!(status(&server), 503);
+    fs::write(folder.path().join("ca.pem"), "none").unwrap();
+    server.signal("HUP");
+    server.wait_for_log("Kept all settings as they were");
+    file(&folder, "ca.pem", &after);
+    server.signal("HUP");
+    server.wait_for_log("Who vouches for people is another now");
+    assert_eq!(status(&server), 200);
+}
+
+#[test]
 fn a_server_is_vouched_for_by_the_authority_of_a_file_or_by_the_systems() {
     let (ours, other) = (Authority::new(), Authority::new());
     let folder = tempdir().unwrap();

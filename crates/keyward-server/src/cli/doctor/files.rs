@@ -16,7 +16,9 @@ pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
         PathBuf::from(path)
     };
     let mut private: Vec<_> = ["", "-wal", "-shm"].map(database).into();
-    private.extend(setting(settings, "admin_api_key_file").map(PathBuf::from));
+    for file in ["admin_api_key_file", "admin_api_key_next_file"] {
+        private.extend(setting(settings, file).map(PathBuf::from));
+    }
     let mut open = Vec::new();
     if holds_admin_key(settings) { &mut private } else { &mut open }.push(config.to_owned());
 
@@ -31,13 +33,14 @@ pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
     private.chain(open.filter_map(|path| Some(others_write(path, mode(path)?)))).collect()
 }
 
-/// Whether the admin key itself is in the settings file, and not in a file that it names.
+/// Whether an admin key itself is in the settings file, and not in a file that it names.
 fn holds_admin_key(settings: &Settings) -> bool {
     let is_in_file = |name: &str| {
         let row = settings.rows().iter().find(|row| row.name == name);
         row.is_some_and(|row| matches!(row.source, Source::File(_)))
     };
     is_in_file("admin_api_key") && !is_in_file("admin_api_key_file")
+        || is_in_file("admin_api_key_next") && !is_in_file("admin_api_key_next_file")
 }
 
 fn directory(path: &Path) -> &Path {

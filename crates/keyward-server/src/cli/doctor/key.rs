@@ -1,21 +1,44 @@
 //! Whether the admin key is one that nobody guesses.
 
-use crate::settings::{QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
+use std::iter;
+
+use crate::settings::{AdminKey, QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
 
 use super::{Check, setting};
 
 /// As many characters as `openssl rand -hex 16` has: 128 bits.
 const LEN_ADVISED: usize = 32;
 const UNQUOTE: &str = "leave them out if they are none of the key's characters";
+const MAKE_NEXT: &str = "make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY_NEXT";
 const MAKE_ONE: &str = "make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY";
 
-/// Looks at the admin key. What it is stays unsaid.
-pub(super) fn check(settings: &Settings) -> Check {
+/// Looks at the admin key, and at the next one if there is one. What they are stays unsaid.
+pub(super) fn check(settings: &Settings) -> Vec<Check> {
     let exposed = settings.check_exposure();
-    if let Err(SettingsError::Exposed { why, .. }) = exposed {
-        let found = format!("others can reach the server, and the key {why}");
-        return Check::fail("admin key", found, MAKE_ONE);
+    if let Err(SettingsError::Exposed { key, why, .. }) = exposed {
+        let found = format!("others can reach the server, and {key} {why}");
+        return vec![Check::fail("admin key", found, MAKE_ONE)];
     }
+    let next = settings.admin_key_next.as_ref().map(|next| {
+        let first = settings.admin_key.as_ref().map(AdminKey::digest);
+        next_key(next.expose(), first == Some(next.digest()))
+    });
+    iter::once(first_key(settings)).chain(next).collect()
+}
+
+/// A key that replaces itself replaces nothing.
+fn next_key(key: &str, is_first: bool) -> Check {
+    if is_first {
+        let found = "it is the admin key itself, so nothing would be replaced";
+        return Check::warn("next admin key", found, MAKE_NEXT);
+    }
+    let check = strength(key);
+    let advice =
+        check.advice.map(|advice| if advice == MAKE_ONE { MAKE_NEXT.to_owned() } else { advice });
+    Check { what: "next admin key", advice, ..check }
+}
+
+fn first_key(settings: &Settings) -> Check {
     let Some(key) = &settings.admin_key else {
         if let Some(issuer) = setting(settings, "oidc_issuer") {
             return Check::ok("admin key", format!("there is none; people sign in at {issuer}"));
@@ -44,6 +67,13 @@ fn strength(key: &str) -> Check {
 mod tests {
     use super::super::testing::line;
     use super::*;
+
+    #[test]
+    fn the_next_admin_key_is_another_one_and_no_weaker() {
+        let good = "9f2c51d07be84a6313c8fd05e7a6b2d4";
+        let all = [next_key(good, false), next_key(good, true), next_key("hunter2", false)];
+        insta::assert_snapshot!(all.each_ref().map(line).join("\n"));
+    }
 
     #[test]
     fn weak_admin_keys_are_noticed_and_none_is_shown() {

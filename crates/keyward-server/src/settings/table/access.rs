@@ -49,6 +49,27 @@ pub(crate) const CORS_ORIGINS: Setting = Setting {
                can. Nothing under `/admin` is ever opened by this. At most 64.",
 };
 
+pub(crate) const ADMIN_API_KEY_NEXT: Setting = Setting {
+    name: "admin_api_key_next",
+    flag: None,
+    variable: "ADMIN_API_KEY_NEXT",
+    form: Form::Secret,
+    default: None,
+    doc: "A second admin key, which is taken as well while clients move from the first to it",
+    extremes: "It opens what the first one opens, needs the first one beside it, and has to be as \
+               strong. It is never a flag.",
+};
+
+pub(crate) const ADMIN_API_KEY_NEXT_FILE: Setting = Setting {
+    name: "admin_api_key_next_file",
+    flag: Some("admin-api-key-next-file"),
+    variable: "KEYWARD_ADMIN_API_KEY_NEXT_FILE",
+    form: Form::Text("FILE"),
+    default: None,
+    doc: "A file that holds the second admin key",
+    extremes: "As for `admin_api_key_file`.",
+};
+
 pub(crate) const OIDC_ISSUER: Setting = Setting {
     name: "oidc_issuer",
     flag: Some("oidc-issuer"),
