@@ -18,6 +18,7 @@ mod names;
 mod number;
 mod text;
 mod time;
+mod words;
 
 use std::io;
 
@@ -32,6 +33,7 @@ pub(crate) use json_lines::read_json_lines;
 pub(crate) use key::{ImportKey, State};
 pub(crate) use text::Text;
 pub(crate) use time::Time;
+pub(crate) use words::json_fault;
 
 /// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
 /// takes is far below: its metadata, scopes and networks are bounded.

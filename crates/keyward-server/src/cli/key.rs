@@ -17,7 +17,7 @@ use keyward::json::{self, first_inexact_number};
 use serde_json::Value;
 
 use crate::duration::WholeSeconds;
-use crate::transfer::INEXACT;
+use crate::transfer::{INEXACT, json_fault};
 
 use super::connection::Common;
 use super::moment::Moment;
@@ -136,7 +136,10 @@ fn read_metadata(typed: &str) -> Result<Value, Complaint> {
         }
         Ok(object @ Value::Object(_)) => Ok(object),
         Ok(_) => Err(Complaint::Usage("the metadata is not a JSON object".to_owned())),
-        Err(error) => Err(Complaint::Usage(format!("the metadata is not JSON: {error}"))),
+        Err(error) => Err(Complaint::Usage(format!(
+            "the metadata is not a JSON object: {}",
+            json_fault(&error)
+        ))),
     }
 }
 

@@ -16,6 +16,25 @@ pub(crate) struct Once {
     /// What the ledger beside the database knows as revoked or suspended is so again, on record,
     /// and no id is given twice. Later starts with the same number do nothing, and another loss is
     /// refused as ever.
-    #[arg(long, value_name = "CHANGE")]
+    #[arg(long, value_name = "CHANGE", value_parser = change)]
     pub after_restore: Option<u64>,
+}
+
+/// The number of a change.
+fn change(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|_| !text.starts_with('+'));
+    number.ok_or_else(|| "a change is a whole number, as the refused start printed it".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_a_whole_number() {
+        assert_eq!(change("60"), Ok(60));
+        for text in ["", "x", "-1", "+1", "1.0"] {
+            assert!(change(text).unwrap_err().starts_with("a change is a whole number"), "{text}");
+        }
+    }
 }

@@ -306,6 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn members_are_read_as_other_programs_write_them() {
+        let text = r#"{"name":"a","digest":"\\xAB","key_id":3001.0,"is_active":"t",
+            "created_at":1714567890123,"last_used_at":1714567890.5,"expires_at":"infinity"}"#;
+        let text = text.replace("AB", &"ab".repeat(32)).replace('\n', "");
+        let Ok(Item::Key(key)) = parse(text.as_bytes()) else { panic!("{text}") };
+        assert_eq!((key.key_id, key.expires_at), (Some(3_001), None));
+        assert_eq!(key.created_at.map(|at| at.0.0), Some(1_714_567_890_123));
+        assert_eq!(key.last_used_at.map(|at| at.0.0), Some(1_714_567_890_500));
+        for null in ["NULL", "\\\\N", "None"] {
+            let member = format!("\"owner\": \"{null}\", \"scopes\"");
+            let fault = read(&A.replace("\"scopes\"", &member)).concat();
+            assert!(fault.contains("stands for nothing in other programs"), "{fault}");
+        }
+    }
+
+    #[test]
     fn an_element_that_is_no_key_keeps_no_other_out() {
         let long = format!("{{\"name\": \"{}\"}}", "x".repeat(LINE_BYTES_MAX));
         let text = format!("[1, \"x\", [{A}], {{}}, {{\"name\": \"a\",}}, null, {long}, {B}]");

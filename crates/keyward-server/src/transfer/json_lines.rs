@@ -4,10 +4,10 @@ use std::io::{self, BufRead, Read as _};
 use std::iter;
 
 use keyward::json::{self, first_inexact_number};
-use serde_json::error::Category;
 
 use super::line::Members;
 use super::names::explain_unknown;
+use super::words::json_fault;
 use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// What a key on a line is made of; for the question what somebody may have meant.
@@ -99,28 +99,15 @@ pub(super) fn parse(line: &[u8]) -> Result<Item, String> {
 
 /// What is wrong, without the values: one of them may be a secret in the wrong place.
 fn explain(error: &serde_json::Error) -> String {
-    let whole = error.to_string();
-    let text = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(text, _)| text);
-    let column = error.column();
-    match error.classify() {
-        Category::Syntax | Category::Eof | Category::Io => {
-            format!("the line is not JSON: {text}, at column {column}")
-        }
-        Category::Data => {
-            if let Some((name, _)) =
-                text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'))
-            {
-                return explain_unknown("member", name, &MEMBERS);
-            }
-            match (text.strip_prefix("invalid type: "), text.rsplit_once(", expected ")) {
-                (Some(found), Some((_, expected))) => {
-                    let found = found.split([' ', ',']).next().unwrap_or_default();
-                    format!("{found} stands where {expected} should, before column {column}")
-                }
-                _ => format!("{text}, before column {column}"),
-            }
-        }
+    let (text, column) = (json_fault(error), error.column());
+    if !error.is_data() {
+        return format!("the line is not JSON: {text}, at column {column}");
     }
+    let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    if let Some((name, _)) = unknown {
+        return explain_unknown("member", name, &MEMBERS);
+    }
+    format!("{text}, before column {column}")
 }
 
 #[cfg(test)]
