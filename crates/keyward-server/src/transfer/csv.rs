@@ -7,7 +7,7 @@ use csv_core::{ReadRecordResult, ReaderBuilder};
 
 use super::cell::set;
 use super::columns::{NAMELESS, read_header};
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Quotes};
 use super::line::Members;
 use super::text::Text;
 use super::{Item, LINE_BYTES_MAX, Line, ReadError};
@@ -16,6 +16,10 @@ use super::{Item, LINE_BYTES_MAX, Line, ReadError};
 const CELLS_MAX: usize = 32;
 /// What to do about a file in another encoding.
 const SAVE: &str = "save the file as UTF-8, which spreadsheets call “CSV UTF-8”";
+/// What is told of a record that is not written like those before it.
+const ESCAPED: &str = "a backslash stands before a quotation mark, which the first 64 KiB of the \
+                       file do not have; write such a mark twice instead, or move this record up";
+
 /// Reads the header, and then record after record. After an error nothing follows.
 ///
 /// # Errors
@@ -38,6 +42,9 @@ pub(crate) fn read_csv<R: Read>(
             return None;
         }
         let line = match records.next() {
+            Ok(Some(Record::Read { number })) if records.is_escaped => {
+                Ok(Line { number, item: Err(ESCAPED.to_owned()) })
+            }
             Ok(Some(Record::Read { number })) => {
                 Ok(Line { number, item: parse(&columns, &records.cells()) })
             }
@@ -65,6 +72,11 @@ pub(crate) fn read_csv<R: Read>(
 struct Records<R> {
     from: R,
     parser: csv_core::Reader,
+    /// Looks for what the beginning of the file did not show.
+    quotes: Quotes,
+    has_escapes: bool,
+    /// The record has a backslash that must belong to a quotation mark.
+    is_escaped: bool,
     /// The line that is read next.
     number: u64,
     text: Vec<u8>,
@@ -92,6 +104,9 @@ impl<R: BufRead> Records<R> {
         Ok(Self {
             from,
             parser,
+            quotes: Quotes::new(dialect.delimiter),
+            has_escapes: dialect.has_escapes,
+            is_escaped: false,
             number,
             text: vec![0; LINE_BYTES_MAX],
             text_len: 0,
@@ -101,7 +116,7 @@ impl<R: BufRead> Records<R> {
     }
 
     fn next(&mut self) -> io::Result<Option<Record>> {
-        (self.text_len, self.ends_len) = (0, 0);
+        (self.text_len, self.ends_len, self.is_escaped) = (0, 0, false);
         self.skip_empty_lines()?;
         let number = self.number;
         loop {
@@ -109,7 +124,9 @@ impl<R: BufRead> Records<R> {
             let text = self.text.get_mut(self.text_len..).unwrap_or_default();
             let ends = self.ends.get_mut(self.ends_len..).unwrap_or_default();
             let (result, read, wrote, ended) = self.parser.read_record(input, text, ends);
-            self.number += count_lines(input.get(..read).unwrap_or_default());
+            let taken = input.get(..read).unwrap_or_default();
+            self.number += count_lines(taken);
+            self.is_escaped |= self.quotes.see(taken) && !self.has_escapes;
             self.from.consume(read);
             self.text_len += wrote;
             self.ends_len += ended;
@@ -120,6 +137,7 @@ impl<R: BufRead> Records<R> {
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     // Whether we are inside of a quote cannot be known; the next line begins anew.
                     self.parser.reset();
+                    self.quotes.restart();
                     let last = self.number;
                     self.number += u64::from(skip_line(&mut self.from)?);
                     return Ok(Some(Record::TooLong { number, last }));

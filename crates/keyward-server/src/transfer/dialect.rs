@@ -50,33 +50,68 @@ fn delimiter_of(text: &[u8]) -> u8 {
     DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
 }
 
-/// Whether a quotation mark after a backslash stands where RFC 4180 has none, so that the
-/// backslash must belong to it.
 fn has_escapes(text: &[u8], delimiter: u8) -> bool {
-    let (mut is_quoted, mut begins) = (false, true);
-    let mut last = 0;
-    let mut bytes = text.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        let ends = |byte: Option<u8>| {
-            byte.is_none_or(|byte| byte == delimiter || matches!(byte, b'\r' | b'\n'))
-        };
-        match (is_quoted, byte) {
-            (false, b'"') if begins => is_quoted = true,
-            (false, b'"') if last == b'\\' => return true,
-            (true, b'"') => match bytes.peek().copied() {
-                Some(b'"') => {
-                    bytes.next();
-                }
-                next if ends(next) => is_quoted = false,
-                _ if last == b'\\' => return true,
-                _ => is_quoted = false,
-            },
-            _ => {}
-        }
-        begins = !is_quoted && ends(Some(byte));
-        last = byte;
+    Quotes::new(delimiter).see(text)
+}
+
+/// Looks for a quotation mark after a backslash that stands where RFC 4180 has none, so that the
+/// backslash must belong to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quotes {
+    delimiter: u8,
+    at: At,
+    /// The byte before, and the one before a quotation mark that may close a cell.
+    last: u8,
+    before: u8,
+}
+
+/// Where in a record the next byte stands.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Begin,
+    Bare,
+    Quoted,
+    /// Behind a quotation mark in quotation marks.
+    Closing,
+}
+
+impl Quotes {
+    /// Begins with a record.
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self { delimiter, at: At::Begin, last: 0, before: 0 }
     }
-    false
+
+    /// Goes on with a record, whatever came before.
+    pub(super) fn restart(&mut self) {
+        *self = Self::new(self.delimiter);
+    }
+
+    /// Looks at the next bytes, and says whether there was one.
+    pub(super) fn see(&mut self, bytes: &[u8]) -> bool {
+        let mut seen = false;
+        for byte in bytes.iter().copied() {
+            let ends = byte == self.delimiter || matches!(byte, b'\r' | b'\n');
+            self.at = match (self.at, byte) {
+                (At::Begin, b'"') => At::Quoted,
+                (At::Begin | At::Bare | At::Closing, _) if ends => At::Begin,
+                (At::Begin | At::Bare, _) => {
+                    seen |= byte == b'"' && self.last == b'\\';
+                    At::Bare
+                }
+                (At::Quoted, b'"') => {
+                    self.before = self.last;
+                    At::Closing
+                }
+                (At::Quoted, _) | (At::Closing, b'"') => At::Quoted,
+                (At::Closing, _) => {
+                    seen |= self.before == b'\\';
+                    At::Bare
+                }
+            };
+            self.last = byte;
+        }
+        seen
+    }
 }
 
 #[cfg(test)]

@@ -129,6 +129,16 @@ fn quotes_behind_backslashes_are_mysqls() {
 }
 
 #[test]
+fn a_backslash_that_comes_late_is_told_and_not_misread() {
+    let lines: String = (0..900).map(|at| format!("\"n{at}\",\"{AB}\"\n")).collect();
+    let text = format!("name,digest\n{lines}\"say \\\"hi\\\"\",\"{AB}\"\n\"last\",\"{AB}\"\n");
+    let read = read(text.as_bytes());
+    assert_eq!(read.len(), 902);
+    assert_eq!(read[900].item, Err(ESCAPED.to_owned()));
+    assert!(read.iter().filter(|line| line.item.is_ok()).count() == 901);
+}
+
+#[test]
 fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
     let lines: String = (0..3_000).map(|at| format!("n{at},{AB}\n")).collect();
     let text = format!("name,digest\n\"open,{AB}\n{lines}");
