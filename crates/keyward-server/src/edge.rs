@@ -57,8 +57,8 @@ impl Edge {
         Self(Arc::new(Inner { request_timeout, base, count, door: None }))
     }
 
-    /// An edge that gives each request this long to be read and answered, and keeps the admin key of
-    /// this door from being seen.
+    /// An edge that gives each request this long to be read and answered, and keeps the admin keys
+    /// of this door from being seen.
     pub(crate) fn hiding(request_timeout: Duration, base: u64, door: Door) -> Self {
         let (count, door) = (AtomicU64::new(0), Some(door));
         Self(Arc::new(Inner { request_timeout, base, count, door }))
