@@ -23,6 +23,21 @@ fn help_of_every_command() {
 }
 
 #[test]
+fn no_parser_speaks_of_digits() {
+    for words in [
+        &["serve", "--after-restore=x"][..],
+        &["key", "show", "x"],
+        &["key", "list", "--limit", "x"],
+        &["key", "edit", "7", "--if-version", "x"],
+        &["audit", "list", "--limit", "x"],
+        &["usage", "--top", "x"],
+    ] {
+        let error = Cli::try_parse_from([&["keyward"], words].concat()).unwrap_err().to_string();
+        assert!(error.contains("whole number"), "{error}");
+    }
+}
+
+#[test]
 fn help_is_a_command_as_well() {
     for words in [&["help"][..], &["help", "key", "issue"], &["help", "import"], &["key", "help"]] {
         let parsed = Cli::try_parse_from([&["keyward"], words].concat());
