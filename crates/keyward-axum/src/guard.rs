@@ -346,7 +346,7 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Returns [`Denied`], the reason for the refusal.
+    /// Returns [`Denied`](keyward::Denied), the reason for the refusal.
     pub fn verify(&self, asked: &Asked<'_>) -> Verdict {
         self.0.gate.verify(asked, self.0.clock.now())
     }
