@@ -118,27 +118,36 @@ fn holds_git_objects(entry: &DirEntry) -> bool {
     entry.depth() != 0 && entry.file_type().is_dir() && entry.path().ends_with(".git/objects")
 }
 
+/// Bytes of the last chunks in which a key may begin that is found later.
+const TAIL_LEN: usize = 4 * 1024;
+
 /// Counts lines along the way: at the speed of memory, it costs less than reading a file again.
 #[derive(Debug, Default)]
 struct Lines {
-    /// Bytes that were passed.
+    /// The last bytes that were passed.
+    tail: Vec<u8>,
+    /// Bytes that were passed before those.
     bytes: u64,
-    /// Line breaks in them.
+    /// Line breaks in these.
     breaks: u64,
 }
 
 impl Lines {
-    /// The line of a key that ends in this chunk or right in front of it. As there is no line
-    /// break in a key, it does not matter where it begins.
+    /// The line on which a key begins, in this chunk or not long before it.
     fn line_of(&self, key: &Found, chunk: &[u8]) -> u64 {
-        let len = key.likeliest.range.end.saturating_sub(self.bytes);
-        let before = usize::try_from(len).ok().and_then(|len| chunk.get(..len));
-        self.breaks + count_breaks(before.unwrap_or_default()) + 1
+        let len = key.likeliest.range.start.saturating_sub(self.bytes);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let in_tail = self.tail.get(..len.min(self.tail.len())).unwrap_or_default();
+        let in_chunk = chunk.get(..len.saturating_sub(self.tail.len())).unwrap_or_default();
+        self.breaks + count_breaks(in_tail) + count_breaks(in_chunk) + 1
     }
 
     fn pass(&mut self, chunk: &[u8]) {
-        self.bytes += chunk.len() as u64;
-        self.breaks += count_breaks(chunk);
+        self.tail.extend_from_slice(chunk);
+        let excess = self.tail.len().saturating_sub(TAIL_LEN);
+        let passed = self.tail.drain(..excess);
+        self.breaks += count_breaks(passed.as_slice());
+        self.bytes += excess as u64;
     }
 }
 

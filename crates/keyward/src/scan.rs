@@ -1,8 +1,10 @@
-//! Finding our keys in bytes of any kind: source text, logs, histories, binary files.
+//! Finding our keys in bytes of any kind: source text, logs, histories, binary files; as they are
+//! or behind an encoding.
 //!
 //! A key is known by its form and its checksum, so that a scan needs no list of keys. This module
 //! reads no files; it is given bytes, whole or chunk by chunk.
 
+mod pieces;
 mod search;
 mod texts;
 
@@ -10,6 +12,8 @@ use std::ops::Range;
 
 use crate::digest::Digest;
 use crate::key::{DIGITS_LEN, HINT_DIGITS, PREFIX_LEN_MAX, Prefix, Presented, ends_in_checksum};
+
+use pieces::{Located, Placed, search_all};
 
 pub use search::Search;
 pub use texts::{KeyText, hide_keys, holds_key, key_texts};
@@ -88,6 +92,28 @@ impl Finder {
         runs(bytes).filter_map(move |digits| self.read(bytes, digits))
     }
 
+    /// Every key in these bytes, in their order, also behind encodings: base64, on one line or many;
+    /// percent-encoding; UTF-16; quoted-printable; escape sequences of JSON and of shells; the
+    /// colours of a terminal; and up to three of these in each other.
+    ///
+    /// The range of a key that is encoded is that of its text as it stands there.
+    ///
+    /// ```
+    /// use keyward::scan::Finder;
+    ///
+    /// let text = b"Basic dTprd195aGpza3dkQTZPWjFBTDFZbUhXWldtOExMRzdIam51Q0EyajVyT3c4WHAxM3NSemwx";
+    /// let found = Finder::default().find_all(text);
+    /// assert_eq!(found[0].likeliest.hint, "kw_yhjs");
+    /// ```
+    #[must_use]
+    pub fn find_all(&self, bytes: &[u8]) -> Vec<Found> {
+        self.locate(bytes).into_iter().map(|one| one.found).collect()
+    }
+
+    fn locate(&self, bytes: &[u8]) -> Vec<Located<Found>> {
+        search_all(bytes, &|bytes| self.find(bytes).collect())
+    }
+
     /// The key with these digits, if they are those of one.
     ///
     /// Never inlined: it is needed once in a blue moon, and would crowd the loop that leads here.
@@ -121,6 +147,28 @@ impl Finder {
         let hint = text.get(..text.len() - DIGITS_LEN + HINT_DIGITS)?.to_owned();
         let digest = Digest::of(Presented::parse(text).ok()?);
         Some(Reading { range: range.start as u64..range.end as u64, hint, digest })
+    }
+}
+
+impl Placed for Found {
+    fn range(&self) -> Range<usize> {
+        self.likeliest.place()
+    }
+
+    fn moved(self, place: &dyn Fn(Range<usize>) -> Option<Range<usize>>) -> Option<Self> {
+        let moved = |reading: Reading| {
+            let range = place(reading.place())?;
+            Some(Reading { range: range.start as u64..range.end as u64, ..reading })
+        };
+        let others = self.others.into_iter().filter_map(moved).collect();
+        Some(Self { likeliest: moved(self.likeliest)?, others })
+    }
+}
+
+impl Reading {
+    fn place(&self) -> Range<usize> {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        place(self.range.start)..place(self.range.end)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /leaks`: anyone who holds a secret may report that it leaked.
 //!
-//! The answer says nothing about what was real. It waits until what is real is kept, for just as long
-//! if nothing is, so that its time says nothing either; the keys are revoked behind it.
+//! The answer says nothing about what was real. It waits until what is real is kept, for just as
+//! long if nothing is, so that its time says nothing either; the keys are revoked behind it.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;

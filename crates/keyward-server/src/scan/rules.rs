@@ -10,6 +10,8 @@ use keyward::key::Prefix;
 pub(crate) enum Tool {
     /// A whole `.gitleaks.toml`, which adds rules to those of gitleaks
     Gitleaks,
+    /// A whole `.betterleaks.toml`, which adds rules to those of betterleaks
+    Betterleaks,
     /// Custom detectors in YAML, for its flag `--config`
     Trufflehog,
 }
@@ -18,6 +20,8 @@ pub(crate) enum Tool {
 pub(crate) fn rules(tool: Tool, prefixes: &[Prefix]) -> String {
     let (head, rule): (_, fn(&Prefix) -> String) = match tool {
         Tool::Gitleaks => (GITLEAKS_HEAD, gitleaks_rule),
+        // It reads the form of gitleaks.
+        Tool::Betterleaks => (BETTERLEAKS_HEAD, gitleaks_rule),
         Tool::Trufflehog => (TRUFFLEHOG_HEAD, trufflehog_rule),
     };
     let rules: String = prefixes.iter().map(rule).collect();
@@ -27,6 +31,14 @@ pub(crate) fn rules(tool: Tool, prefixes: &[Prefix]) -> String {
 const GITLEAKS_HEAD: &str = "\
 # Keys of Keyward, for gitleaks 8. Printed by `keyward scan --rules gitleaks`.
 title = \"gitleaks with the keys of Keyward\"
+
+[extend]
+useDefault = true
+";
+
+const BETTERLEAKS_HEAD: &str = "\
+# Keys of Keyward, for betterleaks 1. Printed by `keyward scan --rules betterleaks`.
+title = \"betterleaks with the keys of Keyward\"
 
 [extend]
 useDefault = true
@@ -42,7 +54,7 @@ fn gitleaks_rule(prefix: &Prefix) -> String {
     format!(
         "\n[[rules]]\nid = \"{name}\"\n\
          description = \"A Keyward API key with the prefix {prefix}\"\n\
-         regex = '''{pattern}'''\nsecretGroup = 1\nkeywords = [\"{prefix}_\"]\n\
+         regex = '''{pattern}'''\nkeywords = [\"{prefix}_\"]\n\
          tags = [\"key\", \"keyward\"]\n"
     )
 }
@@ -59,15 +71,17 @@ fn name(prefix: &Prefix) -> String {
     format!("keyward-{}", prefix.as_str().replace('_', "-"))
 }
 
-/// A regular expression for Go's engine; its only group is the key.
+/// A regular expression for the engines of Go and RE2; its only group is the key, which gitleaks and
+/// betterleaks take without being told. The latter refuses a `secretGroup`.
 ///
-/// A key may begin where a word does, behind an underscore, or behind an escape sequence, whose
-/// letters would otherwise run into it. That engine cannot look ahead, so that behind a key there
-/// is a word boundary or an underscore.
+/// A key may begin anywhere, as for `keyward scan`: what is before it may be an escape sequence or
+/// a colour of a terminal, whose letters run into it. In it there may be ends of lines as mail has
+/// them, and colours. Those engines cannot look ahead, so that behind a key there is a word boundary
+/// or an underscore.
 fn pattern(prefix: &Prefix) -> String {
     let prefix = prefix.as_str();
-    let before = r"(?:\b|_|\\[abefnrtv0]|\\u[0-9A-Fa-f]{4}|(?:\\x|%)[0-9A-Fa-f]{2})";
-    format!(r"{before}({prefix}_[0-9A-Za-z]{{49}})(?:\b|_)")
+    let nothing = r"(?:=\r?\n|\x1b\[[0-9;]*[A-Za-z])*";
+    format!(r"({prefix}_{nothing}(?:[0-9A-Za-z]{nothing}){{48}}[0-9A-Za-z])(?:\b|_)")
 }
 
 #[cfg(test)]
@@ -115,6 +129,9 @@ mod tests {
         {
             check(&format!("{before}kw_{DIGITS}"), true);
         }
+        for before in ["=3D", "\u{1b}[1;33m", "\u{1b}[0m", "x", "33m"] {
+            check(&format!("{before}kw_{DIGITS}\u{1b}[0m"), true);
+        }
         for after in ["\n", "\"", "\\n", "%22", "_2", ".", "&x=1"] {
             check(&format!("kw_{DIGITS}{after}"), true);
         }
@@ -125,9 +142,25 @@ mod tests {
         check(&format!("kw_{DIGITS}0"), false);
         check(&format!("kw_{}", &DIGITS[1..]), false);
         check(&format!("kw-{DIGITS}"), false);
-        check(&format!("xkw_{DIGITS}"), false);
         check(&format!("ab_{DIGITS}"), false);
         check(&format!("KW_{DIGITS}"), false);
+    }
+
+    #[test]
+    fn the_end_of_a_line_or_a_colour_in_a_key_is_passed_over() {
+        let (start, end) = DIGITS.split_at(30);
+        for between in ["=\r\n", "=\n", "\u{1b}[0m", "\u{1b}[01;31m\u{1b}[K"] {
+            let key = format!("kw_{start}{between}{end}");
+            let behind = format!("kw_{between}{DIGITS}");
+            for patterns in patterns() {
+                for key in [&key, &behind] {
+                    assert_eq!(
+                        patterns[0].captures(key).map(|it| it[1].to_owned()).as_ref(),
+                        Some(key)
+                    );
+                }
+            }
+        }
     }
 
     #[test]
@@ -142,6 +175,19 @@ mod tests {
     #[test]
     fn rules_for_gitleaks() {
         insta::assert_snapshot!(rules(Tool::Gitleaks, &prefixes()));
+    }
+
+    #[test]
+    fn rules_for_betterleaks() {
+        let gitleaks = rules(Tool::Gitleaks, &prefixes());
+        let rules = rules(Tool::Betterleaks, &prefixes());
+        assert_eq!(
+            rules,
+            gitleaks
+                .replace("gitleaks 8", "betterleaks 1")
+                .replace(" gitleaks", " betterleaks")
+                .replace("\"gitleaks", "\"betterleaks")
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `keyward scan` as a process of its own, on files, streams and a repository.
 
+mod encoded;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -163,17 +165,17 @@ fn rules_are_for_the_prefixes_in_use() {
     let server = Server::answering(vec![answer("200 OK", "", body)]);
     let url = server.url.clone();
     let story = scan_text("", Some(&url), &["--rules", "gitleaks"]);
-    assert!(story.contains("(acme_[0-9A-Za-z]{49})"), "{story}");
-    assert!(story.contains("(acme_test_[0-9A-Za-z]{49})"), "{story}");
+    assert!(story.contains("'''(acme_(?:"), "{story}");
+    assert!(story.contains("'''(acme_test_(?:"), "{story}");
     assert!(!story.contains("kw_") && story.ends_with("exit status 0"), "{story}");
     assert!(server.requests.join().unwrap()[0].starts_with("GET /admin/prefixes HTTP/1.1\r\n"));
 
     let given = ["--rules", "trufflehog", "--prefix", "own", "--prefix", "own_2"];
     let story = scan_text("", Some("http://127.0.0.1:1"), &given);
-    assert!(story.contains("(own_2_[0-9A-Za-z]{49})") && story.ends_with("status 0"), "{story}");
+    assert!(story.contains("(own_2_(?:") && story.ends_with("status 0"), "{story}");
 
     let story = scan_text("", None, &["--offline", "--rules", "gitleaks"]);
-    assert!(story.contains("(kw_[0-9A-Za-z]{49})"), "{story}");
+    assert!(story.contains("(kw_(?:"), "{story}");
 }
 
 #[test]

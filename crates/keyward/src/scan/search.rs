@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-use crate::key::DIGITS_LEN;
-
-use super::{CONTEXT_LEN, Finder, Found};
+use super::pieces::{Located, Placed as _};
+use super::{Finder, Found};
 
 /// Bytes that are kept from one chunk to the next: those of a key that is not complete, and what
-/// decides how it is read.
-const KEPT_LEN: usize = CONTEXT_LEN + 1 + DIGITS_LEN;
+/// decides how it is read. A key whose characters are all percent-encoded twice takes 370.
+const KEPT_LEN: usize = 1_024;
+/// Bytes behind a key that is encoded, by which it is told that it has ended: the end of a line with
+/// its indentation and four characters of base64, or a colour.
+const BEHIND_LEN: usize = 80;
 
 /// A search through one file or stream; finds the same keys however it is cut into chunks.
 ///
-/// It holds the latest chunk and some hundred bytes before it.
+/// It holds the latest chunk and a thousand bytes before it.
 ///
 /// ```
 /// use keyward::key::{Prefix, Secret};
@@ -45,30 +47,34 @@ impl<'a> Search<'a> {
     /// Takes the next bytes and returns the keys of which it is now certain that they have ended.
     ///
     /// A key has ended when something else follows. So every key that is returned ends in this
-    /// chunk, or right in front of it.
+    /// chunk, or right in front of it; one that is encoded, up to 80 bytes in front of it.
     pub fn push(&mut self, chunk: &[u8]) -> Vec<Found> {
         let excess = self.held.len().saturating_sub(KEPT_LEN);
         self.held.drain(..excess);
         self.dropped += excess as u64;
         let seen = self.held.len();
         self.held.extend_from_slice(chunk);
-        self.find(seen, self.held.len())
+        self.find(seen, self.held.len(), self.held.len())
     }
 
-    /// Says that nothing follows, and returns the key that ended there, if one did.
+    /// Says that nothing follows, and returns the keys that ended there.
     #[must_use]
     pub fn finish(self) -> Vec<Found> {
-        self.find(self.held.len(), self.held.len() + 1)
+        self.find(self.held.len(), self.held.len() + 1, usize::MAX)
     }
 
-    /// The keys that end at `from` or later, but before `to`.
-    fn find(&self, from: usize, to: usize) -> Vec<Found> {
-        let ends = from as u64..to as u64;
-        let mut all: Vec<_> = self
-            .finder
-            .find(&self.held)
-            .filter(|found| ends.contains(&found.likeliest.range.end))
-            .collect();
+    /// The keys that end at `from` or later, but before `to`, and those behind encodings of which
+    /// that is told from `from` on, but before `encoded_to`.
+    fn find(&self, from: usize, to: usize, encoded_to: usize) -> Vec<Found> {
+        let is_due = |one: &Located<Found>| {
+            let end = one.found.range().end;
+            match one.is_plain {
+                true => (from..to).contains(&end),
+                false => (from..encoded_to).contains(&(end + BEHIND_LEN)),
+            }
+        };
+        let all = self.finder.locate(&self.held).into_iter().filter(is_due);
+        let mut all: Vec<_> = all.map(|one| one.found).collect();
         for found in &mut all {
             for reading in std::iter::once(&mut found.likeliest).chain(&mut found.others) {
                 reading.range.start += self.dropped;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::key::{BODY_LEN, DIGITS_LEN, ends_in_checksum};
 
+use super::pieces::{Placed, search_all};
 use super::{Finder, is_digit};
 
 /// The first digit of the highest checksum: 2^32 - 1 is `4gfFC3`.
@@ -25,11 +26,17 @@ pub struct KeyText {
 
 /// Every key in a text, in order, with whatever stands before and behind it.
 ///
-/// Known are the 49 digits that end in their checksum: an imported key of another form cannot be
-/// told from other texts. Where two keys overlap they are one.
+/// Known are the 49 digits that end in their checksum, also behind the encodings of
+/// [`Finder::find_all`]: an imported key of another form cannot be told from other texts. Where two
+/// keys overlap they are one.
 #[must_use]
 pub fn key_texts(text: &str) -> Vec<KeyText> {
-    let bytes = text.as_bytes();
+    let located = search_all(text.as_bytes(), &plain_texts);
+    located.into_iter().map(|one| one.found).collect()
+}
+
+/// Those that are not encoded.
+fn plain_texts(bytes: &[u8]) -> Vec<KeyText> {
     let mut texts: Vec<KeyText> = Vec::new();
     for digits in checked(bytes) {
         match texts.last_mut() {
@@ -53,7 +60,18 @@ pub fn key_texts(text: &str) -> Vec<KeyText> {
 /// ```
 #[must_use]
 pub fn holds_key(text: &str) -> bool {
-    checked(text.as_bytes()).next().is_some()
+    !key_texts(text).is_empty()
+}
+
+impl Placed for KeyText {
+    fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    fn moved(self, place: &dyn Fn(Range<usize>) -> Option<Range<usize>>) -> Option<Self> {
+        // What is shown of a key is no hint where it is encoded.
+        Some(Self { range: place(self.range)?, hint_len: 0 })
+    }
 }
 
 /// The text with each key in it cut off behind its hint.
@@ -153,6 +171,15 @@ mod tests {
         check(&format!("KW_{DIGITS}"), "KW_…");
         check(&format!("kw%5F{DIGITS}"), "kw%5F…");
         check(&format!("kw-{DIGITS}; a{DIGITS}b"), "kw-…; a…b");
+    }
+
+    #[test]
+    fn an_encoding_does_not_hide_it() {
+        let base64 = "bjprd195aGpza3dkQTZPWjFBTDFZbUhXWldtOExMRzdIam51Q0EyajVyT3c4WHAxM3NSemwxYQ";
+        assert!(holds_key(&format!("Basic {base64}")));
+        assert!(!hide_keys(base64).contains(&base64[6..60]));
+        check(&format!("%6b%77%5f{DIGITS}0"), "%6b%77%5f…0");
+        check(&format!("kw_{}\\u0041{}", &DIGITS[..12], &DIGITS[13..]), "…");
     }
 
     #[test]

@@ -1,0 +1,111 @@
+//! Texts behind an encoding: found by what a key looks like in it, decoded, and searched again.
+//!
+//! Each encoding has cheap signs by which nearly all bytes are passed over. What they let through
+//! is decoded, and then the checksum decides, so that a piece too many costs time alone.
+
+mod base64;
+mod escapes;
+mod wide;
+
+use std::ops::Range;
+
+/// Encodings in each other: a password in Basic authentication, in the file that Docker logs in
+/// with, in a secret of Kubernetes.
+const DEPTH_MAX: usize = 3;
+/// Most bytes of a piece, so that memory does not grow with a file.
+const LEN_MAX: usize = 64 * 1024;
+/// What two pieces of one text have in common if it is too long for one.
+const SHARED_LEN: usize = 256;
+
+/// A part of a text as it is behind an encoding.
+struct Piece {
+    bytes: Vec<u8>,
+    places: Places,
+}
+
+/// Where the bytes of a piece stand.
+enum Places {
+    /// Each byte begins at one of these, and ends with the character that the next one begins at:
+    /// four characters are three bytes.
+    Fours(Vec<usize>),
+    /// From here on, every other byte.
+    Twos(usize),
+    /// Each byte at its own place.
+    Listed(Vec<Range<usize>>),
+}
+
+impl Piece {
+    fn place(&self, at: usize) -> Option<Range<usize>> {
+        match &self.places {
+            Places::Fours(places) => {
+                let first = at / 3 * 4 + at % 3;
+                Some(*places.get(first)?..places.get(first + 1)? + 1)
+            }
+            Places::Twos(first) => Some(first + 2 * at..first + 2 * at + 1),
+            Places::Listed(places) => places.get(at).cloned(),
+        }
+    }
+
+    /// Where a part of it stands, which is not empty.
+    fn range(&self, part: &Range<usize>) -> Option<Range<usize>> {
+        let last = part.end.checked_sub(1)?;
+        Some(self.place(part.start)?.start..self.place(last)?.end)
+    }
+}
+
+/// Something that was found at a place.
+pub(super) trait Placed: Sized {
+    /// Its place.
+    fn range(&self) -> Range<usize>;
+    /// The same in the text around, where a part of this one has the place that is returned.
+    fn moved(self, place: &dyn Fn(Range<usize>) -> Option<Range<usize>>) -> Option<Self>;
+}
+
+/// Something that was found, as it is or behind an encoding.
+pub(super) struct Located<T> {
+    pub(super) found: T,
+    pub(super) is_plain: bool,
+}
+
+/// Whatever `search` finds in these bytes and in the pieces of them, in order; of what is found in
+/// one place, that which is least encoded.
+pub(super) fn search_all<T: Placed>(
+    bytes: &[u8],
+    search: &dyn Fn(&[u8]) -> Vec<T>,
+) -> Vec<Located<T>> {
+    search_to(bytes, search, DEPTH_MAX)
+}
+
+fn search_to<T: Placed>(
+    bytes: &[u8],
+    search: &dyn Fn(&[u8]) -> Vec<T>,
+    depth: usize,
+) -> Vec<Located<T>> {
+    let mut all: Vec<_> =
+        search(bytes).into_iter().map(|found| Located { found, is_plain: true }).collect();
+    if depth == 0 {
+        return all;
+    }
+    let mut take = |piece: &Piece| {
+        for Located { found, .. } in search_to(&piece.bytes, search, depth - 1) {
+            let Some(found) = found.moved(&|part| piece.range(&part)) else { continue };
+            let range = found.range();
+            let overlaps = |other: Range<usize>| range.start < other.end && other.start < range.end;
+            if !all.iter().any(|one: &Located<T>| overlaps(one.found.range())) {
+                all.push(Located { found, is_plain: false });
+            }
+        }
+    };
+    wide::each(bytes, &mut take);
+    base64::each(bytes, &mut take);
+    escapes::each(bytes, &mut take);
+    all.sort_by_key(|one| one.found.range().start);
+    all
+}
+
+fn byte(bytes: &[u8], at: usize) -> Option<u8> {
+    bytes.get(at).copied()
+}
+
+#[cfg(test)]
+mod tests;
