@@ -196,10 +196,10 @@ pub trait Store: fmt::Debug + Send + Sync {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
 
-    /// Keeps reports of leaked secrets until [`Store::forget_leaks`]: nothing is revoked by this. Of
-    /// a secret that is reported again, the earlier report stays. No reports at all take a commit
-    /// like any others, so that the time tells nobody how many there were. This is no change of a
-    /// key: it writes no audit entry.
+    /// Keeps reports of leaked secrets until [`Store::forget_leaks`]: nothing is revoked by this.
+    /// Of a secret that is reported again, the earlier report stays. No reports at all take a
+    /// commit like any others, so that the time tells nobody how many there were. This is no change
+    /// of a key: it writes no audit entry.
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError>;
 
     /// Up to `max` of the reports that are kept.
