@@ -92,16 +92,17 @@ impl Finder {
         runs(bytes).filter_map(move |digits| self.read(bytes, digits))
     }
 
-    /// Every key in these bytes, in their order, also behind encodings: base64, on one line or many;
-    /// percent-encoding; UTF-16; quoted-printable; escape sequences of JSON and of shells; the
-    /// colours of a terminal; and up to three of these in each other.
+    /// Every key in these bytes, in their order, also behind encodings: base64, on one line or
+    /// many; percent-encoding; UTF-16; quoted-printable; escape sequences of JSON and of shells;
+    /// the colours of a terminal; and up to three of these in each other.
     ///
     /// The range of a key that is encoded is that of its text as it stands there.
     ///
     /// ```
     /// use keyward::scan::Finder;
     ///
-    /// let text = b"Basic dTprd195aGpza3dkQTZPWjFBTDFZbUhXWldtOExMRzdIam51Q0EyajVyT3c4WHAxM3NSemwx";
+    /// let text =
+    ///     b"Basic dTprd195aGpza3dkQTZPWjFBTDFZbUhXWldtOExMRzdIam51Q0EyajVyT3c4WHAxM3NSemwx";
     /// let found = Finder::default().find_all(text);
     /// assert_eq!(found[0].likeliest.hint, "kw_yhjs");
     /// ```

@@ -8,8 +8,8 @@ use super::{Finder, Found};
 /// Bytes that are kept from one chunk to the next: those of a key that is not complete, and what
 /// decides how it is read. A key whose characters are all percent-encoded twice takes 370.
 const KEPT_LEN: usize = 1_024;
-/// Bytes behind a key that is encoded, by which it is told that it has ended: the end of a line with
-/// its indentation and four characters of base64, or a colour.
+/// Bytes behind a key that is encoded, by which it is told that it has ended: the end of a line
+/// with its indentation and four characters of base64, or a colour.
 const BEHIND_LEN: usize = 80;
 
 /// A search through one file or stream; finds the same keys however it is cut into chunks.

@@ -9,8 +9,8 @@ use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
 /// Fewest fours in a row that are looked for: as many as are left of a key, which has 49 digits,
 /// wherever a line ends in it.
 const FOURS_MIN: usize = 7;
-/// From one look to the next: the most with which one of them meets a four of each such row, however
-/// the text is cut into fours.
+/// From one look to the next: the most with which one of them meets a four of each such row,
+/// however the text is cut into fours.
 const STEP: usize = 4 * FOURS_MIN - 6;
 /// Most characters before those, in which the rest of a key and what is before it can be.
 const BEFORE_MAX: usize = 320;
