@@ -47,6 +47,12 @@ const PENDING_MAX: u32 = 64;
 const TRIES_MAX: u32 = 3;
 /// Pause between two of them.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
+/// Keys that are revoked at once. They take a commit or two, so that the next reports are kept in
+/// the time that they take anyway, and nobody learns from theirs what became of the last.
+const PART_LEN: usize = 8;
+/// Pause before each part: the responses are on their way, and the next commit of reports is
+/// not under way yet.
+const PART_PAUSE: Duration = Duration::from_millis(5);
 
 /// What reports of anyone need. It belongs to one server.
 #[derive(Debug)]
@@ -148,7 +154,7 @@ async fn keep_and_revoke(
     }
     let (count, request_id) = (known.len(), known.first().and_then(|one| one.request_id.clone()));
     for tries_left in (0..TRIES_MAX).rev() {
-        let Err(error) = revoke_and_forget(guard, &known).await else { return };
+        let Err(error) = revoke_in_parts(guard, &known).await else { return };
         drop(broken(error));
         if tries_left == 0 {
             tracing::error!(count, request_id, "Later is tried again what {count} reports named");
@@ -158,6 +164,15 @@ async fn keep_and_revoke(
             tokio::time::sleep(TRY_PAUSE).await;
         }
     }
+}
+
+async fn revoke_in_parts(guard: &Guard, known: &[LeakReport]) -> Result<(), StoreError> {
+    let mut done = Ok(());
+    for part in known.chunks(PART_LEN) {
+        tokio::time::sleep(PART_PAUSE).await;
+        done = done.and(revoke_and_forget(guard, part).await);
+    }
+    done
 }
 
 async fn revoke_and_forget(guard: &Guard, known: &[LeakReport]) -> Result<(), StoreError> {
