@@ -110,6 +110,8 @@ pub enum Verb {
     SuspendOwner,
     /// An owner was resumed.
     ResumeOwner,
+    /// Fields of an owner were changed.
+    EditOwner,
     /// Changes that the store lacks were given up: it was damaged, cut or restored from a backup.
     AcceptRestore,
     /// The wall clock was taken for right, though it is behind what it said before.
@@ -118,7 +120,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Issue,
         Self::Edit,
         Self::Suspend,
@@ -130,6 +132,7 @@ impl Verb {
         Self::DeleteTier,
         Self::SuspendOwner,
         Self::ResumeOwner,
+        Self::EditOwner,
         Self::AcceptRestore,
         Self::AcceptClock,
     ];
@@ -149,6 +152,7 @@ impl Verb {
             Self::DeleteTier => "delete-tier",
             Self::SuspendOwner => "suspend-owner",
             Self::ResumeOwner => "resume-owner",
+            Self::EditOwner => "edit-owner",
             Self::AcceptRestore => "accept-restore",
             Self::AcceptClock => "accept-clock",
         }
