@@ -30,6 +30,8 @@ pub mod record;
 
 pub mod details;
 
+pub mod stored;
+
 pub mod count;
 
 pub mod index;

@@ -1,0 +1,254 @@
+//! Rows as a store keeps them: keys, owners and tiers, each in one shape.
+
+use std::num::NonZeroU64;
+
+use crate::details::{Metadata, Reason, Version};
+use crate::digest::Digest;
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyId, KeyName, KeyState, Owner, Record, Scopes, Stage};
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+/// A key: everything that is kept of it. The state of its owner is the owner's, in an [`OwnerRow`].
+///
+/// `I` is the type of its identity: `Key<Option<KeyId>>` is a key that no store has yet, which is
+/// to be issued or imported, and for which `None` asks for the next free id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key<I = KeyId> {
+    /// Its identity.
+    pub id: I,
+    /// How often it was changed, and 1. A change of its owner does not count.
+    pub version: Version,
+    /// What people call it.
+    pub name: KeyName,
+    /// The name of its tier.
+    pub tier: TierName,
+    /// The row of its tier. `None` is a key without an id, or a revoked one that was imported with
+    /// a tier that was not there.
+    pub tier_id: Option<TierId>,
+    /// Whether its tier is gone, which happens to revoked keys alone. A tier of the same name that
+    /// is there is another one.
+    pub tier_gone: bool,
+    /// To whom it belongs.
+    pub owner: Option<Owner>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Where it may be used from.
+    pub networks: Networks,
+    /// Its own limits in place of its tier's; an empty list is no limit.
+    pub limits: Option<Limits>,
+    /// What an operator noted about it.
+    pub metadata: Metadata,
+    /// What was decided about the key itself.
+    pub state: KeyState,
+    /// Why it was revoked.
+    pub revoked_reason: Option<Reason>,
+    /// The first instant at which it no longer works; `None` is never.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was issued.
+    pub created_at: UnixMillis,
+    /// When it was last allowed in, as far as usage was flushed.
+    pub last_used_at: Option<UnixMillis>,
+    /// Its present secret.
+    pub secret: StoredSecret,
+    /// The secrets that it had before, oldest first.
+    pub former: Vec<FormerSecret>,
+}
+
+impl<I> Key<I> {
+    /// The same key with another identity.
+    #[must_use]
+    pub fn with_id<J>(self, id: J) -> Key<J> {
+        Key {
+            id,
+            version: self.version,
+            name: self.name,
+            tier: self.tier,
+            tier_id: self.tier_id,
+            tier_gone: self.tier_gone,
+            owner: self.owner,
+            scopes: self.scopes,
+            networks: self.networks,
+            limits: self.limits,
+            metadata: self.metadata,
+            state: self.state,
+            revoked_reason: self.revoked_reason,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+            secret: self.secret,
+            former: self.former,
+        }
+    }
+
+    /// Whether the key is revoked, which is final.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        match self.state {
+            KeyState::Revoked { .. } => true,
+            KeyState::Active | KeyState::Suspended => false,
+        }
+    }
+
+    /// When the key got its present secret, if that is not its first one.
+    #[must_use]
+    pub fn rotated_at(&self) -> Option<UnixMillis> {
+        self.former.last().map(|_| self.secret.created_at)
+    }
+
+    /// When the grace of the secret before the present one ends, or ended.
+    #[must_use]
+    pub fn grace_until(&self) -> Option<UnixMillis> {
+        self.former.last().map(|former| former.ends_at)
+    }
+
+    /// Where in its life the key is at `now`, if that is the state of its owner.
+    #[must_use]
+    pub fn stage(&self, owner_suspended: bool, now: UnixMillis) -> Stage {
+        match self.state {
+            KeyState::Revoked { .. } => Stage::Revoked,
+            KeyState::Suspended => Stage::Suspended,
+            KeyState::Active if owner_suspended => Stage::Suspended,
+            KeyState::Active if self.expires_at.is_some_and(|at| at <= now) => Stage::Expired,
+            KeyState::Active => Stage::Active,
+        }
+    }
+}
+
+impl Key {
+    /// What deciding about requests needs of the key, if that is the state of its owner.
+    #[must_use]
+    pub fn record(&self, owner_suspended: bool) -> Record {
+        Record {
+            id: self.id,
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            scopes: self.scopes.clone(),
+            networks: self.networks.clone(),
+            limits: self.limits.clone(),
+            state: self.state,
+            owner_suspended,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// What is kept of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// SHA-256 of its text.
+    pub digest: Digest,
+    /// The first characters of its text; empty if they are not known.
+    pub hint: String,
+    /// When the key got it.
+    pub created_at: UnixMillis,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerSecret {
+    /// The secret.
+    pub secret: StoredSecret,
+    /// The first instant at which it no longer works.
+    pub ends_at: UnixMillis,
+}
+
+/// Counts the changes of an owner from 0: an owner that was never suspended, resumed or edited.
+/// Issuing keys to it does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerVersion(pub u64);
+
+impl OwnerVersion {
+    /// The version after one more change.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// An owner. A store has a row for each owner that has or had keys, was ever suspended, or has
+/// limits; rows stay for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerRow {
+    /// The owner.
+    pub owner: Owner,
+    /// How often it was suspended, resumed or edited.
+    pub version: OwnerVersion,
+    /// Since when it is suspended, and so all of its keys, whatever their own state.
+    pub suspended_at: Option<UnixMillis>,
+    /// What all of its keys share, on top of the limits of each; an empty list is no limit.
+    pub limits: Limits,
+    /// How many keys it has, revoked ones too.
+    pub keys: u64,
+    /// How many of them are revoked.
+    pub revoked_keys: u64,
+}
+
+impl OwnerRow {
+    /// An owner of whom nothing is known yet.
+    #[must_use]
+    pub fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            version: OwnerVersion::default(),
+            suspended_at: None,
+            limits: Limits::of(None),
+            keys: 0,
+            revoked_keys: 0,
+        }
+    }
+
+    /// Whether it is suspended.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended_at.is_some()
+    }
+}
+
+/// The identity of a tier, which counts up from 1 and is never given twice. A tier that is deleted
+/// and made again under the same name is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TierId(NonZeroU64);
+
+impl TierId {
+    /// Accepts anything but 0.
+    #[must_use]
+    pub fn new(id: u64) -> Option<Self> {
+        NonZeroU64::new(id).map(Self)
+    }
+
+    /// The id as a number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// A tier. The row of one that was deleted stays, for revoked keys go on showing its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierRow {
+    /// Its identity.
+    pub id: TierId,
+    /// What it is called. Of the tiers of one name at most one is not gone.
+    pub name: TierName,
+    /// What it sets. An empty list is no limit.
+    pub limits: Limits,
+    /// How many keys have it that are not revoked.
+    pub keys: u64,
+    /// Whether it was deleted.
+    pub is_gone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_tiers_and_versions_of_owners_count_up() {
+        assert_eq!(TierId::new(0), None);
+        assert_eq!(TierId::new(7).map(TierId::get), Some(7));
+        assert_eq!(OwnerVersion::default().next(), OwnerVersion(1));
+        assert_eq!(OwnerVersion(u64::MAX).next(), OwnerVersion(u64::MAX));
+    }
+}
