@@ -25,9 +25,10 @@ use crate::time::Now;
 use crate::usage::Usage;
 use crate::verify::{Asked, Verdict, verify};
 
+pub use crate::tier::TIERS_MAX;
 pub use flush::Flushed;
 pub use keys::{ChangeError, IssueError};
-pub use tiers::{PutTierError, TIERS_MAX, TierBefore};
+pub use tiers::{PutTierError, TierBefore};
 
 use flush::Outbox;
 use order::Order;

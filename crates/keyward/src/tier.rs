@@ -13,6 +13,9 @@ use crate::time::{ReadClock, SteadyNanos};
 /// Most characters of a tier's name.
 pub const TIER_NAME_LEN_MAX: usize = 24;
 
+/// Most tiers. Each key names one of them, so this is far more than people can tell apart.
+pub const TIERS_MAX: usize = 1_000;
+
 /// What a tier is called: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with
 /// a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,13 +8,10 @@ use crate::audit::Audit;
 use crate::details::StoredKey;
 use crate::limit::{Limits, TooManyLimitsError};
 use crate::store::{StoreError, TierDeleted, TierRecord};
-use crate::tier::{Tier, TierName};
+use crate::tier::{TIERS_MAX, Tier, TierName};
 use crate::time::ReadClock;
 
 use super::Gate;
-
-/// Most tiers. Each key names one of them, so this is far more than people can tell apart.
-pub const TIERS_MAX: usize = 1_000;
 
 /// Why a tier was not written.
 #[derive(Debug, Error)]
