@@ -52,6 +52,8 @@ pub mod query;
 
 pub mod transfer;
 
+pub mod rules;
+
 pub mod store;
 
 pub mod gate;

@@ -1,0 +1,81 @@
+//! The rules of change, without I/O: what has to be known for a change, and what it does.
+//!
+//! A store looks up what [`needs`] names and puts it into [`Facts`], until there is nothing left to
+//! look up, which takes at most two rounds. Then [`decide`] says what to write, all of it in one
+//! transaction: rows, and audit entries that are sealed already. No store knows what a suspension
+//! is.
+//!
+//! No change needs rows, or writes any, in proportion to the keys of an owner or a tier.
+
+mod change;
+
+mod lookup;
+
+mod writes;
+
+mod facts;
+
+mod outcome;
+
+mod entry;
+
+mod draft;
+
+mod keys;
+
+mod imports;
+
+mod tiers;
+
+mod owners;
+
+mod clock;
+
+use crate::audit::Audit;
+
+pub use change::{Change, Expected, NewKey, OwnerChange, TierBefore};
+pub use facts::Facts;
+pub use lookup::{Lookup, OnceRow, Progress};
+pub use outcome::{Decided, Decision, Fault, Imported, Rejection};
+pub use writes::{KeyWrite, OnceWrite, Writes};
+
+use draft::Draft;
+
+/// What has to be looked up before the change can be decided; empty if all is known. What is found
+/// may ask for more, once: call this again after looking up.
+#[must_use]
+pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
+    let mut wanted = match change {
+        Change::Issue(key) => keys::needs_of_issue(key, audit),
+        Change::Key { id, change, .. } => keys::needs_of_change(*id, change, audit, facts),
+        Change::Import { keys, .. } => imports::needs(keys),
+        Change::PutTier { name, .. } => vec![Lookup::Tier(name.clone()), Lookup::TierCount],
+        Change::DeleteTier { name, .. } => vec![Lookup::Tier(name.clone())],
+        Change::Owner { owner, .. } => vec![Lookup::Owner(owner.clone())],
+        Change::AcceptClock => vec![Lookup::Reading],
+    };
+    wanted.retain(|lookup| !facts.knows(lookup));
+    wanted
+}
+
+/// What a change does, and what those who asked for it are told. A change that is rejected, or
+/// that changes nothing, writes nothing.
+///
+/// # Errors
+///
+/// Returns [`Fault`] if nothing can be said: something that [`needs`] names was not looked up, or
+/// what was found cannot be.
+pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, Fault> {
+    let draft = Draft::new(audit, facts);
+    match change {
+        Change::Issue(key) => keys::issue(draft, *key),
+        Change::Key { id, change, expected } => keys::change(draft, id, change, expected),
+        Change::Import { keys, dry_run } => imports::import(draft, keys, dry_run),
+        Change::PutTier { name, limits, before } => tiers::put(draft, name, limits, &before),
+        Change::DeleteTier { name, before } => tiers::delete(draft, &name, &before),
+        Change::Owner { owner, change, expected } => {
+            owners::change(draft, &owner, change, expected)
+        }
+        Change::AcceptClock => clock::accept(draft),
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be asked for.
+
+use crate::change::KeyChange;
+use crate::details::Version;
+use crate::limit::Limits;
+use crate::record::{KeyId, Owner};
+use crate::stored::{Key, OwnerVersion};
+use crate::tier::TierName;
+
+/// A key that no store has yet.
+pub type NewKey = Key<Option<KeyId>>;
+
+/// A change of what a store keeps. Every one that changes something writes an audit entry, and an
+/// import one for each key.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Keep a key that was just made. It gets the next free id, whatever it says itself.
+    Issue(Box<NewKey>),
+    /// Change a key that is there.
+    Key {
+        /// Which one.
+        id: KeyId,
+        /// What is to be different.
+        change: KeyChange,
+        /// The version that it has to be in; `None` is any.
+        expected: Option<Expected>,
+    },
+    /// Add keys that came from elsewhere.
+    Import {
+        /// The keys, each with its own id or without one.
+        keys: Vec<NewKey>,
+        /// Only say what would become of each.
+        dry_run: bool,
+    },
+    /// Write a tier, new or not.
+    PutTier {
+        /// What it is called.
+        name: TierName,
+        /// What it is to set.
+        limits: Limits,
+        /// What it has to be before.
+        before: TierBefore,
+    },
+    /// Delete a tier that no key has but those that are revoked.
+    DeleteTier {
+        /// What it is called.
+        name: TierName,
+        /// What it has to be before.
+        before: TierBefore,
+    },
+    /// Change an owner, with or without keys.
+    Owner {
+        /// Which one.
+        owner: Owner,
+        /// What is to be different.
+        change: OwnerChange,
+        /// The version that it has to be in; `None` is any.
+        expected: Option<OwnerVersion>,
+    },
+    /// Take the time of the change for the latest reading of the wall clock.
+    AcceptClock,
+}
+
+/// The version of a key together with that of its owner, whose suspension changes what the key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Of the key.
+    pub version: Version,
+    /// Of its owner; 0 if it has none.
+    pub owner: OwnerVersion,
+}
+
+/// What a tier has to be for a change of it to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TierBefore {
+    /// Whatever it is.
+    Any,
+    /// It sets exactly this; `None` is that there is no such tier.
+    Exactly(Option<Limits>),
+}
+
+/// A change of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnerChange {
+    /// Refuse all of its keys until it is resumed, and issue none to it.
+    Suspend,
+    /// Accept its keys again, those aside that are suspended themselves.
+    Resume,
+    /// Change fields.
+    Edit {
+        /// Other limits that all of its keys share, in place of all that it has.
+        limits: Limits,
+    },
+}

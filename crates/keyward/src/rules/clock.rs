@@ -1,0 +1,16 @@
+//! Taking the wall clock for right.
+
+use crate::audit::Verb;
+
+use super::draft::Draft;
+use super::entry::{self, Subject};
+use super::outcome::{Decided, Decision, Fault};
+
+/// Takes the time of the change for the latest reading, whichever is later, on record.
+pub(super) fn accept(mut draft: Draft<'_>) -> Result<Decision, Fault> {
+    let at = draft.audit.at;
+    let details = entry::clock(draft.reading()?, at);
+    draft.put_reading(at);
+    draft.record(Verb::AcceptClock, Subject::Clock, details)?;
+    Ok(draft.done(Decided::AcceptedClock))
+}

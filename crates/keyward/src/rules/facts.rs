@@ -1,0 +1,218 @@
+//! What is known before a change is decided.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::once::OnceName;
+use crate::record::{KeyId, Owner};
+use crate::stored::{Key, OwnerRow, TierRow};
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+use super::lookup::{Lookup, OnceRow, Progress};
+use super::writes::{KeyWrite, OnceWrite, Writes};
+
+/// What was looked up, or follows from what was written since. It grows with each look-up.
+///
+/// Facts are as of one transaction: those of a batch stay true for its next change after
+/// [`Facts::apply`], and are to be dropped when something is rolled back.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    progress: Progress,
+    keys: HashMap<KeyId, Presence>,
+    /// Which keys have, or had, the secrets with these digests. That they are hashed like any
+    /// other key of a table tells nobody anything: they are digests already.
+    holders: HashMap<[u8; 32], Option<KeyId>>,
+    tiers: HashMap<TierName, Option<TierRow>>,
+    tier_count: Option<u64>,
+    owners: HashMap<Owner, Option<OwnerRow>>,
+    requests: HashMap<(String, OnceName), Option<OnceRow>>,
+    reading: Option<Option<UnixMillis>>,
+}
+
+/// What is known of a key.
+#[derive(Clone, Debug)]
+enum Presence {
+    Absent,
+    /// It is there; no more is known.
+    There,
+    Whole(Arc<Key>),
+}
+
+impl Facts {
+    /// Nothing is known but how far the store has come.
+    #[must_use]
+    pub fn new(progress: Progress) -> Self {
+        Self {
+            progress,
+            keys: HashMap::new(),
+            holders: HashMap::new(),
+            tiers: HashMap::new(),
+            tier_count: None,
+            owners: HashMap::new(),
+            requests: HashMap::new(),
+            reading: None,
+        }
+    }
+
+    /// How far the store has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Takes what was found for [`Lookup::Key`].
+    pub fn learn_key(&mut self, id: KeyId, key: Option<Key>) {
+        let presence = key.map_or(Presence::Absent, |key| Presence::Whole(Arc::new(key)));
+        self.keys.insert(id, presence);
+    }
+
+    /// Takes what was found for [`Lookup::Id`].
+    pub fn learn_id(&mut self, id: KeyId, is_there: bool) {
+        let presence = if is_there { Presence::There } else { Presence::Absent };
+        self.keys.entry(id).or_insert(presence);
+    }
+
+    /// Takes what was found for [`Lookup::Digest`].
+    pub fn learn_holder(&mut self, digest: &Digest, holder: Option<KeyId>) {
+        self.holders.insert(*digest.as_bytes(), holder);
+    }
+
+    /// Takes what was found for [`Lookup::Tier`].
+    pub fn learn_tier(&mut self, name: TierName, tier: Option<TierRow>) {
+        self.tiers.insert(name, tier);
+    }
+
+    /// Takes what was found for [`Lookup::TierCount`].
+    pub fn learn_tier_count(&mut self, count: u64) {
+        self.tier_count = Some(count);
+    }
+
+    /// Takes what was found for [`Lookup::Owner`].
+    pub fn learn_owner(&mut self, owner: Owner, row: Option<OwnerRow>) {
+        self.owners.insert(owner, row);
+    }
+
+    /// Takes what was found for [`Lookup::Once`], however old.
+    pub fn learn_once(&mut self, actor: String, name: OnceName, row: Option<OnceRow>) {
+        self.requests.insert((actor, name), row);
+    }
+
+    /// Takes what was found for [`Lookup::Reading`].
+    pub fn learn_reading(&mut self, reading: Option<UnixMillis>) {
+        self.reading = Some(reading);
+    }
+
+    /// Forgets all that one change alone asks for, such as keys and digests, and keeps how far the
+    /// store has come, tiers and owners: what the next changes of a batch ask for again.
+    pub fn forget_keys(&mut self) {
+        self.keys.clear();
+        self.holders.clear();
+        self.requests.clear();
+        self.reading = None;
+    }
+
+    /// Whether something need not be looked up.
+    #[must_use]
+    pub fn knows(&self, lookup: &Lookup) -> bool {
+        match lookup {
+            Lookup::Key(id) => self.key(*id).is_some(),
+            Lookup::Id(id) => self.is_there(*id).is_some(),
+            Lookup::Digest(digest) => self.holder(digest).is_some(),
+            Lookup::Tier(name) => self.tier(name).is_some(),
+            Lookup::TierCount => self.tier_count.is_some(),
+            Lookup::Owner(owner) => self.owner(owner).is_some(),
+            Lookup::Once { actor, name } => self.once(actor, name).is_some(),
+            Lookup::Reading => self.reading.is_some(),
+        }
+    }
+
+    /// Makes them what is known when all that was written.
+    pub fn apply(&mut self, writes: &Writes) {
+        writes.tiers.iter().for_each(|row| self.put_tier(row.clone()));
+        writes.owners.iter().for_each(|row| self.put_owner(row.clone()));
+        writes.keys.iter().for_each(|write| self.put_key(write));
+        writes.once.iter().for_each(|write| self.put_once(write));
+        if writes.reading.is_some() {
+            self.reading = Some(writes.reading);
+        }
+        self.progress = writes.progress;
+    }
+
+    fn put_tier(&mut self, row: TierRow) {
+        let was_there = self.tiers.get(&row.name).map(Option::is_some);
+        self.tier_count = match (self.tier_count, was_there) {
+            (Some(count), Some(false)) if !row.is_gone => Some(count.saturating_add(1)),
+            (Some(count), Some(true)) if row.is_gone => Some(count.saturating_sub(1)),
+            (count, Some(_)) => count,
+            (_, None) => None,
+        };
+        self.tiers.insert(row.name.clone(), Some(row).filter(|row| !row.is_gone));
+    }
+
+    fn put_owner(&mut self, row: OwnerRow) {
+        self.owners.insert(row.owner.clone(), Some(row));
+    }
+
+    fn put_key(&mut self, write: &KeyWrite) {
+        let key = write.key();
+        let presence = match write {
+            // Most are keys that nothing is asked about again, so that each need not be kept whole.
+            KeyWrite::Add(_) => Presence::There,
+            KeyWrite::Put { after, .. } => Presence::Whole(Arc::clone(after)),
+        };
+        self.keys.insert(key.id, presence);
+        let former = write.replaced().map(|(_, former)| &former.secret);
+        for secret in former.chain([&key.secret]) {
+            self.holders.insert(*secret.digest.as_bytes(), Some(key.id));
+        }
+    }
+
+    fn put_once(&mut self, write: &OnceWrite) {
+        let named = (write.actor.clone(), write.row.once.name.clone());
+        self.requests.insert(named, Some(write.row.clone()));
+    }
+
+    /// A key, if it is known whether there is one.
+    pub(super) fn key(&self, id: KeyId) -> Option<Option<&Arc<Key>>> {
+        match self.keys.get(&id)? {
+            Presence::Absent => Some(None),
+            Presence::There => None,
+            Presence::Whole(key) => Some(Some(key)),
+        }
+    }
+
+    /// Whether there is a key, if that is known. No key has an id above the highest.
+    pub(super) fn is_there(&self, id: KeyId) -> Option<bool> {
+        match self.keys.get(&id) {
+            Some(Presence::Absent) => Some(false),
+            Some(Presence::There | Presence::Whole(_)) => Some(true),
+            None => (self.progress.key < Some(id)).then_some(false),
+        }
+    }
+
+    pub(super) fn holder(&self, digest: &Digest) -> Option<Option<KeyId>> {
+        self.holders.get(digest.as_bytes()).copied()
+    }
+
+    pub(super) fn tier(&self, name: &TierName) -> Option<Option<&TierRow>> {
+        self.tiers.get(name).map(Option::as_ref)
+    }
+
+    pub(super) fn tier_count(&self) -> Option<u64> {
+        self.tier_count
+    }
+
+    pub(super) fn owner(&self, owner: &Owner) -> Option<Option<&OwnerRow>> {
+        self.owners.get(owner).map(Option::as_ref)
+    }
+
+    pub(super) fn once(&self, actor: &str, name: &OnceName) -> Option<Option<&OnceRow>> {
+        self.requests.get(&(actor.to_owned(), name.clone())).map(Option::as_ref)
+    }
+
+    pub(super) fn reading(&self) -> Option<Option<UnixMillis>> {
+        self.reading
+    }
+}

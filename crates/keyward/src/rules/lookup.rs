@@ -1,0 +1,64 @@
+//! What can be looked up, and what is found.
+
+use crate::audit::{ChainDigest, ChangeId};
+use crate::digest::Digest;
+use crate::once::{Once, OnceName};
+use crate::record::{KeyId, Owner};
+use crate::stored::TierId;
+use crate::tier::TierName;
+use crate::time::UnixMillis;
+
+/// Something that deciding has to know. Each names the method of [`Facts`](super::Facts) that takes
+/// what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The key with this id, whole: [`Facts::learn_key`](super::Facts::learn_key).
+    Key(KeyId),
+    /// Whether there is a key with this id: [`Facts::learn_id`](super::Facts::learn_id).
+    Id(KeyId),
+    /// Which key has, or had, the secret with this digest:
+    /// [`Facts::learn_holder`](super::Facts::learn_holder).
+    Digest(Digest),
+    /// The tier of this name that is not gone: [`Facts::learn_tier`](super::Facts::learn_tier).
+    Tier(TierName),
+    /// How many tiers there are that are not gone:
+    /// [`Facts::learn_tier_count`](super::Facts::learn_tier_count).
+    TierCount,
+    /// The row of this owner: [`Facts::learn_owner`](super::Facts::learn_owner).
+    Owner(Owner),
+    /// The request of this name and actor that was kept last:
+    /// [`Facts::learn_once`](super::Facts::learn_once).
+    Once {
+        /// [`Actor::as_text`](crate::audit::Actor::as_text) of who sent it.
+        actor: String,
+        /// What its client calls it.
+        name: OnceName,
+    },
+    /// The latest reading of the wall clock that was kept:
+    /// [`Facts::learn_reading`](super::Facts::learn_reading).
+    Reading,
+}
+
+/// How far a store has come: the numbers that it gave last, and the end of its audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The highest number that an entry ever had; 0 if there was none.
+    pub change: ChangeId,
+    /// The digest of the newest entry; [`ChainDigest::START`] if there is none.
+    pub digest: ChainDigest,
+    /// The highest id that a key ever had.
+    pub key: Option<KeyId>,
+    /// The highest id that a tier ever had.
+    pub tier: Option<TierId>,
+}
+
+/// A request that changed something once, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnceRow {
+    /// Its name, and what it asked for.
+    pub once: Once,
+    /// The key that it issued or changed.
+    pub key: KeyId,
+    /// When it did.
+    pub at: UnixMillis,
+}
