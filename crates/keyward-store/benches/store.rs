@@ -11,7 +11,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use keyward::audit::Audit;
-use keyward::count::Counts;
+use keyward::count::{Counts, Outcome};
 use keyward::details::Metadata;
 use keyward::digest::Digest;
 use keyward::network::Networks;
@@ -256,7 +256,7 @@ async fn lists(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
 }
 
 async fn usage(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
-    let counts = Counts { allowed: 3, limited: 1, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 3), (Outcome::Limited, 1)]);
     let (mut total, mut worst) = (Duration::ZERO, Duration::ZERO);
     for number in 1..=24 {
         let at = NOW + number * 600_000;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use keyward::KeyId;
-use keyward::count::Counts;
+use keyward::count::{Counts, Outcome};
 use keyward::query::{Bucket, Hours, TopBy, UsageTop};
 use keyward::store::UsageBatch;
 use keyward::time::UnixHour;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::clock;
 use crate::fault::Fault;
@@ -22,18 +22,6 @@ const PIECE_ROWS: u32 = 50_000;
 
 /// Adds a batch, unless it was added before.
 pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), Fault> {
-    // Served by the primary keys.
-    const ADD: &str = "INSERT INTO usage (hour, key_id, allowed, limited, out_of_scope, \
-                                          out_of_network, suspended, revoked, expired) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-                       ON CONFLICT (hour, key_id) DO UPDATE SET \
-                       allowed = allowed + excluded.allowed, \
-                       limited = limited + excluded.limited, \
-                       out_of_scope = out_of_scope + excluded.out_of_scope, \
-                       out_of_network = out_of_network + excluded.out_of_network, \
-                       suspended = suspended + excluded.suspended, \
-                       revoked = revoked + excluded.revoked, \
-                       expired = expired + excluded.expired";
     const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
                         WHERE key_id = ?1 AND last_used_at_ms < ?2";
     // For keys of which something waits: served by the primary keys, of both.
@@ -49,21 +37,13 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
     // Neighbours share pages: in order, fewer of them are written.
     batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
     let last_listed = late::last_listed(connection)?;
-    let mut add = connection.prepare_cached(ADD)?;
+    let mut add = connection.prepare_cached(&add_sql())?;
     let mut used = connection.prepare_cached(USED)?;
     for row in &batch.rows {
-        let (id, hour, counts) = (row.key_id.get(), row.hour.0, row.counts);
-        add.execute((
-            hour,
-            id,
-            counts.allowed,
-            counts.limited,
-            counts.out_of_scope,
-            counts.out_of_network,
-            counts.suspended,
-            counts.revoked,
-            counts.expired,
-        ))?;
+        let (id, hour) = (row.key_id.get(), row.hour.0);
+        let counts = row.counts.iter().map(|(_, count)| count);
+        let values = [u64::from(hour), id].into_iter().chain(counts);
+        add.execute(params_from_iter(values))?;
         if let Some(at) = row.last_used_at
             && used.execute((id, at.0))? == 0
             && last_listed < id
@@ -84,11 +64,12 @@ pub(crate) fn of_key(
     max: u32,
 ) -> Result<Vec<(UnixHour, Counts)>, Fault> {
     // Served by `usage_key`, newest first; `max` buckets bound the rows.
-    const OF_KEY: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
-                                 suspended, revoked, expired \
-                          FROM usage INDEXED BY usage_key \
-                          WHERE key_id = ?1 AND ?2 <= hour AND hour < ?3 ORDER BY hour DESC";
-    let mut of_key = connection.prepare_cached(OF_KEY)?;
+    let outcomes = columns();
+    let sql = format!(
+        "SELECT hour, key_id, {outcomes} FROM usage INDEXED BY usage_key \
+         WHERE key_id = ?1 AND ?2 <= hour AND hour < ?3 ORDER BY hour DESC"
+    );
+    let mut of_key = connection.prepare_cached(&sql)?;
     let mut buckets: Vec<(UnixHour, Counts)> = Vec::new();
     for row in of_key.query_and_then((id.get(), hours.from.0, hours.to.0), counts)? {
         let (hour, _, counts) = row?;
@@ -144,12 +125,13 @@ impl Sums {
     fn add_up_to(mut self, connection: &Connection, max: u32) -> Result<Self, Fault> {
         // Served by the primary key: all that happened in these hours, in order. `max` bounds the
         // rows.
-        const MORE: &str = "SELECT hour, key_id, allowed, limited, out_of_scope, out_of_network, \
-                                   suspended, revoked, expired \
-                            FROM usage WHERE (hour, key_id) > (?1, ?2) AND hour < ?3 \
-                            ORDER BY hour, key_id LIMIT ?4";
+        let outcomes = columns();
+        let sql = format!(
+            "SELECT hour, key_id, {outcomes} FROM usage \
+             WHERE (hour, key_id) > (?1, ?2) AND hour < ?3 ORDER BY hour, key_id LIMIT ?4"
+        );
         let Some((hour, id)) = self.last.take() else { return Ok(self) };
-        let mut more = connection.prepare_cached(MORE)?;
+        let mut more = connection.prepare_cached(&sql)?;
         let mut left = max;
         for row in more.query_and_then((hour, id, self.hours.to.0, max), counts)? {
             let (hour, id, counts) = row?;
@@ -170,13 +152,9 @@ impl Sums {
     ) -> Result<UsageTop, Fault> {
         // Served by the primary key.
         const NAME: &str = "SELECT name FROM keys WHERE id = ?1";
-        let weight = |counts: &Counts| match by {
-            TopBy::Requests => counts.allowed + counts.denied(),
-            TopBy::Denials => counts.denied(),
-        };
         let of_keys = self.of_keys.into_iter();
-        let mut ranked: Vec<_> = of_keys.filter(|(_, sum)| 0 < weight(sum)).collect();
-        ranked.sort_unstable_by_key(|(id, sum)| (u64::MAX - weight(sum), *id));
+        let mut ranked: Vec<_> = of_keys.filter(|(_, sum)| 0 < by.weight(sum)).collect();
+        ranked.sort_unstable_by_key(|(id, sum)| (u64::MAX - by.weight(sum), *id));
         let mut name = connection.prepare_cached(NAME)?;
         let mut top = Vec::new();
         for (id, sum) in ranked {
@@ -209,16 +187,29 @@ fn is_new(connection: &Connection, batch: &UsageBatch) -> Result<bool, Fault> {
     Ok(noted != 0)
 }
 
+/// The columns of the outcomes, which are called by their words.
+fn columns() -> String {
+    Outcome::WORDS.join(", ")
+}
+
+/// The statement that adds a row: the hour, the key, and a count of each outcome.
+fn add_sql() -> String {
+    // Served by the primary key.
+    let values: String = (1..=Outcome::ALL.len()).map(|at| format!(", ?{}", at + 2)).collect();
+    let sums = Outcome::WORDS.map(|column| format!("{column} = {column} + excluded.{column}"));
+    let (outcomes, sums) = (columns(), sums.join(", "));
+    format!(
+        "INSERT INTO usage (hour, key_id, {outcomes}) VALUES (?1, ?2{values}) \
+         ON CONFLICT (hour, key_id) DO UPDATE SET {sums}"
+    )
+}
+
+/// A row of the hour, the key and [`columns`].
 fn counts(row: &Row<'_>) -> Result<(u32, u64, Counts), Fault> {
-    let counts = Counts {
-        allowed: row.get(2)?,
-        limited: row.get(3)?,
-        out_of_scope: row.get(4)?,
-        out_of_network: row.get(5)?,
-        suspended: row.get(6)?,
-        revoked: row.get(7)?,
-        expired: row.get(8)?,
-    };
+    let mut counts = Counts::default();
+    for (at, outcome) in (2..).zip(Outcome::ALL) {
+        counts[outcome] = row.get(at)?;
+    }
     Ok((row.get(0)?, row.get(1)?, counts))
 }
 
@@ -241,10 +232,25 @@ mod tests {
                 pieces += 1;
             }
             assert_eq!(pieces, 20 / max + 1, "{max}");
-            assert_eq!(sums.total.allowed, (5..25).sum::<u64>(), "{max}");
-            assert_eq!(sums.of_keys[&2].allowed, 6 + 11 + 16 + 21, "{max}");
+            assert_eq!(sums.total[Outcome::Allowed], (5..25).sum::<u64>(), "{max}");
+            assert_eq!(sums.of_keys[&2][Outcome::Allowed], 6 + 11 + 16 + 21, "{max}");
             assert_eq!(sums.of_keys.len(), 5);
         }
+    }
+
+    /// Whoever adds an outcome adds its column, too.
+    #[test]
+    fn the_table_has_a_column_for_each_outcome_and_no_other() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection, keyward::UnixMillis(0)).unwrap();
+        let mut columns =
+            connection.prepare("SELECT name FROM pragma_table_info('usage')").unwrap();
+        let columns = columns.query_map((), |row| row.get(0)).unwrap();
+        let mut columns: Vec<String> = columns.collect::<Result<_, _>>().unwrap();
+        let mut expected = [&["hour", "key_id"], &Outcome::WORDS[..]].concat();
+        columns.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(columns, expected);
     }
 
     #[test]

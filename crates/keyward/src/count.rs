@@ -1,66 +1,165 @@
 //! Counting what became of a key's requests, between two flushes.
 
+use std::ops::{Index, IndexMut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::{UnixHour, UnixMillis};
 
-/// What became of a request whose key is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It reached the handler.
-    Allowed,
-    /// Its limit was reached.
-    Limited,
-    /// Its key lacks the scope that was asked for.
-    OutOfScope,
-    /// Its key may not be used from where it came.
-    OutOfNetwork,
-    /// Its key is suspended.
-    Suspended,
-    /// Its key is revoked.
-    Revoked,
-    /// Its key has expired, or its secret was replaced and the grace of that is over.
-    Expired,
+/// Most outcomes that counters, tables and pages are laid out for.
+pub const OUTCOMES_MAX: usize = 10;
+
+/// Declares [`Outcome`] and what follows from it, so that nothing is left out of
+/// [`Outcome::ALL`]: each with its word and with what a description of the API says about it.
+macro_rules! outcomes {
+    ($($(#[$doc:meta])+ $name:ident: $word:literal, $description:literal;)+) => {
+        /// What became of a request whose key is known.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Outcome {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Outcome {
+            /// All of them, in the order of columns and fields.
+            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// The words of all of them, in the order of [`Outcome::ALL`].
+            pub const WORDS: [&'static str; Self::ALL.len()] = [$($word),+];
+
+            /// Its one word: the name of a column of a database, of a field of JSON and of a
+            /// column of a table for people.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// What the description of the API says about a count of it.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => $description,)+
+                }
+            }
+        }
+    };
 }
 
-/// How many requests of one key had each outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Reached the handler.
-    pub allowed: u64,
-    /// Refused because a limit was reached.
-    pub limited: u64,
-    /// Refused because the key lacks a scope.
-    pub out_of_scope: u64,
-    /// Refused because the key may not be used from that address.
-    pub out_of_network: u64,
-    /// Refused because the key was suspended.
-    pub suspended: u64,
-    /// Refused because the key was revoked.
-    pub revoked: u64,
-    /// Refused because the key had expired, or the grace of a secret that was replaced.
-    pub expired: u64,
+outcomes! {
+    /// It reached the handler.
+    Allowed: "allowed", "Let in.";
+    /// Its limit was reached.
+    Limited: "limited", "Refused, because there were too many.";
+    /// Its key lacks the scope that was asked for.
+    OutOfScope: "out_of_scope", "Refused, because the key has not the scope.";
+    /// Its key may not be used from where it came.
+    OutOfNetwork: "out_of_network",
+        "Refused, because the key may not be used from that address.";
+    /// Its key is suspended.
+    Suspended: "suspended", "Refused, because the key or its owner was suspended.";
+    /// Its key is revoked.
+    Revoked: "revoked", "Refused, because the key was revoked.";
+    /// Its key has expired, or its secret was replaced and the grace of that is over.
+    Expired: "expired",
+        "Refused, because the key had expired, or its secret was replaced and its grace over.";
 }
+
+const _: () = assert!(Outcome::ALL.len() <= OUTCOMES_MAX, "there is room for ten outcomes");
+
+impl Outcome {
+    /// Its place in [`Outcome::ALL`].
+    const fn at(self) -> usize {
+        self as usize
+    }
+
+    /// Whether the request was let in.
+    #[must_use]
+    pub const fn is_allowed(self) -> bool {
+        match self {
+            Self::Allowed => true,
+            Self::Limited
+            | Self::OutOfScope
+            | Self::OutOfNetwork
+            | Self::Suspended
+            | Self::Revoked
+            | Self::Expired => false,
+        }
+    }
+}
+
+/// How many requests had each outcome: `counts[Outcome::Allowed]`.
+///
+/// Adding stops at the largest number.
+///
+/// ```
+/// use keyward::count::{Counts, Outcome};
+///
+/// let mut counts = Counts::from([(Outcome::Allowed, 3)]);
+/// counts[Outcome::Limited] += 1;
+/// assert_eq!((counts.requests(), counts.denied()), (4, 1));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; Outcome::ALL.len()]);
 
 impl Counts {
     /// Adds other counts to these.
     pub fn add(&mut self, other: &Self) {
-        self.allowed += other.allowed;
-        self.limited += other.limited;
-        self.out_of_scope += other.out_of_scope;
-        self.out_of_network += other.out_of_network;
-        self.suspended += other.suspended;
-        self.revoked += other.revoked;
-        self.expired += other.expired;
+        for (sum, more) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+
+    /// Each outcome with its count, in the order of [`Outcome::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.into_iter().zip(self.0)
+    }
+
+    /// The sum of all outcomes.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// The sum of all outcomes but `allowed`.
     #[must_use]
     pub fn denied(&self) -> u64 {
-        let forbidden = self.out_of_scope + self.out_of_network;
-        self.limited + forbidden + self.suspended + self.revoked + self.expired
+        self.iter()
+            .filter(|(outcome, _)| !outcome.is_allowed())
+            .fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+}
+
+impl Index<Outcome> for Counts {
+    type Output = u64;
+
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
+    fn index(&self, outcome: Outcome) -> &u64 {
+        &self.0[outcome.at()]
+    }
+}
+
+impl IndexMut<Outcome> for Counts {
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
+    fn index_mut(&mut self, outcome: Outcome) -> &mut u64 {
+        &mut self.0[outcome.at()]
+    }
+}
+
+/// The counts that are named; one that is named twice is added up.
+impl<const N: usize> From<[(Outcome, u64); N]> for Counts {
+    fn from(named: [(Outcome, u64); N]) -> Self {
+        named.into_iter().collect()
+    }
+}
+
+impl FromIterator<(Outcome, u64)> for Counts {
+    fn from_iter<I: IntoIterator<Item = (Outcome, u64)>>(named: I) -> Self {
+        let mut counts = Self::default();
+        for (outcome, count) in named {
+            counts[outcome] = counts[outcome].saturating_add(count);
+        }
+        counts
     }
 }
 
@@ -85,27 +184,12 @@ pub(crate) struct Counters {
 /// Each is added to by requests and emptied by the flush. Relaxed, since no other memory depends
 /// on them; a `u32` lasts for an hour of a million requests a second.
 #[derive(Debug, Default)]
-struct Bank {
-    allowed: AtomicU32,
-    limited: AtomicU32,
-    out_of_scope: AtomicU32,
-    out_of_network: AtomicU32,
-    suspended: AtomicU32,
-    revoked: AtomicU32,
-    expired: AtomicU32,
-}
+struct Bank([AtomicU32; Outcome::ALL.len()]);
 
 impl Bank {
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
     fn counter(&self, outcome: Outcome) -> &AtomicU32 {
-        match outcome {
-            Outcome::Allowed => &self.allowed,
-            Outcome::Limited => &self.limited,
-            Outcome::OutOfScope => &self.out_of_scope,
-            Outcome::OutOfNetwork => &self.out_of_network,
-            Outcome::Suspended => &self.suspended,
-            Outcome::Revoked => &self.revoked,
-            Outcome::Expired => &self.expired,
-        }
+        &self.0[outcome.at()]
     }
 
     fn take(&self) -> Counts {
@@ -117,16 +201,7 @@ impl Bank {
     }
 
     fn read(&self, read: impl Fn(&AtomicU32) -> u32) -> Counts {
-        let read = |counter| u64::from(read(counter));
-        Counts {
-            allowed: read(&self.allowed),
-            limited: read(&self.limited),
-            out_of_scope: read(&self.out_of_scope),
-            out_of_network: read(&self.out_of_network),
-            suspended: read(&self.suspended),
-            revoked: read(&self.revoked),
-            expired: read(&self.expired),
-        }
+        Counts(self.0.each_ref().map(|counter| u64::from(read(counter))))
     }
 }
 
@@ -135,7 +210,7 @@ impl Counters {
     /// put where the next flush finds it.
     #[must_use]
     pub(crate) fn add(&self, outcome: Outcome, at: UnixMillis) -> bool {
-        if outcome == Outcome::Allowed && self.last_used_ms.load(Ordering::Relaxed) < at.0 {
+        if outcome.is_allowed() && self.last_used_ms.load(Ordering::Relaxed) < at.0 {
             self.last_used_ms.fetch_max(at.0, Ordering::Relaxed);
         }
         self.bank(at.hour()).counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
@@ -191,8 +266,8 @@ mod tests {
         assert!(!counters.add(Outcome::Limited, UnixMillis(5 * HOUR + 1)));
         let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR + 2)).collect();
         let expected = [
-            (UnixHour(4), Counts { allowed: 1, ..Counts::default() }),
-            (UnixHour(5), Counts { limited: 2, ..Counts::default() }),
+            (UnixHour(4), Counts::from([(Outcome::Allowed, 1)])),
+            (UnixHour(5), Counts::from([(Outcome::Limited, 2)])),
         ];
         assert_eq!(taken, expected);
         assert_eq!(counters.take(UnixMillis(5 * HOUR + 2)).count(), 0);
@@ -202,7 +277,7 @@ mod tests {
     #[test]
     fn what_was_counted_since_the_clock_was_read_is_of_the_hour_that_began() {
         let counters = Counters::default();
-        let one = Counts { allowed: 1, ..Counts::default() };
+        let one = Counts::from([(Outcome::Allowed, 1)]);
         for (read, other) in [(1, 5), (60_000, 5), (60_001, 3), (HOUR, 3)] {
             assert!(counters.add(Outcome::Allowed, UnixMillis(other * HOUR)));
             let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR - read)).collect();
@@ -223,31 +298,35 @@ mod tests {
     #[test]
     fn each_outcome_has_a_counter_of_its_own() {
         let counters = Counters::default();
-        let outcomes = [
-            Outcome::Allowed,
-            Outcome::Limited,
-            Outcome::OutOfScope,
-            Outcome::OutOfNetwork,
-            Outcome::Suspended,
-            Outcome::Revoked,
-            Outcome::Expired,
-        ];
-        for (times, outcome) in (1..).zip(outcomes) {
+        for (times, outcome) in (1..).zip(Outcome::ALL) {
             for _ in 0..times {
                 let _ = counters.add(outcome, UnixMillis(1));
             }
         }
         let (_, counts) = counters.take(UnixMillis(2)).next().unwrap();
-        let expected = Counts {
-            allowed: 1,
-            limited: 2,
-            out_of_scope: 3,
-            out_of_network: 4,
-            suspended: 5,
-            revoked: 6,
-            expired: 7,
-        };
-        assert_eq!(counts, expected);
-        assert_eq!(counts.denied(), 27);
+        assert!(counts.iter().eq(Outcome::ALL.into_iter().zip(1..)), "{counts:?}");
+        assert_eq!(counts, Outcome::ALL.into_iter().zip(1..).collect());
+        assert_eq!(counts[Outcome::OutOfNetwork], 4);
+        let sum = counts.requests();
+        assert_eq!(sum, (1..=Outcome::ALL.len() as u64).sum::<u64>());
+        assert_eq!(counts.denied(), sum - counts[Outcome::Allowed]);
+    }
+
+    #[test]
+    fn each_outcome_has_a_word_of_its_own_that_columns_and_fields_may_have() {
+        let in_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        for (at, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!((outcome.at(), Outcome::WORDS[at]), (at, outcome.as_str()));
+            assert!(outcome.as_str().bytes().all(in_word), "{outcome:?}");
+            assert!(!Outcome::WORDS[..at].contains(&outcome.as_str()), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn counts_add_up_and_never_turn_over() {
+        let mut counts = Counts::from([(Outcome::Revoked, 1), (Outcome::Revoked, 2)]);
+        counts.add(&Counts::from([(Outcome::Revoked, u64::MAX), (Outcome::Limited, 1)]));
+        assert_eq!((counts[Outcome::Revoked], counts[Outcome::Limited]), (u64::MAX, 1));
+        assert_eq!((counts.denied(), counts.requests()), (u64::MAX, u64::MAX));
     }
 }

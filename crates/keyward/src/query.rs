@@ -144,6 +144,17 @@ pub enum TopBy {
     Denials,
 }
 
+impl TopBy {
+    /// How much these counts weigh.
+    #[must_use]
+    pub fn weight(self, counts: &Counts) -> u64 {
+        match self {
+            Self::Requests => counts.requests(),
+            Self::Denials => counts.denied(),
+        }
+    }
+}
+
 /// The usage of all keys together, and of those that had the most.
 #[derive(Clone, Debug, Default)]
 pub struct UsageTop {

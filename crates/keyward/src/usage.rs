@@ -203,7 +203,7 @@ mod tests {
         }
         let rows = collect_all(&usage, &index);
         let [row] = rows.as_slice() else { panic!("one row, not {rows:?}") };
-        assert_eq!(row.counts.allowed, 3);
+        assert_eq!(row.counts[Outcome::Allowed], 3);
         assert_eq!(row.last_used_at, Some(UnixMillis(1)));
         assert!(collect_all(&usage, &index).is_empty());
     }
@@ -217,7 +217,7 @@ mod tests {
             usage.count(entry, Outcome::Limited, UnixMillis(1));
         }
         let rows = collect_all(&usage, &index);
-        assert_eq!(rows.iter().map(|row| row.counts.limited).sum::<u64>(), keys);
+        assert_eq!(rows.iter().map(|row| row.counts[Outcome::Limited]).sum::<u64>(), keys);
         let ids: std::collections::HashSet<_> = rows.iter().map(|row| row.key_id).collect();
         assert_eq!(ids.len() as u64, keys);
     }
@@ -286,7 +286,7 @@ mod tests {
         }
         assert!(usage.overflowed.load(Ordering::Relaxed));
         let rows = collect_all(&usage, &index);
-        assert_eq!(rows.iter().map(|row| row.counts.limited).sum::<u64>(), keys);
+        assert_eq!(rows.iter().map(|row| row.counts[Outcome::Limited]).sum::<u64>(), keys);
     }
 
     #[test]

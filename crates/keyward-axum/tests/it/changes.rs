@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use keyward_axum::keyward::change::{KeyChange, KeyEdit};
+use keyward_axum::keyward::count::Outcome;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
@@ -135,7 +136,7 @@ async fn an_orderly_stop_flushes_what_was_counted() {
     }
     upkeep.stop().await.unwrap();
     let usage = store.usage(id.unwrap(), ALL, Bucket::Hour, 10).await.unwrap();
-    assert_eq!(usage.iter().map(|(_, counts)| counts.allowed).sum::<u64>(), 7);
+    assert_eq!(usage.iter().map(|(_, counts)| counts[Outcome::Allowed]).sum::<u64>(), 7);
 }
 
 #[tokio::test]
@@ -151,5 +152,5 @@ async fn a_store_that_breaks_down_delays_usage_and_loses_none() {
     store.set_broken(false);
     guard.flush().await.unwrap();
     let usage = store.usage(id, ALL, Bucket::Hour, 10).await.unwrap();
-    assert_eq!(usage.iter().map(|(_, counts)| counts.allowed).sum::<u64>(), 2);
+    assert_eq!(usage.iter().map(|(_, counts)| counts[Outcome::Allowed]).sum::<u64>(), 2);
 }

@@ -1,6 +1,7 @@
 //! `keyward usage`: what became of the requests of all keys, and whose they were.
 
 use clap::{Args, ValueEnum};
+use keyward::count::Outcome;
 use serde_json::Value;
 
 use crate::client::Route;
@@ -11,8 +12,7 @@ use super::number;
 use super::output::{Output, list, member};
 
 /// What became of a request, as the server counts it.
-pub(super) const OUTCOMES: [&str; 7] =
-    ["allowed", "limited", "out_of_scope", "out_of_network", "suspended", "revoked", "expired"];
+pub(super) const OUTCOMES: [&str; Outcome::ALL.len()] = Outcome::WORDS;
 
 pub(super) const EXAMPLES: [&str; 3] = [
     "keyward usage",

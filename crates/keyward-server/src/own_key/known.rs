@@ -115,6 +115,7 @@ fn month_until(now: UnixMillis) -> Hours {
 mod tests {
     use keyward::Asked;
     use keyward::audit::Audit;
+    use keyward::count::Outcome;
     use keyward::issue::NewKey;
     use keyward::store::Store as _;
     use keyward::time::{Now, SteadyNanos};
@@ -136,7 +137,7 @@ mod tests {
         let known = KnownUsage::default();
         let allowed = async |at: UnixMillis| {
             let stored = known.of(&gate, issued.key_id, at).await;
-            stored.map(|stored| [stored.today.allowed, stored.month.allowed])
+            stored.map(|stored| [stored.today[Outcome::Allowed], stored.month[Outcome::Allowed]])
         };
         assert_eq!(allowed(unix).await.unwrap(), [0, 0]);
         gate.verify(&Asked::of(issued.secret.expose()), now).unwrap();
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn today_is_the_last_day_of_the_month_so_far() {
         let at = |text: &str| Time::parse(text).unwrap().0;
-        let counts = |allowed| Counts { allowed, ..Counts::default() };
+        let counts = |allowed| Counts::from([(Outcome::Allowed, allowed)]);
         let days = [
             (at("2026-11-01T00:00:00Z").hour(), counts(1)),
             (at("2026-11-23T00:00:00Z").hour(), counts(20)),
@@ -160,7 +161,7 @@ mod tests {
         ];
         let allowed = |now: &str| {
             let stored = Stored::of(&days, UnixHour(at(now).hour().0 / 24 * 24));
-            [stored.today.allowed, stored.month.allowed]
+            [stored.today[Outcome::Allowed], stored.month[Outcome::Allowed]]
         };
         assert_eq!(allowed("2026-11-24T00:00:00Z"), [300, 321]);
         assert_eq!(allowed("2026-11-24T23:59:59.999Z"), [300, 321]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward::audit::{Actor, Audit, AuditEntry};
 use keyward::change::{Changed, KeyChange, KeyEdit};
-use keyward::count::Counts;
+use keyward::count::{Counts, Outcome};
 use keyward::details::{KeyDetails, Metadata, StoredKey};
 use keyward::digest::Digest;
 use keyward::issue::{NewKey, NewRecord};
@@ -142,7 +142,7 @@ pub(crate) fn tier(name: &str, limits: Vec<Limit>) -> TierRecord {
 /// One row in which a key was allowed in once, at the beginning of the hour.
 pub(crate) fn used(id: KeyId, hour: u32) -> UsageRow {
     let hour = UnixHour(hour);
-    let counts = Counts { allowed: 1, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 1)]);
     UsageRow { key_id: id, hour, counts, last_used_at: Some(hour.start()) }
 }
 

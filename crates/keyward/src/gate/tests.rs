@@ -23,7 +23,7 @@ use awkward::AwkwardStore;
 use super::*;
 use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
-use crate::count::Counts;
+use crate::count::{Counts, Outcome};
 use crate::details::{KeyDetails, StoredKey};
 use crate::index::ENDED;
 use crate::issue::{Issued, NewKey};
@@ -296,6 +296,6 @@ async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() 
     });
     assert_eq!(allowed.into_inner(), 50);
     flush_all(&gate).await;
-    let counts = Counts { allowed: 50, limited: 150, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 50), (Outcome::Limited, 150)]);
     assert_eq!(stored(&*store, issued.key_id).await, counts);
 }

@@ -54,13 +54,9 @@ impl Tables {
             total.add(counts);
             sums.entry(*id).or_default().add(counts);
         }
-        let weight = |counts: &Counts| match by {
-            TopBy::Requests => counts.allowed + counts.denied(),
-            TopBy::Denials => counts.denied(),
-        };
-        let mut top: Vec<_> = sums.into_iter().filter(|(_, sum)| 0 < weight(sum)).collect();
+        let mut top: Vec<_> = sums.into_iter().filter(|(_, sum)| 0 < by.weight(sum)).collect();
         // Stable, so that those with as many stay in the order of their ids.
-        top.sort_by_key(|(_, sum)| Reverse(weight(sum)));
+        top.sort_by_key(|(_, sum)| Reverse(by.weight(sum)));
         let named = |(id, sum): (KeyId, Counts)| {
             let row = self.keys.get(&id)?;
             Some((id, row.copy.name.as_str().to_owned(), sum))

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::*;
-use crate::count::Counts;
+use crate::count::{Counts, Outcome};
 use crate::limit::{Limit, Limits};
 use crate::network::Networks;
 use crate::record::{KeyState, Record, Scopes};
@@ -231,22 +231,21 @@ fn the_state_is_checked_before_the_scope() {
 
 #[test]
 fn each_request_is_counted_once_under_its_outcome() {
-    let none = Counts::default();
     let after_three = |key: OneKey, scope| {
         for _ in 0..3 {
             drop(key.verify(scope, NOW));
         }
         key.counted()
     };
-    let allowed_and_limited = Counts { allowed: 2, limited: 1, ..none };
+    let allowed_and_limited = Counts::from([(Outcome::Allowed, 2), (Outcome::Limited, 1)]);
     assert_eq!(after_three(OneKey::new(), READ), allowed_and_limited);
-    let out_of_scope = Counts { out_of_scope: 3, ..none };
+    let out_of_scope = Counts::from([(Outcome::OutOfScope, 3)]);
     assert_eq!(after_three(OneKey::new(), Some("articles:write")), out_of_scope);
-    let counts = Counts { suspended: 3, ..none };
+    let counts = Counts::from([(Outcome::Suspended, 3)]);
     assert_eq!(after_three(OneKey::changed(suspended), READ), counts);
-    let counts = Counts { revoked: 3, ..none };
+    let counts = Counts::from([(Outcome::Revoked, 3)]);
     assert_eq!(after_three(OneKey::changed(revoked), READ), counts);
-    let counts = Counts { expired: 3, ..none };
+    let counts = Counts::from([(Outcome::Expired, 3)]);
     assert_eq!(after_three(OneKey::changed(expired), READ), counts);
 }
 
@@ -279,7 +278,7 @@ fn a_request_from_a_foreign_network_is_counted_and_consumes_nothing() {
         assert_eq!(key.from("198.51.100.1").unwrap_err(), Denied::OutOfNetwork);
     }
     assert_eq!(key.from("192.0.2.7").unwrap().standing().unwrap().remaining, 1);
-    let counts = Counts { allowed: 1, out_of_network: 100, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::OutOfNetwork, 100)]);
     assert_eq!(key.counted(), counts);
 }
 
@@ -317,7 +316,7 @@ fn a_caller_without_a_restriction_is_told_so() {
     let key = OneKey::changed(|record| record.scopes = Scopes::default());
     let caller = key.verify(None, NOW).unwrap();
     assert_eq!((caller.owner(), caller.expires_at()), (None, None));
-    assert_eq!((caller.scopes().count(), caller.counted(NOW.unix).allowed), (0, 1));
+    assert_eq!((caller.scopes().count(), caller.counted(NOW.unix)[Outcome::Allowed]), (0, 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Usage: what became of the requests of a key, and of those of all keys.
 
+mod counts;
 mod span;
 
 use axum::Json;
@@ -14,6 +15,7 @@ use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::counts::CountsView;
 pub(crate) use self::span::BUCKETS_MAX;
 use self::span::read_hours;
 use super::{KeyPath, existing, read_id};
@@ -257,37 +259,4 @@ pub(crate) struct TopKey {
     name: String,
     #[serde(flatten)]
     counts: CountsView,
-}
-
-/// Requests, by outcome.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CountsView {
-    /// Let in.
-    allowed: u64,
-    /// Refused, because there were too many.
-    limited: u64,
-    /// Refused, because the key has not the scope.
-    out_of_scope: u64,
-    /// Refused, because the key may not be used from that address.
-    out_of_network: u64,
-    /// Refused, because the key or its owner was suspended.
-    suspended: u64,
-    /// Refused, because the key was revoked.
-    revoked: u64,
-    /// Refused, because the key had expired, or its secret was replaced and its grace over.
-    expired: u64,
-}
-
-impl CountsView {
-    pub(crate) fn of(counts: &Counts) -> Self {
-        Self {
-            allowed: counts.allowed,
-            limited: counts.limited,
-            out_of_scope: counts.out_of_scope,
-            out_of_network: counts.out_of_network,
-            suspended: counts.suspended,
-            revoked: counts.revoked,
-            expired: counts.expired,
-        }
-    }
 }

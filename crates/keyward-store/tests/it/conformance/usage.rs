@@ -1,7 +1,7 @@
 //! What is promised of usage: every batch counts, and counts once.
 
 use keyward::UnixMillis;
-use keyward::count::Counts;
+use keyward::count::{Counts, Outcome};
 use keyward::query::{Bucket, Hours, TopBy};
 use keyward::store::Store;
 use keyward::time::UnixHour;
@@ -38,20 +38,20 @@ async fn allowed(
     max: u32,
 ) -> Vec<(u32, u64)> {
     let usage = store.usage(id(key), hours, bucket, max).await.unwrap();
-    usage.iter().map(|(hour, counts)| (hour.0, counts.allowed)).collect()
+    usage.iter().map(|(hour, counts)| (hour.0, counts[Outcome::Allowed])).collect()
 }
 
 async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
     let key = issue(store, 1).await;
-    let counts = Counts {
-        allowed: 1,
-        limited: 2,
-        out_of_scope: 3,
-        out_of_network: 4,
-        suspended: 5,
-        revoked: 6,
-        expired: 7,
-    };
+    let counts = Counts::from([
+        (Outcome::Allowed, 1),
+        (Outcome::Limited, 2),
+        (Outcome::OutOfScope, 3),
+        (Outcome::OutOfNetwork, 4),
+        (Outcome::Suspended, 5),
+        (Outcome::Revoked, 6),
+        (Outcome::Expired, 7),
+    ]);
     let row = UsageRow { key_id: key, hour: UnixHour(5), counts, last_used_at: None };
     store.add_usage(batch(1, 1, vec![row])).await.unwrap();
     assert_eq!(usage(store, key, 0).await, [(UnixHour(5), counts)]);
@@ -59,7 +59,7 @@ async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
     let mut sum = counts;
     sum.add(&counts);
     sum.add(&counts);
-    assert_eq!(sum.out_of_network, 12);
+    assert_eq!(sum[Outcome::OutOfNetwork], 12);
     assert_eq!(usage(store, key, 0).await, [(UnixHour(5), sum)]);
     assert_eq!(store.usage_top(ALWAYS, TopBy::Requests, 10).await.unwrap().total, sum);
 }
@@ -128,14 +128,16 @@ async fn usage_is_told_apart_by_key(store: &dyn Store) {
 
 /// What `allowed` and `limited` requests of a key in one hour add up to.
 fn row(key: u64, hour: u32, allowed: u64, limited: u64) -> UsageRow {
-    let counts = Counts { allowed, limited, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, allowed), (Outcome::Limited, limited)]);
     UsageRow { key_id: id(key), hour: UnixHour(hour), counts, last_used_at: None }
 }
 
 async fn top(store: &dyn Store, hours: Hours, by: TopBy, max: u32) -> Vec<(u64, u64, u64)> {
     let top = store.usage_top(hours, by, max).await.unwrap().top;
     assert!(top.iter().all(|(id, name, _)| *name == format!("key-{id}")));
-    top.iter().map(|(id, _, counts)| (id.get(), counts.allowed, counts.limited)).collect()
+    top.iter()
+        .map(|(id, _, counts)| (id.get(), counts[Outcome::Allowed], counts[Outcome::Limited]))
+        .collect()
 }
 
 async fn named_keys(store: &dyn Store, keys: u64) {
@@ -155,7 +157,7 @@ async fn the_most_used_come_first(store: &dyn Store) {
     assert_eq!(top(store, ALWAYS, TopBy::Requests, 2).await, by_requests[..2]);
     let by_denials = [(2, 4, 7), (3, 8, 2), (1, 20, 1)];
     assert_eq!(top(store, ALWAYS, TopBy::Denials, 10).await, by_denials);
-    let total = Counts { allowed: 32, limited: 10, ..Counts::default() };
+    let total = Counts::from([(Outcome::Allowed, 32), (Outcome::Limited, 10)]);
     assert_eq!(store.usage_top(ALWAYS, TopBy::Denials, 1).await.unwrap().total, total);
 }
 
@@ -167,7 +169,7 @@ async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
     assert_eq!(within, [(2, 2, 1), (1, 1, 0)]);
     assert_eq!(top(store, hours(5, 7), TopBy::Denials, 10).await, [(2, 2, 1)]);
     let total = store.usage_top(hours(5, 7), TopBy::Requests, 10).await.unwrap().total;
-    assert_eq!((total.allowed, total.limited), (3, 1));
+    assert_eq!((total[Outcome::Allowed], total[Outcome::Limited]), (3, 1));
     assert_eq!(top(store, hours(8, 99), TopBy::Requests, 10).await, []);
 }
 

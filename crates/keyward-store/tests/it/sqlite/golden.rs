@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use keyward::audit::{Audit, Chain};
+use keyward::count::Outcome;
 use keyward::gate::Gate;
 use keyward::query::KeyFilter;
 use keyward::store::{Store, TierDeleted};
@@ -52,7 +53,7 @@ async fn keys_of_schema_1_are_let_in_as_before() {
         assert_eq!(key.last_used_at.is_some(), number < 4);
     }
     assert_eq!(gate.index().len(), 6);
-    assert_eq!(usage(&*store, id(1), 0).await[0].1.allowed, 3);
+    assert_eq!(usage(&*store, id(1), 0).await[0].1[Outcome::Allowed], 3);
     let trail = trail(&*store).await;
     let mut chain = Chain::default();
     trail.iter().for_each(|entry| chain.follow(entry).unwrap());
@@ -102,7 +103,7 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     let first = details(&store, id(1)).await;
     let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
     assert_eq!((first.metadata.as_str(), first.version.get()), (metadata, 2));
-    assert_eq!(usage(&store, id(1), 0).await[0].1.allowed, 1);
+    assert_eq!(usage(&store, id(1), 0).await[0].1[Outcome::Allowed], 1);
     assert_eq!(trail.len() - told.len(), 13);
 
     // A tier that a key was revoked with can go by now.

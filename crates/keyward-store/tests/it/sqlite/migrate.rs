@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keyward::UnixMillis;
 use keyward::audit::{Chain, ChainError, ChangeId};
-use keyward::count::Counts;
+use keyward::count::{Counts, Outcome};
 use keyward::query::KeyFilter;
 use keyward::record::{KeyState, Stage};
 use keyward::store::Store;
@@ -78,16 +78,16 @@ async fn a_file_of_schema_1_loses_nothing() {
     assert_eq!(second.record.state, KeyState::Revoked { at: UnixMillis(60) });
     assert_eq!((second.rotated_at, second.last_used_at), (Some(UnixMillis(25)), None));
 
-    let counts = Counts {
-        allowed: 1,
-        limited: 2,
-        out_of_scope: 3,
-        out_of_network: 0,
-        suspended: 4,
-        revoked: 5,
-        expired: 6,
-    };
-    let later = Counts { allowed: 1, ..Counts::default() };
+    let counts = Counts::from([
+        (Outcome::Allowed, 1),
+        (Outcome::Limited, 2),
+        (Outcome::OutOfScope, 3),
+        (Outcome::OutOfNetwork, 0),
+        (Outcome::Suspended, 4),
+        (Outcome::Revoked, 5),
+        (Outcome::Expired, 6),
+    ]);
+    let later = Counts::from([(Outcome::Allowed, 1)]);
     assert_eq!(usage(&store, id(1), 0).await, [(UnixHour(5), counts), (UnixHour(6), later)]);
     assert_eq!(usage(&store, id(2), 0).await.len(), 1);
     assert!(store.tiers().await.unwrap().contains(&tier("free", Vec::new())));

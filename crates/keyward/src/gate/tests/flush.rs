@@ -23,10 +23,10 @@ async fn a_flush_that_failed_is_repeated_and_counts_once() {
     store.set_broken(false);
     // The batch that was kept, then what was counted since.
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: true });
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 0, more: false });
-    assert_eq!(stored(&*store, issued.key_id).await, Counts { allowed: 2, ..Counts::default() });
+    assert_eq!(stored(&*store, issued.key_id).await, Counts::from([(Outcome::Allowed, 2)]));
     let details = store.find_key(issued.key_id).await.unwrap().unwrap();
     assert_eq!(details.last_used_at, Some(NOW.unix));
 }
@@ -38,10 +38,10 @@ async fn a_flush_whose_answer_was_lost_counts_once() {
     assert!(verify_issued(&gate, &issued).is_ok());
     store.set_loses_answers(true);
     assert!(gate.flush(CLOCK).await.is_err());
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
     store.set_loses_answers(false);
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_flush_that_was_dropped_half_way_counts_once() {
         () = std::future::ready(()) => {}
     }
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 1);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
 }
 
 /// The hour ends while a flush waits for the one before.
@@ -78,7 +78,8 @@ async fn what_is_counted_while_a_flush_waits_for_another_is_of_its_own_hour() {
     assert!(first.is_ok() && second.is_ok());
     let always = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
     let hours = store.usage(issued.key_id, always, Bucket::Hour, 10).await.unwrap();
-    let allowed: Vec<_> = hours.iter().map(|(hour, counts)| (hour.0, counts.allowed)).collect();
+    let allowed: Vec<_> =
+        hours.iter().map(|(hour, counts)| (hour.0, counts[Outcome::Allowed])).collect();
     assert_eq!(allowed, [(9, 1), (10, 2)]);
 }
 
@@ -95,7 +96,7 @@ async fn what_was_counted_before_an_edit_is_not_lost_though_the_queue_was_full()
     edit(&gate, issued.key_id, rename("Yet another")).await;
     assert!(verify_issued(&gate, &issued).is_ok());
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 3);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 3);
     drop(others);
 }
 
@@ -119,7 +120,7 @@ async fn more_usage_than_one_batch_takes_several() {
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     let mut allowed = 0;
     for key in store.load_keys(None, u32::MAX).await.unwrap() {
-        allowed += stored(&*store, key.record.id).await.allowed;
+        allowed += stored(&*store, key.record.id).await[Outcome::Allowed];
     }
     assert_eq!(allowed, BATCH_ROWS_MAX as u64 + 1);
 }

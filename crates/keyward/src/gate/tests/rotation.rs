@@ -31,7 +31,7 @@ async fn the_old_and_the_new_secret_are_the_same_key() {
         assert_eq!((caller.tier(), caller.owner()), ("pro", Some("org_1")));
     }
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await.allowed, 2);
+    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 2);
     check_agreement_later(gate, issued.key_id);
 }
 
@@ -209,7 +209,7 @@ async fn a_request_with_a_replaced_secret_is_counted_and_consumes_nothing() {
     let caller = verdict_at(&gate, &rotated.secret, 5_000).unwrap();
     assert_eq!(caller.standing().unwrap().remaining, 99);
     flush_all(&gate).await;
-    let counts = Counts { allowed: 1, expired: 3, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::Expired, 3)]);
     assert_eq!(stored(&*store, issued.key_id).await, counts);
 }
 

@@ -56,7 +56,7 @@ async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
     assert!(verdict_at(&gate, &issued.secret, 5_999).is_ok());
     assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), Denied::Expired);
     flush_all(&gate).await;
-    let counts = Counts { allowed: 1, expired: 1, ..Counts::default() };
+    let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::Expired, 1)]);
     assert_eq!(stored(&*store, issued.key_id).await, counts);
     let found = details(&gate, issued.key_id).await;
     assert_eq!(found.record.stage(UnixMillis(6_000)), Stage::Expired);
