@@ -38,6 +38,15 @@ enum Detail {
     Faults(Vec<Fault>),
 }
 
+/// How a denied request is responded to, and whether it is a failure of its address.
+#[derive(Debug)]
+pub(crate) enum DeniedAs {
+    /// The key works, but not for this request: the address is not blamed.
+    KeyThatWorks(Refusal),
+    /// The key does not work: it counts as a wrong one of the address.
+    WrongKey(Refusal),
+}
+
 impl Refusal {
     /// Refuses with a sentence.
     #[must_use]
@@ -119,46 +128,54 @@ impl Refusal {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").retry_after(retry_after)
     }
 
-    /// What the decision refused, at `at`, where `scope` was asked for; `told` says how a caller
-    /// is told of its limit.
+    /// 403: the key works and lacks this scope.
+    pub(crate) fn out_of_scope(scope: &str) -> Self {
+        let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
+        let refusal = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) => refusal.header(WWW_AUTHENTICATE, challenge),
+            // A scope that fits no header is the program's own mistake; the status stands.
+            Err(_) => refusal,
+        }
+    }
+
+    /// 401: the key does not work.
+    fn wrong_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Invalid or inactive API key")
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#))
+    }
+
+    /// The response to a denial at `at`, where `scope` was asked for; `told` says how a caller is
+    /// told of its limit. This is the one place that makes HTTP of a denial.
     ///
-    /// Unknown, revoked, suspended and expired keys look the same from outside, so that an answer
+    /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
     /// tells a stranger nothing about which keys exist.
     pub(crate) fn denied(
         denied: &Denied,
         scope: Option<&str>,
         at: UnixMillis,
         told: RateLimitHeaders,
-    ) -> Self {
+    ) -> DeniedAs {
         match denied {
-            Denied::Limited(exceeded) => {
+            Denied::Limited(_, exceeded) => {
                 let mut refusal = Self::limited(exceeded.retry_after);
                 told.write_refused(&mut refusal.headers, exceeded, at);
-                refusal
+                DeniedAs::KeyThatWorks(refusal)
             }
-            Denied::OutOfScope => {
-                let scope = scope.unwrap_or_default();
-                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
-                let refusal = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
-                match HeaderValue::try_from(challenge) {
-                    Ok(challenge) => refusal.header(WWW_AUTHENTICATE, challenge),
-                    // A scope that fits no header is the program's own mistake; the status stands.
-                    Err(_) => refusal,
-                }
+            Denied::OutOfScope(_) => {
+                DeniedAs::KeyThatWorks(Self::out_of_scope(scope.unwrap_or_default()))
             }
-            // Whoever gets here has shown the secret, so this tells a stranger nothing.
-            Denied::OutOfNetwork => Self::new(StatusCode::FORBIDDEN, "Address not allowed"),
-            // So has whoever gets here: it works by one reading of the clock.
-            Denied::ClockInDoubt => Self::unavailable(),
+            // The caller has shown the secret, so this tells a stranger nothing.
+            Denied::OutOfNetwork(_) => {
+                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
+            }
+            // Here, too: it works by one reading of the clock.
+            Denied::ClockInDoubt(_) => DeniedAs::KeyThatWorks(Self::unavailable()),
             Denied::Unknown
-            | Denied::Suspended
-            | Denied::Revoked
-            | Denied::Expired
-            | Denied::Replaced => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "Invalid or inactive API key",
-            )
-            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#)),
+            | Denied::Suspended(_)
+            | Denied::Revoked(_)
+            | Denied::Expired(_)
+            | Denied::Replaced(_) => DeniedAs::WrongKey(Self::wrong_key()),
         }
     }
 

@@ -10,12 +10,11 @@ use axum::response::Response;
 use http::Extensions;
 use http::header::HeaderMap;
 use http::request::Parts;
+use keyward::UnixMillis;
 use keyward::limit::Standing;
-use keyward::{Denied, UnixMillis};
 
 use crate::answer::{Form, Refusal};
 use crate::guard::{Checked, Guard, GuardId};
-use crate::rate_limit::RateLimitHeaders;
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
@@ -52,9 +51,7 @@ impl Caller {
         if self.verified.grants(scope) {
             return Ok(());
         }
-        // The time is only said with limits, which this refusal does not speak of.
-        let (at, told) = (UnixMillis(0), RateLimitHeaders::Neither);
-        Err(Refusal::denied(&Denied::OutOfScope, Some(scope), at, told).private())
+        Err(Refusal::out_of_scope(scope).private())
     }
 }
 

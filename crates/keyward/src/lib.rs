@@ -65,4 +65,4 @@ pub use gate::Gate;
 pub use key::Secret;
 pub use record::KeyId;
 pub use time::{Now, UnixMillis};
-pub use verify::{Asked, Caller, Denied, Verdict, verify};
+pub use verify::{Asked, Caller, Denied, KeyRef, Verdict, verify};

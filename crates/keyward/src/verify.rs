@@ -64,47 +64,54 @@ pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verd
             usage.count_unknown();
             return Err(Denied::Unknown);
         };
-        let admitted = match admit(&entry, ends_at, asked, now) {
-            Admitted::Yes(standing) => Ok(standing),
-            Admitted::No(denied) => Err(denied),
+        match admit(entry, ends_at, asked, now) {
+            Admitted::Yes(caller) => {
+                usage.count(&caller.entry, Outcome::Allowed, now.unix);
+                return Ok(caller);
+            }
+            Admitted::No(denied) => {
+                if let (Some(key), Some(outcome)) = (denied.key(), denied.outcome()) {
+                    usage.count(&key.0, outcome, now.unix);
+                }
+                return Err(denied);
+            }
             // The key was changed since it was found: look again. That waits for no one, since
             // what took its place was there first.
-            Admitted::Replaced => continue,
-        };
-        let outcome = admitted.as_ref().map_or_else(Denied::outcome, |_| Some(Outcome::Allowed));
-        if let Some(outcome) = outcome {
-            usage.count(&entry, outcome, now.unix);
+            Admitted::Replaced => {}
         }
-        return admitted.map(|standing| Caller { entry, standing });
     }
 }
 
 enum Admitted {
-    Yes(Option<Standing>),
+    Yes(Caller),
     No(Denied),
     Replaced,
 }
 
-fn admit(entry: &Entry, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now) -> Admitted {
+fn admit(entry: Arc<Entry>, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now) -> Admitted {
     // Whatever works at the latest that it may be works earlier, too.
     match entry.stage(now.latest()) {
         Stage::Active => {}
-        Stage::Suspended => return Admitted::No(Denied::Suspended),
-        Stage::Revoked => return Admitted::No(Denied::Revoked),
-        Stage::Expired => return Admitted::No(over(entry.expires_at(), now, Denied::Expired)),
+        Stage::Suspended => return Admitted::No(Denied::Suspended(KeyRef(entry))),
+        Stage::Revoked => return Admitted::No(Denied::Revoked(KeyRef(entry))),
+        Stage::Expired => {
+            return Admitted::No(over(entry.expires_at(), now, Denied::Expired, entry));
+        }
     }
     if ends_at.is_some_and(|ends_at| ends_at <= now.latest()) {
-        return Admitted::No(over(ends_at, now, Denied::Replaced));
+        return Admitted::No(over(ends_at, now, Denied::Replaced, entry));
     }
     if !entry.allows(asked.from) {
-        return Admitted::No(Denied::OutOfNetwork);
+        return Admitted::No(Denied::OutOfNetwork(KeyRef(entry)));
     }
     if asked.scope.is_some_and(|scope| !entry.grants(scope)) {
-        return Admitted::No(Denied::OutOfScope);
+        return Admitted::No(Denied::OutOfScope(KeyRef(entry)));
     }
     match entry.take(now.steady) {
-        Ok(standing) => Admitted::Yes(standing),
-        Err(TakeError::Exceeded(exceeded)) => Admitted::No(Denied::Limited(exceeded)),
+        Ok(standing) => Admitted::Yes(Caller { entry, standing }),
+        Err(TakeError::Exceeded(exceeded)) => {
+            Admitted::No(Denied::Limited(KeyRef(entry), exceeded))
+        }
         Err(TakeError::Retired) => Admitted::Replaced,
     }
 }
@@ -112,12 +119,20 @@ fn admit(entry: &Entry, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now
 /// Why a secret is refused that is over at the latest that it may be: `reason`, unless it is not
 /// over by the wall clock.
 #[cold]
-fn over(ends_at: Option<UnixMillis>, now: Now, reason: Denied) -> Denied {
+fn over(
+    ends_at: Option<UnixMillis>,
+    now: Now,
+    reason: fn(KeyRef) -> Denied,
+    entry: Arc<Entry>,
+) -> Denied {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
-    if by_both { reason } else { Denied::ClockInDoubt }
+    if by_both { reason(KeyRef(entry)) } else { Denied::ClockInDoubt(KeyRef(entry)) }
 }
 
 /// Why a request is refused. Holds neither the key's text nor anything about other keys.
+///
+/// Each reason but [`Denied::Unknown`] names the key. Whoever gets one has shown a secret of that
+/// key, but not always one that works: what is told to the caller must not tell of the key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
     /// No such key was ever issued, or the text cannot be a key.
@@ -125,60 +140,132 @@ pub enum Denied {
     Unknown,
     /// The key is suspended.
     #[error("key is suspended")]
-    Suspended,
+    Suspended(KeyRef),
     /// The key is revoked.
     #[error("key is revoked")]
-    Revoked,
+    Revoked(KeyRef),
     /// The key has expired.
     #[error("key has expired")]
-    Expired,
+    Expired(KeyRef),
     /// The secret was replaced by a rotation, and its grace is over.
     #[error("secret was replaced")]
-    Replaced,
+    Replaced(KeyRef),
     /// The wall clock was set back, and the key works by it, but not by what it said before. Nobody
     /// knows which of the two is right.
     #[error("the clock is in doubt, and the key works by one of its readings only")]
-    ClockInDoubt,
+    ClockInDoubt(KeyRef),
     /// The key works but may not be used from this address.
     #[error("key may not be used from this address")]
-    OutOfNetwork,
+    OutOfNetwork(KeyRef),
     /// The key works but lacks the scope that was asked for.
     #[error("key lacks the scope")]
-    OutOfScope,
+    OutOfScope(KeyRef),
     /// The key works but its limit is reached.
     #[error("limit is reached")]
-    Limited(Exceeded),
+    Limited(KeyRef, Exceeded),
 }
 
 impl Denied {
+    /// The key that was presented; `None` if it is unknown.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyRef> {
+        match self {
+            Self::Unknown => None,
+            Self::Suspended(key)
+            | Self::Revoked(key)
+            | Self::Expired(key)
+            | Self::Replaced(key)
+            | Self::ClockInDoubt(key)
+            | Self::OutOfNetwork(key)
+            | Self::OutOfScope(key)
+            | Self::Limited(key, _) => Some(key),
+        }
+    }
+
+    /// The reason in one word, for logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Suspended(_) => "suspended",
+            Self::Revoked(_) => "revoked",
+            Self::Expired(_) => "expired",
+            Self::Replaced(_) => "replaced",
+            Self::ClockInDoubt(_) => "clock_in_doubt",
+            Self::OutOfNetwork(_) => "out_of_network",
+            Self::OutOfScope(_) => "out_of_scope",
+            Self::Limited(_, _) => "limited",
+        }
+    }
+
     /// When to try again, where waiting helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Limited(exceeded) => Some(exceeded.retry_after),
+            Self::Limited(_, exceeded) => Some(exceeded.retry_after),
             Self::Unknown
-            | Self::Suspended
-            | Self::Revoked
-            | Self::Expired
-            | Self::Replaced
-            | Self::ClockInDoubt
-            | Self::OutOfNetwork
-            | Self::OutOfScope => None,
+            | Self::Suspended(_)
+            | Self::Revoked(_)
+            | Self::Expired(_)
+            | Self::Replaced(_)
+            | Self::ClockInDoubt(_)
+            | Self::OutOfNetwork(_)
+            | Self::OutOfScope(_) => None,
         }
     }
 
-    /// How the refusal is counted; `None` if there is no key to count it for, or nothing was
+    /// How the denial is counted; `None` if there is no key to count it for, or nothing was
     /// decided about the key.
-    fn outcome(&self) -> Option<Outcome> {
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Unknown | Self::ClockInDoubt => None,
-            Self::Suspended => Some(Outcome::Suspended),
-            Self::Revoked => Some(Outcome::Revoked),
-            Self::Expired | Self::Replaced => Some(Outcome::Expired),
-            Self::OutOfNetwork => Some(Outcome::OutOfNetwork),
-            Self::OutOfScope => Some(Outcome::OutOfScope),
-            Self::Limited(_) => Some(Outcome::Limited),
+            Self::Unknown | Self::ClockInDoubt(_) => None,
+            Self::Suspended(_) => Some(Outcome::Suspended),
+            Self::Revoked(_) => Some(Outcome::Revoked),
+            Self::Expired(_) | Self::Replaced(_) => Some(Outcome::Expired),
+            Self::OutOfNetwork(_) => Some(Outcome::OutOfNetwork),
+            Self::OutOfScope(_) => Some(Outcome::OutOfScope),
+            Self::Limited(_, _) => Some(Outcome::Limited),
         }
+    }
+}
+
+/// The key that a denial is about, as it was then. Cloning shares it; two are equal if they are of
+/// the same key.
+#[derive(Clone)]
+pub struct KeyRef(Arc<Entry>);
+
+impl KeyRef {
+    /// The key's identity, which outlives its secrets.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.0.id()
+    }
+
+    /// The name of the key's tier.
+    #[must_use]
+    pub fn tier(&self) -> &str {
+        self.0.tier().name().as_str()
+    }
+
+    /// To whom the key belongs, if that is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.0.owner()
+    }
+}
+
+impl PartialEq for KeyRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.key_id() == other.key_id()
+    }
+}
+
+impl Eq for KeyRef {}
+
+impl fmt::Debug for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyRef").field(&self.key_id()).finish()
     }
 }
 

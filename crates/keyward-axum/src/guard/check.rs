@@ -8,7 +8,7 @@ use keyward::time::Now;
 use keyward::{Asked, Denied};
 
 use super::Guard;
-use crate::answer::Refusal;
+use crate::answer::{DeniedAs, Refusal};
 use crate::credentials::{self, CredentialsError};
 
 impl Guard {
@@ -35,23 +35,15 @@ impl Guard {
     }
 
     fn refuse(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
-        let key_works = match denied {
-            Denied::Limited(_)
-            | Denied::OutOfScope
-            | Denied::OutOfNetwork
-            | Denied::ClockInDoubt => true,
-            Denied::Unknown
-            | Denied::Suspended
-            | Denied::Revoked
-            | Denied::Expired
-            | Denied::Replaced => false,
-        };
-        // Those whose address nobody knows are limited together.
-        let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        if !key_works && let Err(retry_after) = self.0.failures.count(address, now.steady) {
-            return Refusal::limited(retry_after);
+        match Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers()) {
+            DeniedAs::KeyThatWorks(refusal) => refusal,
+            DeniedAs::WrongKey(refusal) => {
+                // Those whose address nobody knows are limited together.
+                let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+                let counted = self.0.failures.count(address, now.steady);
+                counted.map_or_else(Refusal::limited, |()| refusal)
+            }
         }
-        Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers())
     }
 }
 

@@ -35,7 +35,7 @@ use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::store::TierRecord;
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
-use crate::verify::Denied;
+use crate::verify::Caller;
 
 const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
 /// A clock that stands still.
@@ -73,8 +73,14 @@ fn tier(name: &str, amount: u32) -> TierRecord {
 }
 
 /// What a request with this secret is answered at `unix`, by the calendar.
-fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Verdict {
-    gate.verify(&Asked::of(secret.expose()), Now::new(UnixMillis(unix), NOW.steady))
+fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Result<Caller, &'static str> {
+    let now = Now::new(UnixMillis(unix), NOW.steady);
+    in_words(gate.verify(&Asked::of(secret.expose()), now))
+}
+
+/// The reason for a denial in one word.
+fn in_words(verdict: Verdict) -> Result<Caller, &'static str> {
+    verdict.map_err(|denied| denied.as_str())
 }
 
 /// Makes a change that must succeed.
@@ -119,8 +125,13 @@ async fn issue(gate: &Gate) -> Issued {
     gate.issue(new_key("basic"), audit()).await.unwrap()
 }
 
-fn verify_issued(gate: &Gate, issued: &Issued) -> Verdict {
-    gate.verify(&Asked::of(issued.secret.expose()), NOW)
+fn verify_issued(gate: &Gate, issued: &Issued) -> Result<Caller, &'static str> {
+    in_words(gate.verify(&Asked::of(issued.secret.expose()), NOW))
+}
+
+/// How long a key that is over its limit has to wait.
+fn wait(gate: &Gate, issued: &Issued) -> Duration {
+    gate.verify(&Asked::of(issued.secret.expose()), NOW).unwrap_err().retry_after().unwrap()
 }
 
 fn burst(gate: &Gate, issued: &Issued) -> u32 {
@@ -160,7 +171,7 @@ async fn a_revoked_key_is_refused_at_once() {
     let (store, gate) = open_new().await;
     let (issued, other) = (issue(&gate).await, issue(&gate).await);
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
-    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
     assert!(verify_issued(&gate, &other).is_ok());
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap(), "revoking twice is fine");
     assert_eq!(verbs(&*store).await, ["issue", "issue", "revoke"]);
@@ -181,7 +192,7 @@ async fn a_revocation_that_overtakes_the_issuing_wins() {
     let revoking = gate.revoke(KeyId::new(1).unwrap(), None, audit());
     let (issued, revoked) = tokio::join!(gate.issue(new_key("basic"), audit()), revoking);
     assert!(revoked.unwrap());
-    assert_eq!(verify_issued(&gate, &issued.unwrap()).unwrap_err(), Denied::Revoked);
+    assert_eq!(verify_issued(&gate, &issued.unwrap()).unwrap_err(), "revoked");
 }
 
 #[tokio::test]
@@ -247,7 +258,7 @@ async fn a_revocation_whose_answer_was_lost_can_be_repeated() {
     assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
     store.set_loses_answers(false);
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
-    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), Denied::Revoked);
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
 }
 
 #[tokio::test]
@@ -261,7 +272,7 @@ async fn a_gate_that_opens_again_knows_every_key_and_what_became_of_it() {
     let again = open(&store).await;
     assert_eq!(again.index().len(), OPEN_PAGE as usize + 2);
     assert!(verify_issued(&again, &kept).is_ok());
-    assert_eq!(verify_issued(&again, &revoked).unwrap_err(), Denied::Revoked);
+    assert_eq!(verify_issued(&again, &revoked).unwrap_err(), "revoked");
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ fn the_last_of_the_changes_made_while_requests_come_decides() {
     };
     check_rounds(steps, |gate, issued, round| {
         let name = verify_issued(gate, issued).map(|caller| caller.name().to_owned());
-        let expected = if round % 2 == 0 { Err(Denied::Suspended) } else { Ok("Last".to_owned()) };
+        let expected = if round % 2 == 0 { Err("suspended") } else { Ok("Last".to_owned()) };
         assert_eq!(name, expected);
     });
 }
@@ -109,7 +109,7 @@ fn a_revocation_wins_over_whatever_is_changed_at_the_same_time() {
         [vec![Step::Revoke], others]
     };
     check_rounds(steps, |gate, issued, _| {
-        assert_eq!(verify_issued(gate, issued).unwrap_err(), Denied::Revoked);
+        assert_eq!(verify_issued(gate, issued).unwrap_err(), "revoked");
     });
 }
 

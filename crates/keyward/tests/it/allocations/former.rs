@@ -24,7 +24,7 @@ async fn a_former_secret_allocates_nothing() {
     let check = |text: &str, expected: fn(&Verdict) -> bool| {
         check(|| gate.verify(&Asked::of(text), NOW), expected);
     };
-    check(first.secret.expose(), |verdict| matches!(verdict, Err(Denied::Replaced)));
+    check(first.secret.expose(), |verdict| matches!(verdict, Err(Denied::Replaced(_))));
     check(second.secret.expose(), Result::is_ok);
     check(third.secret.expose(), Result::is_ok);
 }
@@ -46,7 +46,7 @@ async fn a_clock_that_was_set_back_allocates_nothing() {
         check(|| gate.verify(&Asked::of(text), at(unix)), expected);
     };
     check(ever.expose(), 9 * day, Result::is_ok);
-    check(ended.expose(), 9 * day, |verdict| matches!(verdict, Err(Denied::Expired)));
+    check(ended.expose(), 9 * day, |verdict| matches!(verdict, Err(Denied::Expired(_))));
     check(ever.expose(), day, Result::is_ok);
-    check(ended.expose(), day, |verdict| matches!(verdict, Err(Denied::ClockInDoubt)));
+    check(ended.expose(), day, |verdict| matches!(verdict, Err(Denied::ClockInDoubt(_))));
 }
