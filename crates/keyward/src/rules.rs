@@ -79,3 +79,6 @@ pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, 
         Change::AcceptClock => clock::accept(draft),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Each rule and each rejection, on rows in memory.
+
+mod entries;
+mod imports;
+mod keys;
+mod owners;
+mod random;
+mod rows;
+mod tiers;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rows::Rows;
+
+use super::*;
+use crate::audit::{Actor, ChangeId, Verb};
+use crate::change::{KeyChange, KeyEdit};
+use crate::details::Version;
+use crate::digest::Digest;
+use crate::limit::{Limit, Limits};
+use crate::once::{Earlier, Once};
+use crate::record::{KeyId, KeyState, Owner};
+use crate::stored::{FormerSecret, Key, OwnerVersion, StoredSecret};
+use crate::tier::{TIERS_MAX, TierName};
+use crate::time::UnixMillis;
+
+/// How long a request that changes something once is remembered.
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+fn audit(at: u64) -> Audit {
+    Audit {
+        actor: Actor::AdminKey,
+        at: UnixMillis(at),
+        address: None,
+        request_id: None,
+        once: None,
+    }
+}
+
+fn once(at: u64, name: &str, request: u8) -> Audit {
+    let once = Once { name: name.parse().unwrap(), request: [request; 32] };
+    Audit { once: Some(once), ..audit(at) }
+}
+
+fn id(id: u64) -> KeyId {
+    KeyId::new(id).unwrap()
+}
+
+fn digest(number: u64) -> Digest {
+    let mut bytes = [0x5a; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Digest::from_stored(bytes)
+}
+
+fn secret(number: u64, created_at: u64) -> StoredSecret {
+    let created_at = UnixMillis(created_at);
+    StoredSecret { digest: digest(number), hint: format!("kw_{number}"), created_at }
+}
+
+fn tier(name: &str) -> TierName {
+    name.parse().unwrap()
+}
+
+fn owner(name: &str) -> Owner {
+    name.parse().unwrap()
+}
+
+fn limits(amount: u32) -> Limits {
+    let amount = NonZeroU32::new(amount).unwrap();
+    let limit = Limit::new("requests", amount, Duration::from_secs(60), amount).unwrap();
+    Limits::of(Some(limit))
+}
+
+/// A key in `basic` whose secret no other number has.
+fn key(number: u64) -> NewKey {
+    Key {
+        id: None,
+        version: Version::FIRST,
+        name: "a".parse().unwrap(),
+        tier: tier("basic"),
+        tier_id: None,
+        tier_gone: false,
+        owner: None,
+        scopes: crate::record::Scopes::default(),
+        networks: crate::network::Networks::default(),
+        limits: None,
+        metadata: crate::details::Metadata::default(),
+        state: KeyState::Active,
+        revoked_reason: None,
+        expires_at: None,
+        created_at: UnixMillis(number),
+        last_used_at: None,
+        secret: secret(number, number),
+        former: Vec::new(),
+    }
+}
+
+fn key_of(number: u64, name: &str) -> NewKey {
+    NewKey { owner: Some(owner(name)), ..key(number) }
+}
+
+fn revoked(number: u64) -> NewKey {
+    NewKey { state: KeyState::Revoked { at: UnixMillis(9) }, ..key(number) }
+}
+
+fn issue(key: NewKey) -> Change {
+    Change::Issue(Box::new(key))
+}
+
+fn change(key: u64, change: KeyChange) -> Change {
+    Change::Key { id: id(key), change, expected: None }
+}
+
+fn edit(key: u64, edit: impl FnOnce(&mut KeyEdit)) -> Change {
+    let mut wanted = KeyEdit::default();
+    edit(&mut wanted);
+    change(key, KeyChange::Edit(Box::new(wanted)))
+}
+
+fn rotate(key: u64, number: u64, grace_ms: u64) -> Change {
+    let secret = secret(number, 0);
+    let grace = Duration::from_millis(grace_ms);
+    change(key, KeyChange::Rotate { digest: secret.digest, hint: secret.hint, grace })
+}
+
+fn revoke(key: u64) -> Change {
+    change(key, KeyChange::Revoke { reason: None })
+}
+
+fn import(keys: Vec<NewKey>) -> Change {
+    Change::Import { keys, dry_run: false }
+}
+
+fn put_tier(name: &str, amount: u32) -> Change {
+    Change::PutTier { name: tier(name), limits: limits(amount), before: TierBefore::Any }
+}
+
+fn delete_tier(name: &str) -> Change {
+    Change::DeleteTier { name: tier(name), before: TierBefore::Any }
+}
+
+fn of_owner(name: &str, change: OwnerChange) -> Change {
+    Change::Owner { owner: owner(name), change, expected: None }
+}
+
+fn suspend(name: &str) -> Change {
+    of_owner(name, OwnerChange::Suspend)
+}
+
+fn resume(name: &str) -> Change {
+    of_owner(name, OwnerChange::Resume)
+}
+
+#[test]
+fn what_was_not_looked_up_is_named() {
+    let rows = Rows::new_with(&["basic"]);
+    let facts = Facts::new(rows.progress);
+    let asked = [
+        issue(key_of(1, "org")),
+        revoke(1),
+        import(vec![key(1)]),
+        put_tier("basic", 1),
+        delete_tier("basic"),
+        suspend("org"),
+        Change::AcceptClock,
+    ];
+    for change in asked {
+        let wanted = needs(&change, &audit(1), &facts);
+        let fault = decide(change, &audit(1), &facts).unwrap_err();
+        let Fault::Unknown(lookup) = fault else { panic!("{fault}") };
+        assert!(wanted.contains(&lookup), "{lookup:?} is not in {wanted:?}");
+    }
+}
+
+#[test]
+fn numbers_that_are_used_up_are_a_fault() {
+    let mut rows = Rows::new_with(&["basic"]);
+    rows.progress.key = KeyId::new(crate::record::KEY_ID_MAX);
+    assert_eq!(rows.fault(issue(key(1)), &audit(1)), Fault::NoNumberLeft("key"));
+    rows.progress.key = None;
+    rows.progress.change = ChangeId(u64::MAX);
+    assert_eq!(rows.fault(issue(key(1)), &audit(1)), Fault::NoNumberLeft("change"));
+    assert_eq!(rows.entries.len(), 0);
+}
+
+#[test]
+fn the_clock_is_taken_for_right_whichever_is_later() {
+    let mut rows = Rows { reading: Some(UnixMillis(90)), ..Rows::default() };
+    rows.done(Change::AcceptClock, &audit(7));
+    assert_eq!(rows.reading, Some(UnixMillis(7)));
+    let told = r#"{"before":{"latest_at":90},"after":{"latest_at":7}}"#;
+    assert_eq!(rows.told(), ("accept-clock", told));
+}
