@@ -34,9 +34,10 @@ mod clock;
 use crate::audit::Audit;
 
 pub use change::{Change, Expected, NewKey, OwnerChange, TierBefore};
+pub use entry::{Subject, seal};
 pub use facts::Facts;
 pub use lookup::{Lookup, OnceRow, Progress};
-pub use outcome::{Decided, Decision, Fault, Imported, Rejection};
+pub use outcome::{Committed, Decided, Decision, Fault, Imported, Rejection};
 pub use writes::{KeyWrite, OnceWrite, Writes};
 
 use draft::Draft;

@@ -21,6 +21,7 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
+use crate::rules::Fault;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
@@ -98,6 +99,12 @@ pub enum StoreError {
     /// What the store holds cannot be: a newer version wrote it, or it is damaged.
     #[error("store holds something that cannot be: {0}")]
     Inconsistent(String),
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::Inconsistent(fault.to_string())
+    }
 }
 
 /// Where keys survive.

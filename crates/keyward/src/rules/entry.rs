@@ -19,17 +19,28 @@ use crate::time::UnixMillis;
 use super::lookup::Progress;
 use super::outcome::Fault;
 
-/// What was changed.
+/// What an entry of the audit trail tells of.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Subject<'a> {
+pub enum Subject<'a> {
+    /// A key.
     Key(KeyId),
+    /// A tier.
     Tier(&'a TierName),
+    /// An owner.
     Owner(&'a Owner),
+    /// The wall clock.
     Clock,
+    /// All that a store holds.
+    Store,
 }
 
-/// The entry that follows the newest one, sealed.
-pub(super) fn seal(
+/// The entry that follows the newest one, sealed: for changes that no rule decides, such as that a
+/// store was restored.
+///
+/// # Errors
+///
+/// Returns [`Fault::NoNumberLeft`] if every number is given.
+pub fn seal(
     after: &Progress,
     audit: &Audit,
     verb: Verb,
@@ -41,7 +52,7 @@ pub(super) fn seal(
         Subject::Key(id) => (Some(id.get()), None, None),
         Subject::Tier(name) => (None, Some(name.as_str().to_owned()), None),
         Subject::Owner(owner) => (None, None, Some(owner.as_str().to_owned())),
-        Subject::Clock => (None, None, None),
+        Subject::Clock | Subject::Store => (None, None, None),
     };
     let mut entry = AuditEntry {
         id: ChangeId(id),

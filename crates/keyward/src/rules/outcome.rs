@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::audit::ChangeId;
 use crate::once::Earlier;
 use crate::record::KeyId;
 use crate::stored::{Key, OwnerRow, OwnerVersion, TierRow};
@@ -19,6 +20,15 @@ pub struct Decision {
     /// What to write; nothing if the change is rejected.
     pub writes: Writes,
     /// What those who asked for the change are told, and the index with them, when it is written.
+    pub outcome: Result<Decided, Rejection>,
+}
+
+/// What became of a change that a store was asked to make, when its transaction is over.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The newest change as of the transaction, also if nothing was written.
+    pub newest: ChangeId,
+    /// What is so now, or why nothing was changed.
     pub outcome: Result<Decided, Rejection>,
 }
 
