@@ -1,7 +1,10 @@
 //! The app: its state, and every route in one place.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::FromRef;
+use keyward::store::{Backup, Reports};
 use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Refusal};
 use keyward_news::{Articles, list_articles};
@@ -23,6 +26,8 @@ use crate::settings::Settings;
 #[derive(Clone, Debug, FromRef)]
 pub(crate) struct App {
     pub(crate) guard: Guard,
+    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) backup: Arc<dyn Backup>,
     pub(crate) articles: Articles,
     pub(crate) door: Door,
     pub(crate) leaks: Leaks,

@@ -2,12 +2,15 @@
 
 mod known;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use keyward::UnixMillis;
 use keyward::count::Counts;
 use keyward::limit::Standing;
+use keyward::store::Reports;
 use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,6 +33,7 @@ use crate::shapes::{
 )]
 pub(crate) async fn show_own_key(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     State(known): State<KnownUsage>,
     caller: Caller,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Refusal> {
@@ -37,7 +41,8 @@ pub(crate) async fn show_own_key(
     // What is not in the store yet is taken from memory, so that no caller can make the server
     // write by asking.
     let pending = caller.counted(now);
-    let stored = known.of(guard.gate(), caller.key_id(), now).await.map_err(broken)?;
+    let asked = known.of(guard.gate(), &*reports, caller.key_id(), now);
+    let stored = asked.await.map_err(broken)?;
     let usage = OwnUsage::of(stored, pending);
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(OwnKey::of(&caller, usage, now))))

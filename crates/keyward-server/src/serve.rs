@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use keyward::audit::ChangeId;
-use keyward::store::Store as _;
+use keyward::store::KeyStore as _;
 use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
@@ -81,8 +81,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     // The file is held until the process ends, since the articles have connections to it as well.
     std::mem::forget(store.hold());
     let articles = open_articles(&settings, &store, now)?;
-    let store_for_gate: Arc<dyn keyward::store::Store> = Arc::clone(&store) as _;
-    let gate = Gate::open(store_for_gate, settings.key_prefix.clone()).await?;
+    let gate = Gate::open(Arc::clone(&store) as _, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let options = GuardOptions {
         failures_per_minute: settings.failures_per_minute,
@@ -105,6 +104,8 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     let leaks = Leaks::start(&settings, &guard).await?;
     let app = App {
         guard: guard.clone(),
+        reports: Arc::clone(&store) as _,
+        backup: Arc::clone(&store) as _,
         articles: articles.clone(),
         door,
         leaks: leaks.clone(),

@@ -15,7 +15,7 @@ use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::digest::Digest;
 use keyward::issue::{NewKey, NewRecord};
-use keyward::store::Store as _;
+use keyward::store::KeyStore as _;
 use keyward_store::{OpenOptions, SqliteStore};
 use tokio::task::JoinSet;
 

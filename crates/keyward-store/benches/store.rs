@@ -17,7 +17,7 @@ use keyward::digest::Digest;
 use keyward::network::Networks;
 use keyward::query::{Hours, KeyFilter, KeyOrder, KeyQuery, TopBy};
 use keyward::record::{KeyState, Scopes, Stage};
-use keyward::store::{Store, UsageBatch};
+use keyward::store::{Backup as _, KeyStore as _, Reports as _, UsageBatch};
 use keyward::time::UnixHour;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;

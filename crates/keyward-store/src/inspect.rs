@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(found.holder.unwrap(), format!("process {}, the test", std::process::id()));
         assert_eq!(found.schema, found.schema_known);
 
-        keyward::store::Store::close(&store).await.unwrap();
+        keyward::store::KeyStore::close(&store).await.unwrap();
         drop(store);
         let before = files(directory.path());
         let found = inspect(&path).unwrap().unwrap();
@@ -164,7 +164,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let store = SqliteStore::open(&path, "the test", UnixMillis(7)).unwrap();
-        keyward::store::Store::close(&store).await.unwrap();
+        keyward::store::KeyStore::close(&store).await.unwrap();
         drop(store);
         assert!(inspect(&path).is_ok());
         // A page that nobody looks at to see what there is.

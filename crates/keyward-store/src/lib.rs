@@ -1,4 +1,5 @@
-//! Where Keyward's keys survive: a [`Store`](keyward::store::Store) in one SQLite file.
+//! Where Keyward's keys survive: a [`KeyStore`](keyward::store::KeyStore) in one SQLite
+//! file, with its [`Reports`](keyward::store::Reports) and [`Backup`](keyward::store::Backup).
 //!
 //! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not;
 //! [`tutorial`] reads keys out of another program's file. This crate knows SQL and the core's

@@ -20,7 +20,8 @@ use keyward::query::{
 };
 use keyward::record::Owner;
 use keyward::store::{
-    Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch,
+    Backup, Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord,
+    UsageBatch,
 };
 use keyward::tier::TierName;
 use keyward::time::UnixHour;
@@ -53,12 +54,12 @@ const LONG_READS_MAX: usize = 2;
 /// same time share a commit, so that many callers together get far more done than one after the
 /// other. Calls wait without blocking: SQLite runs in five threads that the store owns.
 ///
-/// Dropping a store does what [`Store::close`] does and blocks until it is done, which is a matter
+/// Dropping a store does what [`KeyStore::close`] does and blocks until it is done, which is a matter
 /// of milliseconds. Close it first where that matters.
 ///
 /// ```
 /// use keyward::UnixMillis;
-/// use keyward::store::Store;
+/// use keyward::store::KeyStore;
 /// use keyward_store::{OpenError, SqliteStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -148,7 +149,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl KeyStore for SqliteStore {
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
         self.read(tiers::list).await
     }
@@ -159,10 +160,6 @@ impl Store for SqliteStore {
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
         self.change(move |connection| tiers::delete(connection, &name, &audit)).await
-    }
-
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        self.read(tiers::uses).await
     }
 
     async fn load_keys(
@@ -218,14 +215,6 @@ impl Store for SqliteStore {
         self.change(import).await
     }
 
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
-        self.read(move |connection| find::export(connection, after, max)).await
-    }
-
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
         self.read(move |connection| find::one(connection, id)).await
     }
@@ -248,6 +237,61 @@ impl Store for SqliteStore {
 
     async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
         self.end(move |connection| leaks::forget(connection, &digests)).await
+    }
+
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        self.change(move |connection| usage::add(connection, batch)).await
+    }
+
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        self.read(clock::latest).await
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.change(move |connection| clock::accept(connection, &audit)).await
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        self.writer.call(move |connection| clock::note_told(connection, told)).await
+    }
+
+    fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
+        self.standing.newest()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        if !self.writer.is_running() {
+            return Some("there is no thread that writes".to_owned());
+        }
+        let lost = self.check_files().err().map(|lost| lost.to_string());
+        lost.or_else(|| self.standing.trouble())
+    }
+
+    async fn mend(&self) -> Result<(), StoreError> {
+        // The writer looks where the files are, and notes what the ledger lacks, whatever it is
+        // asked to do.
+        self.writer.call(|_| Ok(())).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.reader.stop().await;
+        self.writer.stop().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reports for SqliteStore {
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
+        self.read(tiers::uses).await
+    }
+
+    async fn export_keys(
+        &self,
+        after: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<KeyCopy>, StoreError> {
+        self.read(move |connection| find::export(connection, after, max)).await
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
@@ -280,22 +324,6 @@ impl Store for SqliteStore {
         self.read(beside::prefixes).await
     }
 
-    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.change(move |connection| usage::add(connection, batch)).await
-    }
-
-    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
-        self.read(clock::latest).await
-    }
-
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.change(move |connection| clock::accept(connection, &audit)).await
-    }
-
-    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
-        self.writer.call(move |connection| clock::note_told(connection, told)).await
-    }
-
     async fn usage(
         &self,
         id: KeyId,
@@ -318,7 +346,10 @@ impl Store for SqliteStore {
     async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
         self.read(move |connection| trail::page(connection, &query)).await
     }
+}
 
+#[async_trait]
+impl Backup for SqliteStore {
     async fn back_up(&self, path: &Path) -> Result<(), StoreError> {
         let path = path.to_owned();
         let permit = self.long_read().await?;
@@ -328,30 +359,6 @@ impl Store for SqliteStore {
             backup::write(connection, &path)
         };
         self.reader.call(copy).await
-    }
-
-    fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
-        self.standing.newest()
-    }
-
-    fn trouble(&self) -> Option<String> {
-        if !self.writer.is_running() {
-            return Some("there is no thread that writes".to_owned());
-        }
-        let lost = self.check_files().err().map(|lost| lost.to_string());
-        lost.or_else(|| self.standing.trouble())
-    }
-
-    async fn mend(&self) -> Result<(), StoreError> {
-        // The writer looks where the files are, and notes what the ledger lacks, whatever it is
-        // asked to do.
-        self.writer.call(|_| Ok(())).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.reader.stop().await;
-        self.writer.stop().await;
-        Ok(())
     }
 }
 

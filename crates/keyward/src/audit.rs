@@ -6,7 +6,7 @@
 //!
 //! Numbers are consecutive, so entries that were cut off show as soon as another one follows. Until
 //! then the chain cannot show it: a store keeps the digest of its newest entry elsewhere
-//! ([`Store::newest_change`](crate::store::Store::newest_change)), and so may anyone.
+//! ([`KeyStore::newest_change`](crate::store::KeyStore::newest_change)), and so may anyone.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::carried::Carried;
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
-use crate::store::{Store, StoreError};
+use crate::store::{KeyStore, StoreError};
 use crate::tier::Tier;
 use crate::time::Now;
 use crate::usage::Usage;
@@ -43,7 +43,7 @@ const OPEN_PAGE: u32 = 16_384;
 pub struct Gate {
     index: Index,
     usage: Usage,
-    store: Arc<dyn Store>,
+    store: Arc<dyn KeyStore>,
     prefix: Prefix,
     /// In the order in which they were made. Locked for one look-up or one change of a tier, never
     /// while waiting and never by a request that is only verified.
@@ -74,7 +74,7 @@ impl Gate {
     ///
     /// Returns [`OpenError`] if the store cannot be read whole: a gate that knows half of its keys
     /// does not open.
-    pub async fn open(store: Arc<dyn Store>, prefix: Prefix) -> Result<Self, OpenError> {
+    pub async fn open(store: Arc<dyn KeyStore>, prefix: Prefix) -> Result<Self, OpenError> {
         let tiers = store.tiers().await?.into_iter().map(tiers::known);
         let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
         let latest = store.latest_reading().await?;
@@ -134,9 +134,10 @@ impl Gate {
         &self.prefix
     }
 
-    /// The store, for reading what memory does not hold. Changes go through the gate.
+    /// The store, for reading what memory does not hold. Changes go through the gate, and what
+    /// operators ask is for [`Reports`](crate::store::Reports).
     #[must_use]
-    pub fn store(&self) -> &dyn Store {
+    pub fn store(&self) -> &dyn KeyStore {
         &*self.store
     }
 

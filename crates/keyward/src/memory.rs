@@ -1,5 +1,5 @@
-//! A store in memory, for tests and examples: it keeps the contract of [`Store`], except that
-//! nothing survives, and that there is nothing to back up.
+//! A store in memory, for tests and examples: it keeps the contract of [`KeyStore`], except that
+//! nothing survives.
 
 mod changes;
 mod imports;
@@ -8,7 +8,6 @@ mod tables;
 mod told;
 mod usage;
 
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -25,7 +24,9 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::store::{Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use crate::store::{
+    Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord, UsageBatch,
+};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
@@ -79,7 +80,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl KeyStore for MemoryStore {
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
         Ok(self.open()?.tiers.clone())
     }
@@ -90,12 +91,6 @@ impl Store for MemoryStore {
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
         Ok(self.open()?.delete_tier(&name, &audit))
-    }
-
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        let tables = self.open()?;
-        let names = tables.tiers.iter().map(|tier| tier.name.clone());
-        Ok(names.map(|name| (name.clone(), tables.uses_of(&name))).collect())
     }
 
     async fn load_keys(
@@ -148,15 +143,6 @@ impl Store for MemoryStore {
         Ok(tables.import(keys, &audit))
     }
 
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
-        let tables = self.open()?;
-        Ok(tables.behind(after).take(max as usize).map(|(_, row)| row.carried()).collect())
-    }
-
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
         let tables = self.open()?;
         Ok(tables.keys.get(&id).map(|row| tables.details(id, row)))
@@ -186,6 +172,47 @@ impl Store for MemoryStore {
         let mut tables = self.open()?;
         digests.iter().for_each(|digest| drop(tables.leaks.remove(digest.as_bytes())));
         Ok(())
+    }
+
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        self.open()?.add_usage(batch);
+        Ok(())
+    }
+
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        Ok(self.open()?.latest_reading)
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.open()?.accept_clock(&audit);
+        Ok(())
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        Ok(std::mem::replace(&mut self.open()?.told_clock_is_right, told))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.set_broken(true);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reports for MemoryStore {
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
+        let tables = self.open()?;
+        let names = tables.tiers.iter().map(|tier| tier.name.clone());
+        Ok(names.map(|name| (name.clone(), tables.uses_of(&name))).collect())
+    }
+
+    async fn export_keys(
+        &self,
+        after: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<KeyCopy>, StoreError> {
+        let tables = self.open()?;
+        Ok(tables.behind(after).take(max as usize).map(|(_, row)| row.carried()).collect())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
@@ -219,24 +246,6 @@ impl Store for MemoryStore {
         Ok(self.open()?.prefixes())
     }
 
-    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.open()?.add_usage(batch);
-        Ok(())
-    }
-
-    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
-        Ok(self.open()?.latest_reading)
-    }
-
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.open()?.accept_clock(&audit);
-        Ok(())
-    }
-
-    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
-        Ok(std::mem::replace(&mut self.open()?.told_clock_is_right, told))
-    }
-
     async fn usage(
         &self,
         id: KeyId,
@@ -253,15 +262,5 @@ impl Store for MemoryStore {
 
     async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
         Ok(self.open()?.audit_page(&query))
-    }
-
-    async fn back_up(&self, _: &Path) -> Result<(), StoreError> {
-        drop(self.open()?);
-        Err(StoreError::Unavailable("what is in memory cannot be backed up".into()))
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.set_broken(true);
-        Ok(())
     }
 }

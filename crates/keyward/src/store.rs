@@ -1,31 +1,33 @@
-//! The contract between the decision and the place where keys survive.
+//! The contract between the decision and the place where keys survive: [`KeyStore`] is what deciding
+//! needs, [`Reports`] is what operators ask, and [`Backup`] is what a store may have that can be
+//! copied while it is in use.
+
+mod backup;
+mod reports;
 
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::change::{Changed, KeyChange};
-use crate::count::Counts;
 use crate::details::{KeyDetails, Reason, StoredKey, Version};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
 use crate::once::Earlier;
-use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
-    TopBy, UsageTop,
-};
 use crate::record::{KeyId, Owner};
 use crate::rules::Fault;
 use crate::tier::TierName;
-use crate::time::{UnixHour, UnixMillis};
+use crate::time::UnixMillis;
 use crate::transfer::{ImportedKey, KeyCopy};
 use crate::usage::UsageRow;
+
+pub use backup::Backup;
+pub use reports::Reports;
 
 /// A tier as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// Where keys survive.
+/// Where keys survive: what deciding about requests and changes needs.
 ///
 /// Every method that changes something writes an audit entry in the same transaction (one for each
 /// key of an import, and one for an owner), which says what was before and after, and returns
@@ -126,7 +128,7 @@ impl From<Fault> for StoreError {
 ///
 /// Dropping the future of a change does not undo it and may leave it under way.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync {
+pub trait KeyStore: fmt::Debug + Send + Sync {
     /// All tiers, in the order in which they were made. A new store has `basic` (100 per 60 s),
     /// `pro` (1 000) and `enterprise` (10 000), each with a burst of the same size.
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError>;
@@ -137,9 +139,6 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
     /// a new tier of that name is not theirs.
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError>;
-
-    /// How many keys each tier has that are not revoked; a tier without any may be left out.
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError>;
 
     /// Up to `max` keys with ids above `after`, lowest first, revoked ones too. Fewer than `max`
     /// means that there are no more.
@@ -186,12 +185,6 @@ pub trait Store: fmt::Debug + Send + Sync {
         audit: Audit,
     ) -> Result<Vec<ImportedKey>, StoreError>;
 
-    /// Up to `max` keys with ids above `after`, whole, lowest first: each with its present secret
-    /// and the newest of its former ones,
-    /// [`COPY_SECRETS_MAX`](crate::transfer::COPY_SECRETS_MAX) together, which is 100.
-    async fn export_keys(&self, after: Option<KeyId>, max: u32)
-    -> Result<Vec<KeyCopy>, StoreError>;
-
     /// One key; `None` if there is no such key.
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError>;
 
@@ -203,7 +196,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
 
-    /// Keeps reports of leaked secrets until [`Store::forget_leaks`]: nothing is revoked by this.
+    /// Keeps reports of leaked secrets until [`KeyStore::forget_leaks`]: nothing is revoked by this.
     /// Of a secret that is reported again, the earlier report stays. No reports at all take a
     /// commit like any others, so that the time tells nobody how many there were. This is no change
     /// of a key: it writes no audit entry.
@@ -214,26 +207,6 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Forgets the reports of these secrets, whose keys are revoked.
     async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError>;
-
-    /// One page of a list of keys.
-    async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;
-
-    /// How many keys fit, as of `now`. A store may stop counting where that would take too long,
-    /// and then says that there are at least so many.
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError>;
-
-    /// One owner; `None` if it has no key and is not suspended.
-    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
-
-    /// The owners that are suspended, up to `max`, behind `after`, in order.
-    async fn suspended_owners(
-        &self,
-        after: Option<Owner>,
-        max: u32,
-    ) -> Result<Vec<Owner>, StoreError>;
-
-    /// What the secrets of keys begin with, in order; at most 1 000.
-    async fn prefixes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Adds counts. A batch that was added before is not added again, which the store knows from
     /// its writer and number. A writer sends a batch only when the one before it was added.
@@ -251,26 +224,6 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// before it was. This changes nothing that is judged: it writes no audit entry.
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError>;
 
-    /// Usage of a key in these hours, oldest first: by the hour, or by the day, each under its
-    /// first hour (midnight in UTC). At most `max` rows, the latest.
-    async fn usage(
-        &self,
-        id: KeyId,
-        hours: Hours,
-        bucket: Bucket,
-        max: u32,
-    ) -> Result<Vec<(UnixHour, Counts)>, StoreError>;
-
-    /// Usage of all keys in these hours, and the `max` keys that had the most. What is added
-    /// meanwhile may be in it or not. Dropping the future ends the work.
-    async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError>;
-
-    /// One page of the audit trail.
-    async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError>;
-
-    /// Writes a consistent copy of everything into a new file at `path`, while changes go on.
-    async fn back_up(&self, path: &Path) -> Result<(), StoreError>;
-
     /// The newest change that was answered, as it is known apart from the audit trail: the entry
     /// of that number must be in the trail, with that digest. `None` if nothing else knows. Read it
     /// before the trail, which may grow meanwhile.
@@ -284,7 +237,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Tries again what [`Store::trouble`] speaks of. There is nothing to do for a store that never
+    /// Tries again what [`KeyStore::trouble`] speaks of. There is nothing to do for a store that never
     /// has any.
     async fn mend(&self) -> Result<(), StoreError> {
         Ok(())

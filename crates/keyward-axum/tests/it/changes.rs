@@ -13,7 +13,7 @@ use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
 use keyward_axum::keyward::record::Owner;
-use keyward_axum::keyward::store::{Store as _, TierRecord};
+use keyward_axum::keyward::store::{Reports as _, TierRecord};
 use keyward_axum::keyward::time::{EARLIEST, Now, SteadyNanos, UnixHour, UnixMillis};
 use keyward_axum::keyward::{Asked, Gate};
 use keyward_axum::testing::FakeClock;
@@ -61,9 +61,11 @@ async fn a_client_that_hangs_up_stops_no_change() {
     hang_up(set_suspended(false)).await;
     assert!(verify().is_ok());
 
-    let (elsewhere, _clock) = testing::guard().await;
-    testing::issue(&elsewhere, "moved").await;
-    let mut copies = elsewhere.gate().store().export_keys(None, 1).await.unwrap();
+    let elsewhere = Arc::new(MemoryStore::default());
+    let gate = Gate::open(Arc::clone(&elsewhere) as _, Prefix::default()).await.unwrap();
+    let other = Guard::new(gate, FakeClock::default(), GuardOptions::default());
+    testing::issue(&other, "moved").await;
+    let mut copies = elsewhere.export_keys(None, 1).await.unwrap();
     copies[0].id = None;
     hang_up(guard.import(copies, false, guard.program())).await;
     assert_eq!(guard.gate().index().len(), 3);

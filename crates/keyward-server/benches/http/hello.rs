@@ -11,7 +11,7 @@ use axum::routing::get;
 use keyward::Gate;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
-use keyward::store::{Store as _, TierRecord};
+use keyward::store::{KeyStore as _, TierRecord};
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_store::SqliteStore;
 

@@ -22,7 +22,7 @@ use keyward::audit::Audit;
 use keyward::digest::Digest;
 use keyward::issue::{NewKey, NewRecord};
 use keyward::key::{Prefix, Presented, Secret};
-use keyward::store::Store as _;
+use keyward::store::KeyStore as _;
 use keyward::time::UnixMillis;
 use keyward_store::SqliteStore;
 

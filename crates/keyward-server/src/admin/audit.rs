@@ -1,6 +1,7 @@
 //! The audit trail on the admin API.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,6 +9,7 @@ use http::Uri;
 use keyward::audit::{AuditEntry, ChangeId, Verb};
 use keyward::query::{AuditFilter, AuditQuery};
 use keyward::record::KEY_ID_MAX;
+use keyward::store::Reports;
 use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
@@ -34,13 +36,13 @@ pub(crate) const PAGE_MAX: u64 = 1_000;
 ))]
 pub(crate) async fn list_audit(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<Json<AuditPageView>, Refusal> {
     let query = ListAuditQuery::read(uri.query())?;
-    let store = guard.gate().store();
     // Before the page: what is on record later may be newer, and must not be older.
-    let newest = store.newest_change();
-    let page = store.audit_entries(query).await.map_err(broken)?;
+    let newest = guard.gate().store().newest_change();
+    let page = reports.audit_entries(query).await.map_err(broken)?;
     let entries: Vec<_> = page.entries.into_iter().map(AuditView::of).collect();
     let next_after = page.next.map(|next| next.0);
     let newest = newest.map(|(id, digest)| NewestView { id: id.0, digest: digest.to_string() });

@@ -14,7 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use keyward_axum::{Guard, Refusal};
+use keyward::store::Backup;
+use keyward_axum::Refusal;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -84,7 +85,7 @@ impl Backups {
     (status = 503, description = "Another backup is under way; Service Unavailable"),
 ))]
 pub(crate) async fn back_up(
-    State(guard): State<Guard>,
+    State(store): State<Arc<dyn Backup>>,
     State(backups): State<Backups>,
 ) -> Result<Response, Refusal> {
     // Nobody waits: who gave up and asks again would only make the line longer.
@@ -94,7 +95,7 @@ pub(crate) async fn back_up(
     })?;
     // A task of its own: the store copies to the end even if the client hangs up, and until then
     // nobody else may begin, or copies would take all of the store's readers.
-    let making = tokio::spawn(make(guard, backups, turn));
+    let making = tokio::spawn(make(store, backups, turn));
     let copy = making.await.map_err(|error| failed(&error.into()))??;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/vnd.sqlite3")),
@@ -104,14 +105,18 @@ pub(crate) async fn back_up(
     Ok((headers, Body::new(copy)).into_response())
 }
 
-async fn make(guard: Guard, backups: Backups, turn: OwnedMutexGuard<()>) -> Result<Copy, Refusal> {
+async fn make(
+    store: Arc<dyn Backup>,
+    backups: Backups,
+    turn: OwnedMutexGuard<()>,
+) -> Result<Copy, Refusal> {
     let failed = |error| failed(&error);
     // Removed when it is dropped.
     let directory =
         tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(backups.directory());
     let directory = directory.map_err(failed)?;
     let path = directory.path().join("copy.db");
-    guard.gate().store().back_up(&path).await.map_err(broken)?;
+    store.back_up(&path).await.map_err(broken)?;
     let mut file = File::open(&path).await.map_err(failed)?;
     // From here on the copy has no name: its room is free as soon as nobody reads it any more,
     // whatever becomes of the client or of this process.
@@ -173,8 +178,7 @@ mod tests {
     use axum::Router;
     use axum::routing::get;
     use http::Request;
-    use keyward::Gate;
-    use keyward_axum::{Clock as _, GuardOptions, SystemClock};
+    use keyward_axum::{Clock as _, SystemClock};
     use keyward_store::SqliteStore;
     use tokio::sync::Notify;
     use tower::ServiceExt as _;
@@ -208,10 +212,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, clock) = (folder.path().join("a.db"), SystemClock::start());
         let store = SqliteStore::open(&path, "a test", clock.now().unix).unwrap();
-        let gate = Gate::open(Arc::new(store), "kw".parse().unwrap()).await.unwrap();
-        let guard = Guard::new(gate, clock, GuardOptions::default());
+        let store: Arc<dyn Backup> = Arc::new(store);
         let backups = Backups::of(&path);
-        let ask = || Box::pin(back_up(State(guard.clone()), State(backups.clone())));
+        let ask = || Box::pin(back_up(State(Arc::clone(&store)), State(backups.clone())));
         let mut given_up = ask();
         let begun = std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context)));
         assert!(begun.await.is_pending());

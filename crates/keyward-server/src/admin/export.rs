@@ -1,12 +1,14 @@
 //! Carrying everything but the texts of secrets to another place, page by page.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::record::{KEY_ID_MAX, KeyState, Owner, Scope};
-use keyward::store::Store;
+use keyward::store::Reports;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
@@ -40,29 +42,29 @@ const OWNERS_PAGE: u32 = 1_000;
 ))]
 pub(crate) async fn export_keys(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<(HeaderMap, Json<ExportPage>), Refusal> {
     let ExportQuery { after, limit } = ExportQuery::read(uri.query())?;
-    let store = guard.gate().store();
-    let keys = store.export_keys(after, limit).await.map_err(broken)?;
+    let keys = reports.export_keys(after, limit).await.map_err(broken)?;
     let full = usize::try_from(limit).is_ok_and(|limit| keys.len() == limit);
     let next_after = keys.last().and_then(|last| last.id).filter(|_| full).map(KeyId::get);
     let keys = keys.iter().map(ExportedKey::of).collect();
     let mut page = ExportPage { tiers: None, suspended_owners: None, keys, next_after };
     if after.is_none() {
-        let tiers = store.tiers().await.map_err(broken)?;
+        let tiers = guard.gate().store().tiers().await.map_err(broken)?;
         page.tiers = Some(tiers.iter().map(TierView::of).collect());
-        page.suspended_owners = Some(suspended_owners(store).await?);
+        page.suspended_owners = Some(suspended_owners(&*reports).await?);
     }
     let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok((HeaderMap::from_iter([no_store]), Json(page)))
 }
 
-async fn suspended_owners(store: &dyn Store) -> Result<Vec<String>, Refusal> {
+async fn suspended_owners(reports: &dyn Reports) -> Result<Vec<String>, Refusal> {
     let mut owners: Vec<Owner> = Vec::new();
     loop {
         let after = owners.last().cloned();
-        let page = store.suspended_owners(after, OWNERS_PAGE).await.map_err(broken)?;
+        let page = reports.suspended_owners(after, OWNERS_PAGE).await.map_err(broken)?;
         let more = usize::try_from(OWNERS_PAGE).is_ok_and(|full| page.len() == full);
         owners.extend(page);
         if !more {

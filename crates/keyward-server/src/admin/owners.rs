@@ -1,5 +1,7 @@
 //! Owners on the admin API: suspending one suspends all of its keys, and resuming restores those.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -7,6 +9,7 @@ use http::header::HeaderMap;
 use http::request::Parts;
 use http::{StatusCode, Uri};
 use keyward::record::{Owner, ParseOwnerError};
+use keyward::store::Reports;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
@@ -30,11 +33,11 @@ pub(crate) const PAGE_MAX: u64 = 1_000;
     (status = 200, description = "A page", body = OwnerPage),
 ))]
 pub(crate) async fn list_owners(
-    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<Json<OwnerPage>, Refusal> {
     let (after, max) = ListOwnersQuery::read(uri.query())?;
-    let owners = guard.gate().store().suspended_owners(after, max).await.map_err(broken)?;
+    let owners = reports.suspended_owners(after, max).await.map_err(broken)?;
     let owners: Vec<_> = owners.iter().map(|owner| owner.as_str().to_owned()).collect();
     let full = usize::try_from(max).is_ok_and(|max| owners.len() == max);
     let next_after = owners.last().filter(|_| full).cloned();
@@ -55,11 +58,11 @@ pub(crate) async fn list_owners(
     ),
 )]
 pub(crate) async fn show_owner(
-    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(owner): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let found = view(&guard, &read_owner(&owner)?).await?;
+    let found = view(&*reports, &read_owner(&owner)?).await?;
     let view = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))?;
     let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
     precondition::shown(&headers, "owner", &tag, Json(view))
@@ -80,10 +83,11 @@ pub(crate) async fn show_owner(
 )]
 pub(crate) async fn suspend_owner(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(owner): Path<String>,
     parts: Parts,
 ) -> Result<Response, Refusal> {
-    set_suspended(&guard, &owner, true, &parts).await
+    set_suspended(&guard, &*reports, &owner, true, &parts).await
 }
 
 /// Resumes an owner: its keys are again what they were, so that those that were suspended
@@ -101,23 +105,25 @@ pub(crate) async fn suspend_owner(
 )]
 pub(crate) async fn resume_owner(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(owner): Path<String>,
     parts: Parts,
 ) -> Result<Response, Refusal> {
-    set_suspended(&guard, &owner, false, &parts).await
+    set_suspended(&guard, &*reports, &owner, false, &parts).await
 }
 
 async fn set_suspended(
     guard: &Guard,
+    reports: &dyn Reports,
     owner: &str,
     suspended: bool,
     parts: &Parts,
 ) -> Result<Response, Refusal> {
     let owner = read_owner(owner)?;
-    check(guard, &owner, &parts.headers).await?;
+    check(reports, &owner, &parts.headers).await?;
     let audit = audit(guard, &parts.extensions);
     guard.set_owner_suspended(owner.clone(), suspended, audit).await.map_err(broken)?;
-    let found = view(guard, &owner).await?;
+    let found = view(reports, &owner).await?;
     // An owner that has no key and is not suspended is none: that is what was asked for.
     let view = found.unwrap_or_else(|| OwnerView::of(&owner, false, 0));
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
@@ -126,18 +132,18 @@ async fn set_suspended(
 
 /// Checks what the request expects of the owner. Its keys may change until it is suspended or
 /// resumed, which is harmless: that reaches whatever keys it has by then.
-async fn check(guard: &Guard, owner: &Owner, headers: &HeaderMap) -> Result<(), Refusal> {
+async fn check(reports: &dyn Reports, owner: &Owner, headers: &HeaderMap) -> Result<(), Refusal> {
     let preconditions = Preconditions::read(headers)?;
     if preconditions.are_none() {
         return Ok(());
     }
-    let found = view(guard, owner).await?;
+    let found = view(reports, owner).await?;
     let tag = found.as_ref().and_then(tag_of);
     preconditions.check_change("owner", tag.as_deref().map_or(Named::Missing, Named::Tagged))
 }
 
-async fn view(guard: &Guard, owner: &Owner) -> Result<Option<OwnerView>, Refusal> {
-    let found = guard.gate().store().find_owner(owner.clone()).await.map_err(broken)?;
+async fn view(reports: &dyn Reports, owner: &Owner) -> Result<Option<OwnerView>, Refusal> {
+    let found = reports.find_owner(owner.clone()).await.map_err(broken)?;
     Ok(found.map(|found| OwnerView::of(owner, found.suspended_at.is_some(), found.keys)))
 }
 

@@ -1,6 +1,7 @@
 //! Tiers on the admin API.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -9,7 +10,7 @@ use http::header::HeaderMap;
 use http::{Extensions, StatusCode};
 use keyward::gate::{PutTierError, TierBefore};
 use keyward::limit::Limit;
-use keyward::store::{TierDeleted, TierRecord};
+use keyward::store::{Reports, TierDeleted, TierRecord};
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
@@ -28,10 +29,12 @@ use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
     (status = 200, description = "All tiers", body = TierList),
 ))]
-pub(crate) async fn list_tiers(State(guard): State<Guard>) -> Result<Json<TierList>, Refusal> {
-    let store = guard.gate().store();
-    let tiers = store.tiers().await.map_err(broken)?;
-    let uses: HashMap<_, _> = store.tier_uses().await.map_err(broken)?.into_iter().collect();
+pub(crate) async fn list_tiers(
+    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
+) -> Result<Json<TierList>, Refusal> {
+    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
+    let uses: HashMap<_, _> = reports.tier_uses().await.map_err(broken)?.into_iter().collect();
     let used = |tier: &TierRecord| uses.get(&tier.name).copied().unwrap_or_default();
     let listed = |tier| ListedTier { keys: used(tier), tier: TierView::of(tier) };
     let tiers: Vec<_> = tiers.iter().map(listed).collect();

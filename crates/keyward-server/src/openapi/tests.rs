@@ -55,14 +55,15 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let now = clock.now().unix;
     let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(&path, "a test", now).unwrap());
     let articles = Articles::open(&path, now).unwrap();
-    let gate = Gate::open(store, "kw".parse().unwrap()).await.unwrap();
+    let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
     let settings = everything_on(folder, &[]);
     let (door, leaks) = (Door::new(&settings, TrustedProxies::default()), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
     let known_usage = KnownUsage::default();
-    App { guard, articles, door, leaks, backups, question, known_usage, pulse }
+    let (reports, backup) = (Arc::clone(&store) as _, store as _);
+    App { guard, reports, backup, articles, door, leaks, backups, question, known_usage, pulse }
 }
 
 /// Settings with which every route is served.

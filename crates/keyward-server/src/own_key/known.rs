@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use keyward::count::Counts;
 use keyward::query::{Bucket, Hours};
-use keyward::store::StoreError;
+use keyward::store::{Reports, StoreError};
 use keyward::time::UnixHour;
 use keyward::{Gate, KeyId, UnixMillis};
 
@@ -55,6 +55,7 @@ impl KnownUsage {
     pub(super) async fn of(
         &self,
         gate: &Gate,
+        reports: &dyn Reports,
         id: KeyId,
         now: UnixMillis,
     ) -> Result<Stored, StoreError> {
@@ -64,7 +65,7 @@ impl KnownUsage {
         if let Some(stored) = known {
             return Ok(stored);
         }
-        let days = gate.store().usage(id, month_until(now), Bucket::Day, DAYS_MAX).await?;
+        let days = reports.usage(id, month_until(now), Bucket::Day, DAYS_MAX).await?;
         let stored = Stored::of(&days, day);
         // Otherwise it may be of either edition.
         if gate.usage_edition() == as_of.edition {
@@ -117,7 +118,7 @@ mod tests {
     use keyward::audit::Audit;
     use keyward::count::Outcome;
     use keyward::issue::NewKey;
-    use keyward::store::Store as _;
+    use keyward::store::KeyStore as _;
     use keyward::time::{Now, SteadyNanos};
     use keyward_store::SqliteStore;
 
@@ -136,7 +137,7 @@ mod tests {
         let issued = gate.issue(key, Audit::program(unix)).await.unwrap();
         let known = KnownUsage::default();
         let allowed = async |at: UnixMillis| {
-            let stored = known.of(&gate, issued.key_id, at).await;
+            let stored = known.of(&gate, &*store, issued.key_id, at).await;
             stored.map(|stored| [stored.today[Outcome::Allowed], stored.month[Outcome::Allowed]])
         };
         assert_eq!(allowed(unix).await.unwrap(), [0, 0]);

@@ -14,7 +14,7 @@ use keyward::limit::Limit;
 use keyward::network::Networks;
 use keyward::query::{AuditFilter, AuditQuery, Bucket, Hours, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Owner, Scopes};
-use keyward::store::{Inserted, Store, TierRecord, UsageBatch};
+use keyward::store::{Inserted, KeyStore, Reports, TierRecord, UsageBatch};
 use keyward::time::UnixHour;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
@@ -22,6 +22,11 @@ use keyward::{KeyId, UnixMillis};
 use keyward_store::{Loss, OpenError, OpenOptions, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
+
+/// A store with everything that is promised of it.
+pub(crate) trait Store: KeyStore + Reports {}
+
+impl<S: KeyStore + Reports> Store for S {}
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, "a test", UnixMillis(1)).unwrap()

@@ -32,7 +32,7 @@ use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::store::TierRecord;
+use crate::store::{Reports, TierRecord};
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Caller;
@@ -41,8 +41,8 @@ const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
 /// A clock that stands still.
 const CLOCK: ReadClock<'static> = &|| NOW;
 
-async fn open(store: &Arc<impl Store + 'static>) -> Gate {
-    Gate::open(Arc::clone(store) as Arc<dyn Store>, Prefix::default()).await.unwrap()
+async fn open(store: &Arc<impl KeyStore + 'static>) -> Gate {
+    Gate::open(Arc::clone(store) as Arc<dyn KeyStore>, Prefix::default()).await.unwrap()
 }
 
 async fn open_new() -> (Arc<MemoryStore>, Gate) {
@@ -142,14 +142,14 @@ async fn flush_all(gate: &Gate) {
     while gate.flush(CLOCK).await.unwrap().more {}
 }
 
-async fn stored(store: &dyn Store, id: KeyId) -> Counts {
+async fn stored(store: &dyn Reports, id: KeyId) -> Counts {
     let always = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
     let hours = store.usage(id, always, Bucket::Hour, 10).await.unwrap();
     assert!(hours.len() <= 1, "all requests of these tests are in one hour");
     hours.first().map(|(_, counts)| *counts).unwrap_or_default()
 }
 
-async fn verbs(store: &dyn Store) -> Vec<String> {
+async fn verbs(store: &dyn Reports) -> Vec<String> {
     let (filter, max) = (AuditFilter::default(), NonZeroU32::new(1_000).unwrap());
     let query = AuditQuery { filter, after: None, descending: false, max };
     let page = store.audit_entries(query).await.unwrap();
@@ -279,7 +279,7 @@ async fn a_gate_that_opens_again_knows_every_key_and_what_became_of_it() {
 async fn a_gate_that_cannot_read_all_of_its_keys_does_not_open() {
     let (store, gate) = open_awkward().await;
     issue(&gate).await;
-    let open = || Gate::open(Arc::clone(&store) as Arc<dyn Store>, Prefix::default());
+    let open = || Gate::open(Arc::clone(&store) as Arc<dyn KeyStore>, Prefix::default());
     store.set_hides_tiers(true);
     assert!(matches!(open().await, Err(OpenError::Store(StoreError::Inconsistent(_)))));
     store.set_hides_tiers(false);

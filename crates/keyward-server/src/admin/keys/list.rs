@@ -2,6 +2,8 @@
 
 mod cursor;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
@@ -10,6 +12,7 @@ use keyward::UnixMillis;
 use keyward::query::{KeyCursor, KeyFilter, KeyQuery, NAME_PART_CHARS_MIN};
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, Stage};
 use keyward::scan::holds_key;
+use keyward::store::Reports;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
@@ -56,17 +59,17 @@ const PARAMETERS: [&str; 14] = [
 ))]
 pub(crate) async fn list_keys(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<(HeaderMap, Json<KeyList>), Refusal> {
     let now = guard.now().unix;
     let asked = Query::parse(uri.query());
     let ListKeys { query, sort, total } = ListKeys::read(&asked, now)?;
-    let store = guard.gate().store();
     let total = match total {
-        true => Some(store.count_keys(query.filter.clone(), now).await.map_err(broken)?),
+        true => Some(reports.count_keys(query.filter.clone(), now).await.map_err(broken)?),
         false => None,
     };
-    let page = store.list_keys(query).await.map_err(broken)?;
+    let page = reports.list_keys(query).await.map_err(broken)?;
     let next_cursor = page.next.map(|next| sort.cursor(&next));
     let headers = next_cursor.as_deref().map(|cursor| (LINK, next_link(&asked, cursor)));
     // What was asked for is in the link, and whatever is between us may log it.

@@ -1,11 +1,13 @@
 //! Showing a key, and what the secrets of keys begin with.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::header::HeaderMap;
+use keyward::store::Reports;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,8 +45,11 @@ pub(crate) async fn find_key(
 #[utoipa::path(get, path = "/admin/prefixes", tag = "keys", responses(
     (status = 200, description = "All prefixes, in order", body = PrefixList),
 ))]
-pub(crate) async fn list_prefixes(State(guard): State<Guard>) -> Result<Json<PrefixList>, Refusal> {
-    let used = guard.gate().store().prefixes().await.map_err(broken)?;
+pub(crate) async fn list_prefixes(
+    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
+) -> Result<Json<PrefixList>, Refusal> {
+    let used = reports.prefixes().await.map_err(broken)?;
     let own = guard.gate().prefix().as_str().to_owned();
     let prefixes: BTreeSet<_> = used.into_iter().chain([own]).collect();
     Ok(Json(PrefixList { prefixes: prefixes.into_iter().collect() }))

@@ -3,12 +3,15 @@
 mod counts;
 mod span;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use http::Uri;
 use keyward::KeyId;
 use keyward::count::Counts;
 use keyward::query::{Bucket, Hours, TopBy, UsageTop};
+use keyward::store::Reports;
 use keyward::time::UnixHour;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
@@ -42,6 +45,7 @@ pub(crate) const TOP_MAX: u64 = 100;
 )]
 pub(crate) async fn show_usage(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(key_id): Path<String>,
     uri: Uri,
 ) -> Result<Json<UsageView>, Refusal> {
@@ -50,8 +54,7 @@ pub(crate) async fn show_usage(
     let (hours, bucket) = read_usage(&Query::parse(uri.query()), this_hour)?;
     existing(&guard, id).await?;
     guard.flush().await.map_err(broken)?;
-    let store = guard.gate().store();
-    let rows = store.usage(id, hours, bucket, BUCKETS_MAX).await.map_err(broken)?;
+    let rows = reports.usage(id, hours, bucket, BUCKETS_MAX).await.map_err(broken)?;
     Ok(Json(UsageView::of(id, hours, bucket, &rows)))
 }
 
@@ -72,6 +75,7 @@ fn read_usage(query: &Query, this_hour: UnixHour) -> Result<(Hours, Bucket), Ref
 ))]
 pub(crate) async fn show_top(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<Json<TopView>, Refusal> {
     let this_hour = guard.now().unix.hour();
@@ -86,7 +90,7 @@ pub(crate) async fn show_top(
     parameters.finish()?;
     guard.flush().await.map_err(broken)?;
     let top = u32::try_from(top).unwrap_or(u32::MAX);
-    let usage = guard.gate().store().usage_top(hours, by, top).await.map_err(broken)?;
+    let usage = reports.usage_top(hours, by, top).await.map_err(broken)?;
     Ok(Json(TopView::of(hours, &usage)))
 }
 

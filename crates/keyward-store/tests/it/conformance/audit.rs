@@ -6,11 +6,11 @@ use keyward::UnixMillis;
 use keyward::audit::{Actor, Audit, AuditEntry, Chain, ChangeId, Verb};
 use keyward::change::KeyChange;
 use keyward::query::{AuditFilter, AuditQuery};
-use keyward::store::Store;
 use serde_json::Value;
 
 use crate::sample::{
-    audit, change, copy, edit, id, insert, issue, new_key, owner, revoke, rotate, tier, trail,
+    Store, audit, change, copy, edit, id, insert, issue, new_key, owner, revoke, rotate, tier,
+    trail,
 };
 
 super::promises!(

@@ -6,11 +6,10 @@ use keyward::details::Version;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
-use keyward::store::Store;
 
 use crate::sample::{
-    audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke, rotation,
-    usage, used, verbs,
+    Store, audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke,
+    rotation, usage, used, verbs,
 };
 
 super::promises!(

@@ -1,9 +1,9 @@
 //! What is promised of the wall clock: what it said last is kept, and what people say about it.
 
 use keyward::UnixMillis;
-use keyward::store::{Store, UsageBatch};
+use keyward::store::UsageBatch;
 
-use crate::sample::{audit, batch, trail};
+use crate::sample::{Store, audit, batch, trail};
 
 super::promises!(
     the_latest_reading_only_moves_forward,

@@ -6,10 +6,10 @@ use keyward::issue::NewRecord;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Record, Scopes};
-use keyward::store::{Inserted, Store};
+use keyward::store::Inserted;
 
 use crate::sample::{
-    audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
+    Store, audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
 };
 
 super::promises!(

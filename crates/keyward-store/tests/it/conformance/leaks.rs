@@ -2,9 +2,9 @@
 
 use keyward::UnixMillis;
 use keyward::digest::Digest;
-use keyward::store::{LeakReport, Store};
+use keyward::store::LeakReport;
 
-use crate::sample::{digest, trail};
+use crate::sample::{Store, digest, trail};
 
 super::promises!(
     what_is_reported_is_kept_until_it_is_forgotten,

@@ -5,10 +5,9 @@ mod paging;
 use keyward::UnixMillis;
 use keyward::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
-use keyward::store::Store;
 use keyward::transfer::KeyCopy;
 
-use crate::sample::{audit, copy, id, issue, owner, query, rotate};
+use crate::sample::{Store, audit, copy, id, issue, owner, query, rotate};
 
 super::promises!(
     without_a_filter_all_keys_come_in_the_order_of_their_ids,

@@ -3,9 +3,9 @@
 use keyward::audit::{Actor, Audit};
 use keyward::change::{ChangeRefusal, Changed, KeyChange};
 use keyward::once::{Earlier, Once};
-use keyward::store::{Inserted, Store};
+use keyward::store::Inserted;
 
-use crate::sample::{audit, issue, new_key, owner, revoke, rotation, verbs};
+use crate::sample::{Store, audit, issue, new_key, owner, revoke, rotation, verbs};
 
 super::promises!(
     a_request_issues_one_key,

@@ -3,11 +3,11 @@
 use keyward::change::KeyChange;
 use keyward::query::OwnerDetails;
 use keyward::record::{KeyState, Owner};
-use keyward::store::Store;
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
-    audit, change, details, edit, insert, issue, new_key, owner, revoke, rotate, trail, verbs,
+    Store, audit, change, details, edit, insert, issue, new_key, owner, revoke, rotate, trail,
+    verbs,
 };
 
 super::promises!(

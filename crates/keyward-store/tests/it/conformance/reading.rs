@@ -1,10 +1,11 @@
 //! What is promised of reading keys one by one, by their digests, and all in turn.
 
 use keyward::record::{KEY_ID_MAX, KeyState};
-use keyward::store::Store;
 use keyward::{KeyId, UnixMillis};
 
-use crate::sample::{audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation};
+use crate::sample::{
+    Store, audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation,
+};
 
 super::promises!(
     keys_load_in_pages_lowest_first,

@@ -5,10 +5,11 @@ use keyward::change::{ChangeRefusal, Changed, KeyChange};
 use keyward::details::StoredKey;
 use keyward::digest::Digest;
 use keyward::record::KeyState;
-use keyward::store::{Store, StoreError};
+use keyward::store::StoreError;
 
 use crate::sample::{
-    audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation, verbs,
+    Store, audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation,
+    verbs,
 };
 
 super::promises!(

@@ -2,14 +2,14 @@
 
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
-use keyward::store::{Store, TierDeleted};
+use keyward::store::TierDeleted;
 use keyward::tier::TierName;
 use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
-    audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier, trail,
-    verbs,
+    Store, audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier,
+    trail, verbs,
 };
 
 super::promises!(

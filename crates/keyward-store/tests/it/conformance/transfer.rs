@@ -5,12 +5,11 @@ use keyward::change::KeyChange;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
-use keyward::store::Store;
 use keyward::transfer::{COPY_SECRETS_MAX, ImportRefusal, ImportedKey, KeyCopy};
 
 use crate::sample::{
-    audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke, rotate,
-    secret, used, verbs,
+    Store, audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke,
+    rotate, secret, used, verbs,
 };
 
 super::promises!(

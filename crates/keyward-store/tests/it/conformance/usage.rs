@@ -3,11 +3,10 @@
 use keyward::UnixMillis;
 use keyward::count::{Counts, Outcome};
 use keyward::query::{Bucket, Hours, TopBy};
-use keyward::store::Store;
 use keyward::time::UnixHour;
 use keyward::usage::UsageRow;
 
-use crate::sample::{audit, batch, details, edit, id, issue, usage, used, verbs};
+use crate::sample::{Store, audit, batch, details, edit, id, issue, usage, used, verbs};
 
 super::promises!(
     counts_add_up_and_each_outcome_is_kept_apart,

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use keyward::audit::Chain;
-use keyward::store::{Store, StoreError};
+use keyward::store::{Backup as _, KeyStore as _, StoreError};
 use tokio::task::JoinSet;
 
 use crate::sample::{batch, issue, keys, open, open_alone, trail, usage, used};

@@ -7,7 +7,8 @@ use keyward::change::KeyChange;
 use keyward::issue::NewRecord;
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
-use keyward::store::{Inserted, Store, StoreError};
+use keyward::store::{Inserted, StoreError};
+use keyward::store::{KeyStore as _, Reports as _};
 use rusqlite::Connection;
 use tokio::task::{JoinSet, yield_now};
 

@@ -6,7 +6,7 @@ use keyward::UnixMillis;
 use keyward::change::{KeyChange, KeyEdit};
 use keyward::issue::NewRecord;
 use keyward::query::{KeyFilter, KeyOrder, KeyQuery};
-use keyward::store::Store;
+use keyward::store::{KeyStore as _, Reports as _};
 use keyward_store::SqliteStore;
 use rusqlite::Connection;
 

@@ -11,7 +11,7 @@ use keyward::audit::{Audit, Chain};
 use keyward::count::Outcome;
 use keyward::gate::Gate;
 use keyward::query::KeyFilter;
-use keyward::store::{Store, TierDeleted};
+use keyward::store::{KeyStore, Reports as _, TierDeleted};
 use keyward::time::SteadyNanos;
 use keyward::{Asked, Now, UnixMillis};
 use keyward_store::SqliteStore;
@@ -39,7 +39,7 @@ async fn keys_of_schema_1_are_let_in_as_before() {
     drop(raw);
 
     let store = Arc::new(open(&path));
-    let gate = Gate::open(Arc::clone(&store) as Arc<dyn Store>, "kw".parse().unwrap());
+    let gate = Gate::open(Arc::clone(&store) as Arc<dyn KeyStore>, "kw".parse().unwrap());
     let gate = gate.await.unwrap();
     let now = Now::new(UnixMillis(MADE + 60_000), SteadyNanos(1));
     for (number, line) in (1..).zip(KEYS.lines()) {

@@ -8,7 +8,7 @@ use keyward::UnixMillis;
 use keyward::audit::ChangeId;
 use keyward::change::KeyChange;
 use keyward::record::KeyState;
-use keyward::store::Store;
+use keyward::store::{Backup as _, KeyStore as _};
 use keyward_store::{Loss, OpenError, OpenOptions, Restored, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::query::{AuditFilter, AuditQuery, KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
-use keyward::store::Store;
+use keyward::store::{KeyStore as _, Reports as _};
 use keyward::transfer::KeyCopy;
 use keyward_store::SqliteStore;
 use tempfile::TempDir;

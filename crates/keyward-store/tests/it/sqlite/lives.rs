@@ -6,7 +6,7 @@ use keyward::change::KeyChange;
 use keyward::details::Version;
 use keyward::issue::NewRecord;
 use keyward::record::Owner;
-use keyward::store::{Inserted, Store};
+use keyward::store::{Inserted, KeyStore as _, Reports as _};
 use keyward_store::SqliteStore;
 
 use crate::sample::{

@@ -7,7 +7,7 @@ use keyward::audit::{Chain, ChainError, ChangeId};
 use keyward::count::{Counts, Outcome};
 use keyward::query::KeyFilter;
 use keyward::record::{KeyState, Stage};
-use keyward::store::Store;
+use keyward::store::{KeyStore as _, Reports as _};
 use keyward::time::UnixHour;
 use rusqlite::Connection;
 

@@ -6,7 +6,8 @@ use std::process;
 
 use keyward::UnixMillis;
 use keyward::change::KeyChange;
-use keyward::store::{Store, StoreError};
+use keyward::store::KeyStore as _;
+use keyward::store::StoreError;
 use keyward_store::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -1,6 +1,5 @@
 //! A store that does what it is asked and then makes it hard to know.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
@@ -18,7 +17,9 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::store::{Inserted, LeakReport, Store, StoreError, TierDeleted, TierRecord, UsageBatch};
+use crate::store::{
+    Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord, UsageBatch,
+};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::{ImportedKey, KeyCopy};
@@ -60,7 +61,7 @@ impl AwkwardStore {
 }
 
 #[async_trait]
-impl Store for AwkwardStore {
+impl KeyStore for AwkwardStore {
     async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
         if self.hides_tiers.load(Ordering::Relaxed) {
             return Ok(Vec::new());
@@ -74,10 +75,6 @@ impl Store for AwkwardStore {
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
         self.answer(self.kept.delete_tier(name, audit).await).await
-    }
-
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        self.kept.tier_uses().await
     }
 
     async fn load_keys(
@@ -124,14 +121,6 @@ impl Store for AwkwardStore {
         self.answer(self.kept.import_keys(keys, dry_run, audit).await).await
     }
 
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
-        self.kept.export_keys(after, max).await
-    }
-
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
         self.kept.find_key(id).await
     }
@@ -153,6 +142,41 @@ impl Store for AwkwardStore {
 
     async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
         self.kept.forget_leaks(digests).await
+    }
+
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        self.answer(self.kept.add_usage(batch).await).await
+    }
+
+    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
+        self.kept.latest_reading().await
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
+        self.answer(self.kept.accept_clock(audit).await).await
+    }
+
+    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
+        self.answer(self.kept.note_clock_is_right(told).await).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.kept.close().await
+    }
+}
+
+#[async_trait]
+impl Reports for AwkwardStore {
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
+        self.kept.tier_uses().await
+    }
+
+    async fn export_keys(
+        &self,
+        after: Option<KeyId>,
+        max: u32,
+    ) -> Result<Vec<KeyCopy>, StoreError> {
+        self.kept.export_keys(after, max).await
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
@@ -179,22 +203,6 @@ impl Store for AwkwardStore {
         self.kept.prefixes().await
     }
 
-    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.answer(self.kept.add_usage(batch).await).await
-    }
-
-    async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
-        self.kept.latest_reading().await
-    }
-
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.answer(self.kept.accept_clock(audit).await).await
-    }
-
-    async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
-        self.answer(self.kept.note_clock_is_right(told).await).await
-    }
-
     async fn usage(
         &self,
         id: KeyId,
@@ -211,13 +219,5 @@ impl Store for AwkwardStore {
 
     async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
         self.kept.audit_entries(query).await
-    }
-
-    async fn back_up(&self, path: &Path) -> Result<(), StoreError> {
-        self.kept.back_up(path).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.kept.close().await
     }
 }

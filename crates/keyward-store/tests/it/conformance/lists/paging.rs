@@ -4,12 +4,11 @@ use keyward::UnixMillis;
 use keyward::memory::MemoryStore;
 use keyward::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
-use keyward::store::Store;
 use keyward::transfer::KeyCopy;
 use proptest::prelude::*;
 
 use super::{NOW, ids};
-use crate::sample::{audit, copy, owner};
+use crate::sample::{Store, audit, copy, owner};
 
 const NAMES: [&str; 5] = ["weather", "Weather", "the news", "newsletter", "a"];
 const PARTS: [&str; 3] = ["eat", "NEWS", "the"];

@@ -1,0 +1,75 @@
+//! What operators ask of a store.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::count::Counts;
+use crate::query::{
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
+    TopBy, UsageTop,
+};
+use crate::record::{KeyId, Owner};
+use crate::tier::TierName;
+use crate::time::{UnixHour, UnixMillis};
+use crate::transfer::KeyCopy;
+
+use super::StoreError;
+
+/// What operators ask: lists, counts, usage, the trail, exports. Nothing here changes anything, and
+/// no decision about a request or a change waits for it.
+///
+/// Each method sees the store as it is at one instant, with all that was answered before it was
+/// called. It may take long, where it says so; what decides goes on meanwhile.
+///
+/// # Errors
+///
+/// Each method returns [`StoreError`] if the store cannot be read.
+#[async_trait]
+pub trait Reports: fmt::Debug + Send + Sync {
+    /// How many keys each tier has that are not revoked; a tier without any may be left out.
+    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError>;
+
+    /// Up to `max` keys with ids above `after`, whole, lowest first: each with its present secret
+    /// and the newest of its former ones,
+    /// [`COPY_SECRETS_MAX`](crate::transfer::COPY_SECRETS_MAX) together, which is 100.
+    async fn export_keys(&self, after: Option<KeyId>, max: u32)
+    -> Result<Vec<KeyCopy>, StoreError>;
+
+    /// One page of a list of keys.
+    async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;
+
+    /// How many keys fit, as of `now`. A store may stop counting where that would take too long,
+    /// and then says that there are at least so many.
+    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError>;
+
+    /// One owner; `None` if it has no key and is not suspended.
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
+
+    /// The owners that are suspended, up to `max`, behind `after`, in order.
+    async fn suspended_owners(
+        &self,
+        after: Option<Owner>,
+        max: u32,
+    ) -> Result<Vec<Owner>, StoreError>;
+
+    /// What the secrets of keys begin with, in order; at most 1 000.
+    async fn prefixes(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Usage of a key in these hours, oldest first: by the hour, or by the day, each under its
+    /// first hour (midnight in UTC). At most `max` rows, the latest.
+    async fn usage(
+        &self,
+        id: KeyId,
+        hours: Hours,
+        bucket: Bucket,
+        max: u32,
+    ) -> Result<Vec<(UnixHour, Counts)>, StoreError>;
+
+    /// Usage of all keys in these hours, and the `max` keys that had the most. What is added
+    /// meanwhile may be in it or not. Dropping the future ends the work.
+    async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError>;
+
+    /// One page of the audit trail.
+    async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError>;
+}
