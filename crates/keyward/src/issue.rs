@@ -5,7 +5,8 @@ use crate::digest::Digest;
 use crate::key::{Prefix, Secret};
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::record::{KeyId, KeyName, Owner, Record, Scopes};
+use crate::record::{KeyId, KeyName, KeyState, Owner, Record, Scopes};
+use crate::stored::{StoredSecret, Unkept};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -56,6 +57,31 @@ impl NewKey {
             metadata: Metadata::default(),
             prefix: None,
             expires_at,
+        }
+    }
+
+    /// The key as a store is asked to keep it.
+    #[must_use]
+    pub fn with_secret(self, secret: StoredSecret) -> Unkept {
+        Unkept {
+            id: None,
+            version: Version::FIRST,
+            name: self.name,
+            tier: self.tier,
+            tier_id: None,
+            tier_gone: false,
+            owner: self.owner,
+            scopes: self.scopes,
+            networks: self.networks,
+            limits: self.limits,
+            metadata: self.metadata,
+            state: KeyState::Active,
+            revoked_reason: None,
+            expires_at: self.expires_at,
+            created_at: secret.created_at,
+            last_used_at: None,
+            secret,
+            former: Vec::new(),
         }
     }
 

@@ -12,8 +12,8 @@ use crate::time::UnixMillis;
 
 /// A key: everything that is kept of it. The state of its owner is the owner's, in an [`OwnerRow`].
 ///
-/// `I` is the type of its identity: `Key<Option<KeyId>>` is a key that no store has yet, which is
-/// to be issued or imported, and for which `None` asks for the next free id.
+/// `I` is the type of its identity: that of an [`Unkept`] key, which is to be issued or imported, may
+/// be `None`, which asks for the next free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key<I = KeyId> {
     /// Its identity.
@@ -55,6 +55,9 @@ pub struct Key<I = KeyId> {
     /// The secrets that it had before, oldest first.
     pub former: Vec<FormerSecret>,
 }
+
+/// A key that no store has yet.
+pub type Unkept = Key<Option<KeyId>>;
 
 impl<I> Key<I> {
     /// The same key with another identity.
@@ -203,6 +206,23 @@ impl OwnerRow {
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.suspended_at.is_some()
+    }
+}
+
+/// A key with the state of its owner: what operators are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The key.
+    pub key: Key,
+    /// Its owner, if it has one.
+    pub owner: Option<OwnerRow>,
+}
+
+impl Owned {
+    /// Where in its life the key is at `now`.
+    #[must_use]
+    pub fn stage(&self, now: UnixMillis) -> Stage {
+        self.key.stage(self.owner.as_ref().is_some_and(OwnerRow::is_suspended), now)
     }
 }
 

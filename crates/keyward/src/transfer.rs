@@ -2,11 +2,12 @@
 
 use thiserror::Error;
 
-use crate::details::{Metadata, Reason, StoredKey};
+use crate::details::{Metadata, Reason, StoredKey, Version};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::{KEY_ID_MAX, KeyId, KeyName, KeyState, Owner, Scopes};
+use crate::stored::{FormerSecret, StoredSecret, Unkept};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -53,6 +54,39 @@ pub struct KeyCopy {
     pub secret: SecretCopy,
     /// The secrets that it had before, oldest first, and until when they work.
     pub former: Vec<(SecretCopy, UnixMillis)>,
+}
+
+impl From<KeyCopy> for Unkept {
+    fn from(copy: KeyCopy) -> Self {
+        let secret = |it: SecretCopy| StoredSecret {
+            digest: it.digest,
+            hint: it.hint,
+            created_at: it.created_at,
+        };
+        let former = copy.former.into_iter();
+        Self {
+            id: copy.id,
+            version: Version::FIRST,
+            name: copy.name,
+            tier: copy.tier,
+            tier_id: None,
+            tier_gone: copy.tier_gone,
+            owner: copy.owner,
+            scopes: copy.scopes,
+            networks: copy.networks,
+            limits: copy.limits,
+            metadata: copy.metadata,
+            state: copy.state,
+            revoked_reason: copy.revoked_reason,
+            expires_at: copy.expires_at,
+            created_at: copy.created_at,
+            last_used_at: copy.last_used_at,
+            secret: secret(copy.secret),
+            former: former
+                .map(|(it, ends_at)| FormerSecret { secret: secret(it), ends_at })
+                .collect(),
+        }
+    }
 }
 
 /// What is kept of a secret.

@@ -4,18 +4,15 @@ use crate::change::KeyChange;
 use crate::details::Version;
 use crate::limit::Limits;
 use crate::record::{KeyId, Owner};
-use crate::stored::{Key, OwnerVersion};
+use crate::stored::{OwnerVersion, Unkept};
 use crate::tier::TierName;
-
-/// A key that no store has yet.
-pub type NewKey = Key<Option<KeyId>>;
 
 /// A change of what a store keeps. Every one that changes something writes an audit entry, and an
 /// import one for each key.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Keep a key that was just made. It gets the next free id, whatever it says itself.
-    Issue(Box<NewKey>),
+    Issue(Box<Unkept>),
     /// Change a key that is there.
     Key {
         /// Which one.
@@ -28,7 +25,7 @@ pub enum Change {
     /// Add keys that came from elsewhere.
     Import {
         /// The keys, each with its own id or without one.
-        keys: Vec<NewKey>,
+        keys: Vec<Unkept>,
         /// Only say what would become of each.
         dry_run: bool,
     },

@@ -5,17 +5,16 @@ use std::collections::{BTreeSet, HashSet};
 use crate::audit::Verb;
 use crate::digest::Digest;
 use crate::record::{KeyId, Owner};
-use crate::stored::StoredSecret;
+use crate::stored::{StoredSecret, Unkept};
 use crate::transfer::ImportRefusal;
 
-use super::change::NewKey;
 use super::draft::Draft;
 use super::keys;
 use super::lookup::Lookup;
 use super::outcome::{Decided, Decision, Fault, Imported};
 
 /// All in one round, each owner and each tier once.
-pub(super) fn needs(keys: &[NewKey]) -> Vec<Lookup> {
+pub(super) fn needs(keys: &[Unkept]) -> Vec<Lookup> {
     let (mut tiers, mut owners) = (HashSet::new(), HashSet::new());
     let mut wanted = Vec::with_capacity(keys.len());
     for key in keys {
@@ -36,7 +35,7 @@ pub(super) fn needs(keys: &[NewKey]) -> Vec<Lookup> {
 /// Adds keys, and says of each what became of it. A dry run says the same and writes nothing.
 pub(super) fn import(
     mut draft: Draft<'_>,
-    keys: Vec<NewKey>,
+    keys: Vec<Unkept>,
     dry_run: bool,
 ) -> Result<Decision, Fault> {
     let mut imported = Vec::with_capacity(keys.len());
@@ -53,7 +52,7 @@ pub(super) fn import(
     Ok(if dry_run { draft.unchanged(decided) } else { draft.done(decided) })
 }
 
-fn import_one(draft: &mut Draft<'_>, key: NewKey) -> Result<Imported, Fault> {
+fn import_one(draft: &mut Draft<'_>, key: Unkept) -> Result<Imported, Fault> {
     match place(draft, &key)? {
         Err(refusal) => Ok(Imported::Rejected(refusal)),
         Ok(Place::There(id)) => Ok(Imported::Skipped(id)),
@@ -68,7 +67,7 @@ enum Place {
 }
 
 /// Where a key belongs, or the first reason against it.
-fn place(draft: &Draft<'_>, key: &NewKey) -> Result<Result<Place, ImportRefusal>, Fault> {
+fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRefusal>, Fault> {
     let digests: Vec<Digest> = secrets(key).map(|secret| secret.digest).collect();
     let mut holders = Vec::with_capacity(digests.len());
     for digest in &digests {
@@ -102,7 +101,7 @@ fn place(draft: &Draft<'_>, key: &NewKey) -> Result<Result<Place, ImportRefusal>
 }
 
 /// The secrets of a key, the present one last.
-fn secrets(key: &NewKey) -> impl Iterator<Item = &StoredSecret> {
+fn secrets(key: &Unkept) -> impl Iterator<Item = &StoredSecret> {
     key.former.iter().map(|former| &former.secret).chain([&key.secret])
 }
 

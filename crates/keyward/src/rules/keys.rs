@@ -8,9 +8,9 @@ use crate::change::{KeyChange, KeyEdit};
 use crate::details::Version;
 use crate::digest::Digest;
 use crate::record::{KeyId, KeyState};
-use crate::stored::{FormerSecret, Key, OwnerRow, OwnerVersion, StoredSecret};
+use crate::stored::{FormerSecret, Key, OwnerRow, OwnerVersion, StoredSecret, Unkept};
 
-use super::change::{Expected, NewKey};
+use super::change::Expected;
 use super::draft::Draft;
 use super::entry::{self, Subject};
 use super::facts::Facts;
@@ -18,7 +18,7 @@ use super::lookup::Lookup;
 use super::outcome::{Decided, Decision, Fault, Rejection};
 use super::writes::KeyWrite;
 
-pub(super) fn needs_of_issue(key: &NewKey, audit: &Audit) -> Vec<Lookup> {
+pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {
     let mut wanted = vec![Lookup::Tier(key.tier.clone()), Lookup::Digest(key.secret.digest)];
     wanted.extend(key.owner.clone().map(Lookup::Owner));
     wanted.extend(needs_of_once(audit));
@@ -26,7 +26,7 @@ pub(super) fn needs_of_issue(key: &NewKey, audit: &Audit) -> Vec<Lookup> {
 }
 
 /// Keeps a key that was just issued.
-pub(super) fn issue(mut draft: Draft<'_>, new: NewKey) -> Result<Decision, Fault> {
+pub(super) fn issue(mut draft: Draft<'_>, new: Unkept) -> Result<Decision, Fault> {
     if let Some(earlier) = draft.earlier()? {
         return Ok(draft.rejected(Rejection::Earlier(earlier)));
     }
@@ -50,7 +50,7 @@ pub(super) fn issue(mut draft: Draft<'_>, new: NewKey) -> Result<Decision, Fault
 /// neither its id nor any of its digests is there.
 pub(super) fn add(
     draft: &mut Draft<'_>,
-    new: NewKey,
+    new: Unkept,
     id: KeyId,
     verb: Verb,
 ) -> Result<Arc<Key>, Fault> {

@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::limit::{Limit, Limits};
 use crate::once::{Earlier, Once};
 use crate::record::{KeyId, KeyState, Owner};
-use crate::stored::{FormerSecret, Key, OwnerVersion, StoredSecret};
+use crate::stored::{FormerSecret, Key, OwnerVersion, StoredSecret, Unkept};
 use crate::tier::{TIERS_MAX, TierName};
 use crate::time::UnixMillis;
 
@@ -73,7 +73,7 @@ fn limits(amount: u32) -> Limits {
 }
 
 /// A key in `basic` whose secret no other number has.
-fn key(number: u64) -> NewKey {
+fn key(number: u64) -> Unkept {
     Key {
         id: None,
         version: Version::FIRST,
@@ -96,15 +96,15 @@ fn key(number: u64) -> NewKey {
     }
 }
 
-fn key_of(number: u64, name: &str) -> NewKey {
-    NewKey { owner: Some(owner(name)), ..key(number) }
+fn key_of(number: u64, name: &str) -> Unkept {
+    Unkept { owner: Some(owner(name)), ..key(number) }
 }
 
-fn revoked(number: u64) -> NewKey {
-    NewKey { state: KeyState::Revoked { at: UnixMillis(9) }, ..key(number) }
+fn revoked(number: u64) -> Unkept {
+    Unkept { state: KeyState::Revoked { at: UnixMillis(9) }, ..key(number) }
 }
 
-fn issue(key: NewKey) -> Change {
+fn issue(key: Unkept) -> Change {
     Change::Issue(Box::new(key))
 }
 
@@ -128,7 +128,7 @@ fn revoke(key: u64) -> Change {
     change(key, KeyChange::Revoke { reason: None })
 }
 
-fn import(keys: Vec<NewKey>) -> Change {
+fn import(keys: Vec<Unkept>) -> Change {
     Change::Import { keys, dry_run: false }
 }
 

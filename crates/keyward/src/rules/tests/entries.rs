@@ -12,7 +12,7 @@ fn an_entry_of_a_new_key_has_all_fields_in_their_order() {
         r#""revoked_reason":null,"hint":"kw_1","grace_until":null}}"#
     );
     assert_eq!(rows.told(), ("issue", plain));
-    let full = NewKey {
+    let full = Unkept {
         owner: Some(owner("org")),
         scopes: crate::record::Scopes::new(vec!["a:b".parse().unwrap(), "*".parse().unwrap()])
             .unwrap(),

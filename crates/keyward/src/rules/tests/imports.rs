@@ -13,13 +13,13 @@ fn shown(decided: Decided) -> Vec<String> {
     keys.into_iter().map(show).collect()
 }
 
-fn with_id(number: u64, new: NewKey) -> NewKey {
-    NewKey { id: Some(id(number)), ..new }
+fn with_id(number: u64, new: Unkept) -> Unkept {
+    Unkept { id: Some(id(number)), ..new }
 }
 
-fn with_former(new: NewKey, numbers: &[u64]) -> NewKey {
+fn with_former(new: Unkept, numbers: &[u64]) -> Unkept {
     let former = |number: &u64| FormerSecret { secret: secret(*number, 1), ends_at: UnixMillis(5) };
-    NewKey { former: numbers.iter().map(former).collect(), ..new }
+    Unkept { former: numbers.iter().map(former).collect(), ..new }
 }
 
 #[test]
@@ -38,13 +38,13 @@ fn the_first_reason_that_holds_keeps_a_key_out() {
     rows.done(issue(key(1)), &audit(1));
     rows.done(rotate(1, 2, 9), &audit(2));
     rows.done(issue(key(3)), &audit(3));
-    let in_gold = |new| NewKey { tier: tier("gold"), ..new };
+    let in_gold = |new| Unkept { tier: tier("gold"), ..new };
     let keys = vec![
         // All of its secrets are of one key, whatever else is said.
         in_gold(with_id(2, key(1))),
         with_former(key(2), &[1]),
         in_gold(with_id(2, with_former(key(9), &[1, 1]))),
-        NewKey { tier_gone: true, ..key(9) },
+        Unkept { tier_gone: true, ..key(9) },
         with_id(2, with_former(key(9), &[1, 1])),
         with_former(key(3), &[9, 1, 1]),
         with_former(key(9), &[8, 8]),
@@ -84,9 +84,9 @@ fn keys_of_one_import_see_those_before_them() {
 fn a_revoked_key_needs_no_tier() {
     let mut rows = Rows::new_with(&["basic"]);
     let keys = vec![
-        NewKey { tier: tier("gold"), ..revoked(1) },
-        NewKey { tier_gone: true, ..revoked(2) },
-        NewKey { owner: Some(owner("org")), ..revoked(3) },
+        Unkept { tier: tier("gold"), ..revoked(1) },
+        Unkept { tier_gone: true, ..revoked(2) },
+        Unkept { owner: Some(owner("org")), ..revoked(3) },
     ];
     shown(rows.done(import(keys), &audit(1)));
     let shape = |number| {
@@ -103,7 +103,7 @@ fn a_revoked_key_needs_no_tier() {
 #[test]
 fn a_dry_run_says_the_same_and_writes_nothing() {
     let mut rows = Rows::new_with(&["basic"]);
-    let keys = vec![key_of(1, "org"), key(1), NewKey { tier: tier("gold"), ..key(2) }, key(3)];
+    let keys = vec![key_of(1, "org"), key(1), Unkept { tier: tier("gold"), ..key(2) }, key(3)];
     let trial = Change::Import { keys: keys.clone(), dry_run: true };
     let told = shown(rows.unchanged(trial, &audit(1)));
     assert_eq!(told, ["added 1", "skipped 1", "UnknownTier", "added 2"]);

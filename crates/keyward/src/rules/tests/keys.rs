@@ -17,7 +17,7 @@ fn an_issued_key_has_the_next_id_and_counts() {
     let (first, none) = key_in(rows.done(issue(key(1)), &audit(5)));
     assert_eq!((first.id, first.version, none), (id(1), Version::FIRST, None));
     assert_eq!(first.tier_id, rows.tier("basic").map(|tier| tier.id));
-    let with_id = NewKey { id: Some(id(90)), ..key_of(2, "org") };
+    let with_id = Unkept { id: Some(id(90)), ..key_of(2, "org") };
     let (second, version) = key_in(rows.done(issue(with_id), &audit(6)));
     assert_eq!((second.id, version), (id(2), Some(OwnerVersion(0))));
     assert_eq!(rows.tier("basic").unwrap().keys, 2);
@@ -29,7 +29,7 @@ fn an_issued_key_has_the_next_id_and_counts() {
 fn a_key_needs_a_tier_and_an_owner_that_is_not_suspended() {
     let mut rows = Rows::new_with(&["basic", "gold"]);
     rows.done(delete_tier("gold"), &audit(1));
-    let in_gold = NewKey { tier: tier("gold"), ..key(1) };
+    let in_gold = Unkept { tier: tier("gold"), ..key(1) };
     assert_eq!(rows.rejected(issue(in_gold), &audit(2)), Rejection::UnknownTier);
     rows.done(suspend("org"), &audit(3));
     assert_eq!(rows.rejected(issue(key_of(1, "org")), &audit(4)), Rejection::OwnerSuspended);
@@ -155,7 +155,7 @@ fn a_rotation_ends_the_grace_of_earlier_secrets() {
 #[test]
 fn no_grace_is_longer_than_the_key_and_none_follows_it() {
     let mut rows = Rows::new_with(&["basic"]);
-    rows.done(issue(NewKey { expires_at: Some(UnixMillis(30)), ..key(1) }), &audit(1));
+    rows.done(issue(Unkept { expires_at: Some(UnixMillis(30)), ..key(1) }), &audit(1));
     rows.done(rotate(1, 2, 100), &audit(10));
     assert_eq!(rows.keys[&id(1)].grace_until(), Some(UnixMillis(30)));
     assert_eq!(rows.rejected(rotate(1, 3, 0), &audit(30)), Rejection::Expired);

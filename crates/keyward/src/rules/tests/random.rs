@@ -7,7 +7,7 @@ use super::*;
 
 const NAMES: [&str; 3] = ["basic", "pro", "org"];
 
-fn any_key() -> impl Strategy<Value = NewKey> {
+fn any_key() -> impl Strategy<Value = Unkept> {
     let former = proptest::collection::vec(1_u64..20, 0..3);
     let parts = (1_u64..20, 0_usize..4, 0_usize..3, 0_u8..4, proptest::option::of(1_u64..12));
     (parts, former, any::<bool>()).prop_map(
@@ -21,7 +21,7 @@ fn any_key() -> impl Strategy<Value = NewKey> {
                 secret: secret(number, 1),
                 ends_at: UnixMillis(50 + number),
             });
-            NewKey {
+            Unkept {
                 id: key_id.map(id),
                 owner: NAMES.get(owned).map(|name| owner(name)),
                 tier: tier(NAMES[name]),
@@ -37,7 +37,7 @@ fn any_key() -> impl Strategy<Value = NewKey> {
 fn any_issue() -> impl Strategy<Value = Change> {
     any_key().prop_map(|new| {
         let state = KeyState::Active;
-        issue(NewKey { state, former: Vec::new(), tier_gone: false, ..new })
+        issue(Unkept { state, former: Vec::new(), tier_gone: false, ..new })
     })
 }
 
