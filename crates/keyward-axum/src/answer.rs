@@ -162,6 +162,10 @@ impl Refusal {
                 told.write_refused(&mut refusal.headers, exceeded, at);
                 DeniedAs::KeyThatWorks(refusal)
             }
+            Denied::TooCostly(_) => {
+                let detail = "Request costs more than its limit ever allows";
+                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))
+            }
             Denied::OutOfScope(_) => {
                 DeniedAs::KeyThatWorks(Self::out_of_scope(scope.unwrap_or_default()))
             }

@@ -202,7 +202,7 @@ pub(crate) fn verify_once(
         Checked::NoKey => (Ok(None), None),
         Checked::Refused(refusal) => (Err(refusal.private()), None),
         Checked::Allowed(verified, now) => {
-            let stood = verified.standing().map(|standing| (standing.clone(), now.unix));
+            let stood = verified.standing().map(|standing| (standing, now.unix));
             (Ok(Some(Caller::new(verified, Some(guard.id())))), stood)
         }
     };
@@ -220,7 +220,7 @@ fn note(extensions: &Extensions, stood: Option<&(Standing, UnixMillis)>) {
         // The lock is never contended: it is set by the request and read by its response.
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.take().flatten();
-        *seen = Some(stood.cloned().or(before));
+        *seen = Some(stood.copied().or(before));
     }
 }
 

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyward::limit::{Limit, Limits, Meter, TakeError};
+use keyward::limit::{Limit, Meter};
 use keyward::time::SteadyNanos;
 
 /// Meters, at 16 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
@@ -27,14 +27,14 @@ struct Until(AtomicU64);
 
 /// A bucket of failures for each address, of a fixed size in all.
 pub struct Failures {
-    limits: Limits,
+    limit: Option<Limit>,
     meters: Box<[(Meter, Until)]>,
     hasher: RandomState,
 }
 
 impl fmt::Debug for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failures").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Failures").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
@@ -47,7 +47,7 @@ impl Failures {
             Limit::new("failures", amount, Duration::from_secs(60), amount).ok()
         });
         Self {
-            limits: Limits::of(limit),
+            limit,
             meters: (0..METERS).map(|_| Default::default()).collect(),
             hasher: RandomState::new(),
         }
@@ -60,15 +60,11 @@ impl Failures {
     /// Returns how long to wait, if there were too many.
     pub fn count(&self, address: IpAddr, now: SteadyNanos) -> Result<(), Duration> {
         let Some((meter, until)) = self.meter(address) else { return Ok(()) };
-        match self.limits.take(meter, now) {
-            Err(TakeError::Exceeded(exceeded)) => {
-                let wait = u64::try_from(exceeded.retry_after.as_nanos()).unwrap_or(u64::MAX);
-                until.0.store(now.0.saturating_add(wait), Ordering::Relaxed);
-                Err(exceeded.retry_after)
-            }
-            // These meters are never retired.
-            Ok(_) | Err(_) => Ok(()),
-        }
+        let Some(limit) = &self.limit else { return Ok(()) };
+        let Err(exceeded) = meter.take(limit, now) else { return Ok(()) };
+        let wait = u64::try_from(exceeded.retry_after.as_nanos()).unwrap_or(u64::MAX);
+        until.0.store(now.0.saturating_add(wait), Ordering::Relaxed);
+        Err(exceeded.retry_after)
     }
 
     /// Whether this address may try again, without counting anything: for what is costly to look

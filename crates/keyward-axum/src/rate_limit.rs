@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use keyward::UnixMillis;
-use keyward::limit::{Exceeded, LIMIT_NAME_LEN_MAX, Limit, Standing};
+use keyward::limit::{Exceeded, LIMIT_LABEL_LEN_MAX, Limit, Standing};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -65,8 +65,9 @@ impl RateLimitHeaders {
         exceeded: &Exceeded,
         at: UnixMillis,
     ) {
+        let Some(standing) = exceeded.standing() else { return };
         let secs = retry_secs(exceeded.retry_after);
-        self.write_reset(headers, &exceeded.standing, secs, at.later_by(exceeded.retry_after));
+        self.write_reset(headers, &standing, secs, at.later_by(exceeded.retry_after));
     }
 
     fn write_reset(
@@ -113,8 +114,8 @@ fn ceil_secs(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() != 0)
 }
 
-/// Most bytes of a quoted name with two parameters: 26 and twice 3 and 20.
-const PARAMETERS_LEN_MAX: usize = LIMIT_NAME_LEN_MAX + 2 + 2 * (3 + 20);
+/// Most bytes of a quoted name with two parameters: 32 and twice 3 and 20.
+const PARAMETERS_LEN_MAX: usize = LIMIT_LABEL_LEN_MAX + 2 + 2 * (3 + 20);
 /// Two more numbers stand behind them.
 const TEXT_LEN_MAX: usize = PARAMETERS_LEN_MAX + 2 * 20;
 
@@ -189,7 +190,7 @@ fn fixed(limit: &Limit) -> [Option<HeaderValue>; 2] {
             Some(Some(fixed)) if fixed.limit == *limit => fixed.fields.clone(),
             Some(empty) => {
                 let fields = render(limit);
-                *empty = Some(Fixed { limit: limit.clone(), fields: fields.clone() });
+                *empty = Some(Fixed { limit: *limit, fields: fields.clone() });
                 fields
             }
             None => render(limit),
@@ -217,11 +218,8 @@ mod tests {
     }
 
     fn written(which: RateLimitHeaders, limit: &Limit) -> Vec<String> {
-        let standing = Standing {
-            limit: limit.clone(),
-            remaining: 7,
-            full_after: Duration::from_millis(1_001),
-        };
+        let standing =
+            Standing { limit: *limit, remaining: 7, full_after: Duration::from_millis(1_001) };
         let mut headers = HeaderMap::new();
         which.write(&mut headers, &standing, UnixMillis(5_000));
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -263,7 +261,7 @@ mod tests {
     #[test]
     fn the_longest_values_fit() {
         let mut text = Text::default();
-        let name = "n".repeat(LIMIT_NAME_LEN_MAX);
+        let name = "n".repeat(LIMIT_LABEL_LEN_MAX);
         text.parameters(&name, [(";r=", u64::MAX), (";t=", u64::MAX)]);
         text.number(u64::MAX);
         text.number(u64::MAX);
@@ -276,10 +274,10 @@ mod tests {
         let limit = limit("requests", 1, 60);
         let check = |retry_millis, at, expected: [&str; 2]| {
             let full_after = Duration::from_secs(60);
-            let standing = Standing { limit: limit.clone(), remaining: 0, full_after };
+            let standing = Standing { limit, remaining: 0, full_after };
             let retry_after = Duration::from_millis(retry_millis);
             let mut headers = HeaderMap::new();
-            let exceeded = Exceeded { standing, retry_after };
+            let exceeded = Exceeded::new(standing, retry_after);
             RateLimitHeaders::Both.write_refused(&mut headers, &exceeded, UnixMillis(at));
             assert_eq!([&headers[RATE_LIMIT], &headers[X_RESET]], expected);
         };

@@ -80,7 +80,7 @@ impl OwnKey {
             owner: caller.owner().map(str::to_owned),
             scopes: caller.scopes().map(str::to_owned).collect(),
             expires_at: caller.expires_at().map(Time),
-            limit: caller.standing().map(|standing| OwnLimit::of(standing, now)),
+            limit: caller.standing().map(|standing| OwnLimit::of(&standing, now)),
             usage,
         }
     }

@@ -229,6 +229,20 @@ impl Counters {
         even.read(load) == nothing && odd.read(load) == nothing
     }
 
+    /// Adds what another entry of the same key counted and no flush has taken, and leaves nothing
+    /// there. What is taken here is taken once, even if a flush empties the other meanwhile.
+    pub(crate) fn take_over(&self, before: &Self) {
+        self.last_used_ms.fetch_max(before.last_used_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        for (bank, before) in self.banks.iter().zip(&before.banks) {
+            for (counter, before) in bank.0.iter().zip(&before.0) {
+                if before.load(Ordering::Relaxed) != 0 {
+                    let counted = before.swap(0, Ordering::Relaxed);
+                    counter.fetch_add(counted, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
     /// Empties the counters: what was counted, with its hour, as seen at `now`.
     pub(crate) fn take(&self, now: UnixMillis) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
         let (this, soon) = (now.hour(), now.later_by(AHEAD).hour());

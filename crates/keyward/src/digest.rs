@@ -76,6 +76,12 @@ impl Digest {
         place
     }
 
+    /// A number that tells few digests from each other, and is no part of their place.
+    pub(crate) fn stripe(&self) -> u8 {
+        let [.., last] = self.0;
+        last
+    }
+
     fn words(&self) -> [u64; 4] {
         let (words, _) = self.0.as_chunks();
         let mut all = [0; 4];

@@ -4,13 +4,13 @@ mod entry;
 mod life;
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc as StdArc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 use triomphe::Arc;
 
 use crate::digest::Digest;
-use crate::limit::Meter;
+use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
 pub use entry::Entry;
@@ -66,6 +66,13 @@ impl Table {
         found.ok().map(|found| found.remove().0)
     }
 
+    /// Makes a secret a former one. Returns the key if it was the present one of that.
+    fn leave(&mut self, former: Former) -> Option<Arc<Entry>> {
+        let there = self.remove(&former.digest);
+        self.put_former(former);
+        there
+    }
+
     /// Notes a former secret. One that is known keeps the sooner end: grace only ever gets
     /// shorter, so the later one is out of date.
     fn put_former(&mut self, former: Former) {
@@ -86,10 +93,15 @@ impl Table {
 #[repr(align(64))]
 #[derive(Default)]
 struct Shard {
-    /// A blocking lock on purpose: it is held for one look-up or one change, never across
-    /// another step and never across `.await`. A panic inside could only come from running out
-    /// of memory, which aborts; so a poisoned lock guards a whole table and is taken all the same.
+    /// A blocking lock on purpose: it is held for one verdict or one change, neither of which
+    /// waits, and never across `.await`. While a change holds it, no verdict about a key of this
+    /// shard is under way, so what the key used and counted is moved exactly. A panic inside could
+    /// only come from running out of memory, which aborts; so a poisoned lock guards a whole table
+    /// and is taken all the same.
     table: RwLock<Table>,
+    /// Held while several buckets of one key are checked and written, so that a request takes from
+    /// all of them or from none. Keys of one shard share it: one in a thousand meets another.
+    buckets: Mutex<()>,
 }
 
 impl Shard {
@@ -129,35 +141,56 @@ pub struct Found {
     pub ends_at: Option<UnixMillis>,
 }
 
+/// What a digest leads to while a verdict about it is made. Nothing changes the key meanwhile.
+pub(crate) struct Held<'a> {
+    pub(crate) entry: &'a Arc<Entry>,
+    /// As in [`Found`].
+    pub(crate) ends_at: Option<UnixMillis>,
+    /// For taking from several buckets of the key.
+    pub(crate) lock: &'a Mutex<()>,
+}
+
 impl Index {
-    /// Finds the key that has, or had, the secret with this digest.
-    #[must_use]
+    /// Finds the key that has, or had, the secret with this digest, and makes a verdict about it.
     #[inline]
-    pub fn find(&self, digest: &Digest) -> Option<Found> {
-        let shard = self.shard(digest).read();
-        match shard.find(digest) {
-            Some(entry) => Some(Found { entry: Arc::clone(entry), ends_at: None }),
-            None => {
-                let Former { next, ends_at, .. } = *shard.find_former(digest)?;
-                drop(shard);
-                self.follow(next, ends_at)
-            }
+    pub(crate) fn with<T>(&self, digest: &Digest, judge: impl FnOnce(&Held<'_>) -> T) -> Option<T> {
+        let shard = self.shard(digest);
+        let table = shard.read();
+        if let Some(entry) = table.find(digest) {
+            return Some(judge(&Held { entry, ends_at: None, lock: &shard.buckets }));
         }
+        let Former { next, ends_at, .. } = *table.find_former(digest)?;
+        drop(table);
+        self.follow(next, ends_at, judge)
     }
 
     /// Goes to the present secret. That is one step, however often the key was rotated: only while
     /// a rotation is under way do some secrets still lead to the one that it replaces, which leads
     /// on. It ends, since each rotation makes a secret that never was before.
-    fn follow(&self, mut next: Digest, mut ends_at: UnixMillis) -> Option<Found> {
+    #[cold]
+    fn follow<T>(
+        &self,
+        mut next: Digest,
+        mut ends_at: UnixMillis,
+        judge: impl FnOnce(&Held<'_>) -> T,
+    ) -> Option<T> {
         loop {
-            let shard = self.shard(&next).read();
-            if let Some(entry) = shard.find(&next) {
-                return Some(Found { entry: Arc::clone(entry), ends_at: Some(ends_at) });
+            let shard = self.shard(&next);
+            let table = shard.read();
+            if let Some(entry) = table.find(&next) {
+                let ends_at = Some(ends_at);
+                return Some(judge(&Held { entry, ends_at, lock: &shard.buckets }));
             }
-            let former = shard.find_former(&next)?;
+            let former = table.find_former(&next)?;
             ends_at = ends_at.min(former.ends_at);
             next = former.next;
         }
+    }
+
+    /// Finds the key that has, or had, the secret with this digest.
+    #[must_use]
+    pub fn find(&self, digest: &Digest) -> Option<Found> {
+        self.with(digest, |held| Found { entry: Arc::clone(held.entry), ends_at: held.ends_at })
     }
 
     /// Adds a key, unless one with this digest is there already: what is there is newer, such as
@@ -171,55 +204,57 @@ impl Index {
         true
     }
 
-    /// Puts a key in the place of what it was before, or adds it. Its limit goes on where it was;
-    /// a key that was revoked stays revoked. Returns what was there, whose counters may still
-    /// hold something.
+    /// Puts a key in the place of what it was before, or adds it. Its limits go on where they were;
+    /// a key that was revoked stays revoked. Returns the key if something is counted that a flush
+    /// would not find.
     ///
     /// Changes of one key must come one after the other.
     #[must_use]
     pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) -> Option<Arc<Entry>> {
         let mut shard = self.shard(&entry.digest).write();
-        let before = shard.remove(&entry.digest);
-        if let Some(before) = &before {
-            entry.life.inherit(&before.life);
-            entry.take_over(before, clock);
+        let entry = Arc::new(entry);
+        if let Some(before) = shard.remove(&entry.digest) {
+            entry.take_over(&before, clock);
         }
-        shard.insert(Arc::new(entry));
-        before
+        shard.insert(Arc::clone(&entry));
+        counted(entry)
     }
 
     /// Gives a key another secret: `entry` has the new one's digest, and the secret with the
-    /// digest `before` works until `ends_at`. Returns what was there.
+    /// digest `before` works until `ends_at`. Returns what [`Index::replace`] does.
     ///
-    /// No request finds neither: the new entry is there before the old one goes, and as long as
-    /// its meter is closed nobody knows its secret.
+    /// One step to all who look: both secrets' shards are locked.
     #[must_use]
     pub(crate) fn rotate(
         &self,
-        mut entry: Entry,
+        entry: Entry,
         before: Digest,
         ends_at: UnixMillis,
         clock: ReadClock<'_>,
     ) -> Option<Arc<Entry>> {
-        entry.meter = Meter::closed();
         let entry = Arc::new(entry);
-        let next = entry.digest;
-        self.shard(&next).write().insert(Arc::clone(&entry));
-        let mut shard = self.shard(&before).write();
-        let there = shard.remove(&before);
-        match &there {
-            Some(there) => {
-                entry.life.inherit(&there.life);
-                entry.take_over(there, clock);
-            }
-            None => entry.meter.open(),
+        let (to, from) = (Self::place(&entry.digest), Self::place(&before));
+        // The lower one first, as whoever locks two does.
+        let mut low = self.at(to.min(from)).write();
+        let mut high = (to != from).then(|| self.at(to.max(from)).write());
+        let former = Former { digest: before, next: entry.digest, ends_at };
+        let there = match &mut high {
+            Some(high) if to < from => high.leave(former),
+            Some(_) | None => low.leave(former),
+        };
+        if let Some(there) = there {
+            entry.take_over(&there, clock);
         }
-        shard.put_former(Former { digest: before, next, ends_at });
-        there
+        match &mut high {
+            Some(high) if from < to => high.insert(Arc::clone(&entry)),
+            Some(_) | None => low.insert(Arc::clone(&entry)),
+        }
+        counted(entry)
     }
 
     /// Notes a secret that a key had before, the one that it has now, and until when the former
-    /// works. Returns what was there if it passed for the present one until now.
+    /// works. What was counted of a key that passed for another one until now is counted for the
+    /// key; returns what [`Index::replace`] does.
     ///
     /// Changes of one key must come one after the other, and each must note all secrets that the
     /// key had, so that none leads to another that was replaced.
@@ -230,9 +265,30 @@ impl Index {
         next: Digest,
         ends_at: UnixMillis,
     ) -> Option<Arc<Entry>> {
-        let mut shard = self.shard(&digest).write();
-        shard.put_former(Former { digest, next, ends_at });
-        shard.remove(&digest)
+        let there = self.shard(&digest).write().leave(Former { digest, next, ends_at })?;
+        let Some(Found { entry, .. }) = self.find(&next) else { return counted(there) };
+        entry.counters().take_over(there.counters());
+        counted(entry)
+    }
+
+    /// Moves all keys of a tier to another one, shard by shard: to limits with other names.
+    /// `counted` is told of each key of which something is counted that a flush would not find.
+    /// Returns `None` past the last shard.
+    pub(crate) fn move_keys(
+        &self,
+        shard: usize,
+        (from, to): (&StdArc<Tier>, &StdArc<Tier>),
+        clock: ReadClock<'_>,
+        mut found: impl FnMut(Arc<Entry>),
+    ) -> Option<()> {
+        let mut table = self.shards.get(shard)?.write();
+        for place in table.current.iter_mut().filter(|entry| entry.is_in(from)) {
+            let entry = Arc::new(place.in_tier(StdArc::clone(to)));
+            entry.take_over(place, clock);
+            *place = Arc::clone(&entry);
+            counted(entry).into_iter().for_each(&mut found);
+        }
+        Some(())
     }
 
     /// Whether this is a key's present secret, as far as is known here.
@@ -269,10 +325,22 @@ impl Index {
     }
 
     fn shard(&self, digest: &Digest) -> &Shard {
-        // The table within uses the upper and lower bits; these are the ones in the middle.
-        let at = usize::try_from(digest.place() >> 32).unwrap_or_default() % SHARDS;
-        self.shards.get(at).expect("a remainder of SHARDS is below it, and there are SHARDS shards")
+        self.at(Self::place(digest))
     }
+
+    fn place(digest: &Digest) -> usize {
+        // The table within uses the upper and lower bits; these are the ones in the middle.
+        usize::try_from(digest.place() >> 32).unwrap_or_default() % SHARDS
+    }
+
+    fn at(&self, place: usize) -> &Shard {
+        self.shards.get(place).expect("places are below SHARDS, and there are SHARDS shards")
+    }
+}
+
+/// The key, if something is counted of it.
+fn counted(entry: Arc<Entry>) -> Option<Arc<Entry>> {
+    Some(entry).filter(|entry| !entry.counters().are_empty())
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Tiers: named plans that many keys share.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use thiserror::Error;
 
-use crate::limit::Limits;
+use crate::limit::{Buckets, Era, GENERATIONS, Limits};
 use crate::time::{ReadClock, SteadyNanos};
 
 /// Most characters of a tier's name.
@@ -48,19 +48,49 @@ impl TierName {
 }
 
 /// A tier as the index holds it: one for all of its keys, so that a change reaches them at once.
+///
+/// The buckets of its keys are laid out for its limits: in each place stands one name. Limits with
+/// other names are those of another `Tier`, to which the keys move.
 #[derive(Debug)]
 pub struct Tier {
     name: TierName,
-    /// Swapped whole, so that a request sees the old limits or the new ones and never a mixture;
-    /// reading takes no lock.
-    limits: ArcSwap<Limits>,
+    /// One for each change so far. A request reads which of them is in force once, so that it sees
+    /// the old limits or the new ones and never a mixture; reading takes no lock and writes
+    /// nothing.
+    editions: [OnceLock<Box<Edition>>; GENERATIONS],
+    /// Which of them is in force. Written with `Release` behind the edition itself.
+    latest: AtomicUsize,
+}
+
+/// Copies of the limits that an edition keeps.
+const STRIPES: usize = 16;
+
+/// The limits of a tier, as they are in force at one time.
+#[derive(Debug)]
+struct Edition {
+    limits: Limits,
+    /// The same limits again. How a caller stands with several limits is told by a reference to
+    /// them, and these are counted: requests of different keys count on different ones.
+    stripes: [Limits; STRIPES],
+    /// Since when, in nanoseconds of the steady clock.
+    since: AtomicU64,
+}
+
+impl Edition {
+    fn new(limits: Limits, since: SteadyNanos) -> Box<Self> {
+        let stripes = std::array::from_fn(|_| limits.copied());
+        Box::new(Self { limits, stripes, since: AtomicU64::new(since.0) })
+    }
 }
 
 impl Tier {
     /// A tier with its first limits.
     #[must_use]
     pub fn new(name: TierName, limits: Limits) -> Self {
-        Self { name, limits: ArcSwap::from_pointee(limits) }
+        let editions: [_; GENERATIONS] = Default::default();
+        let tier = Self { name, editions, latest: AtomicUsize::new(0) };
+        tier.put(0, limits, SteadyNanos(0));
+        tier
     }
 
     /// What the tier is called.
@@ -71,21 +101,48 @@ impl Tier {
 
     /// The limits in force.
     #[must_use]
-    pub fn limits(&self) -> arc_swap::Guard<Arc<Limits>> {
-        self.limits.load()
+    pub fn limits(&self) -> &Limits {
+        &self.edition().1.limits
     }
 
-    /// Puts other limits in force; those who used up the ones before wait no longer than these
-    /// ask for.
+    /// The buckets of a key of this tier, by the limits in force. `stripe` says which copy of the
+    /// limits is referred to: requests of one key name the same one.
+    #[inline]
+    pub(crate) fn buckets<'a>(&'a self, words: &'a [AtomicU64], stripe: usize) -> Buckets<'a> {
+        let (latest, edition) = self.edition();
+        let told = edition.stripes.get(stripe % STRIPES).unwrap_or(&edition.limits);
+        let since = SteadyNanos(edition.since.load(Ordering::Acquire));
+        Buckets { limits: &edition.limits, told, era: Era::new(latest, since), words }
+    }
+
+    /// Puts other limits in force with one swap, if buckets of the keys fit them; those who used up
+    /// the ones before wait no longer than these ask for. Returns whether it did: else the keys
+    /// have to move to another `Tier`.
     ///
     /// Changes of one tier must come one after the other.
-    pub(crate) fn set_limits(&self, limits: Limits, clock: ReadClock<'_>) {
-        let before = self.limits.load_full();
+    pub(crate) fn set_limits(&self, limits: &Limits, clock: ReadClock<'_>) -> bool {
+        let next = self.latest.load(Ordering::Acquire) + 1;
+        if GENERATIONS <= next || !limits.are_laid_out_as(self.limits()) {
+            return false;
+        }
         // First without forgiving anybody anything. Whoever finds these limits here takes by
         // them, so the reading that follows is behind all that the ones before allowed.
-        let unforgiving = limits.clone().succeeding(&before, SteadyNanos::NEVER);
-        self.limits.store(Arc::new(unforgiving));
-        self.limits.store(Arc::new(limits.succeeding(&before, clock().steady)));
+        let edition = self.put(next, limits.clone(), SteadyNanos::NEVER);
+        self.latest.store(next, Ordering::Release);
+        edition.since.store(clock().steady.0, Ordering::Release);
+        true
+    }
+
+    fn put(&self, at: usize, limits: Limits, since: SteadyNanos) -> &Edition {
+        let place = self.editions.get(at).expect("callers name one of the GENERATIONS");
+        place.get_or_init(|| Edition::new(limits, since))
+    }
+
+    #[inline]
+    fn edition(&self) -> (usize, &Edition) {
+        let latest = self.latest.load(Ordering::Acquire);
+        let edition = self.editions.get(latest).and_then(OnceLock::get);
+        (latest, edition.expect("an edition is there before it is the latest"))
     }
 }
 

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
 use triomphe::Arc;
@@ -41,10 +40,6 @@ pub struct Usage {
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
-    /// What keys were before they were changed. A request may still hold on to one and count
-    /// there, where no look through the index would find it. Locked by changes and flushes, never
-    /// by a request.
-    replaced: Mutex<Vec<Arc<Entry>>>,
     /// Requests whose text was no key's. Relaxed: a number to look at, nothing depends on it.
     unknown: AtomicU64,
 }
@@ -54,7 +49,6 @@ impl Default for Usage {
         Self {
             queue: ArrayQueue::new(QUEUE_LEN),
             overflowed: AtomicBool::new(false),
-            replaced: Mutex::default(),
             unknown: AtomicU64::new(0),
         }
     }
@@ -70,8 +64,8 @@ impl Usage {
     /// Counts one request of a known key.
     pub(crate) fn count(&self, entry: &Arc<Entry>, outcome: Outcome, at: UnixMillis) {
         let first = entry.counters().add(outcome, at);
-        if first && self.queue.push(Arc::clone(entry)).is_err() {
-            self.overflowed.store(true, Ordering::Release);
+        if first {
+            self.enqueue(Arc::clone(entry));
         }
     }
 
@@ -80,17 +74,12 @@ impl Usage {
         self.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps an entry in view that is no longer in the index, until all that was counted there is
-    /// taken. One that no request holds and where nothing was counted needs no view: an owner may
-    /// have a million of those, all changed at once.
-    pub(crate) fn keep(&self, replaced: Arc<Entry>) {
-        if !is_done_with(&replaced) {
-            self.replaced().push(replaced);
+    /// Leaves a key where the next flush finds it: what was counted before it was changed is
+    /// counted on what took its place.
+    pub(crate) fn enqueue(&self, entry: Arc<Entry>) {
+        if self.queue.push(entry).is_err() {
+            self.overflowed.store(true, Ordering::Release);
         }
-    }
-
-    fn replaced(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests since the start whose text was no key's.
@@ -118,13 +107,6 @@ impl Collector {
         {
             take_from(&entry, now, &mut rows);
         }
-        usage.replaced().retain(|entry| {
-            if BATCH_ROWS_MAX <= rows.len() {
-                return true;
-            }
-            take_from(entry, now, &mut rows);
-            !is_done_with(entry)
-        });
         if usage.overflowed.swap(false, Ordering::Acquire) {
             self.shard = Some(0);
         }
@@ -138,12 +120,6 @@ impl Collector {
         }
         rows
     }
-}
-
-/// Whether nothing is counted in an entry that is no longer in the index, and nothing will be.
-fn is_done_with(replaced: &Arc<Entry>) -> bool {
-    // Asked first: nobody comes to hold on to an entry that nobody holds on to.
-    Arc::count(replaced) == 1 && replaced.counters().are_empty()
 }
 
 fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
@@ -222,56 +198,36 @@ mod tests {
         assert_eq!(ids.len() as u64, keys);
     }
 
-    /// What is in the index now, in the place of what was there.
+    /// Puts other entries in the place of the keys, as changes of them do.
     fn replace(index: &Index, usage: &Usage, entries: &[Arc<Entry>]) {
-        entries.iter().for_each(|entry| usage.keep(replaced(index, entry.id())));
+        for entry in entries {
+            let record = Record::plain(entry.id(), "b".parse().unwrap());
+            let limits = Limits::new(Vec::new()).unwrap();
+            let tier = Tier::new("basic".parse().unwrap(), limits);
+            let digest = digest_of(entry.id().get());
+            let after = Entry::new(digest, record, std::sync::Arc::new(tier));
+            let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
+            index.replace(after, &clock).into_iter().for_each(|entry| usage.enqueue(entry));
+        }
     }
 
-    fn replaced(index: &Index, id: KeyId) -> Arc<Entry> {
-        let record = Record::plain(id, "b".parse().unwrap());
-        let limits = Limits::new(Vec::new()).unwrap();
-        let tier = Tier::new("basic".parse().unwrap(), limits);
-        let after = Entry::new(digest_of(id.get()), record, std::sync::Arc::new(tier));
-        let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
-        index.replace(after, &clock).unwrap()
-    }
-
-    /// A request found the key before it was changed, and is counted after that, again and again.
+    /// The entries that a flush finds first are no longer those of the index.
     #[test]
-    fn what_is_counted_where_a_key_was_before_is_not_lost() {
+    fn what_was_counted_before_a_key_was_changed_is_taken_once() {
         let (index, entries) = filled(3);
         let usage = Usage::default();
-        replace(&index, &usage, &entries);
-        assert!(collect_all(&usage, &index).is_empty());
         for round in 1..4 {
             for entry in &entries {
-                usage.count(entry, Outcome::Allowed, UnixMillis(round));
+                let entry = index.find(&digest_of(entry.id().get())).unwrap().entry;
+                usage.count(&entry, Outcome::Allowed, UnixMillis(round));
             }
-            assert_eq!(collect_all(&usage, &index).len(), 3);
+            replace(&index, &usage, &entries);
+            replace(&index, &usage, &entries);
+            let rows = collect_all(&usage, &index);
+            assert_eq!(rows.len(), 3);
+            assert!(rows.iter().all(|row| row.counts[Outcome::Allowed] == 1));
+            assert!(rows.iter().all(|row| row.last_used_at == Some(UnixMillis(round))));
         }
-        assert_eq!(usage.replaced().len(), 3, "requests hold on to them");
-        drop(entries);
-        assert!(collect_all(&usage, &index).is_empty());
-        assert!(usage.replaced().is_empty(), "nobody will count there any more");
-    }
-
-    /// An owner's million keys, all suspended at once.
-    #[test]
-    fn what_nobody_holds_and_nothing_was_counted_on_is_not_kept() {
-        let (index, entries) = filled(3);
-        let usage = Usage::default();
-        let [counted, held] = [0, 1].map(|at| Arc::clone(&entries[at]));
-        usage.count(&counted, Outcome::Limited, UnixMillis(1));
-        drop(collect_all(&usage, &index));
-        let _ = counted.counters().add(Outcome::Limited, UnixMillis(1));
-        let ids: Vec<_> = entries.iter().map(|entry| entry.id()).collect();
-        drop((entries, counted));
-        for id in ids {
-            usage.keep(replaced(&index, id));
-        }
-        let kept: Vec<_> = usage.replaced().iter().map(|entry| entry.id().get()).collect();
-        assert_eq!(kept, [1, 2]);
-        drop(held);
     }
 
     #[test]
@@ -279,14 +235,14 @@ mod tests {
         let keys = QUEUE_LEN as u64 + 5_000;
         let (index, entries) = filled(keys);
         let usage = Usage::default();
-        let (fill, late) = entries.split_at(QUEUE_LEN);
-        replace(&index, &usage, late);
-        for entry in fill.iter().chain(late) {
+        for entry in &entries {
             usage.count(entry, Outcome::Limited, UnixMillis(1));
         }
+        replace(&index, &usage, &entries);
         assert!(usage.overflowed.load(Ordering::Relaxed));
         let rows = collect_all(&usage, &index);
-        assert_eq!(rows.iter().map(|row| row.counts[Outcome::Limited]).sum::<u64>(), keys);
+        let limited = rows.iter().map(|row| row.counts[Outcome::Limited]);
+        assert_eq!(limited.sum::<u64>(), keys);
     }
 
     #[test]

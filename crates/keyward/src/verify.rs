@@ -9,9 +9,9 @@ use triomphe::Arc;
 
 use crate::count::{Counts, Outcome};
 use crate::digest::Digest;
-use crate::index::{Entry, Found, Index};
+use crate::index::{Entry, Held, Index};
 use crate::key::Presented;
-use crate::limit::{Exceeded, Standing, TakeError};
+use crate::limit::{Cost, Exceeded, Standing, Standings, TakeError};
 use crate::record::{KeyId, Stage};
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
@@ -29,20 +29,22 @@ pub struct Asked<'a> {
     /// The address that it comes from, as far as that is known: a key that is restricted to
     /// networks is refused without one.
     pub from: Option<IpAddr>,
+    /// How many ordinary requests it counts as for the limits; 1 unless somebody says otherwise.
+    pub cost: Cost,
 }
 
 impl<'a> Asked<'a> {
-    /// A request that presents `text`, needs no scope and comes from nowhere in particular.
+    /// A request that presents `text`, needs no scope, comes from nowhere in particular and costs 1.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
-        Self { text, scope: None, from: None }
+        Self { text, scope: None, from: None, cost: Cost::ONE }
     }
 }
 
 impl fmt::Debug for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = (self.scope, self.from);
-        f.debug_tuple("Asked").field(&asked.0).field(&asked.1).finish_non_exhaustive()
+        let Self { scope, from, cost, .. } = self;
+        f.debug_tuple("Asked").field(scope).field(from).field(cost).finish_non_exhaustive()
     }
 }
 
@@ -58,62 +60,52 @@ impl fmt::Debug for Asked<'_> {
 /// but [`Denied::Unknown`].
 pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
     let digest = Presented::parse(asked.text).map(Digest::of);
-    loop {
-        let found = digest.as_ref().ok().and_then(|digest| index.find(digest));
-        let Some(Found { entry, ends_at }) = found else {
-            usage.count_unknown();
-            return Err(Denied::Unknown);
-        };
-        match admit(entry, ends_at, asked, now) {
-            Admitted::Yes(caller) => {
-                usage.count(&caller.entry, Outcome::Allowed, now.unix);
-                return Ok(caller);
-            }
-            Admitted::No(denied) => {
-                if let (Some(key), Some(outcome)) = (denied.key(), denied.outcome()) {
-                    usage.count(&key.0, outcome, now.unix);
+    let judged = digest.ok().and_then(|digest| {
+        index.with(&digest, |found| {
+            let entry = found.entry;
+            match admit(found, asked, now) {
+                Ok(standings) => {
+                    usage.count(entry, Outcome::Allowed, now.unix);
+                    Ok(Caller { entry: Arc::clone(entry), standings })
                 }
-                return Err(denied);
+                Err(denied) => {
+                    if let Some(outcome) = denied.outcome() {
+                        usage.count(entry, outcome, now.unix);
+                    }
+                    Err(denied)
+                }
             }
-            // The key was changed since it was found: look again. That waits for no one, since
-            // what took its place was there first.
-            Admitted::Replaced => {}
-        }
-    }
+        })
+    });
+    judged.unwrap_or_else(|| {
+        usage.count_unknown();
+        Err(Denied::Unknown)
+    })
 }
 
-enum Admitted {
-    Yes(Caller),
-    No(Denied),
-    Replaced,
-}
-
-fn admit(entry: Arc<Entry>, ends_at: Option<UnixMillis>, asked: &Asked<'_>, now: Now) -> Admitted {
+fn admit(found: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<Standings, Denied> {
+    let Held { entry, ends_at, lock } = *found;
+    let key = || KeyRef(Arc::clone(entry));
     // Whatever works at the latest that it may be works earlier, too.
     match entry.stage(now.latest()) {
         Stage::Active => {}
-        Stage::Suspended => return Admitted::No(Denied::Suspended(KeyRef(entry))),
-        Stage::Revoked => return Admitted::No(Denied::Revoked(KeyRef(entry))),
-        Stage::Expired => {
-            return Admitted::No(over(entry.expires_at(), now, Denied::Expired, entry));
-        }
+        Stage::Suspended => return Err(Denied::Suspended(key())),
+        Stage::Revoked => return Err(Denied::Revoked(key())),
+        Stage::Expired => return Err(over(entry.expires_at(), now, Denied::Expired, key())),
     }
     if ends_at.is_some_and(|ends_at| ends_at <= now.latest()) {
-        return Admitted::No(over(ends_at, now, Denied::Replaced, entry));
+        return Err(over(ends_at, now, Denied::Replaced, key()));
     }
     if !entry.allows(asked.from) {
-        return Admitted::No(Denied::OutOfNetwork(KeyRef(entry)));
+        return Err(Denied::OutOfNetwork(key()));
     }
     if asked.scope.is_some_and(|scope| !entry.grants(scope)) {
-        return Admitted::No(Denied::OutOfScope(KeyRef(entry)));
+        return Err(Denied::OutOfScope(key()));
     }
-    match entry.take(now.steady) {
-        Ok(standing) => Admitted::Yes(Caller { entry, standing }),
-        Err(TakeError::Exceeded(exceeded)) => {
-            Admitted::No(Denied::Limited(KeyRef(entry), exceeded))
-        }
-        Err(TakeError::Retired) => Admitted::Replaced,
-    }
+    entry.take(lock, asked.cost, now.steady).map_err(|error| match error {
+        TakeError::Exceeded(exceeded) => Denied::Limited(key(), exceeded),
+        TakeError::TooCostly => Denied::TooCostly(key()),
+    })
 }
 
 /// Why a secret is refused that is over at the latest that it may be: `reason`, unless it is not
@@ -123,10 +115,10 @@ fn over(
     ends_at: Option<UnixMillis>,
     now: Now,
     reason: fn(KeyRef) -> Denied,
-    entry: Arc<Entry>,
+    key: KeyRef,
 ) -> Denied {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
-    if by_both { reason(KeyRef(entry)) } else { Denied::ClockInDoubt(KeyRef(entry)) }
+    if by_both { reason(key) } else { Denied::ClockInDoubt(key) }
 }
 
 /// Why a request is refused. Holds neither the key's text nor anything about other keys.
@@ -160,9 +152,13 @@ pub enum Denied {
     /// The key works but lacks the scope that was asked for.
     #[error("key lacks the scope")]
     OutOfScope(KeyRef),
-    /// The key works but its limit is reached.
+    /// The key works but a limit is reached.
     #[error("limit is reached")]
     Limited(KeyRef, Exceeded),
+    /// The key works, and the request costs more than the burst of one of its limits: however long
+    /// it waits, it is never let in.
+    #[error("request costs more than its limit ever allows")]
+    TooCostly(KeyRef),
 }
 
 impl Denied {
@@ -178,7 +174,8 @@ impl Denied {
             | Self::ClockInDoubt(key)
             | Self::OutOfNetwork(key)
             | Self::OutOfScope(key)
-            | Self::Limited(key, _) => Some(key),
+            | Self::Limited(key, _)
+            | Self::TooCostly(key) => Some(key),
         }
     }
 
@@ -195,6 +192,7 @@ impl Denied {
             Self::OutOfNetwork(_) => "out_of_network",
             Self::OutOfScope(_) => "out_of_scope",
             Self::Limited(_, _) => "limited",
+            Self::TooCostly(_) => "too_costly",
         }
     }
 
@@ -210,7 +208,8 @@ impl Denied {
             | Self::Replaced(_)
             | Self::ClockInDoubt(_)
             | Self::OutOfNetwork(_)
-            | Self::OutOfScope(_) => None,
+            | Self::OutOfScope(_)
+            | Self::TooCostly(_) => None,
         }
     }
 
@@ -225,7 +224,7 @@ impl Denied {
             Self::Expired(_) | Self::Replaced(_) => Some(Outcome::Expired),
             Self::OutOfNetwork(_) => Some(Outcome::OutOfNetwork),
             Self::OutOfScope(_) => Some(Outcome::OutOfScope),
-            Self::Limited(_, _) => Some(Outcome::Limited),
+            Self::Limited(_, _) | Self::TooCostly(_) => Some(Outcome::Limited),
         }
     }
 }
@@ -273,7 +272,7 @@ impl fmt::Debug for KeyRef {
 #[derive(Clone, Debug)]
 pub struct Caller {
     entry: Arc<Entry>,
-    standing: Option<Standing>,
+    standings: Standings,
 }
 
 impl Caller {
@@ -326,11 +325,18 @@ impl Caller {
         self.entry.grants(asked)
     }
 
-    /// How the key stands with the tightest of its limits after this request; `None` if its tier
-    /// sets none.
+    /// How the caller stands with the one of its limits that has the smallest remaining, after this
+    /// request; `None` without a limit.
     #[must_use]
-    pub fn standing(&self) -> Option<&Standing> {
-        self.standing.as_ref()
+    pub fn standing(&self) -> Option<Standing> {
+        self.standings.shown()
+    }
+
+    /// How the caller stands with each of its limits after this request: first those of the key or
+    /// its tier, in their order, then those of its owner, called `owner:` and their name.
+    #[must_use]
+    pub fn standings(&self) -> &Standings {
+        &self.standings
     }
 }
 

@@ -27,7 +27,7 @@ impl Guard {
             Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
         };
         let now = self.0.clock.now();
-        let asked = Asked { text, scope, from };
+        let asked = Asked { scope, from, ..Asked::of(text) };
         match self.0.gate.verify(&asked, now) {
             Ok(caller) => Checked::Allowed(caller, now),
             Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),

@@ -285,11 +285,11 @@ impl Gate {
         let entry = self.entry(key)?;
         // What the index takes for the present secret, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|former| self.index.holds(&former.digest));
-        let before = match held {
+        let counted = match held {
             Some(held) => self.index.rotate(entry, held.digest, end_of(held, at), clock),
             None => self.index.replace(entry, clock),
         };
-        before.into_iter().for_each(|before| self.usage.keep(before));
+        counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
         self.note_former(key, at);
         Ok(())
     }
@@ -298,8 +298,8 @@ impl Gate {
     fn note_former(&self, key: &StoredKey, at: UnixMillis) {
         for former in &key.former {
             let ends_at = end_of(former, at);
-            let before = self.index.put_former(former.digest, key.digest, ends_at);
-            before.into_iter().for_each(|before| self.usage.keep(before));
+            let counted = self.index.put_former(former.digest, key.digest, ends_at);
+            counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
         }
     }
 

@@ -1,12 +1,14 @@
 //! Tiers: their limits in memory, in agreement with the store.
 
+use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 
 use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::details::StoredKey;
-use crate::limit::{Limits, TooManyLimitsError};
+use crate::limit::{Limits, LimitsError};
 use crate::store::{StoreError, TierDeleted, TierRecord};
 use crate::tier::{TIERS_MAX, Tier, TierName};
 use crate::time::ReadClock;
@@ -17,9 +19,9 @@ use super::Gate;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PutTierError {
-    /// The tier was given more limits than it may have.
+    /// The tier was given too many limits, or two of one name.
     #[error(transparent)]
-    TooManyLimits(#[from] TooManyLimitsError),
+    Limits(#[from] LimitsError),
     /// The tier is not what it was to be before.
     #[error("the tier has changed since")]
     Stale,
@@ -84,11 +86,30 @@ impl Gate {
         let created = self.store.put_tier(tier, audit).await?;
         match there {
             // As it is: writing it again makes no other edition of it.
-            Some(tier) if tier.limits().list() == limits.list() => {}
-            Some(tier) => tier.set_limits(limits, clock),
+            Some(tier) if *tier.limits() == limits => {}
+            Some(tier) if tier.set_limits(&limits, clock) => {}
+            Some(tier) => self.lay_out_anew(&tier, limits, clock).await,
             None => self.tiers().push(Arc::new(Tier::new(name, limits))),
         }
         Ok(created)
+    }
+
+    /// Puts limits in force for which the buckets of the tier's keys have to be laid out anew, a
+    /// shard of the index at a time, while requests go on. Until then a key is judged by the limits
+    /// that its buckets fit.
+    async fn lay_out_anew(&self, before: &Arc<Tier>, limits: Limits, clock: ReadClock<'_>) {
+        let after = Arc::new(Tier::new(before.name().clone(), limits));
+        for tier in self.tiers().iter_mut().filter(|tier| Arc::ptr_eq(tier, before)) {
+            *tier = Arc::clone(&after);
+        }
+        let mut shard = 0;
+        let found = |entry| self.usage.enqueue(entry);
+        while let Some(()) = self.index.move_keys(shard, (before, &after), clock, found) {
+            shard += 1;
+            if shard.is_multiple_of(SHARDS_AT_ONCE) {
+                give_way().await;
+            }
+        }
     }
 
     /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
@@ -181,6 +202,24 @@ impl Gate {
     pub(super) fn tier(&self, name: &TierName) -> Option<Arc<Tier>> {
         self.tiers().iter().find(|tier| tier.name() == name).map(Arc::clone)
     }
+}
+
+/// Shards that are laid out anew before other tasks of the same thread have their turn: of a
+/// million keys, this takes a few milliseconds.
+const SHARDS_AT_ONCE: usize = 8;
+
+/// Lets other tasks of this thread have their turn.
+async fn give_way() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A tier for memory, as the store has it.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::count::{Counters, Counts};
 use crate::digest::Digest;
-use crate::limit::{Limits, Meter, Standing, TakeError};
+use crate::limit::{Buckets, Cost, Era, Limits, Standings, TakeError, carried};
 use crate::network::Networks;
 use crate::record::{KeyId, KeyName, Owner, Record, Scopes, Stage};
 use crate::tier::Tier;
@@ -19,11 +20,12 @@ pub struct Entry {
     pub(super) digest: Digest,
     id: KeyId,
     pub(super) life: Life,
-    pub(super) meter: Meter,
+    /// The words of its own buckets, one for each of its limits, in their order.
+    words: Box<[AtomicU64]>,
     tier: Arc<Tier>,
     name: KeyName,
     /// `None` for a key without any, as most are.
-    extras: Option<Box<Extras>>,
+    extras: Option<triomphe::Arc<Extras>>,
     counters: Counters,
 }
 
@@ -38,30 +40,51 @@ struct Extras {
 }
 
 impl Extras {
-    fn of(record: Record) -> Option<Box<Self>> {
+    fn of(record: Record) -> Option<triomphe::Arc<Self>> {
         let Record { owner, scopes, networks, limits, .. } = record;
         if owner.is_none() && scopes.is_empty() && networks.is_empty() && limits.is_none() {
             return None;
         }
-        Some(Box::new(Self { owner, scopes, networks, limits }))
+        Some(triomphe::Arc::new(Self { owner, scopes, networks, limits }))
     }
 }
 
 impl Entry {
-    /// An entry for a key whose current secret has this digest, with a full bucket and nothing
+    /// An entry for a key whose current secret has this digest, with full buckets and nothing
     /// counted.
     #[must_use]
     pub fn new(digest: Digest, record: Record, tier: Arc<Tier>) -> Self {
+        let limits = record.limits.as_ref().unwrap_or(tier.limits()).list().len();
         Self {
             digest,
             id: record.id,
             life: Life::of(&record),
-            meter: Meter::default(),
+            words: full_words(limits),
             tier,
             name: record.name.clone(),
             extras: Extras::of(record),
             counters: Counters::default(),
         }
+    }
+
+    /// The same key under other limits of its tier, with full buckets and nothing counted.
+    pub(super) fn in_tier(&self, tier: Arc<Tier>) -> Self {
+        let limits = self.own_limits().unwrap_or(tier.limits()).list().len();
+        Self {
+            digest: self.digest,
+            id: self.id,
+            life: self.life.copied(),
+            words: full_words(limits),
+            tier,
+            name: self.name.clone(),
+            extras: self.extras.clone(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Whether this is the very tier of the key.
+    pub(super) fn is_in(&self, tier: &Arc<Tier>) -> bool {
+        Arc::ptr_eq(&self.tier, tier)
     }
 
     /// The key's identity.
@@ -121,12 +144,16 @@ impl Entry {
         self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
     }
 
-    /// Takes one request from the key's limit.
-    pub(crate) fn take(&self, now: SteadyNanos) -> Result<Option<Standing>, TakeError> {
-        match self.own_limits() {
-            Some(limits) => limits.take(&self.meter, now),
-            None => self.tier.limits().take(&self.meter, now),
-        }
+    /// Takes the cost of one request from each of the key's limits, or from none. `lock` is the
+    /// same for all requests of the key.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        lock: &Mutex<()>,
+        cost: Cost,
+        now: SteadyNanos,
+    ) -> Result<Standings, TakeError> {
+        self.buckets().take(lock, None, cost, now)
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -137,20 +164,44 @@ impl Entry {
         self.extras.as_ref()?.limits.as_ref()
     }
 
-    /// Takes the meter of the entry whose place this one takes.
-    pub(super) fn take_over(&self, before: &Self, clock: ReadClock<'_>) {
-        let same_tier = Arc::ptr_eq(&self.tier, &before.tier);
-        match (self.own_limits(), before.own_limits()) {
-            (None, None) if same_tier => self.meter.take_over(&before.meter, None),
-            (Some(own), Some(others)) if own == others => {
-                self.meter.take_over(&before.meter, None);
-            }
-            (Some(own), _) => self.meter.take_over(&before.meter, Some((own, clock))),
-            (None, _) => {
-                self.meter.take_over(&before.meter, Some((&self.tier.limits(), clock)));
-            }
+    #[inline]
+    fn buckets(&self) -> Buckets<'_> {
+        match self.own_limits() {
+            Some(own) => Buckets { limits: own, told: own, era: Era::FIRST, words: &self.words },
+            None => self.tier.buckets(&self.words, usize::from(self.digest.stripe())),
         }
     }
+
+    /// Goes on where the entry stood whose place this one takes: a key that was revoked stays so,
+    /// what was taken from a limit stays taken, and what was counted is counted here.
+    ///
+    /// No request is under way on either: whoever calls holds the locks of their shards.
+    pub(super) fn take_over(&self, before: &Self, clock: ReadClock<'_>) {
+        self.life.inherit(&before.life);
+        self.counters.take_over(&before.counters);
+        let is_same = match (self.own_limits(), before.own_limits()) {
+            (None, None) => Arc::ptr_eq(&self.tier, &before.tier),
+            (Some(own), Some(others)) => own == others,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if is_same {
+            for (word, before) in self.words.iter().zip(&before.words) {
+                word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            return;
+        }
+        // The clock is read now that nothing is taken from `before` any more: an earlier reading
+        // would give back what was taken since.
+        let (now, after) = (clock().steady, self.buckets());
+        let carried = carried(&before.buckets(), after.limits, after.era, now);
+        for (word, carried) in self.words.iter().zip(carried) {
+            word.store(carried, Ordering::Relaxed);
+        }
+    }
+}
+
+fn full_words(limits: usize) -> Box<[AtomicU64]> {
+    (0..limits).map(|_| AtomicU64::new(0)).collect()
 }
 
 impl fmt::Debug for Entry {

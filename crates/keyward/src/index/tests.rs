@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::count::Outcome;
 use crate::limit::Limits;
 use crate::record::{KeyId, Record, Stage};
 use crate::tier::Tier;
@@ -31,7 +32,7 @@ fn digest(seed: u8) -> Digest {
 
 #[test]
 fn an_entry_stays_small() {
-    assert_eq!(size_of::<Entry>() + size_of::<usize>(), 168);
+    assert_eq!(size_of::<Entry>() + size_of::<usize>(), 176);
 }
 
 #[test]
@@ -58,16 +59,20 @@ impl Index {
     }
 }
 
-fn rotated(index: &Index, from: u8, to: u8, ends_at: u64) -> Option<Arc<Entry>> {
-    index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), CLOCK)
+/// Whether the key had the secret from which it was rotated.
+fn rotated(index: &Index, from: u8, to: u8, ends_at: u64) -> bool {
+    let held = index.holds(&digest(from));
+    let counted = index.rotate(entry(to, 7), digest(from), UnixMillis(ends_at), CLOCK);
+    assert!(counted.is_none());
+    held
 }
 
 #[test]
 fn a_former_secret_leads_to_the_present_one_until_the_soonest_end_on_the_way() {
     let index = Index::default();
     assert!(index.insert(entry(1, 7)));
-    assert!(rotated(&index, 1, 2, 50).is_some());
-    assert!(rotated(&index, 2, 3, 40).is_some());
+    assert!(rotated(&index, 1, 2, 50));
+    assert!(rotated(&index, 2, 3, 40));
     let ends = |seed| index.find(&digest(seed)).map(|found| found.ends_at.map(|at| at.0));
     assert_eq!((ends(1), ends(2), ends(3)), (Some(Some(40)), Some(Some(40)), Some(None)));
     assert_eq!(ends(4), None);
@@ -81,7 +86,7 @@ fn a_former_secret_leads_to_the_present_one_until_the_soonest_end_on_the_way() {
 fn a_grace_only_gets_shorter() {
     let index = Index::default();
     assert!(index.insert(entry(1, 7)));
-    assert!(rotated(&index, 1, 2, 50).is_some());
+    assert!(rotated(&index, 1, 2, 50));
     for (told, kept) in [(60, 50), (40, 40), (45, 40)] {
         assert!(index.put_former(digest(1), digest(2), UnixMillis(told)).is_none());
         assert_eq!(index.find(&digest(1)).unwrap().ends_at, Some(UnixMillis(kept)));
@@ -92,8 +97,11 @@ fn a_grace_only_gets_shorter() {
 fn what_turns_out_to_be_a_former_secret_is_no_key_any_more() {
     let index = Index::default();
     assert!(index.insert(entry(1, 7)) && index.insert(entry(2, 7)));
-    let before = index.put_former(digest(1), digest(2), UnixMillis(50)).unwrap();
-    assert_eq!(before.id().get(), 7);
+    let before = index.find(&digest(1)).unwrap().entry;
+    assert!(before.counters().add(Outcome::Allowed, UnixMillis(5)));
+    let counted = index.put_former(digest(1), digest(2), UnixMillis(50)).unwrap();
+    assert!(before.counters().are_empty());
+    assert_eq!(counted.counted(UnixMillis(5))[Outcome::Allowed], 1, "it counts for the key");
     assert_eq!(index.find(&digest(1)).unwrap().ends_at, Some(UnixMillis(50)));
     assert!(!index.insert(entry(1, 7)), "a late issuing does not bring it back");
     assert_eq!(index.len(), 1);
@@ -104,7 +112,7 @@ fn a_key_stays_revoked_through_a_rotation() {
     let index = Index::default();
     assert!(index.insert(entry(1, 7)));
     index.stop(&digest(1));
-    assert!(rotated(&index, 1, 2, 50).is_some());
+    assert!(rotated(&index, 1, 2, 50));
     assert_eq!(index.find(&digest(2)).unwrap().entry.stage(UnixMillis(0)), Stage::Revoked);
 }
 
@@ -126,8 +134,7 @@ proptest! {
                 }
                 2 => {
                     // What was revoked stays so, whatever takes its place.
-                    let before = index.replace(entry(seed, id), CLOCK);
-                    prop_assert_eq!(before.is_some(), model.contains_key(&seed));
+                    prop_assert!(index.replace(entry(seed, id), CLOCK).is_none());
                     model.entry(seed).and_modify(|(there, _)| *there = id).or_insert((id, true));
                 }
                 _ => {

@@ -1,66 +1,108 @@
-//! Tests of the bucket: its guarantee, its promise to those who wait, and changes under way.
+//! Tests of the bucket: its guarantee, its promise to those who wait, and several at once.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::bucket::ARRIVAL_MAX;
 use super::*;
-use crate::time::{Now, UnixMillis};
+use crate::time::SteadyNanos;
+
+mod several;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn limit(amount: u32, per_secs: u64, burst: u32) -> Limit {
+fn named(name: &str, amount: u32, per_secs: u64, burst: u32) -> Limit {
     let number = |number| NonZeroU32::new(number).unwrap();
-    Limit::new("requests", number(amount), Duration::from_secs(per_secs), number(burst)).unwrap()
+    Limit::new(name, number(amount), Duration::from_secs(per_secs), number(burst)).unwrap()
 }
 
-fn limits(amount: u32, per_secs: u64, burst: u32) -> Limits {
-    Limits::new(vec![limit(amount, per_secs, burst)]).unwrap()
+fn limit(amount: u32, per_secs: u64, burst: u32) -> Limit {
+    named("requests", amount, per_secs, burst)
 }
 
-fn take(limits: &Limits, meter: &Meter, at: u64) -> Result<Standing, Exceeded> {
-    match limits.take(meter, SteadyNanos(at)) {
-        Ok(standing) => Ok(standing.expect("there is a limit")),
-        Err(TakeError::Exceeded(exceeded)) => Err(exceeded),
-        Err(TakeError::Retired) => panic!("nothing takes the place of these meters"),
+/// The buckets of one key.
+struct Key {
+    limits: Limits,
+    era: Era,
+    words: Vec<AtomicU64>,
+    lock: Mutex<()>,
+}
+
+impl Key {
+    fn new(list: Vec<Limit>) -> Self {
+        let words = list.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { limits: Limits::new(list).unwrap(), era: Era::FIRST, words, lock: Mutex::new(()) }
     }
-}
 
-fn reading(at: u64) -> Now {
-    Now::new(UnixMillis(0), SteadyNanos(at))
+    fn of(amount: u32, per_secs: u64, burst: u32) -> Self {
+        Self::new(vec![limit(amount, per_secs, burst)])
+    }
+
+    fn buckets(&self) -> Buckets<'_> {
+        let limits = &self.limits;
+        Buckets { limits, told: limits, era: self.era, words: &self.words }
+    }
+
+    fn ask(
+        &self,
+        owner: Option<&SharedBuckets>,
+        cost: u32,
+        at: u64,
+    ) -> Result<Standings, TakeError> {
+        let cost = Cost::new(cost).unwrap();
+        self.buckets().take(&self.lock, owner, cost, SteadyNanos(at))
+    }
+
+    fn take(&self, at: u64) -> Result<Standing, Exceeded> {
+        match self.ask(None, 1, at) {
+            Ok(standings) => Ok(standings.shown().expect("there is a limit")),
+            Err(TakeError::Exceeded(exceeded)) => Err(exceeded),
+            Err(TakeError::TooCostly) => panic!("every bucket holds one"),
+        }
+    }
+
+    /// The same buckets under the next edition of a tier's limits.
+    fn under(self, list: Vec<Limit>, generation: usize, since: u64) -> Self {
+        let era = Era::new(generation, SteadyNanos(since));
+        Self { limits: Limits::new(list).unwrap(), era, ..self }
+    }
 }
 
 #[test]
 fn a_burst_passes_and_the_next_request_waits_one_interval() {
-    let (limits, meter) = (limits(100, 60, 100), Meter::default());
+    let key = Key::of(100, 60, 100);
     for remaining in (0..100).rev() {
-        assert_eq!(take(&limits, &meter, 5).unwrap().remaining, remaining);
+        assert_eq!(key.take(5).unwrap().remaining, remaining);
     }
-    let exceeded = take(&limits, &meter, 5).unwrap_err();
+    let exceeded = key.take(5).unwrap_err();
     assert_eq!(exceeded.retry_after, Duration::from_millis(600));
-    assert_eq!(exceeded.standing.remaining, 0);
-    assert_eq!(exceeded.standing.full_after, Duration::from_secs(60));
-    assert!(take(&limits, &meter, 5 + SECOND * 6 / 10 - 1).is_err());
-    assert!(take(&limits, &meter, 5 + SECOND * 6 / 10).is_ok());
+    assert_eq!(exceeded.standing().unwrap().remaining, 0);
+    assert_eq!(exceeded.standing().unwrap().full_after, Duration::from_secs(60));
+    assert!(key.take(5 + SECOND * 6 / 10 - 1).is_err());
+    assert!(key.take(5 + SECOND * 6 / 10).is_ok());
 }
 
 #[test]
 fn a_refused_request_consumes_nothing() {
-    let (limits, meter) = (limits(1, 60, 1), Meter::default());
-    assert!(take(&limits, &meter, 0).is_ok());
-    let told: Vec<_> = (0..1_000).map(|_| take(&limits, &meter, SECOND).unwrap_err()).collect();
+    let key = Key::of(1, 60, 1);
+    assert!(key.take(0).is_ok());
+    let told: Vec<_> = (0..1_000).map(|_| key.take(SECOND).unwrap_err()).collect();
     assert!(told.iter().all(|exceeded| exceeded.retry_after == Duration::from_secs(59)));
-    assert!(take(&limits, &meter, 60 * SECOND).is_ok());
+    assert!(key.take(60 * SECOND).is_ok());
 }
 
 #[test]
 fn steady_callers_below_the_rate_are_never_refused() {
     // One request each `spacing` percent of the fair interval, for ten thousand requests.
     let accepted = |spacing: u64| {
-        let (limits, meter) = (limits(100, 60, 100), Meter::default());
+        let key = Key::of(100, 60, 100);
         let at = |n: u64| n * 600_000_000 * spacing / 100;
-        (0..10_000).filter(|n| take(&limits, &meter, at(*n)).is_ok()).count()
+        (0..10_000).filter(|n| key.take(at(*n)).is_ok()).count()
     };
     assert_eq!(accepted(500), 10_000); // 0.2 times the limit
     assert_eq!(accepted(112), 10_000); // 0.9 times
@@ -72,13 +114,13 @@ fn steady_callers_below_the_rate_are_never_refused() {
 
 #[test]
 fn parallel_requests_get_exactly_the_burst() {
-    let (limits, meter) = (limits(50, 60, 50), Meter::default());
+    let key = Key::of(50, 60, 50);
     let accepted = AtomicU32::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..1_000 {
-                    if take(&limits, &meter, 7).is_ok() {
+                    if key.take(7).is_ok() {
                         accepted.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -90,106 +132,42 @@ fn parallel_requests_get_exactly_the_burst() {
 
 #[test]
 fn a_looser_limit_counts_at_once() {
-    let (day, meter) = (limits(10, 86_400, 10), Meter::default());
-    while take(&day, &meter, SECOND).is_ok() {}
-    let minute = limits(100, 60, 100).succeeding(&day, SteadyNanos(2 * SECOND));
-    let exceeded = take(&minute, &meter, 2 * SECOND).unwrap_err();
+    let key = Key::of(10, 86_400, 10);
+    while key.take(SECOND).is_ok() {}
+    let key = key.under(vec![limit(100, 60, 100)], 1, 2 * SECOND);
+    let exceeded = key.take(2 * SECOND).unwrap_err();
     assert_eq!(exceeded.retry_after, Duration::from_millis(600));
-    assert!(take(&minute, &meter, 2 * SECOND + SECOND * 6 / 10).is_ok());
+    assert!(key.take(2 * SECOND + SECOND * 6 / 10).is_ok());
 }
 
 #[test]
 fn a_request_that_overlaps_a_change_never_refills_the_bucket() {
-    let (old, meter) = (limits(100, 60, 100), Meter::default());
-    let new = limits(5, 86_400, 5).succeeding(&old, SteadyNanos(SECOND));
-    while take(&new, &meter, SECOND).is_ok() {}
+    let key = Key::of(5, 86_400, 5).under(vec![limit(5, 86_400, 5)], 1, SECOND);
+    while key.take(SECOND).is_ok() {}
     // It read the old limits before the change and arrives now.
-    assert!(take(&old, &meter, SECOND).is_err());
-    assert!(take(&new, &meter, SECOND).is_err());
+    let key = key.under(vec![limit(100, 60, 100)], 0, 0);
+    assert!(key.take(SECOND).is_err());
+    let key = key.under(vec![limit(5, 86_400, 5)], 1, SECOND);
+    assert!(key.take(SECOND).is_err());
+}
+
+/// As long as nobody says since when the new limits are in force.
+#[test]
+fn an_unforgiving_edition_gives_nothing_back() {
+    let key = Key::of(10, 86_400, 10);
+    while key.take(SECOND).is_ok() {}
+    let key = key.under(vec![limit(100, 60, 100)], 1, SteadyNanos::NEVER.0);
+    let exceeded = key.take(2 * SECOND).unwrap_err();
+    assert!(Duration::from_secs(86_000) < exceeded.retry_after);
 }
 
 #[test]
-fn a_meter_that_takes_over_goes_on_where_the_other_stood() {
-    let (limits, before) = (limits(100, 60, 100), Meter::default());
-    for _ in 0..40 {
-        assert!(take(&limits, &before, 5).is_ok());
-    }
-    let after = Meter::default();
-    after.take_over(&before, None);
-    assert_eq!(take(&limits, &after, 5).unwrap().remaining, 59);
-    assert_eq!(limits.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
-}
-
-/// A reading from before would forget what was taken until then.
-#[test]
-fn the_clock_is_read_when_nothing_is_taken_from_the_meter_any_more() {
-    let (before, after) = (Meter::default(), Meter::default());
-    let (old, new) = (limits(100, 60, 100), limits(10, 60, 10));
-    after.take_over(
-        &before,
-        Some((&new, &|| {
-            assert_eq!(old.take(&before, SteadyNanos(5)), Err(TakeError::Retired));
-            reading(5)
-        })),
-    );
-    assert!(take(&new, &after, 5).is_ok());
-}
-
-#[test]
-fn a_closed_meter_gives_nothing_until_it_is_opened() {
-    let (limits, meter) = (limits(100, 60, 100), Meter::closed());
-    assert_eq!(limits.take(&meter, SteadyNanos(5)), Err(TakeError::Retired));
-    meter.open();
-    assert_eq!(take(&limits, &meter, 5).unwrap().remaining, 99);
-}
-
-#[test]
-fn other_limits_take_over_what_was_used_and_their_own_edition() {
-    let (day, before) = (limits(10, 86_400, 10), Meter::default());
-    while take(&day, &before, SECOND).is_ok() {}
-    let mut minute = limits(100, 60, 100);
-    for _ in 0..3 {
-        minute = limits(100, 60, 100).succeeding(&minute, SteadyNanos(SECOND));
-    }
-    let after = Meter::default();
-    after.take_over(&before, Some((&minute, &|| reading(2 * SECOND))));
-    let exceeded = take(&minute, &after, 2 * SECOND).unwrap_err();
-    assert_eq!(exceeded.retry_after, Duration::from_millis(600), "an empty bucket is the worst");
-    // Used under this edition, so that an older one does not count as an older reading of it.
-    let again = Meter::default();
-    again.take_over(&after, Some((&day, &|| reading(2 * SECOND))));
-    assert!(take(&day, &again, 2 * SECOND).is_ok(), "a minute fills no bucket of a day");
-}
-
-#[test]
-fn no_request_is_taken_from_two_meters() {
-    let limits = limits(100_000, 86_400, 100_000);
-    let meters: Vec<_> = (0..2_000).map(|_| Meter::closed()).collect();
-    meters[0].open();
-    let (accepted, present) = (AtomicU32::new(0), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                loop {
-                    // Found first and taken from later, as requests do.
-                    let meter = &meters[present.load(Ordering::Acquire)];
-                    match limits.take(meter, SteadyNanos(7)) {
-                        Ok(_) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
-                        Err(TakeError::Retired) => {}
-                        Err(TakeError::Exceeded(_)) => return,
-                    }
-                }
-            });
-        }
-        scope.spawn(|| {
-            for (at, pair) in (1..).zip(meters.windows(2)) {
-                pair[1].take_over(&pair[0], None);
-                present.store(at, Ordering::Release);
-                thread::yield_now();
-            }
-        });
-    });
-    assert_eq!(accepted.into_inner(), 100_000);
+fn a_meter_is_a_bucket_by_itself() {
+    let (meter, limit) = (Meter::default(), limit(2, 60, 2));
+    let take = |at| meter.take(&limit, SteadyNanos(at));
+    assert_eq!((take(5).unwrap().remaining, take(5).unwrap().remaining), (1, 0));
+    assert_eq!(take(5).unwrap_err().retry_after, Duration::from_secs(30));
+    assert_eq!(take(5 + 30 * SECOND).unwrap().remaining, 0);
 }
 
 #[test]
@@ -213,8 +191,8 @@ fn limits_are_bounded() {
 
 #[test]
 fn time_beyond_the_meter_refuses() {
-    let (limits, meter) = (limits(100, 60, 100), Meter::default());
-    assert!(take(&limits, &meter, ARRIVAL_MAX + 1).is_err());
+    let key = Key::of(100, 60, 100);
+    assert!(key.take(ARRIVAL_MAX + 1).is_err());
 }
 
 proptest! {
@@ -225,13 +203,13 @@ proptest! {
         amount in 1_u32..1_000, per_secs in 1_u64..100, burst in 1_u32..50,
         steps in prop::collection::vec((0_u64..3 * SECOND, 0_u64..SECOND), 1..300),
     ) {
-        let (limits, meter) = (limits(amount, per_secs, burst), Meter::default());
+        let key = Key::of(amount, per_secs, burst);
         let mut at = 10 * SECOND;
         let mut accepted = Vec::new();
         for (step, late) in steps {
             at += step;
             let read = at - late;
-            if take(&limits, &meter, read).is_ok() {
+            if key.take(read).is_ok() {
                 accepted.push(read);
             }
         }
@@ -250,15 +228,15 @@ proptest! {
         amount in 1_u32..1_000_000, per_secs in 1_u64..100_000, burst in 1_u32..50,
         steps in prop::collection::vec(0_u64..3 * SECOND, 1..100),
     ) {
-        let (limits, meter) = (limits(amount, per_secs, burst), Meter::default());
+        let key = Key::of(amount, per_secs, burst);
         let mut at = 0;
         for step in steps {
             at += step;
-            if let Err(exceeded) = take(&limits, &meter, at) {
+            if let Err(exceeded) = key.take(at) {
                 let wait = u64::try_from(exceeded.retry_after.as_nanos()).unwrap();
-                prop_assert!(take(&limits, &meter, at + wait - 1).is_err());
+                prop_assert!(key.take(at + wait - 1).is_err());
                 at += wait;
-                prop_assert!(take(&limits, &meter, at).is_ok());
+                prop_assert!(key.take(at).is_ok());
             }
         }
     }

@@ -62,6 +62,12 @@ impl OneKey {
         verify(&self.index, &self.usage, &Asked::of(text), NOW).unwrap_err().as_str()
     }
 
+    /// The verdict about a request of this cost.
+    fn ask(&self, cost: u32) -> Verdict {
+        let cost = Cost::new(cost).unwrap();
+        verify(&self.index, &self.usage, &Asked { cost, ..Asked::of(TEXT) }, NOW)
+    }
+
     fn remaining(&self) -> u32 {
         self.verify(None, NOW).unwrap().standing().unwrap().remaining
     }
@@ -186,7 +192,7 @@ fn a_limited_caller_is_told_how_long_to_wait() {
     assert!(key.verify(None, NOW).is_ok() && key.verify(None, NOW).is_ok());
     let denied = key.verify(None, NOW).unwrap_err();
     let Denied::Limited(_, exceeded) = &denied else { panic!("{denied:?}") };
-    assert_eq!(exceeded.standing.remaining, 0);
+    assert_eq!(exceeded.standing().unwrap().remaining, 0);
     let wait = denied.retry_after().unwrap();
     assert_eq!(wait, Duration::from_secs(30));
     assert!(key.verify(None, NOW.later_by(wait - Duration::from_nanos(1))).is_err());
@@ -215,6 +221,7 @@ fn denials() -> Vec<Denied> {
         of(at_home, None, NOW).unwrap_err(),
         of(plain, Some("articles:write"), NOW).unwrap_err(),
         empty.verify(None, NOW).unwrap_err(),
+        empty.ask(3).unwrap_err(),
     ]
 }
 
@@ -254,6 +261,18 @@ fn denials_are_equal_for_the_same_reason_and_key() {
         record.id = KeyId::new(8).unwrap();
     });
     assert_ne!(one[0], another.verify(None, NOW).unwrap_err());
+}
+
+#[test]
+fn a_request_that_costs_too_much_is_counted_as_limited_and_takes_nothing() {
+    let key = OneKey::new();
+    let denied = key.ask(3).unwrap_err();
+    assert_eq!((denied.as_str(), denied.outcome()), ("too_costly", Some(Outcome::Limited)));
+    assert_eq!(key.ask(0).unwrap().standing().unwrap().remaining, 2);
+    assert_eq!(key.ask(2).unwrap().standing().unwrap().remaining, 0);
+    assert_eq!(key.ask(0).unwrap_err().as_str(), "limited");
+    let counts = [(Outcome::Allowed, 2), (Outcome::Limited, 2)];
+    assert_eq!(key.counted(), Counts::from(counts), "requests are counted, whatever they cost");
 }
 
 /// Counting first and checking afterwards would let strangers use up a caller's limit.

@@ -62,7 +62,8 @@ impl Keys {
 }
 
 fn asked<'a>(text: &'a str, scope: &'a str, from: &str) -> Asked<'a> {
-    Asked { text, scope: Some(scope), from: Some(from.parse().unwrap()) }
+    let from = Some(from.parse().unwrap());
+    Asked { scope: Some(scope), from, ..Asked::of(text) }
 }
 
 /// Checks that requests take no memory and are all answered as `expected` says.

@@ -4,7 +4,7 @@ use super::*;
 use crate::change::ChangeRefusal;
 use crate::digest::Digest;
 use crate::gate::TierBefore;
-use crate::limit::Limits;
+use crate::limit::{Limits, LimitsError};
 use crate::store::TierDeleted;
 use crate::transfer::ImportedKey;
 
@@ -45,13 +45,84 @@ async fn a_looser_tier_lets_those_in_who_had_used_up_the_tighter_one() {
     assert!(gate.verify(&Asked::of(issued.secret.expose()), later).is_ok());
 }
 
-/// There is room for few editions before the first looks like the last.
+/// There is room for few editions before the keys have to be laid out anew.
 #[tokio::test]
 async fn a_tier_written_as_it_is_stays_the_same_edition() {
     let (_, gate) = open_new().await;
-    let before = Limits::clone(&gate.tier(&"basic".parse().unwrap()).unwrap().limits());
-    gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
-    assert_eq!(**gate.tier(&"basic".parse().unwrap()).unwrap().limits(), before);
+    let before = gate.tier(&"basic".parse().unwrap()).unwrap();
+    for _ in 0..20 {
+        gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
+    }
+    assert!(Arc::ptr_eq(&gate.tier(&"basic".parse().unwrap()).unwrap(), &before));
+}
+
+fn of_limits(name: &str, limits: &[(&str, u32)]) -> TierRecord {
+    let limit = |(name, burst): &(&str, u32)| {
+        let burst = NonZeroU32::new(*burst).unwrap();
+        Limit::new(name, burst, Duration::from_secs(86_400), burst).unwrap()
+    };
+    TierRecord { limits: limits.iter().map(limit).collect(), ..tier(name, 1) }
+}
+
+fn stands(gate: &Gate, issued: &Issued) -> Vec<(String, u32)> {
+    let caller = verify_issued(gate, issued).unwrap();
+    caller.standings().iter().map(|of| (of.limit.name().to_owned(), of.remaining)).collect()
+}
+
+#[track_caller]
+fn check_stands(gate: &Gate, issued: &Issued, expected: &[(&str, u32)]) {
+    let expected: Vec<_> =
+        expected.iter().map(|(name, left)| ((*name).to_owned(), *left)).collect();
+    assert_eq!(stands(gate, issued), expected);
+}
+
+#[tokio::test]
+async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
+    let (_, gate) = open_new().await;
+    let put = async |limits: &[(&str, u32)]| {
+        assert!(!gate.put_tier(of_limits("basic", limits), audit(), CLOCK).await.unwrap());
+    };
+    let (key, other) = (issue(&gate).await, issue(&gate).await);
+    check_stands(&gate, &key, &[("requests", 99)]);
+    put(&[("day", 100)]).await;
+    // One that takes the place of one other; at most a whole day was used.
+    assert!(stands(&gate, &key)[0].1 < 100);
+    put(&[("a", 9), ("b", 8)]).await;
+    check_stands(&gate, &key, &[("a", 8), ("b", 7)]);
+    put(&[("c", 7), ("b", 8), ("a", 9)]).await;
+    check_stands(&gate, &key, &[("c", 6), ("b", 6), ("a", 7)]);
+    check_stands(&gate, &other, &[("c", 6), ("b", 7), ("a", 8)]);
+    put(&[("b", 8)]).await;
+    check_stands(&gate, &key, &[("b", 5)]);
+    put(&[]).await;
+    check_stands(&gate, &key, &[]);
+    put(&[("b", 8), ("a", 9)]).await;
+    check_stands(&gate, &key, &[("b", 7), ("a", 8)]);
+    // A key that moves away and back keeps what it used by name, too.
+    gate.put_tier(of_limits("gold", &[("a", 9), ("x", 3)]), audit(), CLOCK).await.unwrap();
+    for (tier, stands) in [("gold", [("a", 7), ("x", 2)]), ("basic", [("b", 7), ("a", 6)])] {
+        let moved = KeyEdit { tier: Some(tier.parse().unwrap()), ..KeyEdit::default() };
+        edit(&gate, key.key_id, moved).await;
+        check_stands(&gate, &key, &stands);
+    }
+    let own = Limits::new(of_limits("own", &[("own", 2), ("a", 4)]).limits).unwrap();
+    edit(&gate, key.key_id, KeyEdit { limits: Some(Some(own)), ..KeyEdit::default() }).await;
+    // Three of nine in a day are a third of it, and so a little more than one of four.
+    check_stands(&gate, &key, &[("own", 1), ("a", 1)]);
+}
+
+/// More than a word can tell from each other.
+#[tokio::test]
+async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
+    let (_, gate) = open_new().await;
+    let key = issue(&gate).await;
+    for round in 0..40 {
+        let burst = 1_000 + round;
+        gate.put_tier(of_limits("basic", &[("a", burst)]), audit(), CLOCK).await.unwrap();
+        let used = burst - stands(&gate, &key)[0].1;
+        // What is used in a day of more requests is a little more of them.
+        assert!((round..=round + 5).contains(&(used - 1)), "{used} in round {round}");
+    }
 }
 
 #[tokio::test]
@@ -242,7 +313,7 @@ async fn tiers_are_bounded() {
     let put = |tier| gate.put_tier(tier, audit(), CLOCK);
     let mut twice = tier("basic", 1);
     twice.limits.extend(twice.limits.clone());
-    assert!(matches!(put(twice).await, Err(PutTierError::TooManyLimits(_))));
+    assert!(matches!(put(twice).await, Err(PutTierError::Limits(LimitsError::SameName(_)))));
     // A new store has three.
     for number in 3..TIERS_MAX {
         assert!(put(tier(&format!("t{number}"), 1)).await.unwrap());

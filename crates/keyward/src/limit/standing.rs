@@ -1,0 +1,154 @@
+//! How a caller stands with its limits: what the response's header fields say.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{LIMITS_MAX, Limit, Limits};
+
+/// Most limits that apply to one request: those of the key or its tier, and those of its owner.
+pub const STANDINGS_MAX: usize = 2 * LIMITS_MAX;
+
+/// How a caller stands with one limit after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit that is spoken of, as it was in force.
+    pub limit: Limit,
+    /// What would be accepted at once, in units of cost; at most the limit's burst.
+    pub remaining: u32,
+    /// Until the bucket is full again, if no request comes.
+    pub full_after: Duration,
+}
+
+impl Limit {
+    #[inline]
+    pub(super) fn standing(&self, full_at: u64, now: u64) -> Standing {
+        Standing::at(*self, full_at.saturating_sub(now))
+    }
+}
+
+impl Standing {
+    #[inline]
+    pub(super) fn at(limit: Limit, until_full: u64) -> Self {
+        let room = limit.tolerance().saturating_sub(until_full) / limit.interval();
+        Self {
+            limit,
+            // The room is at most `burst`, which is a `u32`.
+            remaining: u32::try_from(room).unwrap_or(u32::MAX),
+            full_after: Duration::from_nanos(until_full),
+        }
+    }
+}
+
+/// How a caller stands with each limit that applies to it: first those of the key or its tier, in
+/// their order, then those of its owner, in theirs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Standings(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    None,
+    One(Standing),
+    Several(Several),
+}
+
+/// More than one.
+#[derive(Clone, PartialEq, Eq)]
+struct Several {
+    own: Limits,
+    owner: Option<Limits>,
+    /// Nanoseconds until each bucket is full.
+    until_full: [u64; STANDINGS_MAX],
+    /// The one that is shown alone.
+    shown: u8,
+}
+
+impl Several {
+    fn limits(&self) -> impl Iterator<Item = &Limit> {
+        let owner = self.owner.as_ref().map_or(&[][..], Limits::list);
+        self.own.list().iter().chain(owner)
+    }
+}
+
+impl fmt::Debug for Standings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Standings {
+    /// Of a caller without a limit.
+    pub const NONE: Self = Self(Kind::None);
+
+    /// Of a caller with one limit.
+    #[must_use]
+    #[inline]
+    pub fn one(standing: Standing) -> Self {
+        Self(Kind::One(standing))
+    }
+
+    /// Of limits whose buckets will be full after so many nanoseconds; `shown` counts from the
+    /// first of `own` on.
+    pub(super) fn several(
+        own: Limits,
+        owner: Option<Limits>,
+        until_full: [u64; STANDINGS_MAX],
+        shown: usize,
+    ) -> Self {
+        let shown = u8::try_from(shown).unwrap_or_default();
+        Self(Kind::Several(Several { own, owner, until_full, shown }))
+    }
+
+    /// The one that stands for all where only one is shown: of a caller that was let in, the one
+    /// with the smallest remaining; of a caller whose limit is reached, the one with the longest
+    /// wait. `None` without a limit.
+    #[must_use]
+    pub fn shown(&self) -> Option<Standing> {
+        match &self.0 {
+            Kind::None => None,
+            Kind::One(standing) => Some(*standing),
+            Kind::Several(several) => self.iter().nth(usize::from(several.shown)),
+        }
+    }
+
+    /// All of them, in the order of the lists. Takes no memory.
+    pub fn iter(&self) -> impl Iterator<Item = Standing> {
+        let (one, several) = match &self.0 {
+            Kind::None => (None, None),
+            Kind::One(standing) => (Some(*standing), None),
+            Kind::Several(several) => (None, Some(several)),
+        };
+        let several = several.into_iter().flat_map(|several| {
+            let both = several.limits().zip(&several.until_full);
+            both.map(|(limit, until_full)| Standing::at(*limit, *until_full))
+        });
+        one.into_iter().chain(several)
+    }
+}
+
+/// A request was rejected because a limit is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// How the caller stands; the one that is [shown](Standings::shown) has the longest wait.
+    pub standings: Standings,
+    /// A request of the same cost that comes this much later is accepted, unless another one takes
+    /// its place.
+    pub retry_after: Duration,
+}
+
+impl Exceeded {
+    /// The only limit is reached.
+    #[must_use]
+    pub fn new(standing: Standing, retry_after: Duration) -> Self {
+        Self { standings: Standings::one(standing), retry_after }
+    }
+
+    pub(super) fn of(standings: Standings, wait: u64) -> Self {
+        Self { standings, retry_after: Duration::from_nanos(wait) }
+    }
+
+    /// How the caller stands with the limit that it has to wait longest for.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.standings.shown()
+    }
+}
