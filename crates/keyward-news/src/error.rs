@@ -5,7 +5,6 @@ use std::io;
 /// The articles cannot be reached. Of an import it is then not known whether it was stored;
 /// repeating it is safe.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ArticlesError {
     /// More questions wait for an answer than are let in; trying later helps.
     #[error("too many questions wait for the articles")]

@@ -62,7 +62,6 @@ pub struct Feed {
 
 /// A feed that cannot be read. It names the feed, and the place, where there is one.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum FeedError {
     /// The feed is longer than [`FEED_LEN_MAX`].
     #[error("{name}: the feed is longer than the {FEED_LEN_MAX} bytes that are read")]

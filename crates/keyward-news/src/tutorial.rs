@@ -39,7 +39,6 @@ pub struct Tutorial {
 
 /// Why the file cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TutorialError {
     /// It is no database, is not there, is damaged, or is locked for too long.
     #[error("{path} cannot be read; name the SQLite file that the tutorial uses")]

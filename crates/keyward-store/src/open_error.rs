@@ -12,7 +12,6 @@ use crate::loss::Loss;
 
 /// Why a store did not open. Nothing that was in the file before is lost or altered.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// Another store has the file open, in this process or in another one.
     #[error("{path} is in use by {holder}; stop that program first, or choose another file")]

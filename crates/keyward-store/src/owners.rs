@@ -4,7 +4,7 @@ use keyward::UnixMillis;
 use keyward::audit::{Audit, Verb};
 use keyward::details::StoredKey;
 use keyward::query::OwnerDetails;
-use keyward::record::{KeyState, Owner};
+use keyward::record::Owner;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
@@ -61,7 +61,7 @@ fn keys(connection: &Connection, owner: &Owner) -> Result<Vec<StoredKey>, Fault>
     let mut keys = connection.prepare_cached(KEYS)?;
     let mut keys: Vec<StoredKey> =
         keys.query_and_then([owner.as_str()], stored)?.collect::<Result<_, Fault>>()?;
-    keys.retain(|key| !matches!(key.record.state, KeyState::Revoked { .. }));
+    keys.retain(|key| !key.record.state.is_revoked());
     for key in &mut keys {
         key.former = former::of_key(connection, key.record.id)?;
     }

@@ -148,24 +148,6 @@ pub(crate) fn stored_of(
     StoredKey { record, tier, tier_gone, version, digest, secret_created_at, former }
 }
 
-/// The word by which the column knows a state.
-pub(crate) fn state_word(state: KeyState) -> Result<&'static str, Fault> {
-    match state {
-        KeyState::Active => Ok("active"),
-        KeyState::Suspended => Ok("suspended"),
-        KeyState::Revoked { .. } => Ok("revoked"),
-        _ => Err(Fault::Inconsistent("a state that has no word yet".to_owned())),
-    }
-}
-
-/// When a key was revoked, if it was.
-pub(crate) fn revoked_at(state: KeyState) -> Option<UnixMillis> {
-    match state {
-        KeyState::Revoked { at } => Some(at),
-        _ => None,
-    }
-}
-
 /// The scopes as the column keeps them: a scope holds no space, so one space separates two.
 pub(crate) fn scopes_text(scopes: &Scopes) -> String {
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();

@@ -129,7 +129,7 @@ fn end_secrets(
             }
             Ending::At(ends_at) => replace(ends_at.0.saturating_sub(audit.at.0))?,
         };
-        let is_replaced = matches!(wanted, KeyChange::Rotate { .. });
+        let is_replaced = wanted.is_rotation();
         match change(connection, id, wanted, None, audit)? {
             Changed::Done(_) if is_replaced => restored.replaced.push(id),
             Changed::Done(_) => restored.revoked.push(id),

@@ -3,7 +3,6 @@
 use keyward::KeyId;
 use keyward::audit::{Audit, Verb};
 use keyward::digest::Digest;
-use keyward::record::KeyState;
 use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 use rusqlite::Connection;
 
@@ -82,7 +81,7 @@ fn refuse(
         return Ok(Some(ImportedKey::Skipped(*id)));
     }
     let refused = |refusal| Ok(Some(ImportedKey::Refused(refusal)));
-    let is_revoked = matches!(key.state, KeyState::Revoked { .. });
+    let is_revoked = key.state.is_revoked();
     if !is_revoked && (key.tier_gone || !adder.is_tier(&key.tier)?) {
         return refused(ImportRefusal::UnknownTier);
     }

@@ -82,7 +82,6 @@ pub struct BadRow {
 
 /// Why the file cannot be read at all.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum TutorialError {
     /// There is no such file, or this user may not read it.
     #[error("{path} cannot be read; check the path, and that this user may read the file")]

@@ -24,7 +24,6 @@ pub const PERSON_CHARS_MAX: usize = 200;
 
 /// Who made a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Actor {
     /// Whoever holds the admin key.
     AdminKey,
@@ -86,7 +85,6 @@ pub struct ChangeId(pub u64);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Verb {
     /// A key was issued.
     Issue,
@@ -279,7 +277,6 @@ pub struct Chain {
 
 /// The first place where a trail does not fit together.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ChainError {
     /// The entry is not what it was when it was written.
     #[error("entry {} was altered", .0.0)]

@@ -75,6 +75,24 @@ impl KeyChange {
         self
     }
 
+    /// Whether it revokes the key: then a key that is revoked is as was asked.
+    #[must_use]
+    pub const fn is_revocation(&self) -> bool {
+        match self {
+            Self::Revoke { .. } => true,
+            Self::Edit(_) | Self::Suspend | Self::Resume | Self::Rotate { .. } => false,
+        }
+    }
+
+    /// Whether it gives the key another secret.
+    #[must_use]
+    pub const fn is_rotation(&self) -> bool {
+        match self {
+            Self::Rotate { .. } => true,
+            Self::Edit(_) | Self::Suspend | Self::Resume | Self::Revoke { .. } => false,
+        }
+    }
+
     /// What the audit trail calls it.
     #[must_use]
     pub fn verb(&self) -> Verb {
@@ -99,7 +117,6 @@ pub enum Changed {
 
 /// Why a key was not changed. It is as it was.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ChangeRefusal {
     /// There is no such key.
     #[error("there is no such key")]

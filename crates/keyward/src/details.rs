@@ -27,7 +27,6 @@ pub struct Metadata(Box<str>);
 
 /// Says that a text is no metadata.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ParseMetadataError {
     /// It is not a JSON object.
     #[error("metadata is a JSON object")]

@@ -149,7 +149,6 @@ impl Gate {
 
 /// Why a gate did not open.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// The operating system gave no randomness.
     #[error(transparent)]

@@ -30,7 +30,6 @@ pub struct Network(IpNet);
 
 /// Says that a text is no network.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ParseNetworkError {
     /// The text is neither a range nor an address.
     #[error("a network is an address or a range such as 192.0.2.0/24 or 2001:db8::/32")]

@@ -1,5 +1,7 @@
 //! What is known of a key, secrets aside: its id, name, owner, restrictions and state.
 
+mod state;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -11,6 +13,8 @@ use crate::limit::Limits;
 use crate::network::Networks;
 use crate::text::{self, TextError};
 use crate::time::UnixMillis;
+
+pub use self::state::{KeyState, Stage};
 
 /// Highest id of a key: 2^53 - 1. Programs that keep numbers as doubles, as JavaScript does, tell
 /// all up to it apart.
@@ -222,50 +226,6 @@ impl Scopes {
     /// The scopes in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
-    }
-}
-
-/// What an operator decided about a key. Whether it expired is a matter of time, not of state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyState {
-    /// Works until it expires.
-    Active,
-    /// Is refused until somebody resumes it.
-    Suspended,
-    /// Is refused for ever.
-    Revoked {
-        /// When it was revoked.
-        at: UnixMillis,
-    },
-}
-
-/// Where in its life a key is at some instant: its own state, its owner's, and the time together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It works.
-    Active,
-    /// It or its owner is suspended.
-    Suspended,
-    /// It is revoked.
-    Revoked,
-    /// It has expired, and is neither of the above.
-    Expired,
-}
-
-impl Stage {
-    /// Every stage.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Revoked, Self::Expired];
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-        }
     }
 }
 

@@ -92,7 +92,6 @@ pub struct UsageBatch {
 
 /// Nothing can be said: the store broke down, or was never there.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// The database cannot be reached, is full, or fails; trying later may help. If a change was
     /// under way, it may or may not have happened.

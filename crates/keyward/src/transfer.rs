@@ -113,7 +113,6 @@ pub enum ImportedKey {
 
 /// Why a key was not imported.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ImportRefusal {
     /// There is no such tier.
     #[error("there is no such tier; create it first")]

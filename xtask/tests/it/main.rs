@@ -2,4 +2,5 @@
 
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
+mod decisions;
 mod tidy;

@@ -28,13 +28,13 @@ fn rust_files(path: &Path) -> Vec<PathBuf> {
     listed.flat_map(|entry| rust_files(&entry.unwrap().path())).collect()
 }
 
-fn every_file() -> Vec<PathBuf> {
+pub(crate) fn every_file() -> Vec<PathBuf> {
     let files = crates().into_iter().flat_map(|path| rust_files(&path)).collect::<Vec<_>>();
     assert!(30 < files.len(), "the files are found");
     files
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 

@@ -157,8 +157,7 @@ impl ExportedKey {
         let (state, revoked_at) = match key.state {
             KeyState::Revoked { at } => (ExportedState::Revoked, Some(Time(at))),
             KeyState::Active => (ExportedState::Active, None),
-            // A state that a later version adds does not become one that lets requests in.
-            _ => (ExportedState::Suspended, None),
+            KeyState::Suspended => (ExportedState::Suspended, None),
         };
         let limits = key.limits.as_ref();
         let former = key.former.iter().map(|(secret, end)| ExportedSecret::of(secret, Some(*end)));

@@ -17,7 +17,7 @@ use super::{beside, find, former, late, members};
 use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::once;
-use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word, stored_of};
+use crate::record::{limits_text, networks_text, scopes_text, stored_of};
 
 /// Changes a key, if it is in the version that is expected, and writes the audit entry.
 pub(crate) fn change(
@@ -67,8 +67,8 @@ fn attempt(
 ) -> Result<Result<Whole, ChangeRefusal>, Fault> {
     let mut after = Whole { details: before.details.clone(), secret: before.secret.clone() };
     let details = &mut after.details;
-    if let KeyState::Revoked { .. } = details.record.state {
-        let again = matches!(change, KeyChange::Revoke { .. });
+    if details.record.state.is_revoked() {
+        let again = change.is_revocation();
         return Ok(if again { Ok(after) } else { Err(ChangeRefusal::Revoked) });
     }
     match change {
@@ -171,10 +171,10 @@ fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
         record.name.as_str(),
         details.tier.as_str(),
         record.owner.as_ref().map(Owner::as_str),
-        state_word(record.state)?,
+        record.state.as_str(),
         record.owner_suspended,
         record.expires_at.map(|at| at.0),
-        revoked_at(record.state).map(|at| at.0),
+        record.state.revoked_at().map(|at| at.0),
         details.revoked_reason.as_ref().map(|reason| reason.as_str()),
         secret.digest.as_bytes(),
         details.hint,

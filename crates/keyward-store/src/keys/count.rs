@@ -93,16 +93,19 @@ fn covering(filter: &KeyFilter) -> Option<&'static str> {
         return None;
     }
     let texts = [tier.is_some(), owner.is_some(), hint_start.is_some()];
-    match (state, texts, expires_before) {
-        (Some(Stage::Active | Stage::Expired), [false, false, false], _) => Some("keys_active"),
-        (Some(Stage::Suspended | Stage::Revoked), [false, false, false], None) => {
-            Some("keys_standing")
+    let no_texts = !texts.contains(&true);
+    match state {
+        Some(Stage::Active | Stage::Expired) => no_texts.then_some("keys_active"),
+        Some(Stage::Suspended | Stage::Revoked) => {
+            (no_texts && expires_before.is_none()).then_some("keys_standing")
         }
-        (None, [true, false, false], None) => Some("keys_tier"),
-        (None, [false, true, false], None) => Some("keys_owner"),
-        (None, [false, false, true], None) => Some("keys_hint"),
-        (None, [false, false, false], Some(_)) => Some("keys_expires"),
-        _ => None,
+        None => match (texts, expires_before) {
+            ([true, false, false], None) => Some("keys_tier"),
+            ([false, true, false], None) => Some("keys_owner"),
+            ([false, false, true], None) => Some("keys_hint"),
+            ([false, false, false], Some(_)) => Some("keys_expires"),
+            _ => None,
+        },
     }
 }
 

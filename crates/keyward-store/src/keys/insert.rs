@@ -19,7 +19,7 @@ use crate::audit::{Change, Subject, Trail};
 use crate::columns::GONE;
 use crate::fault::Fault;
 use crate::once;
-use crate::record::{limits_text, networks_text, revoked_at, scopes_text, state_word};
+use crate::record::{limits_text, networks_text, scopes_text};
 use crate::spans;
 
 /// Keeps a key that was just issued.
@@ -123,7 +123,7 @@ impl<'a> Adder<'a> {
     /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there or the key
     /// is revoked, and none of its digests is there.
     pub(crate) fn add(&mut self, mut key: KeyCopy) -> Result<KeyDetails, Fault> {
-        if matches!(key.state, KeyState::Revoked { .. }) {
+        if key.state.is_revoked() {
             key.tier_gone |= !self.is_tier(&key.tier)?;
         }
         let owner_suspended = self.is_suspended(key.owner.as_ref())?;
@@ -238,11 +238,11 @@ fn insert(
         key.name.as_str(),
         if key.tier_gone { GONE } else { key.tier.as_str() },
         key.owner.as_ref().map(Owner::as_str),
-        state_word(key.state)?,
+        key.state.as_str(),
         owner_suspended,
         key.created_at.0,
         key.expires_at.map(|at| at.0),
-        revoked_at(key.state).map(|at| at.0),
+        key.state.revoked_at().map(|at| at.0),
         key.revoked_reason.as_ref().map(|reason| reason.as_str()),
         key.secret.digest.as_bytes(),
         key.secret.hint,

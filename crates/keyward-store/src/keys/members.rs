@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
 use crate::limits;
-use crate::record::state_word;
 
 /// What an entry says of a key that was not there before.
 ///
@@ -65,7 +64,7 @@ impl<'a> Members<'a> {
             limits: record.limits.as_ref().map(|limits| limits::to_json(limits.list())),
             metadata: key.metadata.to_json(),
             expires_at: record.expires_at.map(|at| at.0),
-            state: state_word(record.state)?,
+            state: record.state.as_str(),
             revoked_reason: key.revoked_reason.as_ref().map(|reason| reason.as_str()),
             hint: &key.hint,
             grace_until: key.grace_until.map(|at| at.0),

@@ -12,7 +12,7 @@ use crate::index::{ENDED, Entry};
 use crate::issue::{Issued, NewKey, NewRecord, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
 use crate::once::Earlier;
-use crate::record::{KeyId, KeyState, Owner};
+use crate::record::{KeyId, Owner};
 use crate::store::{Inserted, StoreError};
 use crate::tier::TierName;
 use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
@@ -22,7 +22,6 @@ use super::Gate;
 
 /// Why no key was issued.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum IssueError {
     /// There is no such tier.
     #[error("there is no such tier")]
@@ -46,7 +45,6 @@ pub enum IssueError {
 
 /// Why a key was not changed.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ChangeError {
     /// The change does not fit the key, which is as it was.
     #[error(transparent)]
@@ -277,7 +275,7 @@ impl Gate {
         at: UnixMillis,
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
-        if matches!(key.record.state, KeyState::Revoked { .. }) {
+        if key.record.state.is_revoked() {
             // Stopped first, whatever else turns out to be wrong.
             self.index.stop(&key.digest);
             key.former.iter().for_each(|former| self.index.stop(&former.digest));

@@ -17,7 +17,6 @@ use super::Gate;
 
 /// Why a tier was not written.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum PutTierError {
     /// The tier was given too many limits, or two of one name.
     #[error(transparent)]

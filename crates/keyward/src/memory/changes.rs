@@ -157,7 +157,7 @@ impl Tables {
         change: KeyChange,
         audit: &Audit,
     ) -> Result<(), ChangeRefusal> {
-        let revoked = matches!(copy.state, KeyState::Revoked { .. });
+        let revoked = copy.state.is_revoked();
         match change {
             KeyChange::Revoke { .. } if revoked => {}
             _ if revoked => return Err(ChangeRefusal::Revoked),
@@ -221,7 +221,7 @@ impl Tables {
             self.record(audit, verb, &Subject::Owner(owner), &told);
         }
         let theirs = self.keys.iter().filter(|(_, row)| {
-            let revoked = matches!(row.copy.state, KeyState::Revoked { .. });
+            let revoked = row.copy.state.is_revoked();
             row.copy.owner.as_ref() == Some(owner) && !revoked
         });
         theirs.map(|(id, row)| self.stored(*id, row)).collect()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::audit::{Audit, Verb};
-use crate::record::{KeyId, KeyState};
+use crate::record::KeyId;
 use crate::transfer::{ImportRefusal, ImportedKey, KeyCopy};
 
 use super::tables::Tables;
@@ -37,7 +37,7 @@ impl Tables {
         {
             return Ok(Place::There(**first));
         }
-        let is_revoked = matches!(copy.state, KeyState::Revoked { .. });
+        let is_revoked = copy.state.is_revoked();
         if !is_revoked && (copy.tier_gone || !self.has_tier(&copy.tier)) {
             return Err(ImportRefusal::UnknownTier);
         }

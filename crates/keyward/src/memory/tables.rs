@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::key::Prefix;
 use crate::limit::Limit;
 use crate::once::{Earlier, OnceName, forgotten_at};
-use crate::record::{KeyId, KeyState, Owner, Record};
+use crate::record::{KeyId, Owner, Record};
 use crate::store::{LeakReport, TierRecord};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
@@ -54,7 +54,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn is_revoked(&self) -> bool {
-        matches!(self.copy.state, KeyState::Revoked { .. })
+        self.copy.state.is_revoked()
     }
 
     /// The key as it is carried to another store.

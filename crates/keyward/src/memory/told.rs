@@ -3,16 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::limit::Limit;
-use crate::record::KeyState;
 use crate::transfer::KeyCopy;
 
 /// Everything about a key that people decide.
 pub(super) fn members(copy: &KeyCopy) -> Map<String, Value> {
-    let state = match copy.state {
-        KeyState::Active => "active",
-        KeyState::Suspended => "suspended",
-        KeyState::Revoked { .. } => "revoked",
-    };
     let members = [
         ("name", json!(copy.name.as_str())),
         ("tier", json!(copy.tier.as_str())),
@@ -22,7 +16,7 @@ pub(super) fn members(copy: &KeyCopy) -> Map<String, Value> {
         ("limits", json!(copy.limits.as_ref().map(|own| limits(own.list())))),
         ("metadata", copy.metadata.to_json()),
         ("expires_at", json!(copy.expires_at.map(|at| at.0))),
-        ("state", json!(state)),
+        ("state", json!(copy.state.as_str())),
         ("revoked_reason", json!(copy.revoked_reason.as_ref().map(|reason| reason.as_str()))),
         ("hint", json!(copy.secret.hint)),
         ("grace_until", json!(copy.former.last().map(|(_, ends_at)| ends_at.0))),

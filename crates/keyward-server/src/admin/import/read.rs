@@ -114,7 +114,7 @@ impl ImportKeyBody {
         let revoked_reason = reason(self.revoked_reason)?;
         let state = state(self.state, revoked_at, revoked_reason.as_ref(), now)?;
         let tier_gone = self.tier_gone.unwrap_or_default();
-        if tier_gone && !matches!(state, KeyState::Revoked { .. }) {
+        if tier_gone && !state.is_revoked() {
             return Err("tier_gone: it goes with the state revoked".to_owned());
         }
         let limits = self.limits.map(|limits| {

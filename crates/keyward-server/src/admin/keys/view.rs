@@ -105,15 +105,11 @@ impl KeyView {
     pub(super) fn of(key: &KeyDetails, now: UnixMillis) -> Self {
         let record = &key.record;
         let stage = record.stage(now);
-        let revoked_at = match record.state {
-            KeyState::Revoked { at } => Some(Time(at)),
-            _ => None,
-        };
+        let revoked_at = record.state.revoked_at().map(Time);
         let itself = (record.state == KeyState::Suspended).then_some(SuspendedBy::Key);
         let owner = record.owner_suspended.then_some(SuspendedBy::Owner);
         let limits = record.limits.as_ref();
-        let works = matches!(stage, Stage::Active | Stage::Suspended);
-        let in_grace = key.grace_until.filter(|until| works && now < *until);
+        let in_grace = key.grace_until.filter(|until| !stage.is_over() && now < *until);
         Self {
             key_id: record.id.get(),
             name: record.name.as_str().to_owned(),

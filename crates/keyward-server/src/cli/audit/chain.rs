@@ -105,7 +105,7 @@ impl Chain {
             (ChainError::OutOfOrder(_), Some(after)) => Break::Moved { id, after },
             (ChainError::Missing(_), None) => Break::BeginningRemoved { id },
             (ChainError::Missing(_), Some(after)) => Break::CutOff { id, after },
-            _ => Break::Edited { id },
+            (ChainError::Altered(_), _) | (ChainError::OutOfOrder(_), None) => Break::Edited { id },
         }
     }
 

@@ -1,0 +1,171 @@
+//! Decisions stop the build: enums of decisions are exhaustive, and so is each match on them.
+//!
+//! Somebody who adds a variant is led by the compiler to all places that have to say something
+//! about it. A wildcard would answer there in silence.
+
+use std::path::Path;
+
+use crate::tidy::{every_file, read};
+
+/// The enums of decisions, and what says that one was not made.
+const DECISIONS: [&str; 24] = [
+    "Actor",
+    "ChainError",
+    "ChangeError",
+    "ChangeRefusal",
+    "Changed",
+    "Denied",
+    "DeniedAs",
+    "Earlier",
+    "ImportRefusal",
+    "ImportedKey",
+    "Inserted",
+    "IssueError",
+    "KeyChange",
+    "KeyState",
+    "LimitError",
+    "OpenError",
+    "Outcome",
+    "PutTierError",
+    "Stage",
+    "StoreError",
+    "TakeError",
+    "TierBefore",
+    "TierDeleted",
+    "Verb",
+];
+
+#[test]
+fn no_enum_is_open() {
+    for file in every_file() {
+        let code = code(&read(&file));
+        for after in code.split("#[non_exhaustive]").skip(1) {
+            let item = after.split_whitespace().find(|word| matches!(*word, "enum" | "struct"));
+            assert_ne!(item, Some("enum"), "{}: match it exhaustively", file.display());
+        }
+    }
+}
+
+/// A test may say of one variant that it is the one.
+#[test]
+fn no_decision_is_matched_with_a_wildcard() {
+    let is_test = |file: &Path| {
+        let mut parts = file.iter().filter_map(|part| part.to_str());
+        parts.any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
+    };
+    let files = every_file().into_iter().filter(|file| !is_test(file));
+    let faults = files.flat_map(|file| {
+        let faults = faults(&code(&read(&file))).into_iter();
+        faults.map(move |fault| format!("{}: {fault}", file.display())).collect::<Vec<_>>()
+    });
+    let faults: Vec<_> = faults.collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A text without comments, without what is in quotation marks, and without its tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let code = code.replace("\\\"", "").replace("'\"'", "").replace("'{'", "").replace("'}'", "");
+    code.split('"').step_by(2).collect()
+}
+
+/// What is wrong with the matches of some code.
+fn faults(code: &str) -> Vec<String> {
+    let macros = code.split("matches!(").skip(1).map(|rest| balanced(rest, '(', ')'));
+    let asked = macros.filter(|inside| names_decision(inside));
+    let mut faults: Vec<_> = asked.map(|inside| format!("matches!({inside})")).collect();
+    for rest in code.split("match ").skip(1) {
+        let Some((head, body)) = rest.split_once('{') else { continue };
+        let patterns = patterns(balanced(body, '{', '}'));
+        let decides = patterns.iter().any(|pattern| names_decision(pattern));
+        let wild = |pattern: &&String| matches!(&***pattern, "_" | "Err(_)" | "Some(_)" | "Ok(_)");
+        for pattern in patterns.iter().filter(wild).filter(|_| decides) {
+            // `Err(_)` is one where another arm is `Err(Decision::…)`.
+            let within = pattern.trim_end_matches("_)");
+            let beside = |other: &String| {
+                other.strip_prefix(within).is_some_and(|inside| names_decision(first_word(inside)))
+            };
+            if pattern == "_" || patterns.iter().any(beside) {
+                faults.push(format!("match {}: {pattern} =>", head.trim()));
+            }
+        }
+    }
+    faults
+}
+
+/// A path up to what it holds: `KeyState::Revoked` of `KeyState::Revoked { at }`.
+fn first_word(text: &str) -> &str {
+    text.split([' ', '(', ')', '{']).next().unwrap_or_default()
+}
+
+fn names_decision(pattern: &str) -> bool {
+    let words = pattern.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    let enums = words.filter_map(|path| path.rsplit_once("::")?.0.rsplit("::").next());
+    enums.into_iter().any(|name| DECISIONS.contains(&name))
+}
+
+/// What stands before the bracket that closes the one before `text`.
+fn balanced(text: &str, open: char, close: char) -> &str {
+    let mut depth = 1;
+    for (at, c) in text.char_indices() {
+        depth += i32::from(c == open) - i32::from(c == close);
+        if depth == 0 {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// The patterns of a match's arms, alternatives apart and guards left out.
+fn patterns(arms: &str) -> Vec<String> {
+    let (mut depth, mut pattern, mut patterns, mut in_pattern) = (0, String::new(), vec![], true);
+    let mut before = ' ';
+    for c in arms.chars() {
+        let outside = depth == 0;
+        depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+        if in_pattern && outside && before == '=' && c == '>' {
+            pattern.pop();
+            // What a guard asks for is no variant that the arm takes.
+            let (taken, guard) = pattern.split_once(" if ").unwrap_or((&pattern, ""));
+            let alternatives = taken.split(" | ").map(str::trim);
+            let alternatives = alternatives.filter(|it| guard.is_empty() || *it != "_");
+            patterns.extend(alternatives.map(|it| it.trim_start_matches("| ").to_owned()));
+            (pattern, in_pattern) = (String::new(), false);
+        } else if in_pattern {
+            pattern.push(c);
+        } else if depth == 0 && (c == ',' || c == '}') {
+            // An arm ends with a comma, or with the brace of its block.
+            in_pattern = true;
+        }
+        if in_pattern && pattern.trim() == "," {
+            pattern.clear();
+        }
+        before = c;
+    }
+    patterns
+}
+
+#[test]
+fn wildcards_on_decisions_are_noticed() {
+    let noticed = |text: &str| faults(&code(text)).len();
+    assert_eq!(noticed("match a { Denied::Unknown => 1, _ => 2, }"), 1);
+    assert_eq!(noticed("match a { Denied::Unknown => { f(1); } _ => 2 }"), 1);
+    assert_eq!(
+        noticed("match a {\n    Err(TakeError::Retired) => 1,\n    Ok(_) | Err(_) => 2,\n}"),
+        1
+    );
+    assert_eq!(noticed("match a { (Stage::Active, 1) | (Stage::Expired, _) => 1,\n _ => 2 }"), 1);
+    assert_eq!(noticed("a.map(|a| matches!(a.state, record::KeyState::Revoked { .. }))"), 1);
+    assert_eq!(noticed("match a { Denied::Unknown => 1, Denied::Limited(_, _) => 2 }"), 0);
+    assert_eq!(noticed("match a { 1 => Stage::Active, _ => Stage::Expired }"), 0);
+    assert_eq!(noticed("match a { Stage::Active => match b { 1 => 2, _ => 3 } }"), 0);
+    assert_eq!(
+        noticed("match a { Ok(Stage::Active) => 1, Ok(Stage::Expired) => 2, Err(_) => 3 }"),
+        0
+    );
+    assert_eq!(noticed("match a { Some(b) if b == Stage::Active => 1, _ => 2 }"), 0);
+    assert_eq!(noticed("match a { _ if b => 0, Stage::Active => 1, Stage::Expired => 2 }"), 0);
+    assert_eq!(noticed("// match a { Denied::Unknown => 1, _ => 2 }"), 0);
+}
