@@ -5,8 +5,11 @@
 //! more keys are used between two flushes than the queue holds, the flush looks through the whole
 //! index instead, a part at a time: slower, and nothing is lost.
 
+mod striped;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
 use triomphe::Arc;
@@ -15,6 +18,8 @@ use crate::count::{Counts, Outcome};
 use crate::index::{Entry, Index};
 use crate::record::KeyId;
 use crate::time::{UnixHour, UnixMillis};
+
+use striped::Striped;
 
 /// Most keys that wait for a flush by name. At 16 bytes each this is 1 MB.
 pub(crate) const QUEUE_LEN: usize = 65_536;
@@ -40,8 +45,10 @@ pub struct Usage {
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
-    /// Requests whose text was no key's. Relaxed: a number to look at, nothing depends on it.
-    unknown: AtomicU64,
+    /// All that was ever taken. Locked by flushes, and by whoever looks at it.
+    totals: Mutex<Counts>,
+    /// Requests whose text was no key's.
+    unknown: Striped,
 }
 
 impl Default for Usage {
@@ -49,7 +56,8 @@ impl Default for Usage {
         Self {
             queue: ArrayQueue::new(QUEUE_LEN),
             overflowed: AtomicBool::new(false),
-            unknown: AtomicU64::new(0),
+            totals: Mutex::default(),
+            unknown: Striped::default(),
         }
     }
 }
@@ -71,7 +79,7 @@ impl Usage {
 
     /// Counts one request whose text is no key's.
     pub(crate) fn count_unknown(&self) {
-        self.unknown.fetch_add(1, Ordering::Relaxed);
+        self.unknown.count();
     }
 
     /// Leaves a key where the next flush finds it: what was counted before it was changed is
@@ -82,10 +90,26 @@ impl Usage {
         }
     }
 
+    /// Requests of known keys since the start, by outcome, as of the last flush: a sum for each
+    /// request would cost all of them one place that they share.
+    ///
+    /// No number in it ever decreases, and each request is in it once, also if its batch is sent
+    /// to the store again. While the store takes none, it stands still and nothing is lost.
+    #[must_use]
+    pub fn totals(&self) -> Counts {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_totals(&self, rows: &[UsageRow]) {
+        let mut taken = Counts::default();
+        rows.iter().for_each(|row| taken.add(&row.counts));
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&taken);
+    }
+
     /// Requests since the start whose text was no key's.
     #[must_use]
     pub fn unknown(&self) -> u64 {
-        self.unknown.load(Ordering::Relaxed)
+        self.unknown.sum()
     }
 }
 
@@ -118,6 +142,7 @@ impl Collector {
             });
             self.shard = visited.map(|()| shard + 1);
         }
+        usage.add_totals(&rows);
         rows
     }
 }
@@ -182,6 +207,25 @@ mod tests {
         assert_eq!(row.counts[Outcome::Allowed], 3);
         assert_eq!(row.last_used_at, Some(UnixMillis(1)));
         assert!(collect_all(&usage, &index).is_empty());
+    }
+
+    #[test]
+    fn totals_have_each_request_once_and_never_decrease() {
+        let (index, entries) = filled(2);
+        let usage = Usage::default();
+        let mut before = usage.totals();
+        for round in 1..4 {
+            for (entry, outcome) in entries.iter().cycle().zip(Outcome::ALL) {
+                usage.count(entry, outcome, UnixMillis(round));
+            }
+            assert_eq!(usage.totals(), before, "what is not taken is not in it");
+            collect_all(&usage, &index);
+            let after = usage.totals();
+            for outcome in Outcome::ALL {
+                assert_eq!(after[outcome], before[outcome] + 1, "{outcome:?}");
+            }
+            before = after;
+        }
     }
 
     #[test]
