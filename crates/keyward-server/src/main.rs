@@ -16,6 +16,7 @@ mod greeting;
 mod heads;
 mod health;
 mod leaks;
+mod limit_text;
 mod listen;
 mod log;
 mod memory;

@@ -30,8 +30,8 @@ pub(super) fn after_help() -> String {
 }
 
 const COLUMNS: &str = "\
-Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, expires_at, metadata,
-state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
+Columns of CSV: digest and name, and perhaps tier, owner, scopes, networks, limit, expires_at,
+metadata, state or is_active, created_at, last_used_at, hint, key_id. The first line names them.
 
 An import is safe to repeat: keys that are there already are skipped.";
 

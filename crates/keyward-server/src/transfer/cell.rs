@@ -1,6 +1,9 @@
 //! What a cell of a CSV file says, under the name of its column.
 
 use keyward::json::{self, first_inexact_number};
+use serde_json::Value;
+
+use crate::limit_text::LimitText;
 
 use super::INEXACT;
 use super::digest::ImportDigest;
@@ -11,6 +14,9 @@ use super::time::{End, Time};
 
 /// What is told of a cell that says neither yes nor no: a key could be let in by mistake.
 const UNDECIDED: &str = "whether the key works is not said; write 1 or 0";
+/// What is told of a cell with more than one limit.
+const ONE_LIMIT: &str =
+    "a cell holds one limit; import keys with several as JSON Lines, with `limits`";
 const METADATA: &str = "metadata is a JSON object";
 const PYTHON: &str = "metadata is a JSON object, and this is Python's text of one; write it with \
                       json.dumps";
@@ -37,6 +43,7 @@ pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(),
         "owner" => members.owner = Some(cell.to_owned()),
         "scopes" => members.scopes = Some(words(cell)?),
         "networks" => members.networks = Some(words(cell)?),
+        "limit" => members.limits = Some(Value::Array(vec![limit(cell)?])),
         "metadata" => {
             if first_inexact_number(cell).is_some() {
                 return Err(INEXACT.to_owned());
@@ -52,4 +59,13 @@ pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(),
         other => return Err(format!("no such column as {other}")),
     }
     Ok(())
+}
+
+/// A limit in words. One that is missing is the tier's.
+fn limit(cell: &str) -> Result<Value, String> {
+    let is_list = cell.contains([',', ';', '|', '\n']) || cell.starts_with(['[', '{']);
+    if is_list || 1 < cell.split_whitespace().filter(|word| *word == "per").count() {
+        return Err(ONE_LIMIT.to_owned());
+    }
+    Ok(LimitText::parse(cell)?.json())
 }

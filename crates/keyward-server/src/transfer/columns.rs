@@ -6,7 +6,7 @@ use super::names::explain_unknown;
 /// A column whose name is empty: pandas' index, or what a spreadsheet filled lines up with.
 pub(super) const NAMELESS: &str = "";
 /// Every name that a column can have.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "digest",
     "key_hash",
     "name",
@@ -15,6 +15,7 @@ const COLUMNS: [&str; 17] = [
     "owner",
     "scopes",
     "networks",
+    "limit",
     "expires_at",
     "metadata",
     "state",
@@ -25,6 +26,10 @@ const COLUMNS: [&str; 17] = [
     "key_id",
     "id",
 ];
+
+/// What is told of a column with more than one limit a key.
+const LIMITS: &str = "a record has one limit, in a column `limit` such as `100 per 60s burst 200`; \
+                      import keys with several as JSON Lines, with `limits`";
 
 /// The names of the columns, in their order.
 ///
@@ -40,6 +45,9 @@ pub(super) fn read_header(cells: &[&[u8]]) -> Result<Vec<&'static str>, ReadErro
         if name.is_empty() || (at == 0 && name == "unnamed:_0") {
             columns.push(NAMELESS);
             continue;
+        }
+        if name == "limits" {
+            return Err(ReadError::Header(LIMITS.to_owned()));
         }
         let known = COLUMNS.into_iter().find(|known| name == *known);
         let Some(known) = known else {

@@ -38,6 +38,21 @@ fn columns_are_known_by_name_and_empty_cells_say_nothing() {
 }
 
 #[test]
+fn a_record_has_one_limit_and_several_are_no_less_than_a_fault() {
+    let text = format!(
+        "name,digest,limit\n\
+         one,{AB},100 per 60s burst 200\n\
+         named,{AB},day: 5000 per 1d\n\
+         tiers,{AB},\n\
+         two,{AB},\"100 per 60s, day: 5000 per 1d\"\n\
+         spaced,{AB},100 per 60s day: 5000 per 1d\n\
+         json,{AB},[]\n\
+         other,{AB},100\n"
+    );
+    insta::assert_snapshot!(story(text.as_bytes()));
+}
+
+#[test]
 fn the_tutorials_table_as_csv_is_read() {
     let text = format!(
         "id,key_hash,name,rate_limit_tier,is_active,created_at,last_used_at\n\
@@ -80,6 +95,7 @@ fn a_header_that_does_not_fit_is_refused_with_what_to_do() {
         "name;hash\n",
         ",name\n",
         "name,digest,state,is_active\n",
+        "name,digest,limits\n",
     ];
     insta::assert_snapshot!(texts.map(header_fault).join("\n"));
 }
