@@ -11,7 +11,7 @@ use http::Extensions;
 use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::UnixMillis;
-use keyward::limit::Standing;
+use keyward::limit::Standings;
 
 use crate::answer::{Form, Refusal};
 use crate::guard::{Checked, Guard, GuardId};
@@ -202,7 +202,8 @@ pub(crate) fn verify_once(
         Checked::NoKey => (Ok(None), None),
         Checked::Refused(refusal) => (Err(refusal.private()), None),
         Checked::Allowed(verified, now) => {
-            let stood = verified.standing().map(|standing| (standing, now.unix));
+            let standings = verified.standings();
+            let stood = standings.shown().map(|_| (standings.clone(), now.unix));
             (Ok(Some(Caller::new(verified, Some(guard.id())))), stood)
         }
     };
@@ -215,18 +216,18 @@ pub(crate) fn verify_once(
 }
 
 /// Tells the layer that finishes the response, if there is one, that a key was looked for.
-fn note(extensions: &Extensions, stood: Option<&(Standing, UnixMillis)>) {
+fn note(extensions: &Extensions, stood: Option<&(Standings, UnixMillis)>) {
     if let Some(Seen::Later(seen)) = extensions.get::<Seen>() {
         // The lock is never contended: it is set by the request and read by its response.
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.take().flatten();
-        *seen = Some(stood.copied().or(before));
+        *seen = Some(stood.cloned().or(before));
     }
 }
 
-/// How the caller stood when the request was let in, for the headers of its response; `None`
+/// How the caller stood when the request was let in, for the header fields of its response; `None`
 /// without a limit, or without a caller.
-type Stood = Option<(Standing, UnixMillis)>;
+type Stood = Option<(Standings, UnixMillis)>;
 
 /// What is known of the key when the layer finishes a response: `None` if none was looked for.
 #[derive(Clone, Debug)]

@@ -187,8 +187,8 @@ fn finish<R: From<Bytes>>(
         let headers = answer.headers_mut();
         headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
         cache::keep_private(headers);
-        if let Some((standing, at)) = stood {
-            told.write(headers, &standing, at);
+        if let Some((standings, at)) = stood {
+            told.write(headers, &standings, at);
         }
     }
     answer

@@ -10,7 +10,7 @@ use keyward_axum::{Caller, Guard, GuardOptions, RateLimitHeaders, testing};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-use crate::App;
+use crate::{App, limits};
 
 const MEASURED: u64 = 10;
 
@@ -54,6 +54,23 @@ fn a_guarded_response_takes_memory_a_few_times_more() {
         let more = of(&layered(&guard), "/guarded") - of(&layered(&guard), "/open");
         assert!(more <= by_layer_max, "{told:?}: {more} by a layer");
     }
+}
+
+/// Each limit of a caller would be one too many if it took memory of its own.
+#[test]
+fn further_limits_take_no_more_memory_than_a_second_one() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (guard, _clock) = runtime.block_on(testing::guard());
+    let secret = runtime.block_on(testing::issue(&guard, "weather-bot"));
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let of = |count: usize| {
+        let limits: Vec<_> = names.iter().take(count).map(|name| (*name, 100, 60)).collect();
+        runtime.block_on(limits::limit(&guard, &limits));
+        allocations(&runtime, &layered(&guard), "/guarded", &secret)
+    };
+    let (one, two, eight) = (of(1), of(2), of(8));
+    assert!(two <= one + 1, "{one} with one limit, {two} with two");
+    assert_eq!(two, eight);
 }
 
 fn layered(guard: &Guard) -> Router {
