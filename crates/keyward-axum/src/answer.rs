@@ -162,6 +162,7 @@ impl Refusal {
                 told.write_refused(&mut refusal.headers, exceeded, at);
                 DeniedAs::KeyThatWorks(refusal)
             }
+            // However long the caller waits, so it says nothing of when to try again.
             Denied::TooCostly(_) => {
                 let detail = "Request costs more than its limit ever allows";
                 DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))

@@ -11,17 +11,17 @@ use http::Extensions;
 use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::UnixMillis;
-use keyward::limit::Standings;
+use keyward::limit::{Cost, Standings};
 
 use crate::answer::{Form, Refusal};
-use crate::guard::{Checked, Guard, GuardId};
+use crate::guard::{Asking, Checked, Guard, GuardId};
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
 /// `Option<Caller>` is `None` for a request without any key, and still refuses a bad one. A
 /// request that a guard let in is not verified again, however many of its extractors and layers
-/// ask: it takes one request from the limit. After a refusal, which commonly is the answer, whoever
-/// asks all the same has it verified and counted anew.
+/// ask: its cost is taken from the limits once, as the first of them names it. After a refusal,
+/// which commonly is the answer, whoever asks all the same has it verified and counted anew.
 ///
 /// # Rejections
 ///
@@ -69,17 +69,38 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// Names a scope as a type; see [`Scoped`].
+/// Names a scope, and a cost, as a type; see [`Scoped`].
 pub trait RequiredScope {
     /// The scope, as `resource:action`.
     const SCOPE: &'static str;
+
+    /// How many ordinary requests one counts as for the limits of the key and of its owner; 1
+    /// unless it is set. See [`GuardLayer::cost`](crate::GuardLayer::cost).
+    ///
+    /// ```
+    /// use keyward_axum::keyward::limit::Cost;
+    /// use keyward_axum::{RequiredScope, Scoped};
+    ///
+    /// struct ExportArticles;
+    ///
+    /// impl RequiredScope for ExportArticles {
+    ///     const SCOPE: &'static str = "articles:export";
+    ///     // Checked when the program is built.
+    ///     const COST: Cost = Cost::new(5).unwrap();
+    /// }
+    ///
+    /// async fn export(caller: Scoped<ExportArticles>) -> String {
+    ///     format!("all articles for {}", caller.name())
+    /// }
+    /// ```
+    const COST: Cost = Cost::ONE;
 }
 
 /// A caller whose key has a scope.
 ///
 /// Behind [`Guard::layer`](crate::Guard::layer) the request has been verified, counted and taken
-/// from the limit when the scope is asked for here. To refuse before that, name the scope in the
-/// layer, or use extractors alone.
+/// from the limits, at the cost that the layer names, when the scope is asked for here. To refuse
+/// before that, name the scope and the cost in the layer, or use extractors alone.
 ///
 /// ```
 /// use keyward_axum::{RequiredScope, Scoped};
@@ -130,7 +151,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let caller = authenticate(&Guard::from_ref(state), parts, None)?;
+        let caller = authenticate(&Guard::from_ref(state), parts, Asking::default())?;
         caller.ok_or_else(|| refused(parts, Refusal::no_key()))
     }
 }
@@ -143,7 +164,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
-        authenticate(&Guard::from_ref(state), parts, None)
+        authenticate(&Guard::from_ref(state), parts, Asking::default())
     }
 }
 
@@ -156,7 +177,8 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let caller = authenticate(&Guard::from_ref(state), parts, Some(R::SCOPE))?;
+        let asking = Asking { scope: Some(R::SCOPE), cost: R::COST };
+        let caller = authenticate(&Guard::from_ref(state), parts, asking)?;
         let caller = caller.ok_or_else(|| refused(parts, Refusal::no_key()))?;
         Ok(Self(caller, PhantomData))
     }
@@ -165,9 +187,9 @@ where
 fn authenticate(
     guard: &Guard,
     parts: &mut Parts,
-    scope: Option<&str>,
+    asking: Asking,
 ) -> Result<Option<Caller>, Response> {
-    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, scope);
+    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, asking);
     let verified = verified.map_err(|refusal| refused(parts, refusal))?;
     Ok(verified.map(|verified| verified.caller))
 }
@@ -188,17 +210,17 @@ pub(crate) fn verify_once(
     guard: &Guard,
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
-    scope: Option<&str>,
+    asking: Asking,
 ) -> Result<Option<Verified>, Refusal> {
     // One that another guard let in is a stranger here.
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {
-        scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        asking.scope.map_or(Ok(()), |scope| caller.require(scope))?;
         note(extensions, None);
         // Whoever looked first writes the headers.
         return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));
     }
-    let (found, stood) = match guard.check(headers, extensions, scope) {
+    let (found, stood) = match guard.check(headers, extensions, asking) {
         Checked::NoKey => (Ok(None), None),
         Checked::Refused(refusal) => (Err(refusal.private()), None),
         Checked::Allowed(verified, now) => {

@@ -23,7 +23,7 @@ use keyward::transfer::{ImportedKey, KeyCopy};
 use keyward::{Asked, Verdict};
 use tokio::task::{JoinError, JoinHandle};
 
-pub(crate) use self::check::Checked;
+pub(crate) use self::check::{Asking, Checked};
 use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::origin::TrustedProxies;

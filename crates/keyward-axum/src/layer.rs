@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
+use keyward::limit::Cost;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -13,7 +14,7 @@ use tower_service::Service;
 use crate::answer::{Form, Refusal};
 use crate::cache;
 use crate::caller::{Seen, verify_once};
-use crate::guard::Guard;
+use crate::guard::{Asking, Guard};
 use crate::rate_limit::{FIELDS_MAX, RateLimitHeaders};
 
 impl Guard {
@@ -23,7 +24,7 @@ impl Guard {
     /// [`Guard::answers`] does, too.
     #[must_use]
     pub fn layer(&self) -> GuardLayer {
-        GuardLayer { guard: self.clone(), asks: Asks::Key { scope: None } }
+        GuardLayer { guard: self.clone(), asks: Asks::Key(Asking::default()) }
     }
 
     /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
@@ -55,7 +56,7 @@ pub struct GuardLayer {
 #[derive(Clone, Copy, Debug)]
 enum Asks {
     Nothing,
-    Key { scope: Option<&'static str> },
+    Key(Asking),
 }
 
 impl GuardLayer {
@@ -63,7 +64,47 @@ impl GuardLayer {
     /// with 403 and takes nothing from the key's limit.
     #[must_use]
     pub fn scope(self, scope: &'static str) -> Self {
-        Self { asks: Asks::Key { scope: Some(scope) }, ..self }
+        let asking = Asking { scope: Some(scope), ..self.asking() };
+        Self { asks: Asks::Key(asking), ..self }
+    }
+
+    /// Asks for a key, and counts each request as so many ordinary ones: it takes that much from
+    /// each limit of the key and of its owner, or nothing if one of them has less left. A number up
+    /// to 65 535 is a cost, and so is a [`Cost`], which goes up to 1 000 000. A request that costs
+    /// 0 is let in where one that costs 1 would be, and takes nothing.
+    ///
+    /// A cost above the burst of one of the limits can never pass: the response is 403
+    /// `Request costs more than its limit ever allows`, without `Retry-After`.
+    ///
+    /// The cost counts for the first look at a request: behind this layer, extractors take nothing
+    /// more. Usage counts requests, whatever they cost.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::handler::Handler as _;
+    /// use axum::routing::get;
+    /// use keyward_axum::testing;
+    ///
+    /// # let runtime = tokio::runtime::Runtime::new().unwrap();
+    /// # runtime.block_on(async {
+    /// let (guard, _clock) = testing::guard().await;
+    /// let export = async || "all articles";
+    /// let export = export.layer(guard.layer().scope("articles:export").cost(5));
+    /// let routes: Router = Router::new().route("/export", get(export));
+    /// # drop(routes);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cost(self, cost: impl Into<Cost>) -> Self {
+        let asking = Asking { cost: cost.into(), ..self.asking() };
+        Self { asks: Asks::Key(asking), ..self }
+    }
+
+    fn asking(&self) -> Asking {
+        match self.asks {
+            Asks::Nothing => Asking::default(),
+            Asks::Key(asking) => asking,
+        }
     }
 }
 
@@ -104,9 +145,9 @@ where
                 parts.extensions.insert(seen.clone());
                 seen
             }
-            Asks::Key { scope } => {
+            Asks::Key(asking) => {
                 let guard = &self.layer.guard;
-                match verify_once(guard, &mut parts.headers, &mut parts.extensions, scope) {
+                match verify_once(guard, &mut parts.headers, &mut parts.extensions, asking) {
                     Ok(Some(verified)) => verified.seen,
                     Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
                     Err(refusal) => return ResponseFuture::refused(refusal, form),

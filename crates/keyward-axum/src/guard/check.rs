@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::Extensions;
 use http::header::HeaderMap;
+use keyward::limit::Cost;
 use keyward::time::Now;
 use keyward::{Asked, Denied};
 
@@ -17,7 +18,7 @@ impl Guard {
         &self,
         headers: &mut HeaderMap,
         extensions: &Extensions,
-        scope: Option<&str>,
+        asking: Asking,
     ) -> Checked {
         let from = self.client_address(headers, extensions);
         let text = match credentials::find(headers) {
@@ -27,7 +28,8 @@ impl Guard {
             Err(CredentialsError::BadFormat) => return Checked::Refused(Refusal::bad_format()),
         };
         let now = self.0.clock.now();
-        let asked = Asked { scope, from, ..Asked::of(text) };
+        let Asking { scope, cost } = asking;
+        let asked = Asked { text, scope, from, cost };
         match self.0.gate.verify(&asked, now) {
             Ok(caller) => Checked::Allowed(caller, now),
             Err(denied) => Checked::Refused(self.refuse(&denied, &asked, now)),
@@ -45,6 +47,15 @@ impl Guard {
             }
         }
     }
+}
+
+/// What a route asks of a request with a key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asking {
+    /// The scope that the key has to have, if there is one.
+    pub(crate) scope: Option<&'static str>,
+    /// How many ordinary requests it counts as for the limits of the key.
+    pub(crate) cost: Cost,
 }
 
 /// What [`Guard::check`] found.

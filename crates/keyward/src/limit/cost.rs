@@ -56,6 +56,13 @@ impl Cost {
     }
 }
 
+impl From<u16> for Cost {
+    /// Takes a number that is small enough whatever it is.
+    fn from(cost: u16) -> Self {
+        Self(cost.into())
+    }
+}
+
 impl TryFrom<u32> for Cost {
     type Error = ParseCostError;
 
