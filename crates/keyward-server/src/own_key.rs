@@ -20,7 +20,7 @@ use self::known::Stored;
 use crate::admin::keys::usage::CountsView;
 use crate::failure::broken;
 use crate::shapes::{
-    KeyNameText, KeyNumber, LimitNameText, OwnerText, ScopeText, SpanText, TierText, Time,
+    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
 };
 
 /// Shows a caller its own key: what it may do, how much is left, and what it used today and this
@@ -65,9 +65,13 @@ pub(crate) struct OwnKey {
     /// The first instant at which it no longer works; `null` is never.
     #[schema(required)]
     expires_at: Option<Time>,
-    /// How it stands with its limit; `null` is no limit.
+    /// How it stands with the limit of which least is left; `null` is no limit.
     #[schema(required)]
     limit: Option<OwnLimit>,
+    /// How it stands with each limit: its own or those of its tier, in their order, and then those
+    /// that all keys of its owner share.
+    #[schema(max_items = 16)]
+    limits: Vec<OwnLimit>,
     usage: OwnUsage,
 }
 
@@ -81,15 +85,17 @@ impl OwnKey {
             scopes: caller.scopes().map(str::to_owned).collect(),
             expires_at: caller.expires_at().map(Time),
             limit: caller.standing().map(|standing| OwnLimit::of(&standing, now)),
+            limits: caller.standings().iter().map(|one| OwnLimit::of(&one, now)).collect(),
             usage,
         }
     }
 }
 
-/// How a key stands with its limit after this request.
+/// How a key stands with a limit after this request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnLimit {
-    #[schema(value_type = LimitNameText)]
+    /// What it is called; `owner:` and a name, if all keys of an owner share it.
+    #[schema(value_type = LimitLabelText)]
     name: String,
     /// Requests in that time, in the long run.
     #[schema(minimum = 1)]
@@ -100,7 +106,7 @@ pub(crate) struct OwnLimit {
     /// Requests at once.
     #[schema(minimum = 1)]
     burst: u32,
-    /// Requests that are left now.
+    /// Requests that are left now; one with a cost counts as so many.
     remaining: u32,
     /// When all are back, if no request comes.
     reset_at: Time,

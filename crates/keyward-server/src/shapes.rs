@@ -130,6 +130,13 @@ pub(crate) struct DigestText(String);
 #[expect(dead_code, reason = "it is a description")]
 pub(crate) struct LimitNameText(String);
 
+/// The name of a limit; `owner:` stands before that of one that all keys of an owner share.
+#[derive(ToSchema)]
+#[schema(pattern = "^(owner:)?[a-z0-9_-]+$", min_length = 1, max_length = 30)]
+#[schema(example = "requests")]
+#[expect(dead_code, reason = "it is a description")]
+pub(crate) struct LimitLabelText(String);
+
 /// What the secrets of a key begin with: words joined by single underscores.
 #[derive(ToSchema)]
 #[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]

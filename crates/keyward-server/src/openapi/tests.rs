@@ -12,7 +12,9 @@ use http::{Method, Request, StatusCode};
 use keyward::Gate;
 use keyward::details::REASON_CHARS_MAX;
 use keyward::key::PREFIX_LEN_MAX;
-use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX};
+use keyward::limit::{
+    AMOUNT_MAX, LIMIT_LABEL_LEN_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, STANDINGS_MAX,
+};
 use keyward::network::NETWORKS_MAX;
 use keyward::query::NAME_PART_CHARS_MIN;
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, OWNER_LEN_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
@@ -183,6 +185,8 @@ fn bounds_are_those_that_hold() {
     count("PrefixText/maxLength", PREFIX_LEN_MAX);
     count("ScopeText/maxLength", SCOPE_LEN_MAX);
     count("LimitNameText/maxLength", LIMIT_NAME_LEN_MAX);
+    count("LimitLabelText/maxLength", LIMIT_LABEL_LEN_MAX);
+    count("OwnKey/properties/limits/maxItems", STANDINGS_MAX);
     count("SecretBody/properties/hint/maxLength", HINT_LEN_MAX);
     check("Limit/properties/amount/maximum", AMOUNT_MAX.into());
     check("Limit/properties/burst/maximum", u32::MAX.into());
