@@ -137,7 +137,11 @@ def text_of(at):
 
 
 def fit_limits(body):
-    for limit in body.get("limits") or []:
+    names = set()
+    for at, limit in enumerate(body.get("limits") or []):
+        # That two limits of one list have different names is beyond a schema.
+        limit["name"] = f"limit-{at}" if limit["name"] in names else limit["name"]
+        names.add(limit["name"])
         # Texts of a given length are made without asking for the format.
         limit["per"] = limit["per"] if fits(limit["per"], 1, 365 * DAY) else "60s"
         # The bucket has to fill again within 366 days.

@@ -110,7 +110,7 @@ pub(crate) struct ExportedKey {
     #[schema(value_type = Vec<NetworkText>, max_items = 32)]
     networks: Vec<String>,
     /// Its own limits in place of its tier's.
-    #[schema(required, max_items = 1)]
+    #[schema(required, max_items = 8)]
     limits: Option<Vec<LimitView>>,
     #[schema(value_type = Object)]
     metadata: Value,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, Limit};
+use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, Limit, Limits};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Members;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,9 @@ use crate::shapes::{LimitNameText, SpanText};
 
 /// What a time is that a limit counts over.
 const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
+
+/// What two limits of one name get told.
+const SAME_NAME: &str = "a limit before it has this name; each needs a name of its own";
 
 /// How often, per what time.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -55,9 +58,23 @@ impl LimitView {
     }
 }
 
-/// Reads a list of limits. None is no limit.
-pub(super) fn read_limits(place: Place, value: Value) -> Read<Vec<Limit>> {
-    list(place, value, LIMITS_MAX, read_limit)
+/// Reads a list of limits, each with a name of its own. None is no limit.
+pub(super) fn read_limits(place: Place, value: Value) -> Read<Limits> {
+    let limits = list(place.clone(), value, LIMITS_MAX, read_limit)?;
+    let repeated = |at: usize, limit: &Limit| {
+        limits.iter().take(at).any(|before| before.name() == limit.name())
+    };
+    let faults = limits.iter().enumerate().filter(|(at, limit)| repeated(*at, limit));
+    let faults = faults.map(|(at, limit)| {
+        let place = place.iter().cloned().chain([at.into(), "name".into()]).collect();
+        Fault::value_error(place, limit.name().into(), SAME_NAME)
+    });
+    let faults: Vec<_> = faults.collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Limits::new(limits)
+        .map_err(|error| vec![Fault::value_error(place, Value::Null, &error.to_string())])
 }
 
 fn read_limit(place: Place, value: Value) -> Read<Limit> {

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::HeaderMap;
 use http::{Extensions, StatusCode};
 use keyward::gate::{PutTierError, TierBefore};
-use keyward::limit::Limit;
+use keyward::limit::Limits;
 use keyward::store::{Reports, TierDeleted, TierRecord};
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
@@ -164,7 +164,7 @@ pub(crate) async fn put_tier(
     let name = read_name(&name)?;
     let PutTierBody { limits } = PutTierBody::read(&body)?;
     let before = expected(&guard, &name, &parts.headers).await?;
-    let tier = TierRecord { name, limits };
+    let tier = TierRecord { name, limits: limits.list().to_vec() };
     let view = TierView::of(&tier);
     let putting = guard.put_tier_if(tier, before, audit(&guard, &parts.extensions));
     let created = putting.await.map_err(refuse_put)?;
@@ -204,7 +204,7 @@ pub(crate) struct TierView {
     #[schema(value_type = TierText)]
     name: String,
     /// None is no limit.
-    #[schema(max_items = 1)]
+    #[schema(max_items = 8)]
     limits: Vec<LimitView>,
 }
 
@@ -230,8 +230,8 @@ pub(crate) struct TierPath {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutTierBody {
     /// None is no limit.
-    #[schema(value_type = Vec<LimitView>, max_items = 1)]
-    limits: Vec<Limit>,
+    #[schema(value_type = Vec<LimitView>, max_items = 8)]
+    limits: Limits,
 }
 
 impl PutTierBody {

@@ -17,6 +17,7 @@ mod issuer;
 mod leaks;
 mod ledger;
 mod life;
+mod limits;
 mod lists;
 mod lost;
 mod memory;

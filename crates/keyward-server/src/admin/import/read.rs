@@ -46,7 +46,7 @@ pub(crate) struct ImportKeyBody {
     scopes: Option<Vec<String>>,
     #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     networks: Option<Vec<String>>,
-    #[schema(value_type = Option<Vec<LimitView>>, max_items = 1)]
+    #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
     limits: Option<Vec<Object<LimitView>>>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,

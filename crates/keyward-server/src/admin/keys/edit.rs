@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::read::{self, Expiry};
 use super::view::KeyView;
 use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
-use crate::admin::limits::LimitView;
+use crate::admin::limits::{LimitView, read_limits};
 use crate::admin::members::{nullable, optional, parsed};
 use crate::admin::{audit, misplaced, read_body};
 use crate::shapes::{
@@ -73,7 +73,7 @@ pub(crate) struct EditKeyBody {
     #[schema(value_type = Vec<NetworkText>, max_items = 32, required = false)]
     networks: Vec<String>,
     /// Its own limits in place of its tier's; `[]` is no limit, and `null` its tier's.
-    #[schema(max_items = 1)]
+    #[schema(max_items = 8)]
     limits: Option<Vec<LimitView>>,
     /// What somebody notes about it, at most 4096 bytes.
     #[schema(value_type = Object, required = false)]
@@ -97,7 +97,7 @@ impl EditKeyBody {
             owner: nullable(&mut members, "owner", parsed),
             scopes: optional(&mut members, "scopes", read::scopes),
             networks: optional(&mut members, "networks", read::networks),
-            limits: nullable(&mut members, "limits", read::limits),
+            limits: nullable(&mut members, "limits", read_limits),
             metadata: optional(&mut members, "metadata", |place, value| {
                 read::metadata(place, value, body)
             }),

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::read::{self, Expiry};
 use super::{no_such_tier, shown_once, tagged};
-use crate::admin::limits::LimitView;
+use crate::admin::limits::{LimitView, read_limits};
 use crate::admin::members::{nullable, optional, parsed, required};
 use crate::admin::{audit, misplaced, once, read_body};
 use crate::failure::broken;
@@ -106,7 +106,7 @@ pub(crate) struct NewKeyBody {
     #[schema(value_type = Vec<NetworkText>, max_items = 32, required = false)]
     networks: Networks,
     /// Its own limits in place of its tier's; `[]` is no limit.
-    #[schema(value_type = Option<Vec<LimitView>>, max_items = 1)]
+    #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
     limits: Option<Limits>,
     /// What somebody notes about it, at most 4096 bytes. Keyward only keeps and shows it.
     #[schema(value_type = Object, required = false)]
@@ -135,7 +135,7 @@ impl NewKeyBody {
         let owner = nullable(&mut members, "owner", parsed).flatten();
         let scopes = optional(&mut members, "scopes", read::scopes).unwrap_or_default();
         let networks = optional(&mut members, "networks", read::networks).unwrap_or_default();
-        let limits = nullable(&mut members, "limits", read::limits).flatten();
+        let limits = nullable(&mut members, "limits", read_limits).flatten();
         let metadata = |place, value| read::metadata(place, value, body);
         let metadata = optional(&mut members, "metadata", metadata).unwrap_or_default();
         let expires_at = read::expiry(&mut members, Expiry::ToCome, now)?.flatten();
@@ -184,7 +184,7 @@ pub(crate) struct IssuedKey<'a> {
     #[schema(value_type = Vec<NetworkText>, max_items = 32)]
     networks: Vec<String>,
     /// Its own limits in place of its tier's; `[]` is no limit, and `null` its tier's.
-    #[schema(required, max_items = 1)]
+    #[schema(required, max_items = 8)]
     limits: Option<Vec<LimitView>>,
     #[schema(value_type = Object)]
     metadata: Value,

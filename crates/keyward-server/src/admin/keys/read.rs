@@ -4,7 +4,6 @@ use std::ops::RangeInclusive;
 
 use keyward::details::Metadata;
 use keyward::json;
-use keyward::limit::Limits;
 use keyward::network::{NETWORKS_MAX, Networks};
 use keyward::record::{KeyName, NAME_CHARS_MAX, ParseNameError, SCOPES_MAX, Scopes};
 use keyward::tier::TierName;
@@ -16,7 +15,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::admin::limits::read_limits;
 use crate::admin::members::{Place, Read, list, nullable, parsed, span, text, time};
 use crate::clock;
 
@@ -46,11 +44,6 @@ pub(super) fn scopes(place: Place, value: Value) -> Read<Scopes> {
 pub(super) fn networks(place: Place, value: Value) -> Read<Networks> {
     let networks = list(place.clone(), value, NETWORKS_MAX, parsed)?;
     Networks::new(networks).map_err(|error| refused(place, &error))
-}
-
-pub(super) fn limits(place: Place, value: Value) -> Read<Limits> {
-    let limits = read_limits(place.clone(), value)?;
-    Limits::new(limits).map_err(|error| refused(place, &error))
 }
 
 /// The metadata of a body, which is read once more: all digits of a number are in its text alone.

@@ -37,7 +37,7 @@ pub(crate) struct KeyView {
     #[schema(value_type = Vec<NetworkText>, max_items = 32)]
     networks: Vec<String>,
     /// Its own limits in place of its tier's; `[]` is no limit, and `null` its tier's.
-    #[schema(required, max_items = 1)]
+    #[schema(required, max_items = 8)]
     limits: Option<Vec<LimitView>>,
     /// What somebody noted about it.
     #[schema(value_type = Object)]
