@@ -12,7 +12,8 @@ use super::output::printable;
 #[derive(Debug, Args)]
 #[group(id = "some_limits", multiple = false)]
 pub(super) struct LimitFlags {
-    /// How often it may be used, such as "100 per 60s" or "100 per 60s burst 200"
+    /// How often it may be used, such as "100 per 60s" or "100 per 60s burst 200"; for up to 8
+    /// limits at once, repeat it with a name before each further one, such as "day: 5000 per 1d"
     #[arg(long = "limit", value_name = "LIMIT", value_parser = LimitText::parse)]
     limits: Vec<LimitText>,
     /// Let it be used without limit

@@ -27,9 +27,10 @@ pub(super) enum TierCommand {
     Delete(OneTier),
 }
 
-const SET_EXAMPLES: [&str; 3] = [
+const SET_EXAMPLES: [&str; 4] = [
     "keyward tier set pro --limit \"1000 per 60s burst 2000\"",
     "keyward tier set trial --limit \"100 per 1d\"",
+    "keyward tier set team --limit \"100 per 60s\" --limit \"day: 5000 per 1d\"",
     "keyward tier set internal --unlimited",
 ];
 

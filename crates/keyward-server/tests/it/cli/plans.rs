@@ -17,6 +17,20 @@ fn a_tier_is_set_by_its_name() {
 }
 
 #[test]
+fn a_flag_is_repeated_for_each_limit() {
+    let tier = r#"{"name":"team","limits":[{"name":"requests","amount":5,"per":"60s","burst":5},{"name":"day","amount":9,"per":"86400s","burst":9}]}"#;
+    let server = Server::answering(vec![answer("200 OK", "", tier)]);
+    let flags = ["--limit", "5 per 60s", "--limit", "day: 9 per 1d"];
+    let output = keyward(&server.url, &[&["tier", "set", "team"], &flags[..]].concat());
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Tier team: 5 per 60s, day: 9 per 1d. It holds from the next request on.
+    exit status 0
+    ");
+    let requests = server.requests.join().unwrap();
+    insta::assert_snapshot!(body(&requests[0]), @r#"{"limits":[{"name":"requests","amount":5,"per":"60s","burst":5},{"name":"day","amount":9,"per":"86400s","burst":9}]}"#);
+}
+
+#[test]
 fn a_tier_is_not_set_without_limits() {
     let output = keyward("http://127.0.0.1:1", &["tier", "set", "pro"]);
     insta::assert_snapshot!(story("http://127.0.0.1:1", &output), @r"
