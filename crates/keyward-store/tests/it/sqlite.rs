@@ -4,6 +4,7 @@ mod backup;
 mod changes;
 mod cost;
 mod golden;
+mod golden_11;
 mod ledger;
 mod lists;
 mod lives;
