@@ -12,9 +12,10 @@ use http::Extensions;
 use http::header::HeaderMap;
 use keyward::audit::{Actor, Audit};
 use keyward::change::KeyChange;
-use keyward::details::{Reason, StoredKey, Version};
+use keyward::details::{Reason, StoredKey, Versions};
 use keyward::gate::{ChangeError, Flushed, Gate, IssueError, PutTierError, TierBefore};
 use keyward::issue::{Issued, NewKey, Rotated};
+use keyward::query::OwnerDetails;
 use keyward::record::{KeyId, Owner};
 use keyward::store::{StoreError, TierDeleted, TierRecord};
 use keyward::tier::TierName;
@@ -179,7 +180,7 @@ impl Guard {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<StoredKey, ChangeError> {
         let guard = self.clone();
@@ -198,7 +199,7 @@ impl Guard {
         &self,
         id: KeyId,
         grace: Duration,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Rotated, ChangeError> {
         let guard = self.clone();
@@ -235,12 +236,12 @@ impl Guard {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<OwnerDetails, StoreError> {
         let guard = self.clone();
-        let changing = tokio::spawn(async move {
-            let gate = &guard.0.gate;
-            gate.set_owner_suspended(owner, suspended, audit, &|| guard.0.clock.now()).await
-        });
+        let changing =
+            tokio::spawn(
+                async move { guard.0.gate.set_owner_suspended(owner, suspended, audit).await },
+            );
         finished(changing).await?
     }
 

@@ -1,21 +1,30 @@
 //! The columns that a key is read from, in the order in which they are read.
 
-/// What stands in the place of the tier of a key whose tier is gone. No tier can be called so.
+/// What stands before the name of a tier that is gone, which begins no name.
 pub(crate) const GONE: &str = "~";
 
-/// What [`stored`](crate::record::stored) reads. The name of a tier that is gone has a `~` before
-/// it, which begins no name.
-macro_rules! stored_columns {
+/// The keys with their tiers and owners, each served by its primary key.
+macro_rules! keys_joined {
     () => {
-        "keys.id, keys.name, ifnull('~' || keys.gone_tier, keys.tier), keys.owner, keys.scopes, \
-         keys.networks, keys.limits, \
-         keys.state, keys.owner_suspended, keys.expires_at_ms, keys.revoked_at_ms, keys.version, \
-         keys.digest, keys.secret_created_at_ms"
+        "keys LEFT JOIN tiers ON tiers.id = keys.tier_id LEFT JOIN owners ON owners.id = keys.owner"
     };
 }
 
-/// What [`details`](crate::record::details) reads, from `keys` and what `key_uses` has of them. A
-/// key without a row there counts as never used: it is let in, so it must be found.
+/// What [`stored`](crate::record::stored) reads of `keys_joined`. The name of a tier that is gone
+/// has a `~` before it. The version of an owner that has no row is NULL, which is refused.
+macro_rules! stored_columns {
+    () => {
+        "keys.id, keys.name, CASE WHEN tiers.is_gone = 0 THEN tiers.name \
+         ELSE '~' || ifnull(tiers.name, keys.gone_tier) END, keys.owner, keys.scopes, \
+         keys.networks, keys.limits, \
+         keys.state, owners.suspended_at_ms IS NOT NULL, \
+         iif(keys.owner IS NULL, 0, owners.version), keys.expires_at_ms, keys.revoked_at_ms, \
+         keys.version, keys.digest, keys.secret_created_at_ms"
+    };
+}
+
+/// What [`details`](crate::record::details) reads, from `keys_joined` and what `key_uses` has of
+/// them. A key without a row there counts as never used: it is let in, so it must be found.
 macro_rules! details_columns {
     () => {
         concat!(
@@ -26,4 +35,4 @@ macro_rules! details_columns {
     };
 }
 
-pub(crate) use {details_columns, stored_columns};
+pub(crate) use {details_columns, keys_joined, stored_columns};

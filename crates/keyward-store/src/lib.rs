@@ -47,13 +47,13 @@ mod trail;
 
 mod tiers;
 
+mod owners;
+
 mod columns;
 
 mod record;
 
 mod keys;
-
-mod owners;
 
 mod transfer;
 

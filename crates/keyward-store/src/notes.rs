@@ -37,11 +37,14 @@ const WATCH: &str = "
         INSERT INTO ledger_notes (kind, digest, key_id, ends_at_ms)
             VALUES ('replaced', NEW.digest, NEW.key_id, NEW.ends_at_ms);
     END;
-    CREATE TEMP TRIGGER ledger_owner_suspended AFTER INSERT ON main.owners BEGIN
+    CREATE TEMP TRIGGER ledger_new_owner AFTER INSERT ON main.owners
+        WHEN NEW.suspended_at_ms IS NOT NULL BEGIN
         INSERT INTO ledger_notes (kind, owner) VALUES ('owner-suspended', NEW.id);
     END;
-    CREATE TEMP TRIGGER ledger_owner_resumed AFTER DELETE ON main.owners BEGIN
-        INSERT INTO ledger_notes (kind, owner) VALUES ('owner-resumed', OLD.id);
+    CREATE TEMP TRIGGER ledger_owner_state AFTER UPDATE OF suspended_at_ms ON main.owners
+        WHEN (NEW.suspended_at_ms IS NULL) <> (OLD.suspended_at_ms IS NULL) BEGIN
+        INSERT INTO ledger_notes (kind, owner)
+            VALUES (iif(NEW.suspended_at_ms IS NULL, 'owner-resumed', 'owner-suspended'), NEW.id);
     END;
 ";
 
@@ -108,7 +111,8 @@ pub(crate) fn since(connection: &Connection, change: ChangeId) -> rusqlite::Resu
     // All verbs but those that leave secrets and states alone. Served by the primary key.
     const KEYS: &str = "SELECT DISTINCT key_id, verb FROM audit WHERE ?1 < id \
                         AND key_id IS NOT NULL AND verb NOT IN ('issue', 'edit') ORDER BY id";
-    const OWNERS: &str = "SELECT DISTINCT owner, EXISTS (SELECT 1 FROM owners WHERE id = owner) \
+    const OWNERS: &str = "SELECT DISTINCT owner, EXISTS (SELECT 1 FROM owners \
+                          WHERE owners.id = audit.owner AND suspended_at_ms IS NOT NULL) \
                           FROM audit WHERE ?1 < id AND owner IS NOT NULL";
     let mut records = Vec::new();
     let mut known = BTreeSet::new();
@@ -157,10 +161,9 @@ fn key(
 /// What a new ledger has to know.
 fn everything(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     const FORMER: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets";
-    // Served by `keys_standing`.
-    const KEYS: &str = "SELECT state, digest, id FROM keys \
-                        WHERE standing <> 'active' AND state <> 'active'";
-    const OWNERS: &str = "SELECT id FROM owners";
+    // Served by `keys_state`, and by `owners_suspended`.
+    const KEYS: &str = "SELECT state, digest, id FROM keys WHERE state <> 'active'";
+    const OWNERS: &str = "SELECT id FROM owners WHERE suspended_at_ms IS NOT NULL";
     let mut records = Vec::new();
     let mut former = connection.prepare(FORMER)?;
     for record in former.query_map([], replaced)? {

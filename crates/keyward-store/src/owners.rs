@@ -2,83 +2,97 @@
 
 use keyward::UnixMillis;
 use keyward::audit::{Audit, Verb};
-use keyward::details::StoredKey;
 use keyward::query::OwnerDetails;
 use keyward::record::Owner;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde_json::json;
 
 use crate::audit::{self, Change, Subject};
-use crate::columns::stored_columns;
 use crate::fault::Fault;
-use crate::keys::former;
-use crate::record::stored;
 
-/// Suspends or resumes an owner, and writes one audit entry, unless it is so already. Returns its
-/// keys that are not revoked.
+/// An owner that was never suspended and never had a key.
+const NONE: OwnerDetails =
+    OwnerDetails { suspended_at: None, keys: 0, revoked_keys: 0, version: 0 };
+
+/// Suspends or resumes an owner, and writes one audit entry, unless it is so already. Returns it as
+/// it is now. Its keys are left alone: their owner's row says whether they are suspended with it.
 pub(crate) fn set_suspended(
     connection: &Connection,
     owner: &Owner,
     suspended: bool,
     audit: &Audit,
-) -> Result<Vec<StoredKey>, Fault> {
-    // Served by the primary key, and by `keys_owner`.
-    const SUSPEND: &str = "INSERT INTO owners (id, suspended_at_ms) VALUES (?1, ?2) \
-                           ON CONFLICT DO NOTHING";
-    const RESUME: &str = "DELETE FROM owners WHERE id = ?1";
-    const KEYS: &str = "UPDATE keys SET owner_suspended = ?2, version = version + 1 \
-                        WHERE owner = ?1 AND owner_suspended <> ?2";
-    let name = owner.as_str();
-    let changed = if suspended {
-        connection.prepare_cached(SUSPEND)?.execute((name, audit.at.0))?
-    } else {
-        connection.prepare_cached(RESUME)?.execute([name])?
-    };
-    if changed == 0 {
-        return keys(connection, owner);
+) -> Result<OwnerDetails, Fault> {
+    // Served by the primary key.
+    const SET: &str = "INSERT INTO owners (id, version, suspended_at_ms, limits, keys, \
+                                           revoked_keys) \
+                       VALUES (?1, ?2, ?3, '[]', 0, 0) ON CONFLICT (id) DO UPDATE \
+                       SET version = excluded.version, suspended_at_ms = excluded.suspended_at_ms";
+    let mut details = read(connection, owner)?;
+    if details.suspended_at.is_some() == suspended {
+        return Ok(details);
     }
-    connection.prepare_cached(KEYS)?.execute((name, suspended))?;
-    let keys = keys(connection, owner)?;
+    details.suspended_at = suspended.then_some(audit.at);
+    details.version += 1;
+    let at = details.suspended_at.map(|at| at.0);
+    connection.prepare_cached(SET)?.execute((owner.as_str(), details.version, at))?;
     let state = |suspended| json!({ "state": if suspended { "suspended" } else { "active" } });
-    let mut details = json!({ "before": state(!suspended), "after": state(suspended) });
-    if let Some(details) = details.as_object_mut() {
-        details.insert("keys".to_owned(), json!(keys.len()));
-    }
+    let told = json!({
+        "before": state(!suspended),
+        "after": state(suspended),
+        "keys": details.keys.saturating_sub(details.revoked_keys),
+    });
     let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
-    let change = Change { verb, subject: Subject::Owner(owner), details: details.to_string() };
+    let change = Change { verb, subject: Subject::Owner(owner), details: told.to_string() };
     audit::record(connection, audit, change)?;
-    Ok(keys)
+    Ok(details)
 }
 
-/// The keys of an owner that are not revoked.
-fn keys(connection: &Connection, owner: &Owner) -> Result<Vec<StoredKey>, Fault> {
-    // Served by `keys_owner`, which ends in the id.
-    const KEYS: &str = concat!(
-        "SELECT ",
-        stored_columns!(),
-        " FROM keys INDEXED BY keys_owner WHERE owner = ?1 ORDER BY id"
-    );
-    let mut keys = connection.prepare_cached(KEYS)?;
-    let mut keys: Vec<StoredKey> =
-        keys.query_and_then([owner.as_str()], stored)?.collect::<Result<_, Fault>>()?;
-    keys.retain(|key| !key.record.state.is_revoked());
-    for key in &mut keys {
-        key.former = former::of_key(connection, key.record.id)?;
-    }
-    Ok(keys)
+/// Counts keys that an owner has now and had not before, or the other way round, and how many of
+/// them are revoked. An owner that gets its first key gets a row with it.
+pub(crate) fn count(
+    connection: &Connection,
+    owner: &Owner,
+    keys: i64,
+    revoked: i64,
+) -> Result<(), Fault> {
+    // Served by the primary key.
+    const COUNT: &str = "INSERT INTO owners (id, version, limits, keys, revoked_keys) \
+                         VALUES (?1, 0, '[]', ?2, ?3) ON CONFLICT (id) DO UPDATE \
+                         SET keys = max(0, keys + excluded.keys), \
+                             revoked_keys = max(0, revoked_keys + excluded.revoked_keys)";
+    connection.prepare_cached(COUNT)?.execute((owner.as_str(), keys, revoked))?;
+    Ok(())
+}
+
+/// One owner, whether there is anything to be told of it or not.
+pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<OwnerDetails, Fault> {
+    // Served by the primary key.
+    const READ: &str = "SELECT suspended_at_ms, keys, revoked_keys, version FROM owners \
+                        WHERE id = ?1";
+    let details = |row: &Row<'_>| {
+        Ok(OwnerDetails {
+            suspended_at: row.get::<_, Option<u64>>(0)?.map(UnixMillis),
+            keys: row.get(1)?,
+            revoked_keys: row.get(2)?,
+            version: row.get(3)?,
+        })
+    };
+    let mut read = connection.prepare_cached(READ)?;
+    Ok(read.query_row([owner.as_str()], details).optional()?.unwrap_or(NONE))
 }
 
 /// One owner; `None` if it has no key and is not suspended.
 pub(crate) fn find(connection: &Connection, owner: &Owner) -> Result<Option<OwnerDetails>, Fault> {
-    // Served by the primary key, and by `keys_owner`.
-    const SUSPENDED: &str = "SELECT suspended_at_ms FROM owners WHERE id = ?1";
-    const KEYS: &str = "SELECT count(*) FROM keys INDEXED BY keys_owner WHERE owner = ?1";
-    let name = [owner.as_str()];
-    let suspended_at =
-        connection.prepare_cached(SUSPENDED)?.query_row(name, |row| row.get(0)).optional()?;
-    let keys = connection.prepare_cached(KEYS)?.query_row(name, |row| row.get(0))?;
-    let found = suspended_at.is_some() || keys != 0;
-    Ok(found.then(|| OwnerDetails { suspended_at: suspended_at.map(UnixMillis), keys }))
+    let details = read(connection, owner)?;
+    Ok(Some(details).filter(|owner| owner.suspended_at.is_some() || 0 < owner.keys))
+}
+
+/// Whether any owner is suspended.
+pub(crate) fn is_any_suspended(connection: &Connection) -> Result<bool, Fault> {
+    // Served by `owners_suspended`.
+    const ANY: &str = "SELECT EXISTS (SELECT 1 FROM owners INDEXED BY owners_suspended \
+                       WHERE suspended_at_ms IS NOT NULL)";
+    Ok(connection.prepare_cached(ANY)?.query_row([], |row| row.get(0))?)
 }
 
 /// Owners that are suspended, in order.
@@ -87,8 +101,9 @@ pub(crate) fn suspended(
     after: Option<&Owner>,
     max: u32,
 ) -> Result<Vec<Owner>, Fault> {
-    // Served by the primary key; `max` bounds the rows.
-    const SUSPENDED: &str = "SELECT id FROM owners WHERE ?1 < id ORDER BY id LIMIT ?2";
+    // Served by `owners_suspended`; `max` bounds the rows.
+    const SUSPENDED: &str = "SELECT id FROM owners INDEXED BY owners_suspended \
+                             WHERE suspended_at_ms IS NOT NULL AND ?1 < id ORDER BY id LIMIT ?2";
     let mut suspended = connection.prepare_cached(SUSPENDED)?;
     // No owner is empty, so all come behind that.
     let after = after.map_or("", Owner::as_str);

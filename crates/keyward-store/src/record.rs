@@ -28,6 +28,7 @@ struct KeyRow<'a> {
     limits: Option<&'a str>,
     state: &'a str,
     owner_suspended: bool,
+    owner_version: u64,
     expires_at_ms: Option<u64>,
     revoked_at_ms: Option<u64>,
 }
@@ -44,8 +45,11 @@ impl<'a> KeyRow<'a> {
             limits: row.get_ref(6)?.as_str_or_null()?,
             state: row.get_ref(7)?.as_str()?,
             owner_suspended: row.get(8)?,
-            expires_at_ms: row.get(9)?,
-            revoked_at_ms: row.get(10)?,
+            owner_version: row.get::<_, Option<u64>>(9)?.ok_or_else(|| {
+                Fault::in_column("keys.owner", "an owner that has no row in owners")
+            })?,
+            expires_at_ms: row.get(10)?,
+            revoked_at_ms: row.get(11)?,
         })
     }
 
@@ -64,7 +68,7 @@ impl<'a> KeyRow<'a> {
     fn tier(&self) -> Result<(TierName, bool), Fault> {
         match self.tier.strip_prefix(GONE) {
             Some(name) => Ok((parse("keys.gone_tier", name)?, true)),
-            None => Ok((parse("keys.tier", self.tier)?, false)),
+            None => Ok((parse("tiers.name", self.tier)?, false)),
         }
     }
 }
@@ -84,6 +88,7 @@ impl TryFrom<KeyRow<'_>> for Record {
             limits: row.limits.map(parse_limits).transpose()?,
             state: row.state()?,
             owner_suspended: row.owner_suspended,
+            owner_version: row.owner_version,
             expires_at: row.expires_at_ms.map(UnixMillis),
         })
     }
@@ -98,7 +103,7 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
         tier_gone,
         record: key.try_into()?,
         version: version(row)?,
-        digest: Digest::from_stored(row.get(12)?),
+        digest: Digest::from_stored(row.get(13)?),
         secret_created_at: secret_created_at(row)?,
         former: Vec::new(),
     })
@@ -107,19 +112,19 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
 /// Reads a key from `details_columns`.
 pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     let key = KeyRow::read(row)?;
-    let grace_until = row.get::<_, Option<u64>>(17)?.map(UnixMillis);
+    let grace_until = row.get::<_, Option<u64>>(18)?.map(UnixMillis);
     let secret_created_at = secret_created_at(row)?;
-    let reason = row.get_ref(18)?.as_str_or_null()?;
-    let last_used_at_ms: i64 = row.get(19)?;
+    let reason = row.get_ref(19)?.as_str_or_null()?;
+    let last_used_at_ms: i64 = row.get(20)?;
     let (tier, tier_gone) = key.tier()?;
     Ok(KeyDetails {
         tier,
         tier_gone,
         record: key.try_into()?,
-        hint: row.get(14)?,
-        metadata: parse("keys.metadata", row.get_ref(15)?.as_str()?)?,
+        hint: row.get(15)?,
+        metadata: parse("keys.metadata", row.get_ref(16)?.as_str()?)?,
         version: version(row)?,
-        created_at: UnixMillis(row.get(16)?),
+        created_at: UnixMillis(row.get(17)?),
         last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
         rotated_at: grace_until.map(|_| secret_created_at),
         grace_until,
@@ -129,12 +134,12 @@ pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
 
 /// Reads the digest from `details_columns`, which the details themselves do not show.
 pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
-    Ok(Digest::from_stored(row.get(12)?))
+    Ok(Digest::from_stored(row.get(13)?))
 }
 
 /// Reads from `stored_columns` when the key got its present secret.
 pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
-    Ok(UnixMillis(row.get(13)?))
+    Ok(UnixMillis(row.get(14)?))
 }
 
 /// What the details of a key say, as the index needs it.
@@ -182,7 +187,7 @@ fn parse_limits(text: &str) -> Result<Limits, Fault> {
 }
 
 fn version(row: &Row<'_>) -> Result<Version, Fault> {
-    Version::new(row.get(11)?).ok_or_else(|| Fault::in_column("keys.version", "not a version"))
+    Version::new(row.get(12)?).ok_or_else(|| Fault::in_column("keys.version", "not a version"))
 }
 
 #[cfg(test)]
@@ -200,6 +205,7 @@ mod tests {
             limits: None,
             state,
             owner_suspended: false,
+            owner_version: 0,
             expires_at_ms: None,
             revoked_at_ms,
         }

@@ -206,8 +206,7 @@ fn suspend_owners(
 ) -> Result<(), Fault> {
     for (name, suspended) in &content.owners {
         let Ok(owner) = name.parse::<Owner>() else { continue };
-        let is_suspended =
-            owners::find(connection, &owner)?.is_some_and(|details| details.suspended_at.is_some());
+        let is_suspended = owners::read(connection, &owner)?.suspended_at.is_some();
         match (is_suspended, suspended) {
             (false, true) => {
                 owners::set_suspended(connection, &owner, true, audit)?;

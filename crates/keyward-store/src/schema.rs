@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0009_audit_indexes.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0010_expires.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0011_late.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0012_owners_and_tiers.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.
@@ -117,6 +118,16 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<()
     if found(connection)? == known() {
         return Ok(());
     }
+    // So that a table can take the place of one that others refer to
+    // (<https://sqlite.org/lang_altertable.html#otheralter>); within a transaction it could not be
+    // said.
+    connection.execute_batch("PRAGMA foreign_keys = OFF")?;
+    let migrated = migrate_all(connection, now);
+    connection.execute_batch("PRAGMA foreign_keys = ON")?;
+    migrated
+}
+
+fn migrate_all(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS keyward_migrations (

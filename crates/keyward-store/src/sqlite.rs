@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use keyward::audit::{Audit, ChainDigest, ChangeId};
 use keyward::change::{Changed, KeyChange};
 use keyward::count::Counts;
-use keyward::details::{KeyDetails, StoredKey, Version};
+use keyward::details::{KeyDetails, StoredKey, Versions};
 use keyward::digest::Digest;
 use keyward::issue::NewRecord;
 use keyward::once::Earlier;
@@ -182,7 +182,7 @@ impl KeyStore for SqliteStore {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
         let ends = room::ends(&change);
@@ -197,7 +197,7 @@ impl KeyStore for SqliteStore {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-    ) -> Result<Vec<StoredKey>, StoreError> {
+    ) -> Result<OwnerDetails, StoreError> {
         let set = move |connection: &Connection| {
             owners::set_suspended(connection, &owner, suspended, &audit)
         };

@@ -10,24 +10,10 @@ use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::limits;
 
-/// How many keys that are not revoked have a tier: of revoked ones there are few, so they are
-/// counted and taken off. Served by `keys_tier` and `keys_revoked_tier`.
-macro_rules! uses {
-    ($tier:literal) => {
-        concat!(
-            "(SELECT count(*) FROM keys INDEXED BY keys_tier WHERE tier = ",
-            $tier,
-            ") - (SELECT count(*) FROM keys INDEXED BY keys_revoked_tier WHERE tier = ",
-            $tier,
-            " AND state = 'revoked')"
-        )
-    };
-}
-
 /// All tiers, in the order in which they were made.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRecord>, Fault> {
     // Served by the primary key. A gate bounds the number of tiers.
-    const LIST: &str = "SELECT name, limits FROM tiers WHERE name <> '~' ORDER BY id";
+    const LIST: &str = "SELECT name, limits FROM tiers WHERE is_gone = 0 ORDER BY id";
     let mut list = connection.prepare_cached(LIST)?;
     list.query_and_then([], tier)?.collect()
 }
@@ -39,9 +25,9 @@ pub(crate) fn put(
     tier: &TierRecord,
     audit: &Audit,
 ) -> Result<bool, Fault> {
-    // Served by the index of the unique name. A tier that is there keeps its place.
-    const PUT: &str = "INSERT INTO tiers (name, limits) VALUES (?1, ?2) \
-                       ON CONFLICT (name) DO UPDATE SET limits = excluded.limits";
+    // Served by `tiers_name`. A tier that is there keeps its place.
+    const PUT: &str = "INSERT INTO tiers (name, limits, keys, is_gone) VALUES (?1, ?2, 0, 0) \
+                       ON CONFLICT (name) WHERE is_gone = 0 DO UPDATE SET limits = excluded.limits";
     let before = find(connection, &tier.name)?;
     let limits = limits::to_json(&tier.limits);
     let text = limits.to_string();
@@ -54,24 +40,21 @@ pub(crate) fn put(
     Ok(before.is_none())
 }
 
-/// Deletes a tier that no key has but those that are revoked, which go on showing its name.
+/// Deletes a tier that no key has but those that are revoked, which go on referring to it: it is
+/// one row, however many they are.
 pub(crate) fn delete(
     connection: &Connection,
     name: &TierName,
     audit: &Audit,
 ) -> Result<TierDeleted, Fault> {
-    // Served by `keys_tier`, `keys_revoked_tier` and the index of the unique name. How many keys
-    // are parted from the tier has no bound but their number: some microseconds for each.
-    const USES: &str = concat!("SELECT ", uses!("?1"));
-    const PART: &str = "UPDATE keys INDEXED BY keys_revoked_tier SET gone_tier = tier, tier = '~' \
-                        WHERE tier = ?1 AND state = 'revoked'";
-    const DELETE: &str = "DELETE FROM tiers WHERE name = ?1";
+    // Both served by `tiers_name`.
+    const USES: &str = "SELECT keys FROM tiers WHERE name = ?1 AND is_gone = 0";
+    const DELETE: &str = "UPDATE tiers SET is_gone = 1 WHERE name = ?1 AND is_gone = 0";
     let Some(before) = find(connection, name)? else { return Ok(TierDeleted::Unknown) };
     let uses = connection.prepare_cached(USES)?.query_row([name.as_str()], |row| row.get(0))?;
     if uses != 0 {
         return Ok(TierDeleted::Used(uses));
     }
-    connection.prepare_cached(PART)?.execute([name.as_str()])?;
     connection.prepare_cached(DELETE)?.execute([name.as_str()])?;
     let details = json!({ "before": told(&before), "after": null });
     record(connection, Verb::DeleteTier, name, &details, audit)?;
@@ -80,16 +63,31 @@ pub(crate) fn delete(
 
 /// How many keys that are not revoked each tier has, those without any included.
 pub(crate) fn uses(connection: &Connection) -> Result<Vec<(TierName, u64)>, Fault> {
-    // Served by `keys_tier` and `keys_revoked_tier`, once for each tier.
-    const USES: &str =
-        concat!("SELECT name, ", uses!("tiers.name"), " FROM tiers WHERE name <> '~' ORDER BY id");
+    // Served by the primary key.
+    const USES: &str = "SELECT name, keys FROM tiers WHERE is_gone = 0 ORDER BY id";
     let mut uses = connection.prepare_cached(USES)?;
     uses.query_and_then([], |row| Ok((name(row)?, row.get(1)?)))?.collect()
 }
 
+/// The number by which keys refer to a tier; `None` if there is no such tier.
+pub(crate) fn number(connection: &Connection, name: &TierName) -> Result<Option<i64>, Fault> {
+    // Served by `tiers_name`.
+    const NUMBER: &str = "SELECT id FROM tiers WHERE name = ?1 AND is_gone = 0";
+    let mut number = connection.prepare_cached(NUMBER)?;
+    Ok(number.query_row([name.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Counts keys that are not revoked and have a tier now and had not before, or the other way round.
+pub(crate) fn count(connection: &Connection, name: &TierName, keys: i64) -> Result<(), Fault> {
+    // Served by `tiers_name`.
+    const COUNT: &str = "UPDATE tiers SET keys = max(0, keys + ?2) WHERE name = ?1 AND is_gone = 0";
+    connection.prepare_cached(COUNT)?.execute((name.as_str(), keys))?;
+    Ok(())
+}
+
 fn find(connection: &Connection, name: &TierName) -> Result<Option<String>, Fault> {
-    // Served by the index of the unique name.
-    const FIND: &str = "SELECT limits FROM tiers WHERE name = ?1";
+    // Served by `tiers_name`.
+    const FIND: &str = "SELECT limits FROM tiers WHERE name = ?1 AND is_gone = 0";
     let mut find = connection.prepare_cached(FIND)?;
     Ok(find.query_row([name.as_str()], |row| row.get(0)).optional()?)
 }

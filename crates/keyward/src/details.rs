@@ -1,5 +1,6 @@
 //! What is kept of a key beside what every request needs.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
@@ -112,6 +113,34 @@ impl Version {
     }
 }
 
+/// Which of its changes a key is in, its owner's included: a suspension of the owner changes the
+/// key's state and leaves its own version as it is.
+///
+/// As text it is `7`, or `7.2` if the owner has a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The key's own.
+    pub key: Version,
+    /// Its owner's: how often that was suspended, resumed or edited; 0 for a key without an owner.
+    pub owner: u64,
+}
+
+impl From<Version> for Versions {
+    /// Of a key whose owner, if it has one, was never changed.
+    fn from(key: Version) -> Self {
+        Self { key, owner: 0 }
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.owner {
+            0 => write!(f, "{}", self.key.get()),
+            owner => write!(f, "{}.{owner}", self.key.get()),
+        }
+    }
+}
+
 /// Why a key was revoked, in somebody's words: 1 to [`REASON_CHARS_MAX`] characters, all of which
 /// can be seen as they are; see [`text::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +205,14 @@ pub struct KeyDetails {
     pub revoked_reason: Option<Reason>,
 }
 
+impl KeyDetails {
+    /// Its version and its owner's.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        Versions { key: self.version, owner: self.record.owner_version }
+    }
+}
+
 /// A key with all that deciding about it needs.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
@@ -193,6 +230,14 @@ pub struct StoredKey {
     pub secret_created_at: UnixMillis,
     /// The secrets that it had before, oldest first.
     pub former: Vec<FormerSecret>,
+}
+
+impl StoredKey {
+    /// Its version and its owner's.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        Versions { key: self.version, owner: self.record.owner_version }
+    }
 }
 
 /// A secret that was replaced.
@@ -247,5 +292,7 @@ mod tests {
     fn versions_count_up_from_one() {
         assert_eq!(Version::new(0), None);
         assert_eq!(Version::FIRST.next(), Version::new(2).unwrap());
+        assert_eq!(Versions::from(Version::FIRST).to_string(), "1");
+        assert_eq!(Versions { key: Version::FIRST.next(), owner: 3 }.to_string(), "2.3");
     }
 }

@@ -2,6 +2,7 @@
 
 mod entry;
 mod life;
+mod owners;
 
 use std::fmt;
 use std::sync::{Arc as StdArc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,10 +11,14 @@ use hashbrown::HashTable;
 use triomphe::Arc;
 
 use crate::digest::Digest;
+use crate::owner::OwnerState;
+use crate::record::Owner;
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
 pub use entry::Entry;
+
+use owners::Owners;
 
 /// Parts that the index is split into, so that a change locks, and a growing table moves, one
 /// key in a thousand. A power of two.
@@ -118,11 +123,13 @@ impl Shard {
 /// requests are counted.
 pub struct Index {
     shards: Box<[Shard]>,
+    owners: Owners,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Self { shards, owners: Owners::default() }
     }
 }
 
@@ -302,6 +309,17 @@ impl Index {
         if let Some(entry) = self.shard(digest).read().find(digest) {
             entry.life.revoke();
         }
+    }
+
+    /// The owner of this name, for the entry of a key to share, in the state that the store has.
+    pub(crate) fn owner(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
+        self.owners.share(name, is_suspended)
+    }
+
+    /// Suspends or resumes an owner: the next request of each key whose entry shares it is judged
+    /// by that, however many they are.
+    pub(crate) fn set_owner_suspended(&self, name: &Owner, is_suspended: bool) {
+        self.owners.set_suspended(name, is_suspended);
     }
 
     /// How many keys there are.

@@ -1,6 +1,6 @@
 //! What a key is issued from, and what issuing it yields.
 
-use crate::details::{Metadata, Version};
+use crate::details::{Metadata, Version, Versions};
 use crate::digest::Digest;
 use crate::key::{Prefix, Secret};
 use crate::limit::Limits;
@@ -124,6 +124,8 @@ pub struct Issued {
     pub hint: String,
     /// When it was issued.
     pub created_at: UnixMillis,
+    /// Its version, and its owner's.
+    pub versions: Versions,
 }
 
 /// A key that was just given another secret, which dropping it wipes.
@@ -139,6 +141,6 @@ pub struct Rotated {
     pub record: Record,
     /// Its tier.
     pub tier: TierName,
-    /// How often it was changed, and 1.
-    pub version: Version,
+    /// Its version, and its owner's.
+    pub versions: Versions,
 }

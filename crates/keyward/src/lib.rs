@@ -28,6 +28,8 @@ pub mod tier;
 
 pub mod record;
 
+pub mod owner;
+
 pub mod details;
 
 pub mod stored;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use crate::audit::Audit;
 use crate::change::{Changed, KeyChange};
 use crate::count::Counts;
-use crate::details::{KeyDetails, StoredKey, Version};
+use crate::details::{KeyDetails, StoredKey, Versions};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::once::Earlier;
@@ -115,7 +115,7 @@ impl KeyStore for MemoryStore {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
         self.open()?.change(id, change, expected, &audit)
@@ -126,7 +126,7 @@ impl KeyStore for MemoryStore {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-    ) -> Result<Vec<StoredKey>, StoreError> {
+    ) -> Result<OwnerDetails, StoreError> {
         Ok(self.open()?.set_owner_suspended(&owner, suspended, &audit))
     }
 
@@ -224,10 +224,7 @@ impl Reports for MemoryStore {
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
-        let tables = self.open()?;
-        let suspended_at = tables.suspended_owners.get(&owner).copied();
-        let keys = tables.keys.values().filter(|row| row.copy.owner.as_ref() == Some(&owner));
-        let details = OwnerDetails { suspended_at, keys: keys.count() as u64 };
+        let details = self.open()?.owner(&owner);
         Ok(Some(details).filter(|owner| owner.suspended_at.is_some() || 0 < owner.keys))
     }
 
@@ -237,8 +234,10 @@ impl Reports for MemoryStore {
         max: u32,
     ) -> Result<Vec<Owner>, StoreError> {
         let tables = self.open()?;
-        let owners = tables.suspended_owners.keys();
-        let behind = owners.filter(|owner| after.as_ref().is_none_or(|after| after < owner));
+        let suspended = tables.owners.iter().filter(|(_, row)| row.suspended_at.is_some());
+        let behind = suspended
+            .map(|(owner, _)| owner)
+            .filter(|owner| after.as_ref().is_none_or(|after| after < owner));
         Ok(behind.take(max as usize).cloned().collect())
     }
 

@@ -113,6 +113,10 @@ pub struct OwnerDetails {
     pub suspended_at: Option<UnixMillis>,
     /// How many keys it has, revoked ones too.
     pub keys: u64,
+    /// How many of them are revoked.
+    pub revoked_keys: u64,
+    /// How often it was suspended, resumed or edited. Issuing keys to it is no such change.
+    pub version: u64,
 }
 
 /// A span of whole hours: from the first to before the last.

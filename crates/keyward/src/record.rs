@@ -248,6 +248,8 @@ pub struct Record {
     pub state: KeyState,
     /// Whether its owner is suspended, and so the key with it, whatever its own state.
     pub owner_suspended: bool,
+    /// How often its owner was suspended, resumed or edited; 0 for a key without an owner.
+    pub owner_version: u64,
     /// The first instant at which it no longer works; `None` is never.
     pub expires_at: Option<UnixMillis>,
 }
@@ -266,6 +268,7 @@ impl Record {
             limits: None,
             state: KeyState::Active,
             owner_suspended: false,
+            owner_version: 0,
             expires_at: None,
         }
     }

@@ -14,11 +14,12 @@ use thiserror::Error;
 
 use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::change::{Changed, KeyChange};
-use crate::details::{KeyDetails, Reason, StoredKey, Version};
+use crate::details::{KeyDetails, Reason, StoredKey, Versions};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::limit::Limit;
 use crate::once::Earlier;
+use crate::query::OwnerDetails;
 use crate::record::{KeyId, Owner};
 use crate::rules::Fault;
 use crate::tier::TierName;
@@ -52,8 +53,13 @@ pub enum TierDeleted {
 /// What became of keeping a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is kept, under this id.
-    Done(KeyId),
+    /// It is kept.
+    Done {
+        /// Its id.
+        id: KeyId,
+        /// The version of its owner; 0 if it has none.
+        owner_version: u64,
+    },
     /// There is no such tier.
     UnknownTier,
     /// Its owner is suspended.
@@ -150,7 +156,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// Keeps a new key.
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError>;
 
-    /// Changes a key, if it is in the version that is expected.
+    /// Changes a key, if it and its owner are in the versions that are expected.
     ///
     /// Revoking again is `Done` and changes nothing; any other change of a revoked key is refused.
     /// Resuming takes back what suspending the key itself did, not what suspending its owner did.
@@ -160,18 +166,19 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Changed, StoreError>;
 
-    /// Suspends or resumes an owner, and so all of its keys; returns those that are not revoked,
-    /// as they are now. An owner without keys can be suspended: no key can be issued to it.
+    /// Suspends or resumes an owner, and so all of its keys; returns the owner as it is now. The
+    /// work does not grow with the number of its keys, whose versions stay as they are. An owner
+    /// without keys can be suspended: no key can be issued to it.
     async fn set_owner_suspended(
         &self,
         owner: Owner,
         suspended: bool,
         audit: Audit,
-    ) -> Result<Vec<StoredKey>, StoreError>;
+    ) -> Result<OwnerDetails, StoreError>;
 
     /// Adds keys that came from elsewhere, and says of each what became of it: a key that is there
     /// is skipped, else the first reason that holds, in the order of

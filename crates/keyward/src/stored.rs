@@ -120,9 +120,9 @@ impl<I> Key<I> {
 }
 
 impl Key {
-    /// What deciding about requests needs of the key, if that is the state of its owner.
+    /// What deciding about requests needs of the key; `owner` is its own, if it has one.
     #[must_use]
-    pub fn record(&self, owner_suspended: bool) -> Record {
+    pub fn record(&self, owner: Option<&OwnerRow>) -> Record {
         Record {
             id: self.id,
             name: self.name.clone(),
@@ -131,7 +131,8 @@ impl Key {
             networks: self.networks.clone(),
             limits: self.limits.clone(),
             state: self.state,
-            owner_suspended,
+            owner_suspended: owner.is_some_and(OwnerRow::is_suspended),
+            owner_version: owner.map_or(0, |owner| owner.version.0),
             expires_at: self.expires_at,
         }
     }

@@ -18,7 +18,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::change::ChangeRefusal;
-use keyward::details::{KeyDetails, Version};
+use keyward::details::{KeyDetails, Versions};
 use keyward::gate::ChangeError;
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal, input};
@@ -32,12 +32,12 @@ use crate::clock;
 use crate::failure::broken;
 use crate::shapes::KeyNumber;
 
-/// A key with its version as `ETag`.
+/// A key with its versions as `ETag`.
 type Shown = (HeaderMap, Json<KeyView>);
 
 fn shown(guard: &Guard, key: &KeyDetails) -> Shown {
     let now = guard.now().unix;
-    (tagged(key.version), Json(KeyView::of(key, now)))
+    (tagged(key.versions()), Json(KeyView::of(key, now)))
 }
 
 /// A key as it is after a change.
@@ -46,12 +46,12 @@ async fn shown_again(guard: &Guard, id: KeyId) -> Result<Shown, Refusal> {
     Ok(shown(guard, &key))
 }
 
-/// The `ETag` of a key in this version.
-fn tagged(version: Version) -> HeaderMap {
-    etag(&version.get().to_string())
+/// The `ETag` of a key: what it is depends on its own version and on its owner's.
+fn tagged(versions: Versions) -> HeaderMap {
+    etag(&versions.to_string())
 }
 
-/// The version that a change expects, as the request says; `None` if any will do.
+/// The versions that a change expects, as the request says; `None` if any will do.
 ///
 /// # Errors
 ///
@@ -61,14 +61,14 @@ async fn expected(
     guard: &Guard,
     id: KeyId,
     headers: &HeaderMap,
-) -> Result<Option<Version>, Refusal> {
+) -> Result<Option<Versions>, Refusal> {
     let preconditions = Preconditions::read(headers)?;
     if preconditions.take_any_version() {
         return Ok(None);
     }
-    let version = existing(guard, id).await?.version;
-    preconditions.check_change("key", Named::Tagged(&version.get().to_string()))?;
-    Ok(Some(version))
+    let versions = existing(guard, id).await?.versions();
+    preconditions.check_change("key", Named::Tagged(&versions.to_string()))?;
+    Ok(Some(versions))
 }
 
 /// An answer that holds a secret: the text is copied out of memory that is wiped, and nobody on

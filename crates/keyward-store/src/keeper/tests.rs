@@ -80,7 +80,8 @@ fn what_cannot_be_noted_is_asked_from_the_database_at_the_next_turn() {
     let aside = directory.path().join("aside");
     fs::rename(path(&directory), &aside).unwrap();
     fs::create_dir(path(&directory)).unwrap();
-    connection.execute("INSERT INTO owners (id, suspended_at_ms) VALUES ('acme', 1)", []).unwrap();
+    let owner = "INSERT INTO owners VALUES ('acme', 1, 1, '[]', 0, 0)";
+    connection.execute(owner, []).unwrap();
     connection
         .execute(
             "INSERT INTO audit (id, at_ms, actor, verb, owner, previous, digest) \

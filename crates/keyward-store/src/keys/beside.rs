@@ -1,5 +1,6 @@
 //! What stands beside the rows of keys: what they refer to, and what they are found by.
 
+use keyward::details::KeyDetails;
 use keyward::key::Prefix;
 use keyward::record::Owner;
 use keyward::tier::TierName;
@@ -7,22 +8,42 @@ use rusqlite::{Connection, Statement};
 
 use crate::fault::Fault;
 use crate::names;
+use crate::{owners, tiers};
 
-/// Whether there is such a tier.
-pub(crate) fn is_tier(connection: &Connection, tier: &TierName) -> Result<bool, Fault> {
-    // Served by the index of the unique name.
-    const IS_TIER: &str = "SELECT EXISTS (SELECT 1 FROM tiers WHERE name = ?1)";
-    let mut is_tier = connection.prepare_cached(IS_TIER)?;
-    Ok(is_tier.query_row([tier.as_str()], |row| row.get(0))?)
+/// What a key counts for in the rows of its tier and its owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weight<'a> {
+    tier: &'a TierName,
+    owner: Option<&'a Owner>,
+    is_revoked: bool,
 }
 
-/// Whether there is an owner and it is suspended.
-pub(crate) fn is_suspended(connection: &Connection, owner: Option<&Owner>) -> Result<bool, Fault> {
-    // Served by the primary key.
-    const IS_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM owners WHERE id = ?1)";
-    let Some(owner) = owner else { return Ok(false) };
-    let mut is_suspended = connection.prepare_cached(IS_SUSPENDED)?;
-    Ok(is_suspended.query_row([owner.as_str()], |row| row.get(0))?)
+impl<'a> Weight<'a> {
+    pub(crate) fn of(key: &'a KeyDetails) -> Self {
+        let is_revoked = key.record.state.is_revoked();
+        Self { tier: &key.tier, owner: key.record.owner.as_ref(), is_revoked }
+    }
+}
+
+/// Counts a key that was changed: in the rows of its tier and its owner, as they were and are.
+pub(crate) fn recount(
+    connection: &Connection,
+    before: Weight<'_>,
+    after: Weight<'_>,
+) -> Result<(), Fault> {
+    if before == after {
+        return Ok(());
+    }
+    for (Weight { tier, owner, is_revoked }, by) in [(before, -1), (after, 1)] {
+        // A key whose tier is gone is revoked.
+        if !is_revoked {
+            tiers::count(connection, tier, by)?;
+        }
+        if let Some(owner) = owner {
+            owners::count(connection, owner, by, by * i64::from(is_revoked))?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes what a secret begins with, as far as its hint tells.

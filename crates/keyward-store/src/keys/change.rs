@@ -6,25 +6,27 @@ use keyward::KeyId;
 use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::change::{ChangeRefusal, Changed, KeyChange, KeyEdit};
-use keyward::details::{KeyDetails, Version};
+use keyward::details::{KeyDetails, Versions};
 use keyward::digest::Digest;
 use keyward::record::{KeyState, Owner};
 use keyward::transfer::SecretCopy;
 use rusqlite::{Connection, params};
 
+use super::beside::Weight;
 use super::find::Whole;
 use super::{beside, find, former, late, members};
 use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
 use crate::once;
 use crate::record::{limits_text, networks_text, scopes_text, stored_of};
+use crate::{owners, tiers};
 
 /// Changes a key, if it is in the version that is expected, and writes the audit entry.
 pub(crate) fn change(
     connection: &Connection,
     id: KeyId,
     change: KeyChange,
-    expected: Option<Version>,
+    expected: Option<Versions>,
     audit: &Audit,
 ) -> Result<Changed, Fault> {
     if let Some(earlier) = once::earlier(connection, audit)? {
@@ -34,7 +36,7 @@ pub(crate) fn change(
         return Ok(Changed::Refused(ChangeRefusal::UnknownKey));
     };
     let version = before.details.version;
-    if expected.is_some_and(|expected| expected != version) {
+    if expected.is_some_and(|expected| expected != before.details.versions()) {
         return Ok(Changed::Refused(ChangeRefusal::Stale { version }));
     }
     let verb = change.verb();
@@ -47,6 +49,8 @@ pub(crate) fn change(
     if !is_same {
         now.details.version = version.next();
         write(connection, &now)?;
+        let weights = (Weight::of(&before.details), Weight::of(&now.details));
+        beside::recount(connection, weights.0, weights.1)?;
         if before.details.record.name != now.details.record.name {
             rename(connection, &now.details)?;
         }
@@ -74,13 +78,16 @@ fn attempt(
     match change {
         KeyChange::Edit(edit) => {
             if let Some(tier) = &edit.tier
-                && !beside::is_tier(connection, tier)?
+                && tiers::number(connection, tier)?.is_none()
             {
                 return Ok(Err(ChangeRefusal::UnknownTier));
             }
             if let Some(owner) = &edit.owner {
-                let suspended = beside::is_suspended(connection, owner.as_ref())?;
-                details.record.owner_suspended = suspended;
+                let owner = owner.as_ref().map(|owner| owners::read(connection, owner));
+                let owner = owner.transpose()?;
+                let suspended_at = owner.as_ref().and_then(|owner| owner.suspended_at);
+                details.record.owner_suspended = suspended_at.is_some();
+                details.record.owner_version = owner.map_or(0, |owner| owner.version);
             }
             apply(details, *edit);
         }
@@ -157,22 +164,21 @@ fn same(before: &Whole, after: &Whole) -> bool {
 
 /// Writes all that can change of a key, which is none whose tier is gone: those are revoked.
 fn write(connection: &Connection, key: &Whole) -> Result<(), Fault> {
-    // Served by the primary key.
-    const WRITE: &str = "UPDATE keys SET version = ?2, name = ?3, tier = ?4, owner = ?5, \
-        state = ?6, owner_suspended = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, \
-        revoked_reason = ?10, digest = ?11, hint = ?12, secret_created_at_ms = ?13, \
-        grace_until_ms = ?14, scopes = ?15, networks = ?16, limits = ?17, metadata = ?18 \
-        WHERE id = ?1";
+    // Served by the primary key. The tier is one that is there.
+    const WRITE: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, owner = ?5, \
+        state = ?6, expires_at_ms = ?7, revoked_at_ms = ?8, revoked_reason = ?9, digest = ?10, \
+        hint = ?11, secret_created_at_ms = ?12, grace_until_ms = ?13, scopes = ?14, \
+        networks = ?15, limits = ?16, metadata = ?17 WHERE id = ?1";
     let Whole { details, secret } = key;
     let record = &details.record;
+    let tier = tiers::number(connection, &details.tier)?;
     let row = params![
         record.id.get(),
         details.version.get(),
         record.name.as_str(),
-        details.tier.as_str(),
+        tier,
         record.owner.as_ref().map(Owner::as_str),
         record.state.as_str(),
-        record.owner_suspended,
         record.expires_at.map(|at| at.0),
         record.state.revoked_at().map(|at| at.0),
         details.revoked_reason.as_ref().map(|reason| reason.as_str()),

@@ -7,10 +7,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::drive::{self, LISTED, drives};
-use super::filter::{Sieve, list, number};
+use super::filter::{Conditions, OWNER_WORKS, SUSPENDED_ITSELF, Sieve, is_void, list, number};
 use super::list::uses;
 use crate::fault::Fault;
-use crate::spans;
+use crate::{owners, spans};
 
 /// What is looked at at most.
 struct Bounds {
@@ -46,9 +46,25 @@ fn count_within(
         let all = connection.prepare_cached(ALL)?.query_row([], |row| row.get(0))?;
         return Ok(KeyCount::exact(all));
     }
+    if is_void(connection, filter)? {
+        return Ok(KeyCount::exact(0));
+    }
     let sieve = Sieve::new(filter, now);
     if let Some(index) = covering(filter) {
-        return count_entries(connection, index, &sieve, bounds.entries);
+        let own = own_conditions(filter, &sieve);
+        let itself = || count_entries(connection, index, &own, bounds.entries);
+        match filter.state {
+            None | Some(Stage::Revoked) => return itself(),
+            Some(_) if !owners::is_any_suspended(connection)? => return itself(),
+            Some(Stage::Suspended) => return count_suspended(connection, bounds.apart),
+            Some(Stage::Active | Stage::Expired) => {
+                if let Some(theirs) = of_suspended_owners(connection, &own, bounds.apart)? {
+                    let KeyCount { at_least, is_exact } = itself()?;
+                    let at_least = at_least.saturating_sub(theirs);
+                    return Ok(KeyCount { at_least, is_exact });
+                }
+            }
+        }
     }
     let KeyFilter { created_from, created_before, .. } = filter;
     let span = spans::KEYS.ids(connection, *created_from, *created_before)?;
@@ -97,7 +113,7 @@ fn covering(filter: &KeyFilter) -> Option<&'static str> {
     match state {
         Some(Stage::Active | Stage::Expired) => no_texts.then_some("keys_active"),
         Some(Stage::Suspended | Stage::Revoked) => {
-            (no_texts && expires_before.is_none()).then_some("keys_standing")
+            (no_texts && expires_before.is_none()).then_some("keys_state")
         }
         None => match (texts, expires_before) {
             ([true, false, false], None) => Some("keys_tier"),
@@ -113,24 +129,81 @@ fn covering(filter: &KeyFilter) -> Option<&'static str> {
 fn count_entries(
     connection: &Connection,
     index: &str,
-    sieve: &Sieve,
+    own: &Conditions,
     max: u32,
 ) -> Result<KeyCount, Fault> {
-    let sql = entries_sql(index, sieve);
-    let values = sieve.conditions.values().chain([number(u64::from(max) + 1)]);
+    let sql = entries_sql(index, own);
+    let values = own.values().chain([number(u64::from(max) + 1)]);
     let mut count = connection.prepare_cached(&sql)?;
     let count: u32 = count.query_row(params_from_iter(values), |row| row.get(0))?;
     Ok(KeyCount { at_least: count.min(max).into(), is_exact: count <= max })
 }
 
-fn entries_sql(index: &str, sieve: &Sieve) -> String {
-    let conditions = sieve.conditions.sql();
+fn entries_sql(index: &str, own: &Conditions) -> String {
+    let conditions = own.sql();
     // Said for SQLite to see that the index has them all.
     let all = if index == "keys_expires" { drive::EXPIRES } else { "1" };
     format!(
         "SELECT count(*) FROM (SELECT 1 FROM keys INDEXED BY {index} \
          WHERE {all} AND {conditions} LIMIT ?)"
     )
+}
+
+/// What a filter asks of a key itself, as an index has it.
+fn own_conditions(filter: &KeyFilter, sieve: &Sieve) -> Conditions {
+    match filter.state {
+        Some(Stage::Suspended) => Conditions::one(SUSPENDED_ITSELF),
+        Some(Stage::Active | Stage::Expired | Stage::Revoked) | None => {
+            sieve.conditions.but_of_owner()
+        }
+    }
+}
+
+/// How many keys of suspended owners meet these conditions; `None` if the owners have more than
+/// `max` keys.
+fn of_suspended_owners(
+    connection: &Connection,
+    own: &Conditions,
+    max: u32,
+) -> Result<Option<u64>, Fault> {
+    // Served by `owners_suspended`, `keys_owner` and the primary key.
+    let sql = format!(
+        "SELECT ifnull(sum({}), 0), count(*) FROM \
+         (SELECT keys.state, keys.expires_order FROM owners INDEXED BY owners_suspended \
+          CROSS JOIN keys INDEXED BY keys_owner ON keys.owner = owners.id \
+          WHERE owners.suspended_at_ms IS NOT NULL LIMIT ?) AS keys",
+        own.sql(),
+    );
+    let values = own.values().chain([number(u64::from(max) + 1)]);
+    let mut count = connection.prepare_cached(&sql)?;
+    let counted = count.query_row(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)));
+    let (fitting, looks): (u64, u32) = counted?;
+    Ok((looks <= max).then_some(fitting))
+}
+
+/// Counts the keys that are suspended: those of owners that are, from the owners' rows, and those
+/// that are so themselves and have another owner or none.
+fn count_suspended(connection: &Connection, max: u32) -> Result<KeyCount, Fault> {
+    // Served by `owners_suspended` and the primary key; `?1` bounds the rows.
+    const THEIRS: &str = "SELECT ifnull(sum(keys - revoked_keys), 0), count(*) FROM \
+        (SELECT keys, revoked_keys FROM owners INDEXED BY owners_suspended \
+         WHERE suspended_at_ms IS NOT NULL LIMIT ?1)";
+    // Served by `keys_state` and `owners_suspended`.
+    let own = format!(
+        "SELECT ifnull(sum({OWNER_WORKS}), 0), count(*) FROM \
+         (SELECT keys.owner FROM keys INDEXED BY keys_state WHERE {SUSPENDED_ITSELF} LIMIT ?1) \
+         AS keys"
+    );
+    let (mut at_least, mut is_exact) = (0, true);
+    for sql in [THEIRS, &own] {
+        let mut count = connection.prepare_cached(sql)?;
+        let max = u64::from(max);
+        let counted = count.query_row([max + 1], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (keys, looks): (u64, u64) = counted?;
+        at_least += keys;
+        is_exact &= looks <= max;
+    }
+    Ok(KeyCount { at_least, is_exact })
 }
 
 /// Counts rows of whether columns say that a key fits, and its name.

@@ -6,10 +6,10 @@ use keyward::record::Stage;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::filter::{number, stage_conditions, starting, text, time};
+use super::filter::{OF_TIER, SUSPENDED_ITSELF, number, starting, text, time};
 use crate::fault::Fault;
-use crate::names;
 use crate::spans::Span;
+use crate::{names, owners};
 
 /// The index over parts of names.
 pub(super) const NAMES: &str = "key_names";
@@ -52,8 +52,14 @@ impl Drive {
         let values = self.values.iter().cloned().chain([number(u64::from(max) + 1)]);
         let mut ids = connection.prepare_cached(&self.ids_sql())?;
         let ids = ids.query_map(params_from_iter(values), |row| row.get(0))?;
-        let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
-        Ok(Some(ids).filter(|ids| ids.len() <= max as usize))
+        let mut ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+        if max as usize <= ids.len().saturating_sub(1) {
+            return Ok(None);
+        }
+        // A key that is suspended with its owner may be so itself.
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Some(ids))
     }
 
     /// The ids of its first keys. Served by the drive's index.
@@ -116,19 +122,7 @@ pub(super) fn drives(
         let values = vec![time(now), time(before)];
         by_time("keys INDEXED BY keys_expires", "keys.id", condition, values)
     });
-    let state = filter.state.and_then(|stage| match stage {
-        // Nearly all are, so the order's own index is as good a way.
-        Stage::Active => None,
-        Stage::Suspended | Stage::Revoked => {
-            let (condition, _) = stage_conditions(stage);
-            Some(by_id("keys INDEXED BY keys_standing", condition, Vec::new()))
-        }
-        Stage::Expired => {
-            let condition = "keys.standing = 'active' AND keys.expires_order <= ?";
-            let from = "keys INDEXED BY keys_active";
-            Some(by_time(from, "keys.id", condition, vec![time(now)]))
-        }
-    });
+    let state = filter.state.map(|stage| in_stage(connection, stage, now)).transpose()?.flatten();
     let idle = filter.idle_since.map(|since| {
         let condition = "key_uses.last_used_at_ms < ?";
         let from = "key_uses INDEXED BY key_uses_last";
@@ -137,9 +131,48 @@ pub(super) fn drives(
     let tier = filter
         .tier
         .as_ref()
-        .map(|tier| by_id("keys INDEXED BY keys_tier", "keys.tier = ?", vec![text(tier.as_str())]));
+        .map(|tier| by_id("keys INDEXED BY keys_tier", OF_TIER, vec![text(tier.as_str())]));
     let name = name.transpose()?.flatten();
     Ok([name, owner, hint, soon, state, idle, tier].into_iter().flatten().collect())
+}
+
+/// Keys that are suspended themselves, and all keys of owners that are.
+const SUSPENDED: &str = "(SELECT keys.id FROM keys INDEXED BY keys_state \
+     WHERE keys.state = 'suspended' AND keys.state <> 'active' \
+     UNION ALL SELECT keys.id FROM owners INDEXED BY owners_suspended \
+     CROSS JOIN keys INDEXED BY keys_owner ON keys.owner = owners.id \
+     WHERE owners.suspended_at_ms IS NOT NULL) AS suspended";
+
+/// The keys in a stage, and perhaps some more. `None` if nearly all are: then the order's own index
+/// is as good a way.
+fn in_stage(
+    connection: &Connection,
+    stage: Stage,
+    now: UnixMillis,
+) -> Result<Option<Drive>, Fault> {
+    let of_state = |condition| {
+        let from = "keys INDEXED BY keys_state";
+        Drive { from, id: "keys.id", condition, values: Vec::new(), is_by_id: true }
+    };
+    Ok(match stage {
+        Stage::Active => None,
+        Stage::Revoked => Some(of_state("keys.state = 'revoked' AND keys.state <> 'active'")),
+        Stage::Suspended if owners::is_any_suspended(connection)? => Some(Drive {
+            from: SUSPENDED,
+            id: "suspended.id",
+            condition: "1",
+            values: Vec::new(),
+            is_by_id: false,
+        }),
+        Stage::Suspended => Some(of_state(SUSPENDED_ITSELF)),
+        Stage::Expired => Some(Drive {
+            from: "keys INDEXED BY keys_active",
+            id: "keys.id",
+            condition: "keys.state = 'active' AND keys.expires_order <= ?",
+            values: vec![time(now)],
+            is_by_id: false,
+        }),
+    })
 }
 
 /// The keys whose names have the rarest threes of characters of a part: those with the part, and

@@ -3,9 +3,11 @@
 use keyward::UnixMillis;
 use keyward::query::KeyFilter;
 use keyward::record::Stage;
+use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::names;
+use crate::fault::Fault;
+use crate::{names, owners};
 
 /// Conditions on columns of `keys` and `key_uses`, and the values that they speak of.
 ///
@@ -14,6 +16,11 @@ use crate::names;
 pub(super) struct Conditions(Vec<(&'static str, Vec<Value>)>);
 
 impl Conditions {
+    /// One condition that speaks of no value.
+    pub(super) fn one(text: &'static str) -> Self {
+        Self(vec![(text, Vec::new())])
+    }
+
     fn add(&mut self, text: &'static str, values: impl IntoIterator<Item = Value>) {
         self.0.push((text, values.into_iter().collect()));
     }
@@ -26,6 +33,12 @@ impl Conditions {
 
     pub(super) fn values(&self) -> impl Iterator<Item = Value> {
         self.0.iter().flat_map(|(_, values)| values.iter().cloned())
+    }
+
+    /// All but what is asked of the owner.
+    pub(super) fn but_of_owner(&self) -> Self {
+        let others = self.0.iter().filter(|(text, _)| *text != OWNER_WORKS);
+        Self(others.cloned().collect())
     }
 
     /// Those that speak of one column.
@@ -60,14 +73,17 @@ impl Sieve {
         } = filter;
         let mut all = Conditions::default();
         if let Some(stage) = state {
-            let (standing, expiry) = stage_conditions(*stage);
-            all.add(standing, []);
+            let StageConditions { own, expiry, owner } = stage_conditions(*stage);
+            all.add(own, []);
             if let Some(expiry) = expiry {
                 all.add(expiry, [time(now)]);
             }
+            if let Some(owner) = owner {
+                all.add(owner, []);
+            }
         }
         if let Some(tier) = tier {
-            all.add("keys.tier = ?", [text(tier.as_str())]);
+            all.add(OF_TIER, [text(tier.as_str())]);
         }
         if let Some(owner) = owner {
             all.add("keys.owner = ?", [text(owner.as_str())]);
@@ -102,15 +118,58 @@ impl Sieve {
     }
 }
 
-/// What a stage asks of a key's standing, and of its expiry. The words stand in the text, and what
-/// follows from them too: else SQLite would not see that an index of some keys has them all.
-pub(super) fn stage_conditions(stage: Stage) -> (&'static str, Option<&'static str>) {
-    const ACTIVE: &str = "keys.standing = 'active'";
-    match stage {
-        Stage::Active => (ACTIVE, Some("keys.expires_order > ?")),
-        Stage::Expired => (ACTIVE, Some("keys.expires_order <= ?")),
-        Stage::Suspended => ("keys.standing = 'suspended' AND keys.standing <> 'active'", None),
-        Stage::Revoked => ("keys.standing = 'revoked' AND keys.standing <> 'active'", None),
+/// Has the keys of one tier: the one of that name that is there. It is looked up once.
+pub(super) const OF_TIER: &str =
+    "keys.tier_id = (SELECT id FROM tiers WHERE name = ? AND is_gone = 0)";
+
+/// Whether the owner of a key is not suspended. Served by an index of those that are.
+pub(super) const OWNER_WORKS: &str = "NOT EXISTS (SELECT 1 FROM owners INDEXED BY owners_suspended \
+     WHERE owners.id = keys.owner AND owners.suspended_at_ms IS NOT NULL)";
+
+/// What a stage asks of a key.
+pub(super) struct StageConditions {
+    /// Of its own state; or, if it is suspended, of its owner's too.
+    pub(super) own: &'static str,
+    /// Of its expiry.
+    pub(super) expiry: Option<&'static str>,
+    /// Of its owner.
+    pub(super) owner: Option<&'static str>,
+}
+
+/// What a stage asks of a key. The words stand in the text, and what follows from them too: else
+/// SQLite would not see that an index of some keys has them all.
+pub(super) fn stage_conditions(stage: Stage) -> StageConditions {
+    let (own, expiry, owner) = match stage {
+        Stage::Active => {
+            ("keys.state = 'active'", Some("keys.expires_order > ?"), Some(OWNER_WORKS))
+        }
+        Stage::Expired => {
+            ("keys.state = 'active'", Some("keys.expires_order <= ?"), Some(OWNER_WORKS))
+        }
+        Stage::Suspended => (
+            "(keys.state = 'suspended' OR (keys.state = 'active' AND EXISTS \
+             (SELECT 1 FROM owners INDEXED BY owners_suspended \
+              WHERE owners.id = keys.owner AND owners.suspended_at_ms IS NOT NULL)))",
+            None,
+            None,
+        ),
+        Stage::Revoked => ("keys.state = 'revoked' AND keys.state <> 'active'", None, None),
+    };
+    StageConditions { own, expiry, owner }
+}
+
+/// Whether a key is suspended itself, in the words of the index that has those.
+pub(super) const SUSPENDED_ITSELF: &str = "keys.state = 'suspended' AND keys.state <> 'active'";
+
+/// Whether no key can fit: those of a suspended owner neither work nor expire.
+pub(super) fn is_void(connection: &Connection, filter: &KeyFilter) -> Result<bool, Fault> {
+    match (filter.state, &filter.owner) {
+        (Some(Stage::Active | Stage::Expired), Some(owner)) => {
+            Ok(owners::read(connection, owner)?.suspended_at.is_some())
+        }
+        (Some(Stage::Active | Stage::Suspended | Stage::Revoked | Stage::Expired) | None, _) => {
+            Ok(false)
+        }
     }
 }
 

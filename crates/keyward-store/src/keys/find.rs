@@ -7,7 +7,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::former;
-use crate::columns::{details_columns, stored_columns};
+use crate::columns::{details_columns, keys_joined, stored_columns};
 use crate::fault::Fault;
 use crate::record::{details, digest, secret_created_at, stored};
 
@@ -32,7 +32,9 @@ pub(super) fn whole(connection: &Connection, id: KeyId) -> Result<Option<Whole>,
     const FIND: &str = concat!(
         "SELECT ",
         details_columns!(),
-        " FROM keys LEFT JOIN key_uses ON key_uses.key_id = keys.id WHERE keys.id = ?1"
+        " FROM ",
+        keys_joined!(),
+        " LEFT JOIN key_uses ON key_uses.key_id = keys.id WHERE keys.id = ?1"
     );
     let mut find = connection.prepare_cached(FIND)?;
     find.query_row([id.get()], |row| Ok(Whole::read(row))).optional()?.transpose()
@@ -82,9 +84,14 @@ pub(crate) fn load(
     after: Option<KeyId>,
     max: u32,
 ) -> Result<Vec<StoredKey>, Fault> {
-    // Served by the primary key; `max` bounds the rows.
-    const LOAD: &str =
-        concat!("SELECT ", stored_columns!(), " FROM keys WHERE ?1 < id ORDER BY id LIMIT ?2");
+    // Served by the primary keys; `max` bounds the rows.
+    const LOAD: &str = concat!(
+        "SELECT ",
+        stored_columns!(),
+        " FROM ",
+        keys_joined!(),
+        " WHERE ?1 < keys.id ORDER BY keys.id LIMIT ?2"
+    );
     let mut load = connection.prepare_cached(LOAD)?;
     let after = after.map_or(0, KeyId::get);
     let mut keys: Vec<_> =
@@ -103,7 +110,9 @@ pub(crate) fn export(
     const EXPORT: &str = concat!(
         "SELECT ",
         details_columns!(),
-        " FROM keys LEFT JOIN key_uses ON key_uses.key_id = keys.id \
+        " FROM ",
+        keys_joined!(),
+        " LEFT JOIN key_uses ON key_uses.key_id = keys.id \
          WHERE ?1 < keys.id ORDER BY keys.id LIMIT ?2"
     );
     let mut export = connection.prepare_cached(EXPORT)?;

@@ -8,6 +8,7 @@ use keyward::audit::{Audit, Verb};
 use keyward::details::{KeyDetails, Version};
 use keyward::issue::NewRecord;
 use keyward::key::Prefix;
+use keyward::query::OwnerDetails;
 use keyward::record::{KeyState, Owner, Record};
 use keyward::store::Inserted;
 use keyward::tier::TierName;
@@ -16,11 +17,10 @@ use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::{beside, former, late, members};
 use crate::audit::{Change, Subject, Trail};
-use crate::columns::GONE;
 use crate::fault::Fault;
 use crate::once;
 use crate::record::{limits_text, networks_text, scopes_text};
-use crate::spans;
+use crate::{owners, spans, tiers};
 
 /// Keeps a key that was just issued.
 pub(crate) fn issue(
@@ -32,10 +32,11 @@ pub(crate) fn issue(
     if let Some(earlier) = once::earlier(connection, audit)? {
         return Ok(Inserted::Earlier(earlier));
     }
-    if !beside::is_tier(connection, &key.tier)? {
+    if tiers::number(connection, &key.tier)?.is_none() {
         return Ok(Inserted::UnknownTier);
     }
-    if beside::is_suspended(connection, key.owner.as_ref())? {
+    let owner = key.owner.as_ref().map(|owner| owners::read(connection, owner)).transpose()?;
+    if owner.as_ref().is_some_and(|owner| owner.suspended_at.is_some()) {
         return Ok(Inserted::OwnerSuspended);
     }
     // That it is no present one is seen to by `keys_digest`.
@@ -64,16 +65,33 @@ pub(crate) fn issue(
     let key = adder.add(copy)?;
     adder.finish()?;
     once::keep(connection, audit, key.record.id)?;
-    Ok(Inserted::Done(key.record.id))
+    Ok(Inserted::Done { id: key.record.id, owner_version: owner.map_or(0, |it| it.version) })
 }
 
 const KEY: &str = "INSERT INTO keys \
-    (id, version, name, tier, owner, state, owner_suspended, created_at_ms, expires_at_ms, \
+    (id, version, name, tier_id, gone_tier, owner, state, created_at_ms, expires_at_ms, \
      revoked_at_ms, revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, \
-     scopes, networks, limits, metadata, gone_tier) \
+     scopes, networks, limits, metadata) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-            ?19, ?20)";
+            ?19)";
 const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
+
+/// A tier as a job found it.
+struct TierSeen {
+    /// `None` if there is none.
+    number: Option<i64>,
+    /// Keys that are not revoked and that the job gave it.
+    added: i64,
+}
+
+/// An owner as a job found it.
+struct OwnerSeen {
+    known: OwnerDetails,
+    /// Keys that the job gave it.
+    added: i64,
+    /// Those of them that are revoked.
+    revoked: i64,
+}
 
 /// Adds the keys of one job, and remembers what many of them share. It grows with the job.
 pub(crate) struct Adder<'a> {
@@ -83,8 +101,8 @@ pub(crate) struct Adder<'a> {
     key: CachedStatement<'a>,
     /// The highest id of the keys of which nothing waits.
     last_listed: u64,
-    tiers: HashMap<TierName, bool>,
-    suspended: HashMap<Owner, bool>,
+    tiers: HashMap<TierName, TierSeen>,
+    owners: HashMap<Owner, OwnerSeen>,
     prefixes: HashSet<String>,
     /// The first and the last id of each hour in which keys were issued.
     hours: BTreeMap<u32, (u64, u64)>,
@@ -104,7 +122,7 @@ impl<'a> Adder<'a> {
             key: connection.prepare_cached(KEY)?,
             last_listed: late::last_listed(connection)?,
             tiers: HashMap::new(),
-            suspended: HashMap::new(),
+            owners: HashMap::new(),
             prefixes: HashSet::new(),
             hours: BTreeMap::new(),
         })
@@ -112,12 +130,15 @@ impl<'a> Adder<'a> {
 
     /// Whether there is such a tier.
     pub(crate) fn is_tier(&mut self, tier: &TierName) -> Result<bool, Fault> {
-        if let Some(is_tier) = self.tiers.get(tier) {
-            return Ok(*is_tier);
-        }
-        let is_tier = beside::is_tier(self.connection, tier)?;
-        self.tiers.insert(tier.clone(), is_tier);
-        Ok(is_tier)
+        Ok(self.tier(tier)?.number.is_some())
+    }
+
+    fn tier(&mut self, tier: &TierName) -> Result<&mut TierSeen, Fault> {
+        let seen = match self.tiers.remove(tier) {
+            Some(seen) => seen,
+            None => TierSeen { number: tiers::number(self.connection, tier)?, added: 0 },
+        };
+        Ok(self.tiers.entry(tier.clone()).or_insert(seen))
     }
 
     /// Keeps a key with all that belongs to it, and the audit entry. Its tier is there or the key
@@ -126,8 +147,9 @@ impl<'a> Adder<'a> {
         if key.state.is_revoked() {
             key.tier_gone |= !self.is_tier(&key.tier)?;
         }
-        let owner_suspended = self.is_suspended(key.owner.as_ref())?;
-        let id = insert(&mut self.key, &key, owner_suspended)?;
+        let tier = if key.tier_gone { None } else { self.count_in_tier(&key)? };
+        let (owner_suspended, owner_version) = self.count_for_owner(&key)?;
+        let id = insert(&mut self.key, &key, tier)?;
         self.list(id, &key)?;
         for (secret, ends_at) in &key.former {
             former::add(self.connection, id, secret, *ends_at)?;
@@ -146,6 +168,7 @@ impl<'a> Adder<'a> {
                 limits: key.limits,
                 state: key.state,
                 owner_suspended,
+                owner_version,
                 expires_at: key.expires_at,
             },
             tier: key.tier,
@@ -178,14 +201,27 @@ impl<'a> Adder<'a> {
         Ok(())
     }
 
-    fn is_suspended(&mut self, owner: Option<&Owner>) -> Result<bool, Fault> {
-        let Some(owner) = owner else { return Ok(false) };
-        if let Some(is_suspended) = self.suspended.get(owner) {
-            return Ok(*is_suspended);
-        }
-        let is_suspended = beside::is_suspended(self.connection, Some(owner))?;
-        self.suspended.insert(owner.clone(), is_suspended);
-        Ok(is_suspended)
+    /// Counts a key of a tier that is there, and returns the tier's number.
+    fn count_in_tier(&mut self, key: &KeyCopy) -> Result<Option<i64>, Fault> {
+        let tier = self.tier(&key.tier)?;
+        tier.added += i64::from(!key.state.is_revoked());
+        Ok(tier.number)
+    }
+
+    /// Counts a key of an owner, and returns whether that is suspended, and its version.
+    fn count_for_owner(&mut self, key: &KeyCopy) -> Result<(bool, u64), Fault> {
+        let Some(owner) = &key.owner else { return Ok((false, 0)) };
+        let mut seen = match self.owners.remove(owner) {
+            Some(seen) => seen,
+            None => {
+                OwnerSeen { added: 0, revoked: 0, known: owners::read(self.connection, owner)? }
+            }
+        };
+        seen.added += 1;
+        seen.revoked += i64::from(key.state.is_revoked());
+        let state = (seen.known.suspended_at.is_some(), seen.known.version);
+        self.owners.insert(owner.clone(), seen);
+        Ok(state)
     }
 
     fn add_prefix(&mut self, hint: &str) -> Result<(), Fault> {
@@ -205,8 +241,8 @@ impl<'a> Adder<'a> {
         (*first, *last) = (id.min(*first), id.max(*last));
     }
 
-    /// Notes in which hours keys were issued, and ends the trail. Without this neither would be
-    /// found by time.
+    /// Writes how many keys tiers and owners got, notes in which hours keys were issued, and ends
+    /// the trail. Without this owners would have no row, and keys would not be found by time.
     ///
     /// Keys that are issued are few in one job and of the present hour; others may be any.
     pub(crate) fn finish(self) -> Result<(), Fault> {
@@ -214,6 +250,12 @@ impl<'a> Adder<'a> {
         if !is_issue {
             spans::KEYS.close(self.connection)?;
             late::list_all(self.connection)?;
+        }
+        for (tier, seen) in self.tiers.iter().filter(|(_, seen)| seen.added != 0) {
+            tiers::count(self.connection, tier, seen.added)?;
+        }
+        for (owner, seen) in &self.owners {
+            owners::count(self.connection, owner, seen.added, seen.revoked)?;
         }
         for (hour, (first, last)) in self.hours {
             if is_issue {
@@ -227,19 +269,15 @@ impl<'a> Adder<'a> {
 }
 
 /// Writes the row of a key, with the statement [`KEY`], and returns its id.
-fn insert(
-    statement: &mut Statement<'_>,
-    key: &KeyCopy,
-    owner_suspended: bool,
-) -> Result<KeyId, Fault> {
+fn insert(statement: &mut Statement<'_>, key: &KeyCopy, tier: Option<i64>) -> Result<KeyId, Fault> {
     let row = params![
         key.id.map(KeyId::get),
         Version::FIRST.get(),
         key.name.as_str(),
-        if key.tier_gone { GONE } else { key.tier.as_str() },
+        tier,
+        tier.is_none().then(|| key.tier.as_str()),
         key.owner.as_ref().map(Owner::as_str),
         key.state.as_str(),
-        owner_suspended,
         key.created_at.0,
         key.expires_at.map(|at| at.0),
         key.state.revoked_at().map(|at| at.0),
@@ -252,7 +290,6 @@ fn insert(
         networks_text(&key.networks),
         limits_text(key.limits.as_ref()),
         key.metadata.as_str(),
-        key.tier_gone.then(|| key.tier.as_str()),
     ];
     let id = u64::try_from(statement.insert(row)?).ok().and_then(KeyId::new);
     id.ok_or_else(|| Fault::in_column("keys.id", "not an id"))

@@ -38,7 +38,7 @@ fn new_key(number: u64) -> NewRecord {
 
 async fn issue(store: &SqliteStore, number: u64) -> Result<KeyId, StoreError> {
     match store.insert_key(new_key(number), audit()).await? {
-        Inserted::Done(id) => Ok(id),
+        Inserted::Done { id, .. } => Ok(id),
         refused => panic!("{refused:?}"),
     }
 }

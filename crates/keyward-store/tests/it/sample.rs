@@ -82,7 +82,7 @@ pub(crate) async fn issue(store: &dyn Store, number: u64) -> KeyId {
 /// Issues a key that nothing speaks against.
 pub(crate) async fn insert(store: &dyn Store, new: NewRecord, audit: Audit) -> KeyId {
     match store.insert_key(new, audit).await.unwrap() {
-        Inserted::Done(id) => id,
+        Inserted::Done { id, .. } => id,
         refused => panic!("{refused:?}"),
     }
 }

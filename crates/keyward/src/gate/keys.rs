@@ -6,13 +6,15 @@ use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::change::{ChangeRefusal, Changed, KeyChange};
-use crate::details::{FormerSecret, Reason, StoredKey, Version};
+use crate::details::{FormerSecret, Reason, StoredKey, Version, Versions};
 use crate::digest::Digest;
 use crate::index::{ENDED, Entry};
 use crate::issue::{Issued, NewKey, NewRecord, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
 use crate::once::Earlier;
-use crate::record::{KeyId, Owner};
+use crate::owner::OwnerState;
+use crate::query::OwnerDetails;
+use crate::record::{KeyId, Owner, Record};
 use crate::store::{Inserted, StoreError};
 use crate::tier::TierName;
 use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
@@ -76,18 +78,21 @@ impl Gate {
         let hint = secret.hint();
         let created_at = audit.at;
         let new = NewRecord { key: key.clone(), digest, hint: hint.clone() };
-        let key_id = match self.store.insert_key(new, audit).await? {
-            Inserted::Done(key_id) => key_id,
+        let (key_id, owner) = match self.store.insert_key(new, audit).await? {
+            Inserted::Done { id, owner_version } => (id, owner_version),
             Inserted::UnknownTier => return Err(unknown_tier()),
             Inserted::OwnerSuspended => return Err(IssueError::OwnerSuspended),
             Inserted::Earlier(earlier) => return Err(IssueError::Earlier(earlier)),
         };
         let _line = self.order.line(key_id).await;
-        self.index.insert(Entry::new(digest, key.record(key_id), tier));
-        Ok(Issued { key_id, secret, key, hint, created_at })
+        let record = key.record(key_id);
+        let shared = self.owner_of(&record);
+        self.index.insert(Entry::of_owner(digest, record, tier, shared));
+        let versions = Versions { key: Version::FIRST, owner };
+        Ok(Issued { key_id, secret, key, hint, created_at, versions })
     }
 
-    /// Changes a key, if it is in the version that is expected. When this returns, the change is
+    /// Changes a key, if it and its owner are in the versions that are expected. When this returns, the change is
     /// durable, and every request that begins later meets the key as it is now. The clock is read
     /// when the store has answered, if limits change.
     ///
@@ -101,7 +106,7 @@ impl Gate {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<StoredKey, ChangeError> {
@@ -139,7 +144,7 @@ impl Gate {
         &self,
         id: KeyId,
         grace: Duration,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<Rotated, ChangeError> {
@@ -152,8 +157,9 @@ impl Gate {
         let at = audit.at;
         let key = self.change(id, change, expected, audit, clock).await?;
         let grace_until = key.former.last().map(|former| former.ends_at).filter(|end| at < *end);
-        let StoredKey { record, tier, version, .. } = key;
-        Ok(Rotated { secret, hint, grace_until, record, tier, version })
+        let versions = key.versions();
+        let StoredKey { record, tier, .. } = key;
+        Ok(Rotated { secret, hint, grace_until, record, tier, versions })
     }
 
     /// Revokes a key. When this returns `true`, that is durable, and no request that begins later
@@ -184,7 +190,8 @@ impl Gate {
     }
 
     /// Suspends or resumes an owner. When this returns, that is durable, and the next request of
-    /// every key of the owner is judged by it. Returns how many keys that are.
+    /// every key of the owner is judged by it, however many they are. Returns the owner as it is
+    /// now.
     ///
     /// Like [`Gate::change`], this must run to its end.
     ///
@@ -196,15 +203,12 @@ impl Gate {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-        clock: ReadClock<'_>,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<OwnerDetails, StoreError> {
+        // No key changes hands meanwhile, and none is issued.
         let _alone = self.order.alone().await;
-        let at = audit.at;
-        let keys = self.store.set_owner_suspended(owner, suspended, audit).await?;
-        let learned = self.learn_tiers(&keys).await;
-        // All of them, even if one turns out to be wrong.
-        let applied = keys.iter().map(|key| self.apply(key, at, clock)).fold(learned, Result::and);
-        applied.map(|()| keys.len())
+        let details = self.store.set_owner_suspended(owner.clone(), suspended, audit).await?;
+        self.index.set_owner_suspended(&owner, details.suspended_at.is_some());
+        Ok(details)
     }
 
     /// Adds keys that came from elsewhere, and says of each what became of it. When this returns,
@@ -302,15 +306,23 @@ impl Gate {
     }
 
     fn entry(&self, key: &StoredKey) -> Result<Entry, StoreError> {
-        if key.tier_gone {
-            let tier = self.gone_tier(&key.tier);
-            return Ok(Entry::new(key.digest, key.record.clone(), tier));
-        }
-        let tier = self.tier(&key.tier).ok_or_else(|| {
-            let (id, name) = (key.record.id, key.tier.as_str());
-            StoreError::Inconsistent(format!("key {id} has the tier `{name}`, which is not there"))
-        })?;
-        Ok(Entry::new(key.digest, key.record.clone(), tier))
+        let tier = match key.tier_gone {
+            true => self.gone_tier(&key.tier),
+            false => self.tier(&key.tier).ok_or_else(|| {
+                let (id, name) = (key.record.id, key.tier.as_str());
+                let problem = format!("key {id} has the tier `{name}`, which is not there");
+                StoreError::Inconsistent(problem)
+            })?,
+        };
+        let owner = self.owner_of(&key.record);
+        Ok(Entry::of_owner(key.digest, key.record.clone(), tier, owner))
+    }
+
+    /// The owner that a key shares with others, in the state that came with the key. That is the
+    /// store's: owners change only when no change of a key is under way.
+    fn owner_of(&self, record: &Record) -> Option<triomphe::Arc<OwnerState>> {
+        let owner = record.owner.as_ref()?;
+        Some(self.index.owner(owner, record.owner_suspended))
     }
 }
 

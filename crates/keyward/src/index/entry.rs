@@ -9,13 +9,14 @@ use crate::count::{Counters, Counts};
 use crate::digest::Digest;
 use crate::limit::{Buckets, Cost, Era, Limits, Standings, TakeError, carried};
 use crate::network::Networks;
-use crate::record::{KeyId, KeyName, Owner, Record, Scopes, Stage};
+use crate::owner::OwnerState;
+use crate::record::{KeyId, KeyName, Record, Scopes, Stage};
 use crate::tier::Tier;
 use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
 use super::life::Life;
 
-/// One key in memory: 168 bytes, names of over 24 bytes and restrictions aside.
+/// One key in memory: 184 bytes, names of over 24 bytes and restrictions aside.
 pub struct Entry {
     pub(super) digest: Digest,
     id: KeyId,
@@ -23,6 +24,8 @@ pub struct Entry {
     /// The words of its own buckets, one for each of its limits, in their order.
     words: Box<[AtomicU64]>,
     tier: Arc<Tier>,
+    /// Shared by all keys of the owner, so that suspending it is one step.
+    owner: Option<triomphe::Arc<OwnerState>>,
     name: KeyName,
     /// `None` for a key without any, as most are.
     extras: Option<triomphe::Arc<Extras>>,
@@ -32,7 +35,6 @@ pub struct Entry {
 /// What only some keys have.
 #[derive(PartialEq)]
 struct Extras {
-    owner: Option<Owner>,
     scopes: Scopes,
     networks: Networks,
     /// In place of the tier's.
@@ -41,19 +43,31 @@ struct Extras {
 
 impl Extras {
     fn of(record: Record) -> Option<triomphe::Arc<Self>> {
-        let Record { owner, scopes, networks, limits, .. } = record;
-        if owner.is_none() && scopes.is_empty() && networks.is_empty() && limits.is_none() {
+        let Record { scopes, networks, limits, .. } = record;
+        if scopes.is_empty() && networks.is_empty() && limits.is_none() {
             return None;
         }
-        Some(triomphe::Arc::new(Self { owner, scopes, networks, limits }))
+        Some(triomphe::Arc::new(Self { scopes, networks, limits }))
     }
 }
 
 impl Entry {
     /// An entry for a key whose current secret has this digest, with full buckets and nothing
-    /// counted.
+    /// counted. It shares its owner with no other entry, and no change of the owner reaches it.
     #[must_use]
     pub fn new(digest: Digest, record: Record, tier: Arc<Tier>) -> Self {
+        let owner = record.owner.clone();
+        let owner = owner.map(|name| OwnerState::new(name, record.owner_suspended));
+        Self::of_owner(digest, record, tier, owner.map(triomphe::Arc::new))
+    }
+
+    /// As [`Entry::new`], with an owner that it shares.
+    pub(crate) fn of_owner(
+        digest: Digest,
+        record: Record,
+        tier: Arc<Tier>,
+        owner: Option<triomphe::Arc<OwnerState>>,
+    ) -> Self {
         let limits = record.limits.as_ref().unwrap_or(tier.limits()).list().len();
         Self {
             digest,
@@ -61,6 +75,7 @@ impl Entry {
             life: Life::of(&record),
             words: full_words(limits),
             tier,
+            owner,
             name: record.name.clone(),
             extras: Extras::of(record),
             counters: Counters::default(),
@@ -76,6 +91,7 @@ impl Entry {
             life: self.life.copied(),
             words: full_words(limits),
             tier,
+            owner: self.owner.clone(),
             name: self.name.clone(),
             extras: self.extras.clone(),
             counters: Counters::default(),
@@ -108,7 +124,7 @@ impl Entry {
     /// To whom the key belongs.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.extras.as_ref()?.owner.as_ref().map(Owner::as_str)
+        self.owner.as_ref().map(|owner| owner.name().as_str())
     }
 
     /// When the key expires.
@@ -136,7 +152,14 @@ impl Entry {
     }
 
     pub(crate) fn stage(&self, now: UnixMillis) -> Stage {
-        self.life.stage(now)
+        let stage = self.life.stage(now);
+        match &self.owner {
+            Some(owner) if owner.is_suspended() => match stage {
+                Stage::Revoked => Stage::Revoked,
+                Stage::Active | Stage::Suspended | Stage::Expired => Stage::Suspended,
+            },
+            Some(_) | None => stage,
+        }
     }
 
     /// Whether the key may be used from this address.

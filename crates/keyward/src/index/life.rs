@@ -1,4 +1,4 @@
-//! Where a key is in its life, in one word.
+//! Where a key is in its life by itself, in one word; its owner has a say beside it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,20 +20,16 @@ const NEVER: u64 = SUSPENDED - 1;
 
 impl Life {
     pub(super) fn of(record: &Record) -> Self {
-        Self::new(record.state, record.owner_suspended, record.expires_at)
+        Self::new(record.state, record.expires_at)
     }
 
-    pub(super) fn new(
-        state: KeyState,
-        owner_suspended: bool,
-        expires_at: Option<UnixMillis>,
-    ) -> Self {
+    pub(super) fn new(state: KeyState, expires_at: Option<UnixMillis>) -> Self {
         // An expiry at 0 becomes 1, which is as long ago and is not the word for revoked.
         let expires = expires_at.map_or(NEVER, |at| at.0.clamp(1, NEVER));
         Self(AtomicU64::new(match state {
             KeyState::Revoked { .. } => REVOKED,
-            KeyState::Active if !owner_suspended => expires,
-            KeyState::Active | KeyState::Suspended => expires | SUSPENDED,
+            KeyState::Active => expires,
+            KeyState::Suspended => expires | SUSPENDED,
         }))
     }
 
@@ -77,7 +73,7 @@ mod tests {
     use super::*;
 
     fn life(state: KeyState, expires_at: Option<u64>) -> Life {
-        Life::new(state, false, expires_at.map(UnixMillis))
+        Life::new(state, expires_at.map(UnixMillis))
     }
 
     #[test]
@@ -97,13 +93,6 @@ mod tests {
         assert_eq!(suspended.stage(UnixMillis(9)), Stage::Suspended);
         suspended.revoke();
         assert_eq!(suspended.stage(UnixMillis(1)), Stage::Revoked);
-    }
-
-    #[test]
-    fn a_suspended_owner_suspends_and_revives_nothing() {
-        let of = |state| Life::new(state, true, None).stage(UnixMillis(1));
-        assert_eq!(of(KeyState::Active), Stage::Suspended);
-        assert_eq!(of(KeyState::Revoked { at: UnixMillis(1) }), Stage::Revoked);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::count::Outcome;
 use crate::limit::Limits;
-use crate::record::{KeyId, Record, Stage};
+use crate::record::{KeyId, KeyState, Record, Stage};
 use crate::tier::Tier;
 use crate::time::{Now, SteadyNanos};
 
@@ -32,7 +32,31 @@ fn digest(seed: u8) -> Digest {
 
 #[test]
 fn an_entry_stays_small() {
-    assert_eq!(size_of::<Entry>() + size_of::<usize>(), 176);
+    assert_eq!(size_of::<Entry>() + size_of::<usize>(), 184);
+}
+
+#[test]
+fn a_suspended_owner_suspends_and_revives_nothing() {
+    let index = Index::default();
+    let owner: Owner = "org_1".parse().unwrap();
+    let of = |state, expires_at| {
+        let record = Record::plain(KeyId::new(7).unwrap(), "a".parse().unwrap());
+        let record = Record { state, expires_at, ..record };
+        Entry::of_owner(digest(1), record, tier(), Some(index.owner(&owner, false)))
+    };
+    let keys = [
+        of(KeyState::Active, None),
+        of(KeyState::Active, Some(UnixMillis(3))),
+        of(KeyState::Suspended, None),
+        of(KeyState::Revoked { at: UnixMillis(1) }, None),
+    ];
+    let stages = || keys.each_ref().map(|key| key.stage(UnixMillis(5)));
+    let before = [Stage::Active, Stage::Expired, Stage::Suspended, Stage::Revoked];
+    assert_eq!(stages(), before);
+    index.set_owner_suspended(&owner, true);
+    assert_eq!(stages(), [Stage::Suspended, Stage::Suspended, Stage::Suspended, Stage::Revoked]);
+    index.set_owner_suspended(&owner, false);
+    assert_eq!(stages(), before);
 }
 
 #[test]

@@ -4,15 +4,16 @@ use serde_json::{Value, json};
 
 use crate::audit::{Audit, Verb};
 use crate::change::{ChangeRefusal, Changed, KeyChange, KeyEdit};
-use crate::details::{StoredKey, Version};
+use crate::details::{Version, Versions};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
+use crate::query::OwnerDetails;
 use crate::record::{KeyId, KeyState, Owner};
 use crate::store::{Inserted, StoreError, TierDeleted, TierRecord};
 use crate::tier::TierName;
 use crate::transfer::{KeyCopy, SecretCopy};
 
-use super::tables::{Row, Subject, Tables};
+use super::tables::{OwnerRow, Row, Subject, Tables};
 use super::told;
 
 impl Tables {
@@ -69,7 +70,8 @@ impl Tables {
         if !self.has_tier(&key.tier) {
             return Ok(Inserted::UnknownTier);
         }
-        if key.owner.as_ref().is_some_and(|owner| self.suspended_owners.contains_key(owner)) {
+        let owner = key.owner.as_ref().map(|owner| self.owner_row(owner)).unwrap_or_default();
+        if owner.suspended_at.is_some() {
             return Ok(Inserted::OwnerSuspended);
         }
         self.check_new(&digest)?;
@@ -94,7 +96,7 @@ impl Tables {
         };
         self.add(id, copy, audit, Verb::Issue);
         self.keep(audit, id);
-        Ok(Inserted::Done(id))
+        Ok(Inserted::Done { id, owner_version: owner.version })
     }
 
     /// Refuses a secret that there is or was: two keys would have it.
@@ -120,7 +122,7 @@ impl Tables {
         &mut self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: &Audit,
     ) -> Result<Changed, StoreError> {
         let verb = change.verb();
@@ -130,7 +132,8 @@ impl Tables {
         let Some(Row { version, copy: before }) = self.keys.get(&id).cloned() else {
             return Ok(Changed::Refused(ChangeRefusal::UnknownKey));
         };
-        if expected.is_some_and(|expected| expected != version) {
+        let owner = before.owner.as_ref().map_or(0, |owner| self.owner_row(owner).version);
+        if expected.is_some_and(|expected| expected != Versions { key: version, owner }) {
             return Ok(Changed::Refused(ChangeRefusal::Stale { version }));
         }
         let mut row = Row { version, copy: before.clone() };
@@ -207,24 +210,23 @@ impl Tables {
         owner: &Owner,
         suspended: bool,
         audit: &Audit,
-    ) -> Vec<StoredKey> {
-        let before = self.suspended_owners.contains_key(owner);
+    ) -> OwnerDetails {
+        let mut details = self.owner(owner);
+        let before = details.suspended_at.is_some();
         if before != suspended {
-            match suspended {
-                true => drop(self.suspended_owners.insert(owner.clone(), audit.at)),
-                false => drop(self.suspended_owners.remove(owner)),
-            }
-            let rows = self.keys.values_mut().filter(|row| row.copy.owner.as_ref() == Some(owner));
-            rows.for_each(|row| row.version = row.version.next());
+            details.suspended_at = suspended.then_some(audit.at);
+            details.version += 1;
+            let OwnerDetails { suspended_at, version, .. } = details;
+            self.owners.insert(owner.clone(), OwnerRow { version, suspended_at });
             let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
-            let told = json!({ "before": state(before), "after": state(suspended) });
+            let told = json!({
+                "before": state(before),
+                "after": state(suspended),
+                "keys": details.keys - details.revoked_keys,
+            });
             self.record(audit, verb, &Subject::Owner(owner), &told);
         }
-        let theirs = self.keys.iter().filter(|(_, row)| {
-            let revoked = row.copy.state.is_revoked();
-            row.copy.owner.as_ref() == Some(owner) && !revoked
-        });
-        theirs.map(|(id, row)| self.stored(*id, row)).collect()
+        details
     }
 }
 

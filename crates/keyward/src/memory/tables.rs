@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::key::Prefix;
 use crate::limit::Limit;
 use crate::once::{Earlier, OnceName, forgotten_at};
+use crate::query::OwnerDetails;
 use crate::record::{KeyId, Owner, Record};
 use crate::store::{LeakReport, TierRecord};
 use crate::tier::TierName;
@@ -30,7 +31,8 @@ pub(super) struct Tables {
     pub(super) keys: BTreeMap<KeyId, Row>,
     /// Whose secrets these are, or were.
     pub(super) digests: HashMap<[u8; 32], KeyId>,
-    pub(super) suspended_owners: BTreeMap<Owner, UnixMillis>,
+    /// Owners that were ever suspended.
+    pub(super) owners: BTreeMap<Owner, OwnerRow>,
     pub(super) usage: BTreeMap<(KeyId, UnixHour), Counts>,
     /// The latest batch of each writer.
     pub(super) batches: HashMap<[u8; 16], u64>,
@@ -43,6 +45,13 @@ pub(super) struct Tables {
     pub(super) leaks: BTreeMap<[u8; 32], LeakReport>,
     /// Requests that changed a key, by actor and name, with that key and when.
     pub(super) once: HashMap<(String, OnceName), ([u8; 32], KeyId, UnixMillis)>,
+}
+
+/// One owner, beside its keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OwnerRow {
+    pub(super) version: u64,
+    pub(super) suspended_at: Option<UnixMillis>,
 }
 
 /// One key.
@@ -78,7 +87,7 @@ impl Default for Tables {
             tiers: vec![tier("basic", 100), tier("pro", 1_000), tier("enterprise", 10_000)],
             keys: BTreeMap::new(),
             digests: HashMap::new(),
-            suspended_owners: BTreeMap::new(),
+            owners: BTreeMap::new(),
             usage: BTreeMap::new(),
             batches: HashMap::new(),
             latest_reading: None,
@@ -175,9 +184,32 @@ impl Tables {
     pub(super) fn record_of(&self, id: KeyId, row: &Row) -> Record {
         let KeyCopy { name, owner, scopes, networks, limits, state, expires_at, .. } =
             row.copy.clone();
-        let owner_suspended =
-            owner.as_ref().is_some_and(|owner| self.suspended_owners.contains_key(owner));
-        Record { id, name, owner, scopes, networks, limits, state, owner_suspended, expires_at }
+        let OwnerRow { version, suspended_at } =
+            owner.as_ref().map(|owner| self.owner_row(owner)).unwrap_or_default();
+        Record {
+            id,
+            name,
+            owner,
+            scopes,
+            networks,
+            limits,
+            state,
+            owner_suspended: suspended_at.is_some(),
+            owner_version: version,
+            expires_at,
+        }
+    }
+
+    pub(super) fn owner_row(&self, owner: &Owner) -> OwnerRow {
+        self.owners.get(owner).copied().unwrap_or_default()
+    }
+
+    /// An owner, whether there is anything to be told of it or not.
+    pub(super) fn owner(&self, owner: &Owner) -> OwnerDetails {
+        let OwnerRow { version, suspended_at } = self.owner_row(owner);
+        let keys = || self.keys.values().filter(|row| row.copy.owner.as_ref() == Some(owner));
+        let revoked_keys = keys().filter(|row| row.is_revoked()).count() as u64;
+        OwnerDetails { suspended_at, keys: keys().count() as u64, revoked_keys, version }
     }
 
     pub(super) fn details(&self, id: KeyId, row: &Row) -> KeyDetails {

@@ -28,7 +28,7 @@ use crate::shapes::{
     request_body = EditKeyBody,
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
-            ("ETag" = String, description = "The key's version"),
+            ("ETag" = String, description = "The key's version, and its owner's"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use keyward::audit::Audit;
-use keyward::details::{Metadata, Version};
+use keyward::details::Metadata;
 use keyward::gate::IssueError;
 use keyward::issue::{Issued, NewKey};
 use keyward::key::Prefix;
@@ -40,7 +40,7 @@ const TIER_DEFAULT: &str = "basic";
     request_body = NewKeyBody, responses(
     (status = 201, description = "Issued", body = IssuedKey<'_>, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
-        ("ETag" = String, description = "The key's version"),
+        ("ETag" = String, description = "The key's version, and its owner's"),
         ("Location" = String, description = "Where the key is shown, relative to this"),
     )),
     (status = 409, description = "Owner is suspended; \
@@ -63,7 +63,7 @@ pub(crate) async fn issue_key(
         tracing::error!(%error, "An issued key could not be shown");
         Refusal::unavailable()
     })?;
-    let mut headers = tagged(Version::FIRST);
+    let mut headers = tagged(issued.versions);
     // Relative, so that it is true behind a path as well.
     let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
     headers.extend(location.ok().map(|location| (LOCATION, location)));
@@ -196,7 +196,7 @@ pub(crate) struct IssuedKey<'a> {
 impl<'a> IssuedKey<'a> {
     /// Everything but the secret.
     fn without_secret(issued: &'a Issued) -> Self {
-        let Issued { key_id, secret: _, key, hint, created_at } = issued;
+        let Issued { key_id, secret: _, key, hint, created_at, versions } = issued;
         let limits = key.limits.as_ref();
         Self {
             api_key: "",
@@ -211,7 +211,7 @@ impl<'a> IssuedKey<'a> {
             networks: key.networks.iter().map(ToString::to_string).collect(),
             limits: limits.map(|limits| limits.list().iter().map(LimitView::of).collect()),
             metadata: key.metadata.to_json(),
-            version: Version::FIRST.get(),
+            version: versions.key.get(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
     params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
-            ("ETag" = String, description = "The key's version"),
+            ("ETag" = String, description = "The key's version, and its owner's"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),
@@ -44,7 +44,7 @@ pub(crate) async fn suspend_key(
     params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
-            ("ETag" = String, description = "The key's version"),
+            ("ETag" = String, description = "The key's version, and its owner's"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked"),

@@ -37,7 +37,7 @@ const GRACE_SECS: RangeInclusive<u64> = 0..=GRACE_MAX.as_secs();
     responses(
         (status = 200, description = "Rotated", body = RotatedKey<'_>, headers(
             ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
-            ("ETag" = String, description = "The key's version"),
+            ("ETag" = String, description = "The key's version, and its owner's"),
         )),
         (status = 404, description = "API key not found"),
         (status = 409, description = "API key is revoked; API key has expired"),
@@ -64,7 +64,7 @@ pub(crate) async fn rotate_key(
         tracing::error!(%error, "A rotated key could not be shown");
         Refusal::unavailable()
     })?;
-    Ok(shown_once(StatusCode::OK, tagged(rotated.version), &text))
+    Ok(shown_once(StatusCode::OK, tagged(rotated.versions), &text))
 }
 
 /// How a key is rotated. An empty body is `{}`.
@@ -124,7 +124,7 @@ pub(crate) struct RotatedKey<'a> {
 impl<'a> RotatedKey<'a> {
     /// Everything but the secret.
     fn without_secret(rotated: &'a Rotated) -> Self {
-        let Rotated { secret: _, hint, grace_until, record, tier, version } = rotated;
+        let Rotated { secret: _, hint, grace_until, record, tier, versions } = rotated;
         Self {
             api_key: "",
             key_id: record.id.get(),
@@ -133,7 +133,7 @@ impl<'a> RotatedKey<'a> {
             hint,
             grace_until: grace_until.map(Time),
             expires_at: record.expires_at.map(Time),
-            version: version.get(),
+            version: versions.key.get(),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
     params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
     responses(
         (status = 200, description = "The key", body = KeyView, headers(
-            ("ETag" = String, description = "The key's version, for `If-Match`"),
+            ("ETag" = String, description = "The key's version and its owner's, for `If-Match`"),
         )),
         (status = 304, description = "The key is as the request says that it was seen"),
         (status = 404, description = "API key not found"),
@@ -37,7 +37,7 @@ pub(crate) async fn find_key(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let key = existing(&guard, read_id(&key_id)?).await?;
-    let tag = key.version.get().to_string();
+    let tag = key.versions().to_string();
     precondition::shown(&headers, "key", &tag, shown(&guard, &key))
 }
 

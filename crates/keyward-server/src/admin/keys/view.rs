@@ -42,7 +42,8 @@ pub(crate) struct KeyView {
     /// What somebody noted about it.
     #[schema(value_type = Object)]
     metadata: Value,
-    /// Counts up with each change; the `ETag` is this in double quotes.
+    /// Counts up with each change of the key itself. The `ETag` is this in double quotes or, once
+    /// its owner was suspended or resumed, this, a dot and the owner's version.
     #[schema(minimum = 1)]
     version: u64,
     created_at: Time,

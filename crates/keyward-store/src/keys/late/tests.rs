@@ -14,9 +14,9 @@ fn database(keys: u32) -> Connection {
 
 fn add(connection: &Connection, keys: u32) {
     let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
-               INSERT INTO keys (version, name, tier, state, owner_suspended, created_at_ms, \
+               INSERT INTO keys (version, name, tier_id, state, created_at_ms, \
                digest, hint, secret_created_at_ms, scopes, networks, metadata) \
-               SELECT 1, 'key ' || n, 'basic', 'active', 0, 0, randomblob(32), '', 0, '', '', '{}' \
+               SELECT 1, 'key ' || n, 1, 'active', 0, randomblob(32), '', 0, '', '', '{}' \
                FROM n";
     connection.execute(sql, [keys]).unwrap();
 }

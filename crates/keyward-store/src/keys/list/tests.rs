@@ -55,10 +55,10 @@ fn filters() -> Vec<(&'static str, KeyFilter)> {
             "key_uses_last (last_used_at_ms<?)",
             KeyFilter { idle_since: Some(UnixMillis(20)), ..none() },
         ),
-        ("keys_standing (standing=?", KeyFilter { state: Some(Stage::Revoked), ..none() }),
-        ("keys_standing (standing=?", KeyFilter { state: Some(Stage::Suspended), ..none() }),
+        ("keys_state (state=?", KeyFilter { state: Some(Stage::Revoked), ..none() }),
+        ("keys_state (state=?", KeyFilter { state: Some(Stage::Suspended), ..none() }),
         ("keys_active (expires_order<?)", KeyFilter { state: Some(Stage::Expired), ..none() }),
-        ("keys_tier (tier=?", KeyFilter { tier: Some("basic".parse().unwrap()), ..none() }),
+        ("keys_tier (tier_id=?", KeyFilter { tier: Some("basic".parse().unwrap()), ..none() }),
     ]
 }
 
@@ -87,9 +87,9 @@ fn named(names: &[&str]) -> Connection {
     let connection = database();
     let mut key = connection
         .prepare(
-            "INSERT INTO keys (id, version, name, tier, state, owner_suspended, created_at_ms, \
+            "INSERT INTO keys (id, version, name, tier_id, state, created_at_ms, \
              digest, hint, secret_created_at_ms, scopes, networks, metadata) \
-             VALUES (?1, 1, ?2, 'basic', 'active', 0, 5, randomblob(32), '', 5, '', '', '{}')",
+             VALUES (?1, 1, ?2, 1, 'active', 5, randomblob(32), '', 5, '', '', '{}')",
         )
         .unwrap();
     let mut name = connection.prepare(super::super::beside::ADD_NAME).unwrap();

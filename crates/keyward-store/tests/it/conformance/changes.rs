@@ -2,7 +2,7 @@
 
 use keyward::UnixMillis;
 use keyward::change::{ChangeRefusal, Changed, KeyChange};
-use keyward::details::Version;
+use keyward::details::{Version, Versions};
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
@@ -32,7 +32,7 @@ async fn refusal(
     change: KeyChange,
     expected: Option<u64>,
 ) -> ChangeRefusal {
-    let expected = expected.map(|version| Version::new(version).unwrap());
+    let expected = expected.map(|version| Version::new(version).unwrap().into());
     match store.change_key(id(key), change, expected, audit(50)).await.unwrap() {
         Changed::Refused(refusal) => refusal,
         Changed::Done(key) => panic!("refused, not {key:?}"),
@@ -116,7 +116,7 @@ async fn a_change_of_another_version_is_refused(store: &dyn Store) {
         }
     }
     assert_eq!(verbs(store).await, ["issue", "suspend"]);
-    let expected = Version::new(2);
+    let expected = Version::new(2).map(Versions::from);
     let done = store.change_key(key, KeyChange::Resume, expected, audit(3)).await.unwrap();
     assert!(matches!(done, Changed::Done(key) if key.version.get() == 3));
 }

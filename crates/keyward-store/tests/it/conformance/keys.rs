@@ -58,6 +58,7 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
         limits: new.key.limits.clone(),
         state: KeyState::Active,
         owner_suspended: false,
+        owner_version: 0,
         expires_at: Some(UnixMillis(90)),
     };
     let loaded = keys(store).await;
@@ -116,7 +117,10 @@ async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
     assert!(keys(store).await.is_empty());
     assert_eq!(verbs(store).await, ["suspend-owner"]);
     store.set_owner_suspended(owner("org_1"), false, audit(3)).await.unwrap();
-    assert_eq!(store.insert_key(new, audit(4)).await.unwrap(), Inserted::Done(id(1)));
+    assert_eq!(
+        store.insert_key(new, audit(4)).await.unwrap(),
+        Inserted::Done { id: id(1), owner_version: 2 }
+    );
 }
 
 async fn an_id_is_not_given_twice_after_an_import(store: &dyn Store) {

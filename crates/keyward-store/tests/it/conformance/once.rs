@@ -31,18 +31,20 @@ async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Inserted {
     // What is told beforehand is what the change itself finds.
     let found = match inserted {
         Inserted::Earlier(earlier) => Some(earlier),
-        Inserted::Done(_) | Inserted::UnknownTier | Inserted::OwnerSuspended => None,
+        Inserted::Done { .. } | Inserted::UnknownTier | Inserted::OwnerSuspended => None,
     };
     assert_eq!(told, found);
     inserted
 }
 
 async fn a_request_issues_one_key(store: &dyn Store) {
-    let Inserted::Done(id) = insert(store, 1, named(1, 7)).await else { panic!("it is the first") };
+    let Inserted::Done { id, .. } = insert(store, 1, named(1, 7)).await else {
+        panic!("it is the first")
+    };
     assert_eq!(insert(store, 2, named(2, 7)).await, Inserted::Earlier(Earlier::Same(id)));
     assert_eq!(insert(store, 3, named(3, 8)).await, Inserted::Earlier(Earlier::Other));
     assert_eq!(verbs(store).await, ["issue"]);
-    assert!(matches!(insert(store, 4, audit(4)).await, Inserted::Done(_)), "it has no name");
+    assert!(matches!(insert(store, 4, audit(4)).await, Inserted::Done { .. }), "it has no name");
 }
 
 async fn a_request_rotates_once(store: &dyn Store) {
@@ -63,7 +65,9 @@ async fn a_request_rotates_once(store: &dyn Store) {
 }
 
 async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &dyn Store) {
-    let Inserted::Done(id) = insert(store, 1, named(1, 7)).await else { panic!("it is the first") };
+    let Inserted::Done { id, .. } = insert(store, 1, named(1, 7)).await else {
+        panic!("it is the first")
+    };
     revoke(store, id, audit(2)).await;
     let mut new = new_key(3);
     new.key.owner = Some(owner("acme"));
@@ -82,15 +86,15 @@ async fn each_actor_has_names_of_its_own(store: &dyn Store) {
         Actor::Person("ada@example.com".to_owned()),
         Actor::Person("grace@example.com".to_owned()),
     ]) {
-        assert!(matches!(insert(store, number, by(actor)).await, Inserted::Done(_)));
+        assert!(matches!(insert(store, number, by(actor)).await, Inserted::Done { .. }));
     }
 }
 
 async fn a_name_is_forgotten_after_a_day(store: &dyn Store) {
-    assert!(matches!(insert(store, 1, named(5, 7)).await, Inserted::Done(_)));
+    assert!(matches!(insert(store, 1, named(5, 7)).await, Inserted::Done { .. }));
     let again = insert(store, 2, named(4 + DAY, 7)).await;
     assert!(matches!(again, Inserted::Earlier(Earlier::Same(_))));
-    assert!(matches!(insert(store, 3, named(5 + DAY, 8)).await, Inserted::Done(_)));
+    assert!(matches!(insert(store, 3, named(5 + DAY, 8)).await, Inserted::Done { .. }));
     let again = insert(store, 4, named(6 + DAY, 8)).await;
     assert!(matches!(again, Inserted::Earlier(Earlier::Same(_))), "it is kept anew");
 }
@@ -107,5 +111,5 @@ async fn what_changed_nothing_keeps_no_name(store: &dyn Store) {
     let revoked = store.change_key(id, again, None, named(5, 7)).await.unwrap();
     assert!(matches!(revoked, Changed::Done(_)));
     assert_eq!(store.earlier(named(6, 7)).await.unwrap(), None);
-    assert!(matches!(insert(store, 7, named(7, 9)).await, Inserted::Done(_)));
+    assert!(matches!(insert(store, 7, named(7, 9)).await, Inserted::Done { .. }));
 }

@@ -1,19 +1,23 @@
 //! What is promised of owners.
 
-use keyward::change::KeyChange;
+use keyward::change::{ChangeRefusal, Changed, KeyChange};
+use keyward::details::{StoredKey, Version, Versions};
 use keyward::query::OwnerDetails;
 use keyward::record::{KeyState, Owner};
+use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
-    Store, audit, change, details, edit, insert, issue, new_key, owner, revoke, rotate, trail,
-    verbs,
+    Store, audit, change, copy, details, edit, insert, issue, new_key, owner, revoke, rotate,
+    trail, verbs,
 };
 
 super::promises!(
     suspending_an_owner_suspends_its_keys_and_no_others,
     resuming_an_owner_restores_those_that_were_not_suspended_themselves,
-    keys_come_back_with_their_former_secrets,
+    a_suspension_counts_up_the_version_of_the_owner_and_of_no_key,
+    a_change_is_made_of_a_key_whose_owner_is_as_expected,
+    an_owner_counts_its_keys_whatever_becomes_of_them,
     doing_it_again_changes_nothing_and_returns_the_same,
     it_is_one_entry,
     a_key_that_changes_hands_is_judged_by_its_new_owner,
@@ -27,12 +31,20 @@ async fn issue_to(store: &dyn Store, number: u64, owner: &Owner) -> KeyId {
     insert(store, new, audit(number)).await
 }
 
+/// Suspends or resumes an owner, and returns which of its keys are suspended with it, and not
+/// revoked.
 async fn set(store: &dyn Store, name: &str, suspended: bool, at: u64) -> Vec<u64> {
-    let keys = store.set_owner_suspended(owner(name), suspended, audit(at)).await.unwrap();
-    assert!(keys.iter().all(|key| key.record.owner_suspended == suspended));
-    let mut ids: Vec<_> = keys.iter().map(|key| key.record.id.get()).collect();
-    ids.sort_unstable();
-    ids
+    let details = store.set_owner_suspended(owner(name), suspended, audit(at)).await.unwrap();
+    assert_eq!(details.suspended_at.is_some(), suspended);
+    let keys = store.load_keys(None, 100).await.unwrap();
+    let theirs: Vec<_> = keys.iter().filter(|key| key.record.owner == Some(owner(name))).collect();
+    assert!(theirs.iter().all(|key| key.record.owner_suspended == suspended));
+    assert!(theirs.iter().all(|key| key.record.owner_version == details.version));
+    assert_eq!(details.keys, theirs.len() as u64);
+    let revoked = |key: &StoredKey| matches!(key.record.state, KeyState::Revoked { .. });
+    assert_eq!(details.revoked_keys, theirs.iter().filter(|key| revoked(key)).count() as u64);
+    let live = theirs.into_iter().filter(|key| !revoked(key));
+    live.map(|key| key.record.id.get()).collect()
 }
 
 async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) {
@@ -73,14 +85,76 @@ async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves(sto
     assert_eq!(states, [KeyState::Active, revoked, KeyState::Suspended, KeyState::Active]);
 }
 
-async fn keys_come_back_with_their_former_secrets(store: &dyn Store) {
+async fn a_suspension_counts_up_the_version_of_the_owner_and_of_no_key(store: &dyn Store) {
     let key = issue_to(store, 1, &owner("org_1")).await;
-    let rotated = rotate(store, key, 2, 100, 50).await;
-    let keys = store.set_owner_suspended(owner("org_1"), true, audit(60)).await.unwrap();
-    let [suspended] = keys.as_slice() else { panic!("one key, not {keys:?}") };
-    assert_eq!((suspended.digest, suspended.former.len()), (rotated.digest, 1));
-    assert_eq!(suspended.former[0].digest, rotated.former[0].digest);
-    assert_eq!(suspended.former[0].ends_at, UnixMillis(150));
+    let nobodys = issue(store, 2).await;
+    let versions = async |id| details(store, id).await.versions().to_string();
+    assert_eq!(versions(key).await, "1");
+    set(store, "org_1", true, 50).await;
+    assert_eq!((versions(key).await, versions(nobodys).await), ("1.1".into(), "1".into()));
+    set(store, "org_1", false, 60).await;
+    let new = issue_to(store, 3, &owner("org_1")).await;
+    assert_eq!((versions(key).await, versions(new).await), ("1.2".into(), "1.2".into()));
+    let suspended = change(store, key, KeyChange::Suspend, audit(70)).await;
+    assert_eq!(suspended.versions().to_string(), "2.2");
+    let given = edit(|edit| edit.owner = Some(Some(owner("org_2"))));
+    assert_eq!(change(store, key, given, audit(80)).await.versions().to_string(), "3");
+}
+
+async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store) {
+    let key = issue_to(store, 1, &owner("org_1")).await;
+    let before = details(store, key).await.versions();
+    set(store, "org_1", true, 50).await;
+    let rename = || edit(|edit| edit.name = Some("b".parse().unwrap()));
+    let try_it = async |expected: Versions| {
+        let changed = store.change_key(key, rename(), Some(expected), audit(60)).await.unwrap();
+        match changed {
+            Changed::Done(key) => Ok(key.versions().to_string()),
+            Changed::Refused(refusal) => Err(refusal),
+        }
+    };
+    let stale = ChangeRefusal::Stale { version: Version::FIRST };
+    assert_eq!(try_it(before).await, Err(stale.clone()));
+    assert_eq!(try_it(Versions { owner: 2, ..before }).await, Err(stale));
+    assert_eq!(try_it(Versions { owner: 1, ..before }).await, Ok("2.1".to_owned()));
+    assert_eq!(verbs(store).await, ["issue", "suspend-owner", "edit"]);
+}
+
+async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
+    let check = async |name: &str, keys, revoked_keys| {
+        let found = store.find_owner(owner(name)).await.unwrap();
+        let found = found.map(|found| (found.keys, found.revoked_keys));
+        assert_eq!(found, Some((keys, revoked_keys)).filter(|_| 0 < keys), "{name}");
+    };
+    let (one, two) =
+        (issue_to(store, 1, &owner("org_1")).await, issue_to(store, 2, &owner("org_1")).await);
+    check("org_1", 2, 0).await;
+    revoke(store, one, audit(10)).await;
+    revoke(store, one, audit(11)).await;
+    check("org_1", 2, 1).await;
+    let to = |owner| edit(|edit| edit.owner = Some(owner));
+    change(store, two, to(Some(owner("org_2"))), audit(12)).await;
+    (check("org_1", 1, 1).await, check("org_2", 1, 0).await);
+    rotate(store, two, 3, 0, 13).await;
+    change(store, two, KeyChange::Suspend, audit(14)).await;
+    check("org_2", 1, 0).await;
+    change(store, two, to(None), audit(15)).await;
+    check("org_2", 0, 0).await;
+    let mut revoked = copy(20);
+    (revoked.owner, revoked.state) =
+        (Some(owner("org_2")), KeyState::Revoked { at: UnixMillis(1) });
+    let live = KeyCopy { owner: Some(owner("org_2")), ..copy(21) };
+    let keys = || vec![revoked.clone(), live.clone()];
+    store.import_keys(keys(), true, audit(16)).await.unwrap();
+    check("org_2", 0, 0).await;
+    store.import_keys(keys(), false, audit(17)).await.unwrap();
+    check("org_2", 2, 1).await;
+    store.import_keys(keys(), false, audit(18)).await.unwrap();
+    check("org_2", 2, 1).await;
+    set(store, "org_2", true, 19).await;
+    let last = trail(store).await.pop().unwrap();
+    let details: serde_json::Value = serde_json::from_str(&last.details.unwrap()).unwrap();
+    assert_eq!(details["keys"], 1, "those that are not revoked");
 }
 
 async fn doing_it_again_changes_nothing_and_returns_the_same(store: &dyn Store) {
@@ -126,13 +200,17 @@ async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store
     assert_eq!(find().await, None);
     assert!(set(store, "org_1", true, 50).await.is_empty());
     let suspended_at = Some(UnixMillis(50));
-    assert_eq!(find().await, Some(OwnerDetails { suspended_at, keys: 0 }));
+    assert_eq!(
+        find().await,
+        Some(OwnerDetails { suspended_at, keys: 0, revoked_keys: 0, version: 1 })
+    );
     set(store, "org_1", false, 60).await;
     assert_eq!(find().await, None);
     let key = issue_to(store, 1, &owner("org_1")).await;
     issue_to(store, 2, &owner("org_2")).await;
     revoke(store, key, audit(70)).await;
-    assert_eq!(find().await, Some(OwnerDetails { suspended_at: None, keys: 1 }));
+    let left = OwnerDetails { suspended_at: None, keys: 1, revoked_keys: 1, version: 2 };
+    assert_eq!(find().await, Some(left));
 }
 
 async fn suspended_owners_come_in_pages_in_order(store: &dyn Store) {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::audit::Audit;
 use crate::change::{Changed, KeyChange};
 use crate::count::Counts;
-use crate::details::{KeyDetails, StoredKey, Version};
+use crate::details::{KeyDetails, StoredKey, Versions};
 use crate::digest::Digest;
 use crate::issue::NewRecord;
 use crate::memory::MemoryStore;
@@ -97,7 +97,7 @@ impl KeyStore for AwkwardStore {
         &self,
         id: KeyId,
         change: KeyChange,
-        expected: Option<Version>,
+        expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
         self.answer(self.kept.change_key(id, change, expected, audit).await).await
@@ -108,7 +108,7 @@ impl KeyStore for AwkwardStore {
         owner: Owner,
         suspended: bool,
         audit: Audit,
-    ) -> Result<Vec<StoredKey>, StoreError> {
+    ) -> Result<OwnerDetails, StoreError> {
         self.answer(self.kept.set_owner_suspended(owner, suspended, audit).await).await
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::ChangeRefusal;
-use crate::details::Version;
+use crate::details::{Version, Versions};
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::Scopes;
@@ -82,7 +82,8 @@ async fn an_edit_of_another_version_is_refused() {
     let rename = |name: &str, expected: u64| {
         let change = KeyEdit { name: Some(name.parse().unwrap()), ..KeyEdit::default() };
         let change = KeyChange::Edit(Box::new(change));
-        gate.change(issued.key_id, change, Version::new(expected), audit(), CLOCK)
+        let expected = Version::new(expected).map(Versions::from);
+        gate.change(issued.key_id, change, expected, audit(), CLOCK)
     };
     assert_eq!(rename("First", 1).await.unwrap().version.get(), 2);
     let version = Version::new(2).unwrap();

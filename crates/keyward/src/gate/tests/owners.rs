@@ -11,8 +11,11 @@ async fn issue_theirs(gate: &Gate) -> Issued {
     gate.issue(new, audit()).await.unwrap()
 }
 
-async fn set_suspended(gate: &Gate, suspended: bool) -> usize {
-    gate.set_owner_suspended(owner(), suspended, audit(), CLOCK).await.unwrap()
+/// Suspends or resumes the owner, and returns how many keys it has.
+async fn set_suspended(gate: &Gate, suspended: bool) -> u64 {
+    let owner = gate.set_owner_suspended(owner(), suspended, audit()).await.unwrap();
+    assert_eq!(owner.suspended_at.is_some(), suspended);
+    owner.keys
 }
 
 #[tokio::test]
@@ -102,9 +105,51 @@ async fn a_suspension_whose_answer_was_lost_can_be_repeated() {
     let (store, gate) = open_awkward().await;
     let issued = issue_theirs(&gate).await;
     store.set_loses_answers(true);
-    assert!(gate.set_owner_suspended(owner(), true, audit(), CLOCK).await.is_err());
+    assert!(gate.set_owner_suspended(owner(), true, audit()).await.is_err());
     store.set_loses_answers(false);
     assert_eq!(set_suspended(&gate, true).await, 1);
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "suspended");
     assert_eq!(verbs(&*store).await, ["issue", "suspend-owner"]);
+}
+
+/// Before the keys that were read when the gate opened, and beside one that is edited meanwhile.
+#[tokio::test]
+async fn what_is_given_to_an_owner_while_that_is_suspended_ends_suspended() {
+    let (store, gate) = open_awkward().await;
+    let issued = issue(&gate).await;
+    let to = |owner| KeyEdit { owner: Some(owner), ..KeyEdit::default() };
+    let given = KeyChange::Edit(Box::new(to(Some(owner()))));
+    store.pause_next_answer(3);
+    let giving = gate.change(issued.key_id, given, None, audit(), CLOCK);
+    let (given, keys) = tokio::join!(giving, set_suspended(&gate, true));
+    assert_eq!((given.unwrap().record.owner_suspended, keys), (false, 1));
+    assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "suspended");
+    // And the other way round.
+    store.pause_next_answer(3);
+    let taken = KeyChange::Edit(Box::new(to(None)));
+    let taking = gate.change(issued.key_id, taken, None, audit(), CLOCK);
+    let (resumed, taken) = tokio::join!(set_suspended(&gate, false), taking);
+    assert_eq!((resumed, taken.unwrap().record.owner), (1, None));
+    assert!(verify_issued(&gate, &issued).is_ok());
+}
+
+#[tokio::test]
+async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
+    let (_, gate) = open_new().await;
+    let issued = issue_theirs(&gate).await;
+    let digest = crate::digest::Digest::of_secret(&issued.secret);
+    let entry = || gate.index().find(&digest).unwrap().entry;
+    let before = entry();
+    set_suspended(&gate, true).await;
+    assert!(triomphe::Arc::ptr_eq(&before, &entry()));
+    assert_eq!(details(&gate, issued.key_id).await.versions().to_string(), "1.1");
+    // It is issued to again, and a rotation keeps what is shared.
+    set_suspended(&gate, false).await;
+    let second = issue_theirs(&gate).await;
+    assert_eq!(second.versions.to_string(), "1.2");
+    let rotated = gate.rotate(issued.key_id, Duration::ZERO, None, audit(), CLOCK).await.unwrap();
+    assert_eq!(rotated.versions.to_string(), "2.2");
+    set_suspended(&gate, true).await;
+    assert_eq!(verdict_at(&gate, &rotated.secret, 5_000).unwrap_err(), "suspended");
+    assert_eq!(verify_issued(&gate, &second).unwrap_err(), "suspended");
 }

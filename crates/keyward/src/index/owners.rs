@@ -1,0 +1,126 @@
+//! The owners of keys, each once: what its keys share is found here.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use triomphe::Arc;
+
+use crate::owner::OwnerState;
+use crate::record::Owner;
+
+/// Parts, so that changes of keys of different owners seldom wait for each other.
+const SHARDS: usize = 64;
+/// Owners of one part before any is looked at whether it is still needed.
+const SWEEP_MIN: usize = 16;
+
+/// Every owner whose state is shared by keys, and those that are suspended. A request that is only
+/// verified asks for nothing here: its key leads to its owner.
+pub(super) struct Owners {
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard>]>,
+}
+
+/// One part of the owners. Locked for one look-up, or one pass over it.
+struct Shard {
+    owners: HashTable<Arc<OwnerState>>,
+    /// As many owners as there may be before those that nothing needs are removed. It is twice as
+    /// many as the last pass left, so that a pass costs each new owner a constant.
+    sweep_at: usize,
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        let shard = || Mutex::new(Shard { owners: HashTable::new(), sweep_at: SWEEP_MIN });
+        Self { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| shard()).collect() }
+    }
+}
+
+impl Owners {
+    /// The owner of this name, for a key to share, in the state that the store has. It is made if
+    /// no key has it yet.
+    pub(super) fn share(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash);
+        if let Some(owner) = shard.owners.find(hash, |owner| owner.name() == name) {
+            owner.set_suspended(is_suspended);
+            return Arc::clone(owner);
+        }
+        if shard.sweep_at <= shard.owners.len() {
+            shard.owners.retain(|owner| is_needed(owner));
+            shard.sweep_at = SWEEP_MIN.max(2 * shard.owners.len());
+        }
+        let owner = Arc::new(OwnerState::new(name.clone(), is_suspended));
+        let hash_of = |owner: &Arc<OwnerState>| self.hasher.hash_one(owner.name());
+        shard.owners.insert_unique(hash, Arc::clone(&owner), hash_of);
+        owner
+    }
+
+    /// Suspends or resumes an owner, with all keys that share it: one atomic store. One that is not
+    /// here has no key here, and comes with its first one.
+    pub(super) fn set_suspended(&self, name: &Owner, is_suspended: bool) {
+        let hash = self.hasher.hash_one(name);
+        let shard = self.shard(hash);
+        if let Some(owner) = shard.owners.find(hash, |owner| owner.name() == name) {
+            owner.set_suspended(is_suspended);
+        }
+    }
+
+    /// How many there are, those included that the next pass removes.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let lens = self.shards.iter().map(|shard| lock(shard).owners.len());
+        lens.sum()
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        let at = usize::try_from(hash >> 32).unwrap_or_default() % SHARDS;
+        lock(self.shards.get(at).expect("a remainder of SHARDS is below it"))
+    }
+}
+
+/// A panic while this is held could only come from running out of memory, which aborts.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a key shares the owner. Asked under the lock of its part, without which nobody begins
+/// to: whoever has one from elsewhere has it from a key.
+fn is_needed(owner: &Arc<OwnerState>) -> bool {
+    !owner.is_unique()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: usize) -> Owner {
+        format!("org_{number}").parse().unwrap()
+    }
+
+    #[test]
+    fn keys_of_one_owner_share_it() {
+        let owners = Owners::default();
+        let (one, two) = (owners.share(&name(1), false), owners.share(&name(1), false));
+        let other = owners.share(&name(2), false);
+        assert!(Arc::ptr_eq(&one, &two));
+        owners.set_suspended(&name(1), true);
+        assert_eq!((two.is_suspended(), other.is_suspended()), (true, false));
+        assert!(owners.share(&name(1), true).is_suspended());
+        owners.share(&name(1), false);
+        assert!(!one.is_suspended(), "what the store says holds for all");
+    }
+
+    #[test]
+    fn owners_that_no_key_has_any_more_are_forgotten() {
+        let owners = Owners::default();
+        let kept: Vec<_> = (0..100).map(|number| owners.share(&name(number), false)).collect();
+        for number in 100..100_000 {
+            owners.share(&name(number), false);
+        }
+        assert!(owners.len() <= SHARDS * (SWEEP_MIN + 2) + 2 * kept.len(), "{}", owners.len());
+        for (number, owner) in kept.iter().enumerate() {
+            assert!(Arc::ptr_eq(owner, &owners.share(&name(number), false)), "{number}");
+        }
+    }
+}
