@@ -54,8 +54,8 @@ const LONG_READS_MAX: usize = 2;
 /// same time share a commit, so that many callers together get far more done than one after the
 /// other. Calls wait without blocking: SQLite runs in five threads that the store owns.
 ///
-/// Dropping a store does what [`KeyStore::close`] does and blocks until it is done, which is a matter
-/// of milliseconds. Close it first where that matters.
+/// Dropping a store does what [`KeyStore::close`] does and blocks until it is done, which is a
+/// matter of milliseconds. Close it first where that matters.
 ///
 /// ```
 /// use keyward::UnixMillis;

@@ -222,8 +222,11 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&mut connection, keyward::UnixMillis(0)).unwrap();
         let sql = "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 29) \
-                   INSERT INTO usage SELECT n / 5, n % 5 + 1, n, 0, 0, 0, 0, 0, 0 FROM n";
-        connection.execute(sql, []).unwrap();
+                   INSERT INTO usage (hour, key_id, ";
+        let counts = Outcome::ALL.map(|outcome| if outcome.is_allowed() { "n" } else { "0" });
+        let (outcomes, counts) = (columns(), counts.join(", "));
+        let sql = format!("{sql}{outcomes}) SELECT n / 5, n % 5 + 1, {counts} FROM n");
+        connection.execute(&sql, []).unwrap();
         let hours = Hours { from: UnixHour(1), to: UnixHour(5) };
         for max in [1, 2, 3, 7, 19, 20, 21] {
             let (mut sums, mut pieces) = (Sums::new(hours), 0);

@@ -34,7 +34,8 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// A request that presents `text`, needs no scope, comes from nowhere in particular and costs 1.
+    /// A request that presents `text`, needs no scope, comes from nowhere in particular and costs
+    /// 1.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         Self { text, scope: None, from: None, cost: Cost::ONE }

@@ -7,26 +7,36 @@ use std::path::Path;
 
 use crate::tidy::{every_file, read};
 
-/// The enums of decisions, and what says that one was not made.
-const DECISIONS: [&str; 24] = [
+/// The enums of decisions, and what says that one was not made. Why something cannot be opened is
+/// passed on whole, so that `OpenError` is none of them.
+const DECISIONS: [&str; 33] = [
     "Actor",
     "ChainError",
+    "Change",
     "ChangeError",
     "ChangeRefusal",
     "Changed",
+    "Decided",
     "Denied",
     "DeniedAs",
     "Earlier",
+    "FileLost",
     "ImportRefusal",
+    "Imported",
     "ImportedKey",
     "Inserted",
     "IssueError",
     "KeyChange",
     "KeyState",
+    "KeyWrite",
     "LimitError",
-    "OpenError",
+    "LimitsError",
+    "Lookup",
+    "Loss",
     "Outcome",
+    "OwnerChange",
     "PutTierError",
+    "Rejection",
     "Stage",
     "StoreError",
     "TakeError",
@@ -80,19 +90,27 @@ fn faults(code: &str) -> Vec<String> {
         let Some((head, body)) = rest.split_once('{') else { continue };
         let patterns = patterns(balanced(body, '{', '}'));
         let decides = patterns.iter().any(|pattern| names_decision(pattern));
-        let wild = |pattern: &&String| matches!(&***pattern, "_" | "Err(_)" | "Some(_)" | "Ok(_)");
-        for pattern in patterns.iter().filter(wild).filter(|_| decides) {
+        for pattern in patterns.iter().filter(|_| decides) {
             // `Err(_)` is one where another arm is `Err(Decision::…)`.
-            let within = pattern.trim_end_matches("_)");
+            let (around, inside) = pattern.rsplit_once('(').unwrap_or(("", pattern));
             let beside = |other: &String| {
-                other.strip_prefix(within).is_some_and(|inside| names_decision(first_word(inside)))
+                let held = other.strip_prefix(around).and_then(|rest| rest.strip_prefix('('));
+                held.is_some_and(|held| names_decision(first_word(held)))
             };
-            if pattern == "_" || patterns.iter().any(beside) {
+            let names_it = around.is_empty() || patterns.iter().any(beside);
+            if takes_all(inside.trim_end_matches(')')) && names_it && around.len() < 5 {
                 faults.push(format!("match {}: {pattern} =>", head.trim()));
             }
         }
     }
     faults
+}
+
+/// Whether a pattern is `_` or a name for whatever comes.
+fn takes_all(pattern: &str) -> bool {
+    pattern.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && pattern.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && !["true", "false"].contains(&pattern)
 }
 
 /// A path up to what it holds: `KeyState::Revoked` of `KeyState::Revoked { at }`.
@@ -130,7 +148,7 @@ fn patterns(arms: &str) -> Vec<String> {
             // What a guard asks for is no variant that the arm takes.
             let (taken, guard) = pattern.split_once(" if ").unwrap_or((&pattern, ""));
             let alternatives = taken.split(" | ").map(str::trim);
-            let alternatives = alternatives.filter(|it| guard.is_empty() || *it != "_");
+            let alternatives = alternatives.filter(|it| guard.is_empty() || !takes_all(it));
             patterns.extend(alternatives.map(|it| it.trim_start_matches("| ").to_owned()));
             (pattern, in_pattern) = (String::new(), false);
         } else if in_pattern {
@@ -158,6 +176,12 @@ fn wildcards_on_decisions_are_noticed() {
     );
     assert_eq!(noticed("match a { (Stage::Active, 1) | (Stage::Expired, _) => 1,\n _ => 2 }"), 1);
     assert_eq!(noticed("a.map(|a| matches!(a.state, record::KeyState::Revoked { .. }))"), 1);
+    assert_eq!(noticed("match a { Denied::Unknown => 1, other => f(other) }"), 1);
+    assert_eq!(noticed("match a { Err(Denied::Unknown) => 1, Ok(a) => 2, Err(b) => 3 }"), 1);
+    assert_eq!(
+        noticed("match a { Ok(Stage::Active) => 1, Ok(Stage::Expired) => 2, Err(b) => 3 }"),
+        0
+    );
     assert_eq!(noticed("match a { Denied::Unknown => 1, Denied::Limited(_, _) => 2 }"), 0);
     assert_eq!(noticed("match a { 1 => Stage::Active, _ => Stage::Expired }"), 0);
     assert_eq!(noticed("match a { Stage::Active => match b { 1 => 2, _ => 3 } }"), 0);

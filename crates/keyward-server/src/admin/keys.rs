@@ -120,8 +120,8 @@ fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
         ChangeError::Refused(ChangeRefusal::Expired) => {
             Refusal::new(StatusCode::CONFLICT, "API key has expired")
         }
-        other => {
-            tracing::error!(error = %other, "A key could not be changed");
+        error @ ChangeError::Random(_) => {
+            tracing::error!(%error, "A key could not be changed");
             Refusal::unavailable()
         }
     }

@@ -177,7 +177,9 @@ fn refuse_put(error: PutTierError) -> Refusal {
     match error {
         PutTierError::Store(error) => broken(error),
         PutTierError::Stale => stale("tier"),
-        other => Refusal::new(StatusCode::CONFLICT, other.to_string()),
+        PutTierError::Limits(_) | PutTierError::TooManyTiers => {
+            Refusal::new(StatusCode::CONFLICT, error.to_string())
+        }
     }
 }
 

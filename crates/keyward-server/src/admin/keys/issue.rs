@@ -76,8 +76,8 @@ fn refuse(guard: &Guard, error: IssueError) -> Refusal {
         IssueError::Earlier(earlier) => once::refuse(earlier),
         IssueError::OwnerSuspended => Refusal::new(StatusCode::CONFLICT, "Owner is suspended"),
         IssueError::Store(error) => broken(error),
-        other => {
-            tracing::error!(error = %other, "No key could be issued");
+        error @ IssueError::Random(_) => {
+            tracing::error!(%error, "No key could be issued");
             Refusal::unavailable()
         }
     }

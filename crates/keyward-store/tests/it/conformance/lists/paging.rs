@@ -90,7 +90,7 @@ fn stage(key: &KeyCopy) -> Stage {
         KeyState::Active if key.expires_at.is_some_and(|at| at <= NOW) => Stage::Expired,
         KeyState::Active => Stage::Active,
         KeyState::Suspended => Stage::Suspended,
-        _ => Stage::Revoked,
+        KeyState::Revoked { .. } => Stage::Revoked,
     }
 }
 
