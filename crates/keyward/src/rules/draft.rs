@@ -107,9 +107,7 @@ impl<'a> Draft<'a> {
         let known = self.facts.once(&actor, &once.name).ok_or_else(|| {
             Fault::Unknown(Lookup::Once { actor: actor.into_owned(), name: once.name.clone() })
         })?;
-        let forgotten_at = forgotten_at(self.audit.at);
-        let kept = known.filter(|row| forgotten_at.is_none_or(|forgotten| forgotten < row.at));
-        Ok(kept.map(|row| Earlier::of(&row.once.request, row.key, once)))
+        Ok(known.and_then(|row| row.earlier(self.audit)))
     }
 
     /// The id that the next new key gets.

@@ -1,8 +1,8 @@
 //! What can be looked up, and what is found.
 
-use crate::audit::{ChainDigest, ChangeId};
+use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::digest::Digest;
-use crate::once::{Once, OnceName};
+use crate::once::{Earlier, Once, OnceName, forgotten_at};
 use crate::record::{KeyId, Owner};
 use crate::stored::TierId;
 use crate::tier::TierName;
@@ -61,4 +61,15 @@ pub struct OnceRow {
     pub key: KeyId,
     /// When it did.
     pub at: UnixMillis,
+}
+
+impl OnceRow {
+    /// What it is to the request of the same name and actor that comes now; `None` if it is too
+    /// old to count, or that request may change something as often as it comes.
+    #[must_use]
+    pub fn earlier(&self, audit: &Audit) -> Option<Earlier> {
+        let once = audit.once.as_ref()?;
+        let is_kept = forgotten_at(audit.at).is_none_or(|forgotten| forgotten < self.at);
+        is_kept.then(|| Earlier::of(&self.once.request, self.key, once))
+    }
 }
