@@ -1,111 +1,48 @@
 //! The audit trail: what was changed, when and by whom, each entry chained to the one before.
 
+use keyward::UnixMillis;
 use keyward::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
-use keyward::record::Owner;
-use keyward::tier::TierName;
-use keyward::{KeyId, UnixMillis};
+use keyward::rules::{self, Progress, Subject};
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params};
 
 use crate::fault::Fault;
 use crate::spans;
 
-/// What an audit entry says about a change.
-#[derive(Debug)]
-pub(crate) struct Change<'a> {
-    pub(crate) verb: Verb,
-    pub(crate) subject: Subject<'a>,
-    /// JSON: `{"before": …, "after": …}`, with what changed only.
-    pub(crate) details: String,
+/// The end of the trail: the highest number that an entry ever had, and the digest of the newest.
+pub(crate) fn end(connection: &Connection) -> Result<(ChangeId, ChainDigest), Fault> {
+    // The first is served by the primary key, the second has a row for each table that counts up.
+    const DIGEST: &str = "SELECT digest FROM audit ORDER BY id DESC LIMIT 1";
+    const NUMBER: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
+    let digest = connection.prepare_cached(DIGEST)?.query_row([], |row| row.get(0)).optional()?;
+    // Not the highest id that there is: a number is not given again when its row is gone.
+    let last = connection.prepare_cached(NUMBER)?.query_row([], |row| row.get(0)).optional()?;
+    let digest = digest.map_or(ChainDigest::START, ChainDigest);
+    Ok((ChangeId(last.unwrap_or_default()), digest))
 }
 
-/// What was changed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject<'a> {
-    Key(KeyId),
-    Tier(&'a TierName),
-    Owner(&'a Owner),
-    /// The wall clock.
-    Clock,
-    /// All there is.
-    Store,
-}
-
-/// Writes an entry. It belongs into the savepoint of the change that it tells of.
+/// Writes an entry of a change that no rule decides. It belongs into the savepoint of that change.
 pub(crate) fn record(
     connection: &Connection,
     audit: &Audit,
-    change: Change<'_>,
+    verb: Verb,
+    subject: Subject<'_>,
+    details: String,
 ) -> Result<(), Fault> {
-    let mut trail = Trail::open(connection, audit)?;
-    trail.record(change)?;
-    trail.finish()
+    let (change, digest) = end(connection)?;
+    let after = Progress { change, digest, key: None, tier: None };
+    append_all(connection, &[rules::seal(&after, audit, verb, subject, details)?])
 }
 
-/// The end of the trail, to which the entries of one job are added.
-pub(crate) struct Trail<'a> {
-    connection: &'a Connection,
-    /// [`INSERT`], for [`append`].
-    append: CachedStatement<'a>,
-    audit: &'a Audit,
-    head: ChainDigest,
-    next: u64,
-    first: u64,
-}
-
-impl<'a> Trail<'a> {
-    /// Looks for the end. Nobody else writes until the job has ended.
-    pub(crate) fn open(connection: &'a Connection, audit: &'a Audit) -> Result<Self, Fault> {
-        // The first is served by the primary key, the second has a row for each table that counts
-        // up.
-        const HEAD: &str = "SELECT digest FROM audit ORDER BY id DESC LIMIT 1";
-        const NUMBER: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
-        let head = connection.prepare_cached(HEAD)?.query_row([], |row| row.get(0)).optional()?;
-        // Not the highest id that there is: a number is not given again when its row is gone.
-        let last: Option<u64> =
-            connection.prepare_cached(NUMBER)?.query_row([], |row| row.get(0)).optional()?;
-        let next = last.unwrap_or_default() + 1;
-        let head = head.map_or(ChainDigest::START, ChainDigest);
-        let append = connection.prepare_cached(INSERT)?;
-        Ok(Self { connection, append, audit, head, next, first: next })
+/// Writes the entries of one change, which are sealed, and notes in which hour. Without this they
+/// would not be found by time.
+pub(crate) fn append_all(connection: &Connection, entries: &[AuditEntry]) -> Result<(), Fault> {
+    let Some(first) = entries.first() else { return Ok(()) };
+    let mut insert = connection.prepare_cached(INSERT)?;
+    for entry in entries {
+        append(&mut insert, entry)?;
     }
-
-    /// Writes an entry.
-    pub(crate) fn record(&mut self, change: Change<'_>) -> Result<(), Fault> {
-        let (key_id, tier, owner) = match change.subject {
-            Subject::Key(id) => (Some(id.get()), None, None),
-            Subject::Tier(name) => (None, Some(name.as_str().to_owned()), None),
-            Subject::Owner(owner) => (None, None, Some(owner.as_str().to_owned())),
-            Subject::Clock | Subject::Store => (None, None, None),
-        };
-        let audit = self.audit;
-        let mut entry = AuditEntry {
-            id: ChangeId(self.next),
-            at: audit.at,
-            actor: audit.actor.as_text().into_owned(),
-            address: audit.address.map(|address| address.to_string()),
-            verb: change.verb.as_str().to_owned(),
-            key_id,
-            tier,
-            owner,
-            request_id: audit.request_id.clone(),
-            details: Some(change.details),
-            previous: self.head,
-            digest: ChainDigest::START,
-        };
-        entry.digest = entry.seal();
-        append(&mut self.append, &entry)?;
-        (self.head, self.next) = (entry.digest, self.next + 1);
-        Ok(())
-    }
-
-    /// Notes in which hour the entries were written. Without this they would not be found by time.
-    pub(crate) fn finish(self) -> Result<(), Fault> {
-        if self.first == self.next {
-            return Ok(());
-        }
-        Ok(spans::AUDIT.go_on(self.connection, self.audit.at.hour().0, self.first)?)
-    }
+    Ok(spans::AUDIT.go_on(connection, first.at.hour().0, first.id.0)?)
 }
 
 /// The statement of [`append`].

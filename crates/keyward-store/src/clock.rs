@@ -1,11 +1,8 @@
 //! The latest reading of the wall clock, and what people said about it.
 
 use keyward::UnixMillis;
-use keyward::audit::{Audit, Verb};
 use rusqlite::Connection;
-use serde_json::json;
 
-use crate::audit::{Change, Subject, record};
 use crate::fault::Fault;
 
 // All are served by the primary key of a table that has one row.
@@ -25,17 +22,11 @@ pub(crate) fn keep(connection: &Connection, reading: UnixMillis) -> Result<(), F
     Ok(())
 }
 
-/// Takes `audit.at` for the latest reading, on record.
-pub(crate) fn accept(connection: &Connection, audit: &Audit) -> Result<(), Fault> {
+/// Keeps a reading, whatever was kept before.
+pub(crate) fn set(connection: &Connection, reading: UnixMillis) -> Result<(), Fault> {
     const SET: &str = "UPDATE clock SET latest_ms = ?1 WHERE id = 1";
-    let before = latest(connection)?;
-    connection.prepare_cached(SET)?.execute([audit.at.0])?;
-    let details = json!({
-        "before": { "latest_at": before.map(|before| before.0) },
-        "after": { "latest_at": audit.at.0 },
-    });
-    let details = details.to_string();
-    record(connection, audit, Change { verb: Verb::AcceptClock, subject: Subject::Clock, details })
+    connection.prepare_cached(SET)?.execute([reading.0])?;
+    Ok(())
 }
 
 /// Notes whether this start was told that the clock is right; returns whether the one before was.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use keyward::rules;
 use keyward::store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::types::FromSqlError;
@@ -43,6 +44,12 @@ impl From<io::Error> for Fault {
 impl From<FromSqlError> for Fault {
     fn from(error: FromSqlError) -> Self {
         Self::Inconsistent(error.to_string())
+    }
+}
+
+impl From<rules::Fault> for Fault {
+    fn from(fault: rules::Fault) -> Self {
+        Self::Inconsistent(fault.to_string())
     }
 }
 

@@ -2,17 +2,11 @@
 
 pub(crate) mod former;
 
-pub(crate) mod members;
-
 pub(crate) mod find;
 
 pub(crate) mod beside;
 
 pub(crate) mod late;
-
-pub(crate) mod insert;
-
-pub(crate) mod change;
 
 pub(crate) mod filter;
 

@@ -55,9 +55,9 @@ mod record;
 
 mod keys;
 
-mod transfer;
-
 mod clock;
+
+mod commit;
 
 mod leaks;
 

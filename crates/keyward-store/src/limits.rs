@@ -1,11 +1,13 @@
-//! Limits as JSON, the way that columns and the audit trail hold them.
+//! Limits as JSON, the way that columns hold them.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use keyward::limit::{Limit, LimitError};
+use keyward::limit::{Limit, LimitError, Limits};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::fault::Fault;
 
 /// A limit as a column keeps it. A member that it does not know was written by a newer version:
 /// to leave it out might be to allow too much.
@@ -37,17 +39,19 @@ impl TryFrom<LimitRow> for Limit {
     }
 }
 
-/// A list of limits as JSON.
-pub(crate) fn to_json(limits: &[Limit]) -> Value {
-    let rows: Vec<_> = limits.iter().map(LimitRow::from).collect();
-    json!(rows)
+/// A list of limits as a column keeps it.
+pub(crate) fn text(limits: &Limits) -> String {
+    let rows: Vec<_> = limits.list().iter().map(LimitRow::from).collect();
+    json!(rows).to_string()
 }
 
-/// Reads a list of limits; the error says what is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Vec<Limit>, String> {
-    let rows: Vec<LimitRow> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let limits = rows.into_iter().map(Limit::try_from).collect::<Result<_, _>>();
-    limits.map_err(|error| error.to_string())
+/// Reads what [`text`] wrote.
+pub(crate) fn parse(column: &str, text: &str) -> Result<Limits, Fault> {
+    let rows: Vec<LimitRow> =
+        serde_json::from_str(text).map_err(|error| Fault::in_column(column, error))?;
+    let list = rows.into_iter().map(Limit::try_from).collect::<Result<_, _>>();
+    let list = list.map_err(|error| Fault::in_column(column, error))?;
+    Limits::new(list).map_err(|error| Fault::in_column(column, error))
 }
 
 #[cfg(test)]
@@ -57,11 +61,9 @@ mod tests {
     #[test]
     fn limits_that_this_version_does_not_understand_are_refused() {
         let limit = r#"{"name":"requests","amount":100,"per_secs":60,"burst":100}"#;
-        assert_eq!(
-            to_json(&parse(&format!("[{limit}]")).unwrap()).to_string(),
-            format!("[{limit}]")
-        );
-        assert_eq!(parse("[]").unwrap(), []);
+        for kept in [format!("[{limit}]"), "[]".to_owned()] {
+            assert_eq!(text(&parse("tiers.limits", &kept).unwrap()), kept);
+        }
         for refused in [
             "",
             "{}",
@@ -69,8 +71,9 @@ mod tests {
             r#"[{"name":"requests","amount":100,"per_secs":0,"burst":100}]"#,
             r#"[{"name":"requests","amount":100,"per_secs":60}]"#,
             r#"[{"name":"requests","amount":100,"per_secs":60,"burst":100,"calendar":"day"}]"#,
+            &format!("[{limit},{limit}]"),
         ] {
-            parse(refused).unwrap_err();
+            parse("tiers.limits", refused).unwrap_err();
         }
     }
 }

@@ -1,90 +1,59 @@
-//! Owners: suspending them with all that they have.
+//! The rows of owners.
 
 use keyward::UnixMillis;
-use keyward::audit::{Audit, Verb};
 use keyward::query::OwnerDetails;
 use keyward::record::Owner;
+use keyward::stored::{OwnerRow, OwnerVersion};
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde_json::json;
 
-use crate::audit::{self, Change, Subject};
 use crate::fault::Fault;
+use crate::limits;
 
-/// An owner that was never suspended and never had a key.
-const NONE: OwnerDetails =
-    OwnerDetails { suspended_at: None, keys: 0, revoked_keys: 0, version: 0 };
-
-/// Suspends or resumes an owner, and writes one audit entry, unless it is so already. Returns it as
-/// it is now. Its keys are left alone: their owner's row says whether they are suspended with it.
-pub(crate) fn set_suspended(
-    connection: &Connection,
-    owner: &Owner,
-    suspended: bool,
-    audit: &Audit,
-) -> Result<OwnerDetails, Fault> {
+/// The row of an owner, if it has one.
+pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<Option<OwnerRow>, Fault> {
     // Served by the primary key.
-    const SET: &str = "INSERT INTO owners (id, version, suspended_at_ms, limits, keys, \
-                                           revoked_keys) \
-                       VALUES (?1, ?2, ?3, '[]', 0, 0) ON CONFLICT (id) DO UPDATE \
-                       SET version = excluded.version, suspended_at_ms = excluded.suspended_at_ms";
-    let mut details = read(connection, owner)?;
-    if details.suspended_at.is_some() == suspended {
-        return Ok(details);
-    }
-    details.suspended_at = suspended.then_some(audit.at);
-    details.version += 1;
-    let at = details.suspended_at.map(|at| at.0);
-    connection.prepare_cached(SET)?.execute((owner.as_str(), details.version, at))?;
-    let state = |suspended| json!({ "state": if suspended { "suspended" } else { "active" } });
-    let told = json!({
-        "before": state(!suspended),
-        "after": state(suspended),
-        "keys": details.keys.saturating_sub(details.revoked_keys),
-    });
-    let verb = if suspended { Verb::SuspendOwner } else { Verb::ResumeOwner };
-    let change = Change { verb, subject: Subject::Owner(owner), details: told.to_string() };
-    audit::record(connection, audit, change)?;
-    Ok(details)
-}
-
-/// Counts keys that an owner has now and had not before, or the other way round, and how many of
-/// them are revoked. An owner that gets its first key gets a row with it.
-pub(crate) fn count(
-    connection: &Connection,
-    owner: &Owner,
-    keys: i64,
-    revoked: i64,
-) -> Result<(), Fault> {
-    // Served by the primary key.
-    const COUNT: &str = "INSERT INTO owners (id, version, limits, keys, revoked_keys) \
-                         VALUES (?1, 0, '[]', ?2, ?3) ON CONFLICT (id) DO UPDATE \
-                         SET keys = max(0, keys + excluded.keys), \
-                             revoked_keys = max(0, revoked_keys + excluded.revoked_keys)";
-    connection.prepare_cached(COUNT)?.execute((owner.as_str(), keys, revoked))?;
-    Ok(())
-}
-
-/// One owner, whether there is anything to be told of it or not.
-pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<OwnerDetails, Fault> {
-    // Served by the primary key.
-    const READ: &str = "SELECT suspended_at_ms, keys, revoked_keys, version FROM owners \
+    const READ: &str = "SELECT version, suspended_at_ms, limits, keys, revoked_keys FROM owners \
                         WHERE id = ?1";
-    let details = |row: &Row<'_>| {
-        Ok(OwnerDetails {
-            suspended_at: row.get::<_, Option<u64>>(0)?.map(UnixMillis),
-            keys: row.get(1)?,
-            revoked_keys: row.get(2)?,
-            version: row.get(3)?,
+    let read = |row: &Row<'_>| -> Result<OwnerRow, Fault> {
+        Ok(OwnerRow {
+            owner: owner.clone(),
+            version: OwnerVersion(row.get(0)?),
+            suspended_at: row.get::<_, Option<u64>>(1)?.map(UnixMillis),
+            limits: limits::parse("owners.limits", row.get_ref(2)?.as_str()?)?,
+            keys: row.get(3)?,
+            revoked_keys: row.get(4)?,
         })
     };
-    let mut read = connection.prepare_cached(READ)?;
-    Ok(read.query_row([owner.as_str()], details).optional()?.unwrap_or(NONE))
+    let mut statement = connection.prepare_cached(READ)?;
+    statement.query_row([owner.as_str()], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// Writes the row of an owner.
+pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), Fault> {
+    // Served by the primary key.
+    const PUT: &str = "INSERT INTO owners (id, version, suspended_at_ms, limits, keys, \
+                                           revoked_keys) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE \
+                       SET version = excluded.version, suspended_at_ms = excluded.suspended_at_ms, \
+                           limits = excluded.limits, keys = excluded.keys, \
+                           revoked_keys = excluded.revoked_keys";
+    let suspended_at = row.suspended_at.map(|at| at.0);
+    let limits = limits::text(&row.limits);
+    let owner = row.owner.as_str();
+    let row = (owner, row.version.0, suspended_at, limits, row.keys, row.revoked_keys);
+    connection.prepare_cached(PUT)?.execute(row)?;
+    Ok(())
 }
 
 /// One owner; `None` if it has no key and is not suspended.
 pub(crate) fn find(connection: &Connection, owner: &Owner) -> Result<Option<OwnerDetails>, Fault> {
-    let details = read(connection, owner)?;
-    Ok(Some(details).filter(|owner| owner.suspended_at.is_some() || 0 < owner.keys))
+    let row = read(connection, owner)?.filter(|row| row.is_suspended() || 0 < row.keys);
+    Ok(row.map(|row| OwnerDetails {
+        suspended_at: row.suspended_at,
+        keys: row.keys,
+        revoked_keys: row.revoked_keys,
+        version: row.version.0,
+    }))
 }
 
 /// Whether any owner is suspended.

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyward::details::{FormerSecret, KeyDetails, StoredKey, Version};
+use keyward::details::{KeyDetails, StoredKey, Version};
 use keyward::digest::Digest;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Record, Scopes};
+use keyward::stored::{Key, StoredSecret, TierId};
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
@@ -53,15 +54,8 @@ impl<'a> KeyRow<'a> {
         })
     }
 
-    /// A state that this version does not know is refused: to read it as active would let a key
-    /// in that somebody shut out.
     fn state(&self) -> Result<KeyState, Fault> {
-        match (self.state, self.revoked_at_ms) {
-            ("active", None) => Ok(KeyState::Active),
-            ("suspended", None) => Ok(KeyState::Suspended),
-            ("revoked", Some(at)) => Ok(KeyState::Revoked { at: UnixMillis(at) }),
-            _ => Err(Fault::Inconsistent(format!("key {} has an unknown state", self.id))),
-        }
+        state(self.id, self.state, self.revoked_at_ms)
     }
 
     /// The tier, and whether it is gone.
@@ -85,7 +79,7 @@ impl TryFrom<KeyRow<'_>> for Record {
             owner: row.owner.map(|owner| parse("keys.owner", owner)).transpose()?,
             scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
             networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
-            limits: row.limits.map(parse_limits).transpose()?,
+            limits: row.limits.map(|text| limits::parse("keys.limits", text)).transpose()?,
             state: row.state()?,
             owner_suspended: row.owner_suspended,
             owner_version: row.owner_version,
@@ -132,6 +126,56 @@ pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
     })
 }
 
+/// Reads a key from `key_columns`, without the secrets that it had before.
+pub(crate) fn key(row: &Row<'_>) -> Result<Key, Fault> {
+    let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
+    let version = Version::new(row.get(1)?);
+    let tier_id: Option<u64> = row.get(4)?;
+    let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(7)?.as_str()?)?);
+    let networks = Networks::new(parse_list("keys.networks", row.get_ref(8)?.as_str()?)?);
+    let optional = |at| -> Result<Option<&str>, Fault> { Ok(row.get_ref(at)?.as_str_or_null()?) };
+    let owner = optional(6)?.map(|text| parse("keys.owner", text)).transpose()?;
+    let limits = optional(9)?.map(|text| limits::parse("keys.limits", text)).transpose()?;
+    let reason = optional(13)?.map(|text| parse("keys.revoked_reason", text)).transpose()?;
+    let state = state(id.get(), row.get_ref(11)?.as_str()?, row.get(12)?)?;
+    let last_used_at_ms: i64 = row.get(16)?;
+    Ok(Key {
+        id,
+        version: version.ok_or_else(|| Fault::in_column("keys.version", "not a version"))?,
+        name: parse("keys.name", row.get_ref(2)?.as_str()?)?,
+        tier: parse("tiers.name", row.get_ref(3)?.as_str()?)?,
+        tier_id: tier_id.and_then(TierId::new),
+        tier_gone: row.get(5)?,
+        owner,
+        scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
+        networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
+        limits,
+        metadata: parse("keys.metadata", row.get_ref(10)?.as_str()?)?,
+        state,
+        revoked_reason: reason,
+        expires_at: row.get::<_, Option<u64>>(14)?.map(UnixMillis),
+        created_at: UnixMillis(row.get(15)?),
+        last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
+        secret: StoredSecret {
+            digest: Digest::from_stored(row.get(17)?),
+            hint: row.get(18)?,
+            created_at: UnixMillis(row.get(19)?),
+        },
+        former: Vec::new(),
+    })
+}
+
+/// A state that this version does not know is refused: to read it as active would let a key in
+/// that somebody shut out.
+fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, Fault> {
+    match (state, revoked_at_ms) {
+        ("active", None) => Ok(KeyState::Active),
+        ("suspended", None) => Ok(KeyState::Suspended),
+        ("revoked", Some(at)) => Ok(KeyState::Revoked { at: UnixMillis(at) }),
+        _ => Err(Fault::Inconsistent(format!("key {id} has an unknown state"))),
+    }
+}
+
 /// Reads the digest from `details_columns`, which the details themselves do not show.
 pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
     Ok(Digest::from_stored(row.get(13)?))
@@ -140,17 +184,6 @@ pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
 /// Reads from `stored_columns` when the key got its present secret.
 pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
     Ok(UnixMillis(row.get(14)?))
-}
-
-/// What the details of a key say, as the index needs it.
-pub(crate) fn stored_of(
-    details: KeyDetails,
-    digest: Digest,
-    former: Vec<FormerSecret>,
-) -> StoredKey {
-    let KeyDetails { record, tier, tier_gone, version, created_at, rotated_at, .. } = details;
-    let secret_created_at = rotated_at.unwrap_or(created_at);
-    StoredKey { record, tier, tier_gone, version, digest, secret_created_at, former }
 }
 
 /// The scopes as the column keeps them: a scope holds no space, so one space separates two.
@@ -167,7 +200,7 @@ pub(crate) fn networks_text(networks: &Networks) -> String {
 
 /// A key's own limits as the column keeps them.
 pub(crate) fn limits_text(limits: Option<&Limits>) -> Option<String> {
-    limits.map(|limits| limits::to_json(limits.list()).to_string())
+    limits.map(limits::text)
 }
 
 fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, Fault> {
@@ -179,11 +212,6 @@ fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result
         return Ok(Vec::new());
     }
     text.split(' ').map(|part| parse(column, part)).collect()
-}
-
-fn parse_limits(text: &str) -> Result<Limits, Fault> {
-    let list = limits::parse(text).map_err(|error| Fault::in_column("keys.limits", error))?;
-    Limits::new(list).map_err(|error| Fault::in_column("keys.limits", error))
 }
 
 fn version(row: &Row<'_>) -> Result<Version, Fault> {

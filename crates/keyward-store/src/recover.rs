@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use keyward::audit::{Audit, Verb};
-use keyward::change::{Changed, KeyChange};
+use keyward::change::KeyChange;
 use keyward::record::Owner;
+use keyward::rules::{Change, OwnerChange, Subject};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
-use crate::audit::{self, Change, Subject};
+use crate::audit;
+use crate::commit::commit;
 use crate::fault::Fault;
-use crate::keys::change::change;
 use crate::ledger::{Content, Ending, Head};
 use crate::loss::Loss;
 use crate::notes;
@@ -68,7 +69,7 @@ pub(crate) fn accept(
         "after": { "change": newest.change.0 },
     });
     let (verb, subject) = (Verb::AcceptRestore, Subject::Store);
-    audit::record(&transaction, &audit, Change { verb, subject, details: details.to_string() })?;
+    audit::record(&transaction, &audit, verb, subject, details.to_string())?;
     let mut restored = Restored {
         loss,
         revoked: Vec::new(),
@@ -130,11 +131,12 @@ fn end_secrets(
             Ending::At(ends_at) => replace(ends_at.0.saturating_sub(audit.at.0))?,
         };
         let is_replaced = wanted.is_rotation();
-        match change(connection, id, wanted, None, audit)? {
-            Changed::Done(_) if is_replaced => restored.replaced.push(id),
-            Changed::Done(_) => restored.revoked.push(id),
+        let wanted = Change::Key { id, change: wanted, expected: None };
+        match commit(connection, wanted, audit)?.outcome {
+            Ok(_) if is_replaced => restored.replaced.push(id),
+            Ok(_) => restored.revoked.push(id),
             // It has expired, and so has its secret.
-            Changed::Refused(_) => {}
+            Err(_) => {}
         }
     }
     Ok(())
@@ -187,7 +189,8 @@ fn suspend_keys(
         }
         match (state.as_str(), suspended) {
             ("active", true) => {
-                change(connection, id, KeyChange::Suspend, None, audit)?;
+                let suspend = Change::Key { id, change: KeyChange::Suspend, expected: None };
+                commit(connection, suspend, audit)?;
                 restored.suspended.push(id);
             }
             ("suspended", false) => restored.left_suspended.push(id),
@@ -206,10 +209,13 @@ fn suspend_owners(
 ) -> Result<(), Fault> {
     for (name, suspended) in &content.owners {
         let Ok(owner) = name.parse::<Owner>() else { continue };
-        let is_suspended = owners::read(connection, &owner)?.suspended_at.is_some();
+        let row = owners::read(connection, &owner)?;
+        let is_suspended = row.is_some_and(|row| row.is_suspended());
         match (is_suspended, suspended) {
             (false, true) => {
-                owners::set_suspended(connection, &owner, true, audit)?;
+                let change = OwnerChange::Suspend;
+                let suspend = Change::Owner { owner: owner.clone(), change, expected: None };
+                commit(connection, suspend, audit)?;
                 restored.suspended_owners.push(owner);
             }
             (true, false) => restored.left_suspended_owners.push(owner),

@@ -3,12 +3,13 @@
 use keyward::audit::{Audit, Verb};
 use keyward::details::{REASON_CHARS_MAX, Reason};
 use keyward::record::{KeyName, NAME_CHARS_MAX};
+use keyward::rules::Subject;
 use keyward::text::spelled_out;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use crate::audit::{self, Change, Subject};
+use crate::audit;
 use crate::fault::Fault;
 use crate::names;
 
@@ -50,11 +51,7 @@ pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), Fa
         }
         connection.execute(WRITE, (id.get(), new_name, new_reason))?;
         let details = json!({ "before": before, "after": after }).to_string();
-        audit::record(
-            connection,
-            &audit,
-            Change { verb: Verb::Edit, subject: Subject::Key(id), details },
-        )?;
+        audit::record(connection, &audit, Verb::Edit, Subject::Key(id), details)?;
     }
     Ok(())
 }

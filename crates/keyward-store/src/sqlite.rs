@@ -1,5 +1,6 @@
 //! The store itself: a lock, a thread that writes and threads that read.
 
+mod changes;
 mod open;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use keyward::query::{
     OwnerDetails, TopBy, UsageTop,
 };
 use keyward::record::Owner;
+use keyward::rules::Change;
 use keyward::store::{
     Backup, Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord,
     UsageBatch,
@@ -34,13 +36,13 @@ pub use open::OpenOptions;
 
 use crate::fault::Fault;
 use crate::keeper::Standing;
-use crate::keys::{beside, change, count, find, insert, late, list};
+use crate::keys::{beside, count, find, late, list};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::Worker;
-use crate::{backup, clock, leaks, once, owners, tiers, trail, transfer, usage};
+use crate::{backup, clock, leaks, once, owners, tiers, trail, usage};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -155,11 +157,11 @@ impl KeyStore for SqliteStore {
     }
 
     async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        self.change(move |connection| tiers::put(connection, &tier, &audit)).await
+        changes::put_tier(self, tier, audit).await
     }
 
     async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        self.change(move |connection| tiers::delete(connection, &name, &audit)).await
+        changes::delete_tier(self, name, audit).await
     }
 
     async fn load_keys(
@@ -175,7 +177,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        self.change(move |connection| insert::issue(connection, new, &audit)).await
+        changes::insert_key(self, new, audit).await
     }
 
     async fn change_key(
@@ -185,11 +187,7 @@ impl KeyStore for SqliteStore {
         expected: Option<Versions>,
         audit: Audit,
     ) -> Result<Changed, StoreError> {
-        let ends = room::ends(&change);
-        let change = move |connection: &Connection| {
-            change::change(connection, id, change.clone(), expected, &audit)
-        };
-        if ends { self.end(change).await } else { self.change(change).await }
+        changes::change_key(self, id, change, expected, audit).await
     }
 
     async fn set_owner_suspended(
@@ -198,10 +196,7 @@ impl KeyStore for SqliteStore {
         suspended: bool,
         audit: Audit,
     ) -> Result<OwnerDetails, StoreError> {
-        let set = move |connection: &Connection| {
-            owners::set_suspended(connection, &owner, suspended, &audit)
-        };
-        if suspended { self.end(set).await } else { self.change(set).await }
+        changes::set_owner_suspended(self, owner, suspended, audit).await
     }
 
     async fn import_keys(
@@ -210,9 +205,7 @@ impl KeyStore for SqliteStore {
         dry_run: bool,
         audit: Audit,
     ) -> Result<Vec<ImportedKey>, StoreError> {
-        let import =
-            move |connection: &Connection| transfer::import(connection, keys, dry_run, &audit);
-        self.change(import).await
+        changes::import_keys(self, keys, dry_run, audit).await
     }
 
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
@@ -248,7 +241,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.change(move |connection| clock::accept(connection, &audit)).await
+        self.make(Change::AcceptClock, audit).await.map(drop)
     }
 
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {

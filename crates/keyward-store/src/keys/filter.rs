@@ -165,7 +165,7 @@ pub(super) const SUSPENDED_ITSELF: &str = "keys.state = 'suspended' AND keys.sta
 pub(super) fn is_void(connection: &Connection, filter: &KeyFilter) -> Result<bool, Fault> {
     match (filter.state, &filter.owner) {
         (Some(Stage::Active | Stage::Expired), Some(owner)) => {
-            Ok(owners::read(connection, owner)?.suspended_at.is_some())
+            Ok(owners::read(connection, owner)?.is_some_and(|owner| owner.is_suspended()))
         }
         (Some(Stage::Active | Stage::Suspended | Stage::Revoked | Stage::Expired) | None, _) => {
             Ok(false)

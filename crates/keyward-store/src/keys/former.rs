@@ -2,6 +2,7 @@
 
 use keyward::details::{FormerSecret, StoredKey};
 use keyward::digest::Digest;
+use keyward::stored::{FormerSecret as Former, StoredSecret};
 use keyward::transfer::{COPY_SECRETS_MAX, SecretCopy};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -9,38 +10,40 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use crate::fault::Fault;
 
 /// Adds a secret behind those that a key had before.
-pub(crate) fn add(
-    connection: &Connection,
-    id: KeyId,
-    secret: &SecretCopy,
-    ends_at: UnixMillis,
-) -> Result<(), Fault> {
+pub(crate) fn add(connection: &Connection, id: KeyId, former: &Former) -> Result<(), Fault> {
     // Both served by the primary key.
     const ADD: &str = "INSERT INTO former_secrets \
                        (key_id, number, digest, hint, created_at_ms, ends_at_ms) \
                        SELECT ?1, ifnull(max(number), 0) + 1, ?2, ?3, ?4, ?5 \
                        FROM former_secrets WHERE key_id = ?1";
-    let row = (id.get(), secret.digest.as_bytes(), &secret.hint, secret.created_at.0, ends_at.0);
+    let Former { secret: StoredSecret { digest, hint, created_at }, ends_at } = former;
+    let row = (id.get(), digest.as_bytes(), hint, created_at.0, ends_at.0);
     connection.prepare_cached(ADD)?.execute(row)?;
     Ok(())
 }
 
-/// Ends the grace of all former secrets of a key, unless it ended before.
-pub(crate) fn end(connection: &Connection, id: KeyId, at: UnixMillis) -> Result<(), Fault> {
-    // Served by the primary key.
-    const END: &str = "UPDATE former_secrets SET ends_at_ms = ?2 \
-                       WHERE key_id = ?1 AND ?2 < ends_at_ms";
-    connection.prepare_cached(END)?.execute((id.get(), at.0))?;
+/// Writes when a former secret ends.
+pub(crate) fn end(connection: &Connection, former: &Former) -> Result<(), Fault> {
+    // Served by the index of the unique digest.
+    const END: &str = "UPDATE former_secrets SET ends_at_ms = ?2 WHERE digest = ?1";
+    let row = (former.secret.digest.as_bytes(), former.ends_at.0);
+    connection.prepare_cached(END)?.execute(row)?;
     Ok(())
 }
 
 /// The former secrets of a key, oldest first.
-pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<FormerSecret>, Fault> {
+pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<Former>, Fault> {
     // Served by the primary key.
-    const OF_KEY: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets \
+    const OF_KEY: &str = "SELECT digest, hint, created_at_ms, ends_at_ms FROM former_secrets \
                           WHERE key_id = ?1 ORDER BY number";
     let mut of_key = connection.prepare_cached(OF_KEY)?;
-    of_key.query_and_then([id.get()], |row| Ok(secret(row)?.1))?.collect()
+    let former = |row: &Row<'_>| {
+        let digest = Digest::from_stored(row.get(0)?);
+        let created_at = UnixMillis(row.get(2)?);
+        let secret = StoredSecret { digest, hint: row.get(1)?, created_at };
+        Ok(Former { secret, ends_at: UnixMillis(row.get(3)?) })
+    };
+    of_key.query_and_then([id.get()], former)?.collect()
 }
 
 /// Gives keys, which are in the order of their ids, the secrets that they had before.

@@ -1,19 +1,33 @@
 //! Changes on a disk that may be full: those that end keys are made nevertheless.
 
+use keyward::audit::Audit;
 use keyward::change::KeyChange;
+use keyward::rules::{Change, Committed, OwnerChange};
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use crate::commit::commit;
 use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::reserve::{Reserve, is_for_want_of_room};
 
-/// Whether a change makes a key stop working, so that it must not fail for want of room.
-pub(super) fn ends(change: &KeyChange) -> bool {
+/// Whether a change makes keys stop working, so that it must not fail for want of room.
+fn ends(change: &Change) -> bool {
     match change {
-        KeyChange::Revoke { .. } | KeyChange::Suspend => true,
-        KeyChange::Edit(_) | KeyChange::Resume | KeyChange::Rotate { .. } => false,
+        Change::Key { change, .. } => match change {
+            KeyChange::Revoke { .. } | KeyChange::Suspend => true,
+            KeyChange::Edit(_) | KeyChange::Resume | KeyChange::Rotate { .. } => false,
+        },
+        Change::Owner { change, .. } => match change {
+            OwnerChange::Suspend => true,
+            OwnerChange::Resume | OwnerChange::Edit { .. } => false,
+        },
+        Change::Issue(_)
+        | Change::Import { .. }
+        | Change::PutTier { .. }
+        | Change::DeleteTier { .. }
+        | Change::AcceptClock => false,
     }
 }
 
@@ -31,6 +45,14 @@ pub(super) fn try_with_room<T>(
 }
 
 impl SqliteStore {
+    /// Makes a change as the core decides.
+    pub(super) async fn make(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        if !ends(&change) {
+            return self.change(move |connection| commit(connection, change, &audit)).await;
+        }
+        self.end(move |connection| commit(connection, change.clone(), &audit)).await
+    }
+
     /// Makes a change. While the reserve is given up, it is refused.
     pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
     where

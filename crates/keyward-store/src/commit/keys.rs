@@ -1,0 +1,199 @@
+//! The rows of keys: each is written with all by which it is found.
+
+use std::collections::{BTreeMap, HashSet};
+
+use keyward::KeyId;
+use keyward::key::Prefix;
+use keyward::record::Owner;
+use keyward::rules::KeyWrite;
+use keyward::stored::{Key, TierId};
+use keyward::time::UnixHour;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Statement, params};
+
+use crate::columns::key_columns;
+use crate::fault::Fault;
+use crate::keys::{beside, former, late};
+use crate::record::{self, limits_text, networks_text, scopes_text};
+use crate::spans;
+
+/// One key, whole; `None` if there is no such key.
+pub(super) fn find(connection: &Connection, id: KeyId) -> Result<Option<Key>, Fault> {
+    // Served by the primary keys.
+    const FIND: &str = concat!("SELECT ", key_columns!(), " WHERE keys.id = ?1");
+    let mut find = connection.prepare_cached(FIND)?;
+    let found = find.query_row([id.get()], |row| Ok(record::key(row))).optional()?;
+    let Some(mut key) = found.transpose()? else { return Ok(None) };
+    key.former = former::of_key(connection, id)?;
+    Ok(Some(key))
+}
+
+/// Whether there is a key.
+pub(super) fn is_there(connection: &Connection, id: KeyId) -> Result<bool, Fault> {
+    // Served by the primary key.
+    const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1)";
+    Ok(connection.prepare_cached(IS_THERE)?.query_row([id.get()], |row| row.get(0))?)
+}
+
+const ADD: &str = "INSERT INTO keys \
+    (id, version, name, tier_id, gone_tier, owner, state, expires_at_ms, revoked_at_ms, \
+     revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, scopes, networks, \
+     limits, metadata, created_at_ms) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+// Served by the primary key.
+const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, gone_tier = ?5, \
+    owner = ?6, state = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, revoked_reason = ?10, \
+    digest = ?11, hint = ?12, secret_created_at_ms = ?13, grace_until_ms = ?14, scopes = ?15, \
+    networks = ?16, limits = ?17, metadata = ?18, created_at_ms = ?19 WHERE id = ?1";
+
+/// Writes the keys of one change, and remembers what many of them share. It grows with the change.
+pub(super) struct Keys<'a> {
+    connection: &'a Connection,
+    add: CachedStatement<'a>,
+    /// The highest id of the keys of which nothing waits.
+    last_listed: u64,
+    prefixes: HashSet<String>,
+    /// The first and the last id of each hour in which keys that were added were issued.
+    hours: BTreeMap<UnixHour, (u64, u64)>,
+    added: usize,
+}
+
+impl<'a> Keys<'a> {
+    /// Begins. Nothing else writes until the change is written.
+    pub(super) fn open(connection: &'a Connection) -> Result<Self, Fault> {
+        Ok(Self {
+            connection,
+            add: connection.prepare_cached(ADD)?,
+            last_listed: late::last_listed(connection)?,
+            prefixes: HashSet::new(),
+            hours: BTreeMap::new(),
+            added: 0,
+        })
+    }
+
+    /// Writes a key.
+    pub(super) fn write(&mut self, write: &KeyWrite) -> Result<(), Fault> {
+        match write {
+            KeyWrite::Add(key) => self.add(key)?,
+            KeyWrite::Put { before, after } => self.put(before, after)?,
+        }
+        for former in write.ended() {
+            former::end(self.connection, former)?;
+        }
+        for (_, former) in write.replaced() {
+            former::add(self.connection, write.key().id, former)?;
+            self.add_prefix(&former.secret.hint)?;
+        }
+        match write {
+            KeyWrite::Put { before, after } if before.secret == after.secret => Ok(()),
+            KeyWrite::Put { after: key, .. } | KeyWrite::Add(key) => {
+                self.add_prefix(&key.secret.hint)
+            }
+        }
+    }
+
+    fn add(&mut self, key: &Key) -> Result<(), Fault> {
+        execute(&mut self.add, key)?;
+        self.list(key)?;
+        // Ids of imported keys may lie behind either end.
+        let id = key.id.get();
+        let (first, last) = self.hours.entry(key.created_at.hour()).or_insert((id, id));
+        (*first, *last) = (id.min(*first), id.max(*last));
+        self.added += 1;
+        Ok(())
+    }
+
+    fn put(&self, before: &Key, after: &Key) -> Result<(), Fault> {
+        execute(&mut *self.connection.prepare_cached(PUT)?, after)?;
+        if before.name != after.name {
+            self.rename(after)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what lists need of a key, unless that can wait.
+    fn list(&self, key: &Key) -> Result<(), Fault> {
+        const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
+        let id = key.id.get();
+        let is_late = self.last_listed < id;
+        if !is_late || key.last_used_at.is_some() {
+            let at = key.last_used_at.map_or(-1, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
+            self.connection.prepare_cached(USED)?.execute((id, at))?;
+        }
+        if !is_late {
+            let mut name = self.connection.prepare_cached(beside::ADD_NAME)?;
+            beside::add_name(&mut name, id, key.name.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// Makes a key found by the parts of its new name, and by those of the old one no more.
+    fn rename(&self, key: &Key) -> Result<(), Fault> {
+        // Served by the row's id.
+        const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
+        let id = key.id.get();
+        if self.last_listed < id {
+            return Ok(());
+        }
+        self.connection.prepare_cached(FORGET)?.execute([id])?;
+        let mut add = self.connection.prepare_cached(beside::ADD_NAME)?;
+        beside::add_name(&mut add, id, key.name.as_str())
+    }
+
+    fn add_prefix(&mut self, hint: &str) -> Result<(), Fault> {
+        let Some(prefix) = Prefix::of_hint(hint) else { return Ok(()) };
+        if self.prefixes.contains(prefix.as_str()) {
+            return Ok(());
+        }
+        beside::add_prefix(self.connection, &prefix)?;
+        self.prefixes.insert(prefix.as_str().to_owned());
+        Ok(())
+    }
+
+    /// Notes in which hours the keys that were added were issued. Without this they would not be
+    /// found by time.
+    ///
+    /// One key of the present hour with the highest id, as are those that are issued, leaves that
+    /// hour open. What several of them need in lists is written at once.
+    pub(super) fn finish(self, present: UnixHour, highest: Option<KeyId>) -> Result<(), Fault> {
+        let first_added = self.hours.first_key_value();
+        let Some((hour, (id, _))) = first_added.map(|(hour, ids)| (*hour, *ids)) else {
+            return Ok(());
+        };
+        if self.added == 1 && hour == present && KeyId::new(id) == highest {
+            return Ok(spans::KEYS.go_on(self.connection, hour.0, id)?);
+        }
+        spans::KEYS.close(self.connection)?;
+        late::list_all(self.connection)?;
+        for (hour, ids) in self.hours {
+            spans::KEYS.widen(self.connection, hour.0, ids)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs [`ADD`] or [`PUT`], which take the same values.
+fn execute(statement: &mut Statement<'_>, key: &Key) -> Result<(), Fault> {
+    let row = params![
+        key.id.get(),
+        key.version.get(),
+        key.name.as_str(),
+        key.tier_id.map(TierId::get),
+        key.tier_id.is_none().then(|| key.tier.as_str()),
+        key.owner.as_ref().map(Owner::as_str),
+        key.state.as_str(),
+        key.expires_at.map(|at| at.0),
+        key.state.revoked_at().map(|at| at.0),
+        key.revoked_reason.as_ref().map(|reason| reason.as_str()),
+        key.secret.digest.as_bytes(),
+        key.secret.hint,
+        key.secret.created_at.0,
+        key.grace_until().map(|at| at.0),
+        scopes_text(&key.scopes),
+        networks_text(&key.networks),
+        limits_text(key.limits.as_ref()),
+        key.metadata.as_str(),
+        key.created_at.0,
+    ];
+    statement.execute(row)?;
+    Ok(())
+}
