@@ -11,7 +11,7 @@ use keyward_store::SqliteStore;
 use rusqlite::Connection;
 
 use crate::sample::{
-    audit, batch, change, digest, id, insert, issue, new_key, open, opened, query, used,
+    audit, batch, change, digest, id, insert, issue, new_key, open, opened, owner, query, used,
 };
 
 /// More than one page of each index, and more than what is put off.
@@ -154,4 +154,30 @@ async fn not_more_waits_than_a_list_can_write_at_once() {
 fn waiting(raw: &Connection) -> u64 {
     let sql = "SELECT count(*) FROM keys WHERE id > (SELECT last_id FROM listed_keys)";
     raw.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn an_owner_with_many_keys_is_suspended_as_cheaply_as_one_with_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("keyward.db"));
+    insert(&store, new_key(0), audit(1)).await;
+    let pattern = store.export_keys(None, 1).await.unwrap().remove(0);
+    let copy = |number: u64| {
+        let mut copy = keyward::transfer::KeyCopy { id: None, ..pattern.clone() };
+        copy.owner = Some(owner("many"));
+        copy.secret.digest = digest(number);
+        copy
+    };
+    store.import_keys((1..KEYS).map(copy).collect(), false, audit(1)).await.unwrap();
+    let wal = || fs::metadata(directory.path().join("keyward.db-wal")).unwrap().len();
+    let mut written = Vec::new();
+    for name in ["none", "many", "none", "many"] {
+        for suspended in [true, false] {
+            let before = wal();
+            store.set_owner_suspended(owner(name), suspended, audit(2)).await.unwrap();
+            written.push(wal() - before);
+        }
+    }
+    // The row, the list of those that are suspended, the trail and what it is found by.
+    assert!(written.iter().all(|bytes| *bytes <= 42_000), "{written:?}");
 }

@@ -9,17 +9,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use keyward::audit::{AuditEntry, Chain};
+use keyward::audit::{Audit, AuditEntry, Chain};
 use keyward::gate::Gate;
-use keyward::store::KeyStore;
+use keyward::once::{Earlier, Once};
+use keyward::query::{KeyCount, KeyFilter, KeyQuery};
+use keyward::record::Stage;
+use keyward::store::{KeyStore, Reports as _};
 use keyward::time::SteadyNanos;
 use keyward::verify::Verdict;
 use keyward::{Asked, Now, UnixMillis};
 use keyward_store::SqliteStore;
+use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::sample::trail;
+use crate::sample::{audit, details, id, issue, owner, query, trail, usage};
 
 const DATABASE: &[u8] = include_bytes!("../golden/schema-11.db");
 const LEDGER: &[u8] = include_bytes!("../golden/schema-11.db.ledger");
@@ -123,4 +127,87 @@ async fn its_keys_are_judged_as_before() {
         caller.standing().map(|standing| standing.limit.burst().get())
     };
     assert_eq!((burst(6), burst(7), burst(11)), (None, Some(5), Some(7)));
+}
+
+#[tokio::test]
+async fn its_owners_and_tiers_have_what_they_had() {
+    let (_directory, store) = opened();
+    let find = async |name: &str| {
+        let found = store.find_owner(owner(name)).await.unwrap()?;
+        Some((found.suspended_at.is_some(), found.keys, found.revoked_keys))
+    };
+    assert_eq!(find("acme").await, Some((true, 5, 1)));
+    assert_eq!(find("ghost").await, Some((true, 0, 0)));
+    assert_eq!(find("globex").await, Some((false, 1, 0)));
+    assert_eq!(find("hooli").await, Some((false, 1, 1)));
+    assert_eq!(find("initech").await, Some((false, 3, 1)));
+    assert_eq!(find("past").await, None);
+    let suspended = store.suspended_owners(None, 10).await.unwrap();
+    assert_eq!(suspended, [owner("acme"), owner("ghost")]);
+
+    let uses = store.tier_uses().await.unwrap();
+    let uses: Vec<_> = uses.iter().map(|(name, keys)| (name.as_str(), *keys)).collect();
+    let expected = [("basic", 8), ("pro", 2), ("enterprise", 1), ("gold", 1), ("free", 0)];
+    assert_eq!(uses, expected);
+    for (number, tier) in [(10, "gold"), (40, "vanished")] {
+        let key = details(&*store, id(number)).await;
+        assert_eq!((key.tier.as_str(), key.tier_gone), (tier, true));
+    }
+    assert!(!details(&*store, id(11)).await.tier_gone, "it has the new one of that name");
+
+    let in_state = async |state: Stage| {
+        let filter = KeyFilter { state: Some(state), ..KeyFilter::default() };
+        let now = UnixMillis(MADE + 20 * HOUR);
+        let page = store.list_keys(KeyQuery { now, ..query(filter.clone()) }).await.unwrap();
+        let count = store.count_keys(filter, now).await.unwrap();
+        assert_eq!(count, KeyCount::exact(page.keys.len() as u64));
+        page.keys.iter().map(|key| key.record.id.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(in_state(Stage::Active).await, [1, 6, 7, 8, 9, 11, 12, 41]);
+    assert_eq!(in_state(Stage::Suspended).await, [2, 3, 4, 42]);
+    assert_eq!(in_state(Stage::Revoked).await, [5, 10, 40]);
+    assert_eq!(in_state(Stage::Expired).await, [0; 0]);
+
+    // A suspension counted up the versions of keys then, and counts up the owner's now.
+    assert_eq!(details(&*store, id(2)).await.versions().to_string(), "2.1");
+    assert_eq!(details(&*store, id(8)).await.versions().to_string(), "4");
+    let resumed = store.set_owner_suspended(owner("acme"), false, audit(30)).await.unwrap();
+    assert_eq!((resumed.keys, resumed.version), (5, 2));
+    assert_eq!(in_state(Stage::Suspended).await, [3, 42]);
+    assert_eq!(in_state(Stage::Expired).await, [4]);
+    assert_eq!(details(&*store, id(2)).await.versions().to_string(), "2.2");
+}
+
+#[tokio::test]
+async fn its_keys_keep_everything_else_and_ids_go_on() {
+    let (directory, store) = opened();
+    let first = details(&*store, id(1)).await;
+    let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
+    assert_eq!((first.metadata.as_str(), first.hint.as_str()), (metadata, "kw_gold01"));
+    assert_eq!(first.record.scopes.iter().count(), 2);
+    assert_eq!(first.record.networks.iter().count(), 2);
+    assert_eq!(first.last_used_at, Some(UnixMillis(MADE + 2 * HOUR)));
+    assert_eq!(usage(&*store, id(1), 0).await.len(), 2);
+    let copies = store.export_keys(None, 100).await.unwrap();
+    let former = |id: u64| {
+        let key = copies.iter().find(|key| key.id.unwrap().get() == id).unwrap();
+        key.former.iter().map(|(_, ends_at)| (ends_at.0 - MADE) / HOUR).collect::<Vec<_>>()
+    };
+    assert_eq!((former(8), former(9)), (vec![715], vec![5, 7]));
+    let once = |request| {
+        let once = Some(Once { name: "rotate-8".parse().unwrap(), request });
+        store.earlier(Audit { once, at: UnixMillis(MADE + 20 * HOUR), ..audit(0) })
+    };
+    assert_eq!(once([7; 32]).await.unwrap(), Some(Earlier::Same(id(8))));
+    assert_eq!(store.kept_leaks(10).await.unwrap().len(), 1);
+    assert_eq!(store.latest_reading().await.unwrap(), Some(UnixMillis(MADE + 17 * HOUR + 5)));
+    assert_eq!(issue(&*store, 99).await, id(43), "no id is given twice");
+    store.close().await.unwrap();
+
+    let raw = Connection::open(directory.path().join("keyward.db")).unwrap();
+    assert!(!raw.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap());
+    let check: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    let old = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_0012' ESCAPE '\\'";
+    assert_eq!(raw.query_row(old, [], |row| row.get::<_, u64>(0)).unwrap(), 0);
 }

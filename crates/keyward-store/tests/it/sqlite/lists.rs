@@ -9,13 +9,13 @@ use keyward::transfer::KeyCopy;
 use keyward_store::SqliteStore;
 use tempfile::TempDir;
 
-use crate::sample::{digest, insert, new_key, open, query};
+use crate::sample::{digest, insert, new_key, open, owner, query};
 
 /// More than what is gathered and put in order, and more than one page looks at.
 const KEYS: u64 = 5_000;
 
-/// A store with so many keys: every second in `pro`, every eighth suspended, with few names, uses
-/// and expiries, so that many are alike in each.
+/// A store with so many keys: every second in `pro`, every eighth suspended, every third of an owner
+/// that is, with few names, uses and expiries, so that many are alike in each.
 async fn filled() -> (TempDir, SqliteStore) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("keyward.db"));
@@ -29,6 +29,7 @@ async fn filled() -> (TempDir, SqliteStore) {
         copy.created_at = UnixMillis(number * 3_600_000 / 100);
         copy.last_used_at = (!number.is_multiple_of(3)).then_some(UnixMillis(number % 5));
         copy.expires_at = (!number.is_multiple_of(2)).then_some(UnixMillis(2_000 + number % 6));
+        copy.owner = number.is_multiple_of(3).then(|| owner("acme"));
         copy.secret.digest = digest(number);
         copy
     };
@@ -36,6 +37,7 @@ async fn filled() -> (TempDir, SqliteStore) {
         let keys = (first..(first + 1_000).min(KEYS)).map(copy).collect();
         store.import_keys(keys, false, Audit::program(UnixMillis(1))).await.unwrap();
     }
+    store.set_owner_suspended(owner("acme"), true, Audit::program(UnixMillis(1))).await.unwrap();
     (directory, store)
 }
 
@@ -64,6 +66,9 @@ async fn pages_together_are_the_whole_list_in_order() {
         none(),
         KeyFilter { tier: pro(), ..none() },
         KeyFilter { state: Some(Stage::Active), ..none() },
+        KeyFilter { state: Some(Stage::Suspended), ..none() },
+        KeyFilter { state: Some(Stage::Suspended), tier: pro(), ..none() },
+        KeyFilter { state: Some(Stage::Active), owner: Some(owner("acme")), ..none() },
         KeyFilter { name_part: Some("EY 3".to_owned()), ..none() },
         KeyFilter { name_part: Some("key".to_owned()), tier: pro(), ..none() },
         KeyFilter { expires_before: Some(UnixMillis(2_003)), ..none() },
@@ -92,9 +97,10 @@ async fn pages_together_are_the_whole_list_in_order() {
 }
 
 fn fits(key: &KeyCopy, filter: &KeyFilter) -> bool {
-    let active = key.state == KeyState::Active;
+    let active = key.state == KeyState::Active && key.owner.is_none();
     let name = key.name.as_str();
     filter.state.is_none_or(|state| active == (state == Stage::Active))
+        && filter.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
         && filter.tier.as_ref().is_none_or(|tier| key.tier == *tier)
         && filter.name_part.as_ref().is_none_or(|part| name.contains(&part.to_lowercase()))
         && filter.expires_before.is_none_or(|at| key.expires_at.is_some_and(|it| it < at))
