@@ -98,6 +98,57 @@ fn a_key_that_is_known_is_not_sent_again() {
 }
 
 #[test]
+fn a_key_that_was_suspended_with_its_owner_is_no_longer_as_it_was_seen() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let issue = || server.admin("POST", "/admin/api-keys", r#"{"name":"a","owner":"acme"}"#);
+    assert_eq!(issue().header("etag"), Some("\"1\""));
+    let path = "/admin/api-keys/1";
+    let read = |tag: &str| {
+        let shown = send(&server, "GET", path, &format!("if-none-match: \"{tag}\""), "");
+        (shown.status, shown.header("etag").unwrap().to_owned())
+    };
+    let change = |method: &str, path: &str, tag: &str, body: &str| {
+        let changed = send(&server, method, path, &format!("if-match: \"{tag}\""), body);
+        (changed.status, changed.header("etag").map(str::to_owned))
+    };
+    let rename = |tag: &str| change("PATCH", path, tag, r#"{"name":"b"}"#);
+    let tagged = |tag: &str| Some(format!("\"{tag}\""));
+    assert_eq!(read("1"), (304, "\"1\"".to_owned()));
+
+    assert_eq!(server.admin("POST", "/admin/owners/acme/suspend", "").status, 200);
+    assert_eq!(read("1"), (200, "\"1.1\"".to_owned()));
+    let shown = server.admin("GET", path, "").json();
+    assert_eq!((&shown["state"], &shown["version"]), (&"suspended".into(), &1.into()));
+    assert_eq!(rename("1").0, 412);
+    assert_eq!(change("DELETE", path, "1", "").0, 412);
+    assert_eq!(rename("1.1"), (200, tagged("2.1")));
+    assert_eq!(read("2.1").0, 304);
+
+    assert_eq!(server.admin("POST", "/admin/owners/acme/resume", "").status, 200);
+    assert_eq!(read("2.1"), (200, "\"2.2\"".to_owned()));
+    let rotate = |tag: &str| change("POST", "/admin/api-keys/1/rotate", tag, "");
+    assert_eq!(rotate("2.1").0, 412);
+    assert_eq!(rotate("2.2"), (200, tagged("3.2")));
+    assert_eq!(issue().header("etag"), Some("\"1.2\""));
+    let given = r#"{"owner":"other"}"#;
+    assert_eq!(change("PATCH", path, "3.2", given), (200, tagged("4")));
+}
+
+#[test]
+fn a_key_that_has_expired_is_sent_whatever_the_client_has() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.issue("a");
+    let path = "/admin/api-keys/1";
+    let edited = r#"{"expires_at":"2001-01-01T00:00:00Z"}"#;
+    assert_eq!(server.admin("PATCH", path, edited).header("etag"), Some("\"2\""));
+    let shown = send(&server, "GET", path, "if-none-match: \"2\"", "");
+    assert_eq!((shown.status, &shown.json()["state"]), (200, &"expired".into()));
+    assert_eq!(send(&server, "GET", path, "if-match: \"1\"", "").status, 412);
+}
+
+#[test]
 fn an_owner_is_suspended_as_it_was_seen() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

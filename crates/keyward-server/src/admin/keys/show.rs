@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::header::HeaderMap;
+use keyward::record::Stage;
 use keyward::store::Reports;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::view::KeyView;
 use super::{KeyPath, existing, read_id, shown};
-use crate::admin::precondition;
+use crate::admin::precondition::{self, Named, Preconditions};
 use crate::failure::broken;
 use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
 
@@ -38,6 +39,11 @@ pub(crate) async fn find_key(
 ) -> Result<Response, Refusal> {
     let key = existing(&guard, read_id(&key_id)?).await?;
     let tag = key.versions().to_string();
+    // It expired by itself, so its versions are what they were when it worked.
+    if key.record.stage(guard.now().unix) == Stage::Expired {
+        Preconditions::read(&headers)?.is_known("key", Named::Tagged(&tag))?;
+        return Ok(shown(&guard, &key).into_response());
+    }
     precondition::shown(&headers, "key", &tag, shown(&guard, &key))
 }
 
