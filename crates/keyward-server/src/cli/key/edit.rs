@@ -77,9 +77,11 @@ impl Edit {
         let body = self.body(out)?;
         let client = self.common.client()?;
         let before = client.get(&Route::key(self.id))?;
+        let etag = before.etag.context("the answer has no `ETag`; is it an older server?")?;
         let etag = match self.if_version {
-            Some(version) => format!("\"{version}\""),
-            None => before.etag.context("the answer has no `ETag`; is it an older server?")?,
+            // The server says that it has changed.
+            Some(version) if !is_of(&etag, version) => format!("\"{version}\""),
+            Some(_) | None => etag,
         };
         let after = client.patch(&Route::key(self.id), &body, &etag)?.body;
         if self.common.json {
@@ -115,6 +117,13 @@ impl Edit {
         }
         Ok(Value::Object(body))
     }
+}
+
+/// Whether an `ETag` is that of a key in this version, whatever the version of its owner, which
+/// stands after a dot.
+fn is_of(etag: &str, version: u64) -> bool {
+    let versions = etag.trim_matches('"');
+    versions.split('.').next() == Some(version.to_string().as_str())
 }
 
 /// Says what is different now.

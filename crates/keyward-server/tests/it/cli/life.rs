@@ -141,6 +141,16 @@ fn an_edit_that_comes_too_late_says_what_to_do() {
 }
 
 #[test]
+fn the_version_of_a_key_is_its_own_whatever_becomes_of_its_owner() {
+    let answers = vec![answer("200 OK", "etag: \"3.2\"\r\n", KEY), answer("200 OK", "", KEY)];
+    let server = Server::answering(answers);
+    let arguments = ["key", "edit", "7", "--never-expires", "--if-version", "3"];
+    assert_eq!(keyward(&server.url, &arguments).status.code(), Some(0));
+    let requests = server.requests.join().unwrap();
+    assert!(requests[1].contains("if-match: \"3.2\"\r\n"), "{requests:?}");
+}
+
+#[test]
 fn an_edit_of_nothing_is_wrong_usage() {
     let output = keyward("http://127.0.0.1:1", &["key", "edit", "7"]);
     insta::assert_snapshot!(story("http://127.0.0.1:1", &output), @r"
