@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use triomphe::Arc;
 
 use crate::digest::Digest;
+use crate::limit::Limits;
 use crate::owner::OwnerState;
 use crate::record::Owner;
 use crate::tier::Tier;
@@ -312,8 +313,17 @@ impl Index {
     }
 
     /// The owner of this name, for the entry of a key to share, in the state that the store has.
-    pub(crate) fn owner(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
+    #[must_use]
+    pub fn owner(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
         self.owners.share(name, is_suspended)
+    }
+
+    /// Puts limits in force for all keys of an owner together, on top of each key's own. The owner
+    /// need not have a key yet: those that get it later are held to them.
+    ///
+    /// Changes of one owner must come one after the other.
+    pub fn set_owner_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
+        self.owners.set_limits(name, limits, clock);
     }
 
     /// Suspends or resumes an owner: the next request of each key whose entry shares it is judged

@@ -32,7 +32,6 @@ pub use terms::{
 };
 
 pub(crate) use bucket::{Era, GENERATIONS};
-#[cfg(test)]
 pub(crate) use shared::SharedBuckets;
 pub(crate) use take::{Buckets, carried};
 

@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::limit::{Limits, SharedBuckets};
 use crate::record::Owner;
+use crate::time::ReadClock;
 
 /// An owner of keys in memory.
 #[derive(Debug)]
@@ -12,13 +14,16 @@ pub struct OwnerState {
     /// Written with `Release` and read with `Acquire`, as the state of a key is: a request that
     /// begins after a suspension was reported as done sees it.
     is_suspended: AtomicBool,
+    /// Of the limits that all keys of the owner share, on top of each key's own.
+    buckets: SharedBuckets,
 }
 
 impl OwnerState {
     /// An owner as the store has it.
     #[must_use]
     pub fn new(name: Owner, is_suspended: bool) -> Self {
-        Self { name, is_suspended: AtomicBool::new(is_suspended) }
+        let is_suspended = AtomicBool::new(is_suspended);
+        Self { name, is_suspended, buckets: SharedBuckets::default() }
     }
 
     /// The owner's id.
@@ -36,5 +41,19 @@ impl OwnerState {
     /// Suspends or resumes the owner: the next request of each of its keys is judged by it.
     pub(crate) fn set_suspended(&self, is_suspended: bool) {
         self.is_suspended.store(is_suspended, Ordering::Release);
+    }
+
+    /// Puts other limits in force for all keys of the owner together. A name that was there keeps
+    /// what was used; a new one begins full. The clock is read when nothing is taken any more by
+    /// the limits before.
+    ///
+    /// Changes of one owner must come one after the other.
+    pub(crate) fn set_limits(&self, limits: &Limits, clock: ReadClock<'_>) {
+        self.buckets.set(limits, clock);
+    }
+
+    /// The buckets of those limits.
+    pub(crate) fn buckets(&self) -> &SharedBuckets {
+        &self.buckets
     }
 }

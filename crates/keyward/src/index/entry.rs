@@ -62,7 +62,8 @@ impl Entry {
     }
 
     /// As [`Entry::new`], with an owner that it shares.
-    pub(crate) fn of_owner(
+    #[must_use]
+    pub fn of_owner(
         digest: Digest,
         record: Record,
         tier: Arc<Tier>,
@@ -167,7 +168,7 @@ impl Entry {
         self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
     }
 
-    /// Takes the cost of one request from each of the key's limits, or from none. `lock` is the
+    /// Takes the cost of one request from each of the key's limits and its owner's, or from none. `lock` is the
     /// same for all requests of the key.
     #[inline]
     pub(crate) fn take(
@@ -176,7 +177,8 @@ impl Entry {
         cost: Cost,
         now: SteadyNanos,
     ) -> Result<Standings, TakeError> {
-        self.buckets().take(lock, None, cost, now)
+        let owner = self.owner.as_ref().map(|owner| owner.buckets());
+        self.buckets().take(lock, owner, cost, now)
     }
 
     pub(crate) fn counters(&self) -> &Counters {

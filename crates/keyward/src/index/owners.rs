@@ -6,15 +6,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use triomphe::Arc;
 
+use crate::limit::Limits;
 use crate::owner::OwnerState;
 use crate::record::Owner;
+use crate::time::ReadClock;
 
 /// Parts, so that changes of keys of different owners seldom wait for each other.
 const SHARDS: usize = 64;
 /// Owners of one part before any is looked at whether it is still needed.
 const SWEEP_MIN: usize = 16;
 
-/// Every owner whose state is shared by keys, and those that are suspended. A request that is only
+/// Every owner whose state is shared by keys, and those that have limits. A request that is only
 /// verified asks for nothing here: its key leads to its owner.
 pub(super) struct Owners {
     hasher: RandomState,
@@ -40,17 +42,28 @@ impl Owners {
     /// The owner of this name, for a key to share, in the state that the store has. It is made if
     /// no key has it yet.
     pub(super) fn share(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
+        let owner = self.find_or_make(name);
+        owner.set_suspended(is_suspended);
+        owner
+    }
+
+    /// Puts limits in force for all keys of an owner together. One that has limits is kept, also
+    /// while no key shares it: what was used is not forgotten when the last key changes hands.
+    pub(super) fn set_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
+        self.find_or_make(name).set_limits(limits, clock);
+    }
+
+    fn find_or_make(&self, name: &Owner) -> Arc<OwnerState> {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash);
         if let Some(owner) = shard.owners.find(hash, |owner| owner.name() == name) {
-            owner.set_suspended(is_suspended);
             return Arc::clone(owner);
         }
         if shard.sweep_at <= shard.owners.len() {
             shard.owners.retain(|owner| is_needed(owner));
             shard.sweep_at = SWEEP_MIN.max(2 * shard.owners.len());
         }
-        let owner = Arc::new(OwnerState::new(name.clone(), is_suspended));
+        let owner = Arc::new(OwnerState::new(name.clone(), false));
         let hash_of = |owner: &Arc<OwnerState>| self.hasher.hash_one(owner.name());
         shard.owners.insert_unique(hash, Arc::clone(&owner), hash_of);
         owner
@@ -84,15 +97,20 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a key shares the owner. Asked under the lock of its part, without which nobody begins
+/// Whether a key shares the owner, or it has limits. Asked under the lock of its part, without which nobody begins
 /// to: whoever has one from elsewhere has it from a key.
 fn is_needed(owner: &Arc<OwnerState>) -> bool {
-    !owner.is_unique()
+    !owner.is_unique() || owner.buckets().are_set()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
     use super::*;
+    use crate::limit::Limit;
+    use crate::time::{Now, SteadyNanos, UnixMillis};
 
     fn name(number: usize) -> Owner {
         format!("org_{number}").parse().unwrap()
@@ -122,5 +140,22 @@ mod tests {
         for (number, owner) in kept.iter().enumerate() {
             assert!(Arc::ptr_eq(owner, &owners.share(&name(number), false)), "{number}");
         }
+    }
+
+    #[test]
+    fn an_owner_with_limits_is_kept_though_no_key_has_it() {
+        let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
+        let owners = Owners::default();
+        let one = NonZeroU32::MIN;
+        let limit = Limit::new("a", one, Duration::from_secs(60), one).unwrap();
+        let limits = Limits::of(Some(limit));
+        owners.set_limits(&name(1), &limits, &clock);
+        owners.set_limits(&name(2), &limits, &clock);
+        owners.set_limits(&name(2), &Limits::of(None), &clock);
+        for number in 3..100_000 {
+            owners.share(&name(number), false);
+        }
+        assert!(owners.share(&name(1), false).buckets().are_set());
+        assert!(!owners.share(&name(2), false).buckets().are_set());
     }
 }

@@ -71,15 +71,15 @@ impl Era {
         Mark { full_at: full_at.min(empty), generation: self.generation }.word()
     }
 
-    /// As [`Era::adopt`], of a word that counts under no edition.
-    pub(super) fn adopt_word(self, word: u64, limit: &Limit, now: SteadyNanos) -> u64 {
-        self.adopt(word >> GENERATION_BITS, limit, now)
-    }
-
     /// The word of a full bucket.
     pub(super) fn full(self) -> u64 {
         Mark { full_at: 0, generation: self.generation }.word()
     }
+}
+
+/// When a bucket will be full whose word counts under no edition.
+pub(super) fn full_at(word: u64) -> u64 {
+    word >> GENERATION_BITS
 }
 
 /// What one bucket says to one request.

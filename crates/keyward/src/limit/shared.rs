@@ -5,17 +5,18 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::time::ReadClock;
 
+use super::bucket::full_at;
 use super::take::guard;
-use super::{Era, Limits};
+use super::{Era, Limit, Limits};
 
-/// The limits of an owner and their buckets. They begin full.
-#[derive(Debug)]
+/// The limits of an owner and their buckets. They begin full. Without limits, it is 24 bytes.
+#[derive(Debug, Default)]
 pub(crate) struct SharedBuckets {
     /// Whether there are any, so that a request of an owner without limits takes no lock.
     /// `Release` and `Acquire`: whoever learned that there are limits is held to them.
     are_set: AtomicBool,
     /// Held for one request's step, or one change of the limits, and by nothing that waits.
-    shared: Mutex<Shared>,
+    shared: Mutex<Option<Box<Shared>>>,
 }
 
 /// What the lock guards.
@@ -27,42 +28,36 @@ pub(super) struct Shared {
 }
 
 impl SharedBuckets {
-    #[cfg_attr(not(test), expect(dead_code, reason = "owners get their limits next"))]
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let words = vec![Era::FIRST.full(); limits.list().len()];
-        Self {
-            are_set: AtomicBool::new(!limits.list().is_empty()),
-            shared: Mutex::new(Shared { limits: limits.of_owner(), words }),
-        }
-    }
-
     /// Puts other limits in force. A name that was there keeps what was used, as far as the new
-    /// limit allows; a new name begins full.
-    #[cfg_attr(not(test), expect(dead_code, reason = "owners get their limits next"))]
+    /// limit allows; a new name begins full. Limits that are there already stay as they are.
     pub(crate) fn set(&self, limits: &Limits, clock: ReadClock<'_>) {
         let limits = limits.of_owner();
         let mut shared = self.lock();
+        if shared.as_ref().is_some_and(|shared| shared.limits == limits) {
+            return;
+        }
+        let before = shared.take();
         // Read now that nothing is taken any more: an earlier reading would give back what was
         // taken since.
         let now = clock().steady;
-        let mut words = Vec::with_capacity(limits.list().len());
-        for (at, limit) in limits.list().iter().enumerate() {
-            let before = limits.place_before(at, &shared.limits);
-            let word = before.and_then(|place| shared.words.get(place));
-            words.push(
-                word.map_or(Era::FIRST.full(), |word| Era::FIRST.adopt_word(*word, limit, now)),
-            );
-        }
+        let word_of = |(at, limit): (usize, &Limit)| {
+            let before = before.as_ref()?;
+            let place = limits.place_before(at, &before.limits)?;
+            Some(Era::FIRST.adopt(full_at(*before.words.get(place)?), limit, now))
+        };
+        let words = limits.list().iter().enumerate();
+        let words = words.map(|limit| word_of(limit).unwrap_or(Era::FIRST.full())).collect();
         let are_set = !limits.list().is_empty();
-        *shared = Shared { limits, words };
+        *shared = are_set.then(|| Box::new(Shared { limits, words }));
         self.are_set.store(are_set, Ordering::Release);
     }
 
-    pub(super) fn are_set(&self) -> bool {
+    /// Whether there are limits.
+    pub(crate) fn are_set(&self) -> bool {
         self.are_set.load(Ordering::Acquire)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Box<Shared>>> {
         guard(&self.shared)
     }
 }

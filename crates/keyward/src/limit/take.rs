@@ -71,6 +71,7 @@ impl Buckets<'_> {
         // requests that found its owner without limits take from it without a lock.
         let _lock = (1 < self.words.len()).then(|| guard(lock));
         let mut owner = owner.map(SharedBuckets::lock);
+        let mut owner = owner.as_mut().and_then(|owner| owner.as_deref_mut());
         loop {
             let tried = self.check(owner.as_deref(), cost, now)?;
             let is_taken = match (tried.wait, cost) {

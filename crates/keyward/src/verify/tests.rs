@@ -1,5 +1,7 @@
 //! Tests of the decision: each reason for refusal, which of them comes first, and what is counted.
 
+mod limits;
+
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;

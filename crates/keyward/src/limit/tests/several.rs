@@ -22,6 +22,12 @@ fn owned(list: &[(&str, u32)]) -> Vec<(String, u32)> {
     list.iter().map(|(name, remaining)| ((*name).to_owned(), *remaining)).collect()
 }
 
+fn owner_of(limits: &[Limit]) -> SharedBuckets {
+    let owner = SharedBuckets::default();
+    owner.set(&Limits::new(limits.to_vec()).unwrap(), &|| Now::new(UnixMillis(0), SteadyNanos(0)));
+    owner
+}
+
 fn minute_and_day() -> Key {
     Key::new(vec![named("minute", 10, 60, 10), named("day", 15, 86_400, 15)])
 }
@@ -106,7 +112,7 @@ fn what_costs_nothing_is_judged_as_one_and_takes_nothing() {
 /// Also if the bucket is empty: waiting does not help.
 #[test]
 fn a_cost_above_a_burst_never_passes() {
-    let owner = || Some(SharedBuckets::new(&Limits::of(Some(named("all", 3, 60, 3)))));
+    let owner = || Some(owner_of(&[named("all", 3, 60, 3)]));
     let keys = [
         (Key::of(2, 60, 2), None),
         (Key::new(vec![named("a", 9, 60, 9), named("b", 2, 60, 2)]), None),
@@ -137,7 +143,7 @@ fn costs_are_bounded() {
 
 #[test]
 fn an_owner_shares_its_limits_among_its_keys() {
-    let owner = SharedBuckets::new(&Limits::of(Some(named("all", 5, 60, 5))));
+    let owner = owner_of(&[named("all", 5, 60, 5)]);
     let keys = [Key::of(4, 60, 4), Key::new(vec![]), minute_and_day()];
     let told_of = |at: usize| told(&keys[at].ask(Some(&owner), 1, 5).unwrap());
     assert_eq!(told_of(0), owned(&[("requests", 3), ("owner:all", 4)]));
@@ -165,7 +171,7 @@ fn other_limits_of_an_owner_keep_what_was_used_by_name() {
     };
     let (a, b, c) = (named("a", 9, 60, 9), named("b", 8, 60, 8), named("c", 7, 60, 7));
     let key = Key::new(vec![]);
-    let owner = SharedBuckets::new(&list(&[a, b]));
+    let owner = owner_of(&[a, b]);
     let told_of = |owner, cost| told(&key.ask(Some(owner), cost, 5).unwrap());
     assert_eq!(told_of(&owner, 4), owned(&[("owner:a", 5), ("owner:b", 4)]));
     set(&owner, &[b, c], 5);
