@@ -50,21 +50,10 @@ fn count_within(
         return Ok(KeyCount::exact(0));
     }
     let sieve = Sieve::new(filter, now);
-    if let Some(index) = covering(filter) {
-        let own = own_conditions(filter, &sieve);
-        let itself = || count_entries(connection, index, &own, bounds.entries);
-        match filter.state {
-            None | Some(Stage::Revoked) => return itself(),
-            Some(_) if !owners::is_any_suspended(connection)? => return itself(),
-            Some(Stage::Suspended) => return count_suspended(connection, bounds.apart),
-            Some(Stage::Active | Stage::Expired) => {
-                if let Some(theirs) = of_suspended_owners(connection, &own, bounds.apart)? {
-                    let KeyCount { at_least, is_exact } = itself()?;
-                    let at_least = at_least.saturating_sub(theirs);
-                    return Ok(KeyCount { at_least, is_exact });
-                }
-            }
-        }
+    if let Some(index) = covering(filter)
+        && let Some(count) = count_covered(connection, filter, &sieve, index, bounds)?
+    {
+        return Ok(count);
     }
     let KeyFilter { created_from, created_before, .. } = filter;
     let span = spans::KEYS.ids(connection, *created_from, *created_before)?;
@@ -122,6 +111,37 @@ fn covering(filter: &KeyFilter) -> Option<&'static str> {
             ([false, false, false], Some(_)) => Some("keys_expires"),
             _ => None,
         },
+    }
+}
+
+/// Counts the keys that fit along an index that has them, and takes into account that those of
+/// suspended owners are suspended. `None` if these owners have too many keys to look at.
+fn count_covered(
+    connection: &Connection,
+    filter: &KeyFilter,
+    sieve: &Sieve,
+    index: &str,
+    bounds: &Bounds,
+) -> Result<Option<KeyCount>, Fault> {
+    let own = own_conditions(filter, sieve);
+    let depends_on_owner = match filter.state {
+        None | Some(Stage::Revoked) => false,
+        Some(Stage::Active | Stage::Suspended | Stage::Expired) => {
+            owners::is_any_suspended(connection)?
+        }
+    };
+    if !depends_on_owner {
+        return count_entries(connection, index, &own, bounds.entries).map(Some);
+    }
+    match filter.state {
+        Some(Stage::Suspended) => count_suspended(connection, bounds.apart).map(Some),
+        None | Some(Stage::Active | Stage::Expired | Stage::Revoked) => {
+            let theirs = of_suspended_owners(connection, &own, bounds.apart)?;
+            let Some(theirs) = theirs else { return Ok(None) };
+            let KeyCount { at_least, is_exact } =
+                count_entries(connection, index, &own, bounds.entries)?;
+            Ok(Some(KeyCount { at_least: at_least.saturating_sub(theirs), is_exact }))
+        }
     }
 }
 
