@@ -134,7 +134,8 @@ async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
     check("org_1", 2, 1).await;
     let to = |owner| edit(|edit| edit.owner = Some(owner));
     change(store, two, to(Some(owner("org_2"))), audit(12)).await;
-    (check("org_1", 1, 1).await, check("org_2", 1, 0).await);
+    check("org_1", 1, 1).await;
+    check("org_2", 1, 0).await;
     rotate(store, two, 3, 0, 13).await;
     change(store, two, KeyChange::Suspend, audit(14)).await;
     check("org_2", 1, 0).await;
