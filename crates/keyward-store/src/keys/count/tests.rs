@@ -116,7 +116,8 @@ fn entries_are_counted_without_their_keys() {
 /// The first 20 of the keys belong to an owner that is suspended, and the last 30 to none.
 fn with_a_suspended_owner() -> Connection {
     let connection = database(60);
-    let sql = "INSERT INTO owners VALUES ('org_1', 1, 7, '[]', 20, 0), ('org', 0, NULL, '[]', 10, 0); \
+    let sql = "INSERT INTO owners VALUES ('org_1', 1, 7, '[]', 20, 0); \
+               INSERT INTO owners VALUES ('org', 0, NULL, '[]', 10, 0); \
                UPDATE keys SET owner = iif(id <= 20, 'org_1', iif(id <= 30, 'org', NULL))";
     connection.execute_batch(sql).unwrap();
     connection
