@@ -92,9 +92,9 @@ impl Gate {
         Ok(Issued { key_id, secret, key, hint, created_at, versions })
     }
 
-    /// Changes a key, if it and its owner are in the versions that are expected. When this returns, the change is
-    /// durable, and every request that begins later meets the key as it is now. The clock is read
-    /// when the store has answered, if limits change.
+    /// Changes a key, if it and its owner are in the versions that are expected. When this returns,
+    /// the change is durable, and every request that begins later meets the key as it is now. The
+    /// clock is read when the store has answered, if limits change.
     ///
     /// The future must run to its end once it was started: dropped half-way, the store may be
     /// changed and memory not, until the next start.
