@@ -31,18 +31,19 @@ pub(crate) fn record(
 ) -> Result<(), Fault> {
     let (change, digest) = end(connection)?;
     let after = Progress { change, digest, key: None, tier: None };
-    append_all(connection, &[rules::seal(&after, audit, verb, subject, details)?])
+    let entry = rules::seal(&after, audit, verb, subject, details)?;
+    append_all(connection, std::slice::from_ref(&entry))?;
+    Ok(spans::AUDIT.go_on(connection, entry.at.hour().0, entry.id.0)?)
 }
 
-/// Writes the entries of one change, which are sealed, and notes in which hour. Without this they
-/// would not be found by time.
+/// Writes entries that are sealed. Whoever does so notes their hour, without which they would not
+/// be found by time.
 pub(crate) fn append_all(connection: &Connection, entries: &[AuditEntry]) -> Result<(), Fault> {
-    let Some(first) = entries.first() else { return Ok(()) };
     let mut insert = connection.prepare_cached(INSERT)?;
     for entry in entries {
         append(&mut insert, entry)?;
     }
-    Ok(spans::AUDIT.go_on(connection, first.at.hour().0, first.id.0)?)
+    Ok(())
 }
 
 /// The statement of [`append`].

@@ -8,13 +8,17 @@ mod look;
 
 mod write;
 
+mod written;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use keyward::audit::Audit;
 use keyward::rules::{self, Change, Committed, Decision, Facts};
 use rusqlite::Connection;
 
 use crate::fault::Fault;
 
-pub(crate) use look::progress;
+use written::Written;
 
 /// Makes a change, unless something speaks against it. It belongs into a savepoint: if it fails,
 /// what it wrote is to be undone.
@@ -23,29 +27,77 @@ pub(crate) fn commit(
     change: Change,
     audit: &Audit,
 ) -> Result<Committed, Fault> {
-    let mut facts = Facts::new(progress(connection)?);
-    commit_with(connection, change, audit, &mut facts)
+    Known::default().commit(connection, change, audit)
 }
 
-/// As [`commit`], with what is known already. The facts are those behind the change if it is
-/// written, and worth nothing if this fails.
-pub(crate) fn commit_with(
-    connection: &Connection,
-    change: Change,
-    audit: &Audit,
-    facts: &mut Facts,
-) -> Result<Committed, Fault> {
-    loop {
-        let wanted = rules::needs(&change, audit, facts);
-        if wanted.is_empty() {
-            break;
-        }
-        for lookup in wanted {
-            look::look(connection, lookup, facts)?;
-        }
+/// What the changes of one transaction know for the next of them: tiers, owners, how far the
+/// database has come, and what need not be written again. Only the thread that writes asks for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known(Arc<Mutex<Option<Batch>>>);
+
+/// What is known in a transaction.
+#[derive(Debug)]
+struct Batch {
+    facts: Facts,
+    written: Written,
+}
+
+impl Known {
+    /// As [`commit`].
+    pub(crate) fn commit(
+        &self,
+        connection: &Connection,
+        change: Change,
+        audit: &Audit,
+    ) -> Result<Committed, Fault> {
+        // Taken, and put back if all goes well: what fails is undone.
+        let mut batch = match self.batch().take() {
+            Some(batch) => batch,
+            None => Batch {
+                facts: Facts::new(look::progress(connection)?),
+                written: Written::default(),
+            },
+        };
+        let committed = batch.commit(connection, change, audit)?;
+        batch.facts.forget_keys();
+        batch.written.shrink();
+        *self.batch() = Some(batch);
+        Ok(committed)
     }
-    let Decision { writes, outcome } = rules::decide(change, audit, facts)?;
-    write::write(connection, &writes)?;
-    facts.apply(&writes);
-    Ok(Committed { newest: writes.progress.change, outcome })
+
+    /// Forgets it, since a transaction begins: the one before may have been rolled back, and
+    /// others may have written.
+    pub(crate) fn forget(&self) {
+        *self.batch() = None;
+    }
+
+    /// A panic while this is held leaves it whole, so a poisoned lock is taken.
+    fn batch(&self) -> MutexGuard<'_, Option<Batch>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    fn commit(
+        &mut self,
+        connection: &Connection,
+        change: Change,
+        audit: &Audit,
+    ) -> Result<Committed, Fault> {
+        let Self { facts, written } = self;
+        loop {
+            let wanted = rules::needs(&change, audit, facts);
+            if wanted.is_empty() {
+                break;
+            }
+            for lookup in wanted {
+                look::look(connection, lookup, facts)?;
+            }
+        }
+        let before = facts.progress();
+        let Decision { writes, outcome } = rules::decide(change, audit, facts)?;
+        write::write(connection, &writes, before, written)?;
+        facts.apply(&writes);
+        Ok(Committed { newest: writes.progress.change, outcome })
+    }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use keyward::limit::{Limit, LimitError, Limits};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::fault::Fault;
 
@@ -40,9 +39,9 @@ impl TryFrom<LimitRow> for Limit {
 }
 
 /// A list of limits as a column keeps it.
-pub(crate) fn text(limits: &Limits) -> String {
+pub(crate) fn text(limits: &Limits) -> Result<String, Fault> {
     let rows: Vec<_> = limits.list().iter().map(LimitRow::from).collect();
-    json!(rows).to_string()
+    serde_json::to_string(&rows).map_err(|error| Fault::in_column("limits", error))
 }
 
 /// Reads what [`text`] wrote.
@@ -62,7 +61,7 @@ mod tests {
     fn limits_that_this_version_does_not_understand_are_refused() {
         let limit = r#"{"name":"requests","amount":100,"per_secs":60,"burst":100}"#;
         for kept in [format!("[{limit}]"), "[]".to_owned()] {
-            assert_eq!(text(&parse("tiers.limits", &kept).unwrap()), kept);
+            assert_eq!(text(&parse("tiers.limits", &kept).unwrap()).unwrap(), kept);
         }
         for refused in [
             "",

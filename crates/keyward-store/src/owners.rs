@@ -38,7 +38,7 @@ pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), Fault> 
                            limits = excluded.limits, keys = excluded.keys, \
                            revoked_keys = excluded.revoked_keys";
     let suspended_at = row.suspended_at.map(|at| at.0);
-    let limits = limits::text(&row.limits);
+    let limits = limits::text(&row.limits)?;
     let owner = row.owner.as_str();
     let row = (owner, row.version.0, suspended_at, limits, row.keys, row.revoked_keys);
     connection.prepare_cached(PUT)?.execute(row)?;

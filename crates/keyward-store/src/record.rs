@@ -199,8 +199,8 @@ pub(crate) fn networks_text(networks: &Networks) -> String {
 }
 
 /// A key's own limits as the column keeps them.
-pub(crate) fn limits_text(limits: Option<&Limits>) -> Option<String> {
-    limits.map(limits::text)
+pub(crate) fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, Fault> {
+    limits.map(limits::text).transpose()
 }
 
 fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, Fault> {

@@ -34,6 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use open::OpenOptions;
 
+use crate::commit::Known;
 use crate::fault::Fault;
 use crate::keeper::Standing;
 use crate::keys::{beside, count, find, late, list};
@@ -83,6 +84,7 @@ pub struct SqliteStore {
     /// and only the writer may write.
     reader: Worker,
     writer: Worker,
+    known: Known,
     /// Has a permit for each that may read for long.
     long_reads: Arc<Semaphore>,
     commits: Arc<AtomicU64>,

@@ -48,7 +48,7 @@ pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), Fault> 
                        VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT (id) DO UPDATE \
                        SET limits = excluded.limits, keys = excluded.keys";
     const GONE: &str = "UPDATE tiers SET is_gone = 1 WHERE id = ?1";
-    let row = (tier.id.get(), tier.name.as_str(), limits::text(&tier.limits), tier.keys);
+    let row = (tier.id.get(), tier.name.as_str(), limits::text(&tier.limits)?, tier.keys);
     connection.prepare_cached(PUT)?.execute(row)?;
     if tier.is_gone {
         connection.prepare_cached(GONE)?.execute([tier.id.get()])?;

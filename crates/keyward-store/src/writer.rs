@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
+use crate::commit::Known;
 use crate::keeper::{Keeper, Taken};
 use crate::keys::late;
 use crate::reserve::Reserve;
@@ -24,13 +25,14 @@ const BATCH_JOBS_MAX: usize = 256;
 pub(crate) fn run(
     connection: &Connection,
     watch: &Watch,
+    known: &Known,
     reserve: &Reserve,
     mut keeper: Option<Keeper>,
     queue: &mut Queue,
     commits: &AtomicU64,
 ) {
     while let Some(first) = queue.next() {
-        let mut batch = Batch::new(connection, watch);
+        let mut batch = Batch::new(connection, watch, known);
         batch.begin();
         let mut next = Some(first);
         while let Some(job) = next {
@@ -68,6 +70,7 @@ fn make_room(connection: &Connection) {
 struct Batch<'a> {
     connection: &'a Connection,
     watch: &'a Watch,
+    known: &'a Known,
     /// How much of the log counted when the batch began.
     written: Option<Written>,
     outcomes: Vec<Outcome>,
@@ -84,9 +87,9 @@ enum Failure {
 impl<'a> Batch<'a> {
     /// A batch without jobs. If the files are not in their place it has failed already, for what
     /// is read from them would be as doubtful as what is written.
-    fn new(connection: &'a Connection, watch: &'a Watch) -> Self {
+    fn new(connection: &'a Connection, watch: &'a Watch, known: &'a Known) -> Self {
         let mut batch =
-            Self { connection, watch, written: None, outcomes: Vec::new(), failure: None };
+            Self { connection, watch, known, written: None, outcomes: Vec::new(), failure: None };
         batch.look();
         batch
     }
@@ -117,6 +120,7 @@ impl<'a> Batch<'a> {
         // Immediate: to begin as a reader and find later that another one writes is an error
         // that no waiting could mend.
         self.execute("BEGIN IMMEDIATE");
+        self.known.forget();
     }
 
     /// Runs a job: if it fails, what it did is undone and what the others did stays.

@@ -1,6 +1,6 @@
 //! The rows of keys: each is written with all by which it is found.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use keyward::KeyId;
 use keyward::key::Prefix;
@@ -10,6 +10,7 @@ use keyward::stored::{Key, TierId};
 use keyward::time::UnixHour;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Statement, params};
 
+use super::written::Written;
 use crate::columns::key_columns;
 use crate::fault::Fault;
 use crate::keys::{beside, former, late};
@@ -45,13 +46,13 @@ const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, gone_t
     digest = ?11, hint = ?12, secret_created_at_ms = ?13, grace_until_ms = ?14, scopes = ?15, \
     networks = ?16, limits = ?17, metadata = ?18, created_at_ms = ?19 WHERE id = ?1";
 
-/// Writes the keys of one change, and remembers what many of them share. It grows with the change.
+/// Writes the keys of one change. It grows with the change.
 pub(super) struct Keys<'a> {
     connection: &'a Connection,
+    written: &'a mut Written,
     add: CachedStatement<'a>,
-    /// The highest id of the keys of which nothing waits.
-    last_listed: u64,
-    prefixes: HashSet<String>,
+    /// The highest id that was given before the change.
+    last_given: Option<KeyId>,
     /// The first and the last id of each hour in which keys that were added were issued.
     hours: BTreeMap<UnixHour, (u64, u64)>,
     added: usize,
@@ -59,15 +60,13 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Begins. Nothing else writes until the change is written.
-    pub(super) fn open(connection: &'a Connection) -> Result<Self, Fault> {
-        Ok(Self {
-            connection,
-            add: connection.prepare_cached(ADD)?,
-            last_listed: late::last_listed(connection)?,
-            prefixes: HashSet::new(),
-            hours: BTreeMap::new(),
-            added: 0,
-        })
+    pub(super) fn open(
+        connection: &'a Connection,
+        written: &'a mut Written,
+        last_given: Option<KeyId>,
+    ) -> Result<Self, Fault> {
+        let add = connection.prepare_cached(ADD)?;
+        Ok(Self { connection, written, add, last_given, hours: BTreeMap::new(), added: 0 })
     }
 
     /// Writes a key.
@@ -114,7 +113,7 @@ impl<'a> Keys<'a> {
     fn list(&self, key: &Key) -> Result<(), Fault> {
         const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
         let id = key.id.get();
-        let is_late = self.last_listed < id;
+        let is_late = self.is_late(key.id)?;
         if !is_late || key.last_used_at.is_some() {
             let at = key.last_used_at.map_or(-1, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
             self.connection.prepare_cached(USED)?.execute((id, at))?;
@@ -126,12 +125,17 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// Whether what lists need of a key waits. It does for each with an id above all others.
+    fn is_late(&self, id: KeyId) -> Result<bool, Fault> {
+        Ok(self.last_given < Some(id) || late::last_listed(self.connection)? < id.get())
+    }
+
     /// Makes a key found by the parts of its new name, and by those of the old one no more.
     fn rename(&self, key: &Key) -> Result<(), Fault> {
         // Served by the row's id.
         const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
         let id = key.id.get();
-        if self.last_listed < id {
+        if self.is_late(key.id)? {
             return Ok(());
         }
         self.connection.prepare_cached(FORGET)?.execute([id])?;
@@ -141,11 +145,11 @@ impl<'a> Keys<'a> {
 
     fn add_prefix(&mut self, hint: &str) -> Result<(), Fault> {
         let Some(prefix) = Prefix::of_hint(hint) else { return Ok(()) };
-        if self.prefixes.contains(prefix.as_str()) {
+        if self.written.prefixes.contains(prefix.as_str()) {
             return Ok(());
         }
         beside::add_prefix(self.connection, &prefix)?;
-        self.prefixes.insert(prefix.as_str().to_owned());
+        self.written.prefixes.insert(prefix.as_str().to_owned());
         Ok(())
     }
 
@@ -160,8 +164,12 @@ impl<'a> Keys<'a> {
             return Ok(());
         };
         if self.added == 1 && hour == present && KeyId::new(id) == highest {
-            return Ok(spans::KEYS.go_on(self.connection, hour.0, id)?);
+            if self.written.hour_of_keys.replace(hour) != Some(hour) {
+                spans::KEYS.go_on(self.connection, hour.0, id)?;
+            }
+            return Ok(());
         }
+        self.written.hour_of_keys = None;
         spans::KEYS.close(self.connection)?;
         late::list_all(self.connection)?;
         for (hour, ids) in self.hours {
@@ -190,7 +198,7 @@ fn execute(statement: &mut Statement<'_>, key: &Key) -> Result<(), Fault> {
         key.grace_until().map(|at| at.0),
         scopes_text(&key.scopes),
         networks_text(&key.networks),
-        limits_text(key.limits.as_ref()),
+        limits_text(key.limits.as_ref())?,
         key.metadata.as_str(),
         key.created_at.0,
     ];

@@ -1,15 +1,23 @@
 //! Writing what a change does.
 
-use keyward::rules::Writes;
+use keyward::rules::{Progress, Writes};
 use rusqlite::Connection;
 
 use super::keys::Keys;
+use super::written::Written;
 use crate::fault::Fault;
-use crate::{audit, clock, once, owners, tiers};
+use crate::{audit, clock, once, owners, spans, tiers};
 
-/// Writes all of it, and what lists and time spans need to find it.
-pub(super) fn write(connection: &Connection, writes: &Writes) -> Result<(), Fault> {
+/// Writes all of it, and what lists and time spans need to find it, in a database that has come so
+/// far `before`.
+pub(super) fn write(
+    connection: &Connection,
+    writes: &Writes,
+    before: Progress,
+    written: &mut Written,
+) -> Result<(), Fault> {
     let Some(entry) = writes.entries.first() else { return Ok(()) };
+    let hour = entry.at.hour();
     for tier in &writes.tiers {
         tiers::put(connection, tier)?;
     }
@@ -17,11 +25,11 @@ pub(super) fn write(connection: &Connection, writes: &Writes) -> Result<(), Faul
         owners::put(connection, owner)?;
     }
     if !writes.keys.is_empty() {
-        let mut keys = Keys::open(connection)?;
+        let mut keys = Keys::open(connection, written, before.key)?;
         for write in &writes.keys {
             keys.write(write)?;
         }
-        keys.finish(entry.at.hour(), writes.progress.key)?;
+        keys.finish(hour, writes.progress.key)?;
     }
     if let Some(write) = &writes.once {
         once::keep(connection, write)?;
@@ -29,5 +37,9 @@ pub(super) fn write(connection: &Connection, writes: &Writes) -> Result<(), Faul
     if let Some(reading) = writes.reading {
         clock::set(connection, reading)?;
     }
-    audit::append_all(connection, &writes.entries)
+    audit::append_all(connection, &writes.entries)?;
+    if written.hour_of_entries.replace(hour) != Some(hour) {
+        spans::AUDIT.go_on(connection, hour.0, entry.id.0)?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use keyward::audit::ChangeId;
 use tokio::sync::Semaphore;
 
 use super::{LONG_READS_MAX, READERS, SqliteStore, room};
+use crate::commit::Known;
 use crate::connection::Files;
 use crate::keeper::Standing;
 use crate::lock::FileLock;
@@ -96,8 +97,10 @@ impl SqliteStore {
         let commits = Arc::new(AtomicU64::new(0));
         let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
         let (watched, kept) = (Arc::clone(&watch), Arc::clone(&reserve));
+        let known = Known::default();
+        let knows = known.clone();
         let write = move |queue: &mut Queue| {
-            writer::run(&writing, &watched, &kept, keeper, queue, &counted);
+            writer::run(&writing, &watched, &knows, &kept, keeper, queue, &counted);
             writer::checkpoint(&writing);
             drop(writing);
             drop(held);
@@ -114,7 +117,8 @@ impl SqliteStore {
         let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
         let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
         let lock = Arc::downgrade(&lock);
-        let store = Self { reader, writer, long_reads, commits, watch, reserve, lock, standing };
+        let store =
+            Self { reader, writer, known, long_reads, commits, watch, reserve, lock, standing };
         Ok((store, restored.flatten()))
     }
 }

@@ -7,7 +7,6 @@ use keyward::store::StoreError;
 use rusqlite::Connection;
 
 use super::SqliteStore;
-use crate::commit::commit;
 use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::reserve::{Reserve, is_for_want_of_room};
@@ -47,10 +46,11 @@ pub(super) fn try_with_room<T>(
 impl SqliteStore {
     /// Makes a change as the core decides.
     pub(super) async fn make(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        let known = self.known.clone();
         if !ends(&change) {
-            return self.change(move |connection| commit(connection, change, &audit)).await;
+            return self.change(move |connection| known.commit(connection, change, &audit)).await;
         }
-        self.end(move |connection| commit(connection, change.clone(), &audit)).await
+        self.end(move |connection| known.commit(connection, change.clone(), &audit)).await
     }
 
     /// Makes a change. While the reserve is given up, it is refused.

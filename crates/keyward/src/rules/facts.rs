@@ -1,6 +1,7 @@
 //! What is known before a change is decided.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::digest::Digest;
@@ -13,11 +14,15 @@ use crate::time::UnixMillis;
 use super::lookup::{Lookup, OnceRow, Progress};
 use super::writes::{KeyWrite, OnceWrite, Writes};
 
+/// Most owners that are known from one change to the next: at 200 bytes each some 200 KB. An import
+/// brings far more, and those of the next one are others.
+const OWNERS_KEPT_MAX: usize = 1_024;
+
 /// What was looked up, or follows from what was written since. It grows with each look-up.
 ///
 /// Facts are as of one transaction: those of a batch stay true for its next change after
 /// [`Facts::apply`], and are to be dropped when something is rolled back.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Facts {
     progress: Progress,
     keys: HashMap<KeyId, Presence>,
@@ -31,8 +36,14 @@ pub struct Facts {
     reading: Option<Option<UnixMillis>>,
 }
 
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}
+
 /// What is known of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Presence {
     Absent,
     /// It is there; no more is known.
@@ -105,8 +116,12 @@ impl Facts {
     }
 
     /// Forgets all that one change alone asks for, such as keys and digests, and keeps how far the
-    /// store has come, tiers and owners: what the next changes of a batch ask for again.
+    /// store has come, tiers and up to 1 024 owners: what the next changes of a batch ask for
+    /// again.
     pub fn forget_keys(&mut self) {
+        if OWNERS_KEPT_MAX < self.owners.len() {
+            self.owners.clear();
+        }
         self.keys.clear();
         self.holders.clear();
         self.requests.clear();
