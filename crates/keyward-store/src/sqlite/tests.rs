@@ -16,6 +16,7 @@ use super::*;
 use crate::fault::Fault;
 use crate::open_error::OpenError;
 
+mod batches;
 mod files;
 
 fn opened() -> (TempDir, SqliteStore) {

@@ -1,0 +1,79 @@
+//! What the changes of one batch know from each other, and what is forgotten when one fails.
+
+use keyward::audit::Chain;
+
+use super::*;
+
+/// The ids of the keys and what else counts on.
+async fn counted(store: &SqliteStore) -> (Vec<u64>, u64, u64) {
+    let ids = keys(store).await.iter().map(|key| key.record.id.get()).collect();
+    let mut chain = Chain::default();
+    trail(store).await.iter().for_each(|entry| chain.follow(entry).unwrap());
+    let uses = store.tier_uses().await.unwrap();
+    let basic = uses.into_iter().find(|(tier, _)| tier.as_str() == "basic");
+    (ids, chain.entries(), basic.map_or(0, |(_, uses)| uses))
+}
+
+/// Keys that are issued in one batch, with the first job in it.
+async fn issue_together<T>(
+    store: &SqliteStore,
+    numbers: [u64; 3],
+    first: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+) -> [Result<KeyId, StoreError>; 3]
+where
+    T: Send + 'static,
+{
+    let (enter, entered) = mpsc::channel();
+    let held = store.writer.call(move |connection| {
+        entered.recv().unwrap();
+        first(connection)
+    });
+    let others = async {
+        let [a, b, c] = numbers.map(|number| issue(store, number));
+        let (mut a, mut b, mut c) = (pin!(a), pin!(b), pin!(c));
+        ask(a.as_mut()).await;
+        ask(b.as_mut()).await;
+        ask(c.as_mut()).await;
+        enter.send(()).unwrap();
+        [a.await, b.await, c.await]
+    };
+    let (_, others) = tokio::join!(held, others);
+    others
+}
+
+#[tokio::test]
+async fn a_change_that_fails_among_others_leaves_no_gap_and_no_count() {
+    let (_directory, store) = opened();
+    let before = store.commits();
+    let [first, again, last] = issue_together(&store, [1, 1, 2], |_| Ok(())).await;
+    assert_eq!(first.unwrap().get(), 1);
+    assert!(matches!(again, Err(StoreError::Inconsistent(_))), "{again:?}");
+    assert_eq!(last.unwrap().get(), 2);
+    assert_eq!(store.commits(), before + 1);
+    assert_eq!(counted(&store).await, (vec![1, 2], 2, 2));
+}
+
+#[tokio::test]
+async fn what_a_batch_knew_that_failed_is_forgotten() {
+    let (_directory, store) = opened();
+    let spoil = |connection: &Connection| {
+        let sql = "PRAGMA defer_foreign_keys = ON; \
+                   INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (99, 1)";
+        Ok(connection.execute_batch(sql)?)
+    };
+    for failed in issue_together(&store, [1, 2, 3], spoil).await {
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    }
+    assert_eq!(counted(&store).await, (vec![], 0, 0));
+    assert_eq!(issue(&store, 1).await.unwrap().get(), 1);
+    assert_eq!(counted(&store).await, (vec![1], 1, 1));
+}
+
+#[tokio::test]
+async fn what_was_written_beside_a_batch_is_known_to_the_next() {
+    let (_directory, store) = opened();
+    issue(&store, 1).await.unwrap();
+    execute(&store, "UPDATE tiers SET keys = 40 WHERE name = 'basic'").await;
+    issue(&store, 2).await.unwrap();
+    assert_eq!(counted(&store).await, (vec![1, 2], 2, 41));
+}
