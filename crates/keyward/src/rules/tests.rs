@@ -1,6 +1,7 @@
 //! Each rule and each rejection, on rows in memory.
 
 mod entries;
+mod golden;
 mod imports;
 mod keys;
 mod owners;
