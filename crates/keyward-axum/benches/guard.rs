@@ -18,6 +18,7 @@ use axum::handler::Handler as _;
 use axum::routing::get;
 use http::Request;
 use keyward_axum::keyward::Gate;
+use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::limit::Limit;
 use keyward_axum::keyward::memory::MemoryStore;
@@ -69,7 +70,7 @@ async fn guard(told: RateLimitHeaders) -> (Guard, String) {
     let many = 1_000_000_000.try_into().unwrap();
     let limit = Limit::new("requests", many, Duration::from_secs(1), many).unwrap();
     let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit] };
-    guard.put_tier(tier, guard.program()).await.unwrap();
+    guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
     let secret = testing::issue(&guard, "weather-bot").await;
     (guard, secret)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use keyward::limit::Limit;
-use keyward::store::TierRecord;
+use keyward::stored::TierRow;
 use keyward_axum::Guard;
 
 use crate::settings::Settings;
@@ -52,7 +52,7 @@ pub(crate) fn greeting(
     settings: &Settings,
     guard: &Guard,
     addresses: Addresses,
-    tiers: &[TierRecord],
+    tiers: &[TierRow],
 ) -> Result<String, fmt::Error> {
     let keys = guard.gate().index().len();
     in_full(settings, keys, addresses, tiers, &Typed::of_this_process())
@@ -62,7 +62,7 @@ fn in_full(
     settings: &Settings,
     keys: usize,
     addresses: Addresses,
-    tiers: &[TierRecord],
+    tiers: &[TierRow],
     typed: &Typed,
 ) -> Result<String, fmt::Error> {
     let mut out = String::new();
@@ -146,12 +146,12 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn in_words(tier: &TierRecord) -> String {
+fn in_words(tier: &TierRow) -> String {
     let limit = |limit: &Limit| {
         let (amount, secs, burst) = (limit.amount(), limit.per().as_secs(), limit.burst());
         format!("{amount} requests per {secs} s, burst {burst}")
     };
-    let limits: Vec<_> = tier.limits.iter().map(limit).collect();
+    let limits: Vec<_> = tier.limits.list().iter().map(limit).collect();
     let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(" and ") };
     format!("{}: {limits}", tier.name.as_str())
 }

@@ -87,8 +87,7 @@ pub(crate) async fn show_readiness(
         // What troubles it is logged where it is found.
         let is_well =
             store.trouble().is_none() || (store.mend().await.is_ok() && store.trouble().is_none());
-        let tiers = store.tiers().await;
-        tiers.map_err(|error| drop(broken(error))).is_ok() && is_well
+        store.ping().await.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use keyward::audit::ChangeId;
-use keyward::store::KeyStore as _;
+use keyward::store::{KeyStore as _, Reports as _};
 use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};

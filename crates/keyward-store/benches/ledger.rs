@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::digest::Digest;
-use keyward::issue::{NewKey, NewRecord};
+use keyward::issue::NewKey;
+use keyward::rules::Change;
 use keyward::store::KeyStore as _;
+use keyward::stored::StoredSecret;
 use keyward_store::{OpenOptions, SqliteStore};
 use tokio::task::JoinSet;
 
@@ -67,8 +69,11 @@ async fn issue(count: u64, ledger: bool) -> Result<Duration, Box<dyn Error>> {
                 let mut digest = [0x5a; 32];
                 digest.iter_mut().zip(number.to_be_bytes()).for_each(|(to, byte)| *to = byte);
                 let digest = Digest::from_stored(digest);
-                let new = NewRecord { key, digest, hint: "kw_aaaa".to_owned() };
-                store.insert_key(new, Audit::program(NOW)).await.unwrap();
+                let hint = "kw_aaaa".to_owned();
+                let new = key.with_secret(StoredSecret { digest, hint, created_at: NOW });
+                let issue = Change::Issue(Box::new(new));
+                let issued = store.commit(issue, Audit::program(NOW)).await.unwrap();
+                assert!(issued.outcome.is_ok());
             }
         });
     }

@@ -17,7 +17,9 @@ use keyward::digest::Digest;
 use keyward::network::Networks;
 use keyward::query::{Hours, KeyFilter, KeyOrder, KeyQuery, TopBy};
 use keyward::record::{KeyState, Scopes, Stage};
-use keyward::store::{Backup as _, KeyStore as _, Reports as _, UsageBatch};
+use keyward::rules::Change;
+use keyward::store::{Backup as _, KeyStore as _, Page, Reports as _, UsageBatch};
+use keyward::stored::Unkept;
 use keyward::time::UnixHour;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
@@ -118,9 +120,10 @@ async fn import(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut last = Duration::ZERO;
     for first in (0..count).step_by(BATCH as usize) {
-        let keys = (first..(first + BATCH).min(count)).map(key).collect();
+        let keys = (first..(first + BATCH).min(count)).map(key).map(Unkept::from).collect();
+        let import = Change::Import { keys, dry_run: false };
         let begun = Instant::now();
-        store.import_keys(keys, false, Audit::program(UnixMillis(NOW))).await?;
+        store.commit(import, Audit::program(UnixMillis(NOW))).await?;
         last = begun.elapsed();
     }
     print("store/import", started.elapsed());
@@ -130,13 +133,12 @@ async fn import(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
 
 async fn load(store: &SqliteStore) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
-    let mut after = None;
+    let mut snapshot = store.snapshot().await?;
     let mut count = 0;
-    loop {
-        let page = store.load_keys(after, 10_000).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.record.id);
-        count += page.len();
+    while let Some(page) = snapshot.next(10_000).await? {
+        if let Page::Keys(keys) = page {
+            count += keys.len();
+        }
     }
     print("store/load", started.elapsed());
     assert_ne!(count, 0);

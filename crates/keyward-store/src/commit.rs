@@ -18,6 +18,7 @@ use rusqlite::Connection;
 
 use crate::fault::Fault;
 
+pub(crate) use look::progress;
 use written::Written;
 
 /// Makes a change, unless something speaks against it. It belongs into a savepoint: if it fails,
@@ -53,10 +54,7 @@ impl Known {
         // Taken, and put back if all goes well: what fails is undone.
         let mut batch = match self.batch().take() {
             Some(batch) => batch,
-            None => Batch {
-                facts: Facts::new(look::progress(connection)?),
-                written: Written::default(),
-            },
+            None => Batch { facts: Facts::new(progress(connection)?), written: Written::default() },
         };
         let committed = batch.commit(connection, change, audit)?;
         batch.facts.forget_keys();

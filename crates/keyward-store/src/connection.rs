@@ -141,7 +141,7 @@ fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
 }
 
 /// Opens a connection that reads. The file is one that [`open_writer`] accepted.
-fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
         let connection = connect(path)?;
         connection.execute_batch(READER_PRAGMAS)?;

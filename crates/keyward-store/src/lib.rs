@@ -61,6 +61,8 @@ mod commit;
 
 mod leaks;
 
+mod follow;
+
 mod usage;
 
 mod backup;
@@ -78,6 +80,8 @@ mod start;
 mod writer;
 
 mod reader;
+
+mod snapshot;
 
 mod sqlite;
 

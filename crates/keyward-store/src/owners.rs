@@ -12,20 +12,36 @@ use crate::limits;
 /// The row of an owner, if it has one.
 pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<Option<OwnerRow>, Fault> {
     // Served by the primary key.
-    const READ: &str = "SELECT version, suspended_at_ms, limits, keys, revoked_keys FROM owners \
-                        WHERE id = ?1";
-    let read = |row: &Row<'_>| -> Result<OwnerRow, Fault> {
-        Ok(OwnerRow {
-            owner: owner.clone(),
-            version: OwnerVersion(row.get(0)?),
-            suspended_at: row.get::<_, Option<u64>>(1)?.map(UnixMillis),
-            limits: limits::parse("owners.limits", row.get_ref(2)?.as_str()?)?,
-            keys: row.get(3)?,
-            revoked_keys: row.get(4)?,
-        })
-    };
-    let mut statement = connection.prepare_cached(READ)?;
-    statement.query_row([owner.as_str()], |row| Ok(read(row))).optional()?.transpose()
+    const READ: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
+                        FROM owners WHERE id = ?1";
+    let mut read = connection.prepare_cached(READ)?;
+    read.query_row([owner.as_str()], |found| Ok(row(found))).optional()?.transpose()
+}
+
+/// Up to `max` owners after this one, in order.
+pub(crate) fn page(
+    connection: &Connection,
+    after: Option<&Owner>,
+    max: u32,
+) -> Result<Vec<OwnerRow>, Fault> {
+    // Served by the primary key; `max` bounds the rows.
+    const PAGE: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
+                        FROM owners WHERE ?1 < id ORDER BY id LIMIT ?2";
+    // No owner is empty, so all come after that.
+    let after = after.map_or("", Owner::as_str);
+    connection.prepare_cached(PAGE)?.query_and_then((after, max), row)?.collect()
+}
+
+fn row(row: &Row<'_>) -> Result<OwnerRow, Fault> {
+    let owner = row.get_ref(0)?.as_str()?.parse();
+    Ok(OwnerRow {
+        owner: owner.map_err(|error| Fault::in_column("owners.id", error))?,
+        version: OwnerVersion(row.get(1)?),
+        suspended_at: row.get::<_, Option<u64>>(2)?.map(UnixMillis),
+        limits: limits::parse("owners.limits", row.get_ref(3)?.as_str()?)?,
+        keys: row.get(4)?,
+        revoked_keys: row.get(5)?,
+    })
 }
 
 /// Writes the row of an owner.

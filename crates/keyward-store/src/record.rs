@@ -3,128 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyward::details::{KeyDetails, StoredKey, Version};
+use keyward::details::Version;
 use keyward::digest::Digest;
 use keyward::limit::Limits;
 use keyward::network::Networks;
-use keyward::record::{KeyState, Record, Scopes};
+use keyward::record::{KeyState, Scopes};
 use keyward::stored::{Key, StoredSecret, TierId};
-use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
 
-use crate::columns::GONE;
 use crate::fault::Fault;
 use crate::limits;
-
-/// The first columns as they lie in the row. The texts are borrowed, since a gate reads a million
-/// of these rows when it opens.
-struct KeyRow<'a> {
-    id: u64,
-    name: &'a str,
-    tier: &'a str,
-    owner: Option<&'a str>,
-    scopes: &'a str,
-    networks: &'a str,
-    limits: Option<&'a str>,
-    state: &'a str,
-    owner_suspended: bool,
-    owner_version: u64,
-    expires_at_ms: Option<u64>,
-    revoked_at_ms: Option<u64>,
-}
-
-impl<'a> KeyRow<'a> {
-    fn read(row: &'a Row<'_>) -> Result<Self, Fault> {
-        Ok(Self {
-            id: row.get(0)?,
-            name: row.get_ref(1)?.as_str()?,
-            tier: row.get_ref(2)?.as_str()?,
-            owner: row.get_ref(3)?.as_str_or_null()?,
-            scopes: row.get_ref(4)?.as_str()?,
-            networks: row.get_ref(5)?.as_str()?,
-            limits: row.get_ref(6)?.as_str_or_null()?,
-            state: row.get_ref(7)?.as_str()?,
-            owner_suspended: row.get(8)?,
-            owner_version: row.get::<_, Option<u64>>(9)?.ok_or_else(|| {
-                Fault::in_column("keys.owner", "an owner that has no row in owners")
-            })?,
-            expires_at_ms: row.get(10)?,
-            revoked_at_ms: row.get(11)?,
-        })
-    }
-
-    fn state(&self) -> Result<KeyState, Fault> {
-        state(self.id, self.state, self.revoked_at_ms)
-    }
-
-    /// The tier, and whether it is gone.
-    fn tier(&self) -> Result<(TierName, bool), Fault> {
-        match self.tier.strip_prefix(GONE) {
-            Some(name) => Ok((parse("keys.gone_tier", name)?, true)),
-            None => Ok((parse("tiers.name", self.tier)?, false)),
-        }
-    }
-}
-
-impl TryFrom<KeyRow<'_>> for Record {
-    type Error = Fault;
-
-    fn try_from(row: KeyRow<'_>) -> Result<Self, Self::Error> {
-        let scopes = Scopes::new(parse_list("keys.scopes", row.scopes)?);
-        let networks = Networks::new(parse_list("keys.networks", row.networks)?);
-        Ok(Self {
-            id: KeyId::new(row.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?,
-            name: parse("keys.name", row.name)?,
-            owner: row.owner.map(|owner| parse("keys.owner", owner)).transpose()?,
-            scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
-            networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
-            limits: row.limits.map(|text| limits::parse("keys.limits", text)).transpose()?,
-            state: row.state()?,
-            owner_suspended: row.owner_suspended,
-            owner_version: row.owner_version,
-            expires_at: row.expires_at_ms.map(UnixMillis),
-        })
-    }
-}
-
-/// Reads a key from `stored_columns`, without the secrets that it had before.
-pub(crate) fn stored(row: &Row<'_>) -> Result<StoredKey, Fault> {
-    let key = KeyRow::read(row)?;
-    let (tier, tier_gone) = key.tier()?;
-    Ok(StoredKey {
-        tier,
-        tier_gone,
-        record: key.try_into()?,
-        version: version(row)?,
-        digest: Digest::from_stored(row.get(13)?),
-        secret_created_at: secret_created_at(row)?,
-        former: Vec::new(),
-    })
-}
-
-/// Reads a key from `details_columns`.
-pub(crate) fn details(row: &Row<'_>) -> Result<KeyDetails, Fault> {
-    let key = KeyRow::read(row)?;
-    let grace_until = row.get::<_, Option<u64>>(18)?.map(UnixMillis);
-    let secret_created_at = secret_created_at(row)?;
-    let reason = row.get_ref(19)?.as_str_or_null()?;
-    let last_used_at_ms: i64 = row.get(20)?;
-    let (tier, tier_gone) = key.tier()?;
-    Ok(KeyDetails {
-        tier,
-        tier_gone,
-        record: key.try_into()?,
-        hint: row.get(15)?,
-        metadata: parse("keys.metadata", row.get_ref(16)?.as_str()?)?,
-        version: version(row)?,
-        created_at: UnixMillis(row.get(17)?),
-        last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
-        rotated_at: grace_until.map(|_| secret_created_at),
-        grace_until,
-        revoked_reason: reason.map(|text| parse("keys.revoked_reason", text)).transpose()?,
-    })
-}
 
 /// Reads a key from `key_columns`, without the secrets that it had before.
 pub(crate) fn key(row: &Row<'_>) -> Result<Key, Fault> {
@@ -139,6 +28,9 @@ pub(crate) fn key(row: &Row<'_>) -> Result<Key, Fault> {
     let reason = optional(13)?.map(|text| parse("keys.revoked_reason", text)).transpose()?;
     let state = state(id.get(), row.get_ref(11)?.as_str()?, row.get(12)?)?;
     let last_used_at_ms: i64 = row.get(16)?;
+    if row.get(20)? {
+        return Err(Fault::in_column("keys.owner", "an owner that has no row in owners"));
+    }
     Ok(Key {
         id,
         version: version.ok_or_else(|| Fault::in_column("keys.version", "not a version"))?,
@@ -176,16 +68,6 @@ fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, F
     }
 }
 
-/// Reads the digest from `details_columns`, which the details themselves do not show.
-pub(crate) fn digest(row: &Row<'_>) -> Result<Digest, Fault> {
-    Ok(Digest::from_stored(row.get(13)?))
-}
-
-/// Reads from `stored_columns` when the key got its present secret.
-pub(crate) fn secret_created_at(row: &Row<'_>) -> Result<UnixMillis, Fault> {
-    Ok(UnixMillis(row.get(14)?))
-}
-
 /// The scopes as the column keeps them: a scope holds no space, so one space separates two.
 pub(crate) fn scopes_text(scopes: &Scopes) -> String {
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -214,39 +96,18 @@ fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result
     text.split(' ').map(|part| parse(column, part)).collect()
 }
 
-fn version(row: &Row<'_>) -> Result<Version, Fault> {
-    Version::new(row.get(12)?).ok_or_else(|| Fault::in_column("keys.version", "not a version"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(state: &'static str, revoked_at_ms: Option<u64>) -> KeyRow<'static> {
-        KeyRow {
-            id: 1,
-            name: "a",
-            tier: "basic",
-            owner: None,
-            scopes: "",
-            networks: "",
-            limits: None,
-            state,
-            owner_suspended: false,
-            owner_version: 0,
-            expires_at_ms: None,
-            revoked_at_ms,
-        }
-    }
-
     #[test]
     fn each_state_has_one_form_and_everything_else_is_refused() {
-        assert_eq!(row("active", None).state().unwrap(), KeyState::Active);
-        assert_eq!(row("suspended", None).state().unwrap(), KeyState::Suspended);
+        assert_eq!(state(1, "active", None).unwrap(), KeyState::Active);
+        assert_eq!(state(1, "suspended", None).unwrap(), KeyState::Suspended);
         let revoked = KeyState::Revoked { at: UnixMillis(5) };
-        assert_eq!(row("revoked", Some(5)).state().unwrap(), revoked);
-        for (state, at) in [("", None), ("Active", None), ("active", Some(5)), ("revoked", None)] {
-            assert!(matches!(row(state, at).state(), Err(Fault::Inconsistent(_))), "{state}");
+        assert_eq!(state(1, "revoked", Some(5)).unwrap(), revoked);
+        for (word, at) in [("", None), ("Active", None), ("active", Some(5)), ("revoked", None)] {
+            assert!(matches!(state(1, word, at), Err(Fault::Inconsistent(_))), "{word}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! The store itself: a lock, a thread that writes and threads that read.
 
-mod changes;
 mod open;
 
 use std::path::Path;
@@ -9,25 +8,22 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use keyward::audit::{Audit, ChainDigest, ChangeId};
-use keyward::change::{Changed, KeyChange};
 use keyward::count::Counts;
-use keyward::details::{KeyDetails, StoredKey, Versions};
+use keyward::details::KeyDetails;
 use keyward::digest::Digest;
-use keyward::issue::NewRecord;
 use keyward::once::Earlier;
 use keyward::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyOrder, KeyPage, KeyQuery,
     OwnerDetails, TopBy, UsageTop,
 };
 use keyward::record::Owner;
-use keyward::rules::Change;
+use keyward::rules::{Change, Committed};
 use keyward::store::{
-    Backup, Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord,
-    UsageBatch,
+    Backup, Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
 };
-use keyward::tier::TierName;
+use keyward::stored::{Key, OwnedKey, TierRow};
 use keyward::time::UnixHour;
-use keyward::transfer::{ImportedKey, KeyCopy};
+use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,10 +36,11 @@ use crate::keeper::Standing;
 use crate::keys::{beside, count, find, late, list};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;
+use crate::snapshot::Snapshots;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::Worker;
-use crate::{backup, clock, leaks, once, owners, tiers, trail, usage};
+use crate::{backup, clock, follow, leaks, once, owners, tiers, trail, usage};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
@@ -62,7 +59,7 @@ const LONG_READS_MAX: usize = 2;
 ///
 /// ```
 /// use keyward::UnixMillis;
-/// use keyward::store::KeyStore;
+/// use keyward::store::{KeyStore, Reports};
 /// use keyward_store::{OpenError, SqliteStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -93,6 +90,7 @@ pub struct SqliteStore {
     /// Held by the threads alone, so that it ends with them.
     lock: Weak<FileLock>,
     standing: Standing,
+    snapshots: Snapshots,
 }
 
 impl SqliteStore {
@@ -154,64 +152,26 @@ impl SqliteStore {
 
 #[async_trait]
 impl KeyStore for SqliteStore {
-    async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
-        self.read(tiers::list).await
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let closed = || StoreError::Unavailable("the store is closed".into());
+        let lock = self.lock.upgrade().ok_or_else(closed)?;
+        Ok(Box::new(self.snapshots.open(lock).await?))
     }
 
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        changes::put_tier(self, tier, audit).await
+    async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        self.make(change, audit).await
     }
 
-    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        changes::delete_tier(self, name, audit).await
+    async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError> {
+        self.read(move |connection| follow::changes(connection, after, max)).await
     }
 
-    async fn load_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<StoredKey>, StoreError> {
-        self.read(move |connection| find::load(connection, after, max)).await
+    async fn find_key(&self, id: KeyId) -> Result<Option<OwnedKey>, StoreError> {
+        self.read(move |connection| find::owned(connection, id)).await
     }
 
     async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
         self.read(move |connection| once::earlier(connection, &audit)).await
-    }
-
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        changes::insert_key(self, new, audit).await
-    }
-
-    async fn change_key(
-        &self,
-        id: KeyId,
-        change: KeyChange,
-        expected: Option<Versions>,
-        audit: Audit,
-    ) -> Result<Changed, StoreError> {
-        changes::change_key(self, id, change, expected, audit).await
-    }
-
-    async fn set_owner_suspended(
-        &self,
-        owner: Owner,
-        suspended: bool,
-        audit: Audit,
-    ) -> Result<OwnerDetails, StoreError> {
-        changes::set_owner_suspended(self, owner, suspended, audit).await
-    }
-
-    async fn import_keys(
-        &self,
-        keys: Vec<KeyCopy>,
-        dry_run: bool,
-        audit: Audit,
-    ) -> Result<Vec<ImportedKey>, StoreError> {
-        changes::import_keys(self, keys, dry_run, audit).await
-    }
-
-    async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
-        self.read(move |connection| find::one(connection, id)).await
     }
 
     async fn find_digests(
@@ -242,10 +202,6 @@ impl KeyStore for SqliteStore {
         self.read(clock::latest).await
     }
 
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.make(Change::AcceptClock, audit).await.map(drop)
-    }
-
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
         self.writer.call(move |connection| clock::note_told(connection, told)).await
     }
@@ -268,8 +224,14 @@ impl KeyStore for SqliteStore {
         self.writer.call(|_| Ok(())).await
     }
 
+    async fn ping(&self) -> Result<(), StoreError> {
+        const PING: &str = "SELECT count(*) FROM sqlite_schema";
+        self.read(|connection| Ok(connection.query_row(PING, [], |_| Ok(()))?)).await
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.reader.stop().await;
+        self.snapshots.close().await;
         self.writer.stop().await;
         Ok(())
     }
@@ -277,8 +239,8 @@ impl KeyStore for SqliteStore {
 
 #[async_trait]
 impl Reports for SqliteStore {
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        self.read(tiers::uses).await
+    async fn tiers(&self) -> Result<Vec<TierRow>, StoreError> {
+        self.read(tiers::list).await
     }
 
     async fn export_keys(
@@ -286,7 +248,8 @@ impl Reports for SqliteStore {
         after: Option<KeyId>,
         max: u32,
     ) -> Result<Vec<KeyCopy>, StoreError> {
-        self.read(move |connection| find::export(connection, after, max)).await
+        let page = move |connection: &Connection| find::page(connection, after, max);
+        Ok(self.read(page).await?.iter().map(Key::copy).collect())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {

@@ -1,6 +1,5 @@
 //! Tiers, and how many keys have them.
 
-use keyward::store::TierRecord;
 use keyward::stored::{TierId, TierRow};
 use keyward::tier::TierName;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -8,29 +7,34 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use crate::fault::Fault;
 use crate::limits;
 
-/// All tiers, in the order in which they were made.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRecord>, Fault> {
-    // Served by the primary key. A gate bounds the number of tiers.
-    const LIST: &str = "SELECT name, limits FROM tiers WHERE is_gone = 0 ORDER BY id";
-    let mut list = connection.prepare_cached(LIST)?;
-    list.query_and_then([], tier)?.collect()
+/// All tiers that are not gone, in the order in which they were made.
+pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRow>, Fault> {
+    // Served by the primary key. The rules bound the number of tiers.
+    const LIST: &str =
+        "SELECT id, limits, keys, is_gone, name FROM tiers WHERE is_gone = 0 ORDER BY id";
+    connection.prepare_cached(LIST)?.query_and_then([], tier)?.collect()
+}
+
+/// Up to `max` tiers with ids above `after`, those that are gone too.
+pub(crate) fn page(
+    connection: &Connection,
+    after: Option<TierId>,
+    max: u32,
+) -> Result<Vec<TierRow>, Fault> {
+    // Served by the primary key; `max` bounds the rows.
+    const PAGE: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
+                        WHERE ?1 < id ORDER BY id LIMIT ?2";
+    let after = after.map_or(0, TierId::get);
+    connection.prepare_cached(PAGE)?.query_and_then((after, max), tier)?.collect()
 }
 
 /// The tier of a name, if there is one that is not gone.
 pub(crate) fn find(connection: &Connection, name: &TierName) -> Result<Option<TierRow>, Fault> {
     // Served by `tiers_name`.
-    const FIND: &str = "SELECT id, limits, keys FROM tiers WHERE name = ?1 AND is_gone = 0";
-    let read = |row: &Row<'_>| -> Result<TierRow, Fault> {
-        Ok(TierRow {
-            id: TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?,
-            name: name.clone(),
-            limits: limits::parse("tiers.limits", row.get_ref(1)?.as_str()?)?,
-            keys: row.get(2)?,
-            is_gone: false,
-        })
-    };
+    const FIND: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
+                        WHERE name = ?1 AND is_gone = 0";
     let mut find = connection.prepare_cached(FIND)?;
-    find.query_row([name.as_str()], |row| Ok(read(row))).optional()?.transpose()
+    find.query_row([name.as_str()], |row| Ok(tier(row))).optional()?.transpose()
 }
 
 /// How many tiers there are that are not gone.
@@ -56,19 +60,13 @@ pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), Fault> 
     Ok(())
 }
 
-/// How many keys that are not revoked each tier has, those without any included.
-pub(crate) fn uses(connection: &Connection) -> Result<Vec<(TierName, u64)>, Fault> {
-    // Served by the primary key.
-    const USES: &str = "SELECT name, keys FROM tiers WHERE is_gone = 0 ORDER BY id";
-    let mut uses = connection.prepare_cached(USES)?;
-    uses.query_and_then([], |row| Ok((name(row)?, row.get(1)?)))?.collect()
-}
-
-fn tier(row: &Row<'_>) -> Result<TierRecord, Fault> {
-    let limits = limits::parse("tiers.limits", row.get_ref(1)?.as_str()?)?;
-    Ok(TierRecord { name: name(row)?, limits: limits.list().to_vec() })
-}
-
-fn name(row: &Row<'_>) -> Result<TierName, Fault> {
-    row.get_ref(0)?.as_str()?.parse().map_err(|error| Fault::in_column("tiers.name", error))
+fn tier(row: &Row<'_>) -> Result<TierRow, Fault> {
+    let name = row.get_ref(4)?.as_str()?.parse();
+    Ok(TierRow {
+        id: TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?,
+        name: name.map_err(|error| Fault::in_column("tiers.name", error))?,
+        limits: limits::parse("tiers.limits", row.get_ref(1)?.as_str()?)?,
+        keys: row.get(2)?,
+        is_gone: row.get(3)?,
+    })
 }

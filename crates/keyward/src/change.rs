@@ -1,15 +1,12 @@
-//! What can be done to a key that there is, and what comes of it.
+//! What can be done to a key that there is.
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::audit::Verb;
-use crate::details::{Metadata, Reason, StoredKey, Version};
+use crate::details::{Metadata, Reason};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::once::Earlier;
 use crate::record::{KeyName, Owner, Scopes};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
@@ -104,39 +101,4 @@ impl KeyChange {
             Self::Revoke { .. } => Verb::Revoke,
         }
     }
-}
-
-/// What became of a change that the store could decide about.
-#[derive(Clone, Debug)]
-pub enum Changed {
-    /// The key is now as was asked, whether it was before or not.
-    Done(Box<StoredKey>),
-    /// It was not changed.
-    Refused(ChangeRefusal),
-}
-
-/// Why a key was not changed. It is as it was.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum ChangeRefusal {
-    /// There is no such key.
-    #[error("there is no such key")]
-    UnknownKey,
-    /// There is no such tier.
-    #[error("there is no such tier")]
-    UnknownTier,
-    /// The key is not in the version that was expected.
-    #[error("the key has changed since")]
-    Stale {
-        /// The version that it is in.
-        version: Version,
-    },
-    /// The key is revoked, which is final.
-    #[error("the key is revoked")]
-    Revoked,
-    /// The key has expired, and a new secret would expire with it. Give it another expiry first.
-    #[error("the key has expired")]
-    Expired,
-    /// The request was made before, and is to change something once.
-    #[error("the request was made before")]
-    Earlier(Earlier),
 }

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::digest::Digest;
 use crate::json;
 use crate::record::Record;
 use crate::text::{self, TextError};
@@ -211,42 +210,6 @@ impl KeyDetails {
     pub fn versions(&self) -> Versions {
         Versions { key: self.version, owner: self.record.owner_version }
     }
-}
-
-/// A key with all that deciding about it needs.
-#[derive(Clone, Debug)]
-pub struct StoredKey {
-    /// The key.
-    pub record: Record,
-    /// Its tier.
-    pub tier: TierName,
-    /// Whether its tier is gone, which is so for revoked keys alone.
-    pub tier_gone: bool,
-    /// Which of its changes this is.
-    pub version: Version,
-    /// SHA-256 of its present secret.
-    pub digest: Digest,
-    /// When it got its present secret.
-    pub secret_created_at: UnixMillis,
-    /// The secrets that it had before, oldest first.
-    pub former: Vec<FormerSecret>,
-}
-
-impl StoredKey {
-    /// Its version and its owner's.
-    #[must_use]
-    pub fn versions(&self) -> Versions {
-        Versions { key: self.version, owner: self.record.owner_version }
-    }
-}
-
-/// A secret that was replaced.
-#[derive(Clone, Copy, Debug)]
-pub struct FormerSecret {
-    /// SHA-256 of it.
-    pub digest: Digest,
-    /// The first instant at which it no longer works.
-    pub ends_at: UnixMillis,
 }
 
 #[cfg(test)]

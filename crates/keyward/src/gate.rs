@@ -8,8 +8,11 @@ mod clock;
 mod flush;
 mod keys;
 mod order;
+mod run;
+mod tell;
 mod tiers;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,19 +22,24 @@ use thiserror::Error;
 use crate::carried::Carried;
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
-use crate::store::{KeyStore, StoreError};
+use crate::record::Owner;
+use crate::store::{KeyStore, Page, StoreError};
+use crate::stored::{Key, OwnerRow};
 use crate::tier::Tier;
 use crate::time::Now;
 use crate::usage::Usage;
 use crate::verify::{Asked, Verdict, verify};
 
+pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
 pub use flush::Flushed;
-pub use keys::{ChangeError, IssueError};
-pub use tiers::{PutTierError, TierBefore};
+pub use keys::IssueError;
+pub use run::ChangeError;
+pub use tiers::{DeleteTierError, PutTierError};
 
 use flush::Outbox;
 use order::Order;
+use run::{no_clock, unexpected, unfit};
 
 /// Keys read at once while the gate opens.
 const OPEN_PAGE: u32 = 16_384;
@@ -75,15 +83,13 @@ impl Gate {
     /// Returns [`OpenError`] if the store cannot be read whole: a gate that knows half of its keys
     /// does not open.
     pub async fn open(store: Arc<dyn KeyStore>, prefix: Prefix) -> Result<Self, OpenError> {
-        let tiers = store.tiers().await?.into_iter().map(tiers::known);
-        let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
         let latest = store.latest_reading().await?;
         let gate = Self {
             index: Index::default(),
             usage: Usage::default(),
             store,
             prefix,
-            tiers: Mutex::new(tiers),
+            tiers: Mutex::new(Vec::new()),
             gone_tiers: Mutex::new(Vec::new()),
             order: Order::default(),
             carried: Carried::since(latest),
@@ -95,15 +101,34 @@ impl Gate {
     }
 
     async fn load(&self) -> Result<(), StoreError> {
-        let mut after = None;
-        loop {
-            let page = self.store.load_keys(after, OPEN_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.record.id);
+        let mut snapshot = self.store.snapshot().await?;
+        // Those that are as if nothing were known of them need not be remembered.
+        let mut owners = HashMap::new();
+        while let Some(page) = snapshot.next(OPEN_PAGE).await? {
+            match page {
+                Page::Tiers(rows) => self.know_tiers(&rows),
+                Page::Owners(rows) => {
+                    for row in rows.iter().filter(|row| !row.limits.list().is_empty()) {
+                        // Nothing is taken yet: all begin full.
+                        self.index.set_owner_limits(&row.owner, &row.limits, &no_clock);
+                    }
+                    let told = rows.into_iter().filter(OwnerRow::is_suspended);
+                    owners.extend(told.map(|row| (row.owner.clone(), row)));
+                }
+                Page::Keys(keys) => self.load_keys(&keys, &owners)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn load_keys(&self, keys: &[Key], owners: &HashMap<Owner, OwnerRow>) -> Result<(), StoreError> {
+        for key in keys {
+            let owner = key.owner.as_ref().and_then(|name| owners.get(name));
             // What time it is nobody says here, but it was as late as that when the key got its
             // present secret: what had ended by then stays so, whatever the clock says now.
-            page.iter().try_for_each(|key| self.add(key, key.secret_created_at))?;
+            self.add(key, owner, key.secret.created_at)?;
         }
+        Ok(())
     }
 
     /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged

@@ -1,7 +1,6 @@
 //! What a key is issued from, and what issuing it yields.
 
 use crate::details::{Metadata, Version, Versions};
-use crate::digest::Digest;
 use crate::key::{Prefix, Secret};
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -97,17 +96,6 @@ impl NewKey {
             ..Record::plain(id, self.name.clone())
         }
     }
-}
-
-/// A new key as the store is asked to keep it: everything but its secret.
-#[derive(Clone, Debug)]
-pub struct NewRecord {
-    /// What was asked for.
-    pub key: NewKey,
-    /// SHA-256 of the secret.
-    pub digest: Digest,
-    /// The first characters of the secret.
-    pub hint: String,
 }
 
 /// A key that was just issued. Of all values only this and [`Rotated`] ever hold both a key's id

@@ -1,49 +1,46 @@
 //! A store in memory, for tests and examples: it keeps the contract of [`KeyStore`], except that
 //! nothing survives.
 
-mod changes;
-mod imports;
+mod followed;
 mod lists;
-mod tables;
-mod told;
+mod rows;
+mod snapshot;
 mod usage;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::audit::Audit;
-use crate::change::{Changed, KeyChange};
+use crate::audit::{Audit, ChangeId};
 use crate::count::Counts;
-use crate::details::{KeyDetails, StoredKey, Versions};
+use crate::details::KeyDetails;
 use crate::digest::Digest;
-use crate::issue::NewRecord;
 use crate::once::Earlier;
 use crate::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::store::{
-    Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord, UsageBatch,
-};
-use crate::tier::TierName;
+use crate::rules::{Change, Committed};
+use crate::store::{Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch};
+use crate::stored::{OwnedKey, TierRow};
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::{ImportedKey, KeyCopy};
+use crate::transfer::KeyCopy;
 
-use tables::Tables;
+use rows::Rows;
+use snapshot::MemorySnapshot;
 
 /// Keys that are forgotten when the store is dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// Guards everything together, so that a change and its audit entry are one. Held for one
-    /// operation, never while waiting; a panic inside is a bug of a test.
+    /// Guards everything together, so that a change is one transaction. Held for one operation,
+    /// never while waiting; a panic inside is a bug of a test.
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    tables: Tables,
+    rows: Rows,
     broken: bool,
 }
 
@@ -51,16 +48,16 @@ struct State {
 struct Open<'a>(MutexGuard<'a, State>);
 
 impl std::ops::Deref for Open<'_> {
-    type Target = Tables;
+    type Target = Rows;
 
-    fn deref(&self) -> &Tables {
-        &self.0.tables
+    fn deref(&self) -> &Rows {
+        &self.0.rows
     }
 }
 
 impl std::ops::DerefMut for Open<'_> {
-    fn deref_mut(&mut self) -> &mut Tables {
-        &mut self.0.tables
+    fn deref_mut(&mut self) -> &mut Rows {
+        &mut self.0.rows
     }
 }
 
@@ -81,85 +78,39 @@ impl MemoryStore {
 
 #[async_trait]
 impl KeyStore for MemoryStore {
-    async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
-        Ok(self.open()?.tiers.clone())
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(MemorySnapshot::of(&*self.open()?)))
     }
 
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        Ok(self.open()?.put_tier(tier, &audit))
+    async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        Ok(self.open()?.commit(change, &audit)?)
     }
 
-    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        Ok(self.open()?.delete_tier(&name, &audit))
+    async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError> {
+        Ok(self.open()?.changes(after, max))
     }
 
-    async fn load_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<StoredKey>, StoreError> {
-        let tables = self.open()?;
-        let keys = tables.behind(after).take(max as usize);
-        Ok(keys.map(|(id, row)| tables.stored(*id, row)).collect())
-    }
-
-    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
-        Ok(self.open()?.earlier(&audit))
-    }
-
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        self.open()?.insert(new, &audit)
-    }
-
-    async fn change_key(
-        &self,
-        id: KeyId,
-        change: KeyChange,
-        expected: Option<Versions>,
-        audit: Audit,
-    ) -> Result<Changed, StoreError> {
-        self.open()?.change(id, change, expected, &audit)
-    }
-
-    async fn set_owner_suspended(
-        &self,
-        owner: Owner,
-        suspended: bool,
-        audit: Audit,
-    ) -> Result<OwnerDetails, StoreError> {
-        Ok(self.open()?.set_owner_suspended(&owner, suspended, &audit))
-    }
-
-    async fn import_keys(
-        &self,
-        keys: Vec<KeyCopy>,
-        dry_run: bool,
-        audit: Audit,
-    ) -> Result<Vec<ImportedKey>, StoreError> {
-        let mut tables = self.open()?;
-        if dry_run {
-            return Ok(tables.clone().import(keys, &audit));
-        }
-        Ok(tables.import(keys, &audit))
-    }
-
-    async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
-        let tables = self.open()?;
-        Ok(tables.keys.get(&id).map(|row| tables.details(id, row)))
+    async fn find_key(&self, id: KeyId) -> Result<Option<OwnedKey>, StoreError> {
+        let rows = self.open()?;
+        Ok(rows.key(id).map(|key| rows.owned(key)))
     }
 
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
-        let tables = self.open()?;
-        Ok(digests.into_iter().filter_map(|digest| tables.find_digest(digest)).collect())
+        let rows = self.open()?;
+        Ok(digests.into_iter().filter_map(|digest| rows.find_digest(digest)).collect())
+    }
+
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
+        Ok(self.open()?.earlier(&audit))
     }
 
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
-        let mut tables = self.open()?;
+        let mut rows = self.open()?;
         for report in reports {
-            tables.leaks.entry(*report.digest.as_bytes()).or_insert(report);
+            rows.leaks.entry(*report.digest.as_bytes()).or_insert(report);
         }
         Ok(())
     }
@@ -169,8 +120,8 @@ impl KeyStore for MemoryStore {
     }
 
     async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
-        let mut tables = self.open()?;
-        digests.iter().for_each(|digest| drop(tables.leaks.remove(digest.as_bytes())));
+        let mut rows = self.open()?;
+        digests.iter().for_each(|digest| drop(rows.leaks.remove(digest.as_bytes())));
         Ok(())
     }
 
@@ -180,16 +131,15 @@ impl KeyStore for MemoryStore {
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
-        Ok(self.open()?.latest_reading)
-    }
-
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.open()?.accept_clock(&audit);
-        Ok(())
+        Ok(self.open()?.reading)
     }
 
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
         Ok(std::mem::replace(&mut self.open()?.told_clock_is_right, told))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.open().map(drop)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -200,10 +150,8 @@ impl KeyStore for MemoryStore {
 
 #[async_trait]
 impl Reports for MemoryStore {
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        let tables = self.open()?;
-        let names = tables.tiers.iter().map(|tier| tier.name.clone());
-        Ok(names.map(|name| (name.clone(), tables.uses_of(&name))).collect())
+    async fn tiers(&self) -> Result<Vec<TierRow>, StoreError> {
+        Ok(self.open()?.present_tiers().cloned().collect())
     }
 
     async fn export_keys(
@@ -211,8 +159,7 @@ impl Reports for MemoryStore {
         after: Option<KeyId>,
         max: u32,
     ) -> Result<Vec<KeyCopy>, StoreError> {
-        let tables = self.open()?;
-        Ok(tables.behind(after).take(max as usize).map(|(_, row)| row.carried()).collect())
+        Ok(self.open()?.keys_after(after).take(max as usize).map(|key| key.copy()).collect())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
@@ -224,8 +171,7 @@ impl Reports for MemoryStore {
     }
 
     async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
-        let details = self.open()?.owner(&owner);
-        Ok(Some(details).filter(|owner| owner.suspended_at.is_some() || 0 < owner.keys))
+        Ok(self.open()?.find_owner(&owner))
     }
 
     async fn suspended_owners(
@@ -233,12 +179,7 @@ impl Reports for MemoryStore {
         after: Option<Owner>,
         max: u32,
     ) -> Result<Vec<Owner>, StoreError> {
-        let tables = self.open()?;
-        let suspended = tables.owners.iter().filter(|(_, row)| row.suspended_at.is_some());
-        let behind = suspended
-            .map(|(owner, _)| owner)
-            .filter(|owner| after.as_ref().is_none_or(|after| after < owner));
-        Ok(behind.take(max as usize).cloned().collect())
+        Ok(self.open()?.suspended_owners(after.as_ref()).take(max as usize).collect())
     }
 
     async fn prefixes(&self) -> Result<Vec<String>, StoreError> {

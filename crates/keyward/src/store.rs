@@ -1,9 +1,11 @@
-//! The contract between the decision and the place where keys survive: [`KeyStore`] is what deciding
-//! needs, [`Reports`] is what operators ask, and [`Backup`] is what a store may have that can be
-//! copied while it is in use.
+//! The contract between the decision and the place where keys survive: [`KeyStore`] is what
+//! deciding needs, [`Reports`] is what operators ask, and [`Backup`] is what a store may have that
+//! can be copied while it is in use.
 
 mod backup;
+mod changes;
 mod reports;
+mod snapshot;
 
 use std::error::Error;
 use std::fmt;
@@ -13,22 +15,21 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::audit::{Audit, ChainDigest, ChangeId};
-use crate::change::{Changed, KeyChange};
-use crate::details::{KeyDetails, Reason, StoredKey, Versions};
+use crate::details::{KeyDetails, Reason};
 use crate::digest::Digest;
-use crate::issue::NewRecord;
 use crate::limit::Limit;
 use crate::once::Earlier;
-use crate::query::OwnerDetails;
-use crate::record::{KeyId, Owner};
-use crate::rules::Fault;
+use crate::record::KeyId;
+use crate::rules::{Change, Committed, Fault};
+use crate::stored::OwnedKey;
 use crate::tier::TierName;
 use crate::time::UnixMillis;
-use crate::transfer::{ImportedKey, KeyCopy};
 use crate::usage::UsageRow;
 
 pub use backup::Backup;
+pub use changes::Changes;
 pub use reports::Reports;
+pub use snapshot::{Page, Snapshot};
 
 /// A tier as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,35 +38,6 @@ pub struct TierRecord {
     pub name: TierName,
     /// What it sets. An empty list is no limit.
     pub limits: Vec<Limit>,
-}
-
-/// What became of deleting a tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TierDeleted {
-    /// It is gone.
-    Done,
-    /// There was none.
-    Unknown,
-    /// So many keys that are not revoked have it, and it stays.
-    Used(u64),
-}
-
-/// What became of keeping a new key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// It is kept.
-    Done {
-        /// Its id.
-        id: KeyId,
-        /// The version of its owner; 0 if it has none.
-        owner_version: u64,
-    },
-    /// There is no such tier.
-    UnknownTier,
-    /// Its owner is suspended.
-    OwnerSuspended,
-    /// The request was made before, and is to change something once.
-    Earlier(Earlier),
 }
 
 /// A secret that somebody reported as leaked. Its key is to be revoked.
@@ -116,83 +88,45 @@ impl From<Fault> for StoreError {
 
 /// Where keys survive: what deciding about requests and changes needs.
 ///
-/// Every method that changes something writes an audit entry in the same transaction (one for each
-/// key of an import, and one for an owner), which says what was before and after, and returns
-/// `Ok` only when both would survive `kill -9` and power loss. On `Err` a change may or may not
-/// have happened; repeating it is safe, except that issuing again makes another key.
+/// A store knows rows, and none of the rules: for each change it looks up what
+/// [`rules::needs`](crate::rules::needs) asks for, has [`rules::decide`](crate::rules::decide)
+/// decide, and writes the rows and the entries of the audit trail that this returns.
 ///
-/// A secret belongs to one key: where a change brings one whose digest some key has or had, it does
-/// not happen, and is [`StoreError::Inconsistent`].
+/// # Atomicity
 ///
-/// Changes that change nothing, such as suspending a key that is suspended, write no entry and
-/// count up no version.
+/// What a change writes is one transaction, with the look-ups that it was decided by: it is there
+/// whole or not at all, and nobody changes anything in between. Several changes may share a
+/// transaction if each is decided as if those before it were written, and is left out alone when
+/// it fails. A method returns `Ok` only when what it wrote would survive `kill -9` and power loss.
 ///
-/// A request that is to change something [once](Audit::once) is told the earlier one of its name
-/// and actor, whatever else speaks against it. Its name is kept in the transaction of the change,
-/// for [`ONCE_KEPT`](crate::once::ONCE_KEPT), and not if nothing changed.
+/// # Errors
+///
+/// Each method returns [`StoreError`] if nothing can be said. If a change was under way, it may or
+/// may not have happened; repeating it is safe, except that issuing again makes another key,
+/// unless the request is to change something [once](Audit::once).
 ///
 /// Dropping the future of a change does not undo it and may leave it under way.
 #[async_trait]
 pub trait KeyStore: fmt::Debug + Send + Sync {
-    /// All tiers, in the order in which they were made. A new store has `basic` (100 per 60 s),
-    /// `pro` (1 000) and `enterprise` (10 000), each with a burst of the same size.
-    async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError>;
-
-    /// Writes a tier, new or not. Returns whether it is new.
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError>;
-
-    /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
-    /// a new tier of that name is not theirs.
-    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError>;
-
-    /// Up to `max` keys with ids above `after`, lowest first, revoked ones too. Fewer than `max`
-    /// means that there are no more.
-    async fn load_keys(&self, after: Option<KeyId>, max: u32)
-    -> Result<Vec<StoredKey>, StoreError>;
-
-    /// The earlier request of this name and actor, if there was one that changed something.
-    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError>;
-
-    /// Keeps a new key.
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError>;
-
-    /// Changes a key, if it and its owner are in the versions that are expected.
+    /// Everything that deciding needs, as of one instant. Changes go on while it is read.
     ///
-    /// Revoking again is `Done` and changes nothing; any other change of a revoked key is refused.
-    /// Resuming takes back what suspending the key itself did, not what suspending its owner did.
-    /// A rotation ends the grace of earlier secrets at once, and that of the present one at the
-    /// sooner of `audit.at + grace` and the key's expiry.
-    async fn change_key(
-        &self,
-        id: KeyId,
-        change: KeyChange,
-        expected: Option<Versions>,
-        audit: Audit,
-    ) -> Result<Changed, StoreError>;
+    /// A new store has the tiers `basic` (100 per 60 s), `pro` (1 000) and `enterprise` (10 000),
+    /// each with a burst of the same size, and nothing else.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// Suspends or resumes an owner, and so all of its keys; returns the owner as it is now. The
-    /// work does not grow with the number of its keys, whose versions stay as they are. An owner
-    /// without keys can be suspended: no key can be issued to it.
-    async fn set_owner_suspended(
-        &self,
-        owner: Owner,
-        suspended: bool,
-        audit: Audit,
-    ) -> Result<OwnerDetails, StoreError>;
+    /// Makes a change as the [rules](crate::rules) decide, and returns what they say. What is
+    /// rejected, or changes nothing, writes nothing, and is `Ok`.
+    ///
+    /// A secret belongs to one key: a change that brings one whose digest some key has or had is
+    /// not made, and is [`StoreError::Inconsistent`].
+    async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError>;
 
-    /// Adds keys that came from elsewhere, and says of each what became of it: a key that is there
-    /// is skipped, else the first reason that holds, in the order of
-    /// [`ImportRefusal`](crate::transfer::ImportRefusal), keeps it out. With `dry_run`, says so and
-    /// adds nothing.
-    async fn import_keys(
-        &self,
-        keys: Vec<KeyCopy>,
-        dry_run: bool,
-        audit: Audit,
-    ) -> Result<Vec<ImportedKey>, StoreError>;
+    /// What is different since the change `after`, 0 for all: the rows that up to `max` entries of
+    /// the trail name, oldest first. A `max` of 0 counts as 1.
+    async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError>;
 
-    /// One key; `None` if there is no such key.
-    async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError>;
+    /// One key, with the state of its owner; `None` if there is no such key.
+    async fn find_key(&self, id: KeyId) -> Result<Option<OwnedKey>, StoreError>;
 
     /// The keys that have, or had, secrets with these digests; those that nobody has are left out.
     /// The time is the end of the grace of one that was replaced; `None` is that it is the key's
@@ -202,10 +136,13 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
 
-    /// Keeps reports of leaked secrets until [`KeyStore::forget_leaks`]: nothing is revoked by this.
-    /// Of a secret that is reported again, the earlier report stays. No reports at all take a
-    /// commit like any others, so that the time tells nobody how many there were. This is no change
-    /// of a key: it writes no audit entry.
+    /// The earlier request of this name and actor, if there was one that changed something.
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError>;
+
+    /// Keeps reports of leaked secrets until [`KeyStore::forget_leaks`]: nothing is revoked by
+    /// this. Of a secret that is reported again, the earlier report stays. No reports at all take
+    /// a commit like any others, so that the time tells nobody how many there were. This is no
+    /// change of a key: it writes no audit entry.
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError>;
 
     /// Up to `max` of the reports that are kept.
@@ -222,9 +159,6 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
 
     /// The latest reading of the wall clock that was kept; `None` if none was.
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError>;
-
-    /// Puts `audit.at` in the place of the latest reading, whichever is later.
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError>;
 
     /// Notes whether this start was told that the clock is right, and returns whether the start
     /// before it was. This changes nothing that is judged: it writes no audit entry.
@@ -243,11 +177,14 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Tries again what [`KeyStore::trouble`] speaks of. There is nothing to do for a store that never
-    /// has any.
+    /// Tries again what [`KeyStore::trouble`] speaks of. There is nothing to do for a store that
+    /// never has any.
     async fn mend(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Responds if the store can be read; waits for no change.
+    async fn ping(&self) -> Result<(), StoreError>;
 
     /// Finishes what was asked before, then refuses everything. Closing twice is fine.
     async fn close(&self) -> Result<(), StoreError>;

@@ -1,5 +1,7 @@
 //! Rows as a store keeps them: keys, owners and tiers, each in one shape.
 
+mod owned;
+
 use std::num::NonZeroU64;
 
 use crate::details::{Metadata, Reason, Version};
@@ -9,6 +11,8 @@ use crate::network::Networks;
 use crate::record::{KeyId, KeyName, KeyState, Owner, Record, Scopes, Stage};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
+
+pub use owned::OwnedKey;
 
 /// A key: everything that is kept of it. The state of its owner is the owner's, in an [`OwnerRow`].
 ///

@@ -2,12 +2,12 @@
 
 use thiserror::Error;
 
-use crate::details::{Metadata, Reason, StoredKey, Version};
+use crate::details::{Metadata, Reason, Version};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::{KEY_ID_MAX, KeyId, KeyName, KeyState, Owner, Scopes};
-use crate::stored::{FormerSecret, StoredSecret, Unkept};
+use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -100,15 +100,39 @@ pub struct SecretCopy {
     pub created_at: UnixMillis,
 }
 
-/// What became of a key on import.
-#[derive(Clone, Debug)]
-pub enum ImportedKey {
-    /// It was added.
-    Added(Box<StoredKey>),
-    /// It was there: a key with all of these secrets, whatever else is said of it here.
-    Skipped(KeyId),
-    /// It was not added.
-    Refused(ImportRefusal),
+impl Key {
+    /// The key as it is carried to another store: with the newest of its former secrets.
+    #[must_use]
+    pub fn copy(&self) -> KeyCopy {
+        // The present one is carried along too.
+        let oldest = self.former.len().saturating_sub(COPY_SECRETS_MAX - 1);
+        let former = self.former.iter().skip(oldest);
+        KeyCopy {
+            id: Some(self.id),
+            name: self.name.clone(),
+            tier: self.tier.clone(),
+            tier_gone: self.tier_gone,
+            owner: self.owner.clone(),
+            scopes: self.scopes.clone(),
+            networks: self.networks.clone(),
+            limits: self.limits.clone(),
+            metadata: self.metadata.clone(),
+            state: self.state,
+            revoked_reason: self.revoked_reason.clone(),
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+            secret: self.secret.copy(),
+            former: former.map(|former| (former.secret.copy(), former.ends_at)).collect(),
+        }
+    }
+}
+
+impl StoredSecret {
+    fn copy(&self) -> SecretCopy {
+        let Self { digest, hint, created_at } = self.clone();
+        SecretCopy { digest, hint, created_at }
+    }
 }
 
 /// Why a key was not imported.

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use keyward_axum::keyward::change::{KeyChange, KeyEdit};
 use keyward_axum::keyward::count::Outcome;
+use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
 use keyward_axum::keyward::record::Owner;
 use keyward_axum::keyward::store::{Reports as _, TierRecord};
+use keyward_axum::keyward::stored::Unkept;
 use keyward_axum::keyward::time::{EARLIEST, Now, SteadyNanos, UnixHour, UnixMillis};
 use keyward_axum::keyward::{Asked, Gate};
 use keyward_axum::testing::FakeClock;
@@ -67,16 +69,17 @@ async fn a_client_that_hangs_up_stops_no_change() {
     testing::issue(&other, "moved").await;
     let mut copies = elsewhere.export_keys(None, 1).await.unwrap();
     copies[0].id = None;
-    hang_up(guard.import(copies, false, guard.program())).await;
+    hang_up(guard.import(copies.into_iter().map(Unkept::from).collect(), false, guard.program()))
+        .await;
     assert_eq!(guard.gate().index().len(), 3);
 
     for name in ["basic", "gold"] {
         let tier = TierRecord { name: name.parse().unwrap(), limits: Vec::new() };
-        hang_up(guard.put_tier(tier, guard.program())).await;
+        hang_up(guard.put_tier(tier, TierBefore::Any, guard.program())).await;
     }
     assert!(verify().unwrap().standing().is_none());
     assert_eq!(guard.gate().tier_names().len(), 4);
-    hang_up(guard.delete_tier("gold".parse().unwrap(), guard.program())).await;
+    hang_up(guard.delete_tier("gold".parse().unwrap(), TierBefore::Any, guard.program())).await;
     assert_eq!(guard.gate().tier_names().len(), 3);
 
     hang_up(guard.rotate(issued.key_id, Duration::ZERO, None, guard.program())).await;

@@ -13,6 +13,7 @@ use http::StatusCode;
 use insta::assert_snapshot;
 use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::count::Outcome;
+use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::limit::{COST_MAX, Cost, Limit};
 use keyward_axum::keyward::store::TierRecord;
 use keyward_axum::{Guard, RequiredScope, Scoped, testing};
@@ -29,7 +30,7 @@ pub(crate) async fn limit(guard: &Guard, limits: &[(&str, u32, u64)]) {
     };
     let limits = limits.iter().map(limit).collect();
     let tier = TierRecord { name: "basic".parse().unwrap(), limits };
-    guard.put_tier(tier, guard.program()).await.unwrap();
+    guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use keyward_axum::keyward::Asked;
+use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::limit::Limit;
 use keyward_axum::keyward::store::TierRecord;
 use keyward_axum::{Caller, Guard, Scoped, testing};
@@ -91,7 +92,7 @@ async fn two_hundred_parallel_requests_get_exactly_the_limit() {
     );
     let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit.unwrap()] };
     let audit = guard.program();
-    assert!(!guard.put_tier(tier, audit).await.unwrap());
+    assert!(!guard.put_tier(tier, TierBefore::Any, audit).await.unwrap());
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = crate::app(&guard);
     let mut sent = tokio::task::JoinSet::new();

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::handler::Handler as _;
 use axum::routing::get;
 use keyward::Gate;
+use keyward::gate::TierBefore;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
 use keyward::store::{KeyStore as _, TierRecord};
@@ -41,7 +42,7 @@ pub(crate) fn serve() {
         );
         let name: keyward::tier::TierName = "basic".parse().unwrap();
         let tier = TierRecord { name: name.clone(), limits: vec![limit.unwrap()] };
-        guard.put_tier(tier, guard.program()).await.unwrap();
+        guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
         let key = NewKey::plain("bench".parse().unwrap(), name, None);
         let issued = guard.issue(key, guard.program()).await.unwrap();
         let upkeep = Upkeep::start(guard.clone(), std::time::Duration::from_secs(1));

@@ -20,9 +20,11 @@ use std::time::{Duration, Instant};
 
 use keyward::audit::Audit;
 use keyward::digest::Digest;
-use keyward::issue::{NewKey, NewRecord};
+use keyward::issue::NewKey;
 use keyward::key::{Prefix, Presented, Secret};
+use keyward::rules::Change;
 use keyward::store::KeyStore as _;
+use keyward::stored::StoredSecret;
 use keyward::time::UnixMillis;
 use keyward_store::SqliteStore;
 
@@ -163,18 +165,14 @@ fn fill(path: &Path) -> String {
         let mut last = String::new();
         for number in 0..KEYS {
             let secret = Secret::generate(&Prefix::default()).unwrap();
-            let new = NewRecord {
-                key: NewKey::plain(
-                    format!("key-{number}").parse().unwrap(),
-                    "basic".parse().unwrap(),
-                    None,
-                ),
-                digest: Digest::of(Presented::parse(secret.expose()).unwrap()),
-                hint: secret.hint(),
-            };
+            let name = format!("key-{number}").parse().unwrap();
+            let new = NewKey::plain(name, "basic".parse().unwrap(), None);
+            let digest = Digest::of(Presented::parse(secret.expose()).unwrap());
+            let stored = StoredSecret { digest, hint: secret.hint(), created_at: now };
+            let issue = Change::Issue(Box::new(new.with_secret(stored)));
             let audit = Audit::program(now);
             let store = Arc::clone(&store);
-            adding.spawn(async move { store.insert_key(new, audit).await.unwrap() });
+            adding.spawn(async move { store.commit(issue, audit).await.unwrap() });
             if 1_000 <= adding.len() {
                 adding.join_next().await.unwrap().unwrap();
             }

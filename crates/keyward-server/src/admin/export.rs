@@ -10,8 +10,8 @@ use keyward::KeyId;
 use keyward::record::{KEY_ID_MAX, KeyState, Owner, Scope};
 use keyward::store::Reports;
 use keyward::transfer::{KeyCopy, SecretCopy};
+use keyward_axum::Refusal;
 use keyward_axum::input::Query;
-use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -41,7 +41,6 @@ const OWNERS_PAGE: u32 = 1_000;
     )),
 ))]
 pub(crate) async fn export_keys(
-    State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
 ) -> Result<(HeaderMap, Json<ExportPage>), Refusal> {
@@ -52,8 +51,9 @@ pub(crate) async fn export_keys(
     let keys = keys.iter().map(ExportedKey::of).collect();
     let mut page = ExportPage { tiers: None, suspended_owners: None, keys, next_after };
     if after.is_none() {
-        let tiers = guard.gate().store().tiers().await.map_err(broken)?;
-        page.tiers = Some(tiers.iter().map(TierView::of).collect());
+        let tiers = reports.tiers().await.map_err(broken)?;
+        page.tiers =
+            Some(tiers.iter().map(|tier| TierView::of(&tier.name, &tier.limits)).collect());
         page.suspended_owners = Some(suspended_owners(&*reports).await?);
     }
     let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));

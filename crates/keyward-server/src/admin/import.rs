@@ -7,7 +7,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use keyward::KeyId;
 use keyward::json;
-use keyward::transfer::ImportedKey;
+use keyward::rules::Imported;
+use keyward::stored::Unkept;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
@@ -50,7 +51,8 @@ pub(crate) async fn import_keys(
     let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
     // What can be read goes to the store together; what cannot keeps its place in the report.
     let mut copies = Vec::new();
-    let places: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
+    let places: Vec<_> =
+        read.map(|read| read.map(|copy| copies.push(Unkept::from(copy)))).collect();
     let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
     let mut imported = imported.iter();
     let mut report = ImportReport::default();
@@ -198,13 +200,13 @@ enum ImportStatus {
 }
 
 impl Row {
-    fn of(key: &ImportedKey) -> Self {
+    fn of(key: &Imported) -> Self {
         let row =
             |status, id: Option<KeyId>| Self { status, key_id: id.map(KeyId::get), reason: None };
         match key {
-            ImportedKey::Added(key) => row(ImportStatus::Added, Some(key.record.id)),
-            ImportedKey::Skipped(id) => row(ImportStatus::Skipped, Some(*id)),
-            ImportedKey::Refused(refusal) => Self::refused(refusal.to_string()),
+            Imported::Added(key) => row(ImportStatus::Added, Some(key.id)),
+            Imported::Skipped(id) => row(ImportStatus::Skipped, Some(*id)),
+            Imported::Rejected(refusal) => Self::refused(refusal.to_string()),
         }
     }
 

@@ -17,9 +17,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward::KeyId;
-use keyward::change::ChangeRefusal;
 use keyward::details::{KeyDetails, Versions};
 use keyward::gate::ChangeError;
+use keyward::rules::Rejection;
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal, input};
 use serde_json::Value;
@@ -82,8 +82,8 @@ fn shown_once(status: StatusCode, headers: HeaderMap, text: &Zeroizing<Vec<u8>>)
 }
 
 async fn existing(guard: &Guard, id: KeyId) -> Result<KeyDetails, Refusal> {
-    let key = guard.gate().store().find_key(id).await.map_err(broken)?;
-    key.ok_or_else(no_such_key)
+    let found = guard.gate().store().find_key(id).await.map_err(broken)?;
+    found.map(|found| found.details()).ok_or_else(no_such_key)
 }
 
 fn read_id(text: &str) -> Result<KeyId, Refusal> {
@@ -110,18 +110,29 @@ fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
     match error {
         ChangeError::Store(error) => broken(error),
         ChangeError::ClockInDoubt => clock::in_doubt(guard.now()),
-        ChangeError::Refused(ChangeRefusal::UnknownKey) => no_such_key(),
-        ChangeError::Refused(ChangeRefusal::UnknownTier) => no_such_tier(guard, Value::Null),
-        ChangeError::Refused(ChangeRefusal::Stale { .. }) => precondition::stale("key"),
-        ChangeError::Refused(ChangeRefusal::Earlier(earlier)) => once::refuse(earlier),
-        ChangeError::Refused(ChangeRefusal::Revoked) => {
-            Refusal::new(StatusCode::CONFLICT, "API key is revoked")
+        ChangeError::Rejected(rejection) => refuse_rejected(guard, rejection),
+        other @ ChangeError::Random(_) => {
+            tracing::error!(error = %other, "A key could not be changed");
+            Refusal::unavailable()
         }
-        ChangeError::Refused(ChangeRefusal::Expired) => {
-            Refusal::new(StatusCode::CONFLICT, "API key has expired")
-        }
-        error @ ChangeError::Random(_) => {
-            tracing::error!(%error, "A key could not be changed");
+    }
+}
+
+fn refuse_rejected(guard: &Guard, rejection: Rejection) -> Refusal {
+    let conflict = |detail| Refusal::new(StatusCode::CONFLICT, detail);
+    match rejection {
+        Rejection::UnknownKey => no_such_key(),
+        Rejection::UnknownTier => no_such_tier(guard, Value::Null),
+        Rejection::StaleKey(_) => precondition::stale("key"),
+        Rejection::Earlier(earlier) => once::refuse(earlier),
+        Rejection::Revoked => conflict("API key is revoked"),
+        Rejection::Expired => conflict("API key has expired"),
+        other @ (Rejection::OwnerSuspended
+        | Rejection::StaleTier
+        | Rejection::StaleOwner(_)
+        | Rejection::TierUsed(_)
+        | Rejection::TooManyTiers) => {
+            tracing::error!(error = %other, "A key could not be changed");
             Refusal::unavailable()
         }
     }

@@ -1,6 +1,5 @@
 //! Tiers on the admin API.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,9 +7,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::header::HeaderMap;
 use http::{Extensions, StatusCode};
-use keyward::gate::{PutTierError, TierBefore};
+use keyward::gate::{DeleteTierError, PutTierError, TierBefore};
 use keyward::limit::Limits;
-use keyward::store::{Reports, TierDeleted, TierRecord};
+use keyward::store::{Reports, TierRecord};
+use keyward::stored::TierRow;
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
@@ -30,13 +30,13 @@ use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
     (status = 200, description = "All tiers", body = TierList),
 ))]
 pub(crate) async fn list_tiers(
-    State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
 ) -> Result<Json<TierList>, Refusal> {
-    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
-    let uses: HashMap<_, _> = reports.tier_uses().await.map_err(broken)?.into_iter().collect();
-    let used = |tier: &TierRecord| uses.get(&tier.name).copied().unwrap_or_default();
-    let listed = |tier| ListedTier { keys: used(tier), tier: TierView::of(tier) };
+    let tiers = reports.tiers().await.map_err(broken)?;
+    let listed = |tier: &TierRow| ListedTier {
+        keys: tier.keys,
+        tier: TierView::of(&tier.name, &tier.limits),
+    };
     let tiers: Vec<_> = tiers.iter().map(listed).collect();
     Ok(Json(TierList { count: tiers.len(), tiers }))
 }
@@ -55,18 +55,18 @@ pub(crate) async fn list_tiers(
     ),
 )]
 pub(crate) async fn show_tier(
-    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let tier = find(&guard, &read_name(&name)?).await?.ok_or_else(no_such_tier)?;
-    let view = TierView::of(&tier);
+    let tier = find(&*reports, &read_name(&name)?).await?.ok_or_else(no_such_tier)?;
+    let view = TierView::of(&tier.name, &tier.limits);
     let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
     precondition::shown(&headers, "tier", &tag, Json(view))
 }
 
-async fn find(guard: &Guard, name: &TierName) -> Result<Option<TierRecord>, Refusal> {
-    let tiers = guard.gate().store().tiers().await.map_err(broken)?;
+async fn find(reports: &dyn Reports, name: &TierName) -> Result<Option<TierRow>, Refusal> {
+    let tiers = reports.tiers().await.map_err(broken)?;
     Ok(tiers.into_iter().find(|tier| tier.name == *name))
 }
 
@@ -80,7 +80,7 @@ fn no_such_tier() -> Refusal {
 ///
 /// Returns 412 if it is not so, and 400 if a header cannot be read.
 async fn expected(
-    guard: &Guard,
+    reports: &dyn Reports,
     name: &TierName,
     headers: &HeaderMap,
 ) -> Result<TierBefore, Refusal> {
@@ -88,15 +88,15 @@ async fn expected(
     if preconditions.are_none() {
         return Ok(TierBefore::Any);
     }
-    let before = find(guard, name).await?;
-    let tag = before.as_ref().and_then(|tier| tag_of(&TierView::of(tier)));
+    let before = find(reports, name).await?;
+    let tag = before.as_ref().and_then(|tier| tag_of(&TierView::of(&tier.name, &tier.limits)));
     let named = match (&before, &tag) {
         (None, _) => Named::Missing,
         (Some(_), None) => Named::Untagged,
         (Some(_), Some(tag)) => Named::Tagged(tag),
     };
     preconditions.check_change("tier", named)?;
-    Ok(TierBefore::Exactly(before))
+    Ok(TierBefore::Exactly(before.map(|tier| tier.limits)))
 }
 
 /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and a
@@ -114,20 +114,26 @@ async fn expected(
 )]
 pub(crate) async fn delete_tier(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(name): Path<String>,
     extensions: Extensions,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
     let name = read_name(&name)?;
-    let before = expected(&guard, &name, &headers).await?;
-    let deleting = guard.delete_tier_if(name, before, audit(&guard, &extensions));
-    match deleting.await.map_err(broken)?.ok_or_else(|| stale("tier"))? {
-        TierDeleted::Done => Ok(StatusCode::NO_CONTENT),
-        TierDeleted::Unknown => Err(no_such_tier()),
-        TierDeleted::Used(1) => Err(Refusal::new(StatusCode::CONFLICT, "Tier is used by 1 key")),
-        TierDeleted::Used(keys) => {
-            Err(Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys} keys")))
-        }
+    let before = expected(&*reports, &name, &headers).await?;
+    let deleting = guard.delete_tier(name, before, audit(&guard, &extensions));
+    deleting.await.map_err(reject_delete)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn reject_delete(error: DeleteTierError) -> Refusal {
+    let used = |keys: String| Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys}"));
+    match error {
+        DeleteTierError::Unknown => no_such_tier(),
+        DeleteTierError::Used(1) => used("1 key".to_owned()),
+        DeleteTierError::Used(keys) => used(format!("{keys} keys")),
+        DeleteTierError::Stale => stale("tier"),
+        DeleteTierError::Store(error) => broken(error),
     }
 }
 
@@ -156,6 +162,7 @@ fn read_name(name: &str) -> Result<TierName, Refusal> {
 )]
 pub(crate) async fn put_tier(
     State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, HeaderMap, Json<TierView>), Refusal> {
@@ -163,10 +170,10 @@ pub(crate) async fn put_tier(
     let body = read_body(body).await?;
     let name = read_name(&name)?;
     let PutTierBody { limits } = PutTierBody::read(&body)?;
-    let before = expected(&guard, &name, &parts.headers).await?;
+    let before = expected(&*reports, &name, &parts.headers).await?;
+    let view = TierView::of(&name, &limits);
     let tier = TierRecord { name, limits: limits.list().to_vec() };
-    let view = TierView::of(&tier);
-    let putting = guard.put_tier_if(tier, before, audit(&guard, &parts.extensions));
+    let putting = guard.put_tier(tier, before, audit(&guard, &parts.extensions));
     let created = putting.await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
@@ -211,9 +218,9 @@ pub(crate) struct TierView {
 }
 
 impl TierView {
-    pub(super) fn of(tier: &TierRecord) -> Self {
-        let limits = tier.limits.iter().map(LimitView::of).collect();
-        Self { name: tier.name.as_str().to_owned(), limits }
+    pub(super) fn of(name: &TierName, limits: &Limits) -> Self {
+        let limits = limits.list().iter().map(LimitView::of).collect();
+        Self { name: name.as_str().to_owned(), limits }
     }
 }
 

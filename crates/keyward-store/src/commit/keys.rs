@@ -8,25 +8,13 @@ use keyward::record::Owner;
 use keyward::rules::KeyWrite;
 use keyward::stored::{Key, TierId};
 use keyward::time::UnixHour;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Statement, params};
+use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::written::Written;
-use crate::columns::key_columns;
 use crate::fault::Fault;
 use crate::keys::{beside, former, late};
-use crate::record::{self, limits_text, networks_text, scopes_text};
+use crate::record::{limits_text, networks_text, scopes_text};
 use crate::spans;
-
-/// One key, whole; `None` if there is no such key.
-pub(super) fn find(connection: &Connection, id: KeyId) -> Result<Option<Key>, Fault> {
-    // Served by the primary keys.
-    const FIND: &str = concat!("SELECT ", key_columns!(), " WHERE keys.id = ?1");
-    let mut find = connection.prepare_cached(FIND)?;
-    let found = find.query_row([id.get()], |row| Ok(record::key(row))).optional()?;
-    let Some(mut key) = found.transpose()? else { return Ok(None) };
-    key.former = former::of_key(connection, id)?;
-    Ok(Some(key))
-}
 
 /// Whether there is a key.
 pub(super) fn is_there(connection: &Connection, id: KeyId) -> Result<bool, Fault> {

@@ -45,7 +45,7 @@ pub(super) fn look(
     facts: &mut Facts,
 ) -> Result<(), Fault> {
     match lookup {
-        Lookup::Key(id) => facts.learn_key(id, keys::find(connection, id)?),
+        Lookup::Key(id) => facts.learn_key(id, find::key(connection, id)?),
         Lookup::Id(id) => facts.learn_id(id, keys::is_there(connection, id)?),
         Lookup::Digest(digest) => {
             let holder = find::holder(connection, &digest)?;

@@ -1,29 +1,27 @@
 //! Secrets that were replaced.
 
-use keyward::details::{FormerSecret, StoredKey};
 use keyward::digest::Digest;
-use keyward::stored::{FormerSecret as Former, StoredSecret};
-use keyward::transfer::{COPY_SECRETS_MAX, SecretCopy};
+use keyward::stored::{FormerSecret, Key, StoredSecret};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::fault::Fault;
 
 /// Adds a secret behind those that a key had before.
-pub(crate) fn add(connection: &Connection, id: KeyId, former: &Former) -> Result<(), Fault> {
+pub(crate) fn add(connection: &Connection, id: KeyId, former: &FormerSecret) -> Result<(), Fault> {
     // Both served by the primary key.
     const ADD: &str = "INSERT INTO former_secrets \
                        (key_id, number, digest, hint, created_at_ms, ends_at_ms) \
                        SELECT ?1, ifnull(max(number), 0) + 1, ?2, ?3, ?4, ?5 \
                        FROM former_secrets WHERE key_id = ?1";
-    let Former { secret: StoredSecret { digest, hint, created_at }, ends_at } = former;
+    let FormerSecret { secret: StoredSecret { digest, hint, created_at }, ends_at } = former;
     let row = (id.get(), digest.as_bytes(), hint, created_at.0, ends_at.0);
     connection.prepare_cached(ADD)?.execute(row)?;
     Ok(())
 }
 
 /// Writes when a former secret ends.
-pub(crate) fn end(connection: &Connection, former: &Former) -> Result<(), Fault> {
+pub(crate) fn end(connection: &Connection, former: &FormerSecret) -> Result<(), Fault> {
     // Served by the index of the unique digest.
     const END: &str = "UPDATE former_secrets SET ends_at_ms = ?2 WHERE digest = ?1";
     let row = (former.secret.digest.as_bytes(), former.ends_at.0);
@@ -32,58 +30,34 @@ pub(crate) fn end(connection: &Connection, former: &Former) -> Result<(), Fault>
 }
 
 /// The former secrets of a key, oldest first.
-pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<Former>, Fault> {
+pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<FormerSecret>, Fault> {
     // Served by the primary key.
     const OF_KEY: &str = "SELECT digest, hint, created_at_ms, ends_at_ms FROM former_secrets \
                           WHERE key_id = ?1 ORDER BY number";
     let mut of_key = connection.prepare_cached(OF_KEY)?;
-    let former = |row: &Row<'_>| {
-        let digest = Digest::from_stored(row.get(0)?);
-        let created_at = UnixMillis(row.get(2)?);
-        let secret = StoredSecret { digest, hint: row.get(1)?, created_at };
-        Ok(Former { secret, ends_at: UnixMillis(row.get(3)?) })
-    };
     of_key.query_and_then([id.get()], former)?.collect()
 }
 
 /// Gives keys, which are in the order of their ids, the secrets that they had before.
-pub(crate) fn join(connection: &Connection, keys: &mut [StoredKey]) -> Result<(), Fault> {
+pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
     // Served by the primary key; both sides are in the order of ids.
-    const JOIN: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets \
+    const JOIN: &str = "SELECT digest, hint, created_at_ms, ends_at_ms, key_id \
+                        FROM former_secrets \
                         WHERE key_id BETWEEN ?1 AND ?2 ORDER BY key_id, number";
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(()) };
-    let ids = (first.record.id.get(), last.record.id.get());
+    let ids = (first.id.get(), last.id.get());
     let mut join = connection.prepare_cached(JOIN)?;
     let mut keys = keys.iter_mut().peekable();
-    for row in join.query_and_then(ids, secret)? {
-        let (id, secret) = row?;
-        while keys.next_if(|key| key.record.id.get() < id).is_some() {}
-        if let Some(key) = keys.peek_mut().filter(|key| key.record.id.get() == id) {
-            key.former.push(secret);
+    let with_key =
+        |row: &Row<'_>| -> Result<(u64, FormerSecret), Fault> { Ok((row.get(4)?, former(row)?)) };
+    for row in join.query_and_then(ids, with_key)? {
+        let (id, former) = row?;
+        while keys.next_if(|key| key.id.get() < id).is_some() {}
+        if let Some(key) = keys.peek_mut().filter(|key| key.id.get() == id) {
+            key.former.push(former);
         }
     }
     Ok(())
-}
-
-/// The newest former secrets of a key as they are carried along, oldest first.
-pub(crate) fn copies(
-    connection: &Connection,
-    id: KeyId,
-) -> Result<Vec<(SecretCopy, UnixMillis)>, Fault> {
-    // Served by the primary key.
-    const COPIES: &str = "SELECT digest, hint, created_at_ms, ends_at_ms FROM former_secrets \
-                          WHERE key_id = ?1 ORDER BY number DESC LIMIT ?2";
-    // The present one is carried along too.
-    let max = COPY_SECRETS_MAX.saturating_sub(1);
-    let mut copies = connection.prepare_cached(COPIES)?;
-    let copy = |row: &Row<'_>| {
-        let digest = Digest::from_stored(row.get(0)?);
-        let copy = SecretCopy { digest, hint: row.get(1)?, created_at: UnixMillis(row.get(2)?) };
-        Ok((copy, UnixMillis(row.get(3)?)))
-    };
-    let newest_first: Result<Vec<_>, Fault> =
-        copies.query_and_then((id.get(), max), copy)?.collect();
-    newest_first.map(|copies| copies.into_iter().rev().collect())
 }
 
 /// The key that had a secret with this digest, and when the grace of that ends.
@@ -98,7 +72,10 @@ pub(crate) fn holder(
     Ok(holder.query_row([digest.as_bytes()], found).optional()?)
 }
 
-fn secret(row: &Row<'_>) -> Result<(u64, FormerSecret), Fault> {
-    let digest = Digest::from_stored(row.get(1)?);
-    Ok((row.get(0)?, FormerSecret { digest, ends_at: UnixMillis(row.get(2)?) }))
+/// Reads a former secret from the first columns.
+fn former(row: &Row<'_>) -> Result<FormerSecret, Fault> {
+    let digest = Digest::from_stored(row.get(0)?);
+    let created_at = UnixMillis(row.get(2)?);
+    let secret = StoredSecret { digest, hint: row.get(1)?, created_at };
+    Ok(FormerSecret { secret, ends_at: UnixMillis(row.get(3)?) })
 }

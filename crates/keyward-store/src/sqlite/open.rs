@@ -16,6 +16,7 @@ use crate::lock::FileLock;
 use crate::open_error::OpenError;
 use crate::recover::Restored;
 use crate::reserve::Reserve;
+use crate::snapshot::Snapshots;
 use crate::start::{self, Start};
 use crate::worker::{Queue, Worker};
 use crate::{connection, notes, reader, writer};
@@ -117,8 +118,19 @@ impl SqliteStore {
         let reader = Worker::start("keyward-reader", reads).map_err(failed)?;
         let long_reads = Arc::new(Semaphore::new(LONG_READS_MAX));
         let lock = Arc::downgrade(&lock);
-        let store =
-            Self { reader, writer, known, long_reads, commits, watch, reserve, lock, standing };
+        let snapshots = Snapshots::of(path, Arc::clone(&watch));
+        let store = Self {
+            reader,
+            writer,
+            known,
+            long_reads,
+            commits,
+            watch,
+            reserve,
+            lock,
+            standing,
+            snapshots,
+        };
         Ok((store, restored.flatten()))
     }
 }

@@ -6,9 +6,12 @@ use std::sync::mpsc;
 use std::task::Poll;
 
 use keyward::audit::AuditEntry;
+use keyward::change::KeyChange;
 use keyward::digest::Digest;
 use keyward::issue::NewKey;
 use keyward::query::AuditFilter;
+use keyward::rules::{Decided, OwnerChange};
+use keyward::stored::{StoredSecret, Unkept};
 use rusqlite::StatementStatus;
 use tempfile::TempDir;
 
@@ -30,22 +33,23 @@ fn audit() -> Audit {
     Audit::program(UnixMillis(1))
 }
 
-fn new_key(number: u64) -> NewRecord {
+fn new_key(number: u64) -> Unkept {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
-    NewRecord { key, digest: Digest::from_stored(bytes), hint: "kw_".to_owned() }
+    let (digest, hint) = (Digest::from_stored(bytes), "kw_".to_owned());
+    key.with_secret(StoredSecret { digest, hint, created_at: UnixMillis(1) })
 }
 
 async fn issue(store: &SqliteStore, number: u64) -> Result<KeyId, StoreError> {
-    match store.insert_key(new_key(number), audit()).await? {
-        Inserted::Done { id, .. } => Ok(id),
-        refused => panic!("{refused:?}"),
+    match store.commit(Change::Issue(Box::new(new_key(number))), audit()).await?.outcome {
+        Ok(Decided::Issued { key, .. }) => Ok(key.id),
+        other => panic!("{other:?}"),
     }
 }
 
-async fn keys(store: &SqliteStore) -> Vec<StoredKey> {
-    store.load_keys(None, 10_000).await.unwrap()
+async fn keys(store: &SqliteStore) -> Vec<KeyCopy> {
+    store.export_keys(None, 10_000).await.unwrap()
 }
 
 async fn trail(store: &SqliteStore) -> Vec<AuditEntry> {

@@ -1,20 +1,25 @@
 //! Values for tests that do not care which.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use keyward::audit::{Actor, Audit, AuditEntry};
-use keyward::change::{Changed, KeyChange, KeyEdit};
+use keyward::change::{KeyChange, KeyEdit};
 use keyward::count::{Counts, Outcome};
-use keyward::details::{KeyDetails, Metadata, StoredKey};
+use keyward::details::{KeyDetails, Metadata, Versions};
 use keyward::digest::Digest;
-use keyward::issue::{NewKey, NewRecord};
-use keyward::limit::Limit;
+use keyward::issue::NewKey;
+use keyward::limit::{Limit, Limits};
 use keyward::network::Networks;
 use keyward::query::{AuditFilter, AuditQuery, Bucket, Hours, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Owner, Scopes};
-use keyward::store::{Inserted, KeyStore, Reports, TierRecord, UsageBatch};
+use keyward::rules::{Change, Decided, Imported, OwnerChange, Rejection, TierBefore};
+use keyward::store::{KeyStore, Page, Reports, StoreError, UsageBatch};
+use keyward::stored::{OwnedKey, OwnerRow, StoredSecret, TierId, TierRow, Unkept};
+use keyward::tier::TierName;
 use keyward::time::UnixHour;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
@@ -23,10 +28,139 @@ use keyward_store::{Loss, OpenError, OpenOptions, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// A store with everything that is promised of it.
-pub(crate) trait Store: KeyStore + Reports {}
+/// A store with everything that is promised of it, and its changes in the words of these tests.
+#[async_trait]
+pub(crate) trait Store: KeyStore + Reports {
+    /// Makes a change that nothing is the matter with, whatever comes of it.
+    async fn make(&self, change: Change, audit: Audit) -> Result<Decided, Error> {
+        Ok(self.commit(change, audit).await?.outcome?)
+    }
+
+    async fn put_tier(&self, tier: TierRow, audit: Audit) -> Result<bool, Error> {
+        let TierRow { name, limits, .. } = tier;
+        let put = Change::PutTier { name, limits, before: TierBefore::Any };
+        match self.make(put, audit).await? {
+            Decided::PutTier { is_new, .. } => Ok(is_new),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<(), Error> {
+        let delete = Change::DeleteTier { name, before: TierBefore::Any };
+        self.make(delete, audit).await.map(drop)
+    }
+
+    async fn insert_key(&self, new: Unkept, audit: Audit) -> Result<OwnedKey, Error> {
+        match self.make(Change::Issue(Box::new(new)), audit).await? {
+            Decided::Issued { key, owner } => Ok(OwnedKey { key, owner }),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        change: KeyChange,
+        expected: Option<Versions>,
+        audit: Audit,
+    ) -> Result<OwnedKey, Error> {
+        let change = Change::Key { id, change, expected: expected.map(Into::into) };
+        match self.make(change, audit).await? {
+            Decided::Changed { key, owner } => Ok(OwnedKey { key, owner }),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn set_owner_suspended(
+        &self,
+        owner: Owner,
+        suspended: bool,
+        audit: Audit,
+    ) -> Result<OwnerRow, Error> {
+        let change = if suspended { OwnerChange::Suspend } else { OwnerChange::Resume };
+        match self.make(Change::Owner { owner, change, expected: None }, audit).await? {
+            Decided::Owner(row) => Ok(row),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn import_keys(
+        &self,
+        keys: Vec<KeyCopy>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Vec<Imported>, Error> {
+        let keys = keys.into_iter().map(Unkept::from).collect();
+        match self.make(Change::Import { keys, dry_run }, audit).await? {
+            Decided::Imported { keys, .. } => Ok(keys),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn accept_clock(&self, audit: Audit) -> Result<(), Error> {
+        self.make(Change::AcceptClock, audit).await.map(drop)
+    }
+
+    /// All keys, the first first.
+    async fn load_keys(&self) -> Result<Vec<OwnedKey>, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        let (mut owners, mut all) = (HashMap::new(), Vec::new());
+        while let Some(page) = snapshot.next(3).await? {
+            match page {
+                Page::Tiers(_) => {}
+                Page::Owners(rows) => {
+                    owners.extend(rows.into_iter().map(|row| (row.owner.clone(), row)));
+                }
+                Page::Keys(keys) => all.extend(keys.into_iter().map(|key| {
+                    let owner = key.owner.as_ref().and_then(|name| owners.get(name)).cloned();
+                    OwnedKey { key: key.into(), owner }
+                })),
+            }
+        }
+        Ok(all)
+    }
+}
 
 impl<S: KeyStore + Reports> Store for S {}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum Error {
+    Rejected(Rejection),
+    Store(StoreError),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Error {
+    /// What speaks against the change.
+    #[track_caller]
+    pub(crate) fn rejection(self) -> Rejection {
+        match self {
+            Self::Rejected(rejection) => rejection,
+            Self::Store(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// What is wrong with the store.
+    #[track_caller]
+    pub(crate) fn of_store(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::Rejected(rejection) => panic!("{rejection:?}"),
+        }
+    }
+}
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, "a test", UnixMillis(1)).unwrap()
@@ -69,9 +203,14 @@ pub(crate) fn digest(number: u64) -> Digest {
 }
 
 /// A key in `basic` with neither scopes nor expiry, and a secret that no other number has.
-pub(crate) fn new_key(number: u64) -> NewRecord {
-    let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
-    NewRecord { key, digest: digest(number), hint: format!("kw_{number}") }
+pub(crate) fn new_key(number: u64) -> Unkept {
+    let secret = StoredSecret { hint: format!("kw_{number}"), ..stored_secret(number) };
+    NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None).with_secret(secret)
+}
+
+pub(crate) fn stored_secret(number: u64) -> StoredSecret {
+    let SecretCopy { digest, hint, created_at } = secret(number);
+    StoredSecret { digest, hint, created_at }
 }
 
 /// Issues a key whose secret no other number has.
@@ -80,11 +219,8 @@ pub(crate) async fn issue(store: &dyn Store, number: u64) -> KeyId {
 }
 
 /// Issues a key that nothing speaks against.
-pub(crate) async fn insert(store: &dyn Store, new: NewRecord, audit: Audit) -> KeyId {
-    match store.insert_key(new, audit).await.unwrap() {
-        Inserted::Done { id, .. } => id,
-        refused => panic!("{refused:?}"),
-    }
+pub(crate) async fn insert(store: &dyn Store, new: Unkept, audit: Audit) -> KeyId {
+    store.insert_key(new, audit).await.unwrap().key.id
 }
 
 /// Changes a key in a way that nothing speaks against.
@@ -93,20 +229,17 @@ pub(crate) async fn change(
     id: KeyId,
     change: KeyChange,
     audit: Audit,
-) -> StoredKey {
-    match store.change_key(id, change, None, audit).await.unwrap() {
-        Changed::Done(key) => *key,
-        Changed::Refused(refusal) => panic!("{refusal}"),
-    }
+) -> OwnedKey {
+    store.change_key(id, change, None, audit).await.unwrap()
 }
 
-pub(crate) async fn revoke(store: &dyn Store, id: KeyId, audit: Audit) -> StoredKey {
+pub(crate) async fn revoke(store: &dyn Store, id: KeyId, audit: Audit) -> OwnedKey {
     change(store, id, KeyChange::Revoke { reason: None }, audit).await
 }
 
 /// All keys, the first first.
-pub(crate) async fn keys(store: &dyn Store) -> Vec<StoredKey> {
-    store.load_keys(None, 10_000).await.unwrap()
+pub(crate) async fn keys(store: &dyn Store) -> Vec<OwnedKey> {
+    store.load_keys().await.unwrap()
 }
 
 /// The first entries of the trail.
@@ -121,6 +254,17 @@ pub(crate) async fn trail(store: &dyn Store) -> Vec<AuditEntry> {
 pub(crate) async fn usage(store: &dyn Store, id: KeyId, from: u32) -> Vec<(UnixHour, Counts)> {
     let hours = Hours { from: UnixHour(from), to: UnixHour(u32::MAX) };
     store.usage(id, hours, Bucket::Hour, 10).await.unwrap()
+}
+
+/// All tiers, as [`tier`] would say.
+pub(crate) async fn tiers(store: &dyn Store) -> Vec<TierRow> {
+    let rows = store.tiers().await.unwrap();
+    rows.into_iter().map(|row| tier(row.name.as_str(), row.limits.list().to_vec())).collect()
+}
+
+/// How many keys that are not revoked each tier has.
+pub(crate) async fn uses(store: &dyn Store) -> Vec<(TierName, u64)> {
+    store.tiers().await.unwrap().into_iter().map(|row| (row.name, row.keys)).collect()
 }
 
 /// A list of everything that fits, the first first.
@@ -140,8 +284,10 @@ pub(crate) fn limit(amount: u32) -> Limit {
     Limit::new("requests", amount, Duration::from_secs(60), amount).unwrap()
 }
 
-pub(crate) fn tier(name: &str, limits: Vec<Limit>) -> TierRecord {
-    TierRecord { name: name.parse().unwrap(), limits }
+/// A tier to write, or one without keys that was written as the `id`th.
+pub(crate) fn tier(name: &str, limits: Vec<Limit>) -> TierRow {
+    let (id, limits) = (TierId::new(1).unwrap(), Limits::new(limits).unwrap());
+    TierRow { id, name: name.parse().unwrap(), limits, keys: 0, is_gone: false }
 }
 
 /// One row in which a key was allowed in once, at the beginning of the hour.
@@ -157,7 +303,7 @@ pub(crate) fn batch(writer: u8, number: u64, rows: Vec<UsageRow>) -> UsageBatch 
 
 /// A key as operators see it.
 pub(crate) async fn details(store: &dyn Store, id: KeyId) -> KeyDetails {
-    store.find_key(id).await.unwrap().unwrap()
+    store.find_key(id).await.unwrap().unwrap().details()
 }
 
 /// Gives a key another secret, which no other number has.
@@ -167,7 +313,7 @@ pub(crate) async fn rotate(
     number: u64,
     grace: u64,
     at: u64,
-) -> StoredKey {
+) -> OwnedKey {
     change(store, id, rotation(number, grace), audit(at)).await
 }
 

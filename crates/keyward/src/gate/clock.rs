@@ -1,10 +1,12 @@
 //! What the wall clock said before, and whether it can be right now.
 
 use crate::audit::Audit;
+use crate::rules::{Change, Committed};
 use crate::store::StoreError;
 use crate::time::{Now, ReadClock};
 
 use super::Gate;
+use super::flush::Outbox;
 
 impl Gate {
     /// What is known about a reading: where the wall clock was set back, it may be later than it
@@ -40,15 +42,27 @@ impl Gate {
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<bool, StoreError> {
-        // No flush is under way that would write the reading from before behind this one.
+        // No flush is under way that would write the reading from before after this one.
         let mut outbox = self.outbox.lock().await;
         if !self.judge(clock()).is_in_doubt() {
             return Ok(false);
         }
-        let at = audit.at;
-        self.store.accept_clock(audit).await?;
-        self.carried.accept(clock());
-        outbox.know_kept(at);
+        self.commit_clock(audit, clock, &mut outbox).await?;
         Ok(true)
+    }
+
+    /// Takes the wall clock for right, whether it is in doubt or not.
+    pub(super) async fn commit_clock(
+        &self,
+        audit: Audit,
+        clock: ReadClock<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<Committed, StoreError> {
+        let at = audit.at;
+        let committed = self.commit(Change::AcceptClock, audit, clock).await?;
+        if committed.outcome.is_ok() {
+            outbox.know_kept(at);
+        }
+        Ok(committed)
     }
 }

@@ -24,7 +24,7 @@ use super::*;
 use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::{Counts, Outcome};
-use crate::details::{KeyDetails, StoredKey};
+use crate::details::KeyDetails;
 use crate::index::ENDED;
 use crate::issue::{Issued, NewKey};
 use crate::key::Secret;
@@ -32,9 +32,12 @@ use crate::limit::Limit;
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::store::{Reports, TierRecord};
+use crate::rules::{Imported, Rejection};
+use crate::store::{Reports as _, TierRecord};
+use crate::stored::{OwnedKey, Unkept};
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
+use crate::transfer::KeyCopy;
 use crate::verify::Caller;
 
 const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
@@ -84,40 +87,58 @@ fn in_words(verdict: Verdict) -> Result<Caller, &'static str> {
 }
 
 /// Makes a change that must succeed.
-async fn change(gate: &Gate, id: KeyId, change: KeyChange) -> StoredKey {
+async fn change(gate: &Gate, id: KeyId, change: KeyChange) -> OwnedKey {
     gate.change(id, change, None, audit(), CLOCK).await.unwrap()
 }
 
-async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> StoredKey {
+async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> OwnedKey {
     change(gate, id, KeyChange::Edit(Box::new(edit))).await
 }
 
 async fn details(gate: &Gate, id: KeyId) -> KeyDetails {
-    gate.store().find_key(id).await.unwrap().unwrap()
+    gate.store().find_key(id).await.unwrap().unwrap().details()
+}
+
+/// Keys as they come to another store.
+fn unkept(copies: &[KeyCopy]) -> Vec<Unkept> {
+    copies.iter().cloned().map(Unkept::from).collect()
+}
+
+/// All keys of a store.
+async fn keys(store: &MemoryStore) -> Vec<Key> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    let mut all = Vec::new();
+    while let Some(page) = snapshot.next(10).await.unwrap() {
+        match page {
+            Page::Keys(keys) => all.extend(keys),
+            Page::Tiers(_) | Page::Owners(_) => {}
+        }
+    }
+    all
 }
 
 /// Checks that memory has of a key what the store has.
 #[track_caller]
 fn check_agreement(gate: &Gate, id: KeyId) {
-    let before = KeyId::new(id.get() - 1);
-    let stored = on_this_thread(gate.store().load_keys(before, 1)).unwrap().remove(0);
-    let found = gate.index().find(&stored.digest).unwrap();
+    let stored = on_this_thread(gate.store().find_key(id)).unwrap().unwrap();
+    let found = gate.index().find(&stored.key.secret.digest).unwrap();
     assert_eq!(found.ends_at, None, "its present secret is no former one");
-    let (entry, record) = (found.entry, stored.record);
+    let (entry, record) = (found.entry, stored.record());
     assert_eq!(entry.id(), id);
     assert_eq!(entry.stage(NOW.unix), record.stage(NOW.unix));
     if entry.stage(NOW.unix) != Stage::Revoked {
-        assert_eq!((entry.name(), entry.tier().name()), (record.name.as_str(), &stored.tier));
+        assert_eq!((entry.name(), entry.tier().name()), (record.name.as_str(), &stored.key.tier));
         assert_eq!(entry.owner(), record.owner.as_ref().map(Owner::as_str));
         assert_eq!(entry.expires_at(), record.expires_at);
         assert!(entry.scopes().eq(record.scopes.iter().map(Scope::as_str)));
     }
-    for former in stored.former {
-        let found = gate.index().find(&former.digest).unwrap();
+    for former in &stored.key.former {
+        let digest = former.secret.digest;
+        let found = gate.index().find(&digest).unwrap();
         let ended = former.ends_at <= NOW.unix;
         let ends_at = if ended { ENDED } else { former.ends_at };
         assert_eq!((found.entry.id(), found.ends_at), (id, Some(ends_at)));
-        assert_eq!(gate.index().steps(&former.digest), Some(1));
+        assert_eq!(gate.index().steps(&digest), Some(1));
     }
 }
 
@@ -142,14 +163,14 @@ async fn flush_all(gate: &Gate) {
     while gate.flush(CLOCK).await.unwrap().more {}
 }
 
-async fn stored(store: &dyn Reports, id: KeyId) -> Counts {
+async fn stored(store: &MemoryStore, id: KeyId) -> Counts {
     let always = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
     let hours = store.usage(id, always, Bucket::Hour, 10).await.unwrap();
     assert!(hours.len() <= 1, "all requests of these tests are in one hour");
     hours.first().map(|(_, counts)| *counts).unwrap_or_default()
 }
 
-async fn verbs(store: &dyn Reports) -> Vec<String> {
+async fn verbs(store: &MemoryStore) -> Vec<String> {
     let (filter, max) = (AuditFilter::default(), NonZeroU32::new(1_000).unwrap());
     let query = AuditQuery { filter, after: None, descending: false, max };
     let page = store.audit_entries(query).await.unwrap();
@@ -162,7 +183,7 @@ async fn a_key_works_as_soon_as_it_is_issued() {
     let issued = issue(&gate).await;
     assert_eq!(verify_issued(&gate, &issued).unwrap().key_id(), issued.key_id);
     let details = store.find_key(issued.key_id).await.unwrap().unwrap();
-    assert_eq!(details.hint, issued.hint);
+    assert_eq!(details.key.secret.hint, issued.hint);
     assert_eq!(verbs(&*store).await, ["issue"]);
 }
 
@@ -198,7 +219,7 @@ async fn a_revocation_that_overtakes_the_issuing_wins() {
 #[tokio::test]
 async fn nobody_gets_in_after_a_revocation_was_answered() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (answered, started) = (AtomicBool::new(false), Barrier::new(3));
     let hammer = || {
@@ -237,7 +258,7 @@ async fn a_broken_store_lets_nothing_change_in_memory() {
     assert!(matches!(gate.issue(new_key("basic"), audit()).await, Err(IssueError::Store(_))));
     assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
     for name in ["basic", "gold"] {
-        let put = gate.put_tier(tier(name, 1), audit(), CLOCK).await;
+        let put = gate.put_tier(tier(name, 1), TierBefore::Any, audit(), CLOCK).await;
         assert!(matches!(put, Err(PutTierError::Store(_))));
     }
     assert_eq!(gate.index().len(), 1);
@@ -292,7 +313,7 @@ async fn a_gate_that_cannot_read_all_of_its_keys_does_not_open() {
 #[tokio::test]
 async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() {
     let (store, gate) = open_new().await;
-    gate.put_tier(tier("basic", 50), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("basic", 50), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(200));
     thread::scope(|scope| {

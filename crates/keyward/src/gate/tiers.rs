@@ -7,13 +7,14 @@ use std::task::Poll;
 use thiserror::Error;
 
 use crate::audit::Audit;
-use crate::details::StoredKey;
 use crate::limit::{Limits, LimitsError};
-use crate::store::{StoreError, TierDeleted, TierRecord};
+use crate::rules::{Change, Decided, Rejection, TierBefore};
+use crate::store::{Page, StoreError, TierRecord};
+use crate::stored::{Key, TierRow};
 use crate::tier::{TIERS_MAX, Tier, TierName};
 use crate::time::ReadClock;
 
-use super::Gate;
+use super::{ChangeError, Gate, OPEN_PAGE, no_clock, unexpected, unfit};
 
 /// Why a tier was not written.
 #[derive(Debug, Error)]
@@ -32,65 +33,81 @@ pub enum PutTierError {
     Store(#[from] StoreError),
 }
 
-/// What a tier has to be for a change of it to happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TierBefore {
-    /// Whatever it is.
-    Any,
-    /// Exactly this; `None` is that there is no such tier.
-    Exactly(Option<TierRecord>),
+/// Why a tier was not deleted.
+#[derive(Debug, Error)]
+pub enum DeleteTierError {
+    /// There is no such tier.
+    #[error("there is no such tier")]
+    Unknown,
+    /// So many keys that are not revoked have it.
+    #[error("{0} keys have the tier")]
+    Used(u64),
+    /// The tier is not what it was to be before.
+    #[error("the tier has changed since")]
+    Stale,
+    /// It is not known whether the tier is gone.
+    #[error("it is not known whether the tier is gone")]
+    Store(#[from] StoreError),
 }
 
 impl Gate {
-    /// Writes a tier, new or not. When this returns, the next request of every key in it is judged
-    /// by the new limits. Returns whether the tier is new.
+    /// Writes a tier, new or not, if it is what is expected before. When this returns, the next
+    /// request of every key in it is judged by the new limits. Returns whether the tier is new.
     ///
-    /// Like [`Gate::change`], this must run to its end.
+    /// Like [`Gate::run`], this must run to its end.
     ///
     /// # Errors
     ///
-    /// Returns [`PutTierError`] if the tier is out of bounds, or if it is not known whether it was
-    /// kept. Then the old limits stay in force.
+    /// Returns [`PutTierError`] if the tier is out of bounds or not what is expected, or if it is
+    /// not known whether it was kept. Then the old limits stay in force.
     pub async fn put_tier(
-        &self,
-        tier: TierRecord,
-        audit: Audit,
-        clock: ReadClock<'_>,
-    ) -> Result<bool, PutTierError> {
-        self.put_tier_if(tier, TierBefore::Any, audit, clock).await
-    }
-
-    /// As [`Gate::put_tier`], if the tier is what is expected.
-    ///
-    /// # Errors
-    ///
-    /// As [`Gate::put_tier`], and [`PutTierError::Stale`] if it is not.
-    pub async fn put_tier_if(
         &self,
         tier: TierRecord,
         before: TierBefore,
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<bool, PutTierError> {
-        let limits = Limits::new(tier.limits.clone())?;
-        let name = tier.name.clone();
-        let _alone = self.order.alone().await;
-        if !self.is_tier_as(&name, before).await? {
-            return Err(PutTierError::Stale);
+        let TierRecord { name, limits } = tier;
+        let change = Change::PutTier { name, limits: Limits::new(limits)?, before };
+        match self.run(change, audit, clock).await.map_err(ChangeError::into_store)?.outcome {
+            Ok(Decided::PutTier { tier: _, is_new }) => Ok(is_new),
+            Ok(other) => Err(unexpected(&other).into()),
+            Err(rejection) => Err(not_put(rejection)),
         }
-        let there = self.tier(&name);
-        if there.is_none() && TIERS_MAX <= self.tiers().len() {
-            return Err(PutTierError::TooManyTiers);
+    }
+
+    /// Deletes a tier that no key has but those that are revoked, if it is what is expected. These
+    /// go on showing its name, and a new tier of that name is not theirs.
+    ///
+    /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DeleteTierError`] if the tier was not deleted, or if that is not known.
+    pub async fn delete_tier(
+        &self,
+        name: TierName,
+        before: TierBefore,
+        audit: Audit,
+    ) -> Result<(), DeleteTierError> {
+        let change = Change::DeleteTier { name, before };
+        match self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.outcome {
+            Ok(Decided::DeletedTier(_)) => Ok(()),
+            Ok(other) => Err(unexpected(&other).into()),
+            Err(rejection) => Err(not_deleted(rejection)),
         }
-        let created = self.store.put_tier(tier, audit).await?;
-        match there {
+    }
+
+    /// Puts the limits of a tier in force as the store has them.
+    pub(super) async fn put_in_memory(&self, row: &TierRow, clock: ReadClock<'_>) {
+        let limits = row.limits.clone();
+        match self.tier(&row.name) {
             // As it is: writing it again makes no other edition of it.
             Some(tier) if *tier.limits() == limits => {}
             Some(tier) if tier.set_limits(&limits, clock) => {}
             Some(tier) => self.lay_out_anew(&tier, limits, clock).await,
-            None => self.tiers().push(Arc::new(Tier::new(name, limits))),
+            None => self.tiers().push(known(row)),
         }
-        Ok(created)
     }
 
     /// Puts limits in force for which the buckets of the tier's keys have to be laid out anew, a
@@ -111,52 +128,6 @@ impl Gate {
         }
     }
 
-    /// Deletes a tier that no key has but those that are revoked. These go on showing its name, and
-    /// a new tier of that name is not theirs.
-    ///
-    /// Like [`Gate::change`], this must run to its end.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if it is not known whether the tier is gone.
-    pub async fn delete_tier(
-        &self,
-        name: TierName,
-        audit: Audit,
-    ) -> Result<TierDeleted, StoreError> {
-        let deleted = self.delete_tier_if(name, TierBefore::Any, audit).await?;
-        Ok(deleted.unwrap_or(TierDeleted::Unknown))
-    }
-
-    /// As [`Gate::delete_tier`], if the tier is what is expected; `None` if it is not.
-    ///
-    /// # Errors
-    ///
-    /// As [`Gate::delete_tier`].
-    pub async fn delete_tier_if(
-        &self,
-        name: TierName,
-        before: TierBefore,
-        audit: Audit,
-    ) -> Result<Option<TierDeleted>, StoreError> {
-        let _alone = self.order.alone().await;
-        if !self.is_tier_as(&name, before).await? {
-            return Ok(None);
-        }
-        let deleted = self.store.delete_tier(name.clone(), audit).await?;
-        if deleted == TierDeleted::Done {
-            self.tiers().retain(|tier| *tier.name() != name);
-        }
-        Ok(Some(deleted))
-    }
-
-    /// Whether a tier is what is expected. Nobody changes a tier meanwhile.
-    async fn is_tier_as(&self, name: &TierName, before: TierBefore) -> Result<bool, StoreError> {
-        let TierBefore::Exactly(expected) = before else { return Ok(true) };
-        let tiers = self.store.tiers().await?;
-        Ok(tiers.into_iter().find(|tier| tier.name == *name) == expected)
-    }
-
     /// The names of all tiers, in the order in which they were made.
     #[must_use]
     pub fn tier_names(&self) -> Vec<TierName> {
@@ -167,20 +138,26 @@ impl Gate {
     /// writing it failed as far as was known here, and the store kept it all the same.
     pub(super) async fn learn_tiers<'a>(
         &self,
-        keys: impl IntoIterator<Item = &'a StoredKey>,
+        keys: impl IntoIterator<Item = &'a Key>,
     ) -> Result<(), StoreError> {
         if keys.into_iter().all(|key| key.tier_gone || self.tier(&key.tier).is_some()) {
             return Ok(());
         }
-        let stored = self.store.tiers().await?;
-        let mut tiers = self.tiers();
-        for tier in stored {
-            // Those that are known keep what their keys share.
-            if tiers.iter().all(|there| *there.name() != tier.name) {
-                tiers.push(known(tier)?);
-            }
+        let mut snapshot = self.store.snapshot().await?;
+        while let Some(Page::Tiers(rows)) = snapshot.next(OPEN_PAGE).await? {
+            self.know_tiers(&rows);
         }
         Ok(())
+    }
+
+    /// Takes in tiers that are unknown here. Those that are known keep what their keys share.
+    pub(super) fn know_tiers(&self, rows: &[TierRow]) {
+        let mut tiers = self.tiers();
+        for row in rows.iter().filter(|row| !row.is_gone) {
+            if tiers.iter().all(|there| *there.name() != row.name) {
+                tiers.push(known(row));
+            }
+        }
     }
 
     /// What stands in the index for a tier that is gone. Its keys are revoked, so its limits never
@@ -221,10 +198,39 @@ async fn give_way() {
     .await;
 }
 
-/// A tier for memory, as the store has it.
-pub(super) fn known(TierRecord { name, limits }: TierRecord) -> Result<Arc<Tier>, StoreError> {
-    match Limits::new(limits) {
-        Ok(limits) => Ok(Arc::new(Tier::new(name, limits))),
-        Err(error) => Err(StoreError::Inconsistent(format!("tier `{}`: {error}", name.as_str()))),
+fn not_put(rejection: Rejection) -> PutTierError {
+    match rejection {
+        Rejection::StaleTier => PutTierError::Stale,
+        Rejection::TooManyTiers => PutTierError::TooManyTiers,
+        other @ (Rejection::Earlier(_)
+        | Rejection::UnknownKey
+        | Rejection::UnknownTier
+        | Rejection::OwnerSuspended
+        | Rejection::StaleKey(_)
+        | Rejection::StaleOwner(_)
+        | Rejection::Revoked
+        | Rejection::Expired
+        | Rejection::TierUsed(_)) => PutTierError::Store(unfit(other)),
     }
+}
+
+fn not_deleted(rejection: Rejection) -> DeleteTierError {
+    match rejection {
+        Rejection::StaleTier => DeleteTierError::Stale,
+        Rejection::UnknownTier => DeleteTierError::Unknown,
+        Rejection::TierUsed(keys) => DeleteTierError::Used(keys),
+        other @ (Rejection::Earlier(_)
+        | Rejection::UnknownKey
+        | Rejection::OwnerSuspended
+        | Rejection::StaleKey(_)
+        | Rejection::StaleOwner(_)
+        | Rejection::Revoked
+        | Rejection::Expired
+        | Rejection::TooManyTiers) => DeleteTierError::Store(unfit(other)),
+    }
+}
+
+/// A tier for memory, as the store has it.
+fn known(row: &TierRow) -> Arc<Tier> {
+    Arc::new(Tier::new(row.name.clone(), row.limits.clone()))
 }

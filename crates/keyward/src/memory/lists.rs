@@ -7,7 +7,7 @@ use crate::query::{
 };
 use crate::time::UnixMillis;
 
-use super::tables::Tables;
+use super::rows::Rows;
 
 /// What a list is ordered by, of one key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +49,13 @@ impl Value {
     }
 }
 
-impl Tables {
+impl Rows {
     pub(super) fn fitting(
         &self,
         filter: &KeyFilter,
         now: UnixMillis,
     ) -> impl Iterator<Item = KeyDetails> {
-        let all = self.keys.iter().map(|(id, row)| self.details(*id, row));
+        let all = self.keys_after(None).map(|key| self.owned(key).details());
         all.filter(move |key| fits(key, filter, now))
     }
 
@@ -84,7 +84,7 @@ impl Tables {
     pub(super) fn audit_page(&self, query: &AuditQuery) -> AuditPage {
         let AuditQuery { filter, after, descending, max } = query;
         let mut entries: Vec<_> =
-            self.audit.iter().filter(|entry| entry_fits(entry, filter)).collect();
+            self.trail.iter().filter(|entry| entry_fits(entry, filter)).collect();
         if *descending {
             entries.reverse();
         }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::count::Counts;
 use crate::query::{Bucket, Hours, TopBy, UsageTop};
@@ -9,20 +10,21 @@ use crate::record::KeyId;
 use crate::store::UsageBatch;
 use crate::time::UnixHour;
 
-use super::tables::Tables;
+use super::rows::Rows;
 
-impl Tables {
+impl Rows {
     pub(super) fn add_usage(&mut self, batch: UsageBatch) {
         let latest = self.batches.entry(batch.writer).or_default();
         if batch.number <= *latest {
             return;
         }
         *latest = batch.number;
-        self.latest_reading = self.latest_reading.max(batch.reading);
+        self.reading = self.reading.max(batch.reading);
         for row in batch.rows {
             self.usage.entry((row.key_id, row.hour)).or_default().add(&row.counts);
             if let Some(key) = self.keys.get_mut(&row.key_id) {
-                key.copy.last_used_at = key.copy.last_used_at.max(row.last_used_at);
+                let key = Arc::make_mut(key);
+                key.last_used_at = key.last_used_at.max(row.last_used_at);
             }
         }
     }
@@ -58,8 +60,8 @@ impl Tables {
         // Stable, so that those with as many stay in the order of their ids.
         top.sort_by_key(|(_, sum)| Reverse(by.weight(sum)));
         let named = |(id, sum): (KeyId, Counts)| {
-            let row = self.keys.get(&id)?;
-            Some((id, row.copy.name.as_str().to_owned(), sum))
+            let key = self.keys.get(&id)?;
+            Some((id, key.name.as_str().to_owned(), sum))
         };
         UsageTop { total, top: top.into_iter().filter_map(named).take(max as usize).collect() }
     }

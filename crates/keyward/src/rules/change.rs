@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use crate::change::KeyChange;
-use crate::details::Version;
+use crate::details::{Version, Versions};
 use crate::limit::Limits;
 use crate::record::{KeyId, Owner};
 use crate::stored::{OwnerVersion, Unkept};
@@ -65,6 +65,12 @@ pub struct Expected {
     pub version: Version,
     /// Of its owner; 0 if it has none.
     pub owner: OwnerVersion,
+}
+
+impl From<Versions> for Expected {
+    fn from(Versions { key, owner }: Versions) -> Self {
+        Self { version: key, owner: OwnerVersion(owner) }
+    }
 }
 
 /// What a tier has to be for a change of it to happen.

@@ -10,7 +10,7 @@ use crate::query::{
     TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::tier::TierName;
+use crate::stored::TierRow;
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::KeyCopy;
 
@@ -27,8 +27,8 @@ use super::StoreError;
 /// Each method returns [`StoreError`] if the store cannot be read.
 #[async_trait]
 pub trait Reports: fmt::Debug + Send + Sync {
-    /// How many keys each tier has that are not revoked; a tier without any may be left out.
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError>;
+    /// All tiers that are not gone, in the order in which they were made.
+    async fn tiers(&self) -> Result<Vec<TierRow>, StoreError>;
 
     /// Up to `max` keys with ids above `after`, whole, lowest first: each with its present secret
     /// and the newest of its former ones,

@@ -6,12 +6,12 @@ use super::*;
 
 /// The ids of the keys and what else counts on.
 async fn counted(store: &SqliteStore) -> (Vec<u64>, u64, u64) {
-    let ids = keys(store).await.iter().map(|key| key.record.id.get()).collect();
+    let ids = keys(store).await.iter().map(|key| key.id.map_or(0, KeyId::get)).collect();
     let mut chain = Chain::default();
     trail(store).await.iter().for_each(|entry| chain.follow(entry).unwrap());
-    let uses = store.tier_uses().await.unwrap();
-    let basic = uses.into_iter().find(|(tier, _)| tier.as_str() == "basic");
-    (ids, chain.entries(), basic.map_or(0, |(_, uses)| uses))
+    let tiers = store.tiers().await.unwrap();
+    let basic = tiers.into_iter().find(|tier| tier.name.as_str() == "basic");
+    (ids, chain.entries(), basic.map_or(0, |tier| tier.keys))
 }
 
 /// Keys that are issued in one batch, with the first job in it.

@@ -116,7 +116,8 @@ async fn without_room_the_reserve_goes_to_what_ends_keys_and_nothing_else_is_cha
     let mut suspended = 0;
     let suspend = async |number: u64| {
         let owner = format!("owner-{number}").parse().unwrap();
-        store.set_owner_suspended(owner, true, audit()).await
+        let change = Change::Owner { owner, change: OwnerChange::Suspend, expected: None };
+        store.commit(change, audit()).await
     };
     while suspend(suspended).await.is_ok() {
         suspended += 1;
@@ -129,6 +130,7 @@ async fn without_room_the_reserve_goes_to_what_ends_keys_and_nothing_else_is_cha
     assert_eq!(len(), whole);
     suspend(suspended).await.unwrap();
     let id = KeyId::new(1).unwrap();
-    let revoked = store.change_key(id, KeyChange::Revoke { reason: None }, None, audit()).await;
-    revoked.unwrap();
+    let revoke = KeyChange::Revoke { reason: None };
+    let revoke = Change::Key { id, change: revoke, expected: None };
+    store.commit(revoke, audit()).await.unwrap().outcome.unwrap();
 }

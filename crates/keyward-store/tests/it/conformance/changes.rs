@@ -1,11 +1,12 @@
 //! What is promised of changes of a key: that they happen once, whole, or not at all.
 
 use keyward::UnixMillis;
-use keyward::change::{ChangeRefusal, Changed, KeyChange};
+use keyward::change::KeyChange;
 use keyward::details::{Version, Versions};
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
+use keyward::rules::Rejection;
 
 use crate::sample::{
     Store, audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke,
@@ -31,12 +32,9 @@ async fn refusal(
     key: u64,
     change: KeyChange,
     expected: Option<u64>,
-) -> ChangeRefusal {
+) -> Rejection {
     let expected = expected.map(|version| Version::new(version).unwrap().into());
-    match store.change_key(id(key), change, expected, audit(50)).await.unwrap() {
-        Changed::Refused(refusal) => refusal,
-        Changed::Done(key) => panic!("refused, not {key:?}"),
-    }
+    store.change_key(id(key), change, expected, audit(50)).await.unwrap_err().rejection()
 }
 
 async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
@@ -67,8 +65,8 @@ async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
         expected.metadata = wanted.metadata.unwrap_or(expected.metadata);
         expected.record.expires_at = wanted.expires_at.unwrap_or(expected.record.expires_at);
         assert_eq!(details(store, key).await, expected);
-        assert_eq!((&stored.record, &stored.tier), (&expected.record, &expected.tier));
-        assert_eq!((stored.version, stored.digest), (expected.version, digest(1)));
+        assert_eq!((&stored.record(), &stored.key.tier), (&expected.record, &expected.tier));
+        assert_eq!((stored.key.version, stored.key.secret.digest), (expected.version, digest(1)));
     }
     assert_eq!(details(store, other).await, untouched);
 }
@@ -99,7 +97,7 @@ async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
     let same_name = edit(|edit| edit.name = Some("a".parse().unwrap()));
     for step in [edit(|_| {}), same_name, KeyChange::Resume] {
         let stored = change(store, key, step, audit(2)).await;
-        assert_eq!((stored.version, stored.record), (Version::FIRST, before.record.clone()));
+        assert_eq!((stored.key.version, stored.record()), (Version::FIRST, before.record.clone()));
     }
     assert_eq!(details(store, key).await, before);
     assert_eq!(verbs(store).await, ["issue"]);
@@ -108,7 +106,7 @@ async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
 async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
-    let stale = ChangeRefusal::Stale { version: Version::new(2).unwrap() };
+    let stale = Rejection::StaleKey(Versions::from(Version::new(2).unwrap()).into());
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
         for expected in [1, 3] {
@@ -118,7 +116,7 @@ async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "suspend"]);
     let expected = Version::new(2).map(Versions::from);
     let done = store.change_key(key, KeyChange::Resume, expected, audit(3)).await.unwrap();
-    assert!(matches!(done, Changed::Done(key) if key.version.get() == 3));
+    assert_eq!(done.key.version.get(), 3);
 }
 
 async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
@@ -128,7 +126,7 @@ async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
         edit.name = Some("Other".parse().unwrap());
         edit.tier = Some("gold".parse().unwrap());
     });
-    assert_eq!(refusal(store, 1, step, None).await, ChangeRefusal::UnknownTier);
+    assert_eq!(refusal(store, 1, step, None).await, Rejection::UnknownTier);
     assert_eq!(details(store, key).await, before);
     assert_eq!(verbs(store).await, ["issue"]);
 }
@@ -137,7 +135,7 @@ async fn a_change_of_no_key_is_refused(store: &dyn Store) {
     issue(store, 1).await;
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Suspend, KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
-        assert_eq!(refusal(store, 2, step, None).await, ChangeRefusal::UnknownKey);
+        assert_eq!(refusal(store, 2, step, None).await, Rejection::UnknownKey);
     }
     assert_eq!(verbs(store).await, ["issue"]);
 }
@@ -146,12 +144,12 @@ async fn suspending_and_resuming_are_states(store: &dyn Store) {
     let key = issue(store, 1).await;
     for (version, again) in [(2, false), (2, true)] {
         let stored = change(store, key, KeyChange::Suspend, audit(version)).await;
-        assert_eq!(stored.record.state, KeyState::Suspended, "{again}");
+        assert_eq!(stored.record().state, KeyState::Suspended, "{again}");
         assert_eq!(details(store, key).await.version.get(), version);
     }
     for _ in 0..2 {
         let stored = change(store, key, KeyChange::Resume, audit(4)).await;
-        assert_eq!((stored.record.state, stored.version.get()), (KeyState::Active, 3));
+        assert_eq!((stored.record().state, stored.key.version.get()), (KeyState::Active, 3));
     }
     assert_eq!(verbs(store).await, ["issue", "suspend", "resume"]);
 }
@@ -161,12 +159,12 @@ async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
     let reason: keyward::details::Reason = "found in public".parse().unwrap();
     let step = KeyChange::Revoke { reason: Some(reason.clone()) };
     let stored = change(store, key, step, audit(50)).await;
-    assert_eq!(stored.record.state, KeyState::Revoked { at: UnixMillis(50) });
-    assert_eq!((stored.digest, stored.version.get()), (digest(1), 2));
+    assert_eq!(stored.record().state, KeyState::Revoked { at: UnixMillis(50) });
+    assert_eq!((stored.key.secret.digest, stored.key.version.get()), (digest(1), 2));
     assert_eq!(details(store, key).await.revoked_reason, Some(reason));
     let before = details(store, key).await;
     for step in [KeyChange::Suspend, KeyChange::Resume, rotation(2, 0), edit(|_| {})] {
-        assert_eq!(refusal(store, 1, step, None).await, ChangeRefusal::Revoked);
+        assert_eq!(refusal(store, 1, step, None).await, Rejection::Revoked);
     }
     assert_eq!(details(store, key).await, before);
     assert!(store.find_digests(vec![digest(2)]).await.unwrap().is_empty());
@@ -179,7 +177,7 @@ async fn revoking_again_changes_nothing(store: &dyn Store) {
     let before = details(store, key).await;
     let reason = Some("another".parse().unwrap());
     let again = change(store, key, KeyChange::Revoke { reason }, audit(60)).await;
-    assert_eq!((again.record, again.version), (first.record, first.version));
+    assert_eq!((again.record(), again.key.version), (first.record(), first.key.version));
     assert_eq!(details(store, key).await, before);
     assert_eq!(verbs(store).await, ["issue", "revoke"]);
 }
@@ -191,7 +189,7 @@ async fn a_revoked_key_keeps_its_row_and_its_usage(store: &dyn Store) {
     let state = KeyState::Revoked { at: UnixMillis(50) };
     assert_eq!(details(store, key).await.record.state, state);
     assert_eq!(usage(store, key, 0).await.len(), 1);
-    assert_eq!(keys(store).await[0].record.state, state);
+    assert_eq!(keys(store).await[0].key.state, state);
 }
 
 async fn what_is_asked_of_a_closed_store_is_refused(store: &dyn Store) {

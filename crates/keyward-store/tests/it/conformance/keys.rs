@@ -2,11 +2,11 @@
 
 use keyward::UnixMillis;
 use keyward::details::{KeyDetails, Version};
-use keyward::issue::NewRecord;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Record, Scopes};
-use keyward::store::Inserted;
+use keyward::rules::Rejection;
+use keyward::stored::Unkept;
 
 use crate::sample::{
     Store, audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
@@ -29,20 +29,20 @@ async fn ids_count_up_from_1_and_issuing_again_makes_another_key(store: &dyn Sto
 }
 
 /// A key with everything that a key can have.
-fn full_key() -> NewRecord {
+fn full_key() -> Unkept {
     let mut new = new_key(1);
     let scopes = ["keys:*", "articles:read", "*"].map(|scope| scope.parse().unwrap());
     let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap());
-    new.key.name = "Ünïcode, 'quotes' and \"more\"; --".parse().unwrap();
-    new.key.tier = "pro".parse().unwrap();
-    new.key.owner = Some(owner("org_1'\"%"));
-    new.key.scopes = Scopes::new(scopes.into()).unwrap();
-    new.key.networks = Networks::new(networks.into()).unwrap();
-    new.key.limits = Some(Limits::of(Some(limit(7))));
-    new.key.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
-    new.key.prefix = Some("acme_live".parse().unwrap());
-    new.key.expires_at = Some(UnixMillis(90));
-    new.hint = "acme_live_0000".to_owned();
+    new.name = "Ünïcode, 'quotes' and \"more\"; --".parse().unwrap();
+    new.tier = "pro".parse().unwrap();
+    new.owner = Some(owner("org_1'\"%"));
+    new.scopes = Scopes::new(scopes.into()).unwrap();
+    new.networks = Networks::new(networks.into()).unwrap();
+    new.limits = Some(Limits::of(Some(limit(7))));
+    new.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
+    new.expires_at = Some(UnixMillis(90));
+    new.secret.hint = "acme_live_0000".to_owned();
+    (new.created_at, new.secret.created_at) = (UnixMillis(7), UnixMillis(7));
     new
 }
 
@@ -51,11 +51,11 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
     let key = insert(store, new.clone(), audit(7)).await;
     let record = Record {
         id: key,
-        name: new.key.name.clone(),
-        owner: new.key.owner.clone(),
-        scopes: new.key.scopes.clone(),
-        networks: new.key.networks.clone(),
-        limits: new.key.limits.clone(),
+        name: new.name.clone(),
+        owner: new.owner.clone(),
+        scopes: new.scopes.clone(),
+        networks: new.networks.clone(),
+        limits: new.limits.clone(),
         state: KeyState::Active,
         owner_suspended: false,
         owner_version: 0,
@@ -63,15 +63,15 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
     };
     let loaded = keys(store).await;
     let [stored] = loaded.as_slice() else { panic!("one key, not {loaded:?}") };
-    assert_eq!((&stored.record, &stored.tier), (&record, &new.key.tier));
-    assert_eq!((stored.digest, stored.version), (new.digest, Version::FIRST));
-    assert!(stored.former.is_empty());
+    assert_eq!((&stored.record(), &stored.key.tier), (&record, &new.tier));
+    assert_eq!((&stored.key.secret, stored.key.version), (&new.secret, Version::FIRST));
+    assert!(stored.key.former.is_empty());
     let expected = KeyDetails {
         record,
-        tier: new.key.tier,
+        tier: new.tier,
         tier_gone: false,
-        hint: new.hint,
-        metadata: new.key.metadata,
+        hint: new.secret.hint,
+        metadata: new.metadata,
         version: Version::FIRST,
         created_at: UnixMillis(7),
         last_used_at: None,
@@ -86,7 +86,7 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
 
 async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.limits = Some(Limits::of(None));
+    new.limits = Some(Limits::of(None));
     let unlimited = insert(store, new, audit(1)).await;
     let plain = issue(store, 2).await;
     assert_eq!(details(store, unlimited).await.record.limits, Some(Limits::of(None)));
@@ -95,8 +95,11 @@ async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
 
 async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.tier = "gold".parse().unwrap();
-    assert_eq!(store.insert_key(new, audit(1)).await.unwrap(), Inserted::UnknownTier);
+    new.tier = "gold".parse().unwrap();
+    assert_eq!(
+        store.insert_key(new, audit(1)).await.unwrap_err().rejection(),
+        Rejection::UnknownTier
+    );
     assert!(keys(store).await.is_empty() && verbs(store).await.is_empty());
 }
 
@@ -104,23 +107,24 @@ async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
     store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
     store.delete_tier("gold".parse().unwrap(), audit(2)).await.unwrap();
     let mut new = new_key(1);
-    new.key.tier = "gold".parse().unwrap();
-    assert_eq!(store.insert_key(new, audit(3)).await.unwrap(), Inserted::UnknownTier);
+    new.tier = "gold".parse().unwrap();
+    assert_eq!(
+        store.insert_key(new, audit(3)).await.unwrap_err().rejection(),
+        Rejection::UnknownTier
+    );
 }
 
 async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
     store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
     let mut new = new_key(1);
-    new.key.owner = Some(owner("org_1"));
-    let refused = store.insert_key(new.clone(), audit(2)).await.unwrap();
-    assert_eq!(refused, Inserted::OwnerSuspended);
+    new.owner = Some(owner("org_1"));
+    let refused = store.insert_key(new.clone(), audit(2)).await.unwrap_err();
+    assert_eq!(refused.rejection(), Rejection::OwnerSuspended);
     assert!(keys(store).await.is_empty());
     assert_eq!(verbs(store).await, ["suspend-owner"]);
     store.set_owner_suspended(owner("org_1"), false, audit(3)).await.unwrap();
-    assert_eq!(
-        store.insert_key(new, audit(4)).await.unwrap(),
-        Inserted::Done { id: id(1), owner_version: 2 }
-    );
+    let kept = store.insert_key(new, audit(4)).await.unwrap();
+    assert_eq!((kept.key.id, kept.versions().to_string()), (id(1), "1.2".to_owned()));
 }
 
 async fn an_id_is_not_given_twice_after_an_import(store: &dyn Store) {

@@ -1,11 +1,12 @@
 //! What is promised of requests that are made once.
 
+use keyward::KeyId;
 use keyward::audit::{Actor, Audit};
-use keyward::change::{ChangeRefusal, Changed, KeyChange};
+use keyward::change::KeyChange;
 use keyward::once::{Earlier, Once};
-use keyward::store::Inserted;
+use keyward::rules::Rejection;
 
-use crate::sample::{Store, audit, issue, new_key, owner, revoke, rotation, verbs};
+use crate::sample::{Error, Store, audit, issue, new_key, owner, revoke, rotation, verbs};
 
 super::promises!(
     a_request_issues_one_key,
@@ -25,58 +26,50 @@ fn named(at: u64, request: u8) -> Audit {
     Audit { once: Some(once), ..audit(at) }
 }
 
-async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Inserted {
+async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Result<KeyId, Earlier> {
     let told = store.earlier(audit.clone()).await.unwrap();
-    let inserted = store.insert_key(new_key(number), audit).await.unwrap();
-    // What is told beforehand is what the change itself finds.
-    let found = match inserted {
-        Inserted::Earlier(earlier) => Some(earlier),
-        Inserted::Done { .. } | Inserted::UnknownTier | Inserted::OwnerSuspended => None,
+    let inserted = store.insert_key(new_key(number), audit).await;
+    let inserted = match inserted.map_err(Error::rejection) {
+        Ok(key) => Ok(key.key.id),
+        Err(Rejection::Earlier(earlier)) => Err(earlier),
+        Err(other) => panic!("{other:?}"),
     };
-    assert_eq!(told, found);
+    // What is told beforehand is what the change itself finds.
+    assert_eq!(told, inserted.err());
     inserted
 }
 
 async fn a_request_issues_one_key(store: &dyn Store) {
-    let Inserted::Done { id, .. } = insert(store, 1, named(1, 7)).await else {
-        panic!("it is the first")
-    };
-    assert_eq!(insert(store, 2, named(2, 7)).await, Inserted::Earlier(Earlier::Same(id)));
-    assert_eq!(insert(store, 3, named(3, 8)).await, Inserted::Earlier(Earlier::Other));
+    let id = insert(store, 1, named(1, 7)).await.unwrap();
+    assert_eq!(insert(store, 2, named(2, 7)).await, Err(Earlier::Same(id)));
+    assert_eq!(insert(store, 3, named(3, 8)).await, Err(Earlier::Other));
     assert_eq!(verbs(store).await, ["issue"]);
-    assert!(matches!(insert(store, 4, audit(4)).await, Inserted::Done { .. }), "it has no name");
+    assert!(insert(store, 4, audit(4)).await.is_ok(), "it has no name");
 }
 
 async fn a_request_rotates_once(store: &dyn Store) {
     let id = issue(store, 1).await;
-    let rotate = async |number, audit| match store
-        .change_key(id, rotation(number, 0), None, audit)
-        .await
-        .unwrap()
-    {
-        Changed::Done(key) => Ok(key.version.get()),
-        Changed::Refused(refusal) => Err(refusal),
+    let rotate = async |number, audit| {
+        let rotated = store.change_key(id, rotation(number, 0), None, audit).await;
+        rotated.map(|key| key.key.version.get()).map_err(Error::rejection)
     };
     assert_eq!(rotate(2, named(2, 7)).await, Ok(2));
-    let same = ChangeRefusal::Earlier(Earlier::Same(id));
+    let same = Rejection::Earlier(Earlier::Same(id));
     assert_eq!(rotate(3, named(3, 7)).await, Err(same));
-    assert_eq!(rotate(4, named(4, 8)).await, Err(ChangeRefusal::Earlier(Earlier::Other)));
+    assert_eq!(rotate(4, named(4, 8)).await, Err(Rejection::Earlier(Earlier::Other)));
     assert_eq!(verbs(store).await, ["issue", "rotate"]);
 }
 
 async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &dyn Store) {
-    let Inserted::Done { id, .. } = insert(store, 1, named(1, 7)).await else {
-        panic!("it is the first")
-    };
+    let id = insert(store, 1, named(1, 7)).await.unwrap();
     revoke(store, id, audit(2)).await;
     let mut new = new_key(3);
-    new.key.owner = Some(owner("acme"));
+    new.owner = Some(owner("acme"));
     store.set_owner_suspended(owner("acme"), true, audit(3)).await.unwrap();
-    let again = store.insert_key(new, named(4, 7)).await.unwrap();
-    assert_eq!(again, Inserted::Earlier(Earlier::Same(id)));
-    let rotated = store.change_key(id, rotation(5, 0), None, named(5, 7)).await.unwrap();
-    let Changed::Refused(refusal) = rotated else { panic!("the key is revoked") };
-    assert_eq!(refusal, ChangeRefusal::Earlier(Earlier::Same(id)));
+    let again = store.insert_key(new, named(4, 7)).await.unwrap_err();
+    assert_eq!(again.rejection(), Rejection::Earlier(Earlier::Same(id)));
+    let rotated = store.change_key(id, rotation(5, 0), None, named(5, 7)).await.unwrap_err();
+    assert_eq!(rotated.rejection(), Rejection::Earlier(Earlier::Same(id)));
 }
 
 async fn each_actor_has_names_of_its_own(store: &dyn Store) {
@@ -86,30 +79,32 @@ async fn each_actor_has_names_of_its_own(store: &dyn Store) {
         Actor::Person("ada@example.com".to_owned()),
         Actor::Person("grace@example.com".to_owned()),
     ]) {
-        assert!(matches!(insert(store, number, by(actor)).await, Inserted::Done { .. }));
+        assert!(insert(store, number, by(actor)).await.is_ok());
     }
 }
 
 async fn a_name_is_forgotten_after_a_day(store: &dyn Store) {
-    assert!(matches!(insert(store, 1, named(5, 7)).await, Inserted::Done { .. }));
+    assert!(insert(store, 1, named(5, 7)).await.is_ok());
     let again = insert(store, 2, named(4 + DAY, 7)).await;
-    assert!(matches!(again, Inserted::Earlier(Earlier::Same(_))));
-    assert!(matches!(insert(store, 3, named(5 + DAY, 8)).await, Inserted::Done { .. }));
+    assert!(matches!(again, Err(Earlier::Same(_))));
+    assert!(insert(store, 3, named(5 + DAY, 8)).await.is_ok());
     let again = insert(store, 4, named(6 + DAY, 8)).await;
-    assert!(matches!(again, Inserted::Earlier(Earlier::Same(_))), "it is kept anew");
+    assert!(matches!(again, Err(Earlier::Same(_))), "it is kept anew");
 }
 
 async fn what_changed_nothing_keeps_no_name(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.tier = "gone".parse().unwrap();
-    assert_eq!(store.insert_key(new, named(1, 7)).await.unwrap(), Inserted::UnknownTier);
+    new.tier = "gone".parse().unwrap();
+    assert_eq!(
+        store.insert_key(new, named(1, 7)).await.unwrap_err().rejection(),
+        Rejection::UnknownTier
+    );
     let id = issue(store, 2).await;
     revoke(store, id, audit(3)).await;
-    let rotated = store.change_key(id, rotation(4, 0), None, named(4, 7)).await.unwrap();
-    assert!(matches!(rotated, Changed::Refused(ChangeRefusal::Revoked)));
+    let rotated = store.change_key(id, rotation(4, 0), None, named(4, 7)).await.unwrap_err();
+    assert_eq!(rotated.rejection(), Rejection::Revoked);
     let again = KeyChange::Revoke { reason: None };
-    let revoked = store.change_key(id, again, None, named(5, 7)).await.unwrap();
-    assert!(matches!(revoked, Changed::Done(_)));
+    store.change_key(id, again, None, named(5, 7)).await.unwrap();
     assert_eq!(store.earlier(named(6, 7)).await.unwrap(), None);
-    assert!(matches!(insert(store, 7, named(7, 9)).await, Inserted::Done { .. }));
+    assert!(insert(store, 7, named(7, 9)).await.is_ok());
 }

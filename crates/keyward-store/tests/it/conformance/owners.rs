@@ -1,15 +1,17 @@
 //! What is promised of owners.
 
-use keyward::change::{ChangeRefusal, Changed, KeyChange};
-use keyward::details::{StoredKey, Version, Versions};
+use keyward::change::KeyChange;
+use keyward::details::{Version, Versions};
 use keyward::query::OwnerDetails;
 use keyward::record::{KeyState, Owner};
+use keyward::rules::Rejection;
+use keyward::stored::OwnedKey;
 use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
-    Store, audit, change, copy, details, edit, insert, issue, new_key, owner, revoke, rotate,
-    trail, verbs,
+    Error, Store, audit, change, copy, details, edit, insert, issue, new_key, owner, revoke,
+    rotate, trail, verbs,
 };
 
 super::promises!(
@@ -27,7 +29,7 @@ super::promises!(
 
 async fn issue_to(store: &dyn Store, number: u64, owner: &Owner) -> KeyId {
     let mut new = new_key(number);
-    new.key.owner = Some(owner.clone());
+    new.owner = Some(owner.clone());
     insert(store, new, audit(number)).await
 }
 
@@ -35,16 +37,16 @@ async fn issue_to(store: &dyn Store, number: u64, owner: &Owner) -> KeyId {
 /// revoked.
 async fn set(store: &dyn Store, name: &str, suspended: bool, at: u64) -> Vec<u64> {
     let details = store.set_owner_suspended(owner(name), suspended, audit(at)).await.unwrap();
-    assert_eq!(details.suspended_at.is_some(), suspended);
-    let keys = store.load_keys(None, 100).await.unwrap();
-    let theirs: Vec<_> = keys.iter().filter(|key| key.record.owner == Some(owner(name))).collect();
-    assert!(theirs.iter().all(|key| key.record.owner_suspended == suspended));
-    assert!(theirs.iter().all(|key| key.record.owner_version == details.version));
+    assert_eq!(details.is_suspended(), suspended);
+    let keys = store.load_keys().await.unwrap();
+    let theirs: Vec<_> = keys.iter().filter(|key| key.key.owner == Some(owner(name))).collect();
+    assert!(theirs.iter().all(|key| key.is_owner_suspended() == suspended));
+    assert!(theirs.iter().all(|key| key.versions().owner == details.version.0));
     assert_eq!(details.keys, theirs.len() as u64);
-    let revoked = |key: &StoredKey| matches!(key.record.state, KeyState::Revoked { .. });
+    let revoked = |key: &OwnedKey| key.key.is_revoked();
     assert_eq!(details.revoked_keys, theirs.iter().filter(|key| revoked(key)).count() as u64);
     let live = theirs.into_iter().filter(|key| !revoked(key));
-    live.map(|key| key.record.id.get()).collect()
+    live.map(|key| key.key.id.get()).collect()
 }
 
 async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) {
@@ -55,11 +57,11 @@ async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) 
     issue(store, 4).await;
     assert_eq!(set(store, "org_1", true, 50).await, [1, 3]);
     let mut suspended = Vec::new();
-    for key in store.load_keys(None, 10).await.unwrap() {
-        let found = details(store, key.record.id).await;
-        assert_eq!((&found.record, found.version), (&key.record, key.version));
-        assert_eq!(key.record.state, KeyState::Active, "its own state is another matter");
-        suspended.push(key.record.owner_suspended);
+    for key in store.load_keys().await.unwrap() {
+        let found = details(store, key.key.id).await;
+        assert_eq!((found.record, found.version), (key.record(), key.key.version));
+        assert_eq!(key.key.state, KeyState::Active, "its own state is another matter");
+        suspended.push(key.is_owner_suspended());
     }
     assert_eq!(suspended, [true, false, true, false]);
 }
@@ -75,7 +77,7 @@ async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves(sto
     assert_eq!(set(store, "org_1", true, 50).await, [1, 3, 4]);
     change(store, id(3), KeyChange::Suspend, audit(51)).await;
     let resumed = change(store, id(1), KeyChange::Resume, audit(52)).await;
-    assert!(resumed.record.owner_suspended, "its owner is another matter");
+    assert!(resumed.record().owner_suspended, "its owner is another matter");
     assert_eq!(set(store, "org_1", false, 60).await, [1, 3, 4]);
     let mut states = Vec::new();
     for number in 1..=4 {
@@ -107,14 +109,11 @@ async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store)
     set(store, "org_1", true, 50).await;
     let rename = || edit(|edit| edit.name = Some("b".parse().unwrap()));
     let try_it = async |expected: Versions| {
-        let changed = store.change_key(key, rename(), Some(expected), audit(60)).await.unwrap();
-        match changed {
-            Changed::Done(key) => Ok(key.versions().to_string()),
-            Changed::Refused(refusal) => Err(refusal),
-        }
+        let changed = store.change_key(key, rename(), Some(expected), audit(60)).await;
+        changed.map(|key| key.versions().to_string()).map_err(Error::rejection)
     };
-    let stale = ChangeRefusal::Stale { version: Version::FIRST };
-    assert_eq!(try_it(before).await, Err(stale.clone()));
+    let stale = Rejection::StaleKey(Versions { key: Version::FIRST, owner: 1 }.into());
+    assert_eq!(try_it(before).await, Err(stale));
     assert_eq!(try_it(Versions { owner: 2, ..before }).await, Err(stale));
     assert_eq!(try_it(Versions { owner: 1, ..before }).await, Ok("2.1".to_owned()));
     assert_eq!(verbs(store).await, ["issue", "suspend-owner", "edit"]);
@@ -189,10 +188,10 @@ async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Store) 
     set(store, "org_1", true, 50).await;
     let to = |owner| edit(|edit| edit.owner = Some(owner));
     let theirs = change(store, key, to(Some(owner("org_1"))), audit(60)).await;
-    assert!(theirs.record.owner_suspended);
+    assert!(theirs.record().owner_suspended);
     assert!(details(store, key).await.record.owner_suspended);
     let free = change(store, key, to(Some(owner("org_2"))), audit(70)).await;
-    assert!(!free.record.owner_suspended);
+    assert!(!free.record().owner_suspended);
     assert!(!details(store, key).await.record.owner_suspended);
 }
 

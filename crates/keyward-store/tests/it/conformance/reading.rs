@@ -1,6 +1,7 @@
 //! What is promised of reading keys one by one, by their digests, and all in turn.
 
 use keyward::record::{KEY_ID_MAX, KeyState};
+use keyward::store::Page;
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
@@ -20,24 +21,24 @@ async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
     for number in 1..=5 {
         issue(store, number).await;
     }
-    let check = async |after: Option<u64>, max, expected: &[u64]| {
-        let page = store.load_keys(after.map(id), max).await.unwrap();
-        let ids: Vec<_> = page.iter().map(|key| key.record.id.get()).collect();
-        assert_eq!(ids, expected, "after {after:?}");
-        assert!(page.iter().all(|key| key.digest == digest(key.record.id.get())));
-    };
-    check(None, 2, &[1, 2]).await;
-    check(Some(2), 2, &[3, 4]).await;
-    check(Some(4), 2, &[5]).await;
-    check(Some(5), 2, &[]).await;
-    check(Some(KEY_ID_MAX), 2, &[]).await;
-    check(None, 10, &[1, 2, 3, 4, 5]).await;
+    for max in [1, 2, 5, 10] {
+        let mut snapshot = store.snapshot().await.unwrap();
+        let mut ids = Vec::new();
+        while let Some(page) = snapshot.next(max).await.unwrap() {
+            let Page::Keys(keys) = page else { continue };
+            assert!((1..=max as usize).contains(&keys.len()), "at most {max}");
+            assert!(keys.iter().all(|key| key.secret.digest == digest(key.id.get())));
+            ids.extend(keys.iter().map(|key| key.id.get()));
+        }
+        assert_eq!(ids, [1, 2, 3, 4, 5]);
+        assert!(snapshot.next(max).await.unwrap().is_none(), "the end stays the end");
+    }
 }
 
 async fn revoked_keys_load_too(store: &dyn Store) {
     let key = issue(store, 1).await;
     revoke(store, key, audit(50)).await;
-    assert!(matches!(keys(store).await[0].record.state, KeyState::Revoked { .. }));
+    assert!(matches!(keys(store).await[0].key.state, KeyState::Revoked { .. }));
 }
 
 async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
@@ -75,10 +76,10 @@ async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
 async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
     let key = issue(store, 1).await;
     revoke(store, key, audit(50)).await;
-    store.change_key(key, rotation(2, 0), None, audit(60)).await.unwrap();
+    store.change_key(key, rotation(2, 0), None, audit(60)).await.unwrap_err();
     let mut new = new_key(3);
-    new.key.tier = "gold".parse().unwrap();
-    store.insert_key(new, audit(70)).await.unwrap();
+    new.tier = "gold".parse().unwrap();
+    store.insert_key(new, audit(70)).await.unwrap_err();
     assert_eq!(found(store, &[1, 2, 3]).await, [(1, None, key)]);
 }
 
@@ -86,7 +87,7 @@ async fn prefixes_come_once_and_in_order(store: &dyn Store) {
     assert!(store.prefixes().await.unwrap().is_empty());
     for (number, hint) in (1..).zip(["kw_abcd", "acme_live_0000", "kw_efgh", "", "not a hint"]) {
         let mut new = new_key(number);
-        new.hint = hint.to_owned();
+        new.secret.hint = hint.to_owned();
         insert(store, new, audit(number)).await;
     }
     let mut copy = crate::sample::copy(9);

@@ -1,15 +1,16 @@
 //! What is promised of rotations.
 
 use keyward::UnixMillis;
-use keyward::change::{ChangeRefusal, Changed, KeyChange};
-use keyward::details::StoredKey;
+use keyward::change::KeyChange;
 use keyward::digest::Digest;
 use keyward::record::KeyState;
+use keyward::rules::Rejection;
 use keyward::store::StoreError;
+use keyward::stored::OwnedKey;
 
 use crate::sample::{
-    Store, audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation,
-    verbs,
+    Error, Store, audit, change, details, digest, edit, insert, issue, keys, new_key, rotate,
+    rotation, verbs,
 };
 
 super::promises!(
@@ -24,24 +25,25 @@ super::promises!(
 );
 
 /// Former secrets and when they end, the oldest first.
-fn former(key: &StoredKey) -> Vec<(Digest, u64)> {
-    key.former.iter().map(|former| (former.digest, former.ends_at.0)).collect()
+fn former(key: &OwnedKey) -> Vec<(Digest, u64)> {
+    let former = key.key.former.iter();
+    former.map(|former| (former.secret.digest, former.ends_at.0)).collect()
 }
 
 async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = details(store, key).await;
     let stored = rotate(store, key, 2, 100, 50).await;
-    assert_eq!((stored.digest, stored.version.get()), (digest(2), 2));
+    assert_eq!((stored.key.secret.digest, stored.key.version.get()), (digest(2), 2));
     assert_eq!(former(&stored), [(digest(1), 150)]);
-    assert_eq!(stored.record, before.record);
+    assert_eq!(stored.record(), before.record);
     let after = details(store, key).await;
     assert_eq!(after.hint, "kw_0002");
     assert_eq!(after.rotated_at, Some(UnixMillis(50)));
     assert_eq!(after.grace_until, Some(UnixMillis(150)));
     assert_eq!(after.created_at, before.created_at);
     let loaded = keys(store).await;
-    assert_eq!((loaded[0].digest, former(&loaded[0])), (digest(2), former(&stored)));
+    assert_eq!((loaded[0].key.secret.digest, former(&loaded[0])), (digest(2), former(&stored)));
     assert_eq!(verbs(store).await, ["issue", "rotate"]);
 }
 
@@ -50,7 +52,7 @@ async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
     rotate(store, key, 2, 1_000, 50).await;
     let stored = rotate(store, key, 3, 1_000, 60).await;
     assert_eq!(former(&stored), [(digest(1), 60), (digest(2), 1_060)]);
-    assert_eq!(stored.digest, digest(3));
+    assert_eq!(stored.key.secret.digest, digest(3));
     assert_eq!(former(&keys(store).await[0]), former(&stored));
     assert_eq!(details(store, key).await.grace_until, Some(UnixMillis(1_060)));
 }
@@ -64,21 +66,21 @@ async fn a_grace_that_is_over_stays_over(store: &dyn Store) {
 
 async fn a_grace_ends_with_the_key(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.expires_at = Some(UnixMillis(100));
+    new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
     let stored = rotate(store, key, 2, 1_000, 50).await;
     assert_eq!(former(&stored), [(digest(1), 100)]);
-    assert_eq!(stored.record.expires_at, Some(UnixMillis(100)));
+    assert_eq!(stored.record().expires_at, Some(UnixMillis(100)));
     assert_eq!(details(store, key).await.record.expires_at, Some(UnixMillis(100)));
 }
 
 async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.expires_at = Some(UnixMillis(100));
+    new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
-    let late = store.change_key(key, rotation(2, 10), None, audit(100)).await.unwrap();
-    assert!(matches!(late, Changed::Refused(ChangeRefusal::Expired)));
-    assert_eq!(keys(store).await[0].digest, digest(1));
+    let late = store.change_key(key, rotation(2, 10), None, audit(100)).await.unwrap_err();
+    assert_eq!(late.rejection(), Rejection::Expired);
+    assert_eq!(keys(store).await[0].key.secret.digest, digest(1));
     assert_eq!(verbs(store).await, ["issue"]);
     assert_eq!(former(&rotate(store, key, 2, 10, 99).await), [(digest(1), 100)]);
 }
@@ -87,12 +89,12 @@ async fn a_suspended_key_may_be_given_another_secret(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
     let stored = rotate(store, key, 2, 10, 50).await;
-    assert_eq!((stored.record.state, stored.digest), (KeyState::Suspended, digest(2)));
+    assert_eq!((stored.record().state, stored.key.secret.digest), (KeyState::Suspended, digest(2)));
 }
 
 async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
     let mut new = new_key(1);
-    new.key.expires_at = Some(UnixMillis(100));
+    new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
     rotate(store, key, 2, 1_000, 50).await;
     let longer = edit(|edit| edit.expires_at = Some(None));
@@ -108,7 +110,10 @@ async fn a_digest_is_one_secret_of_one_key_whether_present_or_former(store: &dyn
             store.change_key(key, rotation(number, 0), None, audit(3)).await.map(drop),
             store.insert_key(new_key(number), audit(3)).await.map(drop),
         ] {
-            assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Error::Store(StoreError::Inconsistent(_)))),
+                "{refused:?}"
+            );
         }
     }
     assert_eq!(verbs(store).await, before);

@@ -2,14 +2,14 @@
 
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
-use keyward::store::TierDeleted;
+use keyward::rules::{Imported, Rejection};
 use keyward::tier::TierName;
-use keyward::transfer::{ImportRefusal, ImportedKey, KeyCopy};
+use keyward::transfer::{ImportRefusal, KeyCopy};
 use keyward::{KeyId, UnixMillis};
 
 use crate::sample::{
     Store, audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier,
-    trail, verbs,
+    tiers, trail, uses, verbs,
 };
 
 super::promises!(
@@ -40,7 +40,7 @@ async fn a_new_store_has_three_tiers(store: &dyn Store) {
         tier("pro", vec![limit(1_000)]),
         tier("enterprise", vec![limit(10_000)]),
     ];
-    assert_eq!(store.tiers().await.unwrap(), expected);
+    assert_eq!(tiers(store).await, expected);
 }
 
 async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
@@ -53,10 +53,10 @@ async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
 async fn a_tier_is_created_and_then_replaced(store: &dyn Store) {
     let first = tier("trial", vec![limit(5)]);
     assert!(store.put_tier(first.clone(), audit(1)).await.unwrap());
-    assert!(store.tiers().await.unwrap().contains(&first));
+    assert!(tiers(store).await.contains(&first));
     let second = tier("trial", Vec::new());
     assert!(!store.put_tier(second.clone(), audit(2)).await.unwrap());
-    let tiers = store.tiers().await.unwrap();
+    let tiers = tiers(store).await;
     assert!(tiers.contains(&second));
     assert!(!tiers.contains(&first));
 }
@@ -82,11 +82,10 @@ async fn writing_a_tier_as_it_is_changes_nothing(store: &dyn Store) {
 }
 
 async fn a_tier_that_no_key_has_is_deleted(store: &dyn Store) {
-    let deleted = store.delete_tier(name("gold"), audit(1)).await.unwrap();
-    assert_eq!(deleted, TierDeleted::Unknown);
+    let deleted = store.delete_tier(name("gold"), audit(1)).await.unwrap_err();
+    assert_eq!(deleted.rejection(), Rejection::UnknownTier);
     assert!(verbs(store).await.is_empty());
-    let deleted = store.delete_tier(name("pro"), audit(2)).await.unwrap();
-    assert_eq!(deleted, TierDeleted::Done);
+    store.delete_tier(name("pro"), audit(2)).await.unwrap();
     assert_eq!(names(store).await, ["basic", "enterprise"]);
     assert!(store.put_tier(tier("pro", Vec::new()), audit(3)).await.unwrap());
     assert_eq!(names(store).await, ["basic", "enterprise", "pro"]);
@@ -96,8 +95,8 @@ async fn a_tier_that_a_key_has_stays(store: &dyn Store) {
     issue(store, 1).await;
     let revoked = issue(store, 2).await;
     revoke(store, revoked, audit(3)).await;
-    let deleted = store.delete_tier(name("basic"), audit(4)).await.unwrap();
-    assert_eq!(deleted, TierDeleted::Used(1));
+    let deleted = store.delete_tier(name("basic"), audit(4)).await.unwrap_err();
+    assert_eq!(deleted.rejection(), Rejection::TierUsed(1));
     assert_eq!(names(store).await, ["basic", "pro", "enterprise"]);
     assert_eq!(verbs(store).await, ["issue", "issue", "revoke"]);
 }
@@ -114,28 +113,31 @@ async fn listed(store: &dyn Store, tier: &str) -> Vec<KeyId> {
 async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &dyn Store) {
     store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
     let mut new = new_key(2);
-    new.key.tier = name("gold");
+    new.tier = name("gold");
     let old = insert(store, new, audit(2)).await;
     revoke(store, old, audit(3)).await;
     assert_eq!(listed(store, "gold").await, [old]);
-    assert_eq!(store.delete_tier(name("gold"), audit(4)).await.unwrap(), TierDeleted::Done);
+    store.delete_tier(name("gold"), audit(4)).await.unwrap();
     assert!(!names(store).await.contains(&"gold".to_owned()));
 
     // A new tier of that name has keys of its own.
     store.put_tier(tier("gold", vec![limit(5)]), audit(5)).await.unwrap();
     let mut new = new_key(6);
-    new.key.tier = name("gold");
+    new.tier = name("gold");
     let young = insert(store, new, audit(6)).await;
     for (id, tier_gone) in [(old, true), (young, false)] {
         let key = details(store, id).await;
         assert_eq!((key.tier.as_str(), key.tier_gone), ("gold", tier_gone));
     }
-    let told: Vec<_> = keys(store).await.iter().map(|key| key.tier_gone).collect();
+    let told: Vec<_> = keys(store).await.iter().map(|key| key.key.tier_gone).collect();
     assert_eq!(told, [true, false]);
     assert_eq!(listed(store, "gold").await, [young]);
-    let uses = store.tier_uses().await.unwrap();
+    let uses = uses(store).await;
     assert!(uses.contains(&(name("gold"), 1)), "{uses:?}");
-    assert_eq!(store.delete_tier(name("gold"), audit(7)).await.unwrap(), TierDeleted::Used(1));
+    assert_eq!(
+        store.delete_tier(name("gold"), audit(7)).await.unwrap_err().rejection(),
+        Rejection::TierUsed(1)
+    );
     // Revoking again changes nothing, and any other change is refused as ever.
     revoke(store, old, audit(8)).await;
     assert_eq!(details(store, old).await.version.get(), 2);
@@ -163,8 +165,8 @@ async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) {
     let gone: Vec<_> = imported
         .iter()
         .map(|key| match key {
-            ImportedKey::Added(key) => Some((key.tier.as_str().to_owned(), key.tier_gone)),
-            ImportedKey::Refused(ImportRefusal::UnknownTier) => None,
+            Imported::Added(key) => Some((key.tier.as_str().to_owned(), key.tier_gone)),
+            Imported::Rejected(ImportRefusal::UnknownTier) => None,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -182,10 +184,10 @@ async fn uses_are_counted(store: &dyn Store) {
         issue(store, number).await;
     }
     let mut new = new_key(4);
-    new.key.tier = name("pro");
+    new.tier = name("pro");
     let key = insert(store, new, audit(4)).await;
     revoke(store, key, audit(5)).await;
-    let mut uses = store.tier_uses().await.unwrap();
+    let mut uses = uses(store).await;
     uses.retain(|(_, keys)| *keys != 0);
     uses.sort();
     assert_eq!(uses, [(name("basic"), 3)], "one that is revoked counts no more");

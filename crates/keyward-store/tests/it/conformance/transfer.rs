@@ -5,7 +5,8 @@ use keyward::change::KeyChange;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
-use keyward::transfer::{COPY_SECRETS_MAX, ImportRefusal, ImportedKey, KeyCopy};
+use keyward::rules::Imported;
+use keyward::transfer::{COPY_SECRETS_MAX, ImportRefusal, KeyCopy};
 
 use crate::sample::{
     Store, audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke,
@@ -48,16 +49,16 @@ fn full_copy() -> KeyCopy {
     }
 }
 
-async fn import(store: &dyn Store, copies: &[KeyCopy]) -> Vec<ImportedKey> {
+async fn import(store: &dyn Store, copies: &[KeyCopy]) -> Vec<Imported> {
     store.import_keys(copies.to_vec(), false, audit(100)).await.unwrap()
 }
 
 /// What became of each copy, in short.
-fn short(imported: &[ImportedKey]) -> Vec<String> {
-    let one = |key: &ImportedKey| match key {
-        ImportedKey::Added(key) => format!("added {}", key.record.id),
-        ImportedKey::Skipped(id) => format!("skipped {id}"),
-        ImportedKey::Refused(refusal) => format!("{refusal:?}"),
+fn short(imported: &[Imported]) -> Vec<String> {
+    let one = |key: &Imported| match key {
+        Imported::Added(key) => format!("added {}", key.id),
+        Imported::Skipped(id) => format!("skipped {id}"),
+        Imported::Rejected(refusal) => format!("{refusal:?}"),
     };
     imported.iter().map(one).collect()
 }
@@ -65,9 +66,9 @@ fn short(imported: &[ImportedKey]) -> Vec<String> {
 async fn all_of_a_copy_comes_back(store: &dyn Store) {
     let copy = full_copy();
     let imported = import(store, std::slice::from_ref(&copy)).await;
-    let [ImportedKey::Added(stored)] = imported.as_slice() else { panic!("{imported:?}") };
-    assert_eq!((stored.record.id, stored.digest), (id(7), digest(30)));
-    let former: Vec<_> = stored.former.iter().map(|it| (it.digest, it.ends_at.0)).collect();
+    let [Imported::Added(stored)] = imported.as_slice() else { panic!("{imported:?}") };
+    assert_eq!((stored.id, stored.secret.digest), (id(7), digest(30)));
+    let former: Vec<_> = stored.former.iter().map(|it| (it.secret.digest, it.ends_at.0)).collect();
     assert_eq!(former, [(digest(10), 20), (digest(20), 40)]);
     assert_eq!(store.export_keys(None, 10).await.unwrap(), [copy]);
     let found = details(store, id(7)).await;
@@ -75,7 +76,7 @@ async fn all_of_a_copy_comes_back(store: &dyn Store) {
     assert_eq!((found.created_at, found.last_used_at), (UnixMillis(5), Some(UnixMillis(70))));
     assert_eq!((found.hint.as_str(), found.version.get()), ("kw_0030", 1));
     assert_eq!(found.record.state, KeyState::Revoked { at: UnixMillis(80) });
-    assert_eq!(keys(store).await[0].record, found.record);
+    assert_eq!(keys(store).await[0].record(), found.record);
 }
 
 async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
@@ -157,7 +158,7 @@ async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
     ];
     for (copy, expected) in refused.into_iter().zip(expected) {
         let imported = import(store, &[copy]).await;
-        let [ImportedKey::Refused(refusal)] = imported.as_slice() else { panic!("{imported:?}") };
+        let [Imported::Rejected(refusal)] = imported.as_slice() else { panic!("{imported:?}") };
         assert_eq!(*refusal, expected);
     }
     assert!(store.find_digests(vec![digest(9)]).await.unwrap().is_empty());
@@ -195,7 +196,7 @@ async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
     let carried = store.export_keys(None, 10).await.unwrap().remove(0);
     assert_eq!(carried.former, key.former[1..]);
     assert_eq!(carried.former.len() + 1, COPY_SECRETS_MAX);
-    assert_eq!(keys(store).await[0].former.len(), COPY_SECRETS_MAX, "all are known here");
+    assert_eq!(keys(store).await[0].key.former.len(), COPY_SECRETS_MAX, "all are known here");
 }
 
 async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {
@@ -215,7 +216,7 @@ async fn a_key_of_a_suspended_owner_comes_suspended(store: &dyn Store) {
     let mut theirs = copy(1);
     theirs.owner = Some(owner("org_1"));
     let imported = import(store, &[theirs]).await;
-    assert!(matches!(imported.as_slice(), [ImportedKey::Added(key)] if key.record.owner_suspended));
+    assert!(matches!(imported.as_slice(), [Imported::Added(key)] if key.id == id(1)));
     assert!(details(store, id(1)).await.record.owner_suspended);
     store.set_owner_suspended(owner("org_1"), false, audit(2)).await.unwrap();
     assert!(!details(store, id(1)).await.record.owner_suspended);

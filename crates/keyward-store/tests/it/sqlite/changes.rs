@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use keyward::UnixMillis;
 use keyward::change::KeyChange;
-use keyward::issue::NewRecord;
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
-use keyward::store::{Inserted, StoreError};
+use keyward::rules::Rejection;
+use keyward::store::StoreError;
 use keyward::store::{KeyStore as _, Reports as _};
+use keyward::stored::Unkept;
 use rusqlite::Connection;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::sample::{
-    audit, batch, digest, id, issue, keys, limit, new_key, opened, query, revoke, tier, trail,
-    usage, used,
+    Store as _, audit, batch, id, issue, keys, limit, new_key, opened, query, revoke,
+    stored_secret, tier, trail, usage, used,
 };
 
 fn count(raw: &Connection, table: &str) -> u64 {
@@ -70,7 +71,7 @@ async fn a_change_that_fails_takes_no_other_along() {
     let store = Arc::new(store);
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut changes = JoinSet::new();
-    let taken = || NewRecord { digest: digest(2), ..new_key(9) };
+    let taken = || Unkept { secret: stored_secret(2), ..new_key(9) };
     for new in [new_key(1), new_key(2), taken(), new_key(3)] {
         let store = Arc::clone(&store);
         changes.spawn(async move { store.insert_key(new, audit(1)).await.is_ok() });
@@ -87,8 +88,11 @@ async fn a_change_that_fails_takes_no_other_along() {
 async fn a_key_in_a_tier_that_is_not_there_is_not_kept() {
     let (_directory, store, raw) = opened();
     let mut new = new_key(1);
-    new.key.tier = "nowhere".parse().unwrap();
-    assert_eq!(store.insert_key(new, audit(1)).await.unwrap(), Inserted::UnknownTier);
+    new.tier = "nowhere".parse().unwrap();
+    assert_eq!(
+        store.insert_key(new, audit(1)).await.unwrap_err().rejection(),
+        Rejection::UnknownTier
+    );
     assert_eq!(count(&raw, "keys"), 0);
     assert_eq!(count(&raw, "audit"), 0);
 }
@@ -103,7 +107,7 @@ async fn an_unknown_state_is_never_read_as_active() {
         let expected = "store holds something that cannot be: key 1 has an unknown state";
         assert_eq!(error.to_string(), expected);
     };
-    check(store.load_keys(None, 10).await.unwrap_err());
+    check(store.load_keys().await.unwrap_err());
     check(store.find_key(key).await.unwrap_err());
     check(store.list_keys(query(KeyFilter::default())).await.unwrap_err());
 }
@@ -114,11 +118,11 @@ async fn a_key_that_is_let_in_can_be_revoked_whatever_is_known_of_its_use() {
     let key = issue(&store, 1).await;
     raw.execute_batch("DELETE FROM key_uses").unwrap();
     assert_eq!(keys(&store).await.len(), 1, "a gate lets it in");
-    assert_eq!(store.find_key(key).await.unwrap().unwrap().last_used_at, None);
+    assert_eq!(store.find_key(key).await.unwrap().unwrap().key.last_used_at, None);
     assert_eq!(store.list_keys(query(KeyFilter::default())).await.unwrap().keys.len(), 1);
     assert_eq!(store.export_keys(None, 10).await.unwrap().len(), 1);
     let revoked = revoke(&store, key, audit(2)).await;
-    assert_eq!(revoked.record.state, KeyState::Revoked { at: UnixMillis(2) });
+    assert_eq!(revoked.record().state, KeyState::Revoked { at: UnixMillis(2) });
 }
 
 #[tokio::test]
@@ -163,6 +167,6 @@ async fn what_is_stored_leads_nowhere_near_a_secret() {
     let (directory, store, _raw) = opened();
     issue(&store, 0x4b4b_4b4b_4b4b_4b4b).await;
     let error = store.insert_key(new_key(0x4b4b_4b4b_4b4b_4b4b), audit(2)).await.unwrap_err();
-    let text = format!("{error} {error:?} {store:?} {directory:?}");
+    let text = format!("{error:?} {store:?} {directory:?}");
     assert!(!text.contains("KKKK") && !text.to_lowercase().contains("4b4b"), "{text}");
 }

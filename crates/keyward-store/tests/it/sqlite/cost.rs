@@ -4,22 +4,23 @@ use std::fs;
 
 use keyward::UnixMillis;
 use keyward::change::{KeyChange, KeyEdit};
-use keyward::issue::NewRecord;
 use keyward::query::{KeyFilter, KeyOrder, KeyQuery};
 use keyward::store::{KeyStore as _, Reports as _};
+use keyward::stored::Unkept;
 use keyward_store::SqliteStore;
 use rusqlite::Connection;
 
 use crate::sample::{
-    audit, batch, change, digest, id, insert, issue, new_key, open, opened, owner, query, used,
+    Store as _, audit, batch, change, digest, id, insert, issue, new_key, open, opened, owner,
+    query, used,
 };
 
 /// More than one page of each index, and more than what is put off.
 const KEYS: u64 = 3_000;
 
-fn named(number: u64, name: &str) -> NewRecord {
+fn named(number: u64, name: &str) -> Unkept {
     let mut new = new_key(number);
-    new.key.name = name.parse().unwrap();
+    new.name = name.parse().unwrap();
     new
 }
 
@@ -92,13 +93,13 @@ async fn a_key_that_is_renamed_or_used_while_it_waits_is_found_so() {
     let edit = || KeyChange::Edit(Box::new(KeyEdit { name: name.clone(), ..KeyEdit::default() }));
     change(&store, first, edit(), audit(3)).await;
     store.add_usage(batch(1, 1, vec![used(second, 5), used(id(99), 5)])).await.unwrap();
-    assert!(store.find_key(second).await.unwrap().unwrap().last_used_at.is_some());
+    assert!(store.find_key(second).await.unwrap().unwrap().key.last_used_at.is_some());
 
     assert_eq!(ids(&store, query(by_name("export"))).await, [1]);
     assert_eq!(ids(&store, query(by_name("weather"))).await, [0; 0]);
     let by_use = KeyQuery { order: KeyOrder::LastUsed, ..query(KeyFilter::default()) };
     assert_eq!(ids(&store, by_use).await, [1, 2]);
-    assert!(store.find_key(second).await.unwrap().unwrap().last_used_at.is_some());
+    assert!(store.find_key(second).await.unwrap().unwrap().key.last_used_at.is_some());
     // The same for one of which nothing waits.
     change(&store, second, edit(), audit(4)).await;
     assert_eq!(ids(&store, query(by_name("export"))).await, [1, 2]);

@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::sample::{audit, details, id, issue, owner, query, trail, usage};
+use crate::sample::{Store as _, audit, details, id, issue, owner, query, trail, usage};
 
 const DATABASE: &[u8] = include_bytes!("../golden/schema-11.db");
 const LEDGER: &[u8] = include_bytes!("../golden/schema-11.db.ledger");
@@ -145,7 +145,7 @@ async fn its_owners_and_tiers_have_what_they_had() {
     let suspended = store.suspended_owners(None, 10).await.unwrap();
     assert_eq!(suspended, [owner("acme"), owner("ghost")]);
 
-    let uses = store.tier_uses().await.unwrap();
+    let uses = crate::sample::uses(&*store).await;
     let uses: Vec<_> = uses.iter().map(|(name, keys)| (name.as_str(), *keys)).collect();
     let expected = [("basic", 8), ("pro", 2), ("enterprise", 1), ("gold", 1), ("free", 0)];
     assert_eq!(uses, expected);
@@ -172,7 +172,7 @@ async fn its_owners_and_tiers_have_what_they_had() {
     assert_eq!(details(&*store, id(2)).await.versions().to_string(), "2.1");
     assert_eq!(details(&*store, id(8)).await.versions().to_string(), "4");
     let resumed = store.set_owner_suspended(owner("acme"), false, audit(30)).await.unwrap();
-    assert_eq!((resumed.keys, resumed.version), (5, 2));
+    assert_eq!((resumed.keys, resumed.version.0), (5, 2));
     assert_eq!(in_state(Stage::Suspended).await, [3, 42]);
     assert_eq!(in_state(Stage::Expired).await, [4]);
     assert_eq!(details(&*store, id(2)).await.versions().to_string(), "2.2");

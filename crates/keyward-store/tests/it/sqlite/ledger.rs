@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::sample::{
-    audit, change, copy, digest, id, issue, keys, open, owner, revoke, rotation, verbs,
+    Store as _, audit, change, copy, digest, id, issue, keys, open, owner, revoke, rotation, verbs,
 };
 
 const SCHEMA_2: &[u8] = include_bytes!("../golden/schema-2.db");
@@ -166,10 +166,11 @@ async fn a_secret_in_its_grace_ends_with_it_after_a_restore() {
     let (store, restored) = accept(&path, ends_at - 1);
     assert_eq!((restored.replaced, restored.revoked), (vec![id(1), id(2)], Vec::new()));
     for key in keys(&store).await {
-        let number = key.record.id.get();
-        let former: Vec<_> = key.former.iter().map(|it| (it.digest, it.ends_at)).collect();
+        let number = key.key.id.get();
+        let former: Vec<_> =
+            key.key.former.iter().map(|it| (it.secret.digest, it.ends_at)).collect();
         assert_eq!(former, [(digest(number), UnixMillis(ends_at))]);
-        assert_ne!(key.digest, digest(number));
+        assert_ne!(key.key.secret.digest, digest(number));
     }
     drop(store);
 
@@ -203,6 +204,6 @@ async fn what_was_resumed_since_the_backup_is_named_and_left() {
     assert_eq!(restored.left_suspended, [id(1)]);
     assert_eq!(restored.left_suspended_owners, [owner("acme")]);
     assert_eq!((restored.suspended, restored.suspended_owners), (vec![id(2)], Vec::new()));
-    let states = keys(&store).await.into_iter().map(|key| key.record.state);
+    let states = keys(&store).await.into_iter().map(|key| key.key.state);
     assert!(states.into_iter().all(|state| state == KeyState::Suspended));
 }

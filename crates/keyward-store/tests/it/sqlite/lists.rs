@@ -4,12 +4,12 @@ use keyward::UnixMillis;
 use keyward::audit::Audit;
 use keyward::query::{AuditFilter, AuditQuery, KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
-use keyward::store::{KeyStore as _, Reports as _};
+use keyward::store::Reports as _;
 use keyward::transfer::KeyCopy;
 use keyward_store::SqliteStore;
 use tempfile::TempDir;
 
-use crate::sample::{digest, insert, new_key, open, owner, query};
+use crate::sample::{Store as _, digest, insert, new_key, open, owner, query};
 
 /// More than what is gathered and put in order, and more than one page looks at.
 const KEYS: u64 = 5_000;

@@ -4,23 +4,24 @@ use keyward::UnixMillis;
 use keyward::audit::{Chain, ChainError, ChangeId};
 use keyward::change::KeyChange;
 use keyward::details::Version;
-use keyward::issue::NewRecord;
 use keyward::record::Owner;
-use keyward::store::{Inserted, KeyStore as _, Reports as _};
+use keyward::rules::Rejection;
+use keyward::store::{KeyStore as _, Reports as _};
+use keyward::stored::Unkept;
 use keyward_store::SqliteStore;
 
 use crate::sample::{
-    audit, change, digest, edit, id, insert, issue, keys, limit, new_key, opened, revoke, rotation,
-    tier, trail,
+    Store as _, audit, change, digest, edit, id, insert, issue, keys, limit, new_key, opened,
+    revoke, rotation, tier, trail,
 };
 
 fn acme() -> Owner {
     "acme".parse().unwrap()
 }
 
-fn of_acme(number: u64) -> NewRecord {
+fn of_acme(number: u64) -> Unkept {
     let mut new = new_key(number);
-    new.key.owner = Some(acme());
+    new.owner = Some(acme());
     new
 }
 
@@ -148,7 +149,7 @@ async fn no_entry_no_change_of_any_kind() {
 
     assert_eq!(store.find_key(key).await.unwrap(), before);
     assert_eq!(store.export_keys(None, 10).await.unwrap(), copies);
-    assert_eq!(keys(&store).await[0].former[0].ends_at, UnixMillis(1_002));
+    assert_eq!(keys(&store).await[0].key.former[0].ends_at, UnixMillis(1_002));
     assert_eq!(store.find_owner(acme()).await.unwrap().unwrap().suspended_at, None);
     assert_eq!(store.tiers().await.unwrap().len(), 4);
 }
@@ -162,14 +163,17 @@ async fn an_owner_and_all_its_keys_are_suspended_together() {
     let other = issue(&store, 21).await;
     revoke(&store, id(20), audit(22)).await;
     let suspended = store.set_owner_suspended(acme(), true, audit(30)).await.unwrap();
-    assert_eq!((suspended.keys, suspended.revoked_keys, suspended.version), (20, 1, 1));
+    assert_eq!((suspended.keys, suspended.revoked_keys, suspended.version.0), (20, 1, 1));
     let theirs = async || {
         let keys = keys(&store).await;
-        keys.into_iter().filter(|key| key.record.owner_suspended).count()
+        keys.into_iter().filter(|key| key.is_owner_suspended()).count()
     };
     assert_eq!(theirs().await, 20);
-    assert_eq!(store.find_key(other).await.unwrap().unwrap().version, Version::FIRST);
-    assert_eq!(store.insert_key(of_acme(40), audit(31)).await.unwrap(), Inserted::OwnerSuspended);
+    assert_eq!(store.find_key(other).await.unwrap().unwrap().key.version, Version::FIRST);
+    assert_eq!(
+        store.insert_key(of_acme(40), audit(31)).await.unwrap_err().rejection(),
+        Rejection::OwnerSuspended
+    );
     let entries = trail(&store).await.len();
     let again = store.set_owner_suspended(acme(), true, audit(32)).await.unwrap();
     assert_eq!(again, suspended);
@@ -177,10 +181,10 @@ async fn an_owner_and_all_its_keys_are_suspended_together() {
 
     let mine = edit(|edit| edit.owner = Some(Some(acme())));
     let moved = change(&store, other, mine, audit(33)).await;
-    assert!(moved.record.owner_suspended);
+    assert!(moved.record().owner_suspended);
     let nobodys = edit(|edit| edit.owner = Some(None));
     let moved = change(&store, other, nobodys, audit(34)).await;
-    assert!(!moved.record.owner_suspended);
+    assert!(!moved.record().owner_suspended);
 
     // No row of a key is written for its owner.
     raw.execute_batch(
@@ -188,7 +192,7 @@ async fn an_owner_and_all_its_keys_are_suspended_together() {
     )
     .unwrap();
     let resumed = store.set_owner_suspended(acme(), false, audit(35)).await.unwrap();
-    assert_eq!((resumed.suspended_at, resumed.version), (None, 2));
+    assert_eq!((resumed.suspended_at, resumed.version.0), (None, 2));
     assert_eq!(theirs().await, 0);
 }
 

@@ -60,21 +60,21 @@ async fn a_file_of_schema_1_loses_nothing() {
     let store = open(&path);
 
     let keys = keys(&store).await;
-    let ids: Vec<_> = keys.iter().map(|key| key.record.id.get()).collect();
+    let ids: Vec<_> = keys.iter().map(|key| key.key.id.get()).collect();
     assert_eq!(ids, [1, 2, 5]);
-    assert_eq!((keys[0].digest, keys[0].former.len()), (digest(1), 0));
-    assert_eq!(keys[1].digest, digest(22), "the newest secret is the present one");
-    assert_eq!(keys[1].former[0].digest, digest(21));
-    assert!(UnixMillis(200_000_000_000_000) < keys[1].former[0].ends_at, "it went on working");
-    assert_eq!(keys[2].record.state, KeyState::Suspended);
+    assert_eq!((keys[0].key.secret.digest, keys[0].key.former.len()), (digest(1), 0));
+    assert_eq!(keys[1].key.secret.digest, digest(22), "the newest secret is the present one");
+    assert_eq!(keys[1].key.former[0].secret.digest, digest(21));
+    assert!(UnixMillis(200_000_000_000_000) < keys[1].key.former[0].ends_at, "it went on working");
+    assert_eq!(keys[2].record().state, KeyState::Suspended);
 
-    let first = store.find_key(id(1)).await.unwrap().unwrap();
+    let first = store.find_key(id(1)).await.unwrap().unwrap().details();
     assert_eq!((first.hint.as_str(), first.version.get()), ("kw_Ab3d", 1));
     assert_eq!((first.created_at, first.last_used_at), (UnixMillis(10), Some(UnixMillis(77))));
     assert_eq!(first.record.expires_at, Some(UnixMillis(900)));
     assert_eq!(first.record.scopes.iter().count(), 2);
     assert_eq!((first.rotated_at, first.grace_until), (None, None));
-    let second = store.find_key(id(2)).await.unwrap().unwrap();
+    let second = store.find_key(id(2)).await.unwrap().unwrap().details();
     assert_eq!(second.record.state, KeyState::Revoked { at: UnixMillis(60) });
     assert_eq!((second.rotated_at, second.last_used_at), (Some(UnixMillis(25)), None));
 
@@ -90,8 +90,8 @@ async fn a_file_of_schema_1_loses_nothing() {
     let later = Counts::from([(Outcome::Allowed, 1)]);
     assert_eq!(usage(&store, id(1), 0).await, [(UnixHour(5), counts), (UnixHour(6), later)]);
     assert_eq!(usage(&store, id(2), 0).await.len(), 1);
-    assert!(store.tiers().await.unwrap().contains(&tier("free", Vec::new())));
-    assert!(store.tiers().await.unwrap().contains(&tier("basic", vec![limit(100)])));
+    assert!(crate::sample::tiers(&store).await.contains(&tier("free", Vec::new())));
+    assert!(crate::sample::tiers(&store).await.contains(&tier("basic", vec![limit(100)])));
     assert_eq!(store.prefixes().await.unwrap(), ["acme", "kw"]);
 }
 

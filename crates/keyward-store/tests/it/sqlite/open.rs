@@ -6,14 +6,14 @@ use std::process;
 
 use keyward::UnixMillis;
 use keyward::change::KeyChange;
-use keyward::store::KeyStore as _;
-use keyward::store::StoreError;
+use keyward::store::{KeyStore as _, Reports as _, StoreError};
 use keyward_store::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::sample::{
-    audit, batch, issue, keys, limit, open, open_alone, revoke, tier, trail, usage, used,
+    Store as _, audit, batch, issue, keys, limit, open, open_alone, revoke, tier, trail, usage,
+    used,
 };
 
 /// A directory of its own, and the path of a database in it.
@@ -71,7 +71,7 @@ async fn what_was_answered_survives_a_crash() {
     }
     let keys = keys(&open(&crashed)).await;
     assert_eq!(keys.len(), 1);
-    assert_eq!(keys[0].record, store.find_key(key).await.unwrap().unwrap().record);
+    assert_eq!(keys[0].record(), store.find_key(key).await.unwrap().unwrap().record());
 }
 
 #[tokio::test]
@@ -94,10 +94,10 @@ async fn a_closed_store_refuses_everything() {
     store.close().await.unwrap();
     let check = |error| assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     check(store.tiers().await.unwrap_err());
-    check(store.load_keys(None, 10).await.unwrap_err());
+    check(store.load_keys().await.unwrap_err());
     check(store.find_key(key).await.unwrap_err());
     let revoke = KeyChange::Revoke { reason: None };
-    check(store.change_key(key, revoke, None, audit(2)).await.unwrap_err());
+    check(store.change_key(key, revoke, None, audit(2)).await.unwrap_err().of_store());
     check(store.add_usage(batch(1, 1, Vec::new())).await.unwrap_err());
 }
 
@@ -221,7 +221,7 @@ async fn damage_that_opening_does_not_meet_is_an_error_where_it_is_met() {
     assert_eq!(damaged, 2, "one page of the table and one of its index");
     fs::write(&path, &bytes).unwrap();
     let store = open(&path);
-    assert!(matches!(store.load_keys(None, 1_000).await, Err(StoreError::Inconsistent(_))));
+    assert!(matches!(store.load_keys().await, Err(StoreError::Inconsistent(_))));
 }
 
 #[test]

@@ -1,28 +1,20 @@
 //! A store that does what it is asked and then makes it hard to know.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
-use crate::audit::Audit;
-use crate::change::{Changed, KeyChange};
-use crate::count::Counts;
-use crate::details::{KeyDetails, StoredKey, Versions};
+use crate::audit::{Audit, ChangeId};
+use crate::details::KeyDetails;
 use crate::digest::Digest;
-use crate::issue::NewRecord;
 use crate::memory::MemoryStore;
 use crate::once::Earlier;
-use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
-    TopBy, UsageTop,
-};
-use crate::record::{KeyId, Owner};
-use crate::store::{
-    Inserted, KeyStore, LeakReport, Reports, StoreError, TierDeleted, TierRecord, UsageBatch,
-};
-use crate::tier::TierName;
-use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::{ImportedKey, KeyCopy};
+use crate::record::KeyId;
+use crate::rules::{Change, Committed};
+use crate::store::{Changes, KeyStore, LeakReport, Page, Snapshot, StoreError, UsageBatch};
+use crate::stored::OwnedKey;
+use crate::time::UnixMillis;
 
 /// Applies every change, and then may answer late or with an error.
 #[derive(Debug, Default)]
@@ -31,6 +23,15 @@ pub(super) struct AwkwardStore {
     loses_answers: AtomicBool,
     hides_tiers: AtomicBool,
     pauses: AtomicU32,
+}
+
+/// What operators ask is answered as ever.
+impl Deref for AwkwardStore {
+    type Target = MemoryStore;
+
+    fn deref(&self) -> &MemoryStore {
+        &self.kept
+    }
 }
 
 impl AwkwardStore {
@@ -60,68 +61,45 @@ impl AwkwardStore {
     }
 }
 
+/// A snapshot without tiers.
+#[derive(Debug)]
+struct Tierless(Box<dyn Snapshot>);
+
+#[async_trait]
+impl Snapshot for Tierless {
+    fn newest(&self) -> ChangeId {
+        self.0.newest()
+    }
+
+    async fn next(&mut self, max: u32) -> Result<Option<Page>, StoreError> {
+        loop {
+            match self.0.next(max).await? {
+                Some(Page::Tiers(_)) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl KeyStore for AwkwardStore {
-    async fn tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
-        if self.hides_tiers.load(Ordering::Relaxed) {
-            return Ok(Vec::new());
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let snapshot = self.kept.snapshot().await?;
+        match self.hides_tiers.load(Ordering::Relaxed) {
+            true => Ok(Box::new(Tierless(snapshot))),
+            false => Ok(snapshot),
         }
-        self.kept.tiers().await
     }
 
-    async fn put_tier(&self, tier: TierRecord, audit: Audit) -> Result<bool, StoreError> {
-        self.answer(self.kept.put_tier(tier, audit).await).await
+    async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        self.answer(self.kept.commit(change, audit).await).await
     }
 
-    async fn delete_tier(&self, name: TierName, audit: Audit) -> Result<TierDeleted, StoreError> {
-        self.answer(self.kept.delete_tier(name, audit).await).await
+    async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError> {
+        self.kept.changes(after, max).await
     }
 
-    async fn load_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<StoredKey>, StoreError> {
-        self.kept.load_keys(after, max).await
-    }
-
-    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
-        self.kept.earlier(audit).await
-    }
-
-    async fn insert_key(&self, new: NewRecord, audit: Audit) -> Result<Inserted, StoreError> {
-        self.answer(self.kept.insert_key(new, audit).await).await
-    }
-
-    async fn change_key(
-        &self,
-        id: KeyId,
-        change: KeyChange,
-        expected: Option<Versions>,
-        audit: Audit,
-    ) -> Result<Changed, StoreError> {
-        self.answer(self.kept.change_key(id, change, expected, audit).await).await
-    }
-
-    async fn set_owner_suspended(
-        &self,
-        owner: Owner,
-        suspended: bool,
-        audit: Audit,
-    ) -> Result<OwnerDetails, StoreError> {
-        self.answer(self.kept.set_owner_suspended(owner, suspended, audit).await).await
-    }
-
-    async fn import_keys(
-        &self,
-        keys: Vec<KeyCopy>,
-        dry_run: bool,
-        audit: Audit,
-    ) -> Result<Vec<ImportedKey>, StoreError> {
-        self.answer(self.kept.import_keys(keys, dry_run, audit).await).await
-    }
-
-    async fn find_key(&self, id: KeyId) -> Result<Option<KeyDetails>, StoreError> {
+    async fn find_key(&self, id: KeyId) -> Result<Option<OwnedKey>, StoreError> {
         self.kept.find_key(id).await
     }
 
@@ -130,6 +108,10 @@ impl KeyStore for AwkwardStore {
         digests: Vec<Digest>,
     ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
         self.kept.find_digests(digests).await
+    }
+
+    async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError> {
+        self.kept.earlier(audit).await
     }
 
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
@@ -152,72 +134,15 @@ impl KeyStore for AwkwardStore {
         self.kept.latest_reading().await
     }
 
-    async fn accept_clock(&self, audit: Audit) -> Result<(), StoreError> {
-        self.answer(self.kept.accept_clock(audit).await).await
-    }
-
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
         self.answer(self.kept.note_clock_is_right(told).await).await
     }
 
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.kept.ping().await
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.kept.close().await
-    }
-}
-
-#[async_trait]
-impl Reports for AwkwardStore {
-    async fn tier_uses(&self) -> Result<Vec<(TierName, u64)>, StoreError> {
-        self.kept.tier_uses().await
-    }
-
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
-        self.kept.export_keys(after, max).await
-    }
-
-    async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {
-        self.kept.list_keys(query).await
-    }
-
-    async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError> {
-        self.kept.count_keys(filter, now).await
-    }
-
-    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
-        self.kept.find_owner(owner).await
-    }
-
-    async fn suspended_owners(
-        &self,
-        after: Option<Owner>,
-        max: u32,
-    ) -> Result<Vec<Owner>, StoreError> {
-        self.kept.suspended_owners(after, max).await
-    }
-
-    async fn prefixes(&self) -> Result<Vec<String>, StoreError> {
-        self.kept.prefixes().await
-    }
-
-    async fn usage(
-        &self,
-        id: KeyId,
-        hours: Hours,
-        bucket: Bucket,
-        max: u32,
-    ) -> Result<Vec<(UnixHour, Counts)>, StoreError> {
-        self.kept.usage(id, hours, bucket, max).await
-    }
-
-    async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError> {
-        self.kept.usage_top(hours, by, max).await
-    }
-
-    async fn audit_entries(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
-        self.kept.audit_entries(query).await
     }
 }

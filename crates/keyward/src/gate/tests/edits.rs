@@ -1,7 +1,6 @@
 //! Edits: seen by the next request, refused when stale, and no way around a limit.
 
 use super::*;
-use crate::change::ChangeRefusal;
 use crate::details::{Version, Versions};
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -68,9 +67,9 @@ async fn the_next_request_meets_the_key_as_it_is_now() {
 async fn an_edit_of_nothing_changes_nothing() {
     let (store, gate) = open_new().await;
     let issued = issue(&gate).await;
-    assert_eq!(edit(&gate, issued.key_id, KeyEdit::default()).await.version, Version::FIRST);
+    assert_eq!(edit(&gate, issued.key_id, KeyEdit::default()).await.key.version, Version::FIRST);
     let same = KeyEdit { name: Some("Reader".parse().unwrap()), ..KeyEdit::default() };
-    assert_eq!(edit(&gate, issued.key_id, same).await.version, Version::FIRST);
+    assert_eq!(edit(&gate, issued.key_id, same).await.key.version, Version::FIRST);
     assert_eq!(verbs(&*store).await, ["issue"]);
     assert!(verify_issued(&gate, &issued).is_ok());
 }
@@ -85,12 +84,12 @@ async fn an_edit_of_another_version_is_refused() {
         let expected = Version::new(expected).map(Versions::from);
         gate.change(issued.key_id, change, expected, audit(), CLOCK)
     };
-    assert_eq!(rename("First", 1).await.unwrap().version.get(), 2);
+    assert_eq!(rename("First", 1).await.unwrap().key.version.get(), 2);
     let version = Version::new(2).unwrap();
     for expected in [1, 3] {
         let error = rename("Second", expected).await.unwrap_err();
-        let stale = ChangeRefusal::Stale { version };
-        assert!(matches!(error, ChangeError::Refused(refusal) if refusal == stale));
+        let stale = Rejection::StaleKey(Versions::from(version).into());
+        assert!(matches!(error, ChangeError::Rejected(refusal) if refusal == stale));
     }
     assert_eq!(verify_issued(&gate, &issued).unwrap().name(), "First");
     assert_eq!(details(&gate, issued.key_id).await.record.name.as_str(), "First");
@@ -104,16 +103,16 @@ async fn an_edit_that_does_not_fit_leaves_the_key_as_it_is() {
     let refusal = async |id: KeyId, change: KeyEdit| {
         let change = KeyChange::Edit(Box::new(change));
         match gate.change(id, change, None, audit(), CLOCK).await {
-            Err(ChangeError::Refused(refusal)) => refusal,
+            Err(ChangeError::Rejected(refusal)) => refusal,
             other => panic!("a refusal, not {other:?}"),
         }
     };
-    assert_eq!(refusal(issued.key_id, to_tier("gold")).await, ChangeRefusal::UnknownTier);
+    assert_eq!(refusal(issued.key_id, to_tier("gold")).await, Rejection::UnknownTier);
     let nobody = KeyId::new(99).unwrap();
-    assert_eq!(refusal(nobody, to_tier("pro")).await, ChangeRefusal::UnknownKey);
+    assert_eq!(refusal(nobody, to_tier("pro")).await, Rejection::UnknownKey);
     assert_eq!(burst(&gate, &issued), 100);
     gate.revoke(issued.key_id, None, audit()).await.unwrap();
-    assert_eq!(refusal(issued.key_id, to_tier("pro")).await, ChangeRefusal::Revoked);
+    assert_eq!(refusal(issued.key_id, to_tier("pro")).await, Rejection::Revoked);
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
 }
 
@@ -123,10 +122,10 @@ async fn what_was_used_stays_used_whatever_the_limits_become() {
     let (_, gate) = open_new().await;
     // Editions of the limits that differ between the two tiers, and from a key's own.
     for _ in 0..20 {
-        gate.put_tier(tier("twin", 50), audit(), CLOCK).await.unwrap();
-        gate.put_tier(tier("twin", 100), audit(), CLOCK).await.unwrap();
+        gate.put_tier(tier("twin", 50), TierBefore::Any, audit(), CLOCK).await.unwrap();
+        gate.put_tier(tier("twin", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
     }
-    gate.put_tier(tier("pro", 100), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("pro", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let used = || 100 - 1 - verify_issued(&gate, &issued).unwrap().standing().unwrap().remaining;
     assert_eq!(used(), 0);
@@ -175,7 +174,7 @@ async fn a_looser_limit_counts_at_once_and_a_stricter_one_keeps_nobody_out_for_l
 #[tokio::test]
 async fn no_request_is_taken_twice_while_the_key_changes() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 2_000), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("basic", 2_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(4));
     thread::scope(|scope| {

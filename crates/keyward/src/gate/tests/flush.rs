@@ -27,7 +27,7 @@ async fn a_flush_that_failed_is_repeated_and_counts_once() {
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 0, more: false });
     assert_eq!(stored(&*store, issued.key_id).await, Counts::from([(Outcome::Allowed, 2)]));
-    let details = store.find_key(issued.key_id).await.unwrap().unwrap();
+    let details = store.find_key(issued.key_id).await.unwrap().unwrap().details();
     assert_eq!(details.last_used_at, Some(NOW.unix));
 }
 
@@ -123,8 +123,8 @@ async fn more_usage_than_one_batch_takes_several() {
     assert_eq!(flushed, Flushed { rows: BATCH_ROWS_MAX, more: true });
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     let mut allowed = 0;
-    for key in store.load_keys(None, u32::MAX).await.unwrap() {
-        allowed += stored(&*store, key.record.id).await[Outcome::Allowed];
+    for key in keys(&store).await {
+        allowed += stored(&*store, key.id).await[Outcome::Allowed];
     }
     assert_eq!(allowed, BATCH_ROWS_MAX as u64 + 1);
 }

@@ -1,10 +1,10 @@
 //! Keys that come from another gate, and from elsewhere.
 
 use super::*;
-use crate::transfer::{ImportRefusal, ImportedKey, KeyCopy};
+use crate::transfer::ImportRefusal;
 
-async fn import(gate: &Gate, copies: &[KeyCopy], dry_run: bool) -> Vec<ImportedKey> {
-    gate.import(copies.to_vec(), dry_run, audit()).await.unwrap()
+async fn import(gate: &Gate, copies: &[KeyCopy], dry_run: bool) -> Vec<Imported> {
+    gate.import(unkept(copies), dry_run, audit()).await.unwrap()
 }
 
 /// A gate with a rotated, a suspended and a revoked key, and the secrets of all of them.
@@ -26,7 +26,7 @@ async fn what_is_moved_works_as_before() {
     let (copies, secrets, old) = moved_from().await;
     let (store, new) = open_new().await;
     let imported = import(&new, &copies, false).await;
-    assert!(imported.iter().all(|key| matches!(key, ImportedKey::Added(_))));
+    assert!(imported.iter().all(|key| matches!(key, Imported::Added(_))));
     for gate in [&new, &open(&store).await] {
         for (secret, at) in secrets.iter().flat_map(|secret| [(secret, 5_999), (secret, 6_000)]) {
             let answer = |gate| verdict_at(gate, secret, at).map(|caller| caller.key_id());
@@ -41,7 +41,7 @@ async fn trying_an_import_adds_nothing() {
     let (copies, secrets, _) = moved_from().await;
     let (store, gate) = open_new().await;
     let tried = import(&gate, &copies, true).await;
-    assert!(tried.iter().all(|key| matches!(key, ImportedKey::Added(_))));
+    assert!(tried.iter().all(|key| matches!(key, Imported::Added(_))));
     assert_eq!(verdict_at(&gate, &secrets[1], 5_000).unwrap_err(), "unknown");
     assert_eq!(gate.index().len(), 0);
     assert!(verbs(&*store).await.is_empty());
@@ -52,10 +52,10 @@ async fn an_import_whose_answer_was_lost_can_be_repeated() {
     let (copies, secrets, _) = moved_from().await;
     let (store, gate) = open_awkward().await;
     store.set_loses_answers(true);
-    assert!(gate.import(copies.clone(), false, audit()).await.is_err());
+    assert!(gate.import(unkept(&copies), false, audit()).await.is_err());
     store.set_loses_answers(false);
     let again = import(&gate, &copies, false).await;
-    assert!(again.iter().all(|key| matches!(key, ImportedKey::Skipped(_))));
+    assert!(again.iter().all(|key| matches!(key, Imported::Skipped(_))));
     assert!(verdict_at(&gate, &secrets[1], 5_000).is_ok());
     assert_eq!(verdict_at(&gate, &secrets[2], 5_000).unwrap_err(), "suspended");
     assert_eq!(verdict_at(&gate, &secrets[3], 5_000).unwrap_err(), "revoked");
@@ -66,12 +66,12 @@ async fn what_is_there_is_left_alone() {
     let (copies, secrets, gate) = moved_from().await;
     change(&gate, KeyId::new(1).unwrap(), KeyChange::Suspend).await;
     let again = import(&gate, &copies, false).await;
-    assert!(again.iter().all(|key| matches!(key, ImportedKey::Skipped(_))));
+    assert!(again.iter().all(|key| matches!(key, Imported::Skipped(_))));
     assert_eq!(verdict_at(&gate, &secrets[1], 5_000).unwrap_err(), "suspended");
     let mut other = copies[1].clone();
     other.id = None;
     other.former.push((copies[0].secret.clone(), UnixMillis(9)));
     let refused = import(&gate, &[other], false).await;
-    let [ImportedKey::Refused(refusal)] = refused.as_slice() else { panic!("{refused:?}") };
+    let [Imported::Rejected(refusal)] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(matches!(refusal, ImportRefusal::DigestTaken(_)));
 }

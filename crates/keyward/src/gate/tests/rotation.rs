@@ -1,7 +1,7 @@
 //! Rotation: another secret for the same key, and the grace of the one before.
 
 use super::*;
-use crate::change::{ChangeRefusal, GRACE_MAX};
+use crate::change::GRACE_MAX;
 use crate::digest::Digest;
 use crate::issue::Rotated;
 
@@ -85,7 +85,7 @@ async fn the_limit_is_kept_exactly_while_secrets_change_under_load() {
 #[tokio::test]
 async fn no_request_is_lost_while_secrets_change() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("basic", 1_000_000_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
     for _ in 0..300 {
         let issued = issue(&gate).await;
         let together = Barrier::new(2);
@@ -248,18 +248,18 @@ async fn what_is_revoked_or_expired_gets_no_other_secret() {
     let expiring = gate.issue(new, audit()).await.unwrap();
     assert!(rotate(&gate, expiring.key_id, 0, 5_999).await.grace_until.is_none());
     let refusal = |result: Result<Rotated, ChangeError>| match result {
-        Err(ChangeError::Refused(refusal)) => refusal,
+        Err(ChangeError::Rejected(refusal)) => refusal,
         other => panic!("a refusal, not {other:?}"),
     };
     let late = try_rotate(&gate, expiring.key_id, 0, 6_000).await;
-    assert_eq!(refusal(late), ChangeRefusal::Expired);
+    assert_eq!(refusal(late), Rejection::Expired);
     let revoked = issue(&gate).await;
     gate.revoke(revoked.key_id, None, audit()).await.unwrap();
     let late = try_rotate(&gate, revoked.key_id, 0, 5_000).await;
-    assert_eq!(refusal(late), ChangeRefusal::Revoked);
+    assert_eq!(refusal(late), Rejection::Revoked);
     assert_eq!(verify_issued(&gate, &revoked).unwrap_err(), "revoked");
     let nobody = try_rotate(&gate, KeyId::new(99).unwrap(), 0, 5_000).await;
-    assert_eq!(refusal(nobody), ChangeRefusal::UnknownKey);
+    assert_eq!(refusal(nobody), Rejection::UnknownKey);
     assert_eq!(verbs(&*store).await, ["issue", "rotate", "issue", "revoke"]);
 }
 
@@ -353,11 +353,11 @@ async fn a_key_is_entered_in_its_turn() {
     let (added, known) = (AtomicBool::new(false), || gate.index().len());
     let turn = gate.order.line(first).await;
     let importing = async {
-        gate.import(copies.clone(), false, audit()).await.unwrap();
+        gate.import(unkept(&copies), false, audit()).await.unwrap();
         added.store(true, Ordering::Relaxed);
     };
     let meanwhile = async {
-        assert_eq!(store.load_keys(None, 1).await.unwrap().len(), 1);
+        assert_eq!(keys(&store).await.len(), 1);
         assert_eq!((known(), added.load(Ordering::Relaxed)), (0, false));
         drop(turn);
     };
@@ -366,7 +366,7 @@ async fn a_key_is_entered_in_its_turn() {
 
     let turn = gate.order.line(KeyId::new(2).unwrap()).await;
     let meanwhile = async {
-        assert_eq!(store.load_keys(None, 9).await.unwrap().len(), 2);
+        assert_eq!(keys(&store).await.len(), 2);
         assert_eq!(known(), 1);
         drop(turn);
     };

@@ -59,7 +59,7 @@ async fn nor_does_another_tier_that_allows_as_much() {
         let mut twin = tier("basic", 100);
         let (amount, per) = (NonZeroU32::new(200).unwrap(), Duration::from_secs(120));
         twin.limits = vec![Limit::new("twin", amount, per, NonZeroU32::new(100).unwrap()).unwrap()];
-        gate.put_tier(twin, audit(), clock).await.unwrap();
+        gate.put_tier(twin, TierBefore::Any, audit(), clock).await.unwrap();
     })
     .await;
 }
@@ -74,6 +74,6 @@ async fn a_tiers_limits_are_in_force_when_the_clock_is_read() {
         seen.store(burst(&gate, &issued), Ordering::Relaxed);
         NOW
     };
-    gate.put_tier(tier("basic", 7), audit(), &clock).await.unwrap();
+    gate.put_tier(tier("basic", 7), TierBefore::Any, audit(), &clock).await.unwrap();
     assert_eq!(seen.into_inner(), 7);
 }

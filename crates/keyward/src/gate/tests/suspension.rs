@@ -1,19 +1,18 @@
 //! Suspending and resuming a key, and what expiry leaves behind.
 
 use super::*;
-use crate::change::ChangeRefusal;
 
 #[tokio::test]
 async fn a_suspended_key_is_refused_at_once_and_works_again_when_resumed() {
     let (store, gate) = open_new().await;
     let issued = issue(&gate).await;
     for _ in 0..2 {
-        assert_eq!(change(&gate, issued.key_id, KeyChange::Suspend).await.version.get(), 2);
+        assert_eq!(change(&gate, issued.key_id, KeyChange::Suspend).await.key.version.get(), 2);
         assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "suspended");
         assert_eq!(verify_issued(&open(&store).await, &issued).unwrap_err(), "suspended");
     }
     for _ in 0..2 {
-        assert_eq!(change(&gate, issued.key_id, KeyChange::Resume).await.version.get(), 3);
+        assert_eq!(change(&gate, issued.key_id, KeyChange::Resume).await.key.version.get(), 3);
         assert!(verify_issued(&gate, &issued).is_ok());
     }
     assert_eq!(verbs(&*store).await, ["issue", "suspend", "resume"]);
@@ -40,7 +39,7 @@ async fn nothing_brings_a_revoked_key_back() {
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
     for attempt in [KeyChange::Suspend, KeyChange::Resume] {
         let result = gate.change(issued.key_id, attempt, None, audit(), CLOCK).await;
-        assert!(matches!(result, Err(ChangeError::Refused(ChangeRefusal::Revoked))));
+        assert!(matches!(result, Err(ChangeError::Rejected(Rejection::Revoked))));
         assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
     }
     assert_eq!(verbs(&*store).await, ["issue", "suspend", "revoke"]);

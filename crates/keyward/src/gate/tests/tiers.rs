@@ -1,12 +1,8 @@
 //! Tiers: their limits hold at once for all of their keys.
 
 use super::*;
-use crate::change::ChangeRefusal;
 use crate::digest::Digest;
-use crate::gate::TierBefore;
 use crate::limit::{Limits, LimitsError};
-use crate::store::TierDeleted;
-use crate::transfer::ImportedKey;
 
 #[tokio::test]
 async fn an_unknown_tier_is_answered_with_those_there_are() {
@@ -24,7 +20,7 @@ async fn a_changed_tier_holds_at_once_for_all_of_its_keys() {
     let (_, gate) = open_new().await;
     let (first, second) = (issue(&gate).await, issue(&gate).await);
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (100, 100));
-    assert!(!gate.put_tier(tier("basic", 7), audit(), CLOCK).await.unwrap());
+    assert!(!gate.put_tier(tier("basic", 7), TierBefore::Any, audit(), CLOCK).await.unwrap());
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (7, 7));
 }
 
@@ -35,10 +31,10 @@ async fn a_looser_tier_lets_those_in_who_had_used_up_the_tighter_one() {
     let two = NonZeroU32::new(2).unwrap();
     let day = Limit::new("requests", two, Duration::from_secs(86_400), two).unwrap();
     let tight = TierRecord { limits: vec![day], ..tier("basic", 1) };
-    gate.put_tier(tight, audit(), CLOCK).await.unwrap();
+    gate.put_tier(tight, TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = issue(&gate).await;
     while verify_issued(&gate, &issued).is_ok() {}
-    gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("basic", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let wait = wait(&gate, &issued);
     assert_eq!(wait, Duration::from_millis(600));
     let later = NOW.later_by(wait);
@@ -51,7 +47,7 @@ async fn a_tier_written_as_it_is_stays_the_same_edition() {
     let (_, gate) = open_new().await;
     let before = gate.tier(&"basic".parse().unwrap()).unwrap();
     for _ in 0..20 {
-        gate.put_tier(tier("basic", 100), audit(), CLOCK).await.unwrap();
+        gate.put_tier(tier("basic", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
     }
     assert!(Arc::ptr_eq(&gate.tier(&"basic".parse().unwrap()).unwrap(), &before));
 }
@@ -80,7 +76,12 @@ fn check_stands(gate: &Gate, issued: &Issued, expected: &[(&str, u32)]) {
 async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     let (_, gate) = open_new().await;
     let put = async |limits: &[(&str, u32)]| {
-        assert!(!gate.put_tier(of_limits("basic", limits), audit(), CLOCK).await.unwrap());
+        assert!(
+            !gate
+                .put_tier(of_limits("basic", limits), TierBefore::Any, audit(), CLOCK)
+                .await
+                .unwrap()
+        );
     };
     let (key, other) = (issue(&gate).await, issue(&gate).await);
     check_stands(&gate, &key, &[("requests", 99)]);
@@ -99,7 +100,9 @@ async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     put(&[("b", 8), ("a", 9)]).await;
     check_stands(&gate, &key, &[("b", 7), ("a", 8)]);
     // A key that moves away and back keeps what it used by name, too.
-    gate.put_tier(of_limits("gold", &[("a", 9), ("x", 3)]), audit(), CLOCK).await.unwrap();
+    gate.put_tier(of_limits("gold", &[("a", 9), ("x", 3)]), TierBefore::Any, audit(), CLOCK)
+        .await
+        .unwrap();
     for (tier, stands) in [("gold", [("a", 7), ("x", 2)]), ("basic", [("b", 7), ("a", 6)])] {
         let moved = KeyEdit { tier: Some(tier.parse().unwrap()), ..KeyEdit::default() };
         edit(&gate, key.key_id, moved).await;
@@ -118,7 +121,9 @@ async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
     let key = issue(&gate).await;
     for round in 0..40 {
         let burst = 1_000 + round;
-        gate.put_tier(of_limits("basic", &[("a", burst)]), audit(), CLOCK).await.unwrap();
+        gate.put_tier(of_limits("basic", &[("a", burst)]), TierBefore::Any, audit(), CLOCK)
+            .await
+            .unwrap();
         let used = burst - stands(&gate, &key)[0].1;
         // What is used in a day of more requests is a little more of them.
         assert!((round..=round + 5).contains(&(used - 1)), "{used} in round {round}");
@@ -129,15 +134,15 @@ async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
 async fn a_tier_is_deleted_when_no_key_has_it() {
     let (store, gate) = open_new().await;
     let gold = || "gold".parse::<TierName>().unwrap();
-    let delete = || gate.delete_tier(gold(), audit());
-    assert_eq!(delete().await.unwrap(), TierDeleted::Unknown);
-    gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    let delete = || gate.delete_tier(gold(), TierBefore::Any, audit());
+    assert!(matches!(delete().await, Err(DeleteTierError::Unknown)));
+    gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
-    assert_eq!(delete().await.unwrap(), TierDeleted::Used(1));
+    assert!(matches!(delete().await, Err(DeleteTierError::Used(1))));
     assert_eq!(burst(&gate, &issued), 3);
     let to_basic = KeyEdit { tier: Some("basic".parse().unwrap()), ..KeyEdit::default() };
     edit(&gate, issued.key_id, to_basic).await;
-    assert_eq!(delete().await.unwrap(), TierDeleted::Done);
+    delete().await.unwrap();
     for gate in [&gate, &open(&store).await] {
         assert!(!gate.tier_names().contains(&gold()));
         let refused = gate.issue(new_key("gold"), audit()).await;
@@ -146,8 +151,11 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
     let to_gold = KeyEdit { tier: Some(gold()), ..KeyEdit::default() };
     let to_gold = KeyChange::Edit(Box::new(to_gold));
     let refused = gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await;
-    assert!(matches!(refused, Err(ChangeError::Refused(ChangeRefusal::UnknownTier))));
-    assert!(gate.put_tier(tier("gold", 4), audit(), CLOCK).await.unwrap(), "it is new again");
+    assert!(matches!(refused, Err(ChangeError::Rejected(Rejection::UnknownTier))));
+    assert!(
+        gate.put_tier(tier("gold", 4), TierBefore::Any, audit(), CLOCK).await.unwrap(),
+        "it is new again"
+    );
     assert_eq!(burst(&gate, &gate.issue(new_key("gold"), audit()).await.unwrap()), 4);
 }
 
@@ -155,13 +163,13 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
 async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
     let (store, gate) = open_new().await;
     let gold = || "gold".parse::<TierName>().unwrap();
-    gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let old = gate.issue(new_key("gold"), audit()).await.unwrap();
     gate.revoke(old.key_id, None, audit()).await.unwrap();
-    assert_eq!(gate.delete_tier(gold(), audit()).await.unwrap(), TierDeleted::Done);
+    gate.delete_tier(gold(), TierBefore::Any, audit()).await.unwrap();
     // Without the tier, and with another one of its name.
     let restarted = open(&store).await;
-    restarted.put_tier(tier("gold", 4), audit(), CLOCK).await.unwrap();
+    restarted.put_tier(tier("gold", 4), TierBefore::Any, audit(), CLOCK).await.unwrap();
     for gate in [&gate, &restarted, &open(&store).await] {
         assert_eq!(verify_issued(gate, &old).unwrap_err(), "revoked");
         let details = details(gate, old.key_id).await;
@@ -177,18 +185,18 @@ async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
 #[tokio::test]
 async fn a_tier_is_changed_if_it_is_what_is_expected() {
     let (_, gate) = open_new().await;
-    let put = |tier, before| gate.put_tier_if(tier, before, audit(), CLOCK);
+    let put = |tier, before| gate.put_tier(tier, before, audit(), CLOCK);
     let stale = |put: Result<bool, PutTierError>| matches!(put, Err(PutTierError::Stale));
-    let is = |tier| TierBefore::Exactly(Some(tier));
+    let is = |tier: TierRecord| TierBefore::Exactly(Some(Limits::new(tier.limits).unwrap()));
     let absent = || TierBefore::Exactly(None);
     assert!(stale(put(tier("gold", 3), is(tier("gold", 2))).await));
     assert!(put(tier("gold", 3), absent()).await.unwrap());
     assert!(stale(put(tier("gold", 4), absent()).await));
     assert!(stale(put(tier("gold", 4), is(tier("gold", 2))).await));
     assert!(!put(tier("gold", 4), is(tier("gold", 3))).await.unwrap());
-    let delete = |before| gate.delete_tier_if("gold".parse().unwrap(), before, audit());
-    assert_eq!(delete(is(tier("gold", 3))).await.unwrap(), None);
-    assert_eq!(delete(is(tier("gold", 4))).await.unwrap(), Some(TierDeleted::Done));
+    let delete = |before| gate.delete_tier("gold".parse().unwrap(), before, audit());
+    assert!(matches!(delete(is(tier("gold", 3))).await, Err(DeleteTierError::Stale)));
+    delete(is(tier("gold", 4))).await.unwrap();
     // Of two at once that saw the same, one is made.
     let both = tokio::join!(put(tier("two", 1), absent()), put(tier("two", 2), absent()));
     assert_eq!([stale(both.0), stale(both.1)].iter().filter(|stale| **stale).count(), 1);
@@ -198,7 +206,7 @@ async fn a_tier_is_changed_if_it_is_what_is_expected() {
 async fn with_a_tier_that_only_the_store_has() -> (Arc<AwkwardStore>, Gate) {
     let (store, gate) = open_awkward().await;
     store.set_loses_answers(true);
-    assert!(gate.put_tier(tier("gold", 3), audit(), CLOCK).await.is_err());
+    assert!(gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.is_err());
     store.set_loses_answers(false);
     assert!(!gate.tier_names().contains(&"gold".parse().unwrap()));
     (store, gate)
@@ -262,31 +270,34 @@ async fn a_key_is_revoked_at_once_though_its_tier_cannot_be_found() {
 #[tokio::test]
 async fn what_is_imported_works_whatever_is_wrong_with_a_key_before_it() {
     let (from, old) = open_new().await;
-    old.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap();
+    old.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
     let gold = old.issue(new_key("gold"), audit()).await.unwrap();
     let basic = issue(&old).await;
     let copies = from.export_keys(None, 10).await.unwrap();
 
     let (store, gate) = with_a_tier_that_only_the_store_has().await;
     store.set_hides_tiers(true);
-    let failed = gate.import(copies.clone(), false, audit()).await;
+    let failed = gate.import(unkept(&copies), false, audit()).await;
     assert!(matches!(failed, Err(StoreError::Inconsistent(_))));
     assert!(verify_issued(&gate, &basic).is_ok());
     assert_eq!(verify_issued(&gate, &gold).unwrap_err(), "unknown");
     store.set_hides_tiers(false);
-    let again = gate.import(copies.clone(), false, audit()).await.unwrap();
-    assert!(again.iter().all(|key| matches!(key, ImportedKey::Skipped(_))));
+    let again = gate.import(unkept(&copies), false, audit()).await.unwrap();
+    assert!(again.iter().all(|key| matches!(key, Imported::Skipped(_))));
     assert_eq!(burst(&gate, &gold), 3);
 
     let (_, gate) = with_a_tier_that_only_the_store_has().await;
-    assert!(gate.import(copies, false, audit()).await.is_ok(), "the tier is found at once");
+    assert!(
+        gate.import(unkept(&copies), false, audit()).await.is_ok(),
+        "the tier is found at once"
+    );
     assert_eq!(burst(&gate, &gold), 3);
 }
 
 #[tokio::test]
 async fn a_new_tier_can_be_given_to_keys() {
     let (store, gate) = open_new().await;
-    assert!(gate.put_tier(tier("gold", 3), audit(), CLOCK).await.unwrap());
+    assert!(gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap());
     let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
     assert_eq!(burst(&gate, &issued), 3);
     assert_eq!(burst(&open(&store).await, &issued), 3);
@@ -298,8 +309,8 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
     let issued = issue(&gate).await;
     store.pause_next_answer(5);
     let (earlier, later) = tokio::join!(
-        gate.put_tier(tier("basic", 1), audit(), CLOCK),
-        gate.put_tier(tier("basic", 2), audit(), CLOCK),
+        gate.put_tier(tier("basic", 1), TierBefore::Any, audit(), CLOCK),
+        gate.put_tier(tier("basic", 2), TierBefore::Any, audit(), CLOCK),
     );
     assert!(earlier.is_ok() && later.is_ok());
     assert_eq!(burst(&gate, &issued), 2);
@@ -309,7 +320,7 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
 #[tokio::test]
 async fn tiers_are_bounded() {
     let (_, gate) = open_new().await;
-    let put = |tier| gate.put_tier(tier, audit(), CLOCK);
+    let put = |tier| gate.put_tier(tier, TierBefore::Any, audit(), CLOCK);
     let mut twice = tier("basic", 1);
     twice.limits.extend(twice.limits.clone());
     assert!(matches!(put(twice).await, Err(PutTierError::Limits(LimitsError::SameName(_)))));

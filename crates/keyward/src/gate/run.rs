@@ -1,0 +1,244 @@
+//! Running a change to its end: the store first, then the index, then the answer.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use crate::audit::Audit;
+use crate::change::KeyChange;
+use crate::digest::Digest;
+use crate::key::RandomError;
+use crate::rules::{Change, Committed, Decided, Imported, Rejection};
+use crate::store::StoreError;
+use crate::stored::{OwnedKey, OwnerRow, Unkept};
+use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
+
+use super::Gate;
+
+/// Why something was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// The change does not fit what there is, which is as it was.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The clock is in doubt, so nobody can say when a grace would end. Without a grace, a key is
+    /// rotated all the same.
+    #[error("the clock is in doubt, and a grace would end at a time that nobody knows")]
+    ClockInDoubt,
+    /// No secret could be made.
+    #[error("no secret could be made")]
+    Random(#[from] RandomError),
+    /// It is not known whether the change survives. Repeat it.
+    #[error("the change could not be kept")]
+    Store(#[from] StoreError),
+}
+
+impl ChangeError {
+    /// What is left where only the store can fail.
+    pub(super) fn into_store(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            other @ (Self::Rejected(_) | Self::ClockInDoubt | Self::Random(_)) => {
+                StoreError::Inconsistent(other.to_string())
+            }
+        }
+    }
+}
+
+/// The store decided something that was not asked for.
+pub(super) fn unexpected(decided: &Decided) -> StoreError {
+    StoreError::Inconsistent(format!("another change was decided: {decided:?}"))
+}
+
+/// The store rejected a change for a reason that such a change cannot have.
+pub(super) fn unfit(rejection: Rejection) -> StoreError {
+    StoreError::Inconsistent(format!("a change was rejected for another one's reason: {rejection}"))
+}
+
+/// For changes after which no limit goes on in the place of another one.
+pub(super) fn no_clock() -> Now {
+    Now::new(UnixMillis(0), SteadyNanos::NEVER)
+}
+
+impl Gate {
+    /// Makes a change, whatever it is. When this returns what was decided, that is durable, and
+    /// every request that begins later is judged by it. What was rejected changed nothing; it is
+    /// in [`Committed::outcome`]. The clock is read when the store has answered, if limits or the
+    /// clock itself change.
+    ///
+    /// A rotation leaves the present secret at most [`GRACE_MAX`](crate::change::GRACE_MAX).
+    ///
+    /// The future must run to its end once it was started: dropped half-way, the store may be
+    /// changed and memory not, until the next start.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ChangeError::Store`] if it is not known whether the change survives, and
+    /// [`ChangeError::ClockInDoubt`] if it would end a grace at a time that nobody knows.
+    pub async fn run(
+        &self,
+        change: Change,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<Committed, ChangeError> {
+        match change {
+            Change::Issue(_) => {
+                let _adding = self.order.adding().await;
+                Ok(self.commit(change, audit, clock).await?)
+            }
+            Change::Key { id, change, expected } => {
+                self.check_grace(&change, clock)?;
+                let change = Change::Key { id, change: change.bounded(), expected };
+                let _turn = self.order.turn(id).await;
+                Ok(self.commit(change, audit, clock).await?)
+            }
+            Change::Import { keys, dry_run } => {
+                let _adding = self.order.adding().await;
+                Ok(self.commit_import(keys, dry_run, audit).await?)
+            }
+            Change::PutTier { .. } | Change::DeleteTier { .. } | Change::Owner { .. } => {
+                let _alone = self.order.alone().await;
+                Ok(self.commit(change, audit, clock).await?)
+            }
+            Change::AcceptClock => {
+                // No flush is under way that would write the reading from before after this one.
+                let mut outbox = self.outbox.lock().await;
+                Ok(self.commit_clock(audit, clock, &mut outbox).await?)
+            }
+        }
+    }
+
+    /// Rejects a grace whose end nobody could tell.
+    fn check_grace(&self, change: &KeyChange, clock: ReadClock<'_>) -> Result<(), ChangeError> {
+        match change {
+            KeyChange::Rotate { grace, .. }
+                if !grace.is_zero() && self.judge(clock()).is_in_doubt() =>
+            {
+                Err(ChangeError::ClockInDoubt)
+            }
+            KeyChange::Rotate { .. }
+            | KeyChange::Edit(_)
+            | KeyChange::Suspend
+            | KeyChange::Resume
+            | KeyChange::Revoke { .. } => Ok(()),
+        }
+    }
+
+    /// Has the store decide, and tells memory. Nobody else changes the same meanwhile.
+    pub(super) async fn commit(
+        &self,
+        change: Change,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<Committed, StoreError> {
+        let at = audit.at;
+        let committed = self.store.commit(change, audit).await?;
+        if let Ok(decided) = &committed.outcome {
+            self.tell(decided, at, clock).await?;
+        }
+        Ok(committed)
+    }
+
+    /// Brings memory to what was decided.
+    async fn tell(
+        &self,
+        decided: &Decided,
+        at: UnixMillis,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        match decided {
+            Decided::Issued { key, owner } => {
+                let learned = self.learn_tiers([&**key]).await;
+                // As soon as the store has the key, whoever guesses its id may change it.
+                let _line = self.order.line(key.id).await;
+                let added = self.add(key, owner.as_ref(), at);
+                learned.and(added)
+            }
+            Decided::Changed { key, owner } => {
+                let learned = self.learn_tiers([&**key]).await;
+                // Whatever came of that: a revoked key is stopped even if its tier is unknown.
+                let applied = self.apply(key, owner.as_ref(), at, clock);
+                learned.and(applied)
+            }
+            Decided::PutTier { tier, is_new: _ } => {
+                self.put_in_memory(tier, clock).await;
+                Ok(())
+            }
+            Decided::DeletedTier(tier) => {
+                self.tiers().retain(|there| *there.name() != tier.name);
+                Ok(())
+            }
+            Decided::Owner(row) => {
+                self.index.set_owner_suspended(&row.owner, row.is_suspended());
+                self.index.set_owner_limits(&row.owner, &row.limits, clock);
+                Ok(())
+            }
+            Decided::AcceptedClock => {
+                self.carried.accept(clock());
+                Ok(())
+            }
+            Decided::Imported { keys, owners } => self.tell_imported(keys, owners, &[], at).await,
+        }
+    }
+
+    async fn commit_import(
+        &self,
+        keys: Vec<Unkept>,
+        dry_run: bool,
+        audit: Audit,
+    ) -> Result<Committed, StoreError> {
+        let digests: Vec<_> = keys.iter().map(|key| key.secret.digest).collect();
+        let at = audit.at;
+        let committed = self.store.commit(Change::Import { keys, dry_run }, audit).await?;
+        match &committed.outcome {
+            Ok(Decided::Imported { keys, owners }) if !dry_run => {
+                self.tell_imported(keys, owners, &digests, at).await?;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        Ok(committed)
+    }
+
+    /// Adds what was imported to the index. `digests` are those of the keys' present secrets.
+    async fn tell_imported(
+        &self,
+        keys: &[Imported],
+        owners: &[OwnerRow],
+        digests: &[Digest],
+        at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let added = keys.iter().filter_map(|key| match key {
+            Imported::Added(key) => Some(&**key),
+            Imported::Skipped(_) | Imported::Rejected(_) => None,
+        });
+        let rows: HashMap<_, _> = owners.iter().map(|row| (&row.owner, row)).collect();
+        let mut all = self.learn_tiers(added).await;
+        for (key, digest) in keys.iter().zip(digests) {
+            let one = match key {
+                Imported::Added(key) => {
+                    let owner = key.owner.as_ref().and_then(|name| rows.get(name).copied());
+                    let _line = self.order.line(key.id).await;
+                    self.add(key, owner, at)
+                }
+                // It was added before, and the answer was lost.
+                Imported::Skipped(id) if self.index.find(digest).is_none() => {
+                    let _line = self.order.line(*id).await;
+                    match self.store.find_key(*id).await {
+                        Ok(Some(found)) => self.add_stored(&found, at).await,
+                        Ok(None) => Ok(()),
+                        Err(error) => Err(error),
+                    }
+                }
+                Imported::Skipped(_) | Imported::Rejected(_) => Ok(()),
+            };
+            // The others are durable, and so they must work, whatever is wrong with this one.
+            all = all.and(one);
+        }
+        all
+    }
+
+    async fn add_stored(&self, found: &OwnedKey, at: UnixMillis) -> Result<(), StoreError> {
+        self.learn_tiers([&*found.key]).await?;
+        self.add(&found.key, found.owner.as_ref(), at)
+    }
+}

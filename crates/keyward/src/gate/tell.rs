@@ -1,0 +1,95 @@
+//! Telling the index of a key as the store has it.
+
+use std::sync::Arc;
+
+use triomphe::Arc as Shared;
+
+use crate::index::{ENDED, Entry};
+use crate::owner::OwnerState;
+use crate::store::StoreError;
+use crate::stored::{FormerSecret, Key, OwnerRow};
+use crate::tier::Tier;
+use crate::time::{ReadClock, UnixMillis};
+
+use super::Gate;
+
+impl Gate {
+    /// Adds a key to the index as the store has it, unless it is there: then with every secret
+    /// that it had, since whatever put it there is newer.
+    pub(super) fn add(
+        &self,
+        key: &Key,
+        owner: Option<&OwnerRow>,
+        at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        if self.index.insert(self.entry(key, owner)?) {
+            self.note_former(key, at);
+        }
+        Ok(())
+    }
+
+    /// Brings the index to what the store has of a key since the change at `at`, whatever it has
+    /// itself: the answers to earlier changes may have been lost, and the issuing may still be
+    /// under way.
+    pub(super) fn apply(
+        &self,
+        key: &Key,
+        owner: Option<&OwnerRow>,
+        at: UnixMillis,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        if key.is_revoked() {
+            // Stopped first, whatever else turns out to be wrong.
+            self.index.stop(&key.secret.digest);
+            key.former.iter().for_each(|former| self.index.stop(&former.secret.digest));
+        }
+        let entry = self.entry(key, owner)?;
+        // What the index takes for the present secret, if a rotation has replaced it.
+        let held = key.former.iter().rev().find(|it| self.index.holds(&it.secret.digest));
+        let counted = match held {
+            Some(held) => self.index.rotate(entry, held.secret.digest, end_of(held, at), clock),
+            None => self.index.replace(entry, clock),
+        };
+        counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
+        self.note_former(key, at);
+        Ok(())
+    }
+
+    /// Tells the index of the secrets that a key had before `at`.
+    fn note_former(&self, key: &Key, at: UnixMillis) {
+        for former in &key.former {
+            let (digest, ends_at) = (former.secret.digest, end_of(former, at));
+            let counted = self.index.put_former(digest, key.secret.digest, ends_at);
+            counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
+        }
+    }
+
+    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<Entry, StoreError> {
+        let tier = self.tier_of(key)?;
+        let shared = self.owner_of(key, owner);
+        Ok(Entry::of_owner(key.secret.digest, key.record(owner), tier, shared))
+    }
+
+    fn tier_of(&self, key: &Key) -> Result<Arc<Tier>, StoreError> {
+        if key.tier_gone {
+            return Ok(self.gone_tier(&key.tier));
+        }
+        self.tier(&key.tier).ok_or_else(|| {
+            let (id, name) = (key.id, key.tier.as_str());
+            StoreError::Inconsistent(format!("key {id} has the tier `{name}`, which is not there"))
+        })
+    }
+
+    /// The owner that a key shares with others, in the state that came with the key. That is the
+    /// store's: owners change only when no change of a key is under way.
+    fn owner_of(&self, key: &Key, owner: Option<&OwnerRow>) -> Option<Shared<OwnerState>> {
+        let name = key.owner.as_ref()?;
+        Some(self.index.owner(name, owner.is_some_and(OwnerRow::is_suspended)))
+    }
+}
+
+/// When a former secret ends, as is known at `at`. What has ended by then stays so: the wall clock
+/// may be set back, and a secret that leaked would work again.
+fn end_of(former: &FormerSecret, at: UnixMillis) -> UnixMillis {
+    if former.ends_at <= at { ENDED } else { former.ends_at }
+}

@@ -1,0 +1,57 @@
+//! The rows as of one instant.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::audit::ChangeId;
+use crate::store::{Page, Snapshot, StoreError};
+use crate::stored::{Key, OwnerRow, TierRow};
+
+use super::rows::Rows;
+
+/// Rows that no change reaches any more.
+#[derive(Debug)]
+pub(super) struct MemorySnapshot {
+    newest: ChangeId,
+    tiers: std::vec::IntoIter<TierRow>,
+    owners: std::vec::IntoIter<OwnerRow>,
+    /// Shared with the store until a key is changed there.
+    keys: std::vec::IntoIter<Arc<Key>>,
+}
+
+impl MemorySnapshot {
+    pub(super) fn of(rows: &Rows) -> Self {
+        let tiers: Vec<_> = rows.tiers.values().cloned().collect();
+        let owners: Vec<_> = rows.owners.values().cloned().collect();
+        let keys: Vec<_> = rows.keys_after(None).collect();
+        Self {
+            newest: rows.progress.change,
+            tiers: tiers.into_iter(),
+            owners: owners.into_iter(),
+            keys: keys.into_iter(),
+        }
+    }
+}
+
+#[async_trait]
+impl Snapshot for MemorySnapshot {
+    fn newest(&self) -> ChangeId {
+        self.newest
+    }
+
+    async fn next(&mut self, max: u32) -> Result<Option<Page>, StoreError> {
+        let max = max.max(1) as usize;
+        if self.tiers.len() != 0 {
+            return Ok(Some(Page::Tiers(self.tiers.by_ref().take(max).collect())));
+        }
+        if self.owners.len() != 0 {
+            return Ok(Some(Page::Owners(self.owners.by_ref().take(max).collect())));
+        }
+        if self.keys.len() != 0 {
+            let keys = self.keys.by_ref().take(max);
+            return Ok(Some(Page::Keys(keys.map(Arc::unwrap_or_clone).collect())));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,44 @@
+//! Everything that deciding needs, as of one instant.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::audit::ChangeId;
+use crate::stored::{Key, OwnerRow, TierRow};
+
+use super::StoreError;
+
+/// Rows of one kind.
+#[derive(Clone, Debug)]
+pub enum Page {
+    /// Tiers, in the order of their ids; those that are gone too.
+    Tiers(Vec<TierRow>),
+    /// Owners, in the order of their names.
+    Owners(Vec<OwnerRow>),
+    /// Keys, in the order of their ids; revoked ones too.
+    Keys(Vec<Key>),
+}
+
+/// A cursor over the rows of a store as of one instant: what is changed while it is read is not in
+/// it. First come all tiers, then all owners, then all keys, so that what a row refers to came
+/// before it.
+///
+/// There is one page in memory at a time. A store that has to hold something for the instant to
+/// last, such as a read transaction, lets go of it when the last row is read, when a page fails,
+/// when the snapshot is dropped, and when the store is closed.
+#[async_trait]
+pub trait Snapshot: fmt::Debug + Send {
+    /// The newest change that is in it, 0 if there was none. What was changed later is what
+    /// [`KeyStore::changes`](super::KeyStore::changes) tells after this one.
+    fn newest(&self) -> ChangeId;
+
+    /// The next rows: 1 to `max` of one kind, where `max` is at least 1. `None` is the end, and
+    /// again each time that it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if they cannot be read. Then there is nothing more to be had: begin
+    /// anew, with another snapshot.
+    async fn next(&mut self, max: u32) -> Result<Option<Page>, StoreError>;
+}

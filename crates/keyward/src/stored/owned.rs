@@ -1,0 +1,64 @@
+//! A key and the state of its owner.
+
+use std::sync::Arc;
+
+use crate::details::{KeyDetails, Versions};
+use crate::record::{Record, Stage};
+use crate::time::UnixMillis;
+
+use super::{Key, OwnerRow};
+
+/// A key, and its owner beside it, as of one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedKey {
+    /// The key.
+    pub key: Arc<Key>,
+    /// Its owner, if it has one.
+    pub owner: Option<OwnerRow>,
+}
+
+impl OwnedKey {
+    /// The version of the key, and that of its owner.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        let owner = self.owner.as_ref().map_or(0, |owner| owner.version.0);
+        Versions { key: self.key.version, owner }
+    }
+
+    /// Whether its owner is suspended, and so the key with it.
+    #[must_use]
+    pub fn is_owner_suspended(&self) -> bool {
+        self.owner.as_ref().is_some_and(OwnerRow::is_suspended)
+    }
+
+    /// Where in its life the key is at `now`.
+    #[must_use]
+    pub fn stage(&self, now: UnixMillis) -> Stage {
+        self.key.stage(self.is_owner_suspended(), now)
+    }
+
+    /// What deciding about requests needs of the key.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        self.key.record(self.owner.as_ref())
+    }
+
+    /// The key as operators see it.
+    #[must_use]
+    pub fn details(&self) -> KeyDetails {
+        let key = &*self.key;
+        KeyDetails {
+            record: self.record(),
+            tier: key.tier.clone(),
+            tier_gone: key.tier_gone,
+            hint: key.secret.hint.clone(),
+            metadata: key.metadata.clone(),
+            version: key.version,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            rotated_at: key.rotated_at(),
+            grace_until: key.grace_until(),
+            revoked_reason: key.revoked_reason.clone(),
+        }
+    }
+}
