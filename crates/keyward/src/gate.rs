@@ -8,6 +8,7 @@ mod clock;
 mod flush;
 mod keys;
 mod order;
+mod owners;
 mod run;
 mod tell;
 mod tiers;
@@ -34,6 +35,7 @@ pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
 pub use flush::Flushed;
 pub use keys::IssueError;
+pub use owners::EditOwnerError;
 pub use run::ChangeError;
 pub use tiers::{DeleteTierError, PutTierError};
 

@@ -153,3 +153,50 @@ async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
     assert_eq!(verdict_at(&gate, &rotated.secret, 5_000).unwrap_err(), "suspended");
     assert_eq!(verify_issued(&gate, &second).unwrap_err(), "suspended");
 }
+
+fn limits(amount: u32) -> Limits {
+    Limits::new(tier("basic", amount).limits).unwrap()
+}
+
+async fn limit(gate: &Gate, amount: u32, expected: Option<u64>) -> Result<u64, EditOwnerError> {
+    let expected = expected.map(OwnerVersion);
+    let edited = gate.edit_owner(owner(), limits(amount), expected, audit(), CLOCK).await;
+    edited.map(|row| row.version.0)
+}
+
+/// Also after a start, and for a key that is issued later.
+#[tokio::test]
+async fn the_keys_of_an_owner_share_its_limits() {
+    let (store, gate) = open_new().await;
+    assert_eq!(limit(&gate, 3, None).await.unwrap(), 1);
+    let (first, second) = (issue_theirs(&gate).await, issue_theirs(&gate).await);
+    let other = issue(&gate).await;
+    for gate in [&gate, &open(&store).await] {
+        for issued in [&first, &second, &first] {
+            assert!(verify_issued(gate, issued).is_ok());
+        }
+        assert_eq!(verify_issued(gate, &second).unwrap_err(), "limited");
+        let standings = verify_issued(gate, &other).unwrap().standings().clone();
+        assert_eq!(standings.iter().count(), 1);
+    }
+    // An empty bucket is no fuller under another limit, nor after a suspension.
+    assert_eq!(limit(&gate, 5, None).await.unwrap(), 2);
+    set_suspended(&gate, true).await;
+    set_suspended(&gate, false).await;
+    assert_eq!(verify_issued(&gate, &first).unwrap_err(), "limited");
+    let none = Limits::of(None);
+    gate.edit_owner(owner(), none, None, audit(), CLOCK).await.unwrap();
+    assert!(verify_issued(&gate, &first).is_ok());
+}
+
+#[tokio::test]
+async fn an_owner_is_edited_in_the_version_that_was_expected() {
+    let (store, gate) = open_new().await;
+    assert_eq!(limit(&gate, 3, Some(0)).await.unwrap(), 1);
+    assert!(matches!(limit(&gate, 4, Some(0)).await, Err(EditOwnerError::Stale)));
+    assert_eq!(limit(&gate, 3, Some(1)).await.unwrap(), 1, "nothing is different");
+    let issued = issue_theirs(&gate).await;
+    let standing = verify_issued(&gate, &issued).unwrap().standings().iter().nth(1);
+    assert_eq!(standing.unwrap().remaining, 2);
+    assert_eq!(verbs(&*store).await, ["edit-owner", "issue"]);
+}

@@ -1,0 +1,71 @@
+//! Owners: what all keys of one share.
+
+use thiserror::Error;
+
+use crate::audit::Audit;
+use crate::limit::Limits;
+use crate::record::Owner;
+use crate::rules::{Change, Decided, OwnerChange, Rejection};
+use crate::store::StoreError;
+use crate::stored::{OwnerRow, OwnerVersion};
+use crate::time::ReadClock;
+
+use super::{ChangeError, Gate, unexpected, unfit};
+
+/// Why an owner was not edited.
+#[derive(Debug, Error)]
+pub enum EditOwnerError {
+    /// The owner is not in the version that was expected. Read it again.
+    #[error("the owner has changed since")]
+    Stale,
+    /// It is not known whether the change survives. Repeat it.
+    #[error("the owner could not be edited")]
+    Store(#[from] StoreError),
+}
+
+impl Gate {
+    /// Gives an owner other limits, which all of its keys share, on top of the limits of each. When
+    /// this returns, that is durable, and the next request of every key of the owner is judged by
+    /// it. The owner may have no key yet. `expected` is the version that it has to be in; `None`
+    /// is any. Returns the owner as it is now.
+    ///
+    /// A name that was there keeps what was used; a new one begins full.
+    ///
+    /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EditOwnerError`] if the owner is in another version, or if it is not known
+    /// whether the change survives.
+    pub async fn edit_owner(
+        &self,
+        owner: Owner,
+        limits: Limits,
+        expected: Option<OwnerVersion>,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<OwnerRow, EditOwnerError> {
+        let change = Change::Owner { owner, change: OwnerChange::Edit { limits }, expected };
+        match self.run(change, audit, clock).await.map_err(ChangeError::into_store)?.outcome {
+            Ok(Decided::Owner(row)) => Ok(row),
+            Ok(other) => Err(unexpected(&other).into()),
+            Err(rejection) => Err(not_edited(rejection)),
+        }
+    }
+}
+
+fn not_edited(rejection: Rejection) -> EditOwnerError {
+    match rejection {
+        Rejection::StaleOwner(_) => EditOwnerError::Stale,
+        other @ (Rejection::Earlier(_)
+        | Rejection::UnknownKey
+        | Rejection::UnknownTier
+        | Rejection::OwnerSuspended
+        | Rejection::StaleKey(_)
+        | Rejection::StaleTier
+        | Rejection::Revoked
+        | Rejection::Expired
+        | Rejection::TierUsed(_)
+        | Rejection::TooManyTiers) => unfit(other).into(),
+    }
+}
