@@ -109,6 +109,8 @@ ALTER TABLE tiers_0012 RENAME TO tiers;
 ALTER TABLE keys_0012 RENAME TO keys;
 
 CREATE INDEX owners_suspended ON owners (id) WHERE suspended_at_ms IS NOT NULL;
+-- Of owners with limits, few have no key: an export finds the others by their keys.
+CREATE INDEX owners_limited ON owners (id) WHERE limits <> '[]' AND keys = 0;
 CREATE UNIQUE INDEX tiers_name ON tiers (name) WHERE is_gone = 0;
 
 CREATE UNIQUE INDEX keys_digest ON keys (digest);

@@ -1,7 +1,6 @@
 //! The rows of owners.
 
 use keyward::UnixMillis;
-use keyward::query::OwnerDetails;
 use keyward::record::Owner;
 use keyward::stored::{OwnerRow, OwnerVersion};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -61,15 +60,25 @@ pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), Fault> 
     Ok(())
 }
 
-/// One owner; `None` if it has no key and is not suspended.
-pub(crate) fn find(connection: &Connection, owner: &Owner) -> Result<Option<OwnerDetails>, Fault> {
-    let row = read(connection, owner)?.filter(|row| row.is_suspended() || 0 < row.keys);
-    Ok(row.map(|row| OwnerDetails {
-        suspended_at: row.suspended_at,
-        keys: row.keys,
-        revoked_keys: row.revoked_keys,
-        version: row.version.0,
-    }))
+/// Those of these owners that have limits.
+pub(crate) fn limited(connection: &Connection, owners: &[Owner]) -> Result<Vec<OwnerRow>, Fault> {
+    let rows = owners.iter().filter_map(|owner| read(connection, owner).transpose());
+    rows.filter(|row| row.as_ref().map_or(true, OwnerRow::is_limited)).collect()
+}
+
+/// Up to `max` owners after this one that have limits and no key, in order.
+pub(crate) fn limited_without_keys(
+    connection: &Connection,
+    after: Option<&Owner>,
+    max: u32,
+) -> Result<Vec<OwnerRow>, Fault> {
+    // Served by `owners_limited`; `max` bounds the rows.
+    const LIMITED: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
+                           FROM owners INDEXED BY owners_limited \
+                           WHERE limits <> '[]' AND keys = 0 AND ?1 < id ORDER BY id LIMIT ?2";
+    // No owner is empty, so all come after that.
+    let after = after.map_or("", Owner::as_str);
+    connection.prepare_cached(LIMITED)?.query_and_then((after, max), row)?.collect()
 }
 
 /// Whether any owner is suspended.

@@ -13,15 +13,15 @@ use keyward::details::KeyDetails;
 use keyward::digest::Digest;
 use keyward::once::Earlier;
 use keyward::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyOrder, KeyPage, KeyQuery,
-    OwnerDetails, TopBy, UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyOrder, KeyPage, KeyQuery, TopBy,
+    UsageTop,
 };
 use keyward::record::Owner;
 use keyward::rules::{Change, Committed};
 use keyward::store::{
     Backup, Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
 };
-use keyward::stored::{Key, OwnedKey, TierRow};
+use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow};
 use keyward::time::UnixHour;
 use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
@@ -266,8 +266,21 @@ impl Reports for SqliteStore {
         self.read(move |connection| count::count(connection, &filter, now)).await
     }
 
-    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
-        self.read(move |connection| owners::find(connection, &owner)).await
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerRow>, StoreError> {
+        self.read(move |connection| owners::read(connection, &owner)).await
+    }
+
+    async fn limited_owners(&self, owners: Vec<Owner>) -> Result<Vec<OwnerRow>, StoreError> {
+        self.read(move |connection| owners::limited(connection, &owners)).await
+    }
+
+    async fn limited_owners_without_keys(
+        &self,
+        after: Option<Owner>,
+        max: u32,
+    ) -> Result<Vec<OwnerRow>, StoreError> {
+        self.read(move |connection| owners::limited_without_keys(connection, after.as_ref(), max))
+            .await
     }
 
     async fn suspended_owners(

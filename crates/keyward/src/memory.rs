@@ -17,13 +17,12 @@ use crate::details::KeyDetails;
 use crate::digest::Digest;
 use crate::once::Earlier;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
-    TopBy, UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
 use crate::rules::{Change, Committed};
 use crate::store::{Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch};
-use crate::stored::{OwnedKey, TierRow};
+use crate::stored::{OwnedKey, OwnerRow, TierRow};
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::KeyCopy;
 
@@ -170,8 +169,23 @@ impl Reports for MemoryStore {
         Ok(KeyCount::exact(self.open()?.fitting(&filter, now).count() as u64))
     }
 
-    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError> {
-        Ok(self.open()?.find_owner(&owner))
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerRow>, StoreError> {
+        Ok(self.open()?.find_owner(&owner).cloned())
+    }
+
+    async fn limited_owners(&self, owners: Vec<Owner>) -> Result<Vec<OwnerRow>, StoreError> {
+        let rows = self.open()?;
+        let limited = owners.iter().filter_map(|owner| rows.limited_owner(owner));
+        Ok(limited.cloned().collect())
+    }
+
+    async fn limited_owners_without_keys(
+        &self,
+        after: Option<Owner>,
+        max: u32,
+    ) -> Result<Vec<OwnerRow>, StoreError> {
+        let rows = self.open()?;
+        Ok(rows.limited_without_keys(after.as_ref()).take(max as usize).cloned().collect())
     }
 
     async fn suspended_owners(

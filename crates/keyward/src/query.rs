@@ -106,19 +106,6 @@ impl KeyCount {
     }
 }
 
-/// An owner and what it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerDetails {
-    /// Since when it is suspended.
-    pub suspended_at: Option<UnixMillis>,
-    /// How many keys it has, revoked ones too.
-    pub keys: u64,
-    /// How many of them are revoked.
-    pub revoked_keys: u64,
-    /// How often it was suspended, resumed or edited. Issuing keys to it is no such change.
-    pub version: u64,
-}
-
 /// A span of whole hours: from the first to before the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hours {

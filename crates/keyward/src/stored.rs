@@ -212,6 +212,18 @@ impl OwnerRow {
     pub fn is_suspended(&self) -> bool {
         self.suspended_at.is_some()
     }
+
+    /// Whether there is anything to be told of it: it has keys or limits, or is suspended.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.is_suspended() || 0 < self.keys || self.is_limited()
+    }
+
+    /// Whether its keys share any limit.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.limits.list().is_empty()
+    }
 }
 
 /// A key with the state of its owner: what operators are shown.

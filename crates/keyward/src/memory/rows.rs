@@ -13,7 +13,6 @@ use crate::digest::Digest;
 use crate::key::Prefix;
 use crate::limit::{Limit, Limits};
 use crate::once::{Earlier, OnceName, forgotten_at};
-use crate::query::OwnerDetails;
 use crate::record::{KeyId, Owner};
 use crate::rules::{
     self, Change, Committed, Decision, Facts, Fault, KeyWrite, Lookup, OnceRow, OnceWrite,
@@ -200,15 +199,23 @@ impl Rows {
         Some((digest, ends_at, self.owned(key).details()))
     }
 
-    pub(super) fn find_owner(&self, owner: &Owner) -> Option<OwnerDetails> {
-        let row = self.owners.get(owner)?;
-        let is_known = row.is_suspended() || 0 < row.keys || !row.limits.list().is_empty();
-        is_known.then_some(OwnerDetails {
-            suspended_at: row.suspended_at,
-            keys: row.keys,
-            revoked_keys: row.revoked_keys,
-            version: row.version.0,
-        })
+    pub(super) fn find_owner(&self, owner: &Owner) -> Option<&OwnerRow> {
+        self.owners.get(owner)
+    }
+
+    /// An owner, if it has limits.
+    pub(super) fn limited_owner(&self, owner: &Owner) -> Option<&OwnerRow> {
+        self.owners.get(owner).filter(|row| row.is_limited())
+    }
+
+    /// The owners after this one that have limits and no key, in order.
+    pub(super) fn limited_without_keys(
+        &self,
+        after: Option<&Owner>,
+    ) -> impl Iterator<Item = &OwnerRow> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.owners.range::<Owner, _>((from, Bound::Unbounded)).map(|(_, row)| row);
+        rows.filter(|row| row.is_limited() && row.keys == 0)
     }
 
     /// The owners after this one that are suspended, in order.

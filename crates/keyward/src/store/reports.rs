@@ -6,11 +6,10 @@ use async_trait::async_trait;
 
 use crate::count::Counts;
 use crate::query::{
-    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, OwnerDetails,
-    TopBy, UsageTop,
+    AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::stored::TierRow;
+use crate::stored::{OwnerRow, TierRow};
 use crate::time::{UnixHour, UnixMillis};
 use crate::transfer::KeyCopy;
 
@@ -43,8 +42,19 @@ pub trait Reports: fmt::Debug + Send + Sync {
     /// and then says that there are at least so many.
     async fn count_keys(&self, filter: KeyFilter, now: UnixMillis) -> Result<KeyCount, StoreError>;
 
-    /// One owner; `None` if it has no key and is not suspended.
-    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerDetails>, StoreError>;
+    /// One owner; `None` if it never had a key and was never changed.
+    async fn find_owner(&self, owner: Owner) -> Result<Option<OwnerRow>, StoreError>;
+
+    /// Those of these owners that have limits, in the order in which they were asked for.
+    async fn limited_owners(&self, owners: Vec<Owner>) -> Result<Vec<OwnerRow>, StoreError>;
+
+    /// The owners that have limits and no key, not even a revoked one, up to `max`, after `after`,
+    /// in order.
+    async fn limited_owners_without_keys(
+        &self,
+        after: Option<Owner>,
+        max: u32,
+    ) -> Result<Vec<OwnerRow>, StoreError>;
 
     /// The owners that are suspended, up to `max`, behind `after`, in order.
     async fn suspended_owners(

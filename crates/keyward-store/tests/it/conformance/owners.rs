@@ -2,15 +2,16 @@
 
 use keyward::change::KeyChange;
 use keyward::details::{Version, Versions};
-use keyward::query::OwnerDetails;
+use keyward::limit::Limits;
 use keyward::record::{KeyState, Owner};
-use keyward::rules::Rejection;
-use keyward::stored::OwnedKey;
+use keyward::rules::{Change, Decided, OwnerChange, Rejection};
+use keyward::stored::{OwnedKey, OwnerRow, OwnerVersion};
 use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
+use serde_json::{Value, json};
 
 use crate::sample::{
-    Error, Store, audit, change, copy, details, edit, insert, issue, new_key, owner, revoke,
+    Error, Store, audit, change, copy, details, edit, insert, issue, limit, new_key, owner, revoke,
     rotate, trail, verbs,
 };
 
@@ -25,6 +26,8 @@ super::promises!(
     a_key_that_changes_hands_is_judged_by_its_new_owner,
     an_owner_is_told_of_while_it_has_keys_or_is_suspended,
     suspended_owners_come_in_pages_in_order,
+    the_limits_of_an_owner_are_kept_and_read,
+    an_owner_is_edited_in_the_version_that_is_expected,
 );
 
 async fn issue_to(store: &dyn Store, number: u64, owner: &Owner) -> KeyId {
@@ -121,7 +124,7 @@ async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store)
 
 async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
     let check = async |name: &str, keys, revoked_keys| {
-        let found = store.find_owner(owner(name)).await.unwrap();
+        let found = store.find_owner(owner(name)).await.unwrap().filter(OwnerRow::is_known);
         let found = found.map(|found| (found.keys, found.revoked_keys));
         assert_eq!(found, Some((keys, revoked_keys)).filter(|_| 0 < keys), "{name}");
     };
@@ -153,7 +156,7 @@ async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
     check("org_2", 2, 1).await;
     set(store, "org_2", true, 19).await;
     let last = trail(store).await.pop().unwrap();
-    let details: serde_json::Value = serde_json::from_str(&last.details.unwrap()).unwrap();
+    let details: Value = serde_json::from_str(&last.details.unwrap()).unwrap();
     assert_eq!(details["keys"], 1, "those that are not revoked");
 }
 
@@ -196,20 +199,21 @@ async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Store) 
 }
 
 async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store) {
-    let find = async || store.find_owner(owner("org_1")).await.unwrap();
+    let find = async || store.find_owner(owner("org_1")).await.unwrap().filter(OwnerRow::is_known);
     assert_eq!(find().await, None);
     assert!(set(store, "org_1", true, 50).await.is_empty());
     let suspended_at = Some(UnixMillis(50));
     assert_eq!(
         find().await,
-        Some(OwnerDetails { suspended_at, keys: 0, revoked_keys: 0, version: 1 })
+        Some(OwnerRow { suspended_at, version: OwnerVersion(1), ..OwnerRow::new(owner("org_1")) })
     );
     set(store, "org_1", false, 60).await;
     assert_eq!(find().await, None);
     let key = issue_to(store, 1, &owner("org_1")).await;
     issue_to(store, 2, &owner("org_2")).await;
     revoke(store, key, audit(70)).await;
-    let left = OwnerDetails { suspended_at: None, keys: 1, revoked_keys: 1, version: 2 };
+    let version = OwnerVersion(2);
+    let left = OwnerRow { keys: 1, revoked_keys: 1, version, ..OwnerRow::new(owner("org_1")) };
     assert_eq!(find().await, Some(left));
 }
 
@@ -226,4 +230,62 @@ async fn suspended_owners_come_in_pages_in_order(store: &dyn Store) {
     check(Some("c"), 3, &["d"]).await;
     check(Some("bb"), 1, &["c"]).await;
     check(Some("d"), 3, &[]).await;
+}
+
+/// Edits the limits of an owner: one limit of this amount, or none for 0.
+async fn limited(
+    store: &dyn Store,
+    name: &str,
+    amount: u32,
+    expected: Option<u64>,
+) -> Result<OwnerRow, Rejection> {
+    let list = if amount == 0 { Vec::new() } else { vec![limit(amount)] };
+    let change = OwnerChange::Edit { limits: Limits::new(list).unwrap() };
+    let expected = expected.map(OwnerVersion);
+    let change = Change::Owner { owner: owner(name), change, expected };
+    match store.commit(change, audit(80)).await.unwrap().outcome {
+        Ok(Decided::Owner(row)) => Ok(row),
+        Ok(other) => panic!("{other:?}"),
+        Err(rejection) => Err(rejection),
+    }
+}
+
+async fn the_limits_of_an_owner_are_kept_and_read(store: &dyn Store) {
+    for name in ["d", "a", "c", "b"] {
+        let row = limited(store, name, 5, None).await.unwrap();
+        assert_eq!((row.version, row.limits.list()), (OwnerVersion(1), &[limit(5)][..]));
+        assert_eq!(store.find_owner(owner(name)).await.unwrap(), Some(row));
+    }
+    limited(store, "c", 0, None).await.unwrap();
+    issue_to(store, 1, &owner("b")).await;
+    issue_to(store, 2, &owner("e")).await;
+    let names = |rows: Vec<OwnerRow>| {
+        rows.iter().map(|row| row.owner.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let asked = ["d", "c", "b", "e", "f"].map(owner).to_vec();
+    assert_eq!(names(store.limited_owners(asked).await.unwrap()), ["d", "b"]);
+    let page = async |after: Option<&str>, max| {
+        names(store.limited_owners_without_keys(after.map(owner), max).await.unwrap())
+    };
+    assert_eq!(page(None, 9).await, ["a", "d"]);
+    assert_eq!(page(None, 1).await, ["a"]);
+    assert_eq!(page(Some("a"), 9).await, ["d"]);
+    assert!(page(Some("d"), 9).await.is_empty());
+}
+
+async fn an_owner_is_edited_in_the_version_that_is_expected(store: &dyn Store) {
+    assert_eq!(limited(store, "a", 5, Some(0)).await.unwrap().version, OwnerVersion(1));
+    let stale = limited(store, "a", 6, Some(0)).await;
+    assert_eq!(stale, Err(Rejection::StaleOwner(OwnerVersion(1))));
+    // Nothing is different, so that nothing is on record.
+    assert_eq!(limited(store, "a", 5, Some(1)).await.unwrap().version, OwnerVersion(1));
+    assert_eq!(limited(store, "a", 6, Some(1)).await.unwrap().version, OwnerVersion(2));
+    assert_eq!(verbs(store).await, ["edit-owner", "edit-owner"]);
+    let entry = trail(store).await.pop().unwrap();
+    let told: Value = serde_json::from_str(&entry.details.unwrap()).unwrap();
+    let limits = |amount: u32| {
+        let limit = json!({"name": "requests", "amount": amount, "per_secs": 60, "burst": amount});
+        json!({ "limits": [limit] })
+    };
+    assert_eq!(told, json!({ "before": limits(5), "after": limits(6) }));
 }
