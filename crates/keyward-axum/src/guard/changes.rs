@@ -6,12 +6,15 @@ use std::time::Duration;
 use keyward::audit::Audit;
 use keyward::change::KeyChange;
 use keyward::details::{Reason, Versions};
-use keyward::gate::{ChangeError, DeleteTierError, IssueError, PutTierError, TierBefore};
+use keyward::gate::{
+    ChangeError, DeleteTierError, EditOwnerError, IssueError, PutTierError, TierBefore,
+};
 use keyward::issue::{Issued, NewKey, Rotated};
+use keyward::limit::Limits;
 use keyward::record::{KeyId, Owner};
 use keyward::rules::{Change, Committed, Imported};
 use keyward::store::{StoreError, TierRecord};
-use keyward::stored::{OwnedKey, OwnerRow, Unkept};
+use keyward::stored::{OwnedKey, OwnerRow, OwnerVersion, Unkept};
 use keyward::tier::TierName;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -107,6 +110,26 @@ impl Guard {
     ) -> Result<OwnerRow, StoreError> {
         self.to_end(move |at| async move {
             at.gate().set_owner_suspended(owner, suspended, audit).await
+        })
+        .await
+    }
+
+    /// Gives an owner other limits, which all of its keys share; see
+    /// [`Gate::edit_owner`](keyward::Gate::edit_owner).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EditOwnerError`] if the owner was not edited, or if that is not known.
+    pub async fn edit_owner(
+        &self,
+        owner: Owner,
+        limits: Limits,
+        expected: Option<OwnerVersion>,
+        audit: Audit,
+    ) -> Result<OwnerRow, EditOwnerError> {
+        self.to_end(move |at| async move {
+            let clock = || at.0.clock.now();
+            at.gate().edit_owner(owner, limits, expected, audit, &clock).await
         })
         .await
     }
