@@ -219,6 +219,11 @@ def fit_edit(case):
     fit_version(case)
 
 
+def fit_owner(case):
+    fit_version(case)
+    fit_limits(case.body)
+
+
 def fit_tier_name(case):
     # Keys are issued in these all the time, so they stay. Those that are written are others, so
     # that those are there to be deleted.
@@ -288,6 +293,7 @@ FIT = {
     "GET /admin/api-keys/{key_id}/usage": fit_usage,
     "GET /admin/usage": fit_usage,
     "GET /admin/owners/{owner}": fit_version,
+    "PATCH /admin/owners/{owner}": fit_owner,
     "POST /admin/owners/{owner}/suspend": fit_version,
     "POST /admin/owners/{owner}/resume": fit_version,
     "GET /admin/tiers/{name}": fit_version,

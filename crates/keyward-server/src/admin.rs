@@ -56,6 +56,7 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .get("/admin/prefixes", viewer, keys::show::list_prefixes)
         .get("/admin/owners", viewer, owners::list_owners)
         .get("/admin/owners/{owner}", viewer, owners::show_owner)
+        .patch("/admin/owners/{owner}", issuer, owners::edit_owner)
         .post("/admin/owners/{owner}/suspend", issuer, owners::suspend_owner)
         .post("/admin/owners/{owner}/resume", issuer, owners::resume_owner)
         .get("/admin/tiers", viewer, tiers::list_tiers)

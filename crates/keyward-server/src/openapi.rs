@@ -44,6 +44,7 @@ pub(crate) use self::part::Part;
         crate::admin::owners::show_owner,
         crate::admin::owners::suspend_owner,
         crate::admin::owners::resume_owner,
+        crate::admin::owners::edit_owner,
         crate::admin::tiers::list_tiers,
         crate::admin::tiers::show_tier,
         crate::admin::tiers::put_tier,

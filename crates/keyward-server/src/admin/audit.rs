@@ -160,6 +160,7 @@ pub(crate) enum VerbText {
     DeleteTier,
     SuspendOwner,
     ResumeOwner,
+    EditOwner,
     AcceptRestore,
     AcceptClock,
 }

@@ -1,24 +1,30 @@
-//! Owners on the admin API: suspending one suspends all of its keys, and resuming restores those.
+//! Owners on the admin API: suspending one suspends all of its keys, and resuming restores those;
+//! all of its keys share its limits.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::HeaderMap;
 use http::request::Parts;
 use http::{StatusCode, Uri};
+use keyward::gate::EditOwnerError;
+use keyward::limit::Limits;
 use keyward::record::{Owner, ParseOwnerError};
 use keyward::store::Reports;
+use keyward::stored::{OwnerRow, OwnerVersion};
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::precondition::{self, Named, Preconditions, tag_of};
+use super::limits::{LimitView, read_limits};
+use super::members::nullable;
+use super::precondition::{self, Named, Preconditions, stale, tag_of};
 use super::query::Parameters;
-use super::{audit, etag, misplaced};
+use super::{audit, etag, misplaced, read_body};
 use crate::failure::broken;
 use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, OwnerText};
 
@@ -62,8 +68,11 @@ pub(crate) async fn show_owner(
     Path(owner): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let found = view(&*reports, &read_owner(&owner)?).await?;
-    let view = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))?;
+    let found = reports.find_owner(read_owner(&owner)?).await.map_err(broken)?;
+    let found = found
+        .filter(OwnerRow::is_known)
+        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))?;
+    let view = OwnerView::of(&found);
     let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
     precondition::shown(&headers, "owner", &tag, Json(view))
 }
@@ -112,6 +121,58 @@ pub(crate) async fn resume_owner(
     set_suspended(&guard, &*reports, &owner, false, &parts).await
 }
 
+/// Changes fields of an owner, and leaves alone those that the body does not name. The next request
+/// of each of its keys is judged by it. An owner may have no key yet.
+///
+/// Its limits are shared by all of its keys, on top of the limits of each: a request takes from all
+/// of them or from none.
+#[utoipa::path(
+    patch, path = "/admin/owners/{owner}", tag = "owners",
+    params(OwnerPath, IfMatchHeader, IfNoneMatchHeader), request_body = EditOwnerBody,
+    responses(
+        (status = 200, description = "The owner as it is now", body = OwnerView, headers(
+            ("ETag" = String, description = "What is shown"),
+        )),
+        (status = 412, description = "The owner has changed since; read it again; \
+            The owner has not changed; The owner is there already"),
+    ),
+)]
+pub(crate) async fn edit_owner(
+    State(guard): State<Guard>,
+    State(reports): State<Arc<dyn Reports>>,
+    Path(owner): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let owner = read_owner(&owner)?;
+    let body = read_body(body).await?;
+    let EditOwnerBody { limits } = EditOwnerBody::read(&body)?;
+    let expected = check(&*reports, &owner, &parts.headers).await?;
+    let row = match limits {
+        None => reports.find_owner(owner.clone()).await.map_err(broken)?,
+        Some(limits) => {
+            let audit = audit(&guard, &parts.extensions);
+            let editing = guard.edit_owner(owner.clone(), limits, expected, audit);
+            Some(editing.await.map_err(refuse_edit)?)
+        }
+    };
+    shown(&row.unwrap_or_else(|| OwnerRow::new(owner)))
+}
+
+fn refuse_edit(error: EditOwnerError) -> Refusal {
+    match error {
+        EditOwnerError::Stale => stale("owner"),
+        EditOwnerError::Store(error) => broken(error),
+    }
+}
+
+/// An owner after a change.
+fn shown(row: &OwnerRow) -> Result<Response, Refusal> {
+    let view = OwnerView::of(row);
+    let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
+    Ok((tag, Json(view)).into_response())
+}
+
 async fn set_suspended(
     guard: &Guard,
     reports: &dyn Reports,
@@ -122,29 +183,28 @@ async fn set_suspended(
     let owner = read_owner(owner)?;
     check(reports, &owner, &parts.headers).await?;
     let audit = audit(guard, &parts.extensions);
-    guard.set_owner_suspended(owner.clone(), suspended, audit).await.map_err(broken)?;
-    let found = view(reports, &owner).await?;
     // An owner that has no key and is not suspended is none: that is what was asked for.
-    let view = found.unwrap_or_else(|| OwnerView::of(&owner, false, 0));
-    let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
-    Ok((tag, Json(view)).into_response())
+    let row = guard.set_owner_suspended(owner, suspended, audit).await.map_err(broken)?;
+    shown(&row)
 }
 
-/// Checks what the request expects of the owner. Its keys may change until it is suspended or
-/// resumed, which is harmless: that reaches whatever keys it has by then.
-async fn check(reports: &dyn Reports, owner: &Owner, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Checks what the request expects of the owner, and returns the version that it has then; `None`
+/// if any will do. Its keys may change until it is changed itself, which is harmless: that reaches
+/// whatever keys it has by then.
+async fn check(
+    reports: &dyn Reports,
+    owner: &Owner,
+    headers: &HeaderMap,
+) -> Result<Option<OwnerVersion>, Refusal> {
     let preconditions = Preconditions::read(headers)?;
     if preconditions.are_none() {
-        return Ok(());
+        return Ok(None);
     }
-    let found = view(reports, owner).await?;
-    let tag = found.as_ref().and_then(tag_of);
-    preconditions.check_change("owner", tag.as_deref().map_or(Named::Missing, Named::Tagged))
-}
-
-async fn view(reports: &dyn Reports, owner: &Owner) -> Result<Option<OwnerView>, Refusal> {
     let found = reports.find_owner(owner.clone()).await.map_err(broken)?;
-    Ok(found.map(|found| OwnerView::of(owner, found.suspended_at.is_some(), found.keys)))
+    let known = found.as_ref().filter(|row| row.is_known());
+    let tag = known.and_then(|row| tag_of(&OwnerView::of(row)));
+    preconditions.check_change("owner", tag.as_deref().map_or(Named::Missing, Named::Tagged))?;
+    Ok(Some(found.map_or_else(OwnerVersion::default, |row| row.version)))
 }
 
 fn read_owner(text: &str) -> Result<Owner, Refusal> {
@@ -203,6 +263,31 @@ pub(crate) struct OwnerPath {
     owner: String,
 }
 
+/// What is to be different about an owner.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "limits": [{ "name": "requests", "amount": 1000, "per": "60s", "burst": 1000 }],
+}))]
+pub(crate) struct EditOwnerBody {
+    /// What all of its keys share, on top of the limits of each, in place of what they share now;
+    /// `[]` and `null` are no limit. They begin full.
+    #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
+    limits: Option<Limits>,
+}
+
+impl EditOwnerBody {
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let mut members = misplaced::members_of(body)?;
+        let limits = nullable(&mut members, "limits", read_limits);
+        let faults = members.finish();
+        if !faults.is_empty() {
+            return Err(Refusal::unprocessable(faults));
+        }
+        Ok(Self { limits: limits.map(|limits| limits.unwrap_or_else(|| Limits::of(None))) })
+    }
+}
+
 /// A customer to whom keys belong.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnerView {
@@ -211,6 +296,11 @@ pub(crate) struct OwnerView {
     state: OwnerState,
     /// How many keys it has, revoked ones too.
     keys: u64,
+    /// What all of its keys share, on top of the limits of each. None is no limit.
+    #[schema(max_items = 8)]
+    limits: Vec<LimitView>,
+    /// How often it was suspended, resumed or edited.
+    version: u64,
 }
 
 /// Whether an owner's keys work.
@@ -224,8 +314,14 @@ enum OwnerState {
 }
 
 impl OwnerView {
-    fn of(owner: &Owner, suspended: bool, keys: u64) -> Self {
-        let state = if suspended { OwnerState::Suspended } else { OwnerState::Active };
-        Self { owner: owner.as_str().to_owned(), state, keys }
+    fn of(row: &OwnerRow) -> Self {
+        let state = if row.is_suspended() { OwnerState::Suspended } else { OwnerState::Active };
+        Self {
+            owner: row.owner.as_str().to_owned(),
+            state,
+            keys: row.keys,
+            limits: row.limits.list().iter().map(LimitView::of).collect(),
+            version: row.version.0,
+        }
     }
 }

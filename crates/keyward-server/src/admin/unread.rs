@@ -25,18 +25,19 @@ const QUERIES: [(&str, &str); 8] = [
     ("GET", "/admin/export"),
 ];
 /// The routes that read their body. Each refuses the members that it does not know.
-const BODIES: [(&str, &str); 7] = [
+const BODIES: [(&str, &str); 8] = [
     ("POST", "/admin/api-keys"),
     ("POST", "/admin/api-keys/identify"),
     ("PATCH", "/admin/api-keys/{key_id}"),
     ("POST", "/admin/api-keys/{key_id}/rotate"),
     ("PUT", "/admin/tiers/{name}"),
+    ("PATCH", "/admin/owners/{owner}"),
     ("POST", "/admin/import"),
     ("POST", "/admin/articles"),
 ];
 
 /// The routes that read `If-Match` and `If-None-Match`: those of what has an `ETag`, reading aside.
-const PRECONDITIONS: [(&str, &str); 9] = [
+const PRECONDITIONS: [(&str, &str); 10] = [
     ("PATCH", "/admin/api-keys/{key_id}"),
     ("DELETE", "/admin/api-keys/{key_id}"),
     ("POST", "/admin/api-keys/{key_id}/suspend"),
@@ -44,6 +45,7 @@ const PRECONDITIONS: [(&str, &str); 9] = [
     ("POST", "/admin/api-keys/{key_id}/rotate"),
     ("PUT", "/admin/tiers/{name}"),
     ("DELETE", "/admin/tiers/{name}"),
+    ("PATCH", "/admin/owners/{owner}"),
     ("POST", "/admin/owners/{owner}/suspend"),
     ("POST", "/admin/owners/{owner}/resume"),
 ];

@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::server::Server;
 
 /// Every route under `/admin` that is there to be asked, whatever is left out of its query.
-const ROUTES: [(&str, &str); 22] = [
+const ROUTES: [(&str, &str); 23] = [
     ("GET", "/admin/api-keys"),
     ("POST", "/admin/api-keys"),
     ("POST", "/admin/api-keys/identify"),
@@ -24,6 +24,7 @@ const ROUTES: [(&str, &str); 22] = [
     ("PUT", "/admin/tiers/basic"),
     ("DELETE", "/admin/tiers/pro"),
     ("GET", "/admin/owners"),
+    ("PATCH", "/admin/owners/acme"),
     ("POST", "/admin/owners/acme/suspend"),
     ("GET", "/admin/audit"),
     ("POST", "/admin/import"),
