@@ -9,7 +9,7 @@ mod transfer;
 use std::io;
 use std::time::Duration;
 
-use http::header::{DATE, ETAG, HeaderName, IF_MATCH};
+use http::header::{DATE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Request, StatusCode};
 use keyward::json;
 use serde::de::DeserializeOwned;
@@ -60,11 +60,12 @@ pub(crate) struct Answer {
 struct Extras<'a> {
     body: Option<Vec<u8>>,
     if_match: Option<&'a str>,
+    if_absent: bool,
 }
 
 impl Extras<'_> {
     fn json(body: &Value) -> Self {
-        Self { body: Some(body.to_string().into_bytes()), if_match: None }
+        Self { body: Some(body.to_string().into_bytes()), ..Self::default() }
     }
 }
 
@@ -144,6 +145,15 @@ impl Client {
         self.ask(&Method::PATCH, path, Extras { if_match: Some(etag), ..Extras::json(body) })
     }
 
+    /// Asks for fields of something that is not there yet, and of nothing that is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::post`]; with status 412 if it is there.
+    pub(crate) fn patch_new(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.ask(&Method::PATCH, path, Extras { if_absent: true, ..Extras::json(body) })
+    }
+
     /// Asks for an end to something.
     ///
     /// # Errors
@@ -174,6 +184,9 @@ impl Client {
         }
         if let Some(etag) = with.if_match {
             request = request.header(IF_MATCH, etag);
+        }
+        if with.if_absent {
+            request = request.header(IF_NONE_MATCH, "*");
         }
         // An empty body would still be announced, which a GET should not do and a POST should.
         let is_bare = with.body.is_none() && method != Method::POST;

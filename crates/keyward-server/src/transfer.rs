@@ -63,6 +63,18 @@ pub(crate) enum Item {
     Tier(Tier),
     /// An owner all of whose keys are suspended.
     SuspendedOwner(String),
+    /// An owner and the limits that all of its keys share.
+    OwnerLimits(OwnerLimits),
+}
+
+/// The limits of an owner as an export has them.
+#[derive(Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnerLimits {
+    /// The owner.
+    pub owner: String,
+    /// Its limits, as the server writes them.
+    pub limits: serde_json::Value,
 }
 
 /// A tier as an export has it.

@@ -1,5 +1,6 @@
 //! Carrying everything but the texts of secrets to another place, page by page.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,6 +10,7 @@ use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::record::{KEY_ID_MAX, KeyState, Owner, Scope};
 use keyward::store::Reports;
+use keyward::stored::OwnerRow;
 use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward_axum::Refusal;
 use keyward_axum::input::Query;
@@ -34,7 +36,7 @@ const OWNERS_PAGE: u32 = 1_000;
 /// nowhere. What this answers, `POST /admin/import` takes.
 ///
 /// The first page, which is asked for without `after` or with 0, has the tiers and the suspended
-/// owners too.
+/// owners too, and each page the limits of the owners of its keys.
 #[utoipa::path(get, path = "/admin/export", tag = "moving", params(ExportQuery), responses(
     (status = 200, description = "A page", body = ExportPage, headers(
         ("Cache-Control" = String, description = "`no-store`: the answer holds digests"),
@@ -48,19 +50,24 @@ pub(crate) async fn export_keys(
     let keys = reports.export_keys(after, limit).await.map_err(broken)?;
     let full = usize::try_from(limit).is_ok_and(|limit| keys.len() == limit);
     let next_after = keys.last().and_then(|last| last.id).filter(|_| full).map(KeyId::get);
+    let mut owner_limits = limits_of_owners(&*reports, &keys).await?;
     let keys = keys.iter().map(ExportedKey::of).collect();
-    let mut page = ExportPage { tiers: None, suspended_owners: None, keys, next_after };
+    let (tiers, suspended_owners) = (None, None);
+    let mut page = ExportPage { tiers, suspended_owners, owner_limits: None, keys, next_after };
     if after.is_none() {
+        owner_limits.extend(limits_without_keys(&*reports).await?);
         let tiers = reports.tiers().await.map_err(broken)?;
         page.tiers =
             Some(tiers.iter().map(|tier| TierView::of(&tier.name, &tier.limits)).collect());
-        page.suspended_owners = Some(suspended_owners(&*reports).await?);
+        page.suspended_owners = Some(all_suspended(&*reports).await?);
     }
+    owner_limits.sort_by(|a, b| a.owner.cmp(&b.owner));
+    page.owner_limits = Some(owner_limits).filter(|owners| !owners.is_empty());
     let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok((HeaderMap::from_iter([no_store]), Json(page)))
 }
 
-async fn suspended_owners(reports: &dyn Reports) -> Result<Vec<String>, Refusal> {
+async fn all_suspended(reports: &dyn Reports) -> Result<Vec<String>, Refusal> {
     let mut owners: Vec<Owner> = Vec::new();
     loop {
         let after = owners.last().cloned();
@@ -69,6 +76,29 @@ async fn suspended_owners(reports: &dyn Reports) -> Result<Vec<String>, Refusal>
         owners.extend(page);
         if !more {
             return Ok(owners.iter().map(|owner| owner.as_str().to_owned()).collect());
+        }
+    }
+}
+
+/// The limits of the owners of these keys.
+async fn limits_of_owners(
+    reports: &dyn Reports,
+    keys: &[KeyCopy],
+) -> Result<Vec<OwnerLimits>, Refusal> {
+    let owners: BTreeSet<_> = keys.iter().filter_map(|key| key.owner.clone()).collect();
+    let found = reports.limited_owners(owners.into_iter().collect()).await.map_err(broken)?;
+    Ok(found.iter().map(OwnerLimits::of).collect())
+}
+
+/// The limits of the owners that have no key yet.
+async fn limits_without_keys(reports: &dyn Reports) -> Result<Vec<OwnerLimits>, Refusal> {
+    let (mut limits, mut after) = (Vec::new(), None);
+    loop {
+        let page = reports.limited_owners_without_keys(after, OWNERS_PAGE).await.map_err(broken)?;
+        limits.extend(page.iter().map(OwnerLimits::of));
+        after = page.last().map(|last| last.owner.clone());
+        if page.len() < OWNERS_PAGE as usize {
+            return Ok(limits);
         }
     }
 }
@@ -83,11 +113,31 @@ pub(crate) struct ExportPage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<OwnerText>>)]
     suspended_owners: Option<Vec<String>>,
+    /// The owners of these keys that have limits, and on the first page those without keys; left
+    /// out if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_limits: Option<Vec<OwnerLimits>>,
     #[schema(max_items = 1_000)]
     keys: Vec<ExportedKey>,
     /// What to ask for as `after` to get the next page; `null` if there is none.
     #[schema(required, value_type = Option<KeyNumber>)]
     next_after: Option<u64>,
+}
+
+/// What all keys of an owner share.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnerLimits {
+    #[schema(value_type = OwnerText)]
+    owner: String,
+    #[schema(min_items = 1, max_items = 8)]
+    limits: Vec<LimitView>,
+}
+
+impl OwnerLimits {
+    fn of(row: &OwnerRow) -> Self {
+        let limits = row.limits.list().iter().map(LimitView::of).collect();
+        Self { owner: row.owner.as_str().to_owned(), limits }
+    }
 }
 
 /// A key, whole: everything but the texts of its secrets.

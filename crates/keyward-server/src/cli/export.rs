@@ -86,7 +86,7 @@ fn write_all(
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} keys") {
         bar.set_style(style);
     }
-    let (mut after, mut told) = (0, HashSet::new());
+    let (mut after, mut told, mut limited) = (0, HashSet::new(), HashSet::new());
     loop {
         let route = Route::of(["admin", "export"]);
         let route = route.with("after", Some(after)).with("limit", Some(PAGE_KEYS));
@@ -99,7 +99,7 @@ fn write_all(
             // Made since the first page, which had all tiers.
             write(&tier_lines(&client.get("/admin/tiers")?.body, &mut told))?;
         }
-        write(&lines(&page, keys))?;
+        write(&lines(&page, keys, &mut limited))?;
         bar.inc(keys.len() as u64);
         match page.get("next_after").and_then(Value::as_u64) {
             // Anything else would never end.
@@ -122,10 +122,15 @@ fn tier_lines(answer: &Value, told: &mut HashSet<String>) -> Vec<u8> {
     text_of(new.map(|one| json!({ "tier": tier(one) })))
 }
 
-/// A page as lines: the suspended owners, which the first page has, before the keys.
-fn lines(page: &Value, keys: &[Value]) -> Vec<u8> {
+/// A page as lines, the owners before the keys: those that are suspended, which the first page has,
+/// and those with limits that no line told of so far.
+fn lines(page: &Value, keys: &[Value], limited: &mut HashSet<String>) -> Vec<u8> {
     let owners = list(page, "suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
-    text_of(owners.chain(keys.iter().cloned()))
+    let name = |owner: &Value| owner.get("owner").and_then(Value::as_str).map(str::to_owned);
+    let new =
+        list(page, "owner_limits").filter(|one| name(one).is_some_and(|it| limited.insert(it)));
+    let new = new.map(|owner| json!({ "owner_limits": owner }));
+    text_of(owners.chain(new).chain(keys.iter().cloned()))
 }
 
 fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -156,16 +161,22 @@ mod tests {
         let page = json!({
             "tiers": [{"name": "gold", "limits": [], "keys": 3}],
             "suspended_owners": ["acme"],
+            "owner_limits": [{"owner": "globex", "limits": []}],
             "keys": [{"key_id": 7, "name": "a", "tier": "gold", "owner": null, "scopes": [],
                 "networks": [], "limits": null, "metadata": {}, "state": "active",
                 "expires_at": null, "secrets": [{"digest": digest, "hint": "", "ends_at": null}]}],
         });
-        let mut told = HashSet::new();
-        let keys = lines(&page, page["keys"].as_array().unwrap());
+        let (mut told, mut limited) = (HashSet::new(), HashSet::new());
+        let keys = lines(&page, page["keys"].as_array().unwrap(), &mut limited);
         let text = [tier_lines(&page, &mut told), keys].concat();
         let items: Vec<_> =
             read_json_lines(&text[..]).map(|line| line.unwrap().item.unwrap()).collect();
-        assert!(matches!(items[..], [Item::Tier(_), Item::SuspendedOwner(_), Item::Key(_)]));
+        assert!(matches!(
+            items[..],
+            [Item::Tier(_), Item::SuspendedOwner(_), Item::OwnerLimits(_), Item::Key(_)]
+        ));
         assert_eq!(tier_lines(&page, &mut told), b"", "each tier is told of once");
+        let again = lines(&page, &[], &mut limited);
+        assert_eq!(again, b"{\"suspended_owner\":\"acme\"}\n", "and each owner with limits");
     }
 }

@@ -19,7 +19,7 @@ use super::connection::Connection;
 use super::output::Output;
 use super::status::{Complaint, Status, examples};
 
-use owners::SuspendedOwners;
+use owners::Owners;
 use report::{Report, ReportTo};
 use source::{Lines, Source, TutorialFile};
 use tiers::Tiers;
@@ -150,12 +150,13 @@ impl Import {
             batch: Batch::default(),
             failure: None,
             tiers: Tiers::new(client, self.dry_run),
-            owners: SuspendedOwners::new(client, self.dry_run),
+            owners: Owners::new(client, self.dry_run),
         };
         let post = |body| client.post_again(&route, body).map(|answer| answer.body);
         let run = pipeline::run(|| batches.next(), post, |settled| report.settle(settled));
         source.bar.finish_and_clear();
-        batches.tiers.notes().iter().for_each(|note| report.note(note));
+        let notes = batches.tiers.notes().iter().chain(batches.owners.notes());
+        notes.for_each(|note| report.note(note));
         run
     }
 }
@@ -167,7 +168,7 @@ struct Batches<'a> {
     /// Why there are no more lines. It waits until those before it are sent.
     failure: Option<anyhow::Error>,
     tiers: Tiers<'a>,
-    owners: SuspendedOwners<'a>,
+    owners: Owners<'a>,
 }
 
 impl Batches<'_> {
@@ -185,7 +186,8 @@ impl Batches<'_> {
             let taken = match line.item {
                 Err(reason) => Err(reason),
                 Ok(Item::Tier(tier)) => self.tiers.take(&tier)?,
-                Ok(Item::SuspendedOwner(owner)) => self.owners.take(&owner)?,
+                Ok(Item::SuspendedOwner(owner)) => self.owners.suspend(&owner)?,
+                Ok(Item::OwnerLimits(owner)) => self.owners.limit(&owner)?,
                 Ok(Item::Key(key)) => {
                     let full = self.batch.add(number, &key);
                     if let Some(full) = full.context("a key could not be written as JSON")? {

@@ -190,7 +190,9 @@ fn bounds_are_those_that_hold() {
     count("SecretBody/properties/hint/maxLength", HINT_LEN_MAX);
     check("Limit/properties/amount/maximum", AMOUNT_MAX.into());
     check("Limit/properties/burst/maximum", u32::MAX.into());
-    count("PutTierBody/properties/limits/maxItems", LIMITS_MAX);
+    for body in ["PutTierBody", "TierView", "EditOwnerBody", "OwnerView", "OwnerLimits"] {
+        count(&format!("{body}/properties/limits/maxItems"), LIMITS_MAX);
+    }
     for body in ["NewKeyBody", "EditKeyBody", "ImportKey", "KeyView", "ExportedKey"] {
         count(&format!("{body}/properties/scopes/maxItems"), SCOPES_MAX);
         count(&format!("{body}/properties/networks/maxItems"), NETWORKS_MAX);

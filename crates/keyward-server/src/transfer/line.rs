@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::digest::ImportDigest;
 use super::key::{ImportKey, ImportSecret, State};
 use super::time::{End, Time, scalar};
-use super::{INACTIVE, Item, Tier, number};
+use super::{INACTIVE, Item, OwnerLimits, Tier, number};
 
 /// Everything that a line can say, before it is known what the line is. Other systems' names for
 /// a member are read as well.
@@ -38,6 +38,7 @@ pub(super) struct Members {
     pub hint: Option<String>,
     pub secrets: Option<Vec<ImportSecret>>,
     pub suspended_owner: Option<String>,
+    pub owner_limits: Option<OwnerLimits>,
 }
 
 /// The member `tier`: the name of a key's tier, or a whole tier on a line of its own.
@@ -104,6 +105,13 @@ impl Members {
             let item = alone.then_some(Item::SuspendedOwner(owner));
             return item.ok_or_else(|| "`suspended_owner` is a name, on a line of its own".into());
         }
+        if let Some(owner) = self.owner_limits.take() {
+            let alone = self == Self::default() && !owner.owner.is_empty();
+            let item = alone.then_some(Item::OwnerLimits(owner));
+            let rule =
+                "`owner_limits` is an object with `owner` and `limits`, on a line of its own";
+            return item.ok_or_else(|| rule.to_owned());
+        }
         match self.tier.take() {
             Some(TierMember::Whole(tier)) => {
                 let alone = self == Self::default();
@@ -121,8 +129,9 @@ impl Members {
             Some(TierMember::Name(tier)) => Some(tier),
             Some(TierMember::Whole(_)) | None => None,
         };
-        let owners = [self.owner.as_ref(), self.suspended_owner.as_ref()].into_iter();
-        for text in owners.chain([self.name.as_ref(), tier]).flatten() {
+        let limited = self.owner_limits.as_ref().map(|limited| &limited.owner);
+        let owners = [self.owner.as_ref(), self.suspended_owner.as_ref(), limited];
+        for text in owners.into_iter().chain([self.name.as_ref(), tier]).flatten() {
             if is_null(text) {
                 return Err(format!(
                     "`{text}` stands for nothing in other programs, and cannot be an owner, a \

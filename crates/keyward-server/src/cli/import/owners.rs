@@ -1,23 +1,32 @@
-//! Suspended owners on their way in.
+//! Owners on their way in: those that are suspended, and those with limits.
 
-use crate::client::{Client, Route};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::client::{Client, ClientError, Route};
+use crate::transfer::OwnerLimits;
 
 use super::refusal;
 
-/// Suspends the owners of a file. The server suspends keys that come later with their owner, so
-/// once is enough, and none of them works in between.
-pub(super) struct SuspendedOwners<'a> {
+/// What is told of a server that knows no limits of owners.
+const OLDER: &str = "this server knows no limits of owners; it is older than the export";
+
+/// The owners of a file, and what is to be said about them.
+pub(super) struct Owners<'a> {
     client: &'a Client,
     dry_run: bool,
+    notes: Vec<String>,
 }
 
-impl<'a> SuspendedOwners<'a> {
+impl<'a> Owners<'a> {
     pub(super) fn new(client: &'a Client, dry_run: bool) -> Self {
-        Self { client, dry_run }
+        Self { client, dry_run, notes: Vec::new() }
     }
 
-    /// Suspends an owner. The inner error is the server's refusal of this one.
-    pub(super) fn take(&self, owner: &str) -> anyhow::Result<Result<(), String>> {
+    /// Suspends an owner. The server suspends keys that come later with their owner, so once is
+    /// enough, and none of them works in between. The inner error is the server's refusal of this
+    /// one.
+    pub(super) fn suspend(&self, owner: &str) -> anyhow::Result<Result<(), String>> {
         if self.dry_run {
             return Ok(Ok(()));
         }
@@ -25,5 +34,61 @@ impl<'a> SuspendedOwners<'a> {
             Ok(_) => Ok(Ok(())),
             Err(error) => Ok(Err(refusal(error)?)),
         }
+    }
+
+    /// Gives an owner its limits if it has none. Limits that are there stay, as those of a tier do.
+    /// The inner error is the server's refusal of this one.
+    pub(super) fn limit(&mut self, one: &OwnerLimits) -> anyhow::Result<Result<(), String>> {
+        let OwnerLimits { owner, limits } = one;
+        let route = Route::of(["admin", "owners", owner]);
+        let (present, etag) = match self.client.get(&route) {
+            Ok(answer) => (answer.body.get("limits").cloned(), answer.etag),
+            Err(ClientError::NotFound { .. }) => (None, None),
+            Err(error) => return Ok(Err(refusal(error)?)),
+        };
+        let present = present.unwrap_or_else(|| json!([]));
+        if present == *limits {
+            return Ok(Ok(()));
+        }
+        if present != json!([]) {
+            self.notes.push(format!("the owner `{owner}` keeps its limits, which are others"));
+            return Ok(Ok(()));
+        }
+        if self.dry_run {
+            self.notes.push(format!("the owner `{owner}` would get its limits"));
+            return Ok(Ok(()));
+        }
+        match self.set(&route, limits, etag.as_deref()) {
+            Ok(()) => {
+                self.notes.push(format!("the owner `{owner}` has its limits now"));
+                Ok(Ok(()))
+            }
+            Err(ClientError::Refused { status, .. })
+                if status == StatusCode::METHOD_NOT_ALLOWED =>
+            {
+                Ok(Err(OLDER.to_owned()))
+            }
+            Err(ClientError::Refused { status, detail, .. })
+                if status == StatusCode::PRECONDITION_FAILED =>
+            {
+                Ok(Err(detail))
+            }
+            Err(error) => Ok(Err(refusal(error)?)),
+        }
+    }
+
+    /// Sets the limits of an owner that is as it was seen: with this `ETag`, or not there.
+    fn set(&self, route: &str, limits: &Value, etag: Option<&str>) -> Result<(), ClientError> {
+        let body = json!({ "limits": limits });
+        match etag {
+            Some(etag) => self.client.patch(route, &body, etag)?,
+            None => self.client.patch_new(route, &body)?,
+        };
+        Ok(())
+    }
+
+    /// What is to be said about the owners.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn try_source(secret: &str, source: Source, out: &mut Output) -> anyh
                 suspended.insert(owner);
                 continue;
             }
-            Ok(Item::Tier(_)) | Err(_) => continue,
+            Ok(Item::Tier(_) | Item::OwnerLimits(_)) | Err(_) => continue,
         };
         for one in &key.secrets {
             // A secret without its prefix, where the hint has one.

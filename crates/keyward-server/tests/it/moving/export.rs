@@ -13,10 +13,16 @@ fn export(request: &Request) -> Vec<u8> {
         "GET /admin/export?after=0&limit=500" => ok(&json!({
             "tiers": [{"name": "basic", "limits": []}],
             "suspended_owners": ["acme"],
+            "owner_limits": [{"owner": "acme", "limits": []}],
             "keys": [key(1), key(2)],
             "next_after": 2,
         })),
-        "GET /admin/export?after=2&limit=500" => ok(&json!({"keys": [key(5)], "next_after": null})),
+        "GET /admin/export?after=2&limit=500" => ok(&json!({
+            "owner_limits": [{"owner": "acme", "limits": []}, {"owner": "globex", "limits": []}],
+            "keys": [key(5)],
+            "next_after": null,
+        })),
+        "GET /admin/owners/acme" | "GET /admin/owners/globex" => ok(&json!({"limits": []})),
         "GET /admin/tiers" => ok(&json!({"tiers": [{"name": "basic", "limits": []}]})),
         "POST /admin/owners/acme/suspend" => ok(&json!({})),
         _ => import(request),
@@ -44,7 +50,7 @@ fn an_exported_file_is_its_owners_and_whole() {
     let server = Server::start(export);
     let file = desk.text("keys.jsonl");
     insta::assert_snapshot!(desk.run(&server, &["export", "--output", &file]));
-    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 5);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 7);
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());

@@ -150,6 +150,56 @@ fn tiers_and_suspended_owners_come_before_keys() {
 }
 
 #[test]
+fn owners_get_limits_where_they_have_none() {
+    let desk = Desk::new();
+    let limit =
+        |amount: u32| json!([{"name": "day", "amount": amount, "per": "86400s", "burst": amount}]);
+    let owner = move |limits: Value| {
+        let body = json!({"owner": "x", "state": "active", "keys": 1, "limits": limits});
+        answer("200 OK", "etag: \"e1\"\r\n", &body.to_string()).into_bytes()
+    };
+    let server = Server::start(move |request| match request.line.as_str() {
+        "GET /admin/owners/new" => {
+            answer("404 Not Found", "", r#"{"detail":"Owner not found"}"#).into_bytes()
+        }
+        "GET /admin/owners/known" | "GET /admin/owners/moving" => owner(json!([])),
+        "GET /admin/owners/same" => owner(limit(5)),
+        "GET /admin/owners/other" => owner(limit(6)),
+        "GET /admin/owners/older" => ok(&json!({"owner": "older", "state": "active", "keys": 1})),
+        "PATCH /admin/owners/moving" => {
+            let detail = r#"{"detail":"The owner has changed since; read it again"}"#;
+            answer("412 Precondition Failed", "", detail).into_bytes()
+        }
+        "PATCH /admin/owners/older" => {
+            let detail = r#"{"detail":"Method Not Allowed"}"#;
+            answer("405 Method Not Allowed", "", detail).into_bytes()
+        }
+        "PATCH /admin/owners/new" | "PATCH /admin/owners/known" => owner(limit(5)),
+        _ => import(request),
+    });
+    let owners = ["new", "known", "same", "other", "moving", "older"];
+    let line = |owner: &str| json!({"owner_limits": {"owner": owner, "limits": limit(5)}});
+    let mut text: String = owners.iter().map(|owner| format!("{}\n", line(owner))).collect();
+    text += "{\"owner_limits\":{\"owner\":\"none\"}}\n";
+    text += "{\"owner_limits\":{\"owner\":\"two\",\"limits\":[]},\"name\":\"k\"}\n";
+    let file = desk.write("keys.jsonl", &text);
+    insta::assert_snapshot!(desk.run(&server, &["import", &file]));
+    let asked: Vec<_> = server.lines().into_iter().filter(|line| line.starts_with('P')).collect();
+    assert_eq!(
+        asked,
+        [
+            "PATCH /admin/owners/new",
+            "PATCH /admin/owners/known",
+            "PATCH /admin/owners/moving",
+            "PATCH /admin/owners/older"
+        ]
+    );
+    let story = desk.run(&server, &["import", &file, "--dry-run"]);
+    assert!(story.contains("note: the owner `new` would get its limits"), "{story}");
+    assert_eq!(server.lines().iter().filter(|line| line.starts_with('P')).count(), asked.len());
+}
+
+#[test]
 fn a_batch_that_is_refused_as_a_whole_does_not_keep_the_others_out() {
     let desk = Desk::new();
     let server = Server::start(|request| {
