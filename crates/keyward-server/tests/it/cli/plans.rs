@@ -75,6 +75,34 @@ fn owners_are_suspended_whatever_they_are_called() {
 }
 
 #[test]
+fn an_owner_is_edited_as_it_was_seen_or_made() {
+    let limits = r#"[{"name":"requests","amount":5,"per":"60s","burst":5}]"#;
+    let owner = |limits: &str| {
+        let body = format!(r#"{{"owner":"a/b","state":"active","keys":12,"limits":{limits}}}"#);
+        answer("200 OK", "etag: \"abc\"\r\n", &body)
+    };
+    let absent = answer("404 Not Found", "", r#"{"detail":"Owner not found"}"#);
+    let answers = vec![owner("[]"), owner(limits), absent, owner("[]")];
+    let server = Server::answering(answers);
+    let output = keyward(&server.url, &["owner", "edit", "a/b", "--limit", "5 per 60s"]);
+    insta::assert_snapshot!(story(&server.url, &output), @r"
+    Owner a/b: 5 per 60s, for all of its keys together (12 keys). It holds from the next request on.
+    exit status 0
+    ");
+    let output = keyward(&server.url, &["owner", "edit", "a/b", "--unlimited"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let requests = server.requests.join().unwrap();
+    let (get, patch) = ("GET /admin/owners/a%2Fb HTTP/1.1", "PATCH /admin/owners/a%2Fb HTTP/1.1");
+    assert_eq!(first_lines(&requests), [get, patch, get, patch]);
+    assert_eq!(body(&requests[1]), format!(r#"{{"limits":{limits}}}"#));
+    assert_eq!(body(&requests[3]), r#"{"limits":[]}"#);
+    assert!(requests[1].contains("if-match: \"abc\"\r\n"), "{}", requests[1]);
+    assert!(requests[3].contains("if-none-match: *\r\n"), "{}", requests[3]);
+    let none = keyward("http://127.0.0.1:1", &["owner", "edit", "acme"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+}
+
+#[test]
 fn suspended_owners_are_listed_page_by_page() {
     let page = |owners: &str, next: &str| {
         let body = format!(r#"{{"count":1,"suspended_owners":[{owners}],"next_after":{next}}}"#);
