@@ -59,7 +59,7 @@ impl Written for Vec<u8> {
     }
 
     fn len(&self) -> usize {
-        Vec::len(self)
+        self.as_slice().len()
     }
 }
 

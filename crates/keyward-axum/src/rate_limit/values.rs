@@ -111,7 +111,7 @@ fn fixed(limit: &Limit) -> [Option<HeaderValue>; 2] {
             Some(Some(fixed)) if fixed.limit == *limit => fixed.fields.clone(),
             Some(empty) => {
                 let fields = render(limit);
-                *empty = Some(Fixed { limit: limit.clone(), fields: fields.clone() });
+                *empty = Some(Fixed { limit: *limit, fields: fields.clone() });
                 fields
             }
             None => render(limit),
