@@ -57,7 +57,6 @@ impl Known {
             None => Batch { facts: Facts::new(progress(connection)?), written: Written::default() },
         };
         let committed = batch.commit(connection, change, audit)?;
-        batch.facts.forget_keys();
         batch.written.shrink();
         *self.batch() = Some(batch);
         Ok(committed)
@@ -95,6 +94,8 @@ impl Batch {
         let before = facts.progress();
         let Decision { writes, outcome } = rules::decide(change, audit, facts)?;
         write::write(connection, &writes, before, written)?;
+        // The next change asks for other keys, and owners that an import brought would be many.
+        facts.forget_keys();
         facts.apply(&writes);
         Ok(Committed { newest: writes.progress.change, outcome })
     }

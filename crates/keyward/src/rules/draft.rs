@@ -49,6 +49,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Makes room for so many keys.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.ids.reserve(keys);
+        self.holders.reserve(keys);
+        self.keys.reserve(keys);
+        self.entries.reserve(keys);
+    }
+
     /// A key as it was before the change.
     pub(super) fn key(&self, id: KeyId) -> Result<Option<Arc<Key>>, Fault> {
         let known = self.facts.key(id).ok_or(Fault::Unknown(Lookup::Key(id)))?;

@@ -143,12 +143,16 @@ impl Facts {
         }
     }
 
-    /// Makes them what is known when all that was written.
+    /// Makes them true of what is there when all that was written. What was not known stays so: it
+    /// is looked up when it is asked for.
     pub fn apply(&mut self, writes: &Writes) {
         writes.tiers.iter().for_each(|row| self.put_tier(row.clone()));
         writes.owners.iter().for_each(|row| self.put_owner(row.clone()));
         writes.keys.iter().for_each(|write| self.put_key(write));
-        writes.once.iter().for_each(|write| self.put_once(write));
+        if let Some(OnceWrite { actor, row, .. }) = &writes.once {
+            let named = (actor.clone(), row.once.name.clone());
+            self.requests.insert(named, Some(row.clone()));
+        }
         if writes.reading.is_some() {
             self.reading = Some(writes.reading);
         }
@@ -172,21 +176,15 @@ impl Facts {
 
     fn put_key(&mut self, write: &KeyWrite) {
         let key = write.key();
-        let presence = match write {
-            // Most are keys that nothing is asked about again, so that each need not be kept whole.
-            KeyWrite::Add(_) => Presence::There,
-            KeyWrite::Put { after, .. } => Presence::Whole(Arc::clone(after)),
-        };
-        self.keys.insert(key.id, presence);
+        if let Some(presence) = self.keys.get_mut(&key.id) {
+            *presence = Presence::Whole(Arc::clone(key));
+        }
         let former = write.replaced().map(|(_, former)| &former.secret);
         for secret in former.chain([&key.secret]) {
-            self.holders.insert(*secret.digest.as_bytes(), Some(key.id));
+            if let Some(holder) = self.holders.get_mut(secret.digest.as_bytes()) {
+                *holder = Some(key.id);
+            }
         }
-    }
-
-    fn put_once(&mut self, write: &OnceWrite) {
-        let named = (write.actor.clone(), write.row.once.name.clone());
-        self.requests.insert(named, Some(write.row.clone()));
     }
 
     /// A key, if it is known whether there is one.

@@ -38,6 +38,7 @@ pub(super) fn import(
     keys: Vec<Unkept>,
     dry_run: bool,
 ) -> Result<Decision, Fault> {
+    draft.reserve(keys.len());
     let mut imported = Vec::with_capacity(keys.len());
     let mut names = BTreeSet::new();
     for key in keys {
