@@ -1,6 +1,7 @@
-//! The contract between the decision and the place where keys survive: [`KeyStore`] is what
-//! deciding needs, [`Reports`] is what operators ask, and [`Backup`] is what a store may have that
-//! can be copied while it is in use.
+//! The contract between the decision and the place where keys survive.
+//!
+//! [`KeyStore`] is what deciding needs, [`Reports`] is what operators ask, and [`Backup`] is what a
+//! store may have that can be copied while it is in use.
 
 mod backup;
 mod changes;

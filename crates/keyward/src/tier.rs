@@ -1,6 +1,7 @@
 //! Tiers: named plans that many keys share.
 
 use std::str::FromStr;
+#[expect(clippy::disallowed_types, reason = "it is for a field of a tier, and no static")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -57,6 +58,7 @@ pub struct Tier {
     /// One for each change so far. A request reads which of them is in force once, so that it sees
     /// the old limits or the new ones and never a mixture; reading takes no lock and writes
     /// nothing.
+    #[expect(clippy::disallowed_types, reason = "it is a field of a tier, and no static")]
     editions: [OnceLock<Box<Edition>>; GENERATIONS],
     /// Which of them is in force. Written with `Release` behind the edition itself.
     latest: AtomicUsize,
@@ -141,7 +143,7 @@ impl Tier {
     #[inline]
     fn edition(&self) -> (usize, &Edition) {
         let latest = self.latest.load(Ordering::Acquire);
-        let edition = self.editions.get(latest).and_then(OnceLock::get);
+        let edition = self.editions.get(latest).and_then(|edition| edition.get());
         (latest, edition.expect("an edition is there before it is the latest"))
     }
 }

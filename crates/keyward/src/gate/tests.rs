@@ -184,7 +184,7 @@ async fn a_key_works_as_soon_as_it_is_issued() {
     assert_eq!(verify_issued(&gate, &issued).unwrap().key_id(), issued.key_id);
     let details = store.find_key(issued.key_id).await.unwrap().unwrap();
     assert_eq!(details.key.secret.hint, issued.hint);
-    assert_eq!(verbs(&*store).await, ["issue"]);
+    assert_eq!(verbs(&store).await, ["issue"]);
 }
 
 #[tokio::test]
@@ -195,14 +195,14 @@ async fn a_revoked_key_is_refused_at_once() {
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
     assert!(verify_issued(&gate, &other).is_ok());
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap(), "revoking twice is fine");
-    assert_eq!(verbs(&*store).await, ["issue", "issue", "revoke"]);
+    assert_eq!(verbs(&store).await, ["issue", "issue", "revoke"]);
 }
 
 #[tokio::test]
 async fn revoking_what_is_not_there_says_so() {
     let (store, gate) = open_new().await;
     assert!(!gate.revoke(KeyId::new(1).unwrap(), None, audit()).await.unwrap());
-    assert!(verbs(&*store).await.is_empty());
+    assert!(verbs(&store).await.is_empty());
 }
 
 /// The issuing is answered by the store, and then overtaken before it reaches the index.
@@ -268,7 +268,7 @@ async fn a_broken_store_lets_nothing_change_in_memory() {
         gate.issue(new_key("gold"), audit()).await,
         Err(IssueError::UnknownTier { .. })
     ));
-    assert_eq!(verbs(&*store).await, ["issue"]);
+    assert_eq!(verbs(&store).await, ["issue"]);
 }
 
 #[tokio::test]
@@ -329,5 +329,5 @@ async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() 
     assert_eq!(allowed.into_inner(), 50);
     flush_all(&gate).await;
     let counts = Counts::from([(Outcome::Allowed, 50), (Outcome::Limited, 150)]);
-    assert_eq!(stored(&*store, issued.key_id).await, counts);
+    assert_eq!(stored(&store, issued.key_id).await, counts);
 }

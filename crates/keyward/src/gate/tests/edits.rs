@@ -70,7 +70,7 @@ async fn an_edit_of_nothing_changes_nothing() {
     assert_eq!(edit(&gate, issued.key_id, KeyEdit::default()).await.key.version, Version::FIRST);
     let same = KeyEdit { name: Some("Reader".parse().unwrap()), ..KeyEdit::default() };
     assert_eq!(edit(&gate, issued.key_id, same).await.key.version, Version::FIRST);
-    assert_eq!(verbs(&*store).await, ["issue"]);
+    assert_eq!(verbs(&store).await, ["issue"]);
     assert!(verify_issued(&gate, &issued).is_ok());
 }
 
@@ -93,7 +93,7 @@ async fn an_edit_of_another_version_is_refused() {
     }
     assert_eq!(verify_issued(&gate, &issued).unwrap().name(), "First");
     assert_eq!(details(&gate, issued.key_id).await.record.name.as_str(), "First");
-    assert_eq!(verbs(&*store).await, ["issue", "edit"]);
+    assert_eq!(verbs(&store).await, ["issue", "edit"]);
 }
 
 #[tokio::test]

@@ -23,10 +23,10 @@ async fn a_flush_that_failed_is_repeated_and_counts_once() {
     store.set_broken(false);
     // The batch that was kept, then what was counted since.
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: true });
-    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
+    assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 1);
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 0, more: false });
-    assert_eq!(stored(&*store, issued.key_id).await, Counts::from([(Outcome::Allowed, 2)]));
+    assert_eq!(stored(&store, issued.key_id).await, Counts::from([(Outcome::Allowed, 2)]));
     let details = store.find_key(issued.key_id).await.unwrap().unwrap().details();
     assert_eq!(details.last_used_at, Some(NOW.unix));
 }
@@ -39,13 +39,13 @@ async fn a_flush_whose_answer_was_lost_counts_once() {
     store.set_loses_answers(true);
     for _ in 0..2 {
         assert!(gate.flush(CLOCK).await.is_err());
-        assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
+        assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 1);
         assert_eq!(gate.usage().totals()[Outcome::Allowed], 1);
     }
     store.set_loses_answers(false);
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
-    assert_eq!(gate.usage().totals(), stored(&*store, issued.key_id).await);
+    assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 1);
+    assert_eq!(gate.usage().totals(), stored(&store, issued.key_id).await);
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_flush_that_was_dropped_half_way_counts_once() {
         () = std::future::ready(()) => {}
     }
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 1);
+    assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 1);
 }
 
 /// The hour ends while a flush waits for the one before.
@@ -100,7 +100,7 @@ async fn what_was_counted_before_an_edit_is_not_lost_though_the_queue_was_full()
     edit(&gate, issued.key_id, rename("Yet another")).await;
     assert!(verify_issued(&gate, &issued).is_ok());
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 3);
+    assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 3);
     drop(others);
 }
 
@@ -124,7 +124,7 @@ async fn more_usage_than_one_batch_takes_several() {
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     let mut allowed = 0;
     for key in keys(&store).await {
-        allowed += stored(&*store, key.id).await[Outcome::Allowed];
+        allowed += stored(&store, key.id).await[Outcome::Allowed];
     }
     assert_eq!(allowed, BATCH_ROWS_MAX as u64 + 1);
 }

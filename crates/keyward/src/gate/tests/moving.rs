@@ -44,7 +44,7 @@ async fn trying_an_import_adds_nothing() {
     assert!(tried.iter().all(|key| matches!(key, Imported::Added(_))));
     assert_eq!(verdict_at(&gate, &secrets[1], 5_000).unwrap_err(), "unknown");
     assert_eq!(gate.index().len(), 0);
-    assert!(verbs(&*store).await.is_empty());
+    assert!(verbs(&store).await.is_empty());
 }
 
 #[tokio::test]

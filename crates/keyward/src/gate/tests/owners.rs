@@ -65,7 +65,7 @@ async fn nothing_is_issued_to_a_suspended_owner() {
     let refused = gate.issue(new, audit()).await;
     assert!(matches!(refused, Err(IssueError::OwnerSuspended)));
     assert_eq!(gate.index().len(), 0);
-    assert_eq!(verbs(&*store).await, ["suspend-owner"]);
+    assert_eq!(verbs(&store).await, ["suspend-owner"]);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_suspension_whose_answer_was_lost_can_be_repeated() {
     store.set_loses_answers(false);
     assert_eq!(set_suspended(&gate, true).await, 1);
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "suspended");
-    assert_eq!(verbs(&*store).await, ["issue", "suspend-owner"]);
+    assert_eq!(verbs(&store).await, ["issue", "suspend-owner"]);
 }
 
 /// Before the keys that were read when the gate opened, and beside one that is edited meanwhile.
@@ -198,5 +198,5 @@ async fn an_owner_is_edited_in_the_version_that_was_expected() {
     let issued = issue_theirs(&gate).await;
     let standing = verify_issued(&gate, &issued).unwrap().standings().iter().nth(1);
     assert_eq!(standing.unwrap().remaining, 2);
-    assert_eq!(verbs(&*store).await, ["edit-owner", "issue"]);
+    assert_eq!(verbs(&store).await, ["edit-owner", "issue"]);
 }

@@ -31,7 +31,7 @@ async fn the_old_and_the_new_secret_are_the_same_key() {
         assert_eq!((caller.tier(), caller.owner()), ("pro", Some("org_1")));
     }
     flush_all(&gate).await;
-    assert_eq!(stored(&*store, issued.key_id).await[Outcome::Allowed], 2);
+    assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 2);
     check_agreement_later(gate, issued.key_id);
 }
 
@@ -210,7 +210,7 @@ async fn a_request_with_a_replaced_secret_is_counted_and_consumes_nothing() {
     assert_eq!(caller.standing().unwrap().remaining, 99);
     flush_all(&gate).await;
     let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::Expired, 3)]);
-    assert_eq!(stored(&*store, issued.key_id).await, counts);
+    assert_eq!(stored(&store, issued.key_id).await, counts);
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn what_is_revoked_or_expired_gets_no_other_secret() {
     assert_eq!(verify_issued(&gate, &revoked).unwrap_err(), "revoked");
     let nobody = try_rotate(&gate, KeyId::new(99).unwrap(), 0, 5_000).await;
     assert_eq!(refusal(nobody), Rejection::UnknownKey);
-    assert_eq!(verbs(&*store).await, ["issue", "rotate", "issue", "revoke"]);
+    assert_eq!(verbs(&store).await, ["issue", "rotate", "issue", "revoke"]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn a_suspended_key_is_refused_at_once_and_works_again_when_resumed() {
         assert_eq!(change(&gate, issued.key_id, KeyChange::Resume).await.key.version.get(), 3);
         assert!(verify_issued(&gate, &issued).is_ok());
     }
-    assert_eq!(verbs(&*store).await, ["issue", "suspend", "resume"]);
+    assert_eq!(verbs(&store).await, ["issue", "suspend", "resume"]);
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn nothing_brings_a_revoked_key_back() {
         assert!(matches!(result, Err(ChangeError::Rejected(Rejection::Revoked))));
         assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
     }
-    assert_eq!(verbs(&*store).await, ["issue", "suspend", "revoke"]);
+    assert_eq!(verbs(&store).await, ["issue", "suspend", "revoke"]);
 }
 
 /// Elsewhere, what expires is deleted, and nobody can tell it from what never was.
@@ -56,7 +56,7 @@ async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
     assert_eq!(verdict_at(&gate, &issued.secret, 6_000).unwrap_err(), "expired");
     flush_all(&gate).await;
     let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::Expired, 1)]);
-    assert_eq!(stored(&*store, issued.key_id).await, counts);
+    assert_eq!(stored(&store, issued.key_id).await, counts);
     let found = details(&gate, issued.key_id).await;
     assert_eq!(found.record.stage(UnixMillis(6_000)), Stage::Expired);
     let again = open(&store).await;
@@ -65,5 +65,5 @@ async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
     edit(&gate, issued.key_id, more).await;
     assert!(verdict_at(&gate, &issued.secret, 6_999).is_ok());
     assert_eq!(verdict_at(&gate, &issued.secret, 7_000).unwrap_err(), "expired");
-    assert_eq!(verbs(&*store).await, ["issue", "edit"]);
+    assert_eq!(verbs(&store).await, ["issue", "edit"]);
 }

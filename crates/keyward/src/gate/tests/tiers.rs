@@ -12,7 +12,7 @@ async fn an_unknown_tier_is_answered_with_those_there_are() {
     };
     let known: Vec<_> = known.iter().map(TierName::as_str).collect();
     assert_eq!(known, ["basic", "pro", "enterprise"]);
-    assert!(verbs(&*store).await.is_empty());
+    assert!(verbs(&store).await.is_empty());
 }
 
 #[tokio::test]
