@@ -1,5 +1,5 @@
-//! `keyward owner`: the customers to whom keys belong, stopping all keys of one, and the limits that
-//! they share.
+//! `keyward owner`: the customers to whom keys belong, stopping all keys of one, and the limits
+//! that they share.
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
