@@ -48,7 +48,14 @@ impl Gate {
         let change = Change::Owner { owner, change: OwnerChange::Edit { limits }, expected };
         match self.run(change, audit, clock).await.map_err(ChangeError::into_store)?.outcome {
             Ok(Decided::Owner(row)) => Ok(row),
-            Ok(other) => Err(unexpected(&other).into()),
+            Ok(
+                other @ (Decided::Issued { .. }
+                | Decided::Changed { .. }
+                | Decided::Imported { .. }
+                | Decided::PutTier { .. }
+                | Decided::DeletedTier(_)
+                | Decided::AcceptedClock),
+            ) => Err(unexpected(&other).into()),
             Err(rejection) => Err(not_edited(rejection)),
         }
     }
