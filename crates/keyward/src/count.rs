@@ -1,7 +1,8 @@
 //! Counting what became of a key's requests, between two flushes.
 
+use std::iter;
 use std::ops::{Index, IndexMut};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::{UnixHour, UnixMillis};
@@ -167,6 +168,13 @@ impl FromIterator<(Outcome, u64)> for Counts {
 /// be told from what is left of the hour before.
 const AHEAD: Duration = Duration::from_secs(60);
 
+/// Outcomes other than being allowed in, which comes first of all.
+const DENIALS: usize = Outcome::ALL.len() - 1;
+const _: () = assert!(Outcome::Allowed.at() == 0, "what follows are denials");
+
+/// Requests that fill the counter of a denial.
+pub(crate) const COUNTER_FULL: u64 = 1 << 16;
+
 /// The counts of one key that no flush has taken yet.
 ///
 /// There are two banks, one for even hours and one for odd, so that what is counted around a full
@@ -177,69 +185,104 @@ const AHEAD: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     banks: [Bank; 2],
-    /// When the key was last allowed in; 0 is never. Only grows.
+    /// When the key was last allowed in; 0 is never. Of two requests at the same time the later
+    /// one may be forgotten until the next: a locked operation is not worth that.
     last_used_ms: AtomicU64,
 }
 
 /// Each is added to by requests and emptied by the flush. Relaxed, since no other memory depends
-/// on them; a `u32` lasts for an hour of a million requests a second.
+/// on them. A `u32` lasts for an hour of a million requests a second; those that are denied are
+/// counted in 16 bits, and what fills a counter is kept elsewhere.
 #[derive(Debug, Default)]
-struct Bank([AtomicU32; Outcome::ALL.len()]);
+struct Bank {
+    allowed: AtomicU32,
+    denied: [AtomicU16; DENIALS],
+}
 
 impl Bank {
-    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
-    fn counter(&self, outcome: Outcome) -> &AtomicU32 {
-        &self.0[outcome.at()]
-    }
-
     fn take(&self) -> Counts {
         // Most are zero, and looking costs less than swapping.
-        self.read(|counter| match counter.load(Ordering::Relaxed) {
+        let allowed = match self.allowed.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.allowed.swap(0, Ordering::Relaxed),
+        };
+        let denied = self.denied.each_ref().map(|counter| match counter.load(Ordering::Relaxed) {
             0 => 0,
             _ => counter.swap(0, Ordering::Relaxed),
-        })
+        });
+        counts_of(allowed, denied)
     }
 
-    fn read(&self, read: impl Fn(&AtomicU32) -> u32) -> Counts {
-        Counts(self.0.each_ref().map(|counter| u64::from(read(counter))))
+    fn read(&self) -> Counts {
+        let denied = self.denied.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+        counts_of(self.allowed.load(Ordering::Relaxed), denied)
+    }
+
+    /// Takes what another bank counted. Nothing is counted here meanwhile.
+    fn take_over(&self, before: &Self) {
+        self.allowed.store(before.allowed.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        for (counter, before) in self.denied.iter().zip(&before.denied) {
+            counter.store(before.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 }
 
+fn counts_of(allowed: u32, denied: [u16; DENIALS]) -> Counts {
+    let all = iter::once(u64::from(allowed)).chain(denied.map(u64::from));
+    Outcome::ALL.into_iter().zip(all).collect()
+}
+
+/// What became of a counter by counting one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It was empty before: the key must be put where the next flush finds it.
+    First,
+    /// It was not.
+    More,
+    /// It was full, and is empty again: [`COUNTER_FULL`] requests must be kept elsewhere.
+    Full,
+}
+
 impl Counters {
-    /// Counts one request. Returns `true` if the counter was empty before: then the key must be
-    /// put where the next flush finds it.
+    /// Counts one request.
     #[must_use]
-    pub(crate) fn add(&self, outcome: Outcome, at: UnixMillis) -> bool {
-        if outcome.is_allowed() && self.last_used_ms.load(Ordering::Relaxed) < at.0 {
-            self.last_used_ms.fetch_max(at.0, Ordering::Relaxed);
+    #[inline]
+    pub(crate) fn add(&self, outcome: Outcome, at: UnixMillis) -> Added {
+        let bank = self.bank(at.hour());
+        if let Some(counter) = outcome.at().checked_sub(1).and_then(|at| bank.denied.get(at)) {
+            return match counter.fetch_add(1, Ordering::Relaxed) {
+                0 => Added::First,
+                u16::MAX => Added::Full,
+                _ => Added::More,
+            };
         }
-        self.bank(at.hour()).counter(outcome).fetch_add(1, Ordering::Relaxed) == 0
+        if self.last_used_ms.load(Ordering::Relaxed) < at.0 {
+            self.last_used_ms.store(at.0, Ordering::Relaxed);
+        }
+        match bank.allowed.fetch_add(1, Ordering::Relaxed) {
+            0 => Added::First,
+            _ => Added::More,
+        }
     }
 
     /// What was counted in this hour and is not taken yet.
     pub(crate) fn in_hour(&self, hour: UnixHour) -> Counts {
-        self.bank(hour).read(|counter| counter.load(Ordering::Relaxed))
+        self.bank(hour).read()
     }
 
     /// Whether everything that was counted is taken.
     pub(crate) fn are_empty(&self) -> bool {
-        let [even, odd] = &self.banks;
         let nothing = Counts::default();
-        let load = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
-        even.read(load) == nothing && odd.read(load) == nothing
+        self.banks.iter().all(|bank| bank.read() == nothing)
     }
 
-    /// Adds what another entry of the same key counted and no flush has taken, and leaves nothing
+    /// Takes what another entry of the same key counted and no flush has taken, and leaves nothing
     /// there. What is taken here is taken once, even if a flush empties the other meanwhile.
+    /// Nothing is counted here yet.
     pub(crate) fn take_over(&self, before: &Self) {
-        self.last_used_ms.fetch_max(before.last_used_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.last_used_ms.store(before.last_used_ms.load(Ordering::Relaxed), Ordering::Relaxed);
         for (bank, before) in self.banks.iter().zip(&before.banks) {
-            for (counter, before) in bank.0.iter().zip(&before.0) {
-                if before.load(Ordering::Relaxed) != 0 {
-                    let counted = before.swap(0, Ordering::Relaxed);
-                    counter.fetch_add(counted, Ordering::Relaxed);
-                }
-            }
+            bank.take_over(before);
         }
     }
 
@@ -275,9 +318,9 @@ mod tests {
     #[test]
     fn requests_around_a_full_hour_land_on_their_side_of_it() {
         let counters = Counters::default();
-        assert!(counters.add(Outcome::Allowed, UnixMillis(5 * HOUR - 1)));
-        assert!(counters.add(Outcome::Limited, UnixMillis(5 * HOUR)));
-        assert!(!counters.add(Outcome::Limited, UnixMillis(5 * HOUR + 1)));
+        assert_eq!(counters.add(Outcome::Allowed, UnixMillis(5 * HOUR - 1)), Added::First);
+        assert_eq!(counters.add(Outcome::Limited, UnixMillis(5 * HOUR)), Added::First);
+        assert_eq!(counters.add(Outcome::Limited, UnixMillis(5 * HOUR + 1)), Added::More);
         let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR + 2)).collect();
         let expected = [
             (UnixHour(4), Counts::from([(Outcome::Allowed, 1)])),
@@ -293,7 +336,7 @@ mod tests {
         let counters = Counters::default();
         let one = Counts::from([(Outcome::Allowed, 1)]);
         for (read, other) in [(1, 5), (60_000, 5), (60_001, 3), (HOUR, 3)] {
-            assert!(counters.add(Outcome::Allowed, UnixMillis(other * HOUR)));
+            assert_eq!(counters.add(Outcome::Allowed, UnixMillis(other * HOUR)), Added::First);
             let taken: Vec<_> = counters.take(UnixMillis(5 * HOUR - read)).collect();
             assert_eq!(taken, [(UnixHour(u32::try_from(other).unwrap()), one)], "{read}");
         }
@@ -342,5 +385,19 @@ mod tests {
         counts.add(&Counts::from([(Outcome::Revoked, u64::MAX), (Outcome::Limited, 1)]));
         assert_eq!((counts[Outcome::Revoked], counts[Outcome::Limited]), (u64::MAX, 1));
         assert_eq!((counts.denied(), counts.requests()), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn a_counter_that_is_full_is_empty_again() {
+        let counters = Counters::default();
+        for n in 1..=2 * COUNTER_FULL {
+            let expected = match n % COUNTER_FULL {
+                0 => Added::Full,
+                1 => Added::First,
+                _ => Added::More,
+            };
+            assert_eq!(counters.add(Outcome::Limited, UnixMillis(1)), expected);
+        }
+        assert!(counters.are_empty());
     }
 }

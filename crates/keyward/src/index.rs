@@ -17,13 +17,14 @@ use crate::record::Owner;
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
-pub use entry::Entry;
+pub use entry::{Entry, NewEntry};
 
 use owners::Owners;
 
 /// Parts that the index is split into, so that a change locks, and a growing table moves, one
-/// key in a thousand. A power of two.
-const SHARDS: usize = 1_024;
+/// key in more than a thousand. Tables double, all at about the same number of keys; with three
+/// times a power of two they are well filled at each power of ten.
+const SHARDS: usize = 1_536;
 
 /// A secret that was replaced by a rotation.
 struct Former {
@@ -38,19 +39,29 @@ struct Former {
 /// somebody sets the clock.
 pub(crate) const ENDED: UnixMillis = UnixMillis(0);
 
+/// Where a key is in its part of the index. The place is the beginning of its digest: of those
+/// entries that it is not, a request touches none, and a table that grows touches none at all.
+struct Slot {
+    place: u64,
+    entry: Entry,
+}
+
 /// One part of the index.
 #[derive(Default)]
 struct Table {
     /// Keys, by the digest of the secret that is theirs now.
-    current: HashTable<Arc<Entry>>,
+    current: HashTable<Slot>,
     /// Secrets that keys had before. A request looks here only if it found nothing above, so
     /// rotations cost other callers nothing.
     former: HashTable<Former>,
 }
 
 impl Table {
-    fn find(&self, digest: &Digest) -> Option<&Arc<Entry>> {
-        self.current.find(digest.place(), |entry| entry.digest == *digest)
+    #[inline]
+    fn find(&self, digest: &Digest) -> Option<&Entry> {
+        let (place, rest) = digest.parts();
+        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
+        self.current.find(place, is_it).map(|slot| &slot.entry)
     }
 
     fn find_former(&self, digest: &Digest) -> Option<&Former> {
@@ -61,19 +72,21 @@ impl Table {
         self.former.find(digest.place(), |former| former.digest == *digest)
     }
 
-    fn insert(&mut self, entry: Arc<Entry>) {
-        let place = entry.digest.place();
-        self.current.insert_unique(place, entry, |entry| entry.digest.place());
+    fn insert(&mut self, digest: &Digest, entry: Entry) {
+        let slot = Slot { place: digest.place(), entry };
+        self.current.insert_unique(slot.place, slot, |slot| slot.place);
     }
 
     /// Takes a key out; it is put back with another digest, or as another entry.
-    fn remove(&mut self, digest: &Digest) -> Option<Arc<Entry>> {
-        let found = self.current.find_entry(digest.place(), |entry| entry.digest == *digest);
-        found.ok().map(|found| found.remove().0)
+    fn remove(&mut self, digest: &Digest) -> Option<Entry> {
+        let (place, rest) = digest.parts();
+        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
+        let found = self.current.find_entry(place, is_it);
+        found.ok().map(|found| found.remove().0.entry)
     }
 
     /// Makes a secret a former one. Returns the key if it was the present one of that.
-    fn leave(&mut self, former: Former) -> Option<Arc<Entry>> {
+    fn leave(&mut self, former: Former) -> Option<Entry> {
         let there = self.remove(&former.digest);
         self.put_former(former);
         there
@@ -144,14 +157,14 @@ impl fmt::Debug for Index {
 #[derive(Debug)]
 pub struct Found {
     /// The key.
-    pub entry: Arc<Entry>,
+    pub entry: Entry,
     /// When the grace of the secret ends, if it is a former one.
     pub ends_at: Option<UnixMillis>,
 }
 
 /// What a digest leads to while a verdict about it is made. Nothing changes the key meanwhile.
 pub(crate) struct Held<'a> {
-    pub(crate) entry: &'a Arc<Entry>,
+    pub(crate) entry: &'a Entry,
     /// As in [`Found`].
     pub(crate) ends_at: Option<UnixMillis>,
     /// For taking from several buckets of the key.
@@ -198,17 +211,17 @@ impl Index {
     /// Finds the key that has, or had, the secret with this digest.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Found> {
-        self.with(digest, |held| Found { entry: Arc::clone(held.entry), ends_at: held.ends_at })
+        self.with(digest, |held| Found { entry: held.entry.clone(), ends_at: held.ends_at })
     }
 
     /// Adds a key, unless one with this digest is there already: what is there is newer, such as
     /// a key that was revoked while it was still being issued. Returns whether it was added.
-    pub fn insert(&self, entry: Entry) -> bool {
-        let mut shard = self.shard(&entry.digest).write();
-        if shard.find(&entry.digest).is_some() || shard.find_former(&entry.digest).is_some() {
+    pub fn insert(&self, NewEntry { digest, entry }: NewEntry) -> bool {
+        let mut shard = self.shard(&digest).write();
+        if shard.find(&digest).is_some() || shard.find_former(&digest).is_some() {
             return false;
         }
-        shard.insert(Arc::new(entry));
+        shard.insert(&digest, entry);
         true
     }
 
@@ -218,13 +231,13 @@ impl Index {
     ///
     /// Changes of one key must come one after the other.
     #[must_use]
-    pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) -> Option<Arc<Entry>> {
-        let mut shard = self.shard(&entry.digest).write();
-        let entry = Arc::new(entry);
-        if let Some(before) = shard.remove(&entry.digest) {
+    pub(crate) fn replace(&self, new: NewEntry, clock: ReadClock<'_>) -> Option<Entry> {
+        let NewEntry { digest, entry } = new;
+        let mut shard = self.shard(&digest).write();
+        if let Some(before) = shard.remove(&digest) {
             entry.take_over(&before, clock);
         }
-        shard.insert(Arc::clone(&entry));
+        shard.insert(&digest, entry.clone());
         counted(entry)
     }
 
@@ -235,17 +248,16 @@ impl Index {
     #[must_use]
     pub(crate) fn rotate(
         &self,
-        entry: Entry,
+        NewEntry { digest, entry }: NewEntry,
         before: Digest,
         ends_at: UnixMillis,
         clock: ReadClock<'_>,
-    ) -> Option<Arc<Entry>> {
-        let entry = Arc::new(entry);
-        let (to, from) = (Self::place(&entry.digest), Self::place(&before));
+    ) -> Option<Entry> {
+        let (to, from) = (Self::place(&digest), Self::place(&before));
         // The lower one first, as whoever locks two does.
         let mut low = self.at(to.min(from)).write();
         let mut high = (to != from).then(|| self.at(to.max(from)).write());
-        let former = Former { digest: before, next: entry.digest, ends_at };
+        let former = Former { digest: before, next: digest, ends_at };
         let there = match &mut high {
             Some(high) if to < from => high.leave(former),
             Some(_) | None => low.leave(former),
@@ -254,15 +266,14 @@ impl Index {
             entry.take_over(&there, clock);
         }
         match &mut high {
-            Some(high) if from < to => high.insert(Arc::clone(&entry)),
-            Some(_) | None => low.insert(Arc::clone(&entry)),
+            Some(high) if from < to => high.insert(&digest, entry.clone()),
+            Some(_) | None => low.insert(&digest, entry.clone()),
         }
         counted(entry)
     }
 
     /// Notes a secret that a key had before, the one that it has now, and until when the former
-    /// works. What was counted of a key that passed for another one until now is counted for the
-    /// key; returns what [`Index::replace`] does.
+    /// works. Returns what passed for the key until now, if something is counted there.
     ///
     /// Changes of one key must come one after the other, and each must note all secrets that the
     /// key had, so that none leads to another that was replaced.
@@ -272,11 +283,8 @@ impl Index {
         digest: Digest,
         next: Digest,
         ends_at: UnixMillis,
-    ) -> Option<Arc<Entry>> {
-        let there = self.shard(&digest).write().leave(Former { digest, next, ends_at })?;
-        let Some(Found { entry, .. }) = self.find(&next) else { return counted(there) };
-        entry.counters().take_over(there.counters());
-        counted(entry)
+    ) -> Option<Entry> {
+        self.shard(&digest).write().leave(Former { digest, next, ends_at }).and_then(counted)
     }
 
     /// Moves all keys of a tier to another one, shard by shard: to limits with other names.
@@ -287,13 +295,13 @@ impl Index {
         shard: usize,
         (from, to): (&StdArc<Tier>, &StdArc<Tier>),
         clock: ReadClock<'_>,
-        mut found: impl FnMut(Arc<Entry>),
+        mut found: impl FnMut(Entry),
     ) -> Option<()> {
         let mut table = self.shards.get(shard)?.write();
-        for place in table.current.iter_mut().filter(|entry| entry.is_in(from)) {
-            let entry = Arc::new(place.in_tier(StdArc::clone(to)));
-            entry.take_over(place, clock);
-            *place = Arc::clone(&entry);
+        for slot in table.current.iter_mut().filter(|slot| slot.entry.is_in(from)) {
+            let entry = slot.entry.in_tier(StdArc::clone(to));
+            entry.take_over(&slot.entry, clock);
+            slot.entry = entry.clone();
             counted(entry).into_iter().for_each(&mut found);
         }
         Some(())
@@ -308,7 +316,7 @@ impl Index {
     pub(crate) fn stop(&self, digest: &Digest) {
         // Under the lock, so that nothing that takes the entry's place misses it.
         if let Some(entry) = self.shard(digest).read().find(digest) {
-            entry.life.revoke();
+            entry.revoke();
         }
     }
 
@@ -346,8 +354,8 @@ impl Index {
 
     /// Shows every entry of one part of the index; `None` past the last part.
     pub(crate) fn each_in_shard(&self, shard: usize, mut visit: impl FnMut(&Entry)) -> Option<()> {
-        for entry in self.shards.get(shard)?.read().current.iter() {
-            visit(entry);
+        for slot in &self.shards.get(shard)?.read().current {
+            visit(&slot.entry);
         }
         Some(())
     }
@@ -367,7 +375,7 @@ impl Index {
 }
 
 /// The key, if something is counted of it.
-fn counted(entry: Arc<Entry>) -> Option<Arc<Entry>> {
+fn counted(entry: Entry) -> Option<Entry> {
     Some(entry).filter(|entry| !entry.counters().are_empty())
 }
 

@@ -110,9 +110,12 @@ impl Tier {
     /// The buckets of a key of this tier, by the limits in force. `stripe` says which copy of the
     /// limits is referred to: requests of one key name the same one.
     #[inline]
-    pub(crate) fn buckets<'a>(&'a self, words: &'a [AtomicU64], stripe: usize) -> Buckets<'a> {
+    pub(crate) fn buckets<'a>(&'a self, words: &'a [AtomicU64], stripe: u64) -> Buckets<'a> {
         let (latest, edition) = self.edition();
-        let told = edition.stripes.get(stripe % STRIPES).unwrap_or(&edition.limits);
+        let told = edition
+            .stripes
+            .get(usize::try_from(stripe % STRIPES as u64).unwrap_or_default())
+            .unwrap_or(&edition.limits);
         let since = SteadyNanos(edition.since.load(Ordering::Acquire));
         Buckets { limits: &edition.limits, told, era: Era::new(latest, since), words }
     }

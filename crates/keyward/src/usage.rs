@@ -9,12 +9,11 @@ mod striped;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
-use triomphe::Arc;
 
-use crate::count::{Counts, Outcome};
+use crate::count::{Added, COUNTER_FULL, Counts, Outcome};
 use crate::index::{Entry, Index};
 use crate::record::KeyId;
 use crate::time::{UnixHour, UnixMillis};
@@ -41,14 +40,24 @@ pub struct UsageRow {
 
 /// The keys whose counters are not empty.
 pub struct Usage {
-    queue: ArrayQueue<Arc<Entry>>,
+    queue: ArrayQueue<Entry>,
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
+    /// What neither the queue nor the index leads to. Locked by flushes, by changes, and by a request
+    /// that fills a counter.
+    beside: Mutex<Beside>,
     /// All that was ever taken. Locked by flushes, and by whoever looks at it.
     totals: Mutex<Counts>,
     /// Requests whose text was no key's.
     unknown: Striped,
+}
+
+/// What is counted and in no entry of the index.
+#[derive(Default)]
+struct Beside {
+    rows: Vec<UsageRow>,
+    entries: Vec<Entry>,
 }
 
 impl Default for Usage {
@@ -56,6 +65,7 @@ impl Default for Usage {
         Self {
             queue: ArrayQueue::new(QUEUE_LEN),
             overflowed: AtomicBool::new(false),
+            beside: Mutex::default(),
             totals: Mutex::default(),
             unknown: Striped::default(),
         }
@@ -70,10 +80,11 @@ impl fmt::Debug for Usage {
 
 impl Usage {
     /// Counts one request of a known key.
-    pub(crate) fn count(&self, entry: &Arc<Entry>, outcome: Outcome, at: UnixMillis) {
-        let first = entry.counters().add(outcome, at);
-        if first {
-            self.enqueue(Arc::clone(entry));
+    pub(crate) fn count(&self, entry: &Entry, outcome: Outcome, at: UnixMillis) {
+        match entry.counters().add(outcome, at) {
+            Added::First => self.enqueue(entry.clone()),
+            Added::More => {}
+            Added::Full => self.keep_full(entry.id(), outcome, at),
         }
     }
 
@@ -84,10 +95,27 @@ impl Usage {
 
     /// Leaves a key where the next flush finds it: what was counted before it was changed is
     /// counted on what took its place.
-    pub(crate) fn enqueue(&self, entry: Arc<Entry>) {
+    pub(crate) fn enqueue(&self, entry: Entry) {
         if self.queue.push(entry).is_err() {
             self.overflowed.store(true, Ordering::Release);
         }
+    }
+
+    /// Keeps an entry until the next flush that is no longer in the index.
+    pub(crate) fn keep(&self, entry: Entry) {
+        self.beside().entries.push(entry);
+    }
+
+    /// Keeps what filled a counter: once in as many requests of one key that are all denied.
+    #[cold]
+    fn keep_full(&self, key_id: KeyId, outcome: Outcome, at: UnixMillis) {
+        let counts = Counts::from([(outcome, COUNTER_FULL)]);
+        let row = UsageRow { key_id, hour: at.hour(), counts, last_used_at: None };
+        self.beside().rows.push(row);
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Beside> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests of known keys since the start, by outcome, as of the last flush: a sum for each
@@ -131,6 +159,15 @@ impl Collector {
         {
             take_from(&entry, now, &mut rows);
         }
+        let mut beside = usage.beside();
+        let full = BATCH_ROWS_MAX.saturating_sub(rows.len()).min(beside.rows.len());
+        rows.extend(beside.rows.drain(..full));
+        while rows.len() < BATCH_ROWS_MAX
+            && let Some(entry) = beside.entries.pop()
+        {
+            take_from(&entry, now, &mut rows);
+        }
+        drop(beside);
         if usage.overflowed.swap(false, Ordering::Acquire) {
             self.shard = Some(0);
         }
@@ -169,7 +206,7 @@ mod tests {
         Digest::from_stored(bytes)
     }
 
-    fn filled(keys: u64) -> (Index, Vec<Arc<Entry>>) {
+    fn filled(keys: u64) -> (Index, Vec<Entry>) {
         let limits = Limits::new(Vec::new()).unwrap();
         let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
@@ -243,7 +280,7 @@ mod tests {
     }
 
     /// Puts other entries in the place of the keys, as changes of them do.
-    fn replace(index: &Index, usage: &Usage, entries: &[Arc<Entry>]) {
+    fn replace(index: &Index, usage: &Usage, entries: &[Entry]) {
         for entry in entries {
             let record = Record::plain(entry.id(), "b".parse().unwrap());
             let limits = Limits::new(Vec::new()).unwrap();
@@ -298,5 +335,28 @@ mod tests {
         }
         let rows = Collector::default().take(&usage, &index, UnixMillis(2));
         assert_eq!(rows.len(), BATCH_ROWS_MAX);
+    }
+
+    #[test]
+    fn more_denials_than_a_counter_holds_are_all_there() {
+        let (index, entries) = filled(1);
+        let usage = Usage::default();
+        for _ in 0..3 * COUNTER_FULL + 7 {
+            usage.count(&entries[0], Outcome::Revoked, UnixMillis(1));
+        }
+        let rows = collect_all(&usage, &index);
+        let revoked = rows.iter().map(|row| row.counts[Outcome::Revoked]);
+        assert_eq!(revoked.sum::<u64>(), 3 * COUNTER_FULL + 7);
+        assert_eq!(usage.totals()[Outcome::Revoked], 3 * COUNTER_FULL + 7);
+    }
+
+    #[test]
+    fn what_leaves_the_index_is_taken_once() {
+        let (index, entries) = filled(1);
+        let usage = Usage::default();
+        let _ = entries[0].counters().add(Outcome::Allowed, UnixMillis(1));
+        usage.keep(entries[0].clone());
+        assert_eq!(collect_all(&usage, &index).len(), 1);
+        assert!(collect_all(&usage, &index).is_empty());
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use thiserror::Error;
-use triomphe::Arc;
 
 use crate::count::{Counts, Outcome};
 use crate::digest::Digest;
@@ -67,7 +66,7 @@ pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verd
             match admit(found, asked, now) {
                 Ok(standings) => {
                     usage.count(entry, Outcome::Allowed, now.unix);
-                    Ok(Caller { entry: Arc::clone(entry), standings })
+                    Ok(Caller { entry: entry.clone(), standings })
                 }
                 Err(denied) => {
                     if let Some(outcome) = denied.outcome() {
@@ -86,7 +85,7 @@ pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verd
 
 fn admit(found: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<Standings, Denied> {
     let Held { entry, ends_at, lock } = *found;
-    let key = || KeyRef(Arc::clone(entry));
+    let key = || KeyRef(entry.clone());
     // Whatever works at the latest that it may be works earlier, too.
     match entry.stage(now.latest()) {
         Stage::Active => {}
@@ -233,7 +232,7 @@ impl Denied {
 /// The key that a denial is about, as it was then. Cloning shares it; two are equal if they are of
 /// the same key.
 #[derive(Clone)]
-pub struct KeyRef(Arc<Entry>);
+pub struct KeyRef(Entry);
 
 impl KeyRef {
     /// The key's identity, which outlives its secrets.
@@ -272,7 +271,7 @@ impl fmt::Debug for KeyRef {
 /// A verified key, as a handler sees it. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    entry: Arc<Entry>,
+    entry: Entry,
     standings: Standings,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use triomphe::Arc as Shared;
 
-use crate::index::{ENDED, Entry};
+use crate::index::{ENDED, Entry, NewEntry};
 use crate::owner::OwnerState;
 use crate::store::StoreError;
 use crate::stored::{FormerSecret, Key, OwnerRow};
@@ -60,11 +60,11 @@ impl Gate {
         for former in &key.former {
             let (digest, ends_at) = (former.secret.digest, end_of(former, at));
             let counted = self.index.put_former(digest, key.secret.digest, ends_at);
-            counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
+            counted.into_iter().for_each(|entry| self.usage.keep(entry));
         }
     }
 
-    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<Entry, StoreError> {
+    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<NewEntry, StoreError> {
         let tier = self.tier_of(key)?;
         let shared = self.owner_of(key, owner);
         Ok(Entry::of_owner(key.secret.digest, key.record(owner), tier, shared))

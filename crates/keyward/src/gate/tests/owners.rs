@@ -141,7 +141,7 @@ async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
     let entry = || gate.index().find(&digest).unwrap().entry;
     let before = entry();
     set_suspended(&gate, true).await;
-    assert!(triomphe::Arc::ptr_eq(&before, &entry()));
+    assert!(before.is_the_same_as(&entry()));
     assert_eq!(details(&gate, issued.key_id).await.versions().to_string(), "1.1");
     // It is issued to again, and a rotation keeps what is shared.
     set_suspended(&gate, false).await;

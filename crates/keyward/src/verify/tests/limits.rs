@@ -7,6 +7,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::index::NewEntry;
 use crate::record::Owner;
 
 const SECOND: u64 = 1_000_000_000;
@@ -57,7 +58,7 @@ impl World {
         Now::new(UnixMillis(1_000_000), SteadyNanos(self.clock.load(Ordering::SeqCst)))
     }
 
-    fn entry(&self, key: usize, terms: &Terms) -> Entry {
+    fn entry(&self, key: usize, terms: &Terms) -> NewEntry {
         let id = KeyId::new(key as u64 + 1).unwrap();
         let record = Record::plain(id, "Key".parse().unwrap());
         let record = Record { limits: terms.own.clone(), ..record };
