@@ -1,7 +1,8 @@
 //! What a verdict costs in time and a key in memory; prints lines of `name value unit`.
 //!
 //! `cargo bench -p keyward --bench decision [-- KEYS]`, where `KEYS` is the size of the large
-//! index: ten million unless given. That takes about 2 GB of memory.
+//! index: ten million unless given. That takes about 2 GB of memory for each of three: one limit,
+//! one limit and ten keys an owner, and three limits.
 //!
 //! Everything is measured in turns, in one run, and each figure is the median of its turns, so
 //! that a machine that is busy for a while bends all figures alike.
@@ -36,13 +37,13 @@ const TEXT_LEN: usize = 52;
 
 fn main() {
     // Cargo passes `--bench`, too.
-    let large = env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(LARGE);
+    let large_len = env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(LARGE);
     let mut samples = Samples::new();
-    let small = Keys::new(SMALL);
-    let before = resident_bytes();
-    let large = Keys::new(large);
-    let bytes_per_key = (resident_bytes() - before) / large.len;
-    println!("memory_per_key {bytes_per_key} bytes");
+    let small = Keys::new(SMALL, ONE_LIMIT);
+    let small_of_three = Keys::new(SMALL, THREE_LIMITS);
+    let large = measured("memory_per_key", large_len, ONE_LIMIT);
+    let owned = measured("memory_per_key_with_owners", large_len, OWNERS);
+    let of_three = measured("memory_per_key_with_three_limits", large_len, THREE_LIMITS);
 
     let mut turns = Turns::default();
     for turn in 0..TURNS {
@@ -52,6 +53,9 @@ fn main() {
             true
         });
         turns.measure("verify_1000_keys", &samples, |text, now| small.verify(text, now).is_ok());
+        turns.measure("verify_1000_keys_with_three_limits", &samples, |text, now| {
+            small_of_three.verify(text, now).is_ok()
+        });
         turns.measure("verify_unknown", &samples, |text, now| {
             // The first character alone makes it another text.
             matches!(small.verify(&text[1..], now), Err(Denied::Unknown))
@@ -67,6 +71,14 @@ fn main() {
         // Other keys each time, far apart from each other, and each for its first time.
         samples.fill(|n| mixed(n * TURNS + turn) % large.len);
         turns.measure("verify_large", &samples, |text, now| large.verify(text, now).is_ok());
+        samples.fill(|n| mixed(n * TURNS + turn + 1) % large.len);
+        turns.measure("verify_large_with_owners", &samples, |text, now| {
+            owned.verify(text, now).is_ok()
+        });
+        samples.fill(|n| mixed(n * TURNS + turn + 2) % large.len);
+        turns.measure("verify_large_with_three_limits", &samples, |text, now| {
+            of_three.verify(text, now).is_ok()
+        });
     }
     println!("keys_in_large {} keys", large.len);
     turns.print();
@@ -121,17 +133,37 @@ fn mixed(number: u64) -> u64 {
 
 const REVOKED: &str = "kw_0000000000000000000000000000000000000000000000000";
 
-/// Keys under one tier, whose limit is never reached.
+/// What keys have.
+#[derive(Clone, Copy)]
+struct Shape {
+    limits: usize,
+    keys_per_owner: Option<u64>,
+}
+
+const ONE_LIMIT: Shape = Shape { limits: 1, keys_per_owner: None };
+const THREE_LIMITS: Shape = Shape { limits: 3, keys_per_owner: None };
+const OWNERS: Shape = Shape { limits: 1, keys_per_owner: Some(10) };
+
+/// Keys under one tier, whose limits are never reached.
 struct Keys {
     index: Index,
     usage: Usage,
     len: u64,
+    shape: Shape,
+}
+
+/// Makes keys, and prints how much memory each takes.
+fn measured(name: &str, len: u64, shape: Shape) -> Keys {
+    let before = resident_bytes();
+    let keys = Keys::new(len, shape);
+    println!("{name} {} bytes", (resident_bytes() - before) / len);
+    keys
 }
 
 impl Keys {
-    fn new(len: u64) -> Self {
-        let tier = Arc::new(tier());
-        let keys = Self { index: Index::default(), usage: Usage::default(), len };
+    fn new(len: u64, shape: Shape) -> Self {
+        let tier = Arc::new(tier(shape.limits));
+        let keys = Self { index: Index::default(), usage: Usage::default(), len, shape };
         for number in 0..len {
             keys.insert(as_str(&text_of(number)), number, KeyState::Active, &tier);
         }
@@ -144,7 +176,12 @@ impl Keys {
         let name = format!("key-{number:07}").parse().expect("it is short");
         let record = Record { state, ..Record::plain(id, name) };
         let presented = Presented::parse(text).expect("it has 52 visible characters");
-        assert!(self.index.insert(Entry::new(Digest::of(presented), record, Arc::clone(tier))));
+        let owner = self.shape.keys_per_owner.map(|keys| {
+            let name = format!("org-{:07}", number / keys).parse().expect("it is an owner");
+            self.index.owner(&name, false)
+        });
+        let entry = Entry::of_owner(Digest::of(presented), record, Arc::clone(tier), owner);
+        assert!(self.index.insert(entry));
     }
 
     fn verify(&self, text: &str, now: Now) -> Verdict {
@@ -152,10 +189,12 @@ impl Keys {
     }
 }
 
-fn tier() -> Tier {
+fn tier(limits: usize) -> Tier {
     let amount = NonZeroU32::new(1_000_000_000).expect("it is not zero");
-    let limit = Limit::new("requests", amount, Duration::from_secs(1), amount);
-    let limits = Limits::new(vec![limit.expect("it is in bounds")]).expect("one is not too many");
+    let limit = |name| Limit::new(name, amount, Duration::from_secs(1), amount);
+    let list = ["requests", "day", "month"].into_iter().take(limits).map(limit);
+    let list = list.collect::<Result<_, _>>().expect("they are in bounds");
+    let limits = Limits::new(list).expect("three are not too many");
     Tier::new("basic".parse().expect("it is a name"), limits)
 }
 
@@ -194,7 +233,7 @@ impl Turns {
         for (name, turns) in &self.0 {
             println!("{name} {:.1} ns", median(turns.clone()));
         }
-        for name in ["verify_1000_keys", "verify_large"] {
+        for name in ["verify_1000_keys", "verify_large", "verify_large_with_owners"] {
             let pairs = self.turns_of(name).iter().zip(self.turns_of("sha256"));
             let ratios = pairs.map(|(verify, sha256)| verify / sha256).collect();
             println!("{name}_to_sha256 {:.2} times", median(ratios));

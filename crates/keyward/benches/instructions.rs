@@ -1,7 +1,7 @@
 //! A known number of verdicts, for counting the instructions that one takes.
 //!
-//! Arguments: `sha256`, `allowed`, `restricted`, `scoped`, `limited`, `revoked` or `unknown`, and
-//! how often. Keys that are `restricted` have every restriction that there is, none of which keeps
+//! Arguments: `sha256`, `allowed`, `two_limits`, `three_limits`, `owner_limit`, `restricted`,
+//! `scoped`, `limited`, `revoked` or `unknown`, and how often. Keys that are `restricted` have every restriction that there is, none of which keeps
 //! a request out; for those that are `scoped`, a scope is asked for, too. Run under a tool that
 //! counts, with two numbers: the difference holds neither start nor warm-up.
 
@@ -17,6 +17,7 @@ use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
 use keyward::network::Networks;
+use keyward::owner::OwnerState;
 use keyward::record::{KeyState, Record, Scopes};
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
@@ -53,8 +54,14 @@ fn keys(what: &str) -> (Vec<String>, Index) {
     let amount = if what == "limited" { 1 } else { 1_000_000_000 };
     let amount = NonZeroU32::new(amount).expect("neither is zero");
     let per = Duration::from_secs(if what == "limited" { 1_000_000 } else { 1 });
-    let limit = Limit::new("requests", amount, per, amount).expect("it is in bounds");
-    let limits = Limits::new(vec![limit]).expect("one is not too many");
+    let limit = |name| Limit::new(name, amount, per, amount).expect("it is in bounds");
+    let count = match what {
+        "two_limits" => 2,
+        "three_limits" => 3,
+        _ => 1,
+    };
+    let list = ["requests", "day", "month"].map(limit).into_iter().take(count).collect();
+    let limits = Limits::new(list).expect("three are not too many");
     let tier = Tier::new("basic".parse().expect("it is a name"), limits.clone());
     let tier = Arc::new(tier);
     let index = Index::default();
@@ -72,10 +79,19 @@ fn keys(what: &str) -> (Vec<String>, Index) {
         };
         if what != "unknown" {
             let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
-            assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
+            let owner = (what == "owner_limit").then(|| owner(&index, &limits));
+            assert!(index.insert(Entry::of_owner(digest, record, Arc::clone(&tier), owner)));
         }
     }
     (texts, index)
+}
+
+/// An owner with the same limit as the tier.
+fn owner(index: &Index, limits: &Limits) -> triomphe::Arc<OwnerState> {
+    let name = "org_1".parse().expect("it is an owner");
+    let clock = || Now::new(UnixMillis(1_700_000_000_000), SteadyNanos(0));
+    index.set_owner_limits(&name, limits, &clock);
+    index.owner(&name, false)
 }
 
 /// The key with everything that it can have, the limits being its own.

@@ -64,6 +64,13 @@ impl Table {
         self.current.find(place, is_it).map(|slot| &slot.entry)
     }
 
+    #[inline]
+    fn find_at(&self, digest: &Digest) -> Option<usize> {
+        let (place, rest) = digest.parts();
+        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
+        self.current.find_bucket_index(place, is_it)
+    }
+
     fn find_former(&self, digest: &Digest) -> Option<&Former> {
         // Where nothing was rotated, a text that is unknown costs no second look.
         if self.former.is_empty() {
@@ -162,7 +169,25 @@ pub struct Found {
     pub ends_at: Option<UnixMillis>,
 }
 
-/// What a digest leads to while a verdict about it is made. Nothing changes the key meanwhile.
+/// Holds a key while a verdict about it is made: nothing changes it meanwhile.
+pub(crate) struct Look<'a> {
+    shard: &'a Shard,
+    table: RwLockReadGuard<'a, Table>,
+    /// Where in the table.
+    at: usize,
+    ends_at: Option<UnixMillis>,
+}
+
+impl Look<'_> {
+    /// The key; always there.
+    #[inline]
+    pub(crate) fn held(&self) -> Option<Held<'_>> {
+        let entry = &self.table.current.get_bucket(self.at)?.entry;
+        Some(Held { entry, ends_at: self.ends_at, lock: &self.shard.buckets })
+    }
+}
+
+/// What a digest leads to.
 pub(crate) struct Held<'a> {
     pub(crate) entry: &'a Entry,
     /// As in [`Found`].
@@ -172,35 +197,30 @@ pub(crate) struct Held<'a> {
 }
 
 impl Index {
-    /// Finds the key that has, or had, the secret with this digest, and makes a verdict about it.
+    /// Finds the key that has, or had, the secret with this digest, and holds it while a verdict
+    /// about it is made.
     #[inline]
-    pub(crate) fn with<T>(&self, digest: &Digest, judge: impl FnOnce(&Held<'_>) -> T) -> Option<T> {
+    pub(crate) fn look(&self, digest: &Digest) -> Option<Look<'_>> {
         let shard = self.shard(digest);
         let table = shard.read();
-        if let Some(entry) = table.find(digest) {
-            return Some(judge(&Held { entry, ends_at: None, lock: &shard.buckets }));
+        if let Some(at) = table.find_at(digest) {
+            return Some(Look { shard, table, at, ends_at: None });
         }
         let Former { next, ends_at, .. } = *table.find_former(digest)?;
         drop(table);
-        self.follow(next, ends_at, judge)
+        self.follow(next, ends_at)
     }
 
     /// Goes to the present secret. That is one step, however often the key was rotated: only while
     /// a rotation is under way do some secrets still lead to the one that it replaces, which leads
     /// on. It ends, since each rotation makes a secret that never was before.
     #[cold]
-    fn follow<T>(
-        &self,
-        mut next: Digest,
-        mut ends_at: UnixMillis,
-        judge: impl FnOnce(&Held<'_>) -> T,
-    ) -> Option<T> {
+    fn follow(&self, mut next: Digest, mut ends_at: UnixMillis) -> Option<Look<'_>> {
         loop {
             let shard = self.shard(&next);
             let table = shard.read();
-            if let Some(entry) = table.find(&next) {
-                let ends_at = Some(ends_at);
-                return Some(judge(&Held { entry, ends_at, lock: &shard.buckets }));
+            if let Some(at) = table.find_at(&next) {
+                return Some(Look { shard, table, at, ends_at: Some(ends_at) });
             }
             let former = table.find_former(&next)?;
             ends_at = ends_at.min(former.ends_at);
@@ -211,7 +231,9 @@ impl Index {
     /// Finds the key that has, or had, the secret with this digest.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Found> {
-        self.with(digest, |held| Found { entry: held.entry.clone(), ends_at: held.ends_at })
+        let look = self.look(digest)?;
+        let Held { entry, ends_at, .. } = look.held()?;
+        Some(Found { entry: entry.clone(), ends_at })
     }
 
     /// Adds a key, unless one with this digest is there already: what is there is newer, such as

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::count::{Counts, Outcome};
 use crate::digest::Digest;
-use crate::index::{Entry, Held, Index};
+use crate::index::{Entry, Held, Index, Look};
 use crate::key::Presented;
 use crate::limit::{Cost, Exceeded, Standing, Standings, TakeError};
 use crate::record::{KeyId, Stage};
@@ -59,66 +59,77 @@ impl fmt::Debug for Asked<'_> {
 /// Returns the reason as [`Denied`]. Someone who does not hold the key's secret learns nothing
 /// but [`Denied::Unknown`].
 pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
-    let digest = Presented::parse(asked.text).map(Digest::of);
-    let judged = digest.ok().and_then(|digest| {
-        index.with(&digest, |found| {
-            let entry = found.entry;
-            match admit(found, asked, now) {
-                Ok(standings) => {
-                    usage.count(entry, Outcome::Allowed, now.unix);
-                    Ok(Caller { entry: entry.clone(), standings })
-                }
-                Err(denied) => {
-                    if let Some(outcome) = denied.outcome() {
-                        usage.count(entry, outcome, now.unix);
-                    }
-                    Err(denied)
-                }
-            }
-        })
-    });
-    judged.unwrap_or_else(|| {
-        usage.count_unknown();
-        Err(Denied::Unknown)
-    })
+    let presented = Presented::parse(asked.text).ok();
+    let look = presented.and_then(|presented| index.look(&Digest::of(presented)));
+    match look.as_ref().and_then(Look::held) {
+        Some(held) => judge(&held, usage, asked, now),
+        None => {
+            usage.count_unknown();
+            Err(Denied::Unknown)
+        }
+    }
 }
 
-fn admit(found: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<Standings, Denied> {
+/// Decides about one request of a key that is known, and counts it.
+#[inline]
+fn judge(found: &Held<'_>, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
+    let (entry, mut standings) = (found.entry, Standings::NONE);
+    let verdict = match admit(found, asked, now, &mut standings) {
+        Ok(()) => {
+            usage.count(entry, Outcome::Allowed, now.unix);
+            return Ok(Caller { entry: entry.clone(), standings });
+        }
+        Err(Reason::Limits(TakeError::Exceeded(retry_after))) => {
+            Denied::Limited(KeyRef(entry.clone()), Exceeded { standings, retry_after })
+        }
+        Err(Reason::Limits(TakeError::TooCostly)) => Denied::TooCostly(KeyRef(entry.clone())),
+        Err(Reason::Key(reason)) => reason(KeyRef(entry.clone())),
+    };
+    if let Some(outcome) = verdict.outcome() {
+        usage.count(entry, outcome, now.unix);
+    }
+    Err(verdict)
+}
+
+/// Why a request is not admitted.
+enum Reason {
+    Key(fn(KeyRef) -> Denied),
+    Limits(TakeError),
+}
+
+#[inline]
+fn admit(
+    found: &Held<'_>,
+    asked: &Asked<'_>,
+    now: Now,
+    told: &mut Standings,
+) -> Result<(), Reason> {
     let Held { entry, ends_at, lock } = *found;
-    let key = || KeyRef(entry.clone());
     // Whatever works at the latest that it may be works earlier, too.
     match entry.stage(now.latest()) {
         Stage::Active => {}
-        Stage::Suspended => return Err(Denied::Suspended(key())),
-        Stage::Revoked => return Err(Denied::Revoked(key())),
-        Stage::Expired => return Err(over(entry.expires_at(), now, Denied::Expired, key())),
+        Stage::Suspended => return Err(Reason::Key(Denied::Suspended)),
+        Stage::Revoked => return Err(Reason::Key(Denied::Revoked)),
+        Stage::Expired => return Err(over(entry.expires_at(), now, Denied::Expired)),
     }
     if ends_at.is_some_and(|ends_at| ends_at <= now.latest()) {
-        return Err(over(ends_at, now, Denied::Replaced, key()));
+        return Err(over(ends_at, now, Denied::Replaced));
     }
     if !entry.allows(asked.from) {
-        return Err(Denied::OutOfNetwork(key()));
+        return Err(Reason::Key(Denied::OutOfNetwork));
     }
     if asked.scope.is_some_and(|scope| !entry.grants(scope)) {
-        return Err(Denied::OutOfScope(key()));
+        return Err(Reason::Key(Denied::OutOfScope));
     }
-    entry.take(lock, asked.cost, now.steady).map_err(|error| match error {
-        TakeError::Exceeded(exceeded) => Denied::Limited(key(), exceeded),
-        TakeError::TooCostly => Denied::TooCostly(key()),
-    })
+    entry.take(lock, asked.cost, now.steady, told).map_err(Reason::Limits)
 }
 
 /// Why a secret is refused that is over at the latest that it may be: `reason`, unless it is not
 /// over by the wall clock.
 #[cold]
-fn over(
-    ends_at: Option<UnixMillis>,
-    now: Now,
-    reason: fn(KeyRef) -> Denied,
-    key: KeyRef,
-) -> Denied {
+fn over(ends_at: Option<UnixMillis>, now: Now, reason: fn(KeyRef) -> Denied) -> Reason {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
-    if by_both { reason(key) } else { Denied::ClockInDoubt(key) }
+    Reason::Key(if by_both { reason } else { Denied::ClockInDoubt })
 }
 
 /// Why a request is refused. Holds neither the key's text nor anything about other keys.

@@ -218,16 +218,17 @@ impl Entry {
     }
 
     /// Takes the cost of one request from each of the key's limits and its owner's, or from none. `lock` is the
-    /// same for all requests of the key.
+    /// same for all requests of the key; `told` comes to say how the caller stands.
     #[inline]
     pub(crate) fn take(
         &self,
         lock: &Mutex<()>,
         cost: Cost,
         now: SteadyNanos,
-    ) -> Result<Standings, TakeError> {
+        told: &mut Standings,
+    ) -> Result<(), TakeError> {
         let owner = self.head().owner.as_ref().map(|owner| owner.buckets());
-        self.buckets().take(lock, owner, cost, now)
+        self.buckets().take(lock, owner, cost, now, told)
     }
 
     pub(crate) fn counters(&self) -> &Counters {

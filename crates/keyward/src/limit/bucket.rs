@@ -1,10 +1,11 @@
 //! One bucket: a word that says when it will be full.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::time::SteadyNanos;
 
-use super::{Cost, Exceeded, Limit, Standing, Standings, TakeError};
+use super::{Cost, Exceeded, Limit, Standing, TakeError};
 
 /// Bits of a word that say under which edition of a tier's limits it was last used.
 const GENERATION_BITS: u32 = 4;
@@ -64,6 +65,13 @@ impl Era {
         Mark { full_at: mark.full_at.min(empty), generation: self.generation }
     }
 
+    /// The word of a bucket in the place of another, under this edition or a newer one.
+    #[inline]
+    pub(super) fn word(self, before: u64, full_at: u64) -> u64 {
+        let generation = self.generation.max(before & GENERATION_MASK);
+        Mark { full_at, generation }.word()
+    }
+
     /// The word of a bucket that was filled under other limits, as it counts under `limit` from
     /// `now` on: what was used stays used, and an empty bucket is the worst that it can be.
     pub(super) fn adopt(self, full_at: u64, limit: &Limit, now: SteadyNanos) -> u64 {
@@ -120,13 +128,20 @@ impl Meter {
     ///
     /// Returns [`Exceeded`] if the limit is reached; then nothing was taken.
     pub fn take(&self, limit: &Limit, now: SteadyNanos) -> Result<Standing, Exceeded> {
-        take_one(limit, Era::FIRST, &self.0, Cost::ONE, now).map_err(|error| match error {
-            TakeError::Exceeded(exceeded) => exceeded,
-            // Every bucket holds one.
-            TakeError::TooCostly => Exceeded::new(limit.standing(now.0, now.0), limit.per()),
-        })
+        let took = take_one(limit, Era::FIRST, &self.0, Cost::ONE, now);
+        // Every bucket holds one.
+        let (full_at, taken) = took.unwrap_or((u64::MAX, Err(TakeError::TooCostly)));
+        let standing = limit.standing(full_at, now.0);
+        match taken {
+            Ok(()) => Ok(standing),
+            Err(TakeError::Exceeded(wait)) => Err(Exceeded::new(standing, wait)),
+            Err(TakeError::TooCostly) => Err(Exceeded::new(standing, limit.per())),
+        }
     }
 }
+
+/// When a bucket will be full, and whether a request was taken from it.
+pub(super) type Took = (u64, Result<(), TakeError>);
 
 /// Takes from one bucket, or says when there will be room.
 #[inline]
@@ -136,21 +151,21 @@ pub(super) fn take_one(
     word: &AtomicU64,
     cost: Cost,
     now: SteadyNanos,
-) -> Result<Standing, TakeError> {
+) -> Result<Took, TakeError> {
     let step = limit.step(cost.judged()).ok_or(TakeError::TooCostly)?;
     // Relaxed: the number guards nothing but itself, and the exchange below is atomic.
     let mut seen = word.load(Ordering::Relaxed);
     loop {
         let check = Check::new(era.mark(seen, limit), limit, step, now.0);
         if check.wait != 0 {
-            let standings = Standings::one(limit.standing(check.mark.full_at, now.0));
-            return Err(TakeError::Exceeded(Exceeded::of(standings, check.wait)));
+            let wait = Duration::from_nanos(check.wait);
+            return Ok((check.mark.full_at, Err(TakeError::Exceeded(wait))));
         }
         if cost == Cost::NOTHING {
-            return Ok(limit.standing(check.mark.full_at, now.0));
+            return Ok((check.mark.full_at, Ok(())));
         }
         match word.compare_exchange_weak(seen, check.word(), Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return Ok(limit.standing(check.next, now.0)),
+            Ok(_) => return Ok((check.next, Ok(()))),
             Err(newer) => seen = newer,
         }
     }

@@ -24,18 +24,21 @@ impl Limit {
     pub(super) fn standing(&self, full_at: u64, now: u64) -> Standing {
         Standing::at(*self, full_at.saturating_sub(now))
     }
+
+    /// What would be accepted at once from a bucket that is full after so many nanoseconds.
+    #[inline]
+    pub(super) fn room(&self, until_full: u64) -> u32 {
+        let room = self.tolerance().saturating_sub(until_full) / self.interval();
+        // It is at most `burst`, which is a `u32`.
+        u32::try_from(room).unwrap_or(u32::MAX)
+    }
 }
 
 impl Standing {
     #[inline]
-    pub(super) fn at(limit: Limit, until_full: u64) -> Self {
-        let room = limit.tolerance().saturating_sub(until_full) / limit.interval();
-        Self {
-            limit,
-            // The room is at most `burst`, which is a `u32`.
-            remaining: u32::try_from(room).unwrap_or(u32::MAX),
-            full_after: Duration::from_nanos(until_full),
-        }
+    fn at(limit: Limit, until_full: u64) -> Self {
+        let full_after = Duration::from_nanos(until_full);
+        Self { limit, remaining: limit.room(until_full), full_after }
     }
 }
 
@@ -53,13 +56,13 @@ enum Kind {
 
 /// More than one.
 #[derive(Clone, PartialEq, Eq)]
-struct Several {
+pub(super) struct Several {
     own: Limits,
     owner: Option<Limits>,
     /// Nanoseconds until each bucket is full.
-    until_full: [u64; STANDINGS_MAX],
-    /// The one that is shown alone.
-    shown: u8,
+    pub(super) until_full: [u64; STANDINGS_MAX],
+    /// The one that is shown alone, counted from the first of `own` on.
+    pub(super) shown: usize,
 }
 
 impl Several {
@@ -86,16 +89,14 @@ impl Standings {
         Self(Kind::One(standing))
     }
 
-    /// Of limits whose buckets will be full after so many nanoseconds; `shown` counts from the
-    /// first of `own` on.
-    pub(super) fn several(
-        own: Limits,
-        owner: Option<Limits>,
-        until_full: [u64; STANDINGS_MAX],
-        shown: usize,
-    ) -> Self {
-        let shown = u8::try_from(shown).unwrap_or_default();
-        Self(Kind::Several(Several { own, owner, until_full, shown }))
+    /// Of these limits, whose buckets are not looked at yet. Where they come to stand is here
+    /// already, for they are long to move.
+    #[inline]
+    pub(super) fn begin(&mut self, own: Limits, owner: Option<Limits>) -> &mut Several {
+        let begun = Several { own, owner, until_full: [0; STANDINGS_MAX], shown: 0 };
+        self.0 = Kind::Several(begun);
+        let Kind::Several(several) = &mut self.0 else { unreachable!("it was put there") };
+        several
     }
 
     /// The one that stands for all where only one is shown: of a caller that was let in, the one
@@ -106,7 +107,7 @@ impl Standings {
         match &self.0 {
             Kind::None => None,
             Kind::One(standing) => Some(*standing),
-            Kind::Several(several) => self.iter().nth(usize::from(several.shown)),
+            Kind::Several(several) => self.iter().nth(several.shown),
         }
     }
 
@@ -140,10 +141,6 @@ impl Exceeded {
     #[must_use]
     pub fn new(standing: Standing, retry_after: Duration) -> Self {
         Self { standings: Standings::one(standing), retry_after }
-    }
-
-    pub(super) fn of(standings: Standings, wait: u64) -> Self {
-        Self { standings, retry_after: Duration::from_nanos(wait) }
     }
 
     /// How the caller stands with the limit that it has to wait longest for.

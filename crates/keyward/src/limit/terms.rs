@@ -30,6 +30,8 @@ pub struct Limit {
     burst: NonZeroU32,
     /// Nanoseconds that a cost of one takes, rounded up, so that rounding never allows more.
     interval: u64,
+    /// Nanoseconds that an empty bucket takes to fill: `burst * interval`.
+    tolerance: u64,
 }
 
 /// Says what is wrong with a limit.
@@ -75,11 +77,12 @@ impl Limit {
         }
         let per_secs = u32::try_from(per.as_secs()).map_err(|_| LimitError::Per)?;
         let interval = (u64::from(per_secs) * 1_000_000_000).div_ceil(u64::from(amount.get()));
-        interval
+        let tolerance = interval
             .checked_mul(u64::from(burst.get()))
             .filter(|nanos| Duration::from_nanos(*nanos) <= PER_MAX)
             .ok_or(LimitError::Burst)?;
-        Ok(Self { name: Label::new(&[name]), amount, per_secs, burst, interval })
+        let name = Label::new(&[name]);
+        Ok(Self { name, amount, per_secs, burst, interval, tolerance })
     }
 
     /// What the limit is called, such as `requests`; `owner:requests` in what is said of a limit
@@ -120,7 +123,7 @@ impl Limit {
 
     /// Nanoseconds that an empty bucket takes to fill: at most [`PER_MAX`].
     pub(super) fn tolerance(&self) -> u64 {
-        self.interval.saturating_mul(u64::from(self.burst.get()))
+        self.tolerance
     }
 
     /// How far into the future a request moves the bucket; `None` if it costs more than a full

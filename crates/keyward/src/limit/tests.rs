@@ -33,6 +33,13 @@ struct Key {
     lock: Mutex<()>,
 }
 
+/// Why nothing was taken.
+#[derive(Debug, PartialEq)]
+enum Asked {
+    Exceeded(Exceeded),
+    TooCostly,
+}
+
 impl Key {
     fn new(list: Vec<Limit>) -> Self {
         let words = list.iter().map(|_| AtomicU64::new(0)).collect();
@@ -48,21 +55,23 @@ impl Key {
         Buckets { limits, told: limits, era: self.era, words: &self.words }
     }
 
-    fn ask(
-        &self,
-        owner: Option<&SharedBuckets>,
-        cost: u32,
-        at: u64,
-    ) -> Result<Standings, TakeError> {
-        let cost = Cost::new(cost).unwrap();
-        self.buckets().take(&self.lock, owner, cost, SteadyNanos(at))
+    fn ask(&self, owner: Option<&SharedBuckets>, cost: u32, at: u64) -> Result<Standings, Asked> {
+        let (cost, mut told) = (Cost::new(cost).unwrap(), Standings::NONE);
+        let taken = self.buckets().take(&self.lock, owner, cost, SteadyNanos(at), &mut told);
+        match taken {
+            Ok(()) => Ok(told),
+            Err(TakeError::Exceeded(retry_after)) => {
+                Err(Asked::Exceeded(Exceeded { standings: told, retry_after }))
+            }
+            Err(TakeError::TooCostly) => Err(Asked::TooCostly),
+        }
     }
 
     fn take(&self, at: u64) -> Result<Standing, Exceeded> {
         match self.ask(None, 1, at) {
             Ok(standings) => Ok(standings.shown().expect("there is a limit")),
-            Err(TakeError::Exceeded(exceeded)) => Err(exceeded),
-            Err(TakeError::TooCostly) => panic!("every bucket holds one"),
+            Err(Asked::Exceeded(exceeded)) => Err(exceeded),
+            Err(Asked::TooCostly) => panic!("every bucket holds one"),
         }
     }
 

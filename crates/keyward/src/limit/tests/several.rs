@@ -11,10 +11,10 @@ fn shown(standings: &Standings) -> String {
     standings.shown().unwrap().limit.name().to_owned()
 }
 
-fn exceeded(error: TakeError) -> Exceeded {
+fn exceeded(error: Asked) -> Exceeded {
     match error {
-        TakeError::Exceeded(exceeded) => exceeded,
-        TakeError::TooCostly => panic!("it is not too costly"),
+        Asked::Exceeded(exceeded) => exceeded,
+        Asked::TooCostly => panic!("it is not too costly"),
     }
 }
 
@@ -121,10 +121,10 @@ fn a_cost_above_a_burst_never_passes() {
     ];
     for (key, owner) in &keys {
         let owner = owner.as_ref();
-        assert_eq!(key.ask(owner, COST_MAX, 5), Err(TakeError::TooCostly));
-        assert_eq!(key.ask(owner, 4, 5), Err(TakeError::TooCostly));
+        assert_eq!(key.ask(owner, COST_MAX, 5), Err(Asked::TooCostly));
+        assert_eq!(key.ask(owner, 4, 5), Err(Asked::TooCostly));
         assert!(key.ask(owner, 2, 5).is_ok(), "nothing was taken");
-        assert_eq!(key.ask(owner, 4, 5), Err(TakeError::TooCostly));
+        assert_eq!(key.ask(owner, 4, 5), Err(Asked::TooCostly));
     }
 }
 
@@ -193,12 +193,12 @@ fn other_limits_of_an_owner_keep_what_was_used_by_name() {
 fn a_word_that_is_missing_lets_nothing_through() {
     let mut key = minute_and_day();
     key.words.pop();
-    assert!(matches!(key.ask(None, 1, 5), Err(TakeError::Exceeded(_))));
+    assert!(matches!(key.ask(None, 1, 5), Err(Asked::Exceeded(_))));
     key.words.pop();
-    assert!(matches!(key.ask(None, 1, 5), Err(TakeError::Exceeded(_))));
+    assert!(matches!(key.ask(None, 1, 5), Err(Asked::Exceeded(_))));
     let mut one = Key::of(1, 60, 1);
     one.words.pop();
-    assert!(matches!(one.ask(None, 1, 5), Err(TakeError::Exceeded(_))));
+    assert!(matches!(one.ask(None, 1, 5), Err(Asked::Exceeded(_))));
     one.words.extend([AtomicU64::new(0), AtomicU64::new(0)]);
     assert!(one.ask(None, 1, 5).is_ok());
     assert!(one.ask(None, 1, 5).is_err());
