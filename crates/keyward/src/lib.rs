@@ -63,6 +63,19 @@ pub mod gate;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::missing_panics_doc,
+        reason = "these are tests, for other crates to run"
+    )
+)]
+pub mod conformance;
+
 pub use gate::Gate;
 pub use key::Secret;
 pub use record::KeyId;

@@ -1,42 +1,13 @@
-//! The promises of [`Store`], each kept by each store.
+//! The promises of every store, kept by this one.
 
-mod audit;
-mod changes;
-mod clock;
-mod keys;
-mod leaks;
-mod lists;
-mod once;
-mod owners;
-mod reading;
-mod rotation;
-mod tiers;
-mod transfer;
-mod usage;
+use keyward::conformance::Promise;
 
-/// Makes of every promise, an async function of a store, one test per store.
-macro_rules! promises {
-    ($($promise:ident),+ $(,)?) => {
-        mod memory {
-            $(
-                #[tokio::test]
-                async fn $promise() {
-                    super::$promise(&keyward::memory::MemoryStore::default()).await;
-                }
-            )+
-        }
+use crate::sample::open;
 
-        mod sqlite {
-            $(
-                #[tokio::test]
-                async fn $promise() {
-                    let directory = tempfile::tempdir().unwrap();
-                    let store = crate::sample::open(&directory.path().join("keyward.db"));
-                    super::$promise(&store).await;
-                }
-            )+
-        }
-    };
+fn check(promise: Promise) {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(promise(&open(&directory.path().join("keyward.db"))));
 }
 
-use promises;
+keyward::conformance!(crate::conformance::check);

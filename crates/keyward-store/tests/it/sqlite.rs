@@ -10,3 +10,4 @@ mod lists;
 mod lives;
 mod migrate;
 mod open;
+mod paging;

@@ -1,23 +1,13 @@
 //! What is promised of reading keys one by one, by their digests, and all in turn.
 
-use keyward::record::{KEY_ID_MAX, KeyState};
-use keyward::store::Page;
-use keyward::{KeyId, UnixMillis};
+use crate::record::{KEY_ID_MAX, KeyState};
+use crate::store::Page;
+use crate::{KeyId, UnixMillis};
 
-use crate::sample::{
-    Store, audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation,
-};
+use super::Store;
+use super::sample::{audit, digest, id, insert, issue, keys, new_key, revoke, rotate, rotation};
 
-super::promises!(
-    keys_load_in_pages_lowest_first,
-    revoked_keys_load_too,
-    a_key_that_is_not_there_is_none,
-    digests_find_the_keys_that_have_or_had_them,
-    a_secret_that_was_refused_finds_nothing,
-    prefixes_come_once_and_in_order,
-);
-
-async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
+pub async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
     for number in 1..=5 {
         issue(store, number).await;
     }
@@ -35,13 +25,13 @@ async fn keys_load_in_pages_lowest_first(store: &dyn Store) {
     }
 }
 
-async fn revoked_keys_load_too(store: &dyn Store) {
+pub async fn revoked_keys_load_too(store: &dyn Store) {
     let key = issue(store, 1).await;
     revoke(store, key, audit(50)).await;
     assert!(matches!(keys(store).await[0].key.state, KeyState::Revoked { .. }));
 }
 
-async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
+pub async fn a_key_that_is_not_there_is_none(store: &dyn Store) {
     issue(store, 1).await;
     assert_eq!(store.find_key(id(2)).await.unwrap(), None);
     assert_eq!(store.find_key(id(KEY_ID_MAX)).await.unwrap(), None);
@@ -59,7 +49,7 @@ async fn found(store: &dyn Store, numbers: &[u64]) -> Vec<(u64, Option<UnixMilli
     all
 }
 
-async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
+pub async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
     let (first, second) = (issue(store, 1).await, issue(store, 2).await);
     rotate(store, first, 3, 0, 50).await;
     rotate(store, first, 4, 0, 60).await;
@@ -73,7 +63,7 @@ async fn digests_find_the_keys_that_have_or_had_them(store: &dyn Store) {
     assert!(found(store, &[9]).await.is_empty());
 }
 
-async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
+pub async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
     let key = issue(store, 1).await;
     revoke(store, key, audit(50)).await;
     store.change_key(key, rotation(2, 0), None, audit(60)).await.unwrap_err();
@@ -83,14 +73,14 @@ async fn a_secret_that_was_refused_finds_nothing(store: &dyn Store) {
     assert_eq!(found(store, &[1, 2, 3]).await, [(1, None, key)]);
 }
 
-async fn prefixes_come_once_and_in_order(store: &dyn Store) {
+pub async fn prefixes_come_once_and_in_order(store: &dyn Store) {
     assert!(store.prefixes().await.unwrap().is_empty());
     for (number, hint) in (1..).zip(["kw_abcd", "acme_live_0000", "kw_efgh", "", "not a hint"]) {
         let mut new = new_key(number);
         new.secret.hint = hint.to_owned();
         insert(store, new, audit(number)).await;
     }
-    let mut copy = crate::sample::copy(9);
+    let mut copy = super::sample::copy(9);
     copy.secret.hint = "b_0000".to_owned();
     store.import_keys(vec![copy], false, audit(9)).await.unwrap();
     assert_eq!(store.prefixes().await.unwrap(), ["acme_live", "b", "kw"]);

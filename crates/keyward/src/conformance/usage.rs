@@ -1,26 +1,13 @@
 //! What is promised of usage: every batch counts, and counts once.
 
-use keyward::UnixMillis;
-use keyward::count::{Counts, Outcome};
-use keyward::query::{Bucket, Hours, TopBy};
-use keyward::time::UnixHour;
-use keyward::usage::UsageRow;
+use crate::UnixMillis;
+use crate::count::{Counts, Outcome};
+use crate::query::{Bucket, Hours, TopBy};
+use crate::time::UnixHour;
+use crate::usage::UsageRow;
 
-use crate::sample::{Store, audit, batch, details, edit, id, issue, usage, used, verbs};
-
-super::promises!(
-    counts_add_up_and_each_outcome_is_kept_apart,
-    a_batch_that_comes_again_counts_once,
-    writers_are_told_apart,
-    usage_comes_from_the_first_hour_to_before_the_last,
-    the_latest_rows_come_oldest_first,
-    days_begin_at_midnight,
-    usage_is_told_apart_by_key,
-    the_most_used_come_first,
-    the_most_used_are_those_of_the_hours_asked_for,
-    last_use_only_moves_forward,
-    usage_is_no_change_of_a_key,
-);
+use super::Store;
+use super::sample::{audit, batch, details, edit, id, issue, usage, used, verbs};
 
 const ALWAYS: Hours = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
 
@@ -40,7 +27,7 @@ async fn allowed(
     usage.iter().map(|(hour, counts)| (hour.0, counts[Outcome::Allowed])).collect()
 }
 
-async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
+pub async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
     let key = issue(store, 1).await;
     let counts = Counts::from([
         (Outcome::Allowed, 1),
@@ -63,7 +50,7 @@ async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
     assert_eq!(store.usage_top(ALWAYS, TopBy::Requests, 10).await.unwrap().total, sum);
 }
 
-async fn a_batch_that_comes_again_counts_once(store: &dyn Store) {
+pub async fn a_batch_that_comes_again_counts_once(store: &dyn Store) {
     let key = issue(store, 1).await;
     for _ in 0..3 {
         store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
@@ -74,7 +61,7 @@ async fn a_batch_that_comes_again_counts_once(store: &dyn Store) {
     assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(5, 2)]);
 }
 
-async fn writers_are_told_apart(store: &dyn Store) {
+pub async fn writers_are_told_apart(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     store.add_usage(batch(2, 1, vec![used(key, 5)])).await.unwrap();
@@ -87,7 +74,7 @@ async fn add(store: &dyn Store, key: u64, hours: &[u32]) {
     store.add_usage(batch(writer, 1, rows)).await.unwrap();
 }
 
-async fn usage_comes_from_the_first_hour_to_before_the_last(store: &dyn Store) {
+pub async fn usage_comes_from_the_first_hour_to_before_the_last(store: &dyn Store) {
     issue(store, 1).await;
     add(store, 1, &[8, 5, 7, 6]).await;
     let check = async |from, to, expected: &[(u32, u64)]| {
@@ -100,7 +87,7 @@ async fn usage_comes_from_the_first_hour_to_before_the_last(store: &dyn Store) {
     check(8, 5, &[]).await;
 }
 
-async fn the_latest_rows_come_oldest_first(store: &dyn Store) {
+pub async fn the_latest_rows_come_oldest_first(store: &dyn Store) {
     issue(store, 1).await;
     add(store, 1, &[8, 30, 5, 54, 7, 6]).await;
     let latest = allowed(store, 1, hours(5, 9), Bucket::Hour, 2).await;
@@ -108,7 +95,7 @@ async fn the_latest_rows_come_oldest_first(store: &dyn Store) {
     assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 2).await, [(24, 1), (48, 1)]);
 }
 
-async fn days_begin_at_midnight(store: &dyn Store) {
+pub async fn days_begin_at_midnight(store: &dyn Store) {
     issue(store, 1).await;
     add(store, 1, &[23, 24, 47, 48, 0, 24]).await;
     assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 9).await, [(0, 2), (24, 3), (48, 1)]);
@@ -116,7 +103,7 @@ async fn days_begin_at_midnight(store: &dyn Store) {
     assert_eq!(allowed(store, 1, hours(25, 49), Bucket::Day, 9).await, [(24, 1), (48, 1)]);
 }
 
-async fn usage_is_told_apart_by_key(store: &dyn Store) {
+pub async fn usage_is_told_apart_by_key(store: &dyn Store) {
     let (first, second) = (issue(store, 1).await, issue(store, 2).await);
     let rows = vec![used(first, 5), used(second, 6)];
     store.add_usage(batch(1, 1, rows)).await.unwrap();
@@ -143,11 +130,11 @@ async fn named_keys(store: &dyn Store, keys: u64) {
     for number in 1..=keys {
         let key = issue(store, number).await;
         let name = format!("key-{key}").parse().unwrap();
-        crate::sample::change(store, key, edit(|edit| edit.name = Some(name)), audit(9)).await;
+        super::sample::change(store, key, edit(|edit| edit.name = Some(name)), audit(9)).await;
     }
 }
 
-async fn the_most_used_come_first(store: &dyn Store) {
+pub async fn the_most_used_come_first(store: &dyn Store) {
     named_keys(store, 4).await;
     let rows = vec![row(1, 5, 20, 1), row(2, 5, 1, 7), row(3, 5, 8, 2), row(2, 6, 3, 0)];
     store.add_usage(batch(1, 1, rows)).await.unwrap();
@@ -160,7 +147,7 @@ async fn the_most_used_come_first(store: &dyn Store) {
     assert_eq!(store.usage_top(ALWAYS, TopBy::Denials, 1).await.unwrap().total, total);
 }
 
-async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
+pub async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
     named_keys(store, 2).await;
     let rows = vec![row(1, 4, 9, 0), row(1, 5, 1, 0), row(2, 6, 2, 1), row(2, 7, 9, 0)];
     store.add_usage(batch(1, 1, rows)).await.unwrap();
@@ -172,7 +159,7 @@ async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
     assert_eq!(top(store, hours(8, 99), TopBy::Requests, 10).await, []);
 }
 
-async fn last_use_only_moves_forward(store: &dyn Store) {
+pub async fn last_use_only_moves_forward(store: &dyn Store) {
     let key = issue(store, 1).await;
     let row = |at| UsageRow { last_used_at: at, ..used(key, 5) };
     let times = [Some(0), None, Some(70), Some(60), None, Some(71)];
@@ -184,7 +171,7 @@ async fn last_use_only_moves_forward(store: &dyn Store) {
     }
 }
 
-async fn usage_is_no_change_of_a_key(store: &dyn Store) {
+pub async fn usage_is_no_change_of_a_key(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     assert_eq!(details(store, key).await.version.get(), 1);

@@ -1,22 +1,16 @@
 //! What is promised of the wall clock: what it said last is kept, and what people say about it.
 
-use keyward::UnixMillis;
-use keyward::store::UsageBatch;
+use crate::UnixMillis;
+use crate::store::UsageBatch;
 
-use crate::sample::{Store, audit, batch, trail};
-
-super::promises!(
-    the_latest_reading_only_moves_forward,
-    a_reading_comes_with_a_batch_and_once,
-    the_clock_is_taken_for_right_on_record,
-    a_start_knows_what_the_one_before_it_was_told,
-);
+use super::Store;
+use super::sample::{audit, batch, trail};
 
 fn read(number: u64, reading: u64) -> UsageBatch {
     UsageBatch { reading: Some(UnixMillis(reading)), ..batch(1, number, vec![]) }
 }
 
-async fn the_latest_reading_only_moves_forward(store: &dyn Store) {
+pub async fn the_latest_reading_only_moves_forward(store: &dyn Store) {
     assert_eq!(store.latest_reading().await.unwrap(), None);
     for (number, reading, latest) in [(1, 5, 5), (2, 9, 9), (3, 7, 9), (4, 10, 10)] {
         store.add_usage(read(number, reading)).await.unwrap();
@@ -26,13 +20,13 @@ async fn the_latest_reading_only_moves_forward(store: &dyn Store) {
     assert_eq!(store.latest_reading().await.unwrap(), Some(UnixMillis(10)));
 }
 
-async fn a_reading_comes_with_a_batch_and_once(store: &dyn Store) {
+pub async fn a_reading_comes_with_a_batch_and_once(store: &dyn Store) {
     store.add_usage(read(1, 5)).await.unwrap();
     store.add_usage(read(1, 9)).await.unwrap();
     assert_eq!(store.latest_reading().await.unwrap(), Some(UnixMillis(5)));
 }
 
-async fn the_clock_is_taken_for_right_on_record(store: &dyn Store) {
+pub async fn the_clock_is_taken_for_right_on_record(store: &dyn Store) {
     store.add_usage(read(1, 900_000)).await.unwrap();
     let at = UnixMillis(5);
     store.accept_clock(audit(at.0)).await.unwrap();
@@ -45,7 +39,7 @@ async fn the_clock_is_taken_for_right_on_record(store: &dyn Store) {
     assert!(entry.details.as_ref().unwrap().contains(before), "{entry:?}");
 }
 
-async fn a_start_knows_what_the_one_before_it_was_told(store: &dyn Store) {
+pub async fn a_start_knows_what_the_one_before_it_was_told(store: &dyn Store) {
     for (told, before) in [(false, false), (true, false), (true, true), (false, true)] {
         assert_eq!(store.note_clock_is_right(told).await.unwrap(), before);
     }

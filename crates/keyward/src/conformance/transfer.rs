@@ -1,30 +1,18 @@
 //! What is promised of moving keys in and out.
 
-use keyward::UnixMillis;
-use keyward::change::KeyChange;
-use keyward::limit::Limits;
-use keyward::network::Networks;
-use keyward::record::{KeyState, Scopes};
-use keyward::rules::Imported;
-use keyward::transfer::{COPY_SECRETS_MAX, ImportRefusal, KeyCopy};
+use crate::UnixMillis;
+use crate::change::KeyChange;
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyState, Scopes};
+use crate::rules::Imported;
+use crate::transfer::{COPY_SECRETS_MAX, ImportRefusal, KeyCopy};
 
-use crate::sample::{
-    Store, audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke,
-    rotate, secret, used, verbs,
+use super::Store;
+use super::sample::{
+    audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke, rotate,
+    secret, used, verbs,
 };
-
-super::promises!(
-    all_of_a_copy_comes_back,
-    what_was_lived_through_here_comes_out,
-    copies_come_out_in_pages_lowest_first,
-    a_copy_is_added_once,
-    each_copy_is_answered_in_turn,
-    what_does_not_fit_is_refused_and_leaves_no_trace,
-    of_several_reasons_the_first_keeps_a_key_out,
-    the_newest_secrets_are_carried_along,
-    trying_adds_nothing_and_says_the_same,
-    a_key_of_a_suspended_owner_comes_suspended,
-);
 
 /// A key with everything that a key can have.
 fn full_copy() -> KeyCopy {
@@ -63,7 +51,7 @@ fn short(imported: &[Imported]) -> Vec<String> {
     imported.iter().map(one).collect()
 }
 
-async fn all_of_a_copy_comes_back(store: &dyn Store) {
+pub async fn all_of_a_copy_comes_back(store: &dyn Store) {
     let copy = full_copy();
     let imported = import(store, std::slice::from_ref(&copy)).await;
     let [Imported::Added(stored)] = imported.as_slice() else { panic!("{imported:?}") };
@@ -79,7 +67,7 @@ async fn all_of_a_copy_comes_back(store: &dyn Store) {
     assert_eq!(keys(store).await[0].record(), found.record);
 }
 
-async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
+pub async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
     let key = issue(store, 1).await;
     rotate(store, key, 2, 10, 50).await;
     rotate(store, key, 3, 10, 60).await;
@@ -99,7 +87,7 @@ async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
     assert!(second.former.is_empty());
 }
 
-async fn copies_come_out_in_pages_lowest_first(store: &dyn Store) {
+pub async fn copies_come_out_in_pages_lowest_first(store: &dyn Store) {
     for number in 1..=5 {
         issue(store, number).await;
     }
@@ -114,7 +102,7 @@ async fn copies_come_out_in_pages_lowest_first(store: &dyn Store) {
     check(Some(5), &[]).await;
 }
 
-async fn a_copy_is_added_once(store: &dyn Store) {
+pub async fn a_copy_is_added_once(store: &dyn Store) {
     let copies = [full_copy(), copy(1), copy(2)];
     let added = short(&import(store, &copies).await);
     assert_eq!(added, ["added 7", "added 8", "added 9"]);
@@ -130,14 +118,14 @@ async fn a_copy_is_added_once(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["import"; 3]);
 }
 
-async fn each_copy_is_answered_in_turn(store: &dyn Store) {
+pub async fn each_copy_is_answered_in_turn(store: &dyn Store) {
     let mut unknown = copy(2);
     unknown.tier = "gold".parse().unwrap();
     let imported = import(store, &[copy(1), unknown, copy(1), copy(3)]).await;
     assert_eq!(short(&imported), ["added 1", "UnknownTier", "skipped 1", "added 2"]);
 }
 
-async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
+pub async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
     issue(store, 1).await;
     let with = |change: fn(&mut KeyCopy)| {
         let mut copy = copy(9);
@@ -166,7 +154,7 @@ async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue"]);
 }
 
-async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
+pub async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
     issue(store, 1).await;
     issue(store, 2).await;
     let mut all = copy(9);
@@ -188,7 +176,7 @@ async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
     assert_eq!(short(&imported), expected);
 }
 
-async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
+pub async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
     let former = (1..=COPY_SECRETS_MAX as u64).map(|number| (secret(number), UnixMillis(number)));
     let mut key = copy(500);
     key.former = former.collect();
@@ -199,7 +187,7 @@ async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
     assert_eq!(keys(store).await[0].key.former.len(), COPY_SECRETS_MAX, "all are known here");
 }
 
-async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {
+pub async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {
     issue(store, 1).await;
     let mut taken = copy(9);
     taken.id = Some(id(1));
@@ -211,7 +199,7 @@ async fn trying_adds_nothing_and_says_the_same(store: &dyn Store) {
     assert_eq!(short(&import(store, &copies).await), short(&tried));
 }
 
-async fn a_key_of_a_suspended_owner_comes_suspended(store: &dyn Store) {
+pub async fn a_key_of_a_suspended_owner_comes_suspended(store: &dyn Store) {
     store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
     let mut theirs = copy(1);
     theirs.owner = Some(owner("org_1"));

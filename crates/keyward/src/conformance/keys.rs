@@ -1,28 +1,19 @@
 //! What is promised of new keys.
 
-use keyward::UnixMillis;
-use keyward::details::{KeyDetails, Version};
-use keyward::limit::Limits;
-use keyward::network::Networks;
-use keyward::record::{KeyState, Record, Scopes};
-use keyward::rules::Rejection;
-use keyward::stored::Unkept;
+use crate::UnixMillis;
+use crate::details::{KeyDetails, Version};
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyState, Record, Scopes};
+use crate::rules::Rejection;
+use crate::stored::Unkept;
 
-use crate::sample::{
-    Store, audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
+use super::Store;
+use super::sample::{
+    audit, details, id, insert, issue, keys, limit, new_key, owner, query, tier, verbs,
 };
 
-super::promises!(
-    ids_count_up_from_1_and_issuing_again_makes_another_key,
-    all_of_a_key_comes_back,
-    a_key_of_no_limit_is_not_one_of_its_tiers_limit,
-    a_key_of_an_unknown_tier_is_not_kept,
-    a_key_of_a_deleted_tier_is_not_kept,
-    a_key_of_a_suspended_owner_is_not_kept,
-    an_id_is_not_given_twice_after_an_import,
-);
-
-async fn ids_count_up_from_1_and_issuing_again_makes_another_key(store: &dyn Store) {
+pub async fn ids_count_up_from_1_and_issuing_again_makes_another_key(store: &dyn Store) {
     assert_eq!(issue(store, 1).await, id(1));
     assert_eq!(issue(store, 2).await, id(2));
     assert_eq!(keys(store).await.len(), 2);
@@ -46,7 +37,7 @@ fn full_key() -> Unkept {
     new
 }
 
-async fn all_of_a_key_comes_back(store: &dyn Store) {
+pub async fn all_of_a_key_comes_back(store: &dyn Store) {
     let new = full_key();
     let key = insert(store, new.clone(), audit(7)).await;
     let record = Record {
@@ -84,7 +75,7 @@ async fn all_of_a_key_comes_back(store: &dyn Store) {
     assert_eq!((page.keys, page.next), (vec![expected], None));
 }
 
-async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
+pub async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
     let mut new = new_key(1);
     new.limits = Some(Limits::of(None));
     let unlimited = insert(store, new, audit(1)).await;
@@ -93,7 +84,7 @@ async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) {
     assert_eq!(details(store, plain).await.record.limits, None);
 }
 
-async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
+pub async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
     let mut new = new_key(1);
     new.tier = "gold".parse().unwrap();
     assert_eq!(
@@ -103,7 +94,7 @@ async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
     assert!(keys(store).await.is_empty() && verbs(store).await.is_empty());
 }
 
-async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
+pub async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
     store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
     store.delete_tier("gold".parse().unwrap(), audit(2)).await.unwrap();
     let mut new = new_key(1);
@@ -114,7 +105,7 @@ async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
     );
 }
 
-async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
+pub async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
     store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
     let mut new = new_key(1);
     new.owner = Some(owner("org_1"));
@@ -127,8 +118,8 @@ async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
     assert_eq!((kept.key.id, kept.versions().to_string()), (id(1), "1.2".to_owned()));
 }
 
-async fn an_id_is_not_given_twice_after_an_import(store: &dyn Store) {
-    let mut copy = crate::sample::copy(1);
+pub async fn an_id_is_not_given_twice_after_an_import(store: &dyn Store) {
+    let mut copy = super::sample::copy(1);
     copy.id = Some(id(10));
     store.import_keys(vec![copy], false, audit(1)).await.unwrap();
     assert_eq!(issue(store, 2).await, id(11));

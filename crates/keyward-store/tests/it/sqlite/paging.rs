@@ -7,8 +7,8 @@ use keyward::record::{KeyState, Stage};
 use keyward::transfer::KeyCopy;
 use proptest::prelude::*;
 
-use super::{NOW, ids};
 use crate::sample::{Store, audit, copy, owner};
+use keyward::conformance::lists::{NOW, ids};
 
 const NAMES: [&str; 5] = ["weather", "Weather", "the news", "newsletter", "a"];
 const PARTS: [&str; 3] = ["eat", "NEWS", "the"];

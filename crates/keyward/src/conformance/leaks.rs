@@ -1,16 +1,11 @@
 //! What is promised of reports of leaked secrets: they are kept until they are forgotten.
 
-use keyward::UnixMillis;
-use keyward::digest::Digest;
-use keyward::store::LeakReport;
+use crate::UnixMillis;
+use crate::digest::Digest;
+use crate::store::LeakReport;
 
-use crate::sample::{Store, digest, trail};
-
-super::promises!(
-    what_is_reported_is_kept_until_it_is_forgotten,
-    what_is_reported_twice_stays_as_it_was,
-    at_most_so_many_are_read,
-);
+use super::Store;
+use super::sample::{digest, trail};
 
 fn report(number: u64, found_at: &str) -> LeakReport {
     LeakReport {
@@ -26,7 +21,7 @@ async fn kept(store: &dyn Store) -> Vec<LeakReport> {
     store.kept_leaks(1_000).await.unwrap()
 }
 
-async fn what_is_reported_is_kept_until_it_is_forgotten(store: &dyn Store) {
+pub async fn what_is_reported_is_kept_until_it_is_forgotten(store: &dyn Store) {
     store.keep_leaks(Vec::new()).await.unwrap();
     assert!(kept(store).await.is_empty());
     let bare = LeakReport { reason: None, address: None, request_id: None, ..report(2, "a") };
@@ -37,13 +32,13 @@ async fn what_is_reported_is_kept_until_it_is_forgotten(store: &dyn Store) {
     assert!(trail(store).await.is_empty());
 }
 
-async fn what_is_reported_twice_stays_as_it_was(store: &dyn Store) {
+pub async fn what_is_reported_twice_stays_as_it_was(store: &dyn Store) {
     store.keep_leaks(vec![report(1, "here"), report(1, "there")]).await.unwrap();
     store.keep_leaks(vec![report(1, "elsewhere")]).await.unwrap();
     assert_eq!(kept(store).await, [report(1, "here")]);
 }
 
-async fn at_most_so_many_are_read(store: &dyn Store) {
+pub async fn at_most_so_many_are_read(store: &dyn Store) {
     store.keep_leaks((0..5).map(|number| report(number, "a")).collect()).await.unwrap();
     let digests = |reports: &[LeakReport]| -> Vec<Digest> {
         reports.iter().map(|report| report.digest).collect()

@@ -1,32 +1,14 @@
 //! What is promised of lists of keys: what fits, in order, whatever the pages.
 
-mod paging;
+use crate::UnixMillis;
+use crate::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
+use crate::record::{KeyState, Stage};
+use crate::transfer::KeyCopy;
 
-use keyward::UnixMillis;
-use keyward::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
-use keyward::record::{KeyState, Stage};
-use keyward::transfer::KeyCopy;
+use super::Store;
+use super::sample::{audit, copy, id, issue, owner, query, rotate};
 
-use crate::sample::{Store, audit, copy, id, issue, owner, query, rotate};
-
-super::promises!(
-    without_a_filter_all_keys_come_in_the_order_of_their_ids,
-    states_follow_the_time_and_the_owner,
-    tiers_and_owners_are_matched_whole,
-    names_are_found_by_a_part_of_either_case,
-    hints_are_found_by_their_beginning,
-    a_hint_is_that_of_the_present_secret,
-    expiry_is_found_between_now_and_then,
-    idle_keys_are_old_and_not_used_since,
-    creation_is_found_from_and_before,
-    creation_is_found_whatever_the_order_in_which_ids_came,
-    names_are_ordered_byte_by_byte,
-    never_used_comes_before_and_never_expiring_comes_after_all_others,
-    what_changed_is_found_as_it_is_now,
-    pages_go_on_where_the_last_one_ended,
-);
-
-const NOW: UnixMillis = UnixMillis(1_000);
+pub const NOW: UnixMillis = UnixMillis(1_000);
 
 /// Adds keys that differ from a plain one as told; the first has the id 1.
 async fn add(store: &dyn Store, changes: Vec<fn(&mut KeyCopy)>) {
@@ -41,7 +23,7 @@ async fn add(store: &dyn Store, changes: Vec<fn(&mut KeyCopy)>) {
 fn plain(_: &mut KeyCopy) {}
 
 /// The ids of a list, all pages together.
-async fn ids(store: &dyn Store, mut query: KeyQuery) -> Vec<u64> {
+pub async fn ids(store: &dyn Store, mut query: KeyQuery) -> Vec<u64> {
     let mut all = Vec::new();
     loop {
         let page = store.list_keys(query.clone()).await.unwrap();
@@ -61,7 +43,7 @@ async fn check(store: &dyn Store, filter: KeyFilter, expected: &[u64]) {
     assert_eq!(count, KeyCount::exact(expected.len() as u64), "{filter:?}");
 }
 
-async fn without_a_filter_all_keys_come_in_the_order_of_their_ids(store: &dyn Store) {
+pub async fn without_a_filter_all_keys_come_in_the_order_of_their_ids(store: &dyn Store) {
     check(store, KeyFilter::default(), &[]).await;
     for number in 1..=3 {
         issue(store, number).await;
@@ -71,7 +53,7 @@ async fn without_a_filter_all_keys_come_in_the_order_of_their_ids(store: &dyn St
     assert_eq!(ids(store, latest).await, [3, 2, 1]);
 }
 
-async fn states_follow_the_time_and_the_owner(store: &dyn Store) {
+pub async fn states_follow_the_time_and_the_owner(store: &dyn Store) {
     store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         plain,
@@ -98,7 +80,7 @@ async fn states_follow_the_time_and_the_owner(store: &dyn Store) {
     check(store, of(Stage::Revoked), &[5, 8]).await;
 }
 
-async fn tiers_and_owners_are_matched_whole(store: &dyn Store) {
+pub async fn tiers_and_owners_are_matched_whole(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         plain,
         |copy| copy.tier = "pro".parse().unwrap(),
@@ -118,7 +100,7 @@ async fn tiers_and_owners_are_matched_whole(store: &dyn Store) {
     check(store, KeyFilter { tier: tier("basic"), ..of("org_1") }, &[3]).await;
 }
 
-async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
+pub async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.name = "Weather-Bot".parse().unwrap(),
         |copy| copy.name = "the weatherman".parse().unwrap(),
@@ -142,7 +124,7 @@ async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
     check(store, with("abcd"), &[]).await;
 }
 
-async fn hints_are_found_by_their_beginning(store: &dyn Store) {
+pub async fn hints_are_found_by_their_beginning(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.secret.hint = "kw_AbCd".to_owned(),
         |copy| copy.secret.hint = "kw_abcd".to_owned(),
@@ -160,7 +142,7 @@ async fn hints_are_found_by_their_beginning(store: &dyn Store) {
     check(store, with("kw%"), &[]).await;
 }
 
-async fn a_hint_is_that_of_the_present_secret(store: &dyn Store) {
+pub async fn a_hint_is_that_of_the_present_secret(store: &dyn Store) {
     let key = issue(store, 1).await;
     rotate(store, key, 2, 10, 50).await;
     let with =
@@ -169,7 +151,7 @@ async fn a_hint_is_that_of_the_present_secret(store: &dyn Store) {
     check(store, with("kw_1"), &[]).await;
 }
 
-async fn expiry_is_found_between_now_and_then(store: &dyn Store) {
+pub async fn expiry_is_found_between_now_and_then(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         plain,
         |copy| copy.expires_at = Some(UnixMillis(999)),
@@ -186,7 +168,7 @@ async fn expiry_is_found_between_now_and_then(store: &dyn Store) {
     check(store, before(u64::MAX / 4), &[4, 5, 6]).await;
 }
 
-async fn idle_keys_are_old_and_not_used_since(store: &dyn Store) {
+pub async fn idle_keys_are_old_and_not_used_since(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.created_at = UnixMillis(499),
         |copy| copy.created_at = UnixMillis(500),
@@ -200,7 +182,7 @@ async fn idle_keys_are_old_and_not_used_since(store: &dyn Store) {
     check(store, since(501), &[1, 2, 3, 4, 5]).await;
 }
 
-async fn creation_is_found_from_and_before(store: &dyn Store) {
+pub async fn creation_is_found_from_and_before(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.created_at = UnixMillis(30),
         |copy| copy.created_at = UnixMillis(10),
@@ -218,7 +200,7 @@ async fn creation_is_found_from_and_before(store: &dyn Store) {
     check(store, between(Some(11), Some(20)), &[]).await;
 }
 
-async fn creation_is_found_whatever_the_order_in_which_ids_came(store: &dyn Store) {
+pub async fn creation_is_found_whatever_the_order_in_which_ids_came(store: &dyn Store) {
     // All in one hour, each by a change of its own.
     for (number, key) in [50, 7, 90, 3].into_iter().enumerate() {
         let mut copy = copy(number as u64 + 1);
@@ -237,7 +219,7 @@ async fn ordered(store: &dyn Store, order: KeyOrder) -> [Vec<u64>; 2] {
     [ids(store, query.clone()).await, ids(store, KeyQuery { descending: true, ..query }).await]
 }
 
-async fn names_are_ordered_byte_by_byte(store: &dyn Store) {
+pub async fn names_are_ordered_byte_by_byte(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.name = "b".parse().unwrap(),
         |copy| copy.name = "ä".parse().unwrap(),
@@ -251,7 +233,7 @@ async fn names_are_ordered_byte_by_byte(store: &dyn Store) {
     assert_eq!(ordered(store, KeyOrder::Name).await, expected);
 }
 
-async fn never_used_comes_before_and_never_expiring_comes_after_all_others(store: &dyn Store) {
+pub async fn never_used_comes_before_and_never_expiring_comes_after_all_others(store: &dyn Store) {
     let changes: Vec<fn(&mut KeyCopy)> = vec![
         |copy| copy.last_used_at = Some(UnixMillis(9)),
         plain,
@@ -266,14 +248,14 @@ async fn never_used_comes_before_and_never_expiring_comes_after_all_others(store
     assert_eq!(ordered(store, KeyOrder::Expires).await, expected);
 }
 
-async fn what_changed_is_found_as_it_is_now(store: &dyn Store) {
+pub async fn what_changed_is_found_as_it_is_now(store: &dyn Store) {
     let key = issue(store, 1).await;
-    let rename = crate::sample::edit(|edit| {
+    let rename = super::sample::edit(|edit| {
         edit.name = Some("Weather-Bot".parse().unwrap());
         edit.owner = Some(Some(owner("org_1")));
         edit.expires_at = Some(Some(UnixMillis(2_000)));
     });
-    crate::sample::change(store, key, rename, audit(2)).await;
+    super::sample::change(store, key, rename, audit(2)).await;
     store.set_owner_suspended(owner("org_1"), true, audit(3)).await.unwrap();
     let found = KeyFilter {
         name_part: Some("weather".to_owned()),
@@ -283,12 +265,12 @@ async fn what_changed_is_found_as_it_is_now(store: &dyn Store) {
         ..KeyFilter::default()
     };
     check(store, found.clone(), &[1]).await;
-    let rename = crate::sample::edit(|edit| edit.name = Some("Other".parse().unwrap()));
-    crate::sample::change(store, id(1), rename, audit(4)).await;
+    let rename = super::sample::edit(|edit| edit.name = Some("Other".parse().unwrap()));
+    super::sample::change(store, id(1), rename, audit(4)).await;
     check(store, found, &[]).await;
 }
 
-async fn pages_go_on_where_the_last_one_ended(store: &dyn Store) {
+pub async fn pages_go_on_where_the_last_one_ended(store: &dyn Store) {
     for number in 1..=5 {
         issue(store, number).await;
     }

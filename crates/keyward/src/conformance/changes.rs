@@ -1,31 +1,18 @@
 //! What is promised of changes of a key: that they happen once, whole, or not at all.
 
-use keyward::UnixMillis;
-use keyward::change::KeyChange;
-use keyward::details::{Version, Versions};
-use keyward::limit::Limits;
-use keyward::network::Networks;
-use keyward::record::{KeyState, Scopes};
-use keyward::rules::Rejection;
+use crate::UnixMillis;
+use crate::change::KeyChange;
+use crate::details::{Version, Versions};
+use crate::limit::Limits;
+use crate::network::Networks;
+use crate::record::{KeyState, Scopes};
+use crate::rules::Rejection;
 
-use crate::sample::{
-    Store, audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke,
-    rotation, usage, used, verbs,
+use super::Store;
+use super::sample::{
+    audit, batch, change, details, digest, edit, id, issue, keys, limit, owner, revoke, rotation,
+    usage, used, verbs,
 };
-
-super::promises!(
-    an_edit_changes_what_it_names_and_nothing_else,
-    an_edit_can_take_away,
-    what_changes_nothing_counts_up_no_version,
-    a_change_of_another_version_is_refused,
-    an_edit_to_an_unknown_tier_is_refused,
-    a_change_of_no_key_is_refused,
-    suspending_and_resuming_are_states,
-    revoking_is_final_and_keeps_its_reason,
-    revoking_again_changes_nothing,
-    a_revoked_key_keeps_its_row_and_its_usage,
-    what_is_asked_of_a_closed_store_is_refused,
-);
 
 async fn refusal(
     store: &dyn Store,
@@ -37,7 +24,7 @@ async fn refusal(
     store.change_key(id(key), change, expected, audit(50)).await.unwrap_err().rejection()
 }
 
-async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
+pub async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
     let (key, other) = (issue(store, 1).await, issue(store, 2).await);
     let (mut expected, untouched) = (details(store, key).await, details(store, other).await);
     let changes = [
@@ -71,7 +58,7 @@ async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
     assert_eq!(details(store, other).await, untouched);
 }
 
-async fn an_edit_can_take_away(store: &dyn Store) {
+pub async fn an_edit_can_take_away(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = details(store, key).await;
     let give = edit(|edit| {
@@ -91,7 +78,7 @@ async fn an_edit_can_take_away(store: &dyn Store) {
     assert_eq!(store.find_owner(owner("org_1")).await.unwrap(), None);
 }
 
-async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
+pub async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = details(store, key).await;
     let same_name = edit(|edit| edit.name = Some("a".parse().unwrap()));
@@ -103,7 +90,7 @@ async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue"]);
 }
 
-async fn a_change_of_another_version_is_refused(store: &dyn Store) {
+pub async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
     let stale = Rejection::StaleKey(Versions::from(Version::new(2).unwrap()).into());
@@ -119,7 +106,7 @@ async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     assert_eq!(done.key.version.get(), 3);
 }
 
-async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
+pub async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = details(store, key).await;
     let step = edit(|edit| {
@@ -131,7 +118,7 @@ async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue"]);
 }
 
-async fn a_change_of_no_key_is_refused(store: &dyn Store) {
+pub async fn a_change_of_no_key_is_refused(store: &dyn Store) {
     issue(store, 1).await;
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Suspend, KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
@@ -140,7 +127,7 @@ async fn a_change_of_no_key_is_refused(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue"]);
 }
 
-async fn suspending_and_resuming_are_states(store: &dyn Store) {
+pub async fn suspending_and_resuming_are_states(store: &dyn Store) {
     let key = issue(store, 1).await;
     for (version, again) in [(2, false), (2, true)] {
         let stored = change(store, key, KeyChange::Suspend, audit(version)).await;
@@ -154,9 +141,9 @@ async fn suspending_and_resuming_are_states(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "suspend", "resume"]);
 }
 
-async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
+pub async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
     let key = issue(store, 1).await;
-    let reason: keyward::details::Reason = "found in public".parse().unwrap();
+    let reason: crate::details::Reason = "found in public".parse().unwrap();
     let step = KeyChange::Revoke { reason: Some(reason.clone()) };
     let stored = change(store, key, step, audit(50)).await;
     assert_eq!(stored.record().state, KeyState::Revoked { at: UnixMillis(50) });
@@ -171,7 +158,7 @@ async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "revoke"]);
 }
 
-async fn revoking_again_changes_nothing(store: &dyn Store) {
+pub async fn revoking_again_changes_nothing(store: &dyn Store) {
     let key = issue(store, 1).await;
     let first = revoke(store, key, audit(50)).await;
     let before = details(store, key).await;
@@ -182,7 +169,7 @@ async fn revoking_again_changes_nothing(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "revoke"]);
 }
 
-async fn a_revoked_key_keeps_its_row_and_its_usage(store: &dyn Store) {
+pub async fn a_revoked_key_keeps_its_row_and_its_usage(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
     revoke(store, key, audit(50)).await;
@@ -192,7 +179,7 @@ async fn a_revoked_key_keeps_its_row_and_its_usage(store: &dyn Store) {
     assert_eq!(keys(store).await[0].key.state, state);
 }
 
-async fn what_is_asked_of_a_closed_store_is_refused(store: &dyn Store) {
+pub async fn what_is_asked_of_a_closed_store_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.close().await.unwrap();
     store.close().await.unwrap();

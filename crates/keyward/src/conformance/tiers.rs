@@ -1,29 +1,17 @@
 //! What is promised of tiers.
 
-use keyward::query::KeyFilter;
-use keyward::record::KeyState;
-use keyward::rules::{Imported, Rejection};
-use keyward::tier::TierName;
-use keyward::transfer::{ImportRefusal, KeyCopy};
-use keyward::{KeyId, UnixMillis};
+use crate::query::KeyFilter;
+use crate::record::KeyState;
+use crate::rules::{Imported, Rejection};
+use crate::tier::TierName;
+use crate::transfer::{ImportRefusal, KeyCopy};
+use crate::{KeyId, UnixMillis};
 
-use crate::sample::{
-    Store, audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier,
-    tiers, trail, uses, verbs,
+use super::Store;
+use super::sample::{
+    audit, copy, details, id, insert, issue, keys, limit, new_key, query, revoke, tier, tiers,
+    trail, uses, verbs,
 };
-
-super::promises!(
-    a_new_store_has_three_tiers,
-    tiers_come_in_the_order_in_which_they_were_made,
-    a_tier_is_created_and_then_replaced,
-    a_tier_is_on_record,
-    writing_a_tier_as_it_is_changes_nothing,
-    a_tier_that_no_key_has_is_deleted,
-    a_tier_that_a_key_has_stays,
-    a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it,
-    a_revoked_key_comes_in_whatever_tiers_there_are,
-    uses_are_counted,
-);
 
 fn name(name: &str) -> TierName {
     name.parse().unwrap()
@@ -34,7 +22,7 @@ async fn names(store: &dyn Store) -> Vec<String> {
     tiers.into_iter().map(|tier| tier.name.as_str().to_owned()).collect()
 }
 
-async fn a_new_store_has_three_tiers(store: &dyn Store) {
+pub async fn a_new_store_has_three_tiers(store: &dyn Store) {
     let expected = [
         tier("basic", vec![limit(100)]),
         tier("pro", vec![limit(1_000)]),
@@ -43,14 +31,14 @@ async fn a_new_store_has_three_tiers(store: &dyn Store) {
     assert_eq!(tiers(store).await, expected);
 }
 
-async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
+pub async fn tiers_come_in_the_order_in_which_they_were_made(store: &dyn Store) {
     for name in ["zoo", "a", "basic", "zoo"] {
         store.put_tier(tier(name, Vec::new()), audit(1)).await.unwrap();
     }
     assert_eq!(names(store).await, ["basic", "pro", "enterprise", "zoo", "a"]);
 }
 
-async fn a_tier_is_created_and_then_replaced(store: &dyn Store) {
+pub async fn a_tier_is_created_and_then_replaced(store: &dyn Store) {
     let first = tier("trial", vec![limit(5)]);
     assert!(store.put_tier(first.clone(), audit(1)).await.unwrap());
     assert!(tiers(store).await.contains(&first));
@@ -61,7 +49,7 @@ async fn a_tier_is_created_and_then_replaced(store: &dyn Store) {
     assert!(!tiers.contains(&first));
 }
 
-async fn a_tier_is_on_record(store: &dyn Store) {
+pub async fn a_tier_is_on_record(store: &dyn Store) {
     store.put_tier(tier("pro", vec![limit(5)]), audit(2)).await.unwrap();
     store.delete_tier(name("pro"), audit(3)).await.unwrap();
     let trail = trail(store).await;
@@ -76,12 +64,12 @@ async fn a_tier_is_on_record(store: &dyn Store) {
     assert_eq!(told["after"][0]["amount"], 5);
 }
 
-async fn writing_a_tier_as_it_is_changes_nothing(store: &dyn Store) {
+pub async fn writing_a_tier_as_it_is_changes_nothing(store: &dyn Store) {
     assert!(!store.put_tier(tier("basic", vec![limit(100)]), audit(2)).await.unwrap());
     assert!(verbs(store).await.is_empty());
 }
 
-async fn a_tier_that_no_key_has_is_deleted(store: &dyn Store) {
+pub async fn a_tier_that_no_key_has_is_deleted(store: &dyn Store) {
     let deleted = store.delete_tier(name("gold"), audit(1)).await.unwrap_err();
     assert_eq!(deleted.rejection(), Rejection::UnknownTier);
     assert!(verbs(store).await.is_empty());
@@ -91,7 +79,7 @@ async fn a_tier_that_no_key_has_is_deleted(store: &dyn Store) {
     assert_eq!(names(store).await, ["basic", "enterprise", "pro"]);
 }
 
-async fn a_tier_that_a_key_has_stays(store: &dyn Store) {
+pub async fn a_tier_that_a_key_has_stays(store: &dyn Store) {
     issue(store, 1).await;
     let revoked = issue(store, 2).await;
     revoke(store, revoked, audit(3)).await;
@@ -110,7 +98,7 @@ async fn listed(store: &dyn Store, tier: &str) -> Vec<KeyId> {
     page.keys.iter().map(|key| key.record.id).collect()
 }
 
-async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &dyn Store) {
+pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &dyn Store) {
     store.put_tier(tier("gold", Vec::new()), audit(1)).await.unwrap();
     let mut new = new_key(2);
     new.tier = name("gold");
@@ -146,7 +134,7 @@ async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &
     assert_eq!([exported[0].tier_gone, exported[1].tier_gone], [true, false]);
 }
 
-async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) {
+pub async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) {
     let of = |number, tier: &str, tier_gone, is_revoked: bool| {
         let state = match is_revoked {
             true => KeyState::Revoked { at: UnixMillis(1) },
@@ -179,7 +167,7 @@ async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) {
     assert!(names(store).await.iter().all(|name| name != "~"));
 }
 
-async fn uses_are_counted(store: &dyn Store) {
+pub async fn uses_are_counted(store: &dyn Store) {
     for number in 1..=3 {
         issue(store, number).await;
     }

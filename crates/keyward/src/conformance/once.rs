@@ -1,21 +1,13 @@
 //! What is promised of requests that are made once.
 
-use keyward::KeyId;
-use keyward::audit::{Actor, Audit};
-use keyward::change::KeyChange;
-use keyward::once::{Earlier, Once};
-use keyward::rules::Rejection;
+use crate::KeyId;
+use crate::audit::{Actor, Audit};
+use crate::change::KeyChange;
+use crate::once::{Earlier, Once};
+use crate::rules::Rejection;
 
-use crate::sample::{Error, Store, audit, issue, new_key, owner, revoke, rotation, verbs};
-
-super::promises!(
-    a_request_issues_one_key,
-    a_request_rotates_once,
-    an_earlier_request_is_told_whatever_else_speaks_against_it,
-    each_actor_has_names_of_its_own,
-    a_name_is_forgotten_after_a_day,
-    what_changed_nothing_keeps_no_name,
-);
+use super::sample::{audit, issue, new_key, owner, revoke, rotation, verbs};
+use super::{Error, Store};
 
 /// A day, as long as a name is kept.
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -39,7 +31,7 @@ async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Result<KeyId, E
     inserted
 }
 
-async fn a_request_issues_one_key(store: &dyn Store) {
+pub async fn a_request_issues_one_key(store: &dyn Store) {
     let id = insert(store, 1, named(1, 7)).await.unwrap();
     assert_eq!(insert(store, 2, named(2, 7)).await, Err(Earlier::Same(id)));
     assert_eq!(insert(store, 3, named(3, 8)).await, Err(Earlier::Other));
@@ -47,7 +39,7 @@ async fn a_request_issues_one_key(store: &dyn Store) {
     assert!(insert(store, 4, audit(4)).await.is_ok(), "it has no name");
 }
 
-async fn a_request_rotates_once(store: &dyn Store) {
+pub async fn a_request_rotates_once(store: &dyn Store) {
     let id = issue(store, 1).await;
     let rotate = async |number, audit| {
         let rotated = store.change_key(id, rotation(number, 0), None, audit).await;
@@ -60,7 +52,7 @@ async fn a_request_rotates_once(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "rotate"]);
 }
 
-async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &dyn Store) {
+pub async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &dyn Store) {
     let id = insert(store, 1, named(1, 7)).await.unwrap();
     revoke(store, id, audit(2)).await;
     let mut new = new_key(3);
@@ -72,7 +64,7 @@ async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &dyn 
     assert_eq!(rotated.rejection(), Rejection::Earlier(Earlier::Same(id)));
 }
 
-async fn each_actor_has_names_of_its_own(store: &dyn Store) {
+pub async fn each_actor_has_names_of_its_own(store: &dyn Store) {
     let by = |actor| Audit { actor, ..named(1, 7) };
     for (number, actor) in (1..).zip([
         Actor::AdminKey,
@@ -83,7 +75,7 @@ async fn each_actor_has_names_of_its_own(store: &dyn Store) {
     }
 }
 
-async fn a_name_is_forgotten_after_a_day(store: &dyn Store) {
+pub async fn a_name_is_forgotten_after_a_day(store: &dyn Store) {
     assert!(insert(store, 1, named(5, 7)).await.is_ok());
     let again = insert(store, 2, named(4 + DAY, 7)).await;
     assert!(matches!(again, Err(Earlier::Same(_))));
@@ -92,7 +84,7 @@ async fn a_name_is_forgotten_after_a_day(store: &dyn Store) {
     assert!(matches!(again, Err(Earlier::Same(_))), "it is kept anew");
 }
 
-async fn what_changed_nothing_keeps_no_name(store: &dyn Store) {
+pub async fn what_changed_nothing_keeps_no_name(store: &dyn Store) {
     let mut new = new_key(1);
     new.tier = "gone".parse().unwrap();
     assert_eq!(

@@ -1,28 +1,17 @@
 //! What is promised of rotations.
 
-use keyward::UnixMillis;
-use keyward::change::KeyChange;
-use keyward::digest::Digest;
-use keyward::record::KeyState;
-use keyward::rules::Rejection;
-use keyward::store::StoreError;
-use keyward::stored::OwnedKey;
+use crate::UnixMillis;
+use crate::change::KeyChange;
+use crate::digest::Digest;
+use crate::record::KeyState;
+use crate::rules::Rejection;
+use crate::store::StoreError;
+use crate::stored::OwnedKey;
 
-use crate::sample::{
-    Error, Store, audit, change, details, digest, edit, insert, issue, keys, new_key, rotate,
-    rotation, verbs,
+use super::sample::{
+    audit, change, details, digest, edit, insert, issue, keys, new_key, rotate, rotation, verbs,
 };
-
-super::promises!(
-    a_rotation_gives_another_secret_and_keeps_the_key,
-    a_second_rotation_ends_the_grace_of_the_first,
-    a_grace_that_is_over_stays_over,
-    a_grace_ends_with_the_key,
-    an_expired_key_is_given_no_other_secret,
-    a_suspended_key_may_be_given_another_secret,
-    more_time_for_the_key_is_none_for_a_former_secret,
-    a_digest_is_one_secret_of_one_key_whether_present_or_former,
-);
+use super::{Error, Store};
 
 /// Former secrets and when they end, the oldest first.
 fn former(key: &OwnedKey) -> Vec<(Digest, u64)> {
@@ -30,7 +19,7 @@ fn former(key: &OwnedKey) -> Vec<(Digest, u64)> {
     former.map(|former| (former.secret.digest, former.ends_at.0)).collect()
 }
 
-async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store) {
+pub async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = details(store, key).await;
     let stored = rotate(store, key, 2, 100, 50).await;
@@ -47,7 +36,7 @@ async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store) {
     assert_eq!(verbs(store).await, ["issue", "rotate"]);
 }
 
-async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
+pub async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
     let key = issue(store, 1).await;
     rotate(store, key, 2, 1_000, 50).await;
     let stored = rotate(store, key, 3, 1_000, 60).await;
@@ -57,14 +46,14 @@ async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
     assert_eq!(details(store, key).await.grace_until, Some(UnixMillis(1_060)));
 }
 
-async fn a_grace_that_is_over_stays_over(store: &dyn Store) {
+pub async fn a_grace_that_is_over_stays_over(store: &dyn Store) {
     let key = issue(store, 1).await;
     rotate(store, key, 2, 0, 50).await;
     let stored = rotate(store, key, 3, 10, 5_000).await;
     assert_eq!(former(&stored), [(digest(1), 50), (digest(2), 5_010)]);
 }
 
-async fn a_grace_ends_with_the_key(store: &dyn Store) {
+pub async fn a_grace_ends_with_the_key(store: &dyn Store) {
     let mut new = new_key(1);
     new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
@@ -74,7 +63,7 @@ async fn a_grace_ends_with_the_key(store: &dyn Store) {
     assert_eq!(details(store, key).await.record.expires_at, Some(UnixMillis(100)));
 }
 
-async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
+pub async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
     let mut new = new_key(1);
     new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
@@ -85,14 +74,14 @@ async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
     assert_eq!(former(&rotate(store, key, 2, 10, 99).await), [(digest(1), 100)]);
 }
 
-async fn a_suspended_key_may_be_given_another_secret(store: &dyn Store) {
+pub async fn a_suspended_key_may_be_given_another_secret(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
     let stored = rotate(store, key, 2, 10, 50).await;
     assert_eq!((stored.record().state, stored.key.secret.digest), (KeyState::Suspended, digest(2)));
 }
 
-async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
+pub async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
     let mut new = new_key(1);
     new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
@@ -101,7 +90,7 @@ async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {
     assert_eq!(former(&change(store, key, longer, audit(60)).await), [(digest(1), 100)]);
 }
 
-async fn a_digest_is_one_secret_of_one_key_whether_present_or_former(store: &dyn Store) {
+pub async fn a_digest_is_one_secret_of_one_key_whether_present_or_former(store: &dyn Store) {
     let key = issue(store, 1).await;
     rotate(store, key, 2, 1_000, 2).await;
     let before = verbs(store).await;

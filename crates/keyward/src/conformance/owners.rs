@@ -1,34 +1,21 @@
 //! What is promised of owners.
 
-use keyward::change::KeyChange;
-use keyward::details::{Version, Versions};
-use keyward::limit::Limits;
-use keyward::record::{KeyState, Owner};
-use keyward::rules::{Change, Decided, OwnerChange, Rejection};
-use keyward::stored::{OwnedKey, OwnerRow, OwnerVersion};
-use keyward::transfer::KeyCopy;
-use keyward::{KeyId, UnixMillis};
 use serde_json::{Value, json};
 
-use crate::sample::{
-    Error, Store, audit, change, copy, details, edit, insert, issue, limit, new_key, owner, revoke,
-    rotate, trail, verbs,
-};
+use crate::change::KeyChange;
+use crate::details::{Version, Versions};
+use crate::limit::Limits;
+use crate::record::{KeyState, Owner};
+use crate::rules::{Change, Decided, OwnerChange, Rejection};
+use crate::stored::{OwnedKey, OwnerRow, OwnerVersion};
+use crate::transfer::KeyCopy;
+use crate::{KeyId, UnixMillis};
 
-super::promises!(
-    suspending_an_owner_suspends_its_keys_and_no_others,
-    resuming_an_owner_restores_those_that_were_not_suspended_themselves,
-    a_suspension_counts_up_the_version_of_the_owner_and_of_no_key,
-    a_change_is_made_of_a_key_whose_owner_is_as_expected,
-    an_owner_counts_its_keys_whatever_becomes_of_them,
-    doing_it_again_changes_nothing_and_returns_the_same,
-    it_is_one_entry,
-    a_key_that_changes_hands_is_judged_by_its_new_owner,
-    an_owner_is_told_of_while_it_has_keys_or_is_suspended,
-    suspended_owners_come_in_pages_in_order,
-    the_limits_of_an_owner_are_kept_and_read,
-    an_owner_is_edited_in_the_version_that_is_expected,
-);
+use super::sample::{
+    audit, change, copy, details, edit, insert, issue, limit, new_key, owner, revoke, rotate,
+    trail, verbs,
+};
+use super::{Error, Store};
 
 async fn issue_to(store: &dyn Store, number: u64, owner: &Owner) -> KeyId {
     let mut new = new_key(number);
@@ -52,7 +39,7 @@ async fn set(store: &dyn Store, name: &str, suspended: bool, at: u64) -> Vec<u64
     live.map(|key| key.key.id.get()).collect()
 }
 
-async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) {
+pub async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) {
     let (ours, theirs) = (owner("org_1"), owner("org_2"));
     for (number, owner) in (1..).zip([&ours, &theirs, &ours]) {
         issue_to(store, number, owner).await;
@@ -69,7 +56,9 @@ async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Store) 
     assert_eq!(suspended, [true, false, true, false]);
 }
 
-async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves(store: &dyn Store) {
+pub async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves(
+    store: &dyn Store,
+) {
     let ours = owner("org_1");
     for number in 1..=4 {
         issue_to(store, number, &ours).await;
@@ -90,7 +79,7 @@ async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves(sto
     assert_eq!(states, [KeyState::Active, revoked, KeyState::Suspended, KeyState::Active]);
 }
 
-async fn a_suspension_counts_up_the_version_of_the_owner_and_of_no_key(store: &dyn Store) {
+pub async fn a_suspension_counts_up_the_version_of_the_owner_and_of_no_key(store: &dyn Store) {
     let key = issue_to(store, 1, &owner("org_1")).await;
     let nobodys = issue(store, 2).await;
     let versions = async |id| details(store, id).await.versions().to_string();
@@ -106,7 +95,7 @@ async fn a_suspension_counts_up_the_version_of_the_owner_and_of_no_key(store: &d
     assert_eq!(change(store, key, given, audit(80)).await.versions().to_string(), "3");
 }
 
-async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store) {
+pub async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store) {
     let key = issue_to(store, 1, &owner("org_1")).await;
     let before = details(store, key).await.versions();
     set(store, "org_1", true, 50).await;
@@ -122,7 +111,7 @@ async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn Store)
     assert_eq!(verbs(store).await, ["issue", "suspend-owner", "edit"]);
 }
 
-async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
+pub async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
     let check = async |name: &str, keys, revoked_keys| {
         let found = store.find_owner(owner(name)).await.unwrap().filter(OwnerRow::is_known);
         let found = found.map(|found| (found.keys, found.revoked_keys));
@@ -160,7 +149,7 @@ async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store) {
     assert_eq!(details["keys"], 1, "those that are not revoked");
 }
 
-async fn doing_it_again_changes_nothing_and_returns_the_same(store: &dyn Store) {
+pub async fn doing_it_again_changes_nothing_and_returns_the_same(store: &dyn Store) {
     let key = issue_to(store, 1, &owner("org_1")).await;
     assert_eq!(set(store, "org_1", false, 40).await, [1]);
     assert_eq!(verbs(store).await, ["issue"]);
@@ -173,7 +162,7 @@ async fn doing_it_again_changes_nothing_and_returns_the_same(store: &dyn Store) 
     assert_eq!(verbs(store).await, ["issue", "suspend-owner"]);
 }
 
-async fn it_is_one_entry(store: &dyn Store) {
+pub async fn it_is_one_entry(store: &dyn Store) {
     for number in 1..=3 {
         issue_to(store, number, &owner("org_1")).await;
     }
@@ -186,7 +175,7 @@ async fn it_is_one_entry(store: &dyn Store) {
     assert_eq!((suspended.at, resumed.at), (UnixMillis(50), UnixMillis(60)));
 }
 
-async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Store) {
+pub async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Store) {
     let key = issue(store, 1).await;
     set(store, "org_1", true, 50).await;
     let to = |owner| edit(|edit| edit.owner = Some(owner));
@@ -198,7 +187,7 @@ async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Store) 
     assert!(!details(store, key).await.record.owner_suspended);
 }
 
-async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store) {
+pub async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store) {
     let find = async || store.find_owner(owner("org_1")).await.unwrap().filter(OwnerRow::is_known);
     assert_eq!(find().await, None);
     assert!(set(store, "org_1", true, 50).await.is_empty());
@@ -217,7 +206,7 @@ async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store
     assert_eq!(find().await, Some(left));
 }
 
-async fn suspended_owners_come_in_pages_in_order(store: &dyn Store) {
+pub async fn suspended_owners_come_in_pages_in_order(store: &dyn Store) {
     for name in ["c", "a", "e", "b", "d"] {
         set(store, name, true, 50).await;
     }
@@ -250,7 +239,7 @@ async fn limited(
     }
 }
 
-async fn the_limits_of_an_owner_are_kept_and_read(store: &dyn Store) {
+pub async fn the_limits_of_an_owner_are_kept_and_read(store: &dyn Store) {
     for name in ["d", "a", "c", "b"] {
         let row = limited(store, name, 5, None).await.unwrap();
         assert_eq!((row.version, row.limits.list()), (OwnerVersion(1), &[limit(5)][..]));
@@ -273,7 +262,7 @@ async fn the_limits_of_an_owner_are_kept_and_read(store: &dyn Store) {
     assert!(page(Some("d"), 9).await.is_empty());
 }
 
-async fn an_owner_is_edited_in_the_version_that_is_expected(store: &dyn Store) {
+pub async fn an_owner_is_edited_in_the_version_that_is_expected(store: &dyn Store) {
     assert_eq!(limited(store, "a", 5, Some(0)).await.unwrap().version, OwnerVersion(1));
     let stale = limited(store, "a", 6, Some(0)).await;
     assert_eq!(stale, Err(Rejection::StaleOwner(OwnerVersion(1))));

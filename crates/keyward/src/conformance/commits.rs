@@ -1,0 +1,139 @@
+//! What is promised of a change, whatever it is.
+
+use crate::audit::{Chain, ChangeId};
+use crate::change::KeyChange;
+use crate::record::KeyId;
+use crate::rules::{Change, Decided, Expected, OwnerChange, Rejection, TierBefore};
+use crate::stored::OwnerVersion;
+
+use super::Store;
+use super::sample::{
+    audit, copy, details, id, issue, keys, limit, new_key, owner, revoke, tier, trail, verbs,
+};
+
+/// Makes a change, and returns the newest change as of it.
+async fn newest(store: &dyn Store, change: Change) -> u64 {
+    store.commit(change, audit(50)).await.unwrap().newest.0
+}
+
+fn suspend(key: u64) -> Change {
+    Change::Key { id: id(key), change: KeyChange::Suspend, expected: None }
+}
+
+pub async fn each_change_says_which_is_the_newest(store: &dyn Store) {
+    assert_eq!(newest(store, suspend(1)).await, 0, "there is no key and no change");
+    assert_eq!(newest(store, Change::Issue(Box::new(new_key(1)))).await, 1);
+    assert_eq!(newest(store, suspend(1)).await, 2);
+    assert_eq!(newest(store, suspend(1)).await, 2, "nothing was written");
+    assert_eq!(newest(store, suspend(9)).await, 2, "it was rejected");
+    let keys = [copy(2), copy(3), copy(2)].map(Into::into).to_vec();
+    let import = |dry_run| Change::Import { keys: keys.clone(), dry_run };
+    assert_eq!(newest(store, import(true)).await, 2);
+    assert_eq!(newest(store, import(false)).await, 4, "an entry for each key");
+    assert_eq!(newest(store, Change::AcceptClock).await, 5);
+    assert_eq!(trail(store).await.last().unwrap().id, ChangeId(5));
+}
+
+pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {
+    let key = issue(store, 1).await;
+    let before = (details(store, key).await, trail(store).await);
+    let other = Expected { version: before.0.version.next(), owner: OwnerVersion(0) };
+    let (name, limits) = (tier("basic", Vec::new()).name, tier("a", vec![limit(5)]).limits);
+    let absent = TierBefore::Exactly(None);
+    let stale = OwnerVersion(7);
+    let change = KeyChange::Suspend;
+    let org = owner("org_1");
+    let changes = [
+        Change::Key { id: key, change, expected: Some(other) },
+        Change::PutTier { name: name.clone(), limits, before: absent.clone() },
+        Change::DeleteTier { name: name.clone(), before: absent },
+        Change::DeleteTier { name, before: TierBefore::Any },
+        Change::Owner { owner: org, change: OwnerChange::Suspend, expected: Some(stale) },
+    ];
+    let mut told = Vec::new();
+    for change in changes {
+        told.push(store.commit(change, audit(60)).await.unwrap().outcome.unwrap_err());
+    }
+    let present = Expected { version: before.0.version, owner: OwnerVersion(0) };
+    let expected = [
+        Rejection::StaleKey(present),
+        Rejection::StaleTier,
+        Rejection::StaleTier,
+        Rejection::TierUsed(1),
+        Rejection::StaleOwner(OwnerVersion(0)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((details(store, key).await, trail(store).await), before);
+}
+
+pub async fn an_owner_keeps_its_limits_whether_it_has_keys_or_not(store: &dyn Store) {
+    let limits = tier("a", vec![limit(5)]).limits;
+    let edit = |limits| Change::Owner {
+        owner: owner("org_1"),
+        change: OwnerChange::Edit { limits },
+        expected: None,
+    };
+    store.make(edit(limits.clone()), audit(1)).await.unwrap();
+    let mut new = new_key(1);
+    new.owner = Some(owner("org_1"));
+    let key = store.insert_key(new, audit(2)).await.unwrap().key.id;
+    let kept = store.find_key(key).await.unwrap().unwrap().owner.unwrap();
+    assert_eq!((kept.limits, kept.version, kept.keys), (limits, OwnerVersion(1), 1));
+    let none = tier("a", Vec::new()).limits;
+    let Decided::Owner(row) = store.make(edit(none.clone()), audit(3)).await.unwrap() else {
+        panic!("an owner was edited")
+    };
+    assert_eq!((row.limits, row.version), (none, OwnerVersion(2)));
+    assert_eq!(verbs(store).await, ["edit-owner", "issue", "edit-owner"]);
+}
+
+/// Twenty changes that begin before any of them ends, as a store may join them.
+pub async fn changes_that_are_made_together_are_one_after_the_other(store: &dyn Store) {
+    let mut changes: Vec<_> = (1..=20)
+        .map(|number| {
+            let mut new = new_key(number);
+            new.owner = Some(owner("org_1"));
+            store.commit(Change::Issue(Box::new(new)), audit(number))
+        })
+        .collect();
+    let mut newest = Vec::new();
+    let mut ids = Vec::new();
+    std::future::poll_fn(|context| {
+        changes.retain_mut(|change| match change.as_mut().poll(context) {
+            std::task::Poll::Pending => true,
+            std::task::Poll::Ready(committed) => {
+                let committed = committed.unwrap();
+                let Ok(Decided::Issued { key, .. }) = committed.outcome else {
+                    panic!("a key was issued")
+                };
+                newest.push(committed.newest.0);
+                ids.push(key.id.get());
+                false
+            }
+        });
+        if changes.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    newest.sort_unstable();
+    ids.sort_unstable();
+    let all: Vec<_> = (1..=20).collect();
+    assert_eq!((&newest, &ids), (&all, &all));
+    let mut chain = Chain::default();
+    trail(store).await.iter().for_each(|entry| chain.follow(entry).unwrap());
+    let first = keys(store).await.remove(0);
+    assert_eq!(first.owner.unwrap().keys, 20);
+}
+
+pub async fn a_key_comes_with_its_owner(store: &dyn Store) {
+    let plain = issue(store, 1).await;
+    let mut new = new_key(2);
+    new.owner = Some(owner("org_1"));
+    let theirs = store.insert_key(new, audit(2)).await.unwrap();
+    let found = async |id: KeyId| store.find_key(id).await.unwrap().unwrap();
+    assert_eq!(found(plain).await.owner, None);
+    assert_eq!(found(theirs.key.id).await, theirs);
+    store.set_owner_suspended(owner("org_1"), true, audit(3)).await.unwrap();
+    revoke(store, theirs.key.id, audit(4)).await;
+    let row = found(theirs.key.id).await.owner.unwrap();
+    assert_eq!((row.suspended_at, row.keys, row.revoked_keys), (Some(audit(3).at), 1, 1));
+}
