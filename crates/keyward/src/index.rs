@@ -3,11 +3,11 @@
 mod entry;
 mod life;
 mod owners;
+mod table;
 
 use std::fmt;
 use std::sync::{Arc as StdArc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hashbrown::HashTable;
 use triomphe::Arc;
 
 use crate::digest::Digest;
@@ -20,100 +20,16 @@ use crate::time::{ReadClock, UnixMillis};
 pub use entry::{Entry, NewEntry};
 
 use owners::Owners;
+use table::{Former, Table};
 
 /// Parts that the index is split into, so that a change locks, and a growing table moves, one
 /// key in more than a thousand. Tables double, all at about the same number of keys; with three
 /// times a power of two they are well filled at each power of ten.
 const SHARDS: usize = 1_536;
 
-/// A secret that was replaced by a rotation.
-struct Former {
-    digest: Digest,
-    /// The key's present secret; while a rotation is under way, perhaps the one before it.
-    next: Digest,
-    /// The first instant at which it no longer works.
-    ends_at: UnixMillis,
-}
-
 /// The end of a grace that is over for good: no reading of the clock lies before it, wherever
 /// somebody sets the clock.
 pub(crate) const ENDED: UnixMillis = UnixMillis(0);
-
-/// Where a key is in its part of the index. The place is the beginning of its digest: of those
-/// entries that it is not, a request touches none, and a table that grows touches none at all.
-struct Slot {
-    place: u64,
-    entry: Entry,
-}
-
-/// One part of the index.
-#[derive(Default)]
-struct Table {
-    /// Keys, by the digest of the secret that is theirs now.
-    current: HashTable<Slot>,
-    /// Secrets that keys had before. A request looks here only if it found nothing above, so
-    /// rotations cost other callers nothing.
-    former: HashTable<Former>,
-}
-
-impl Table {
-    #[inline]
-    fn find(&self, digest: &Digest) -> Option<&Entry> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        self.current.find(place, is_it).map(|slot| &slot.entry)
-    }
-
-    #[inline]
-    fn find_at(&self, digest: &Digest) -> Option<usize> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        self.current.find_bucket_index(place, is_it)
-    }
-
-    fn find_former(&self, digest: &Digest) -> Option<&Former> {
-        // Where nothing was rotated, a text that is unknown costs no second look.
-        if self.former.is_empty() {
-            return None;
-        }
-        self.former.find(digest.place(), |former| former.digest == *digest)
-    }
-
-    fn insert(&mut self, digest: &Digest, entry: Entry) {
-        let slot = Slot { place: digest.place(), entry };
-        self.current.insert_unique(slot.place, slot, |slot| slot.place);
-    }
-
-    /// Takes a key out; it is put back with another digest, or as another entry.
-    fn remove(&mut self, digest: &Digest) -> Option<Entry> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        let found = self.current.find_entry(place, is_it);
-        found.ok().map(|found| found.remove().0.entry)
-    }
-
-    /// Makes a secret a former one. Returns the key if it was the present one of that.
-    fn leave(&mut self, former: Former) -> Option<Entry> {
-        let there = self.remove(&former.digest);
-        self.put_former(former);
-        there
-    }
-
-    /// Notes a former secret. One that is known keeps the sooner end: grace only ever gets
-    /// shorter, so the later one is out of date.
-    fn put_former(&mut self, former: Former) {
-        let place = former.digest.place();
-        match self.former.find_mut(place, |there| there.digest == former.digest) {
-            Some(there) => {
-                let ends_at = there.ends_at.min(former.ends_at);
-                *there = Former { ends_at, ..former };
-            }
-            None => {
-                self.former.insert_unique(place, former, |former| former.digest.place());
-            }
-        }
-    }
-}
 
 /// Aligned to a cache line, so that two threads in neighbouring shards do not slow each other.
 #[repr(align(64))]

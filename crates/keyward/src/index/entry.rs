@@ -217,8 +217,8 @@ impl Entry {
         self.head().extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
     }
 
-    /// Takes the cost of one request from each of the key's limits and its owner's, or from none. `lock` is the
-    /// same for all requests of the key; `told` comes to say how the caller stands.
+    /// Takes the cost of one request from each of the key's limits and its owner's, or from none.
+    /// `lock` is the same for all requests of the key; `told` comes to say how the caller stands.
     #[inline]
     pub(crate) fn take(
         &self,

@@ -97,8 +97,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a key shares the owner, or it has limits. Asked under the lock of its part, without which nobody begins
-/// to: whoever has one from elsewhere has it from a key.
+/// Whether a key shares the owner, or it has limits. Asked under the lock of its part, without
+/// which nobody begins to: whoever has one from elsewhere has it from a key.
 fn is_needed(owner: &Arc<OwnerState>) -> bool {
     !owner.is_unique() || owner.buckets().are_set()
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::table::Slot;
 use super::*;
 use crate::count::Outcome;
 use crate::limit::Limits;
