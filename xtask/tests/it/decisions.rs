@@ -8,15 +8,15 @@ use std::path::Path;
 use crate::tidy::{every_file, read};
 
 /// The enums of decisions, and what says that one was not made. Why something cannot be opened is
-/// passed on whole, so that `OpenError` is none of them.
-const DECISIONS: [&str; 33] = [
+/// passed on whole, so that `OpenError` is none of them; nor is `Decided`, of which whoever asked
+/// for one change takes the variant of that one, and any other is a fault of the store.
+const DECISIONS: [&str; 32] = [
     "Actor",
     "ChainError",
     "Change",
     "ChangeError",
     "ChangeRefusal",
     "Changed",
-    "Decided",
     "Denied",
     "DeniedAs",
     "Earlier",
