@@ -1,9 +1,10 @@
 //! A known number of verdicts, for counting the instructions that one takes.
 //!
 //! Arguments: `sha256`, `allowed`, `two_limits`, `three_limits`, `owner_limit`, `restricted`,
-//! `scoped`, `limited`, `revoked` or `unknown`, and how often. Keys that are `restricted` have every restriction that there is, none of which keeps
-//! a request out; for those that are `scoped`, a scope is asked for, too. Run under a tool that
-//! counts, with two numbers: the difference holds neither start nor warm-up.
+//! `scoped`, `limited`, `revoked` or `unknown`, and how often. Keys that are `restricted` have
+//! every restriction that there is, none of which keeps a request out; for those that are `scoped`,
+//! a scope is asked for, too. Run under a tool that counts, with two numbers: the difference holds
+//! neither start nor warm-up.
 
 use std::env;
 use std::hint::black_box;

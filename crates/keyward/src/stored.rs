@@ -16,8 +16,8 @@ pub use owned::OwnedKey;
 
 /// A key: everything that is kept of it. The state of its owner is the owner's, in an [`OwnerRow`].
 ///
-/// `I` is the type of its identity: that of an [`Unkept`] key, which is to be issued or imported, may
-/// be `None`, which asks for the next free one.
+/// `I` is the type of its identity: that of an [`Unkept`] key, which is to be issued or imported,
+/// may be `None`, which asks for the next free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key<I = KeyId> {
     /// Its identity.

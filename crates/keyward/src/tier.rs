@@ -1,7 +1,5 @@
 //! Tiers: named plans that many keys share.
 
-#![expect(clippy::disallowed_types, reason = "a `OnceLock` in a tier is no static")]
-
 use std::str::FromStr;
 #[expect(clippy::disallowed_types, reason = "it is for a field of a tier, and no static")]
 use std::sync::OnceLock;

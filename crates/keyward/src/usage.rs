@@ -44,8 +44,8 @@ pub struct Usage {
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
-    /// What neither the queue nor the index leads to. Locked by flushes, by changes, and by a request
-    /// that fills a counter.
+    /// What neither the queue nor the index leads to. Locked by flushes, by changes, and by a
+    /// request that fills a counter.
     beside: Mutex<Beside>,
     /// All that was ever taken. Locked by flushes, and by whoever looks at it.
     totals: Mutex<Counts>,

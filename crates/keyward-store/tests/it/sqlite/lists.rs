@@ -14,8 +14,8 @@ use crate::sample::{Store as _, digest, insert, new_key, open, owner, query};
 /// More than what is gathered and put in order, and more than one page looks at.
 const KEYS: u64 = 5_000;
 
-/// A store with so many keys: every second in `pro`, every eighth suspended, every third of an owner
-/// that is, with few names, uses and expiries, so that many are alike in each.
+/// A store with so many keys: every second in `pro`, every eighth suspended, every third of an
+/// owner that is, with few names, uses and expiries, so that many are alike in each.
 async fn filled() -> (TempDir, SqliteStore) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("keyward.db"));

@@ -120,7 +120,8 @@ impl Rows {
                 facts.learn_tier(name, tier);
             }
             Lookup::TierCount => {
-                facts.learn_tier_count(self.tiers.iter().filter(|tier| !tier.is_gone).count() as u64);
+                let there = self.tiers.iter().filter(|tier| !tier.is_gone);
+                facts.learn_tier_count(there.count() as u64);
             }
             Lookup::Owner(owner) => {
                 let row = self.owners.get(&owner).cloned();
