@@ -16,7 +16,17 @@ const RECORD: &str = "docs/instructions.toml";
 /// Most that a count may grow over the recorded one, in percent.
 const GROWTH_MAX_PERCENT: u64 = 5;
 
-const VERDICTS: [&str; 6] = ["allowed", "restricted", "scoped", "limited", "revoked", "unknown"];
+const VERDICTS: [&str; 9] = [
+    "allowed",
+    "two_limits",
+    "three_limits",
+    "owner_limit",
+    "restricted",
+    "scoped",
+    "limited",
+    "revoked",
+    "unknown",
+];
 /// Requests of the shorter run, enough for every key's first.
 const WARM_UP: u64 = 2_000;
 /// Requests by which the other run is longer.
