@@ -20,7 +20,7 @@ use crate::connection::open_reader;
 use crate::fault::Fault;
 use crate::keys::find;
 use crate::lock::FileLock;
-use crate::watch::Watch;
+use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
 use crate::{owners, tiers};
 
@@ -44,7 +44,7 @@ impl Snapshots {
         let (path, watch) = (self.path.clone(), Arc::clone(&self.watch));
         let run = move |queue: &mut Queue| {
             // What lies there must be what the store has open, before and after it is opened.
-            let checked = || watch.peek().map_err(|lost| StoreError::Unavailable(lost.into()));
+            let checked = || check(&watch);
             let opened = checked().and_then(|()| {
                 let connection = open_reader(&path);
                 connection.map_err(|error| StoreError::Unavailable(error.into()))
@@ -79,6 +79,17 @@ impl Snapshots {
         };
         for worker in open.iter().filter_map(Weak::upgrade) {
             worker.stop().await;
+        }
+    }
+}
+
+/// Whether the files are those that the store has open. A log that is shorter than it was is no
+/// matter here: another program may have moved it into the database, as the next change will see.
+fn check(watch: &Watch) -> Result<(), StoreError> {
+    match watch.peek() {
+        Ok(()) | Err(FileLost::Cut { .. }) => Ok(()),
+        Err(lost @ (FileLost::Moved { .. } | FileLost::Hidden { .. })) => {
+            Err(StoreError::Unavailable(lost.into()))
         }
     }
 }

@@ -11,3 +11,4 @@ mod lives;
 mod migrate;
 mod open;
 mod paging;
+mod snapshots;

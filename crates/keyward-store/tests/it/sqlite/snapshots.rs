@@ -1,0 +1,170 @@
+//! Snapshots of a file: held while changes go on, dropped early, and none keeps the log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keyward::store::{KeyStore as _, Page, Snapshot, StoreError};
+use keyward_store::{OpenError, SqliteStore};
+use rusqlite::Connection;
+
+use crate::sample::{Store as _, audit, id, issue, open, opened, revoke};
+
+/// Moves the log into the database and truncates it; says whether a reader kept it from that.
+fn is_log_held(raw: &Connection) -> bool {
+    // Whoever reads as of earlier is waited for otherwise.
+    raw.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let (busy, left): (bool, i64) =
+        raw.query_row(truncate, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    busy || 0 < left
+}
+
+/// How many keys a snapshot has, read to its end.
+async fn count(snapshot: &mut dyn Snapshot) -> usize {
+    let mut count = 0;
+    while let Some(page) = snapshot.next(2).await.unwrap() {
+        if let Page::Keys(keys) = page {
+            count += keys.len();
+        }
+    }
+    count
+}
+
+async fn issue_some(store: &SqliteStore, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        issue(store, number).await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_held_while_changes_go_on_and_lets_the_log_go_at_its_end() {
+    let (_directory, store, raw) = opened();
+    issue_some(&store, 1..6).await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    assert!(matches!(snapshot.next(1).await.unwrap(), Some(Page::Tiers(_))));
+    issue_some(&store, 6..30).await;
+    revoke(&store, id(2), audit(50)).await;
+    assert!(is_log_held(&raw), "the snapshot still needs what was there");
+    assert_eq!(count(&mut *snapshot).await, 5);
+    assert!(!is_log_held(&raw), "the last row is read");
+    assert!(snapshot.next(1).await.unwrap().is_none());
+    assert_eq!(count(&mut *store.snapshot().await.unwrap()).await, 29);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_dropped_early_lets_the_log_go() {
+    let (_directory, store, raw) = opened();
+    issue_some(&store, 1..6).await;
+    for pages in 0..3 {
+        let mut snapshot = store.snapshot().await.unwrap();
+        for _ in 0..pages {
+            snapshot.next(1).await.unwrap();
+        }
+        issue(&store, 10 + pages).await;
+        assert!(is_log_held(&raw));
+        drop(snapshot);
+        assert!(!is_log_held(&raw), "after {pages} pages");
+    }
+    // Nor does one that nobody waits for to be opened.
+    drop(store.snapshot());
+    issue(&store, 20).await;
+    assert!(!is_log_held(&raw));
+}
+
+/// There are four threads that read, and none of them is taken.
+#[tokio::test]
+async fn many_snapshots_keep_nobody_from_reading_and_changing() {
+    let (_directory, store, _raw) = opened();
+    issue(&store, 1).await;
+    let mut held = Vec::new();
+    for number in 2..12 {
+        held.push(store.snapshot().await.unwrap());
+        assert_eq!(issue(&store, number).await, id(number));
+        assert!(store.find_key(id(number)).await.unwrap().is_some());
+        store.ping().await.unwrap();
+    }
+    for (at, mut snapshot) in held.into_iter().enumerate() {
+        assert_eq!((snapshot.newest().0, count(&mut *snapshot).await), (at as u64 + 1, at + 1));
+    }
+}
+
+fn is_open_elsewhere(path: &Path) -> bool {
+    match SqliteStore::open(path, "another", keyward::UnixMillis(1)) {
+        Ok(_) => false,
+        Err(OpenError::Locked { .. }) => true,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_closed_store_ends_its_snapshots_and_lets_the_file_go() {
+    let (directory, store, raw) = opened();
+    drop(raw);
+    let path = directory.path().join("keyward.db");
+    issue_some(&store, 1..4).await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    assert!(is_open_elsewhere(&path));
+    store.close().await.unwrap();
+    assert!(!is_open_elsewhere(&path));
+    assert!(matches!(snapshot.next(1).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(snapshot.next(1).await, Err(StoreError::Unavailable(_))), "and again");
+    assert!(matches!(store.snapshot().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.changes(keyward::audit::ChangeId(0), 1).await, Err(_)));
+}
+
+/// The file belongs to it as well, until it is dropped.
+#[tokio::test]
+async fn a_snapshot_outlives_a_store_that_is_dropped() {
+    let (directory, store, raw) = opened();
+    drop(raw);
+    let path = directory.path().join("keyward.db");
+    issue_some(&store, 1..4).await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    drop(store);
+    assert!(is_open_elsewhere(&path));
+    assert_eq!(count(&mut *snapshot).await, 3);
+    drop(snapshot);
+    assert!(!is_open_elsewhere(&path));
+    let store = open(&path);
+    assert_eq!(count(&mut *store.snapshot().await.unwrap()).await, 3);
+}
+
+/// What is read must be what changes are made to.
+#[cfg(unix)]
+#[tokio::test]
+async fn no_snapshot_is_taken_of_another_file_in_the_place_of_this_one() {
+    let (directory, store, _raw) = opened();
+    issue(&store, 1).await;
+    let (path, aside) = (directory.path().join("keyward.db"), directory.path().join("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    std::fs::copy(&aside, &path).unwrap();
+    assert!(matches!(store.snapshot().await, Err(StoreError::Unavailable(_))));
+    std::fs::rename(&aside, &path).unwrap();
+    assert_eq!(count(&mut *store.snapshot().await.unwrap()).await, 1);
+}
+
+#[tokio::test]
+async fn a_gate_that_is_open_holds_no_log() {
+    let (_directory, store, raw) = opened();
+    issue_some(&store, 1..6).await;
+    let store = Arc::new(store);
+    let gate = keyward::Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
+    assert_eq!(gate.index().len(), 5);
+    issue(&*store, 10).await;
+    assert!(!is_log_held(&raw));
+}
+
+/// Nobody else says whether such a key is suspended.
+#[tokio::test]
+async fn a_key_whose_owner_has_no_row_is_refused() {
+    let (_directory, store, raw) = opened();
+    let mut new = crate::sample::new_key(1);
+    new.owner = Some("org_1".parse().unwrap());
+    store.insert_key(new, audit(1)).await.unwrap();
+    raw.execute("DELETE FROM owners", []).unwrap();
+    let mut snapshot = store.snapshot().await.unwrap();
+    snapshot.next(10).await.unwrap();
+    assert!(matches!(snapshot.next(10).await, Err(StoreError::Inconsistent(_))));
+    assert!(matches!(snapshot.next(10).await, Err(_)), "there is nothing more to be had");
+    assert!(matches!(store.find_key(id(1)).await, Err(StoreError::Inconsistent(_))));
+}
