@@ -64,15 +64,12 @@ pub mod gate;
 pub mod memory;
 
 #[cfg(any(test, feature = "testing"))]
-#[cfg_attr(
-    not(test),
-    expect(
-        clippy::unwrap_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::missing_panics_doc,
-        reason = "these are tests, for other crates to run"
-    )
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "these are tests, for other crates to run"
 )]
 pub mod conformance;
 
