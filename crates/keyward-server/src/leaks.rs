@@ -161,7 +161,7 @@ async fn revoke_leaked(
                 continue;
             }
             let audit = guard.audit(actor.clone(), report.address, report.request_id.clone());
-            let (guard, reason, id) = (guard.clone(), report.reason.clone(), key.record.id);
+            let (guard, reason, id) = (guard.clone(), report.reason.clone(), key.key.id);
             revoking.spawn(async move {
                 let done = guard.revoke(id, reason, audit).await;
                 tracing::warn!(key = %id, done = done.is_ok(), "A secret of key {id} leaked");

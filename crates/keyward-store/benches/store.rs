@@ -12,16 +12,15 @@ use std::time::{Duration, Instant};
 
 use keyward::audit::Audit;
 use keyward::count::{Counts, Outcome};
-use keyward::details::Metadata;
+use keyward::details::{Metadata, Version};
 use keyward::digest::Digest;
 use keyward::network::Networks;
 use keyward::query::{Hours, KeyFilter, KeyOrder, KeyQuery, TopBy};
 use keyward::record::{KeyState, Scopes, Stage};
 use keyward::rules::Change;
 use keyward::store::{Backup as _, KeyStore as _, Page, Reports as _, UsageBatch};
-use keyward::stored::Unkept;
+use keyward::stored::{StoredSecret, Unkept};
 use keyward::time::UnixHour;
-use keyward::transfer::{KeyCopy, SecretCopy};
 use keyward::usage::UsageRow;
 use keyward::{KeyId, UnixMillis};
 use keyward_store::SqliteStore;
@@ -71,7 +70,7 @@ fn mix(number: u64) -> u64 {
     mixed ^ mixed >> 32
 }
 
-fn key(number: u64) -> KeyCopy {
+fn key(number: u64) -> Unkept {
     const WORDS: [&str; 8] =
         ["weather", "billing", "news", "mobile", "partner", "internal", "export", "search"];
     let random = mix(number);
@@ -85,10 +84,12 @@ fn key(number: u64) -> KeyCopy {
     let verb = if number.is_multiple_of(2) { "read" } else { "write" };
     let digits: String =
         (0..4).map(|at| char::from(b'a' + (random >> (8 * at)) as u8 % 26)).collect();
-    KeyCopy {
+    Unkept {
         id: None,
+        version: Version::FIRST,
         name: format!("{word}-{verb}-bot-{number}").parse().unwrap(),
         tier: if random.is_multiple_of(10) { "pro" } else { "basic" }.parse().unwrap(),
+        tier_id: None,
         tier_gone: false,
         owner: (!random.is_multiple_of(3))
             .then(|| format!("org_{}", mix(number / 20) % 50_000).parse().unwrap()),
@@ -107,7 +108,7 @@ fn key(number: u64) -> KeyCopy {
             .then(|| UnixMillis(NOW - 300 * DAY + random % (600 * DAY))),
         created_at,
         last_used_at: (!random.is_multiple_of(5)).then(|| UnixMillis(NOW - random % (200 * DAY))),
-        secret: SecretCopy {
+        secret: StoredSecret {
             digest: Digest::from_stored(digest),
             hint: format!("kw_{digits}"),
             created_at,
@@ -120,7 +121,7 @@ async fn import(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut last = Duration::ZERO;
     for first in (0..count).step_by(BATCH as usize) {
-        let keys = (first..(first + BATCH).min(count)).map(key).map(Unkept::from).collect();
+        let keys = (first..(first + BATCH).min(count)).map(key).collect();
         let import = Change::Import { keys, dry_run: false };
         let begun = Instant::now();
         store.commit(import, Audit::program(UnixMillis(NOW))).await?;

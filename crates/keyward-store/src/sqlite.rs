@@ -9,7 +9,6 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use keyward::audit::{Audit, ChainDigest, ChangeId};
 use keyward::count::Counts;
-use keyward::details::KeyDetails;
 use keyward::digest::Digest;
 use keyward::once::Earlier;
 use keyward::query::{
@@ -21,9 +20,8 @@ use keyward::rules::{Change, Committed};
 use keyward::store::{
     Backup, Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
 };
-use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow};
+use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
-use keyward::transfer::KeyCopy;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -177,7 +175,7 @@ impl KeyStore for SqliteStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, StoreError> {
         self.read(move |connection| find::by_digests(connection, &digests)).await
     }
 
@@ -243,13 +241,9 @@ impl Reports for SqliteStore {
         self.read(tiers::list).await
     }
 
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
+    async fn export_keys(&self, after: Option<KeyId>, max: u32) -> Result<Vec<Unkept>, StoreError> {
         let page = move |connection: &Connection| find::page(connection, after, max);
-        Ok(self.read(page).await?.iter().map(Key::copy).collect())
+        Ok(self.read(page).await?.into_iter().map(Key::carried).collect())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {

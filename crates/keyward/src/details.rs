@@ -8,10 +8,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::json;
-use crate::record::Record;
 use crate::text::{self, TextError};
-use crate::tier::TierName;
-use crate::time::UnixMillis;
 
 /// Most characters of a reason.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -173,42 +170,6 @@ impl Reason {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// A key as operators see it. Nothing in it leads back to a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyDetails {
-    /// Id, name, owner, restrictions, state and expiry.
-    pub record: Record,
-    /// The tier that sets its limits, unless it has its own.
-    pub tier: TierName,
-    /// Whether that tier is gone, which is so for revoked keys alone; one of that name that is
-    /// there is another one.
-    pub tier_gone: bool,
-    /// The first characters of its secret; empty if they were never known.
-    pub hint: String,
-    /// What somebody noted about it.
-    pub metadata: Metadata,
-    /// How often it was changed, and 1.
-    pub version: Version,
-    /// When it was issued.
-    pub created_at: UnixMillis,
-    /// When it was last allowed in, as far as usage was flushed.
-    pub last_used_at: Option<UnixMillis>,
-    /// When it got its present secret, if that is not its first one.
-    pub rotated_at: Option<UnixMillis>,
-    /// When the grace of the secret before ends, or ended.
-    pub grace_until: Option<UnixMillis>,
-    /// Why it was revoked.
-    pub revoked_reason: Option<Reason>,
-}
-
-impl KeyDetails {
-    /// Its version and its owner's.
-    #[must_use]
-    pub fn versions(&self) -> Versions {
-        Versions { key: self.version, owner: self.record.owner_version }
     }
 }
 

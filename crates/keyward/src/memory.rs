@@ -7,13 +7,12 @@ mod rows;
 mod snapshot;
 mod usage;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::audit::{Audit, ChangeId};
 use crate::count::Counts;
-use crate::details::KeyDetails;
 use crate::digest::Digest;
 use crate::once::Earlier;
 use crate::query::{
@@ -22,9 +21,8 @@ use crate::query::{
 use crate::record::{KeyId, Owner};
 use crate::rules::{Change, Committed};
 use crate::store::{Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch};
-use crate::stored::{OwnedKey, OwnerRow, TierRow};
+use crate::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::KeyCopy;
 
 use rows::Rows;
 use snapshot::MemorySnapshot;
@@ -97,7 +95,7 @@ impl KeyStore for MemoryStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, StoreError> {
         let rows = self.open()?;
         Ok(digests.into_iter().filter_map(|digest| rows.find_digest(digest)).collect())
     }
@@ -153,12 +151,13 @@ impl Reports for MemoryStore {
         Ok(self.open()?.present_tiers().cloned().collect())
     }
 
-    async fn export_keys(
-        &self,
-        after: Option<KeyId>,
-        max: u32,
-    ) -> Result<Vec<KeyCopy>, StoreError> {
-        Ok(self.open()?.keys_after(after).take(max as usize).map(|key| key.copy()).collect())
+    async fn export_keys(&self, after: Option<KeyId>, max: u32) -> Result<Vec<Unkept>, StoreError> {
+        Ok(self
+            .open()?
+            .keys_after(after)
+            .take(max as usize)
+            .map(|key| Arc::unwrap_or_clone(key).carried())
+            .collect())
     }
 
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError> {

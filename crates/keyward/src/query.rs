@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use crate::audit::{AuditEntry, ChangeId, Verb};
 use crate::count::Counts;
-use crate::details::KeyDetails;
 use crate::record::{KeyId, Owner, Stage};
+use crate::stored::OwnedKey;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 
@@ -83,7 +83,7 @@ pub struct KeyCursor {
 #[derive(Clone, Debug)]
 pub struct KeyPage {
     /// The keys, in order.
-    pub keys: Vec<KeyDetails>,
+    pub keys: Vec<OwnedKey>,
     /// Where the next page begins; `None` if there are no more. A page may hold fewer keys than
     /// asked for, or none, and not be the last: looking for more would have taken too long.
     pub next: Option<KeyCursor>,

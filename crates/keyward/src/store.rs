@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::audit::{Audit, ChainDigest, ChangeId};
-use crate::details::{KeyDetails, Reason};
+use crate::details::Reason;
 use crate::digest::Digest;
 use crate::limit::Limit;
 use crate::once::Earlier;
@@ -135,7 +135,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError>;
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, StoreError>;
 
     /// The earlier request of this name and actor, if there was one that changed something.
     async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError>;

@@ -15,7 +15,6 @@ use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
 use keyward_axum::keyward::record::Owner;
 use keyward_axum::keyward::store::{Reports as _, TierRecord};
-use keyward_axum::keyward::stored::Unkept;
 use keyward_axum::keyward::time::{EARLIEST, Now, SteadyNanos, UnixHour, UnixMillis};
 use keyward_axum::keyward::{Asked, Gate};
 use keyward_axum::testing::FakeClock;
@@ -69,8 +68,7 @@ async fn a_client_that_hangs_up_stops_no_change() {
     testing::issue(&other, "moved").await;
     let mut copies = elsewhere.export_keys(None, 1).await.unwrap();
     copies[0].id = None;
-    hang_up(guard.import(copies.into_iter().map(Unkept::from).collect(), false, guard.program()))
-        .await;
+    hang_up(guard.import(copies, false, guard.program())).await;
     assert_eq!(guard.gate().index().len(), 3);
 
     for name in ["basic", "gold"] {

@@ -10,8 +10,7 @@ use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use keyward::KeyId;
 use keyward::record::{KEY_ID_MAX, KeyState, Owner, Scope};
 use keyward::store::Reports;
-use keyward::stored::OwnerRow;
-use keyward::transfer::{KeyCopy, SecretCopy};
+use keyward::stored::{OwnerRow, StoredSecret, Unkept};
 use keyward_axum::Refusal;
 use keyward_axum::input::Query;
 use serde::Serialize;
@@ -83,7 +82,7 @@ async fn all_suspended(reports: &dyn Reports) -> Result<Vec<String>, Refusal> {
 /// The limits of the owners of these keys.
 async fn limits_of_owners(
     reports: &dyn Reports,
-    keys: &[KeyCopy],
+    keys: &[Unkept],
 ) -> Result<Vec<OwnerLimits>, Refusal> {
     let owners: BTreeSet<_> = keys.iter().filter_map(|key| key.owner.clone()).collect();
     let found = reports.limited_owners(owners.into_iter().collect()).await.map_err(broken)?;
@@ -203,14 +202,15 @@ pub(crate) struct ExportedSecret {
 }
 
 impl ExportedKey {
-    fn of(key: &KeyCopy) -> Self {
+    fn of(key: &Unkept) -> Self {
         let (state, revoked_at) = match key.state {
             KeyState::Revoked { at } => (ExportedState::Revoked, Some(Time(at))),
             KeyState::Active => (ExportedState::Active, None),
             KeyState::Suspended => (ExportedState::Suspended, None),
         };
         let limits = key.limits.as_ref();
-        let former = key.former.iter().map(|(secret, end)| ExportedSecret::of(secret, Some(*end)));
+        let former = key.former.iter();
+        let former = former.map(|it| ExportedSecret::of(&it.secret, Some(it.ends_at)));
         let reason = key.revoked_reason.as_ref();
         Self {
             key_id: key.id.map(KeyId::get),
@@ -239,7 +239,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl ExportedSecret {
-    fn of(secret: &SecretCopy, ends_at: Option<keyward::UnixMillis>) -> Self {
+    fn of(secret: &StoredSecret, ends_at: Option<keyward::UnixMillis>) -> Self {
         Self {
             digest: secret.digest.to_hex(),
             hint: secret.hint.clone(),

@@ -8,7 +8,6 @@ use axum::extract::{Request, State};
 use keyward::KeyId;
 use keyward::json;
 use keyward::rules::Imported;
-use keyward::stored::Unkept;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
@@ -51,8 +50,7 @@ pub(crate) async fn import_keys(
     let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
     // What can be read goes to the store together; what cannot keeps its place in the report.
     let mut copies = Vec::new();
-    let places: Vec<_> =
-        read.map(|read| read.map(|copy| copies.push(Unkept::from(copy)))).collect();
+    let places: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
     let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
     let mut imported = imported.iter();
     let mut report = ImportReport::default();

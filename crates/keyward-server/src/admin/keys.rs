@@ -17,9 +17,10 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward::KeyId;
-use keyward::details::{KeyDetails, Versions};
+use keyward::details::Versions;
 use keyward::gate::ChangeError;
 use keyward::rules::Rejection;
+use keyward::stored::OwnedKey;
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal, input};
 use serde_json::Value;
@@ -35,7 +36,7 @@ use crate::shapes::KeyNumber;
 /// A key with its versions as `ETag`.
 type Shown = (HeaderMap, Json<KeyView>);
 
-fn shown(guard: &Guard, key: &KeyDetails) -> Shown {
+fn shown(guard: &Guard, key: &OwnedKey) -> Shown {
     let now = guard.now().unix;
     (tagged(key.versions()), Json(KeyView::of(key, now)))
 }
@@ -81,9 +82,9 @@ fn shown_once(status: StatusCode, headers: HeaderMap, text: &Zeroizing<Vec<u8>>)
     (status, headers, own, Body::from(text.to_vec())).into_response()
 }
 
-async fn existing(guard: &Guard, id: KeyId) -> Result<KeyDetails, Refusal> {
+async fn existing(guard: &Guard, id: KeyId) -> Result<OwnedKey, Refusal> {
     let found = guard.gate().store().find_key(id).await.map_err(broken)?;
-    found.map(|found| found.details()).ok_or_else(no_such_key)
+    found.ok_or_else(no_such_key)
 }
 
 fn read_id(text: &str) -> Result<KeyId, Refusal> {

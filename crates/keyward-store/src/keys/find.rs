@@ -1,6 +1,5 @@
 //! Finding keys by their ids and digests, and reading them all.
 
-use keyward::details::KeyDetails;
 use keyward::digest::Digest;
 use keyward::stored::{Key, OwnedKey};
 use keyward::{KeyId, UnixMillis};
@@ -54,12 +53,12 @@ pub(crate) fn holder(
 pub(crate) fn by_digests(
     connection: &Connection,
     digests: &[Digest],
-) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, Fault> {
+) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, Fault> {
     let mut found = Vec::new();
     for digest in digests {
         let Some((id, ends_at)) = holder(connection, digest)? else { continue };
         if let Some(key) = owned(connection, id)? {
-            found.push((*digest, ends_at, key.details()));
+            found.push((*digest, ends_at, key));
         }
     }
     Ok(found)

@@ -41,7 +41,7 @@ pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage,
     let places = walk.places(connection, query)?;
     for place in &places.found {
         let id = KeyId::new(place.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
-        page.keys.extend(find::owned(connection, id)?.map(|key| key.details()));
+        page.keys.extend(find::owned(connection, id)?);
     }
     page.next = places.next;
     Ok(page)

@@ -48,7 +48,7 @@ async fn issue(store: &SqliteStore, number: u64) -> Result<KeyId, StoreError> {
     }
 }
 
-async fn keys(store: &SqliteStore) -> Vec<KeyCopy> {
+async fn keys(store: &SqliteStore) -> Vec<Unkept> {
     store.export_keys(None, 10_000).await.unwrap()
 }
 

@@ -6,7 +6,7 @@ use keyward::UnixMillis;
 pub(crate) use keyward::conformance::Store;
 pub(crate) use keyward::conformance::sample::{
     audit, batch, change, copy, details, digest, edit, id, insert, issue, keys, limit, new_key,
-    owner, query, revoke, rotation, stored_secret, tier, tiers, trail, usage, used, uses, verbs,
+    owner, query, revoke, rotation, secret, tier, tiers, trail, usage, used, uses, verbs,
 };
 use keyward_store::{Loss, OpenError, OpenOptions, SqliteStore};
 use rusqlite::Connection;

@@ -1,12 +1,11 @@
 //! What is promised of new keys.
 
 use crate::UnixMillis;
-use crate::details::{KeyDetails, Version};
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::record::{KeyState, Record, Scopes};
+use crate::record::Scopes;
 use crate::rules::Rejection;
-use crate::stored::Unkept;
+use crate::stored::{Key, Unkept};
 
 use super::Store;
 use super::sample::{
@@ -40,36 +39,15 @@ fn full_key() -> Unkept {
 pub async fn all_of_a_key_comes_back(store: &dyn Store) {
     let new = full_key();
     let key = insert(store, new.clone(), audit(7)).await;
-    let record = Record {
-        id: key,
-        name: new.name.clone(),
-        owner: new.owner.clone(),
-        scopes: new.scopes.clone(),
-        networks: new.networks.clone(),
-        limits: new.limits.clone(),
-        state: KeyState::Active,
-        owner_suspended: false,
-        owner_version: 0,
-        expires_at: Some(UnixMillis(90)),
-    };
+    let tier = store.tiers().await.unwrap().into_iter().find(|tier| tier.name == new.tier);
+    let tier_id = tier.map(|tier| tier.id);
+    let expected = Key { created_at: UnixMillis(7), tier_id, ..new.with_id(key) };
     let loaded = keys(store).await;
     let [stored] = loaded.as_slice() else { panic!("one key, not {loaded:?}") };
-    assert_eq!((&stored.record(), &stored.key.tier), (&record, &new.tier));
-    assert_eq!((&stored.key.secret, stored.key.version), (&new.secret, Version::FIRST));
-    assert!(stored.key.former.is_empty());
-    let expected = KeyDetails {
-        record,
-        tier: new.tier,
-        tier_gone: false,
-        hint: new.secret.hint,
-        metadata: new.metadata,
-        version: Version::FIRST,
-        created_at: UnixMillis(7),
-        last_used_at: None,
-        rotated_at: None,
-        grace_until: None,
-        revoked_reason: None,
-    };
+    assert_eq!(*stored.key, expected);
+    let owner = stored.owner.as_ref().unwrap();
+    assert_eq!((Some(&owner.owner), owner.keys), (expected.owner.as_ref(), 1));
+    let expected = stored.clone();
     assert_eq!(details(store, key).await, expected);
     let page = store.list_keys(query(Default::default())).await.unwrap();
     assert_eq!((page.keys, page.next), (vec![expected], None));
@@ -80,8 +58,8 @@ pub async fn a_key_of_no_limit_is_not_one_of_its_tiers_limit(store: &dyn Store) 
     new.limits = Some(Limits::of(None));
     let unlimited = insert(store, new, audit(1)).await;
     let plain = issue(store, 2).await;
-    assert_eq!(details(store, unlimited).await.record.limits, Some(Limits::of(None)));
-    assert_eq!(details(store, plain).await.record.limits, None);
+    assert_eq!(details(store, unlimited).await.key.limits, Some(Limits::of(None)));
+    assert_eq!(details(store, plain).await.key.limits, None);
 }
 
 pub async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {

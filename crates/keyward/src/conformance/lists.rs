@@ -3,7 +3,7 @@
 use crate::UnixMillis;
 use crate::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use crate::record::{KeyState, Stage};
-use crate::transfer::KeyCopy;
+use crate::stored::Unkept;
 
 use super::Store;
 use super::sample::{audit, copy, id, issue, owner, query, rotate};
@@ -11,7 +11,7 @@ use super::sample::{audit, copy, id, issue, owner, query, rotate};
 pub const NOW: UnixMillis = UnixMillis(1_000);
 
 /// Adds keys that differ from a plain one as told; the first has the id 1.
-async fn add(store: &dyn Store, changes: Vec<fn(&mut KeyCopy)>) {
+async fn add(store: &dyn Store, changes: Vec<fn(&mut Unkept)>) {
     let copies = (1..).zip(changes).map(|(number, change)| {
         let mut copy = copy(number);
         change(&mut copy);
@@ -20,7 +20,7 @@ async fn add(store: &dyn Store, changes: Vec<fn(&mut KeyCopy)>) {
     store.import_keys(copies.collect(), false, audit(1)).await.unwrap();
 }
 
-fn plain(_: &mut KeyCopy) {}
+fn plain(_: &mut Unkept) {}
 
 /// The ids of a list, all pages together.
 pub async fn ids(store: &dyn Store, mut query: KeyQuery) -> Vec<u64> {
@@ -28,7 +28,7 @@ pub async fn ids(store: &dyn Store, mut query: KeyQuery) -> Vec<u64> {
     loop {
         let page = store.list_keys(query.clone()).await.unwrap();
         assert!(page.keys.len() <= query.max as usize);
-        all.extend(page.keys.iter().map(|key| key.record.id.get()));
+        all.extend(page.keys.iter().map(|key| key.key.id.get()));
         if page.next.is_none() {
             return all;
         }
@@ -55,7 +55,7 @@ pub async fn without_a_filter_all_keys_come_in_the_order_of_their_ids(store: &dy
 
 pub async fn states_follow_the_time_and_the_owner(store: &dyn Store) {
     store.set_owner_suspended(owner("org_1"), true, audit(1)).await.unwrap();
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         plain,
         |copy| copy.expires_at = Some(UnixMillis(1_000)),
         |copy| copy.expires_at = Some(UnixMillis(1_001)),
@@ -81,7 +81,7 @@ pub async fn states_follow_the_time_and_the_owner(store: &dyn Store) {
 }
 
 pub async fn tiers_and_owners_are_matched_whole(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         plain,
         |copy| copy.tier = "pro".parse().unwrap(),
         |copy| copy.owner = Some(owner("org_1")),
@@ -101,7 +101,7 @@ pub async fn tiers_and_owners_are_matched_whole(store: &dyn Store) {
 }
 
 pub async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.name = "Weather-Bot".parse().unwrap(),
         |copy| copy.name = "the weatherman".parse().unwrap(),
         |copy| copy.name = "100% \"quoted\" _ä_".parse().unwrap(),
@@ -125,7 +125,7 @@ pub async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
 }
 
 pub async fn hints_are_found_by_their_beginning(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.secret.hint = "kw_AbCd".to_owned(),
         |copy| copy.secret.hint = "kw_abcd".to_owned(),
         |copy| copy.secret.hint = "acme_live_0000".to_owned(),
@@ -152,7 +152,7 @@ pub async fn a_hint_is_that_of_the_present_secret(store: &dyn Store) {
 }
 
 pub async fn expiry_is_found_between_now_and_then(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         plain,
         |copy| copy.expires_at = Some(UnixMillis(999)),
         |copy| copy.expires_at = Some(UnixMillis(1_000)),
@@ -169,7 +169,7 @@ pub async fn expiry_is_found_between_now_and_then(store: &dyn Store) {
 }
 
 pub async fn idle_keys_are_old_and_not_used_since(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.created_at = UnixMillis(499),
         |copy| copy.created_at = UnixMillis(500),
         |copy| copy.last_used_at = Some(UnixMillis(499)),
@@ -183,7 +183,7 @@ pub async fn idle_keys_are_old_and_not_used_since(store: &dyn Store) {
 }
 
 pub async fn creation_is_found_from_and_before(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.created_at = UnixMillis(30),
         |copy| copy.created_at = UnixMillis(10),
         |copy| copy.created_at = UnixMillis(20),
@@ -220,7 +220,7 @@ async fn ordered(store: &dyn Store, order: KeyOrder) -> [Vec<u64>; 2] {
 }
 
 pub async fn names_are_ordered_byte_by_byte(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.name = "b".parse().unwrap(),
         |copy| copy.name = "ä".parse().unwrap(),
         |copy| copy.name = "a".parse().unwrap(),
@@ -234,7 +234,7 @@ pub async fn names_are_ordered_byte_by_byte(store: &dyn Store) {
 }
 
 pub async fn never_used_comes_before_and_never_expiring_comes_after_all_others(store: &dyn Store) {
-    let changes: Vec<fn(&mut KeyCopy)> = vec![
+    let changes: Vec<fn(&mut Unkept)> = vec![
         |copy| copy.last_used_at = Some(UnixMillis(9)),
         plain,
         |copy| copy.last_used_at = Some(UnixMillis(0)),

@@ -7,8 +7,7 @@ use crate::details::{Version, Versions};
 use crate::limit::Limits;
 use crate::record::{KeyState, Owner};
 use crate::rules::{Change, Decided, OwnerChange, Rejection};
-use crate::stored::{OwnedKey, OwnerRow, OwnerVersion};
-use crate::transfer::KeyCopy;
+use crate::stored::{OwnedKey, OwnerRow, OwnerVersion, Unkept};
 use crate::{KeyId, UnixMillis};
 
 use super::sample::{
@@ -49,7 +48,7 @@ pub async fn suspending_an_owner_suspends_its_keys_and_no_others(store: &dyn Sto
     let mut suspended = Vec::new();
     for key in store.load_keys().await.unwrap() {
         let found = details(store, key.key.id).await;
-        assert_eq!((found.record, found.version), (key.record(), key.key.version));
+        assert_eq!(found, key);
         assert_eq!(key.key.state, KeyState::Active, "its own state is another matter");
         suspended.push(key.is_owner_suspended());
     }
@@ -69,11 +68,11 @@ pub async fn resuming_an_owner_restores_those_that_were_not_suspended_themselves
     assert_eq!(set(store, "org_1", true, 50).await, [1, 3, 4]);
     change(store, id(3), KeyChange::Suspend, audit(51)).await;
     let resumed = change(store, id(1), KeyChange::Resume, audit(52)).await;
-    assert!(resumed.record().owner_suspended, "its owner is another matter");
+    assert!(resumed.is_owner_suspended(), "its owner is another matter");
     assert_eq!(set(store, "org_1", false, 60).await, [1, 3, 4]);
     let mut states = Vec::new();
     for number in 1..=4 {
-        states.push(details(store, id(number)).await.record.state);
+        states.push(details(store, id(number)).await.key.state);
     }
     let revoked = KeyState::Revoked { at: UnixMillis(11) };
     assert_eq!(states, [KeyState::Active, revoked, KeyState::Suspended, KeyState::Active]);
@@ -135,7 +134,7 @@ pub async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store
     let mut revoked = copy(20);
     (revoked.owner, revoked.state) =
         (Some(owner("org_2")), KeyState::Revoked { at: UnixMillis(1) });
-    let live = KeyCopy { owner: Some(owner("org_2")), ..copy(21) };
+    let live = Unkept { owner: Some(owner("org_2")), ..copy(21) };
     let keys = || vec![revoked.clone(), live.clone()];
     store.import_keys(keys(), true, audit(16)).await.unwrap();
     check("org_2", 0, 0).await;
@@ -180,11 +179,11 @@ pub async fn a_key_that_changes_hands_is_judged_by_its_new_owner(store: &dyn Sto
     set(store, "org_1", true, 50).await;
     let to = |owner| edit(|edit| edit.owner = Some(owner));
     let theirs = change(store, key, to(Some(owner("org_1"))), audit(60)).await;
-    assert!(theirs.record().owner_suspended);
-    assert!(details(store, key).await.record.owner_suspended);
+    assert!(theirs.is_owner_suspended());
+    assert!(details(store, key).await.is_owner_suspended());
     let free = change(store, key, to(Some(owner("org_2"))), audit(70)).await;
-    assert!(!free.record().owner_suspended);
-    assert!(!details(store, key).await.record.owner_suspended);
+    assert!(!free.is_owner_suspended());
+    assert!(!details(store, key).await.is_owner_suspended());
 }
 
 pub async fn an_owner_is_told_of_while_it_has_keys_or_is_suspended(store: &dyn Store) {

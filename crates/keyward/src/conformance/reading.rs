@@ -44,7 +44,7 @@ async fn found(store: &dyn Store, numbers: &[u64]) -> Vec<(u64, Option<UnixMilli
     let number = |found| numbers.iter().copied().find(|number| digest(*number) == found).unwrap();
     let all = store.find_digests(digests).await.unwrap().into_iter();
     let mut all: Vec<_> =
-        all.map(|(found, ends_at, key)| (number(found), ends_at, key.record.id)).collect();
+        all.map(|(found, ends_at, key)| (number(found), ends_at, key.key.id)).collect();
     all.sort_unstable();
     all
 }

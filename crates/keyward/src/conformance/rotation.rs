@@ -25,11 +25,13 @@ pub async fn a_rotation_gives_another_secret_and_keeps_the_key(store: &dyn Store
     let stored = rotate(store, key, 2, 100, 50).await;
     assert_eq!((stored.key.secret.digest, stored.key.version.get()), (digest(2), 2));
     assert_eq!(former(&stored), [(digest(1), 150)]);
-    assert_eq!(stored.record(), before.record);
     let after = details(store, key).await;
-    assert_eq!(after.hint, "kw_0002");
-    assert_eq!(after.rotated_at, Some(UnixMillis(50)));
-    assert_eq!(after.grace_until, Some(UnixMillis(150)));
+    assert_eq!((&after, after.stage(UnixMillis(60))), (&stored, before.stage(UnixMillis(60))));
+    let (after, before) = (&after.key, &before.key);
+    assert_eq!((&after.name, after.state), (&before.name, before.state));
+    assert_eq!(after.secret.hint, "kw_0002");
+    assert_eq!(after.rotated_at(), Some(UnixMillis(50)));
+    assert_eq!(after.grace_until(), Some(UnixMillis(150)));
     assert_eq!(after.created_at, before.created_at);
     let loaded = keys(store).await;
     assert_eq!((loaded[0].key.secret.digest, former(&loaded[0])), (digest(2), former(&stored)));
@@ -43,7 +45,7 @@ pub async fn a_second_rotation_ends_the_grace_of_the_first(store: &dyn Store) {
     assert_eq!(former(&stored), [(digest(1), 60), (digest(2), 1_060)]);
     assert_eq!(stored.key.secret.digest, digest(3));
     assert_eq!(former(&keys(store).await[0]), former(&stored));
-    assert_eq!(details(store, key).await.grace_until, Some(UnixMillis(1_060)));
+    assert_eq!(details(store, key).await.key.grace_until(), Some(UnixMillis(1_060)));
 }
 
 pub async fn a_grace_that_is_over_stays_over(store: &dyn Store) {
@@ -59,8 +61,8 @@ pub async fn a_grace_ends_with_the_key(store: &dyn Store) {
     let key = insert(store, new, audit(1)).await;
     let stored = rotate(store, key, 2, 1_000, 50).await;
     assert_eq!(former(&stored), [(digest(1), 100)]);
-    assert_eq!(stored.record().expires_at, Some(UnixMillis(100)));
-    assert_eq!(details(store, key).await.record.expires_at, Some(UnixMillis(100)));
+    assert_eq!(stored.key.expires_at, Some(UnixMillis(100)));
+    assert_eq!(details(store, key).await.key.expires_at, Some(UnixMillis(100)));
 }
 
 pub async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
@@ -78,7 +80,7 @@ pub async fn a_suspended_key_may_be_given_another_secret(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
     let stored = rotate(store, key, 2, 10, 50).await;
-    assert_eq!((stored.record().state, stored.key.secret.digest), (KeyState::Suspended, digest(2)));
+    assert_eq!((stored.key.state, stored.key.secret.digest), (KeyState::Suspended, digest(2)));
 }
 
 pub async fn more_time_for_the_key_is_none_for_a_former_secret(store: &dyn Store) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::audit::{Actor, Audit, AuditEntry};
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::{Counts, Outcome};
-use crate::details::{KeyDetails, Metadata};
+use crate::details::{Metadata, Version};
 use crate::digest::Digest;
 use crate::issue::NewKey;
 use crate::limit::{Limit, Limits};
@@ -14,10 +14,9 @@ use crate::network::Networks;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours, KeyFilter, KeyOrder, KeyQuery};
 use crate::record::{KeyId, KeyState, Owner, Scopes};
 use crate::store::UsageBatch;
-use crate::stored::{OwnedKey, StoredSecret, TierId, TierRow, Unkept};
+use crate::stored::{FormerSecret, OwnedKey, StoredSecret, TierId, TierRow, Unkept};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::{KeyCopy, SecretCopy};
 use crate::usage::UsageRow;
 
 use super::Store;
@@ -40,13 +39,8 @@ pub fn digest(number: u64) -> Digest {
 
 /// A key in `basic` with neither scopes nor expiry, and a secret that no other number has.
 pub fn new_key(number: u64) -> Unkept {
-    let secret = StoredSecret { hint: format!("kw_{number}"), ..stored_secret(number) };
+    let secret = StoredSecret { hint: format!("kw_{number}"), ..secret(number) };
     NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None).with_secret(secret)
-}
-
-pub fn stored_secret(number: u64) -> StoredSecret {
-    let SecretCopy { digest, hint, created_at } = secret(number);
-    StoredSecret { digest, hint, created_at }
 }
 
 /// Issues a key whose secret no other number has.
@@ -133,8 +127,8 @@ pub fn batch(writer: u8, number: u64, rows: Vec<UsageRow>) -> UsageBatch {
 }
 
 /// A key as operators see it.
-pub async fn details(store: &dyn Store, id: KeyId) -> KeyDetails {
-    store.find_key(id).await.unwrap().unwrap().details()
+pub async fn details(store: &dyn Store, id: KeyId) -> OwnedKey {
+    store.find_key(id).await.unwrap().unwrap()
 }
 
 /// Gives a key another secret, which no other number has.
@@ -164,11 +158,13 @@ pub fn owner(name: &str) -> Owner {
 }
 
 /// A key on its way from elsewhere, whose secret no other number has.
-pub fn copy(number: u64) -> KeyCopy {
-    KeyCopy {
+pub fn copy(number: u64) -> Unkept {
+    Unkept {
         id: None,
+        version: Version::FIRST,
         name: "a".parse().unwrap(),
         tier: "basic".parse().unwrap(),
+        tier_id: None,
         tier_gone: false,
         owner: None,
         scopes: Scopes::default(),
@@ -185,7 +181,12 @@ pub fn copy(number: u64) -> KeyCopy {
     }
 }
 
-pub fn secret(number: u64) -> SecretCopy {
+/// A secret that was replaced.
+pub fn former(secret: StoredSecret, ends_at: UnixMillis) -> FormerSecret {
+    FormerSecret { secret, ends_at }
+}
+
+pub fn secret(number: u64) -> StoredSecret {
     let hint = format!("kw_{number:04}");
-    SecretCopy { digest: digest(number), hint, created_at: UnixMillis(number) }
+    StoredSecret { digest: digest(number), hint, created_at: UnixMillis(number) }
 }

@@ -12,7 +12,6 @@ use crate::rules::{Change, Decided, Imported, OwnerChange, Rejection, TierBefore
 use crate::store::{KeyStore, Page, Reports, StoreError};
 use crate::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use crate::tier::TierName;
-use crate::transfer::KeyCopy;
 
 /// A store with everything that is promised of it, and changes of it in a few words.
 #[async_trait]
@@ -78,11 +77,10 @@ pub trait Store: KeyStore + Reports {
     /// Adds keys that came from elsewhere.
     async fn import_keys(
         &self,
-        keys: Vec<KeyCopy>,
+        keys: Vec<Unkept>,
         dry_run: bool,
         audit: Audit,
     ) -> Result<Vec<Imported>, Error> {
-        let keys = keys.into_iter().map(Unkept::from).collect();
         match self.make(Change::Import { keys, dry_run }, audit).await? {
             Decided::Imported { keys, .. } => Ok(keys),
             other => panic!("{other:?}"),

@@ -3,8 +3,9 @@
 use crate::query::KeyFilter;
 use crate::record::KeyState;
 use crate::rules::{Imported, Rejection};
+use crate::stored::Unkept;
 use crate::tier::TierName;
-use crate::transfer::{ImportRefusal, KeyCopy};
+use crate::transfer::ImportRefusal;
 use crate::{KeyId, UnixMillis};
 
 use super::Store;
@@ -95,7 +96,7 @@ async fn listed(store: &dyn Store, tier: &str) -> Vec<KeyId> {
     let count = store.count_keys(filter.clone(), UnixMillis(9)).await.unwrap();
     let page = store.list_keys(query(filter)).await.unwrap();
     assert_eq!(count.at_least, page.keys.len() as u64);
-    page.keys.iter().map(|key| key.record.id).collect()
+    page.keys.iter().map(|key| key.key.id).collect()
 }
 
 pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(store: &dyn Store) {
@@ -115,7 +116,7 @@ pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(stor
     let young = insert(store, new, audit(6)).await;
     for (id, tier_gone) in [(old, true), (young, false)] {
         let key = details(store, id).await;
-        assert_eq!((key.tier.as_str(), key.tier_gone), ("gold", tier_gone));
+        assert_eq!((key.key.tier.as_str(), key.key.tier_gone), ("gold", tier_gone));
     }
     let told: Vec<_> = keys(store).await.iter().map(|key| key.key.tier_gone).collect();
     assert_eq!(told, [true, false]);
@@ -128,7 +129,7 @@ pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(stor
     );
     // Revoking again changes nothing, and any other change is refused as ever.
     revoke(store, old, audit(8)).await;
-    assert_eq!(details(store, old).await.version.get(), 2);
+    assert_eq!(details(store, old).await.key.version.get(), 2);
     let exported = store.export_keys(None, 10).await.unwrap();
     assert_eq!(exported[0].tier.as_str(), "gold");
     assert_eq!([exported[0].tier_gone, exported[1].tier_gone], [true, false]);
@@ -140,7 +141,7 @@ pub async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) 
             true => KeyState::Revoked { at: UnixMillis(1) },
             false => KeyState::Active,
         };
-        KeyCopy { tier: name(tier), tier_gone, state, ..copy(number) }
+        Unkept { tier: name(tier), tier_gone, state, ..copy(number) }
     };
     let copies = vec![
         of(1, "lost", false, true),
@@ -163,7 +164,7 @@ pub async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) 
     assert_eq!(listed(store, "basic").await, [id(3)]);
     store.put_tier(tier("lost", Vec::new()), audit(3)).await.unwrap();
     assert!(listed(store, "lost").await.is_empty());
-    assert_eq!(details(store, id(1)).await.tier.as_str(), "lost");
+    assert_eq!(details(store, id(1)).await.key.tier.as_str(), "lost");
     assert!(names(store).await.iter().all(|name| name != "~"));
 }
 

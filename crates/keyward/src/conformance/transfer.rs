@@ -2,25 +2,29 @@
 
 use crate::UnixMillis;
 use crate::change::KeyChange;
+use crate::details::Version;
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::{KeyState, Scopes};
 use crate::rules::Imported;
-use crate::transfer::{COPY_SECRETS_MAX, ImportRefusal, KeyCopy};
+use crate::stored::Unkept;
+use crate::transfer::{COPY_SECRETS_MAX, ImportRefusal};
 
 use super::Store;
 use super::sample::{
-    audit, batch, change, copy, details, digest, id, issue, keys, limit, owner, revoke, rotate,
-    secret, used, verbs,
+    audit, batch, change, copy, details, digest, former, id, issue, keys, limit, owner, revoke,
+    rotate, secret, used, verbs,
 };
 
 /// A key with everything that a key can have.
-fn full_copy() -> KeyCopy {
+fn full_copy() -> Unkept {
     let scopes = ["keys:*", "articles:read"].map(|scope| scope.parse().unwrap());
-    KeyCopy {
+    Unkept {
         id: Some(id(7)),
+        version: Version::FIRST,
         name: "Ünïcode's".parse().unwrap(),
         tier: "pro".parse().unwrap(),
+        tier_id: None,
         tier_gone: false,
         owner: Some(owner("org_1")),
         scopes: Scopes::new(scopes.into()).unwrap(),
@@ -33,11 +37,11 @@ fn full_copy() -> KeyCopy {
         created_at: UnixMillis(5),
         last_used_at: Some(UnixMillis(70)),
         secret: secret(30),
-        former: vec![(secret(10), UnixMillis(20)), (secret(20), UnixMillis(40))],
+        former: vec![former(secret(10), UnixMillis(20)), former(secret(20), UnixMillis(40))],
     }
 }
 
-async fn import(store: &dyn Store, copies: &[KeyCopy]) -> Vec<Imported> {
+async fn import(store: &dyn Store, copies: &[Unkept]) -> Vec<Imported> {
     store.import_keys(copies.to_vec(), false, audit(100)).await.unwrap()
 }
 
@@ -56,15 +60,19 @@ pub async fn all_of_a_copy_comes_back(store: &dyn Store) {
     let imported = import(store, std::slice::from_ref(&copy)).await;
     let [Imported::Added(stored)] = imported.as_slice() else { panic!("{imported:?}") };
     assert_eq!((stored.id, stored.secret.digest), (id(7), digest(30)));
-    let former: Vec<_> = stored.former.iter().map(|it| (it.secret.digest, it.ends_at.0)).collect();
-    assert_eq!(former, [(digest(10), 20), (digest(20), 40)]);
+    let told: Vec<_> = stored.former.iter().map(|it| (it.secret.digest, it.ends_at.0)).collect();
+    assert_eq!(told, [(digest(10), 20), (digest(20), 40)]);
     assert_eq!(store.export_keys(None, 10).await.unwrap(), [copy]);
-    let found = details(store, id(7)).await;
-    assert_eq!((found.rotated_at, found.grace_until), (Some(UnixMillis(30)), Some(UnixMillis(40))));
+    let owned = details(store, id(7)).await;
+    let found = &owned.key;
+    assert_eq!(
+        (found.rotated_at(), found.grace_until()),
+        (Some(UnixMillis(30)), Some(UnixMillis(40)))
+    );
     assert_eq!((found.created_at, found.last_used_at), (UnixMillis(5), Some(UnixMillis(70))));
-    assert_eq!((found.hint.as_str(), found.version.get()), ("kw_0030", 1));
-    assert_eq!(found.record.state, KeyState::Revoked { at: UnixMillis(80) });
-    assert_eq!(keys(store).await[0].record(), found.record);
+    assert_eq!((found.secret.hint.as_str(), found.version.get()), ("kw_0030", 1));
+    assert_eq!(found.state, KeyState::Revoked { at: UnixMillis(80) });
+    assert_eq!(keys(store).await, [owned]);
 }
 
 pub async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
@@ -79,9 +87,9 @@ pub async fn what_was_lived_through_here_comes_out(store: &dyn Store) {
     let [first, second] = copies.as_slice() else { panic!("two keys, not {copies:?}") };
     assert_eq!((first.id, first.state), (Some(key), KeyState::Suspended));
     assert_eq!((first.secret.digest, first.secret.created_at.0), (digest(3), 60));
-    let former =
-        first.former.iter().map(|(secret, ends)| (secret.digest, secret.created_at.0, ends.0));
-    assert_eq!(former.collect::<Vec<_>>(), [(digest(1), 1, 60), (digest(2), 50, 70)]);
+    let told =
+        first.former.iter().map(|it| (it.secret.digest, it.secret.created_at.0, it.ends_at.0));
+    assert_eq!(told.collect::<Vec<_>>(), [(digest(1), 1, 60), (digest(2), 50, 70)]);
     assert_eq!(first.last_used_at, Some(used(key, 5).hour.start()));
     assert_eq!(second.state, KeyState::Revoked { at: UnixMillis(80) });
     assert!(second.former.is_empty());
@@ -127,7 +135,7 @@ pub async fn each_copy_is_answered_in_turn(store: &dyn Store) {
 
 pub async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store) {
     issue(store, 1).await;
-    let with = |change: fn(&mut KeyCopy)| {
+    let with = |change: fn(&mut Unkept)| {
         let mut copy = copy(9);
         change(&mut copy);
         copy
@@ -135,8 +143,8 @@ pub async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store)
     let refused = [
         with(|copy| copy.tier = "gold".parse().unwrap()),
         with(|copy| copy.id = Some(id(1))),
-        with(|copy| copy.former.push((secret(1), UnixMillis(20)))),
-        with(|copy| copy.former.push((secret(9), UnixMillis(20)))),
+        with(|copy| copy.former.push(former(secret(1), UnixMillis(20)))),
+        with(|copy| copy.former.push(former(secret(9), UnixMillis(20)))),
     ];
     let expected = [
         ImportRefusal::UnknownTier,
@@ -160,16 +168,16 @@ pub async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
     let mut all = copy(9);
     all.tier = "gold".parse().unwrap();
     all.id = Some(id(2));
-    all.former = [1, 9].map(|number| (secret(number), UnixMillis(20))).to_vec();
+    all.former = [1, 9].map(|number| former(secret(number), UnixMillis(20))).to_vec();
     let mut with_tier = all.clone();
     with_tier.tier = "pro".parse().unwrap();
     let mut with_id = with_tier.clone();
     with_id.id = None;
     let mut of_two = with_id.clone();
-    of_two.former.insert(0, (secret(2), UnixMillis(10)));
+    of_two.former.insert(0, former(secret(2), UnixMillis(10)));
     let mut twice = copy(1);
     (twice.tier, twice.id) = (all.tier.clone(), all.id);
-    twice.former = vec![(secret(1), UnixMillis(20))];
+    twice.former = vec![former(secret(1), UnixMillis(20))];
     let imported = import(store, &[all, with_tier, with_id, of_two, twice]).await;
     let expected =
         ["UnknownTier", "IdTaken", "DigestTaken(KeyId(1))", "DigestTaken(KeyId(2))", "skipped 1"];
@@ -177,9 +185,10 @@ pub async fn of_several_reasons_the_first_keeps_a_key_out(store: &dyn Store) {
 }
 
 pub async fn the_newest_secrets_are_carried_along(store: &dyn Store) {
-    let former = (1..=COPY_SECRETS_MAX as u64).map(|number| (secret(number), UnixMillis(number)));
+    let all =
+        (1..=COPY_SECRETS_MAX as u64).map(|number| former(secret(number), UnixMillis(number)));
     let mut key = copy(500);
-    key.former = former.collect();
+    key.former = all.collect();
     import(store, std::slice::from_ref(&key)).await;
     let carried = store.export_keys(None, 10).await.unwrap().remove(0);
     assert_eq!(carried.former, key.former[1..]);
@@ -205,7 +214,7 @@ pub async fn a_key_of_a_suspended_owner_comes_suspended(store: &dyn Store) {
     theirs.owner = Some(owner("org_1"));
     let imported = import(store, &[theirs]).await;
     assert!(matches!(imported.as_slice(), [Imported::Added(key)] if key.id == id(1)));
-    assert!(details(store, id(1)).await.record.owner_suspended);
+    assert!(details(store, id(1)).await.is_owner_suspended());
     store.set_owner_suspended(owner("org_1"), false, audit(2)).await.unwrap();
-    assert!(!details(store, id(1)).await.record.owner_suspended);
+    assert!(!details(store, id(1)).await.is_owner_suspended());
 }

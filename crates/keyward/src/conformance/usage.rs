@@ -166,7 +166,7 @@ pub async fn last_use_only_moves_forward(store: &dyn Store) {
     let expected = [Some(0), Some(0), Some(70), Some(70), Some(70), Some(71)];
     for (number, (at, expected)) in (1..).zip(times.into_iter().zip(expected)) {
         store.add_usage(batch(1, number, vec![row(at.map(UnixMillis))])).await.unwrap();
-        let last = details(store, key).await.last_used_at;
+        let last = details(store, key).await.key.last_used_at;
         assert_eq!(last, expected.map(UnixMillis), "batch {number}");
     }
 }
@@ -174,6 +174,6 @@ pub async fn last_use_only_moves_forward(store: &dyn Store) {
 pub async fn usage_is_no_change_of_a_key(store: &dyn Store) {
     let key = issue(store, 1).await;
     store.add_usage(batch(1, 1, vec![used(key, 5)])).await.unwrap();
-    assert_eq!(details(store, key).await.version.get(), 1);
+    assert_eq!(details(store, key).await.key.version.get(), 1);
     assert_eq!(verbs(store).await, ["issue"]);
 }

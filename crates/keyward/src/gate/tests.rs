@@ -24,7 +24,6 @@ use super::*;
 use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::{Counts, Outcome};
-use crate::details::KeyDetails;
 use crate::index::ENDED;
 use crate::issue::{Issued, NewKey};
 use crate::key::Secret;
@@ -34,10 +33,9 @@ use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::rules::{Imported, Rejection};
 use crate::store::{Reports as _, TierRecord};
-use crate::stored::{OwnedKey, OwnerVersion, Unkept};
+use crate::stored::{FormerSecret, OwnedKey, OwnerVersion, Unkept};
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
-use crate::transfer::KeyCopy;
 use crate::verify::Caller;
 
 const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
@@ -95,15 +93,11 @@ async fn edit(gate: &Gate, id: KeyId, edit: KeyEdit) -> OwnedKey {
     change(gate, id, KeyChange::Edit(Box::new(edit))).await
 }
 
-async fn details(gate: &Gate, id: KeyId) -> KeyDetails {
-    gate.store().find_key(id).await.unwrap().unwrap().details()
+async fn details(gate: &Gate, id: KeyId) -> OwnedKey {
+    gate.store().find_key(id).await.unwrap().unwrap()
 }
 
 /// Keys as they come to another store.
-fn unkept(copies: &[KeyCopy]) -> Vec<Unkept> {
-    copies.iter().cloned().map(Unkept::from).collect()
-}
-
 /// All keys of a store.
 async fn keys(store: &MemoryStore) -> Vec<Key> {
     let mut snapshot = store.snapshot().await.unwrap();

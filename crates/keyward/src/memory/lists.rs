@@ -1,10 +1,10 @@
 //! Finding keys and audit entries, by looking at every one.
 
 use crate::audit::AuditEntry;
-use crate::details::KeyDetails;
 use crate::query::{
     AuditFilter, AuditPage, AuditQuery, KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery,
 };
+use crate::stored::OwnedKey;
 use crate::time::UnixMillis;
 
 use super::rows::Rows;
@@ -22,12 +22,12 @@ enum Value {
 }
 
 impl Value {
-    fn of(key: &KeyDetails, order: KeyOrder) -> Self {
+    fn of(key: &OwnedKey, order: KeyOrder) -> Self {
         match order {
             KeyOrder::Created => Self::Nothing,
-            KeyOrder::Name => Self::Text(key.record.name.as_str().to_owned()),
-            KeyOrder::LastUsed => Self::Early(key.last_used_at.map(|at| at.0)),
-            KeyOrder::Expires => Self::Late(key.record.expires_at.map_or(u64::MAX, |at| at.0)),
+            KeyOrder::Name => Self::Text(key.key.name.as_str().to_owned()),
+            KeyOrder::LastUsed => Self::Early(key.key.last_used_at.map(|at| at.0)),
+            KeyOrder::Expires => Self::Late(key.key.expires_at.map_or(u64::MAX, |at| at.0)),
         }
     }
 
@@ -54,14 +54,14 @@ impl Rows {
         &self,
         filter: &KeyFilter,
         now: UnixMillis,
-    ) -> impl Iterator<Item = KeyDetails> {
-        let all = self.keys_after(None).map(|key| self.owned(key).details());
+    ) -> impl Iterator<Item = OwnedKey> {
+        let all = self.keys_after(None).map(|key| self.owned(key));
         all.filter(move |key| fits(key, filter, now))
     }
 
     pub(super) fn list(&self, query: &KeyQuery) -> KeyPage {
         let KeyQuery { filter, order, descending, after, max, now } = query;
-        let place = |key: &KeyDetails| (Value::of(key, *order), key.record.id.get());
+        let place = |key: &OwnedKey| (Value::of(key, *order), key.key.id.get());
         let mut keys: Vec<_> = self.fitting(filter, *now).collect();
         keys.sort_by_cached_key(place);
         if *descending {
@@ -73,7 +73,7 @@ impl Rows {
         }
         let more = *max as usize <= keys.len().saturating_sub(1);
         keys.truncate(*max as usize);
-        let cursor = |key: &KeyDetails| {
+        let cursor = |key: &OwnedKey| {
             let (value, id) = place(key);
             KeyCursor { value: value.shown(), id }
         };
@@ -99,17 +99,20 @@ impl Rows {
     }
 }
 
-fn fits(key: &KeyDetails, filter: &KeyFilter, now: UnixMillis) -> bool {
-    let record = &key.record;
-    let name_has = |part: &String| fold(record.name.as_str()).contains(&fold(part));
+fn fits(owned: &OwnedKey, filter: &KeyFilter, now: UnixMillis) -> bool {
+    let key = &*owned.key;
+    let name_has = |part: &String| fold(key.name.as_str()).contains(&fold(part));
     let expires_until =
-        |before| record.expires_at.is_some_and(|expires| now < expires && expires < before);
+        |before| key.expires_at.is_some_and(|expires| now < expires && expires < before);
     let idle = |since| key.last_used_at.is_none_or(|at| at < since) && key.created_at < since;
-    filter.state.is_none_or(|state| record.stage(now) == state)
+    filter.state.is_none_or(|state| owned.stage(now) == state)
         && filter.tier.as_ref().is_none_or(|tier| !key.tier_gone && key.tier == *tier)
-        && filter.owner.as_ref().is_none_or(|owner| record.owner.as_ref() == Some(owner))
+        && filter.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
         && filter.name_part.as_ref().is_none_or(name_has)
-        && filter.hint_start.as_ref().is_none_or(|start| key.hint.starts_with(start.as_str()))
+        && filter
+            .hint_start
+            .as_ref()
+            .is_none_or(|start| key.secret.hint.starts_with(start.as_str()))
         && filter.expires_before.is_none_or(expires_until)
         && filter.idle_since.is_none_or(idle)
         && filter.created_from.is_none_or(|from| from <= key.created_at)

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::audit::{Audit, AuditEntry, ChainDigest, ChangeId};
 use crate::count::Counts;
-use crate::details::KeyDetails;
 use crate::digest::Digest;
 use crate::key::Prefix;
 use crate::limit::{Limit, Limits};
@@ -192,11 +191,11 @@ impl Rows {
     pub(super) fn find_digest(
         &self,
         digest: Digest,
-    ) -> Option<(Digest, Option<UnixMillis>, KeyDetails)> {
+    ) -> Option<(Digest, Option<UnixMillis>, OwnedKey)> {
         let key = self.key(*self.holders.get(digest.as_bytes())?)?;
         let former = key.former.iter().find(|former| former.secret.digest == digest);
         let ends_at = former.map(|former| former.ends_at);
-        Some((digest, ends_at, self.owned(key).details()))
+        Some((digest, ends_at, self.owned(key)))
     }
 
     pub(super) fn find_owner(&self, owner: &Owner) -> Option<&OwnerRow> {

@@ -9,9 +9,8 @@ use crate::query::{
     AuditPage, AuditQuery, Bucket, Hours, KeyCount, KeyFilter, KeyPage, KeyQuery, TopBy, UsageTop,
 };
 use crate::record::{KeyId, Owner};
-use crate::stored::{OwnerRow, TierRow};
+use crate::stored::{OwnerRow, TierRow, Unkept};
 use crate::time::{UnixHour, UnixMillis};
-use crate::transfer::KeyCopy;
 
 use super::StoreError;
 
@@ -32,8 +31,7 @@ pub trait Reports: fmt::Debug + Send + Sync {
     /// Up to `max` keys with ids above `after`, whole, lowest first: each with its present secret
     /// and the newest of its former ones,
     /// [`COPY_SECRETS_MAX`](crate::transfer::COPY_SECRETS_MAX) together, which is 100.
-    async fn export_keys(&self, after: Option<KeyId>, max: u32)
-    -> Result<Vec<KeyCopy>, StoreError>;
+    async fn export_keys(&self, after: Option<KeyId>, max: u32) -> Result<Vec<Unkept>, StoreError>;
 
     /// One page of a list of keys.
     async fn list_keys(&self, query: KeyQuery) -> Result<KeyPage, StoreError>;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::details::{KeyDetails, Versions};
+use crate::details::Versions;
 use crate::record::{Record, Stage};
 use crate::time::UnixMillis;
 
@@ -41,24 +41,5 @@ impl OwnedKey {
     #[must_use]
     pub fn record(&self) -> Record {
         self.key.record(self.owner.as_ref())
-    }
-
-    /// The key as operators see it.
-    #[must_use]
-    pub fn details(&self) -> KeyDetails {
-        let key = &*self.key;
-        KeyDetails {
-            record: self.record(),
-            tier: key.tier.clone(),
-            tier_gone: key.tier_gone,
-            hint: key.secret.hint.clone(),
-            metadata: key.metadata.clone(),
-            version: key.version,
-            created_at: key.created_at,
-            last_used_at: key.last_used_at,
-            rotated_at: key.rotated_at(),
-            grace_until: key.grace_until(),
-            revoked_reason: key.revoked_reason.clone(),
-        }
     }
 }

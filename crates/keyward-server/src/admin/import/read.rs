@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use keyward::details::{Metadata, Reason};
+use keyward::details::{Metadata, Reason, Version};
 use keyward::digest::Digest;
 use keyward::key::Presented;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Owner, Scopes};
-use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX, KeyCopy, SecretCopy};
+use keyward::stored::{FormerSecret, StoredSecret, Unkept};
+use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward::{KeyId, UnixMillis};
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
@@ -100,13 +101,13 @@ struct SecretBody {
 
 impl ImportKeyBody {
     /// Reads a key; the error says which member does not fit, and why.
-    pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<KeyCopy, String> {
+    pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<Unkept, String> {
         let body = serde_json::from_str(text.get());
         let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
-        body.into_copy(now)
+        body.into_key(now)
     }
 
-    fn into_copy(self, now: UnixMillis) -> Result<KeyCopy, String> {
+    fn into_key(self, now: UnixMillis) -> Result<Unkept, String> {
         let created_at = time("created_at", self.created_at)?.unwrap_or(now);
         let rotated_at = time("rotated_at", self.rotated_at)?;
         let (secret, former) = secrets(self.secrets, created_at, rotated_at)?;
@@ -121,10 +122,12 @@ impl ImportKeyBody {
             let limits = limits.iter().map(|Object(limit)| limit.read()).collect::<Result<_, _>>();
             limits.and_then(|limits| Limits::new(limits).map_err(|error| error.to_string()))
         });
-        let key = KeyCopy {
+        let key = Unkept {
             id: self.key_id.map(id).transpose()?,
+            version: Version::FIRST,
             name: parse("name", &self.name)?,
             tier: parse("tier", self.tier.as_deref().unwrap_or("basic"))?,
+            tier_id: None,
             tier_gone,
             owner: self.owner.map(|owner| parse("owner", &owner)).transpose()?,
             scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
@@ -147,7 +150,7 @@ impl ImportKeyBody {
 }
 
 /// The member with a whole key in it, if there is one. What is not looked at has no room for one.
-fn misplaced_in(key: &KeyCopy) -> Option<&'static str> {
+fn misplaced_in(key: &Unkept) -> Option<&'static str> {
     // Written anew, since an escape sequence may stand in a key as it was sent.
     let metadata = key.metadata.to_json().to_string();
     let members = [
@@ -186,7 +189,7 @@ fn state(
 }
 
 /// The present secret, and the former ones with their ends.
-type Secrets = (SecretCopy, Vec<(SecretCopy, UnixMillis)>);
+type Secrets = (StoredSecret, Vec<FormerSecret>);
 
 fn secrets(
     bodies: Vec<Object<SecretBody>>,
@@ -210,13 +213,13 @@ fn secrets(
         }
         let ends_at = time("secrets: ends_at", body.ends_at)?;
         let since = rotated_at.filter(|_| ends_at.is_none()).unwrap_or(created_at);
-        let secret = SecretCopy {
+        let secret = StoredSecret {
             digest,
             hint,
             created_at: time("secrets: created_at", body.created_at)?.unwrap_or(since),
         };
         match ends_at {
-            Some(ends_at) => former.push((secret, ends_at)),
+            Some(ends_at) => former.push(FormerSecret { secret, ends_at }),
             None if present.is_some() => {
                 return Err("secrets: more than one has no ends_at".to_owned());
             }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::extract::{Request, State};
 use keyward::UnixMillis;
-use keyward::details::KeyDetails;
 use keyward::digest::Digest;
+use keyward::stored::OwnedKey;
 use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
@@ -40,11 +40,11 @@ pub(crate) async fn identify_keys(
     let digests = IdentifyBody::read(&body).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(digests).await.map_err(broken)?;
     let now = guard.now().unix;
-    let matched = |(digest, ends_at, key): &(Digest, Option<UnixMillis>, KeyDetails)| Match {
+    let matched = |(digest, ends_at, key): &(Digest, Option<UnixMillis>, OwnedKey)| Match {
         digest: digest.to_hex(),
-        key_id: key.record.id.get(),
-        name: key.record.name.as_str().to_owned(),
-        state: StageView::of(key.record.stage(now)),
+        key_id: key.key.id.get(),
+        name: key.key.name.as_str().to_owned(),
+        state: StageView::of(key.stage(now)),
         secret: if ends_at.is_none() { SecretView::Current } else { SecretView::Former },
         ends_at: ends_at.map(Time),
     };

@@ -40,7 +40,7 @@ pub(crate) async fn find_key(
     let key = existing(&guard, read_id(&key_id)?).await?;
     let tag = key.versions().to_string();
     // It expired by itself, so its versions are what they were when it worked.
-    if key.record.stage(guard.now().unix) == Stage::Expired {
+    if key.stage(guard.now().unix) == Stage::Expired {
         Preconditions::read(&headers)?.is_known("key", Named::Tagged(&tag))?;
         return Ok(shown(&guard, &key).into_response());
     }

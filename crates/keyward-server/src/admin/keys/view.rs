@@ -1,8 +1,9 @@
 //! A key, as operators see it.
 
 use keyward::UnixMillis;
-use keyward::details::{KeyDetails, Reason};
+use keyward::details::Reason;
 use keyward::record::{KeyState, Owner, Scope, Stage};
+use keyward::stored::OwnedKey;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -103,31 +104,31 @@ enum SuspendedBy {
 }
 
 impl KeyView {
-    pub(super) fn of(key: &KeyDetails, now: UnixMillis) -> Self {
-        let record = &key.record;
-        let stage = record.stage(now);
-        let revoked_at = record.state.revoked_at().map(Time);
-        let itself = (record.state == KeyState::Suspended).then_some(SuspendedBy::Key);
-        let owner = record.owner_suspended.then_some(SuspendedBy::Owner);
-        let limits = record.limits.as_ref();
-        let in_grace = key.grace_until.filter(|until| !stage.is_over() && now < *until);
+    pub(super) fn of(owned: &OwnedKey, now: UnixMillis) -> Self {
+        let key = &*owned.key;
+        let stage = owned.stage(now);
+        let revoked_at = key.state.revoked_at().map(Time);
+        let itself = (key.state == KeyState::Suspended).then_some(SuspendedBy::Key);
+        let owner = owned.is_owner_suspended().then_some(SuspendedBy::Owner);
+        let limits = key.limits.as_ref();
+        let in_grace = key.grace_until().filter(|until| !stage.is_over() && now < *until);
         Self {
-            key_id: record.id.get(),
-            name: record.name.as_str().to_owned(),
+            key_id: key.id.get(),
+            name: key.name.as_str().to_owned(),
             tier: key.tier.as_str().to_owned(),
-            owner: record.owner.as_ref().map(Owner::as_str).map(str::to_owned),
+            owner: key.owner.as_ref().map(Owner::as_str).map(str::to_owned),
             state: StageView::of(stage),
             suspended_by: itself.into_iter().chain(owner).collect(),
-            hint: key.hint.clone(),
-            scopes: record.scopes.iter().map(Scope::as_str).map(str::to_owned).collect(),
-            networks: record.networks.iter().map(ToString::to_string).collect(),
+            hint: key.secret.hint.clone(),
+            scopes: key.scopes.iter().map(Scope::as_str).map(str::to_owned).collect(),
+            networks: key.networks.iter().map(ToString::to_string).collect(),
             limits: limits.map(|limits| limits.list().iter().map(LimitView::of).collect()),
             metadata: key.metadata.to_json(),
             version: key.version.get(),
             created_at: Time(key.created_at),
-            expires_at: record.expires_at.map(Time),
+            expires_at: key.expires_at.map(Time),
             last_used_at: key.last_used_at.map(Time),
-            rotated_at: key.rotated_at.map(Time),
+            rotated_at: key.rotated_at().map(Time),
             grace_until: in_grace.map(Time),
             revoked_at,
             revoked_reason: key.revoked_reason.as_ref().map(Reason::as_str).map(str::to_owned),

@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::sample::{
-    Store as _, audit, batch, id, issue, keys, limit, new_key, opened, query, revoke,
-    stored_secret, tier, trail, usage, used,
+    Store as _, audit, batch, id, issue, keys, limit, new_key, opened, query, revoke, secret, tier,
+    trail, usage, used,
 };
 
 fn count(raw: &Connection, table: &str) -> u64 {
@@ -71,7 +71,7 @@ async fn a_change_that_fails_takes_no_other_along() {
     let store = Arc::new(store);
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut changes = JoinSet::new();
-    let taken = || Unkept { secret: stored_secret(2), ..new_key(9) };
+    let taken = || Unkept { secret: secret(2), ..new_key(9) };
     for new in [new_key(1), new_key(2), taken(), new_key(3)] {
         let store = Arc::clone(&store);
         changes.spawn(async move { store.insert_key(new, audit(1)).await.is_ok() });
@@ -122,7 +122,7 @@ async fn a_key_that_is_let_in_can_be_revoked_whatever_is_known_of_its_use() {
     assert_eq!(store.list_keys(query(KeyFilter::default())).await.unwrap().keys.len(), 1);
     assert_eq!(store.export_keys(None, 10).await.unwrap().len(), 1);
     let revoked = revoke(&store, key, audit(2)).await;
-    assert_eq!(revoked.record().state, KeyState::Revoked { at: UnixMillis(2) });
+    assert_eq!(revoked.key.state, KeyState::Revoked { at: UnixMillis(2) });
 }
 
 #[tokio::test]

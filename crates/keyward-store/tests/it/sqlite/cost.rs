@@ -30,7 +30,7 @@ fn by_name(part: &str) -> KeyFilter {
 
 async fn ids(store: &SqliteStore, query: KeyQuery) -> Vec<u64> {
     let page = store.list_keys(query).await.unwrap();
-    page.keys.iter().map(|key| key.record.id.get()).collect()
+    page.keys.iter().map(|key| key.key.id.get()).collect()
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_new_key_writes_few_pages() {
     let pattern = store.export_keys(None, 1).await.unwrap().remove(0);
     for first in (1..KEYS).step_by(1_000) {
         let copy = |number: u64| {
-            let mut copy = keyward::transfer::KeyCopy { id: None, ..pattern.clone() };
+            let mut copy = Unkept { id: None, ..pattern.clone() };
             copy.name = format!("weather-bot-{number}").parse().unwrap();
             copy.secret.digest = digest(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             copy
@@ -164,7 +164,7 @@ async fn an_owner_with_many_keys_is_suspended_as_cheaply_as_one_with_none() {
     insert(&store, new_key(0), audit(1)).await;
     let pattern = store.export_keys(None, 1).await.unwrap().remove(0);
     let copy = |number: u64| {
-        let mut copy = keyward::transfer::KeyCopy { id: None, ..pattern.clone() };
+        let mut copy = Unkept { id: None, ..pattern.clone() };
         copy.owner = Some(owner("many"));
         copy.secret.digest = digest(number);
         copy

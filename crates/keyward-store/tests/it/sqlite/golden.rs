@@ -48,9 +48,9 @@ async fn keys_of_schema_1_are_let_in_as_before() {
         assert_eq!(caller.key_id(), id(number));
         assert_eq!(caller.name(), format!("golden-{number}"));
         let key = details(&*store, id(number)).await;
-        assert_eq!(key.hint, if hint == "-" { "" } else { hint });
-        assert_eq!(key.created_at, UnixMillis(MADE + number * 1_000));
-        assert_eq!(key.last_used_at.is_some(), number < 4);
+        assert_eq!(key.key.secret.hint, if hint == "-" { "" } else { hint });
+        assert_eq!(key.key.created_at, UnixMillis(MADE + number * 1_000));
+        assert_eq!(key.key.last_used_at.is_some(), number < 4);
     }
     assert_eq!(gate.index().len(), 6);
     assert_eq!(usage(&*store, id(1), 0).await[0].1[Outcome::Allowed], 3);
@@ -74,12 +74,12 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     let names = ["nulU+0000inside", "payU+202Eroll", "U+0020U+00A0", &"U+200B".repeat(16)];
     for (number, name) in (2..).zip(names) {
         let key = details(&store, id(number)).await;
-        assert_eq!((key.record.name.as_str(), key.version.get()), (name, 2));
+        assert_eq!((key.key.name.as_str(), key.key.version.get()), (name, 2));
     }
     let revoked = details(&store, id(5)).await;
-    assert_eq!(revoked.revoked_reason.unwrap().as_str(), "lostU+202Etsol");
+    assert_eq!(revoked.key.revoked_reason.as_ref().unwrap().as_str(), "lostU+202Etsol");
     // An emoji has what it is made of.
-    assert_eq!(details(&store, id(6)).await.record.name.as_str(), "❤\u{fe0f} Рус \u{a0}x");
+    assert_eq!(details(&store, id(6)).await.key.name.as_str(), "❤\u{fe0f} Рус \u{a0}x");
 
     let trail = trail(&store).await;
     let mut chain = Chain::default();
@@ -99,17 +99,17 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     // It is found by its new name, and all else is as it was.
     let filter = KeyFilter { name_part: Some("u+202e".to_owned()), ..KeyFilter::default() };
     let found = store.list_keys(query(filter)).await.unwrap().keys;
-    assert_eq!(found.iter().map(|key| key.record.id).collect::<Vec<_>>(), [id(3)]);
+    assert_eq!(found.iter().map(|key| key.key.id).collect::<Vec<_>>(), [id(3)]);
     let first = details(&store, id(1)).await;
     let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
-    assert_eq!((first.metadata.as_str(), first.version.get()), (metadata, 2));
+    assert_eq!((first.key.metadata.as_str(), first.key.version.get()), (metadata, 2));
     assert_eq!(usage(&store, id(1), 0).await[0].1[Outcome::Allowed], 1);
     assert_eq!(trail.len() - told.len(), 13);
 
     // A tier that a key was revoked with can go by now.
     let audit = Audit::program(now);
     store.delete_tier("pro".parse().unwrap(), audit).await.unwrap();
-    assert_eq!(details(&store, id(7)).await.tier.as_str(), "pro");
+    assert_eq!(details(&store, id(7)).await.key.tier.as_str(), "pro");
 }
 
 #[test]

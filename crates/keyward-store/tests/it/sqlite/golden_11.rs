@@ -151,9 +151,9 @@ async fn its_owners_and_tiers_have_what_they_had() {
     assert_eq!(uses, expected);
     for (number, tier) in [(10, "gold"), (40, "vanished")] {
         let key = details(&*store, id(number)).await;
-        assert_eq!((key.tier.as_str(), key.tier_gone), (tier, true));
+        assert_eq!((key.key.tier.as_str(), key.key.tier_gone), (tier, true));
     }
-    assert!(!details(&*store, id(11)).await.tier_gone, "it has the new one of that name");
+    assert!(!details(&*store, id(11)).await.key.tier_gone, "it has the new one of that name");
 
     let in_state = async |state: Stage| {
         let filter = KeyFilter { state: Some(state), ..KeyFilter::default() };
@@ -161,7 +161,7 @@ async fn its_owners_and_tiers_have_what_they_had() {
         let page = store.list_keys(KeyQuery { now, ..query(filter.clone()) }).await.unwrap();
         let count = store.count_keys(filter, now).await.unwrap();
         assert_eq!(count, KeyCount::exact(page.keys.len() as u64));
-        page.keys.iter().map(|key| key.record.id.get()).collect::<Vec<_>>()
+        page.keys.iter().map(|key| key.key.id.get()).collect::<Vec<_>>()
     };
     assert_eq!(in_state(Stage::Active).await, [1, 6, 7, 8, 9, 11, 12, 41]);
     assert_eq!(in_state(Stage::Suspended).await, [2, 3, 4, 42]);
@@ -183,15 +183,18 @@ async fn its_keys_keep_everything_else_and_ids_go_on() {
     let (directory, store) = opened();
     let first = details(&*store, id(1)).await;
     let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
-    assert_eq!((first.metadata.as_str(), first.hint.as_str()), (metadata, "kw_gold01"));
-    assert_eq!(first.record.scopes.iter().count(), 2);
-    assert_eq!(first.record.networks.iter().count(), 2);
-    assert_eq!(first.last_used_at, Some(UnixMillis(MADE + 2 * HOUR)));
+    assert_eq!(
+        (first.key.metadata.as_str(), first.key.secret.hint.as_str()),
+        (metadata, "kw_gold01")
+    );
+    assert_eq!(first.key.scopes.iter().count(), 2);
+    assert_eq!(first.key.networks.iter().count(), 2);
+    assert_eq!(first.key.last_used_at, Some(UnixMillis(MADE + 2 * HOUR)));
     assert_eq!(usage(&*store, id(1), 0).await.len(), 2);
     let copies = store.export_keys(None, 100).await.unwrap();
     let former = |id: u64| {
         let key = copies.iter().find(|key| key.id.unwrap().get() == id).unwrap();
-        key.former.iter().map(|(_, ends_at)| (ends_at.0 - MADE) / HOUR).collect::<Vec<_>>()
+        key.former.iter().map(|it| (it.ends_at.0 - MADE) / HOUR).collect::<Vec<_>>()
     };
     assert_eq!((former(8), former(9)), (vec![715], vec![5, 7]));
     let once = |request| {

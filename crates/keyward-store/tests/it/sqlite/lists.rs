@@ -5,7 +5,7 @@ use keyward::audit::Audit;
 use keyward::query::{AuditFilter, AuditQuery, KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
 use keyward::store::Reports as _;
-use keyward::transfer::KeyCopy;
+use keyward::stored::Unkept;
 use keyward_store::SqliteStore;
 use tempfile::TempDir;
 
@@ -22,7 +22,7 @@ async fn filled() -> (TempDir, SqliteStore) {
     insert(&store, new_key(0), Audit::program(UnixMillis(1))).await;
     let pattern = store.export_keys(None, 1).await.unwrap().remove(0);
     let copy = |number: u64| {
-        let mut copy = KeyCopy { id: None, ..pattern.clone() };
+        let mut copy = Unkept { id: None, ..pattern.clone() };
         copy.name = format!("key {}", number % 7).parse().unwrap();
         copy.tier = if number.is_multiple_of(2) { "pro" } else { "basic" }.parse().unwrap();
         copy.state = if number.is_multiple_of(8) { KeyState::Suspended } else { KeyState::Active };
@@ -47,7 +47,7 @@ async fn all(store: &SqliteStore, mut query: KeyQuery) -> Vec<u64> {
     loop {
         let page = store.list_keys(query.clone()).await.unwrap();
         assert!(page.keys.len() <= query.max as usize);
-        ids.extend(page.keys.iter().map(|key| key.record.id.get()));
+        ids.extend(page.keys.iter().map(|key| key.key.id.get()));
         query.after = page.next;
         if query.after.is_none() {
             return ids;
@@ -78,7 +78,7 @@ async fn pages_together_are_the_whole_list_in_order() {
     for filter in filters {
         for order in [KeyOrder::Created, KeyOrder::Name, KeyOrder::LastUsed, KeyOrder::Expires] {
             for descending in [false, true] {
-                let mut expected: Vec<&KeyCopy> =
+                let mut expected: Vec<&Unkept> =
                     everything.iter().filter(|key| fits(key, &filter)).collect();
                 expected.sort_by_key(|key| (place(key, order), key.id));
                 if descending {
@@ -96,7 +96,7 @@ async fn pages_together_are_the_whole_list_in_order() {
     }
 }
 
-fn fits(key: &KeyCopy, filter: &KeyFilter) -> bool {
+fn fits(key: &Unkept, filter: &KeyFilter) -> bool {
     let active = key.state == KeyState::Active && key.owner.is_none();
     let name = key.name.as_str();
     filter.state.is_none_or(|state| active == (state == Stage::Active))
@@ -108,7 +108,7 @@ fn fits(key: &KeyCopy, filter: &KeyFilter) -> bool {
         && filter.created_from.is_none_or(|at| at <= key.created_at)
 }
 
-fn place(key: &KeyCopy, order: KeyOrder) -> (String, u64) {
+fn place(key: &Unkept, order: KeyOrder) -> (String, u64) {
     match order {
         KeyOrder::Created => (String::new(), 0),
         KeyOrder::Name => (key.name.as_str().to_owned(), 0),

@@ -181,10 +181,10 @@ async fn an_owner_and_all_its_keys_are_suspended_together() {
 
     let mine = edit(|edit| edit.owner = Some(Some(acme())));
     let moved = change(&store, other, mine, audit(33)).await;
-    assert!(moved.record().owner_suspended);
+    assert!(moved.is_owner_suspended());
     let nobodys = edit(|edit| edit.owner = Some(None));
     let moved = change(&store, other, nobodys, audit(34)).await;
-    assert!(!moved.record().owner_suspended);
+    assert!(!moved.is_owner_suspended());
 
     // No row of a key is written for its owner.
     raw.execute_batch(
@@ -203,11 +203,11 @@ async fn a_dry_run_leaves_no_trace_and_sees_what_the_batch_itself_takes() {
     change(&store, key, rotation(2, 1_000), audit(2)).await;
     let mut copy = store.export_keys(None, 1).await.unwrap().remove(0);
     (copy.id, copy.secret.digest) = (Some(id(70)), digest(10));
-    copy.former[0].0.digest = digest(11);
+    copy.former[0].secret.digest = digest(11);
     let mut other = copy.clone();
-    other.former[0].0.digest = digest(12);
+    other.former[0].secret.digest = digest(12);
     let mut taken = copy.clone();
-    (taken.id, taken.former[0].0.digest) = (None, digest(13));
+    (taken.id, taken.former[0].secret.digest) = (None, digest(13));
     let batch = || vec![copy.clone(), copy.clone(), other.clone(), taken.clone()];
     let tables = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM former_secrets) \
                   + (SELECT count(*) FROM key_uses) + (SELECT count(*) FROM audit) \

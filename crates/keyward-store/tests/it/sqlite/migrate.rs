@@ -66,17 +66,20 @@ async fn a_file_of_schema_1_loses_nothing() {
     assert_eq!(keys[1].key.secret.digest, digest(22), "the newest secret is the present one");
     assert_eq!(keys[1].key.former[0].secret.digest, digest(21));
     assert!(UnixMillis(200_000_000_000_000) < keys[1].key.former[0].ends_at, "it went on working");
-    assert_eq!(keys[2].record().state, KeyState::Suspended);
+    assert_eq!(keys[2].key.state, KeyState::Suspended);
 
-    let first = store.find_key(id(1)).await.unwrap().unwrap().details();
-    assert_eq!((first.hint.as_str(), first.version.get()), ("kw_Ab3d", 1));
-    assert_eq!((first.created_at, first.last_used_at), (UnixMillis(10), Some(UnixMillis(77))));
-    assert_eq!(first.record.expires_at, Some(UnixMillis(900)));
-    assert_eq!(first.record.scopes.iter().count(), 2);
-    assert_eq!((first.rotated_at, first.grace_until), (None, None));
-    let second = store.find_key(id(2)).await.unwrap().unwrap().details();
-    assert_eq!(second.record.state, KeyState::Revoked { at: UnixMillis(60) });
-    assert_eq!((second.rotated_at, second.last_used_at), (Some(UnixMillis(25)), None));
+    let first = store.find_key(id(1)).await.unwrap().unwrap();
+    assert_eq!((first.key.secret.hint.as_str(), first.key.version.get()), ("kw_Ab3d", 1));
+    assert_eq!(
+        (first.key.created_at, first.key.last_used_at),
+        (UnixMillis(10), Some(UnixMillis(77)))
+    );
+    assert_eq!(first.key.expires_at, Some(UnixMillis(900)));
+    assert_eq!(first.key.scopes.iter().count(), 2);
+    assert_eq!((first.key.rotated_at(), first.key.grace_until()), (None, None));
+    let second = store.find_key(id(2)).await.unwrap().unwrap();
+    assert_eq!(second.key.state, KeyState::Revoked { at: UnixMillis(60) });
+    assert_eq!((second.key.rotated_at(), second.key.last_used_at), (Some(UnixMillis(25)), None));
 
     let counts = Counts::from([
         (Outcome::Allowed, 1),
@@ -103,7 +106,7 @@ async fn what_was_migrated_is_found_and_goes_on() {
     let store = open(&path);
     let check = async |filter: KeyFilter, expected: &[u64]| {
         let page = store.list_keys(query(filter)).await.unwrap();
-        let ids: Vec<_> = page.keys.iter().map(|key| key.record.id.get()).collect();
+        let ids: Vec<_> = page.keys.iter().map(|key| key.key.id.get()).collect();
         assert_eq!(ids, expected);
     };
     check(KeyFilter { name_part: Some("er-b".to_owned()), ..KeyFilter::default() }, &[1]).await;

@@ -4,11 +4,11 @@ use keyward::UnixMillis;
 use keyward::memory::MemoryStore;
 use keyward::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
 use keyward::record::{KeyState, Stage};
-use keyward::transfer::KeyCopy;
 use proptest::prelude::*;
 
 use crate::sample::{Store, audit, copy, owner};
 use keyward::conformance::lists::{NOW, ids};
+use keyward::stored::Unkept;
 
 const NAMES: [&str; 5] = ["weather", "Weather", "the news", "newsletter", "a"];
 const PARTS: [&str; 3] = ["eat", "NEWS", "the"];
@@ -26,7 +26,7 @@ fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str>
     prop::sample::select(words)
 }
 
-fn keys() -> impl Strategy<Value = Vec<KeyCopy>> {
+fn keys() -> impl Strategy<Value = Vec<Unkept>> {
     let state = prop::sample::select(vec![
         KeyState::Active,
         KeyState::Suspended,
@@ -83,7 +83,7 @@ fn order() -> impl Strategy<Value = KeyOrder> {
 /// The owner that is suspended.
 const SUSPENDED: &str = "org_2";
 
-fn stage(key: &KeyCopy) -> Stage {
+fn stage(key: &Unkept) -> Stage {
     let owner_suspended = key.owner == Some(owner(SUSPENDED));
     match key.state {
         KeyState::Active if owner_suspended => Stage::Suspended,
@@ -95,7 +95,7 @@ fn stage(key: &KeyCopy) -> Stage {
 }
 
 /// What the list says, word by word.
-fn fits(key: &KeyCopy, filter: &KeyFilter) -> bool {
+fn fits(key: &Unkept, filter: &KeyFilter) -> bool {
     let name = key.name.as_str().to_lowercase();
     let misfits = [
         filter.state.is_some_and(|state| state != stage(key)),
@@ -115,9 +115,9 @@ fn fits(key: &KeyCopy, filter: &KeyFilter) -> bool {
     misfits == [false; 9]
 }
 
-fn model(keys: &[KeyCopy], query: &KeyQuery) -> Vec<u64> {
+fn model(keys: &[Unkept], query: &KeyQuery) -> Vec<u64> {
     let fitting = (1..).zip(keys).filter(|(_, key)| fits(key, &query.filter));
-    let mut fitting: Vec<(u64, &KeyCopy)> = fitting.collect();
+    let mut fitting: Vec<(u64, &Unkept)> = fitting.collect();
     match query.order {
         KeyOrder::Created => {}
         KeyOrder::Name => fitting.sort_by_key(|(_, key)| key.name.as_str().as_bytes()),
@@ -132,7 +132,7 @@ fn model(keys: &[KeyCopy], query: &KeyQuery) -> Vec<u64> {
     fitting.into_iter().map(|(id, _)| id).collect()
 }
 
-async fn check(store: &dyn Store, keys: &[KeyCopy], queries: &[KeyQuery]) {
+async fn check(store: &dyn Store, keys: &[Unkept], queries: &[KeyQuery]) {
     store.set_owner_suspended(owner(SUSPENDED), true, audit(1)).await.unwrap();
     store.import_keys(keys.to_vec(), false, audit(1)).await.unwrap();
     for query in queries {

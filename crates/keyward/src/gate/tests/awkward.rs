@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use async_trait::async_trait;
 
 use crate::audit::{Audit, ChangeId};
-use crate::details::KeyDetails;
 use crate::digest::Digest;
 use crate::memory::MemoryStore;
 use crate::once::Earlier;
@@ -106,7 +105,7 @@ impl KeyStore for AwkwardStore {
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<(Digest, Option<UnixMillis>, KeyDetails)>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, StoreError> {
         self.kept.find_digests(digests).await
     }
 

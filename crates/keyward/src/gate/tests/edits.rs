@@ -92,7 +92,7 @@ async fn an_edit_of_another_version_is_refused() {
         assert!(matches!(error, ChangeError::Rejected(refusal) if refusal == stale));
     }
     assert_eq!(verify_issued(&gate, &issued).unwrap().name(), "First");
-    assert_eq!(details(&gate, issued.key_id).await.record.name.as_str(), "First");
+    assert_eq!(details(&gate, issued.key_id).await.key.name.as_str(), "First");
     assert_eq!(verbs(&store).await, ["issue", "edit"]);
 }
 

@@ -27,8 +27,8 @@ async fn a_flush_that_failed_is_repeated_and_counts_once() {
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 0, more: false });
     assert_eq!(stored(&store, issued.key_id).await, Counts::from([(Outcome::Allowed, 2)]));
-    let details = store.find_key(issued.key_id).await.unwrap().unwrap().details();
-    assert_eq!(details.last_used_at, Some(NOW.unix));
+    let details = store.find_key(issued.key_id).await.unwrap().unwrap();
+    assert_eq!(details.key.last_used_at, Some(NOW.unix));
 }
 
 #[tokio::test]

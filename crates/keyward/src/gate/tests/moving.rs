@@ -3,12 +3,12 @@
 use super::*;
 use crate::transfer::ImportRefusal;
 
-async fn import(gate: &Gate, copies: &[KeyCopy], dry_run: bool) -> Vec<Imported> {
-    gate.import(unkept(copies), dry_run, audit()).await.unwrap()
+async fn import(gate: &Gate, copies: &[Unkept], dry_run: bool) -> Vec<Imported> {
+    gate.import(copies.to_vec(), dry_run, audit()).await.unwrap()
 }
 
 /// A gate with a rotated, a suspended and a revoked key, and the secrets of all of them.
-async fn moved_from() -> (Vec<KeyCopy>, Vec<Secret>, Gate) {
+async fn moved_from() -> (Vec<Unkept>, Vec<Secret>, Gate) {
     let (store, gate) = open_new().await;
     let (rotated, suspended, revoked) =
         (issue(&gate).await, issue(&gate).await, issue(&gate).await);
@@ -52,7 +52,7 @@ async fn an_import_whose_answer_was_lost_can_be_repeated() {
     let (copies, secrets, _) = moved_from().await;
     let (store, gate) = open_awkward().await;
     store.set_loses_answers(true);
-    assert!(gate.import(unkept(&copies), false, audit()).await.is_err());
+    assert!(gate.import(copies.clone(), false, audit()).await.is_err());
     store.set_loses_answers(false);
     let again = import(&gate, &copies, false).await;
     assert!(again.iter().all(|key| matches!(key, Imported::Skipped(_))));
@@ -70,7 +70,7 @@ async fn what_is_there_is_left_alone() {
     assert_eq!(verdict_at(&gate, &secrets[1], 5_000).unwrap_err(), "suspended");
     let mut other = copies[1].clone();
     other.id = None;
-    other.former.push((copies[0].secret.clone(), UnixMillis(9)));
+    other.former.push(FormerSecret { secret: copies[0].secret.clone(), ends_at: UnixMillis(9) });
     let refused = import(&gate, &[other], false).await;
     let [Imported::Rejected(refusal)] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(matches!(refusal, ImportRefusal::DigestTaken(_)));

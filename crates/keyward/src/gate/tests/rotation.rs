@@ -133,7 +133,7 @@ async fn a_rotation_neither_extends_a_key_nor_outlives_it() {
     let rotated = rotate(&gate, issued.key_id, 60_000, 5_000).await;
     assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
     assert_eq!(rotated.record.expires_at, Some(UnixMillis(6_000)));
-    assert_eq!(details(&gate, issued.key_id).await.record.expires_at, Some(UnixMillis(6_000)));
+    assert_eq!(details(&gate, issued.key_id).await.key.expires_at, Some(UnixMillis(6_000)));
     for secret in [&issued.secret, &rotated.secret] {
         assert!(verdict_at(&gate, secret, 5_999).is_ok());
         assert_eq!(verdict_at(&gate, secret, 6_000).unwrap_err(), "expired");
@@ -237,7 +237,7 @@ async fn of_a_chain_of_secrets_the_last_two_work() {
         assert_eq!(works.collect::<Vec<_>>(), [false, false, true, true]);
         assert_eq!(gate.index().len(), 1);
     }
-    assert_eq!(details(&gate, issued.key_id).await.version.get(), 4);
+    assert_eq!(details(&gate, issued.key_id).await.key.version.get(), 4);
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn the_prefix_stays() {
     assert!(issued.secret.expose().starts_with("acme_live_"));
     let rotated = rotate(&gate, issued.key_id, 0, 5_000).await;
     assert!(rotated.secret.expose().starts_with("acme_live_"));
-    assert_eq!(details(&gate, issued.key_id).await.hint, rotated.hint);
+    assert_eq!(details(&gate, issued.key_id).await.key.secret.hint, rotated.hint);
 }
 
 #[tokio::test]
@@ -353,7 +353,7 @@ async fn a_key_is_entered_in_its_turn() {
     let (added, known) = (AtomicBool::new(false), || gate.index().len());
     let turn = gate.order.line(first).await;
     let importing = async {
-        gate.import(unkept(&copies), false, audit()).await.unwrap();
+        gate.import(copies.clone(), false, audit()).await.unwrap();
         added.store(true, Ordering::Relaxed);
     };
     let meanwhile = async {

@@ -58,7 +58,7 @@ async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
     let counts = Counts::from([(Outcome::Allowed, 1), (Outcome::Expired, 1)]);
     assert_eq!(stored(&store, issued.key_id).await, counts);
     let found = details(&gate, issued.key_id).await;
-    assert_eq!(found.record.stage(UnixMillis(6_000)), Stage::Expired);
+    assert_eq!(found.stage(UnixMillis(6_000)), Stage::Expired);
     let again = open(&store).await;
     assert_eq!(verdict_at(&again, &issued.secret, 6_000).unwrap_err(), "expired");
     let more = KeyEdit { expires_at: Some(Some(UnixMillis(7_000))), ..KeyEdit::default() };

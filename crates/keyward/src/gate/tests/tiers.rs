@@ -173,7 +173,7 @@ async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
     for gate in [&gate, &restarted, &open(&store).await] {
         assert_eq!(verify_issued(gate, &old).unwrap_err(), "revoked");
         let details = details(gate, old.key_id).await;
-        assert_eq!((details.tier, details.tier_gone), (gold(), true));
+        assert_eq!((details.key.tier.clone(), details.key.tier_gone), (gold(), true));
         assert!(gate.revoke(old.key_id, None, audit()).await.unwrap());
     }
     let found = restarted.index().find(&Digest::of_secret(&old.secret)).unwrap();
@@ -277,20 +277,17 @@ async fn what_is_imported_works_whatever_is_wrong_with_a_key_before_it() {
 
     let (store, gate) = with_a_tier_that_only_the_store_has().await;
     store.set_hides_tiers(true);
-    let failed = gate.import(unkept(&copies), false, audit()).await;
+    let failed = gate.import(copies.clone(), false, audit()).await;
     assert!(matches!(failed, Err(StoreError::Inconsistent(_))));
     assert!(verify_issued(&gate, &basic).is_ok());
     assert_eq!(verify_issued(&gate, &gold).unwrap_err(), "unknown");
     store.set_hides_tiers(false);
-    let again = gate.import(unkept(&copies), false, audit()).await.unwrap();
+    let again = gate.import(copies.clone(), false, audit()).await.unwrap();
     assert!(again.iter().all(|key| matches!(key, Imported::Skipped(_))));
     assert_eq!(burst(&gate, &gold), 3);
 
     let (_, gate) = with_a_tier_that_only_the_store_has().await;
-    assert!(
-        gate.import(unkept(&copies), false, audit()).await.is_ok(),
-        "the tier is found at once"
-    );
+    assert!(gate.import(copies.clone(), false, audit()).await.is_ok(), "the tier is found at once");
     assert_eq!(burst(&gate, &gold), 3);
 }
 

@@ -4,11 +4,11 @@ use super::*;
 
 const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
 
-fn read(text: &str) -> Result<KeyCopy, String> {
+fn read(text: &str) -> Result<Unkept, String> {
     ImportKeyBody::read(&RawValue::from_string(text.to_owned()).unwrap(), NOW)
 }
 
-fn with_secrets(secrets: &str) -> Result<KeyCopy, String> {
+fn with_secrets(secrets: &str) -> Result<Unkept, String> {
     read(&format!(r#"{{"name":"a","secrets":[{secrets}]}}"#))
 }
 
