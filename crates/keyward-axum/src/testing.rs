@@ -11,6 +11,7 @@ use keyward::key::{Prefix, Presented, Secret};
 use keyward::limit::Limits;
 use keyward::memory::MemoryStore;
 use keyward::record::{KeyId, Scopes};
+use keyward::stored::StoredSecret;
 use keyward::tier::Tier;
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 use keyward::usage::Usage;
@@ -107,7 +108,9 @@ pub fn caller(name: &str, scopes: &[&str]) -> Caller {
     let limits = Limits::of(None);
     let tier = Arc::new(Tier::new(key.tier.clone(), limits));
     let index = Index::default();
-    index.insert(Entry::new(Digest::of(presented), key.record(id), tier));
+    let created_at = UnixMillis(0);
+    let kept = StoredSecret { digest: Digest::of(presented), hint: String::new(), created_at };
+    index.insert(Entry::new(&key.with_secret(kept).with_id(id), tier));
     let now = FakeClock::default().now();
     let verified = verify(&index, &Usage::default(), &Asked::of(secret.expose()), now);
     Caller::new(verified.expect("the key was just put into the index"), None)

@@ -20,7 +20,8 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
-use keyward::record::{KeyState, Record};
+use keyward::record::KeyState;
+use keyward::stored::Key;
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
@@ -174,13 +175,14 @@ impl Keys {
     fn insert(&self, text: &str, number: u64, state: KeyState, tier: &Arc<Tier>) {
         let id = KeyId::new(number + 1).expect("it is not zero");
         let name = format!("key-{number:07}").parse().expect("it is short");
-        let record = Record { state, ..Record::plain(id, name) };
         let presented = Presented::parse(text).expect("it has 52 visible characters");
+        let plain = Key::plain(id, name, tier.name().clone(), Digest::of(presented));
+        let key = Key { state, ..plain };
         let owner = self.shape.keys_per_owner.map(|keys| {
             let name = format!("org-{:07}", number / keys).parse().expect("it is an owner");
             self.index.owner(&name, false)
         });
-        let entry = Entry::of_owner(Digest::of(presented), record, Arc::clone(tier), owner);
+        let entry = Entry::of_owner(&key, Arc::clone(tier), owner);
         assert!(self.index.insert(entry));
     }
 

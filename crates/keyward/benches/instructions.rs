@@ -19,7 +19,8 @@ use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
 use keyward::network::Networks;
 use keyward::owner::OwnerState;
-use keyward::record::{KeyState, Record, Scopes};
+use keyward::record::{KeyState, Scopes};
+use keyward::stored::Key;
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
@@ -74,14 +75,15 @@ fn keys(what: &str) -> (Vec<String>, Index) {
             "revoked" => KeyState::Revoked { at: UnixMillis(1) },
             _ => KeyState::Active,
         };
-        let record = match what {
-            "restricted" | "scoped" => restricted(Record::plain(id, name), &limits),
-            _ => Record { state, ..Record::plain(id, name) },
+        let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
+        let plain = Key::plain(id, name, tier.name().clone(), digest);
+        let key = match what {
+            "restricted" | "scoped" => restricted(plain, &limits),
+            _ => Key { state, ..plain },
         };
         if what != "unknown" {
-            let digest = Digest::of(Presented::parse(text).expect("it has 52 characters"));
             let owner = (what == "owner_limit").then(|| owner(&index, &limits));
-            assert!(index.insert(Entry::of_owner(digest, record, Arc::clone(&tier), owner)));
+            assert!(index.insert(Entry::of_owner(&key, Arc::clone(&tier), owner)));
         }
     }
     (texts, index)
@@ -96,11 +98,11 @@ fn owner(index: &Index, limits: &Limits) -> triomphe::Arc<OwnerState> {
 }
 
 /// The key with everything that it can have, the limits being its own.
-fn restricted(key: Record, limits: &Limits) -> Record {
+fn restricted(key: Key, limits: &Limits) -> Key {
     let scopes = ["keys:read", "articles:read"].map(|scope| scope.parse().expect("it is a scope"));
     let networks =
         ["10.0.0.0/8", "192.0.2.0/24"].map(|network| network.parse().expect("it is one"));
-    Record {
+    Key {
         owner: Some("org_1".parse().expect("it is an owner")),
         scopes: Scopes::new(scopes.into()).expect("two are not too many"),
         networks: Networks::new(networks.into()).expect("two are not too many"),

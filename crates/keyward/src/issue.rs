@@ -4,8 +4,8 @@ use crate::details::{Metadata, Version, Versions};
 use crate::key::{Prefix, Secret};
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::record::{KeyId, KeyName, KeyState, Owner, Record, Scopes};
-use crate::stored::{StoredSecret, Unkept};
+use crate::record::{KeyId, KeyName, KeyState, Owner, Scopes};
+use crate::stored::{OwnedKey, StoredSecret, Unkept};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -83,19 +83,6 @@ impl NewKey {
             former: Vec::new(),
         }
     }
-
-    /// The record of the key, once the store has given it an id.
-    #[must_use]
-    pub fn record(&self, id: KeyId) -> Record {
-        Record {
-            owner: self.owner.clone(),
-            scopes: self.scopes.clone(),
-            networks: self.networks.clone(),
-            limits: self.limits.clone(),
-            expires_at: self.expires_at,
-            ..Record::plain(id, self.name.clone())
-        }
-    }
 }
 
 /// A key that was just issued. Of all values only this and [`Rotated`] ever hold both a key's id
@@ -125,10 +112,6 @@ pub struct Rotated {
     pub hint: String,
     /// Until when the secret before works; `None` if it does not any more.
     pub grace_until: Option<UnixMillis>,
-    /// What is known of the key now.
-    pub record: Record,
-    /// Its tier.
-    pub tier: TierName,
-    /// Its version, and its owner's.
-    pub versions: Versions,
+    /// The key as it is now, and its owner.
+    pub key: OwnedKey,
 }

@@ -9,10 +9,7 @@ use std::str::FromStr;
 use compact_str::CompactString;
 use thiserror::Error;
 
-use crate::limit::Limits;
-use crate::network::Networks;
 use crate::text::{self, TextError};
-use crate::time::UnixMillis;
 
 pub use self::state::{KeyState, Stage};
 
@@ -226,63 +223,6 @@ impl Scopes {
     /// The scopes in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
-    }
-}
-
-/// Everything about a key that deciding needs, its secrets and its tier's limits aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The key's identity.
-    pub id: KeyId,
-    /// What people call it.
-    pub name: KeyName,
-    /// To whom it belongs, if that is known.
-    pub owner: Option<Owner>,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// Where it may be used from.
-    pub networks: Networks,
-    /// Its own limits in place of its tier's; an empty list is no limit.
-    pub limits: Option<Limits>,
-    /// What was decided about the key itself.
-    pub state: KeyState,
-    /// Whether its owner is suspended, and so the key with it, whatever its own state.
-    pub owner_suspended: bool,
-    /// How often its owner was suspended, resumed or edited; 0 for a key without an owner.
-    pub owner_version: u64,
-    /// The first instant at which it no longer works; `None` is never.
-    pub expires_at: Option<UnixMillis>,
-}
-
-impl Record {
-    /// A key that is active, belongs to nobody, may do nothing where a scope is asked for, and
-    /// never expires: what the others differ from.
-    #[must_use]
-    pub fn plain(id: KeyId, name: KeyName) -> Self {
-        Self {
-            id,
-            name,
-            owner: None,
-            scopes: Scopes::default(),
-            networks: Networks::default(),
-            limits: None,
-            state: KeyState::Active,
-            owner_suspended: false,
-            owner_version: 0,
-            expires_at: None,
-        }
-    }
-
-    /// Where in its life the key is at `now`.
-    #[must_use]
-    pub fn stage(&self, now: UnixMillis) -> Stage {
-        match self.state {
-            KeyState::Revoked { .. } => Stage::Revoked,
-            KeyState::Suspended => Stage::Suspended,
-            KeyState::Active if self.owner_suspended => Stage::Suspended,
-            KeyState::Active if self.expires_at.is_some_and(|at| at <= now) => Stage::Expired,
-            KeyState::Active => Stage::Active,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::details::{Metadata, Reason, Version};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
-use crate::record::{KeyId, KeyName, KeyState, Owner, Record, Scopes, Stage};
+use crate::record::{KeyId, KeyName, KeyState, Owner, Scopes, Stage};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -124,20 +124,30 @@ impl<I> Key<I> {
 }
 
 impl Key {
-    /// What deciding about requests needs of the key; `owner` is its own, if it has one.
+    /// A key that is active, belongs to nobody, may do nothing where a scope is asked for, and
+    /// never expires: what the others differ from. Nothing is known of its past.
     #[must_use]
-    pub fn record(&self, owner: Option<&OwnerRow>) -> Record {
-        Record {
-            id: self.id,
-            name: self.name.clone(),
-            owner: self.owner.clone(),
-            scopes: self.scopes.clone(),
-            networks: self.networks.clone(),
-            limits: self.limits.clone(),
-            state: self.state,
-            owner_suspended: owner.is_some_and(OwnerRow::is_suspended),
-            owner_version: owner.map_or(0, |owner| owner.version.0),
-            expires_at: self.expires_at,
+    pub fn plain(id: KeyId, name: KeyName, tier: TierName, digest: Digest) -> Self {
+        let created_at = UnixMillis(0);
+        Self {
+            id,
+            version: Version::FIRST,
+            name,
+            tier,
+            tier_id: None,
+            tier_gone: false,
+            owner: None,
+            scopes: Scopes::default(),
+            networks: Networks::default(),
+            limits: None,
+            metadata: Metadata::default(),
+            state: KeyState::Active,
+            revoked_reason: None,
+            expires_at: None,
+            created_at,
+            last_used_at: None,
+            secret: StoredSecret { digest, hint: String::new(), created_at },
+            former: Vec::new(),
         }
     }
 }

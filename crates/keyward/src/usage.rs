@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::limit::Limits;
-    use crate::record::Record;
+    use crate::stored::Key;
     use crate::tier::Tier;
     use crate::time::{Now, SteadyNanos};
 
@@ -206,15 +206,19 @@ mod tests {
         Digest::from_stored(bytes)
     }
 
+    fn key(id: KeyId, name: &str, digest: Digest) -> Key {
+        Key::plain(id, name.parse().unwrap(), "basic".parse().unwrap(), digest)
+    }
+
     fn filled(keys: u64) -> (Index, Vec<Entry>) {
         let limits = Limits::new(Vec::new()).unwrap();
         let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
         let mut entries = Vec::new();
         for id in 1..=keys {
-            let record = Record::plain(KeyId::new(id).unwrap(), "a".parse().unwrap());
             let digest = digest_of(id);
-            index.insert(Entry::new(digest, record, std::sync::Arc::clone(&tier)));
+            let key = key(KeyId::new(id).unwrap(), "a", digest);
+            index.insert(Entry::new(&key, std::sync::Arc::clone(&tier)));
             entries.push(index.find(&digest).unwrap().entry);
         }
         (index, entries)
@@ -282,11 +286,11 @@ mod tests {
     /// Puts other entries in the place of the keys, as changes of them do.
     fn replace(index: &Index, usage: &Usage, entries: &[Entry]) {
         for entry in entries {
-            let record = Record::plain(entry.id(), "b".parse().unwrap());
             let limits = Limits::new(Vec::new()).unwrap();
             let tier = Tier::new("basic".parse().unwrap(), limits);
             let digest = digest_of(entry.id().get());
-            let after = Entry::new(digest, record, std::sync::Arc::new(tier));
+            let key = key(entry.id(), "b", digest);
+            let after = Entry::new(&key, std::sync::Arc::new(tier));
             let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
             index.replace(after, &clock).into_iter().for_each(|entry| usage.enqueue(entry));
         }

@@ -130,10 +130,9 @@ impl Gate {
         let digest = Digest::of_secret(&secret);
         let change = KeyChange::Rotate { digest, hint: hint.clone(), grace };
         let at = audit.at;
-        let now = self.change(id, change, expected, audit, clock).await?;
-        let grace_until = now.key.grace_until().filter(|end| at < *end);
-        let (record, tier, versions) = (now.record(), now.key.tier.clone(), now.versions());
-        Ok(Rotated { secret, hint, grace_until, record, tier, versions })
+        let key = self.change(id, change, expected, audit, clock).await?;
+        let grace_until = key.key.grace_until().filter(|end| at < *end);
+        Ok(Rotated { secret, hint, grace_until, key })
     }
 
     /// Revokes a key. When this returns `true`, that is durable, and no request that begins later

@@ -67,7 +67,7 @@ impl Gate {
     fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<NewEntry, StoreError> {
         let tier = self.tier_of(key)?;
         let shared = self.owner_of(key, owner);
-        Ok(Entry::of_owner(key.secret.digest, key.record(owner), tier, shared))
+        Ok(Entry::of_owner(key, tier, shared))
     }
 
     fn tier_of(&self, key: &Key) -> Result<Arc<Tier>, StoreError> {

@@ -117,14 +117,14 @@ fn check_agreement(gate: &Gate, id: KeyId) {
     let stored = on_this_thread(gate.store().find_key(id)).unwrap().unwrap();
     let found = gate.index().find(&stored.key.secret.digest).unwrap();
     assert_eq!(found.ends_at, None, "its present secret is no former one");
-    let (entry, record) = (found.entry, stored.record());
+    let (entry, key) = (found.entry, &stored.key);
     assert_eq!(entry.id(), id);
-    assert_eq!(entry.stage(NOW.unix), record.stage(NOW.unix));
+    assert_eq!(entry.stage(NOW.unix), stored.stage(NOW.unix));
     if entry.stage(NOW.unix) != Stage::Revoked {
-        assert_eq!((entry.name(), entry.tier().name()), (record.name.as_str(), &stored.key.tier));
-        assert_eq!(entry.owner(), record.owner.as_ref().map(Owner::as_str));
-        assert_eq!(entry.expires_at(), record.expires_at);
-        assert!(entry.scopes().eq(record.scopes.iter().map(Scope::as_str)));
+        assert_eq!((entry.name(), entry.tier().name()), (key.name.as_str(), &key.tier));
+        assert_eq!(entry.owner(), key.owner.as_ref().map(Owner::as_str));
+        assert_eq!(entry.expires_at(), key.expires_at);
+        assert!(entry.scopes().eq(key.scopes.iter().map(Scope::as_str)));
     }
     for former in &stored.key.former {
         let digest = former.secret.digest;

@@ -12,7 +12,8 @@ use crate::digest::{Digest, Rest};
 use crate::limit::{Buckets, Cost, Era, Limits, Standings, TakeError, carried};
 use crate::network::Networks;
 use crate::owner::OwnerState;
-use crate::record::{KeyId, KeyName, Record, Scopes, Stage};
+use crate::record::{KeyId, KeyName, Scopes, Stage};
+use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
@@ -56,45 +57,45 @@ struct Extras {
 }
 
 impl Extras {
-    fn of(record: Record) -> Option<triomphe::Arc<Self>> {
-        let Record { scopes, networks, limits, .. } = record;
+    fn of(key: &Key) -> Option<triomphe::Arc<Self>> {
+        let Key { scopes, networks, limits, .. } = key;
         if scopes.is_empty() && networks.is_empty() && limits.is_none() {
             return None;
         }
-        Some(triomphe::Arc::new(Self { scopes, networks, limits }))
+        let (scopes, networks) = (scopes.clone(), networks.clone());
+        Some(triomphe::Arc::new(Self { scopes, networks, limits: limits.clone() }))
     }
 }
 
 impl Entry {
-    /// An entry for a key whose current secret has this digest, with full buckets and nothing
-    /// counted. It shares its owner with no other entry, and no change of the owner reaches it.
+    /// An entry for the present secret of a key, with full buckets and nothing counted. It shares
+    /// its owner with no other entry, and no change of the owner reaches it.
     #[must_use]
     #[expect(clippy::new_ret_no_self, reason = "what is new is on its way into the index")]
-    pub fn new(digest: Digest, record: Record, tier: Arc<Tier>) -> NewEntry {
-        let owner = record.owner.clone();
-        let owner = owner.map(|name| OwnerState::new(name, record.owner_suspended));
-        Self::of_owner(digest, record, tier, owner.map(triomphe::Arc::new))
+    pub fn new(key: &Key, tier: Arc<Tier>) -> NewEntry {
+        let owner = key.owner.clone().map(|name| OwnerState::new(name, false));
+        Self::of_owner(key, tier, owner.map(triomphe::Arc::new))
     }
 
     /// As [`Entry::new`], with an owner that it shares.
     #[must_use]
     pub fn of_owner(
-        digest: Digest,
-        record: Record,
+        key: &Key,
         tier: Arc<Tier>,
         owner: Option<triomphe::Arc<OwnerState>>,
     ) -> NewEntry {
-        let limits = record.limits.as_ref().unwrap_or(tier.limits()).list().len();
+        let digest = key.secret.digest;
+        let limits = key.limits.as_ref().unwrap_or(tier.limits()).list().len();
         let (_, rest) = digest.parts();
         let head = Head {
             rest,
-            life: Life::of(&record),
+            life: Life::new(key.state, key.expires_at),
             tier,
             owner,
             counters: Counters::default(),
-            id: record.id,
-            name: record.name.clone(),
-            extras: Extras::of(record),
+            id: key.id,
+            name: key.name.clone(),
+            extras: Extras::of(key),
         };
         NewEntry { digest, entry: Self::with_full_buckets(head, limits) }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::record::{KeyState, Record, Stage};
+use crate::record::{KeyState, Stage};
 use crate::time::UnixMillis;
 
 /// State and expiry in one word, so that a request reads both at once and a revocation is one
@@ -19,10 +19,6 @@ const SUSPENDED: u64 = 1 << 63;
 const NEVER: u64 = SUSPENDED - 1;
 
 impl Life {
-    pub(super) fn of(record: &Record) -> Self {
-        Self::new(record.state, record.expires_at)
-    }
-
     pub(super) fn new(state: KeyState, expires_at: Option<UnixMillis>) -> Self {
         // An expiry at 0 becomes 1, which is as long ago and is not the word for revoked.
         let expires = expires_at.map_or(NEVER, |at| at.0.clamp(1, NEVER));

@@ -8,7 +8,8 @@ use super::table::Slot;
 use super::*;
 use crate::count::Outcome;
 use crate::limit::Limits;
-use crate::record::{KeyId, KeyState, Record, Stage};
+use crate::record::{KeyId, KeyState, Stage};
+use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{Now, SteadyNanos};
 
@@ -19,9 +20,13 @@ fn tier() -> std::sync::Arc<Tier> {
     std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits))
 }
 
+fn key(seed: u8, id: u64) -> Key {
+    let tier = "basic".parse().unwrap();
+    Key::plain(KeyId::new(id).unwrap(), "a".parse().unwrap(), tier, digest(seed))
+}
+
 fn entry(seed: u8, id: u64) -> NewEntry {
-    let record = Record::plain(KeyId::new(id).unwrap(), "a".parse().unwrap());
-    Entry::new(digest(seed), record, tier())
+    Entry::new(&key(seed, id), tier())
 }
 
 /// All in one shard and one group of its table, where collisions show.
@@ -43,9 +48,8 @@ fn a_suspended_owner_suspends_and_revives_nothing() {
     let index = Index::default();
     let owner: Owner = "org_1".parse().unwrap();
     let of = |state, expires_at| {
-        let record = Record::plain(KeyId::new(7).unwrap(), "a".parse().unwrap());
-        let record = Record { state, expires_at, ..record };
-        Entry::of_owner(digest(1), record, tier(), Some(index.owner(&owner, false)))
+        let key = Key { state, expires_at, ..key(1, 7) };
+        Entry::of_owner(&key, tier(), Some(index.owner(&owner, false)))
     };
     let keys = [
         of(KeyState::Active, None),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::details::Versions;
-use crate::record::{Record, Stage};
+use crate::record::Stage;
 use crate::time::UnixMillis;
 
 use super::{Key, OwnerRow};
@@ -35,11 +35,5 @@ impl OwnedKey {
     #[must_use]
     pub fn stage(&self, now: UnixMillis) -> Stage {
         self.key.stage(self.is_owner_suspended(), now)
-    }
-
-    /// What deciding about requests needs of the key.
-    #[must_use]
-    pub fn record(&self) -> Record {
-        self.key.record(self.owner.as_ref())
     }
 }

@@ -11,7 +11,8 @@ use super::*;
 use crate::count::{Counts, Outcome};
 use crate::limit::{Limit, Limits};
 use crate::network::Networks;
-use crate::record::{KeyState, Record, Scopes};
+use crate::record::{KeyState, Scopes};
+use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{SteadyNanos, UnixMillis};
 use crate::usage::Collector;
@@ -31,16 +32,18 @@ impl OneKey {
         Self::changed(|_| {})
     }
 
-    fn changed(change: impl FnOnce(&mut Record)) -> Self {
-        let mut record = Record::plain(KeyId::new(7).unwrap(), "Reader".parse().unwrap());
-        record.scopes = Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap();
-        change(&mut record);
+    fn changed(change: impl FnOnce(&mut Key)) -> Self {
+        let digest = Digest::of(Presented::parse(TEXT).unwrap());
+        let (id, name) = (KeyId::new(7).unwrap(), "Reader".parse().unwrap());
+        let mut key = Key::plain(id, name, "basic".parse().unwrap(), digest);
+        key.scopes = Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap();
+        change(&mut key);
         let two = NonZeroU32::new(2).unwrap();
         let limit = Limit::new("requests", two, Duration::from_secs(60), two).unwrap();
         let limits = Limits::new(vec![limit]).unwrap();
         let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
-        index.insert(Entry::new(Digest::of(Presented::parse(TEXT).unwrap()), record, tier));
+        index.insert(Entry::new(&key, tier));
         Self { index, usage: Usage::default() }
     }
 
@@ -83,22 +86,22 @@ impl OneKey {
     }
 }
 
-fn suspended(record: &mut Record) {
-    record.state = KeyState::Suspended;
+fn suspended(key: &mut Key) {
+    key.state = KeyState::Suspended;
 }
 
-fn revoked(record: &mut Record) {
-    record.state = KeyState::Revoked { at: UnixMillis(1) };
+fn revoked(key: &mut Key) {
+    key.state = KeyState::Revoked { at: UnixMillis(1) };
 }
 
-fn expired(record: &mut Record) {
-    record.expires_at = Some(NOW.unix);
+fn expired(key: &mut Key) {
+    key.expires_at = Some(NOW.unix);
 }
 
 /// Restricted to two networks.
-fn at_home(record: &mut Record) {
+fn at_home(key: &mut Key) {
     let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap());
-    record.networks = Networks::new(networks.into()).unwrap();
+    key.networks = Networks::new(networks.into()).unwrap();
 }
 
 #[test]
@@ -204,11 +207,11 @@ fn a_limited_caller_is_told_how_long_to_wait() {
 
 /// Each way in which a request is denied, at [`NOW`] and with an empty bucket.
 fn denials() -> Vec<Denied> {
-    let of = |change: fn(&mut Record), scope, now| OneKey::changed(change).verify(scope, now);
-    let plain = |_: &mut Record| {};
+    let of = |change: fn(&mut Key), scope, now| OneKey::changed(change).verify(scope, now);
+    let plain = |_: &mut Key| {};
     let empty = OneKey::new();
     while empty.verify(None, NOW).is_ok() {}
-    let ends = |record: &mut Record| record.expires_at = Some(UnixMillis(2_000_000));
+    let ends = |key: &mut Key| key.expires_at = Some(UnixMillis(2_000_000));
     let in_doubt = NOW.or_as_late_as(UnixMillis(2_000_000));
     let replaced = OneKey::new();
     let digest = |text| Digest::of(Presented::parse(text).unwrap());
@@ -245,9 +248,9 @@ fn a_denial_names_the_key_and_to_whom_it_belongs() {
     for denied in denials() {
         assert_eq!(key(&denied), (7, "basic".to_owned(), None), "{denied:?}");
     }
-    let acme = |record: &mut Record| {
-        suspended(record);
-        record.owner = Some("acme".parse().unwrap());
+    let acme = |key: &mut Key| {
+        suspended(key);
+        key.owner = Some("acme".parse().unwrap());
     };
     let denied = OneKey::changed(acme).verify(None, NOW).unwrap_err();
     assert_eq!(key(&denied), (7, "basic".to_owned(), Some("acme".to_owned())));

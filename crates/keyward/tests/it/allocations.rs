@@ -12,7 +12,8 @@ use keyward::index::{Entry, Index};
 use keyward::key::Presented;
 use keyward::limit::{Limit, Limits};
 use keyward::network::Networks;
-use keyward::record::{KeyState, Record, Scopes};
+use keyward::record::{KeyState, Scopes};
+use keyward::stored::Key;
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
@@ -36,17 +37,18 @@ impl Keys {
         let index = Index::default();
         let add = |text: &str, state, expires_at| {
             let id = KeyId::new(index.len() as u64 + 1).unwrap();
-            let record = Record {
+            let digest = Digest::of(Presented::parse(text).unwrap());
+            let (name, tier_name) = ("n".repeat(100).parse().unwrap(), tier.name().clone());
+            let key = Key {
                 owner: Some("o".repeat(100).parse().unwrap()),
                 scopes: Scopes::new(vec!["articles:read".parse().unwrap()]).unwrap(),
                 networks: Networks::new(vec!["192.0.2.0/24".parse().unwrap()]).unwrap(),
                 limits: Some(limits.clone()),
                 state,
                 expires_at,
-                ..Record::plain(id, "n".repeat(100).parse().unwrap())
+                ..Key::plain(id, name, tier_name, digest)
             };
-            let digest = Digest::of(Presented::parse(text).unwrap());
-            assert!(index.insert(Entry::new(digest, record, Arc::clone(&tier))));
+            assert!(index.insert(Entry::new(&key, Arc::clone(&tier))));
         };
         add("kw_active", KeyState::Active, Some(UnixMillis(u64::MAX / 4)));
         add("kw_suspended", KeyState::Suspended, None);

@@ -9,7 +9,7 @@ use keyward::digest::Digest;
 use keyward::index::{Entry, Index};
 use keyward::key::{Prefix, Presented};
 use keyward::limit::Limits;
-use keyward::record::Record;
+use keyward::stored::Key;
 use keyward::tier::Tier;
 use keyward::time::SteadyNanos;
 use keyward::usage::Usage;
@@ -44,9 +44,10 @@ fn keys_of_every_version_are_let_in() {
     let tier = Arc::new(Tier::new("basic".parse().unwrap(), limits));
     let (index, usage) = (Index::default(), Usage::default());
     for (number, (_, golden)) in (1..).zip(all()) {
-        let record = Record::plain(KeyId::new(number).unwrap(), "a".parse().unwrap());
-        let stored = Digest::from_stored(golden.digest);
-        assert!(index.insert(Entry::new(stored, record, Arc::clone(&tier))));
+        let (id, name) = (KeyId::new(number).unwrap(), "a".parse().unwrap());
+        let digest = Digest::from_stored(golden.digest);
+        let key = Key::plain(id, name, tier.name().clone(), digest);
+        assert!(index.insert(Entry::new(&key, Arc::clone(&tier))));
     }
     let now = Now::new(UnixMillis(1), SteadyNanos(1));
     for (number, (version, golden)) in (1..).zip(all()) {

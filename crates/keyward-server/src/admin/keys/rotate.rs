@@ -64,7 +64,7 @@ pub(crate) async fn rotate_key(
         tracing::error!(%error, "A rotated key could not be shown");
         Refusal::unavailable()
     })?;
-    Ok(shown_once(StatusCode::OK, tagged(rotated.versions), &text))
+    Ok(shown_once(StatusCode::OK, tagged(rotated.key.versions()), &text))
 }
 
 /// How a key is rotated. An empty body is `{}`.
@@ -124,16 +124,17 @@ pub(crate) struct RotatedKey<'a> {
 impl<'a> RotatedKey<'a> {
     /// Everything but the secret.
     fn without_secret(rotated: &'a Rotated) -> Self {
-        let Rotated { secret: _, hint, grace_until, record, tier, versions } = rotated;
+        let Rotated { secret: _, hint, grace_until, key: owned } = rotated;
+        let key = &*owned.key;
         Self {
             api_key: "",
-            key_id: record.id.get(),
-            name: record.name.as_str(),
-            tier: tier.as_str(),
+            key_id: key.id.get(),
+            name: key.name.as_str(),
+            tier: key.tier.as_str(),
             hint,
             grace_until: grace_until.map(Time),
-            expires_at: record.expires_at.map(Time),
-            version: versions.key.get(),
+            expires_at: key.expires_at.map(Time),
+            version: key.version.get(),
         }
     }
 

@@ -71,7 +71,7 @@ async fn what_was_answered_survives_a_crash() {
     }
     let keys = keys(&open(&crashed)).await;
     assert_eq!(keys.len(), 1);
-    assert_eq!(keys[0].record(), store.find_key(key).await.unwrap().unwrap().record());
+    assert_eq!(keys[0], store.find_key(key).await.unwrap().unwrap());
 }
 
 #[tokio::test]

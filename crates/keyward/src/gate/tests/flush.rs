@@ -6,7 +6,7 @@ use super::*;
 use crate::count::Outcome;
 use crate::digest::Digest;
 use crate::index::Entry;
-use crate::record::Record;
+use crate::stored::Key;
 use crate::usage::{BATCH_ROWS_MAX, QUEUE_LEN};
 
 const HOUR: u64 = 3_600_000;
@@ -107,8 +107,9 @@ async fn what_was_counted_before_an_edit_is_not_lost_though_the_queue_was_full()
 /// Counts for so many keys, none of which is in the index, that no other finds a place.
 fn fill_the_queue(gate: &Gate) -> Vec<Entry> {
     let tier = gate.tier(&"basic".parse().unwrap()).unwrap();
-    let key = || Record::plain(KeyId::new(1_000).unwrap(), "Other".parse().unwrap());
-    let entry = || Entry::new(Digest::from_stored([0; 32]), key(), Arc::clone(&tier)).entry;
+    let (id, name) = (KeyId::new(1_000).unwrap(), "Other".parse().unwrap());
+    let key = Key::plain(id, name, tier.name().clone(), Digest::from_stored([0; 32]));
+    let entry = || Entry::new(&key, Arc::clone(&tier)).entry;
     let entries = || (0..QUEUE_LEN).map(|_| entry());
     entries().inspect(|entry| gate.usage().count(entry, Outcome::Allowed, NOW.unix)).collect()
 }

@@ -148,7 +148,7 @@ async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
     let second = issue_theirs(&gate).await;
     assert_eq!(second.versions.to_string(), "1.2");
     let rotated = gate.rotate(issued.key_id, Duration::ZERO, None, audit(), CLOCK).await.unwrap();
-    assert_eq!(rotated.versions.to_string(), "2.2");
+    assert_eq!(rotated.key.versions().to_string(), "2.2");
     set_suspended(&gate, true).await;
     assert_eq!(verdict_at(&gate, &rotated.secret, 5_000).unwrap_err(), "suspended");
     assert_eq!(verify_issued(&gate, &second).unwrap_err(), "suspended");

@@ -23,7 +23,7 @@ async fn the_old_and_the_new_secret_are_the_same_key() {
     let issued = gate.issue(new, audit()).await.unwrap();
     let rotated = rotate(&gate, issued.key_id, 1_000, 5_000).await;
     assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
-    assert_eq!(rotated.versions.to_string(), "2");
+    assert_eq!(rotated.key.versions().to_string(), "2");
     for secret in [&issued.secret, &rotated.secret] {
         let asked = Asked { scope: Some("articles:read"), ..Asked::of(secret.expose()) };
         let caller = gate.verify(&asked, NOW).unwrap();
@@ -132,7 +132,7 @@ async fn a_rotation_neither_extends_a_key_nor_outlives_it() {
     let issued = gate.issue(new, audit()).await.unwrap();
     let rotated = rotate(&gate, issued.key_id, 60_000, 5_000).await;
     assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
-    assert_eq!(rotated.record.expires_at, Some(UnixMillis(6_000)));
+    assert_eq!(rotated.key.key.expires_at, Some(UnixMillis(6_000)));
     assert_eq!(details(&gate, issued.key_id).await.key.expires_at, Some(UnixMillis(6_000)));
     for secret in [&issued.secret, &rotated.secret] {
         assert!(verdict_at(&gate, secret, 5_999).is_ok());

@@ -60,10 +60,11 @@ impl World {
 
     fn entry(&self, key: usize, terms: &Terms) -> NewEntry {
         let id = KeyId::new(key as u64 + 1).unwrap();
-        let record = Record::plain(id, "Key".parse().unwrap());
-        let record = Record { limits: terms.own.clone(), ..record };
+        let tier = &self.tiers[terms.tier];
+        let plain = Key::plain(id, "Key".parse().unwrap(), tier.name().clone(), digest(key));
+        let key = Key { limits: terms.own.clone(), ..plain };
         let owner = terms.owner.map(|owner| self.index.owner(&owner_name(owner), false));
-        Entry::of_owner(digest(key), record, StdArc::clone(&self.tiers[terms.tier]), owner)
+        Entry::of_owner(&key, StdArc::clone(tier), owner)
     }
 
     /// Issues a key, or edits it.

@@ -38,7 +38,7 @@ fn a_request_from_a_foreign_network_is_counted_and_consumes_nothing() {
 #[test]
 fn the_network_is_checked_behind_the_state_and_before_the_scope() {
     for (change, denied) in
-        [(suspended as fn(&mut Record), "suspended"), (revoked, "revoked"), (expired, "expired")]
+        [(suspended as fn(&mut Key), "suspended"), (revoked, "revoked"), (expired, "expired")]
     {
         let key = OneKey::changed(|record| {
             at_home(record);
