@@ -75,7 +75,7 @@ pub trait RequiredScope {
     const SCOPE: &'static str;
 
     /// How many ordinary requests one counts as for the limits of the key and of its owner; 1
-    /// unless it is set. See [`GuardLayer::cost`](crate::GuardLayer::cost).
+    /// unless it is set. See [`GuardLayer::cost`](crate::layer::GuardLayer::cost).
     ///
     /// ```
     /// use keyward_axum::keyward::limit::Cost;

@@ -5,8 +5,8 @@
 //! is, writes what the rules say and nothing else, and that its trail is the same to the byte. That
 //! what was answered survives is for its own tests to show.
 //!
-//! [`conformance!`](crate::conformance) makes one test of each promise. It is given a function that
-//! opens a new store, with nothing in it, and waits for the promise:
+//! [`conformance!`](crate::conformance!) makes one test of each promise. It is given a function
+//! that opens a new store, with nothing in it, and waits for the promise:
 //!
 //! ```
 //! use keyward::conformance::Promise;
@@ -78,10 +78,9 @@ pub use subject::{Error, Store};
 /// A promise: it is kept if the future of a new store ends without a panic. It asks for no runtime.
 pub type Promise = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Makes one test of each promise; see [the module](crate::conformance).
+/// Makes one test of each promise; see [the module](mod@crate::conformance).
 ///
-/// The path is that of a function that takes a [`Promise`](crate::conformance::Promise), and is to
-/// begin with `crate::`.
+/// The path is that of a function that takes a [`Promise`], and is to begin with `crate::`.
 #[macro_export]
 macro_rules! conformance {
     ($check:path) => {
