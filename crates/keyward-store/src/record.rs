@@ -3,55 +3,62 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyward::details::Version;
+use keyward::details::{Metadata, Version};
 use keyward::digest::Digest;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Scopes};
 use keyward::stored::{Key, StoredSecret, TierId};
+use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
 
 use crate::fault::Fault;
 use crate::limits;
 
-/// Reads a key from `key_columns`, without the secrets that it had before.
-pub(crate) fn key(row: &Row<'_>) -> Result<Key, Fault> {
+/// Reads a key from `key_columns`, without the secrets that it had before and when it was used.
+/// `tier_of` knows the name of a tier by its number, and whether it is gone.
+pub(crate) fn key(
+    row: &Row<'_>,
+    tier_of: impl FnOnce(TierId) -> Option<(TierName, bool)>,
+) -> Result<Key, Fault> {
     let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
     let version = Version::new(row.get(1)?);
-    let tier_id: Option<u64> = row.get(4)?;
-    let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(7)?.as_str()?)?);
-    let networks = Networks::new(parse_list("keys.networks", row.get_ref(8)?.as_str()?)?);
     let optional = |at| -> Result<Option<&str>, Fault> { Ok(row.get_ref(at)?.as_str_or_null()?) };
-    let owner = optional(6)?.map(|text| parse("keys.owner", text)).transpose()?;
-    let limits = optional(9)?.map(|text| limits::parse("keys.limits", text)).transpose()?;
-    let reason = optional(13)?.map(|text| parse("keys.revoked_reason", text)).transpose()?;
-    let state = state(id.get(), row.get_ref(11)?.as_str()?, row.get(12)?)?;
-    let last_used_at_ms: i64 = row.get(16)?;
-    if row.get(20)? {
-        return Err(Fault::in_column("keys.owner", "an owner that has no row in owners"));
-    }
+    let tier_id = row.get::<_, Option<u64>>(4)?.and_then(TierId::new);
+    let (tier, tier_gone) = match (tier_id, optional(3)?) {
+        (None, Some(gone)) => (parse("keys.gone_tier", gone)?, true),
+        (Some(tier), None) => {
+            tier_of(tier).ok_or_else(|| Fault::in_column("keys.tier_id", "no tier"))?
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(Fault::in_column("keys.tier_id", "not one of two"));
+        }
+    };
+    let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(6)?.as_str()?)?);
+    let networks = Networks::new(parse_list("keys.networks", row.get_ref(7)?.as_str()?)?);
+    let metadata = Metadata::from_stored(row.get_ref(9)?.as_str()?);
     Ok(Key {
         id,
         version: version.ok_or_else(|| Fault::in_column("keys.version", "not a version"))?,
         name: parse("keys.name", row.get_ref(2)?.as_str()?)?,
-        tier: parse("tiers.name", row.get_ref(3)?.as_str()?)?,
-        tier_id: tier_id.and_then(TierId::new),
-        tier_gone: row.get(5)?,
-        owner,
+        tier,
+        tier_id,
+        tier_gone,
+        owner: optional(5)?.map(|text| parse("keys.owner", text)).transpose()?,
         scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
         networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
-        limits,
-        metadata: parse("keys.metadata", row.get_ref(10)?.as_str()?)?,
-        state,
-        revoked_reason: reason,
-        expires_at: row.get::<_, Option<u64>>(14)?.map(UnixMillis),
-        created_at: UnixMillis(row.get(15)?),
-        last_used_at: u64::try_from(last_used_at_ms).ok().map(UnixMillis),
+        limits: optional(8)?.map(|text| limits::parse("keys.limits", text)).transpose()?,
+        metadata: metadata.map_err(|error| Fault::in_column("keys.metadata", error))?,
+        state: state(id.get(), row.get_ref(10)?.as_str()?, row.get(11)?)?,
+        revoked_reason: optional(12)?.map(|text| parse("keys.revoked_reason", text)).transpose()?,
+        expires_at: row.get::<_, Option<u64>>(13)?.map(UnixMillis),
+        created_at: UnixMillis(row.get(14)?),
+        last_used_at: None,
         secret: StoredSecret {
-            digest: Digest::from_stored(row.get(17)?),
-            hint: row.get(18)?,
-            created_at: UnixMillis(row.get(19)?),
+            digest: Digest::from_stored(row.get(15)?),
+            hint: row.get(16)?,
+            created_at: UnixMillis(row.get(17)?),
         },
         former: Vec::new(),
     })

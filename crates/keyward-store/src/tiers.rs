@@ -1,5 +1,7 @@
 //! Tiers, and how many keys have them.
 
+use std::collections::HashMap;
+
 use keyward::stored::{TierId, TierRow};
 use keyward::tier::TierName;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -26,6 +28,28 @@ pub(crate) fn page(
                         WHERE ?1 < id ORDER BY id LIMIT ?2";
     let after = after.map_or(0, TierId::get);
     connection.prepare_cached(PAGE)?.query_and_then((after, max), tier)?.collect()
+}
+
+/// The names of all tiers by their numbers, each with whether it is gone.
+pub(crate) fn names(connection: &Connection) -> Result<HashMap<TierId, (TierName, bool)>, Fault> {
+    const NAMES: &str = "SELECT id, name, is_gone FROM tiers";
+    let mut names = connection.prepare_cached(NAMES)?;
+    names.query_and_then([], named)?.collect()
+}
+
+/// The name of a tier, and whether it is gone.
+pub(crate) fn name(connection: &Connection, id: TierId) -> Result<Option<(TierName, bool)>, Fault> {
+    // Served by the primary key.
+    const NAME: &str = "SELECT id, name, is_gone FROM tiers WHERE id = ?1";
+    let mut name = connection.prepare_cached(NAME)?;
+    let found = name.query_row([id.get()], |row| Ok(named(row))).optional()?.transpose()?;
+    Ok(found.map(|(_, name)| name))
+}
+
+fn named(row: &Row<'_>) -> Result<(TierId, (TierName, bool)), Fault> {
+    let id = TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?;
+    let name = row.get_ref(1)?.as_str()?.parse();
+    Ok((id, (name.map_err(|error| Fault::in_column("tiers.name", error))?, row.get(2)?)))
 }
 
 /// The tier of a name, if there is one that is not gone.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -69,6 +70,22 @@ impl TryFrom<Map<String, Value>> for Metadata {
 }
 
 impl Metadata {
+    /// Takes a text that was that of [`Metadata::as_str`], as a store keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ParseMetadataError`] if it is no object, or too long. That it is compact, and its
+    /// numbers exact, is not looked at again: there may be a million of them to read.
+    pub fn from_stored(text: &str) -> Result<Self, ParseMetadataError> {
+        if METADATA_LEN_MAX < text.len() {
+            return Err(ParseMetadataError::TooLong);
+        }
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) if text.starts_with('{') => Ok(Self(text.into())),
+            Ok(_) | Err(_) => Err(ParseMetadataError::Form),
+        }
+    }
+
     /// The object as compact JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -13,7 +13,6 @@ mod run;
 mod tell;
 mod tiers;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +22,7 @@ use thiserror::Error;
 use crate::carried::Carried;
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
-use crate::record::Owner;
 use crate::store::{KeyStore, Page, StoreError};
-use crate::stored::{Key, OwnerRow};
 use crate::tier::Tier;
 use crate::time::Now;
 use crate::usage::Usage;
@@ -104,31 +101,14 @@ impl Gate {
 
     async fn load(&self) -> Result<(), StoreError> {
         let mut snapshot = self.store.snapshot().await?;
-        // Those that are as if nothing were known of them need not be remembered.
-        let mut owners = HashMap::new();
+        // Held until their keys share them.
+        let mut owners = Vec::new();
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
             match page {
                 Page::Tiers(rows) => self.know_tiers(&rows),
-                Page::Owners(rows) => {
-                    for row in rows.iter().filter(|row| !row.limits.list().is_empty()) {
-                        // Nothing is taken yet: all begin full.
-                        self.index.set_owner_limits(&row.owner, &row.limits, &no_clock);
-                    }
-                    let told = rows.into_iter().filter(OwnerRow::is_suspended);
-                    owners.extend(told.map(|row| (row.owner.clone(), row)));
-                }
-                Page::Keys(keys) => self.load_keys(&keys, &owners)?,
+                Page::Owners(rows) => owners.extend(rows.iter().map(|row| self.load_owner(row))),
+                Page::Keys(keys) => keys.iter().try_for_each(|key| self.load_key(key))?,
             }
-        }
-        Ok(())
-    }
-
-    fn load_keys(&self, keys: &[Key], owners: &HashMap<Owner, OwnerRow>) -> Result<(), StoreError> {
-        for key in keys {
-            let owner = key.owner.as_ref().and_then(|name| owners.get(name));
-            // What time it is nobody says here, but it was as late as that when the key got its
-            // present secret: what had ended by then stays so, whatever the clock says now.
-            self.add(key, owner, key.secret.created_at)?;
         }
         Ok(())
     }

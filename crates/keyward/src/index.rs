@@ -264,6 +264,11 @@ impl Index {
         self.owners.share(name, is_suspended)
     }
 
+    /// The owner of this name, if a key shares it, it has limits, or somebody holds it.
+    pub(crate) fn find_owner(&self, name: &Owner) -> Option<Arc<OwnerState>> {
+        self.owners.find(name)
+    }
+
     /// Puts limits in force for all keys of an owner together, on top of each key's own. The owner
     /// need not have a key yet: those that get it later are held to them.
     ///

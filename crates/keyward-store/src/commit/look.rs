@@ -45,7 +45,15 @@ pub(super) fn look(
     facts: &mut Facts,
 ) -> Result<(), Fault> {
     match lookup {
-        Lookup::Key(id) => facts.learn_key(id, find::key(connection, id)?),
+        Lookup::Key(id) => {
+            let key = find::key(connection, id)?;
+            if let Some(row) =
+                key.as_ref().map(|key| find::owner_of(connection, key)).transpose()?
+            {
+                row.into_iter().for_each(|row| facts.learn_owner(row.owner.clone(), Some(row)));
+            }
+            facts.learn_key(id, key);
+        }
         Lookup::Id(id) => facts.learn_id(id, keys::is_there(connection, id)?),
         Lookup::Digest(digest) => {
             let holder = find::holder(connection, &digest)?;

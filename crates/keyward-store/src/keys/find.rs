@@ -1,34 +1,48 @@
 //! Finding keys by their ids and digests, and reading them all.
 
 use keyward::digest::Digest;
-use keyward::stored::{Key, OwnedKey};
+use keyward::stored::{Key, OwnedKey, OwnerRow, TierId};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::former;
 use crate::columns::key_columns;
 use crate::fault::Fault;
-use crate::{owners, record};
+use crate::{owners, record, tiers};
 
 /// One key, whole; `None` if there is no such key.
 pub(crate) fn key(connection: &Connection, id: KeyId) -> Result<Option<Key>, Fault> {
-    // Served by the primary keys.
-    const FIND: &str = concat!("SELECT ", key_columns!(), " WHERE keys.id = ?1");
+    // Served by the primary key.
+    const FIND: &str = concat!("SELECT ", key_columns!(), " FROM keys WHERE id = ?1");
     let mut find = connection.prepare_cached(FIND)?;
-    let found = find.query_row([id.get()], |row| Ok(record::key(row))).optional()?;
-    let Some(mut key) = found.transpose()? else { return Ok(None) };
-    key.former = former::of_key(connection, id)?;
+    let mut rows = find.query([id.get()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let tier = match row.get::<_, Option<u64>>(4)?.and_then(TierId::new) {
+        Some(tier) => tiers::name(connection, tier)?,
+        None => None,
+    };
+    let mut key = [record::key(row, |_| tier)?];
+    drop(rows);
+    complete(connection, &mut key)?;
+    let [key] = key;
     Ok(Some(key))
 }
 
 /// One key with its owner; `None` if there is no such key.
 pub(crate) fn owned(connection: &Connection, id: KeyId) -> Result<Option<OwnedKey>, Fault> {
     let Some(key) = key(connection, id)? else { return Ok(None) };
-    let owner = match &key.owner {
-        Some(owner) => owners::read(connection, owner)?,
-        None => None,
-    };
+    let owner = owner_of(connection, &key)?;
     Ok(Some(OwnedKey { key: key.into(), owner }))
+}
+
+/// The row of a key's owner. An owner that has none is refused: nobody knows whether it is
+/// suspended.
+pub(crate) fn owner_of(connection: &Connection, key: &Key) -> Result<Option<OwnerRow>, Fault> {
+    let Some(owner) = &key.owner else { return Ok(None) };
+    match owners::read(connection, owner)? {
+        Some(row) => Ok(Some(row)),
+        None => Err(Fault::in_column("keys.owner", "an owner that has no row in owners")),
+    }
 }
 
 /// The key that has a secret with this digest, or had it; the time is when the grace of that ends.
@@ -70,13 +84,44 @@ pub(crate) fn page(
     after: Option<KeyId>,
     max: u32,
 ) -> Result<Vec<Key>, Fault> {
-    // Served by the primary keys; `max` bounds the rows.
+    // Served by the primary key; `max` bounds the rows.
     const PAGE: &str =
-        concat!("SELECT ", key_columns!(), " WHERE ?1 < keys.id ORDER BY keys.id LIMIT ?2");
+        concat!("SELECT ", key_columns!(), " FROM keys WHERE ?1 < id ORDER BY id LIMIT ?2");
+    // There are few of them, of which each key would be joined with one.
+    let tiers = tiers::names(connection)?;
     let mut page = connection.prepare_cached(PAGE)?;
-    let after = after.map_or(0, KeyId::get);
-    let mut keys: Vec<_> =
-        page.query_and_then((after, max), record::key)?.collect::<Result<_, Fault>>()?;
-    former::join(connection, &mut keys)?;
+    let mut rows = page.query((after.map_or(0, KeyId::get), max))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(record::key(row, |tier| tiers.get(&tier).cloned())?);
+    }
+    drop(rows);
+    complete(connection, &mut keys)?;
     Ok(keys)
+}
+
+/// Gives keys, which are in the order of their ids, what other tables have of them.
+fn complete(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
+    used(connection, keys)?;
+    former::join(connection, keys)
+}
+
+/// Says of keys when they were last used. One without a row was never used.
+fn used(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
+    // Served by the primary key; both sides are in the order of ids.
+    const USED: &str = "SELECT key_id, last_used_at_ms FROM key_uses \
+                        WHERE key_id BETWEEN ?1 AND ?2 AND 0 <= last_used_at_ms ORDER BY key_id";
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(()) };
+    let ids = (first.id.get(), last.id.get());
+    let mut used = connection.prepare_cached(USED)?;
+    let mut rows = used.query(ids)?;
+    let mut keys = keys.iter_mut().peekable();
+    while let Some(row) = rows.next()? {
+        let (id, at): (u64, u64) = (row.get(0)?, row.get(1)?);
+        while keys.next_if(|key| key.id.get() < id).is_some() {}
+        if let Some(key) = keys.next_if(|key| key.id.get() == id) {
+            key.last_used_at = Some(UnixMillis(at));
+        }
+    }
+    Ok(())
 }

@@ -29,15 +29,6 @@ pub(crate) fn end(connection: &Connection, former: &FormerSecret) -> Result<(), 
     Ok(())
 }
 
-/// The former secrets of a key, oldest first.
-pub(crate) fn of_key(connection: &Connection, id: KeyId) -> Result<Vec<FormerSecret>, Fault> {
-    // Served by the primary key.
-    const OF_KEY: &str = "SELECT digest, hint, created_at_ms, ends_at_ms FROM former_secrets \
-                          WHERE key_id = ?1 ORDER BY number";
-    let mut of_key = connection.prepare_cached(OF_KEY)?;
-    of_key.query_and_then([id.get()], former)?.collect()
-}
-
 /// Gives keys, which are in the order of their ids, the secrets that they had before.
 pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
     // Served by the primary key; both sides are in the order of ids.

@@ -11,9 +11,37 @@ use crate::stored::{FormerSecret, Key, OwnerRow};
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
-use super::Gate;
+use super::{Gate, no_clock};
 
 impl Gate {
+    /// Takes in an owner while the gate opens. It stays as long as what is returned.
+    pub(super) fn load_owner(&self, row: &OwnerRow) -> Shared<OwnerState> {
+        if !row.limits.list().is_empty() {
+            // Nothing is taken yet: all begin full.
+            self.index.set_owner_limits(&row.owner, &row.limits, &no_clock);
+        }
+        self.index.owner(&row.owner, row.is_suspended())
+    }
+
+    /// Takes in a key while the gate opens.
+    pub(super) fn load_key(&self, key: &Key) -> Result<(), StoreError> {
+        let owner = match &key.owner {
+            Some(name) => Some(self.index.find_owner(name).ok_or_else(|| {
+                let (id, name) = (key.id, name.as_str());
+                StoreError::Inconsistent(format!("key {id} is of `{name}`, which has no row"))
+            })?),
+            None => None,
+        };
+        let tier = self.tier_of(key)?;
+        let entry = Entry::of_owner(key, tier, owner);
+        if self.index.insert(entry) {
+            // What time it is nobody says here, but it was as late as that when the key got its
+            // present secret: what had ended by then stays so, whatever the clock says now.
+            self.note_former(key, key.secret.created_at);
+        }
+        Ok(())
+    }
+
     /// Adds a key to the index as the store has it, unless it is there: then with every secret
     /// that it had, since whatever put it there is newer.
     pub(super) fn add(

@@ -33,7 +33,7 @@ use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::rules::{Imported, Rejection};
 use crate::store::{Reports as _, TierRecord};
-use crate::stored::{FormerSecret, OwnedKey, OwnerVersion, Unkept};
+use crate::stored::{FormerSecret, Key, OwnedKey, OwnerVersion, Unkept};
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Caller;

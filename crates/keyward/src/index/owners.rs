@@ -53,6 +53,12 @@ impl Owners {
         self.find_or_make(name).set_limits(limits, clock);
     }
 
+    /// The owner of this name, if there is one.
+    pub(super) fn find(&self, name: &Owner) -> Option<Arc<OwnerState>> {
+        let hash = self.hasher.hash_one(name);
+        self.shard(hash).owners.find(hash, |owner| owner.name() == name).cloned()
+    }
+
     fn find_or_make(&self, name: &Owner) -> Arc<OwnerState> {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash);

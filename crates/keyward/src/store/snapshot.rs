@@ -20,9 +20,10 @@ pub enum Page {
     Keys(Vec<Key>),
 }
 
-/// A cursor over the rows of a store as of one instant: what is changed while it is read is not in
-/// it. First come all tiers, then all owners, then all keys, so that what a row refers to came
-/// before it.
+/// A cursor over the rows of a store as of one instant.
+///
+/// What is changed while it is read is not in it. First come all tiers, then all owners, then all
+/// keys, so that what a row refers to came before it: each owner of a key has a row.
 ///
 /// There is one page in memory at a time. A store that has to hold something for the instant to
 /// last, such as a read transaction, lets go of it when the last row is read, when a page fails,

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keyward::change::KeyChange;
+use keyward::gate::OpenError;
 use keyward::store::{KeyStore as _, Page, Snapshot, StoreError};
-use keyward_store::{OpenError, SqliteStore};
+use keyward_store::SqliteStore;
 use rusqlite::Connection;
 
 use crate::sample::{Store as _, audit, id, issue, open, opened, revoke};
@@ -91,7 +93,7 @@ async fn many_snapshots_keep_nobody_from_reading_and_changing() {
 fn is_open_elsewhere(path: &Path) -> bool {
     match SqliteStore::open(path, "another", keyward::UnixMillis(1)) {
         Ok(_) => false,
-        Err(OpenError::Locked { .. }) => true,
+        Err(keyward_store::OpenError::Locked { .. }) => true,
         Err(error) => panic!("{error}"),
     }
 }
@@ -162,9 +164,22 @@ async fn a_key_whose_owner_has_no_row_is_refused() {
     new.owner = Some("org_1".parse().unwrap());
     store.insert_key(new, audit(1)).await.unwrap();
     raw.execute("DELETE FROM owners", []).unwrap();
+    assert!(matches!(store.find_key(id(1)).await, Err(StoreError::Inconsistent(_))));
+    let resume = store.change_key(id(1), KeyChange::Resume, None, audit(2)).await.unwrap_err();
+    assert!(matches!(resume.of_store(), StoreError::Inconsistent(_)));
+    let opened = keyward::Gate::open(Arc::new(store), "kw".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(opened, OpenError::Store(StoreError::Inconsistent(_))));
+}
+
+/// A snapshot that failed has nothing more to give.
+#[tokio::test]
+async fn a_snapshot_ends_with_what_cannot_be_read() {
+    let (_directory, store, raw) = opened();
+    issue_some(&store, 1..3).await;
+    raw.execute("UPDATE keys SET scopes = ' ' WHERE id = 2", []).unwrap();
     let mut snapshot = store.snapshot().await.unwrap();
     snapshot.next(10).await.unwrap();
     assert!(matches!(snapshot.next(10).await, Err(StoreError::Inconsistent(_))));
-    assert!(snapshot.next(10).await.is_err(), "there is nothing more to be had");
-    assert!(matches!(store.find_key(id(1)).await, Err(StoreError::Inconsistent(_))));
+    assert!(snapshot.next(10).await.is_err());
+    assert!(!is_log_held(&raw));
 }
