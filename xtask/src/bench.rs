@@ -25,7 +25,7 @@ struct Bench {
 const BENCHES: [Bench; 4] = [
     Bench { package: "keyward", name: "decision", quick: &["100000"] },
     Bench { package: "keyward", name: "scan", quick: &[] },
-    Bench { package: "keyward-store", name: "store", quick: &["100000"] },
+    Bench { package: "keyward-sqlite", name: "store", quick: &["100000"] },
     Bench { package: "keyward-server", name: "http", quick: &["guard"] },
 ];
 

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use keyward::store::StoreError;
 use keyward_axum::Refusal;
-use keyward_store::FileLost;
+use keyward_sqlite::FileLost;
 
 /// A store that breaks down: the log learns why, the client that trying later may help.
 pub(crate) fn broken(error: StoreError) -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use keyward_store::{Loss, Restored};
+use keyward_sqlite::{Loss, Restored};
 
 /// Most names in a list; the audit trail has them all.
 const NAMES_MAX: usize = 20;

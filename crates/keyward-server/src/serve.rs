@@ -10,7 +10,7 @@ use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_news::Articles;
-use keyward_store::{OpenOptions, SqliteStore};
+use keyward_sqlite::{OpenOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
 use keyward::UnixMillis;
 use keyward::key::PREFIX_LEN_MAX;
-use keyward_store::tutorial::parse_timestamp;
+use keyward_sqlite::tutorial::parse_timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};

@@ -14,7 +14,7 @@ use keyward::issue::NewKey;
 use keyward::key::Prefix;
 use keyward::store::{KeyStore as _, TierRecord};
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 
 /// Turns this program into the server.
 pub(crate) const ARGUMENT: &str = "serve-hello";

@@ -26,7 +26,7 @@ use keyward::rules::Change;
 use keyward::store::KeyStore as _;
 use keyward::stored::StoredSecret;
 use keyward::time::UnixMillis;
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 
 use crate::client::{Load, Request};
 use crate::program::{ADMIN_KEY, Program};

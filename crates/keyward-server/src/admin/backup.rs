@@ -179,7 +179,7 @@ mod tests {
     use axum::routing::get;
     use http::Request;
     use keyward_axum::{Clock as _, SystemClock};
-    use keyward_store::SqliteStore;
+    use keyward_sqlite::SqliteStore;
     use tokio::sync::Notify;
     use tower::ServiceExt as _;
 

@@ -23,7 +23,7 @@ use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_news::Articles;
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

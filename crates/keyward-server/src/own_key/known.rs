@@ -120,7 +120,7 @@ mod tests {
     use keyward::issue::NewKey;
     use keyward::store::KeyStore as _;
     use keyward::time::{Now, SteadyNanos};
-    use keyward_store::SqliteStore;
+    use keyward_sqlite::SqliteStore;
 
     use super::*;
     use crate::shapes::Time;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyward_store::tutorial::TutorialKey;
+use keyward_sqlite::tutorial::TutorialKey;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use keyward_store::{Inspection, inspect};
+use keyward_sqlite::{Inspection, inspect};
 
 use super::{Check, clock};
 

@@ -8,7 +8,7 @@ use std::vec;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use keyward_news::tutorial::sqlite_path;
-use keyward_store::tutorial::{BadRow, Tutorial, TutorialKey};
+use keyward_sqlite::tutorial::{BadRow, Tutorial, TutorialKey};
 
 use crate::cli::output::is_ascii_wanted;
 use crate::cli::status::Complaint;

@@ -11,7 +11,7 @@ use crate::audit::{AuditEntry, ChainDigest};
 
 /// What the last program of schema 11 wrote, as it told it; see the tests of the store in SQLite.
 fn trail() -> Vec<AuditEntry> {
-    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../keyward-store/tests/it/golden");
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../keyward-sqlite/tests/it/golden");
     let text = fs::read_to_string(store.join("schema-11.jsonl")).unwrap();
     text.lines().map(|line| entry(&serde_json::from_str(line).unwrap())).collect()
 }

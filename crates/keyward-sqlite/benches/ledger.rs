@@ -18,7 +18,7 @@ use keyward::issue::NewKey;
 use keyward::rules::Change;
 use keyward::store::KeyStore as _;
 use keyward::stored::StoredSecret;
-use keyward_store::{OpenOptions, SqliteStore};
+use keyward_sqlite::{OpenOptions, SqliteStore};
 use tokio::task::JoinSet;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);

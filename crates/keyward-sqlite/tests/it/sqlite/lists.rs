@@ -6,7 +6,7 @@ use keyward::query::{AuditFilter, AuditQuery, KeyCount, KeyFilter, KeyOrder, Key
 use keyward::record::{KeyState, Stage};
 use keyward::store::Reports as _;
 use keyward::stored::Unkept;
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use crate::sample::{Store as _, digest, insert, new_key, open, owner, query};

@@ -58,7 +58,7 @@ const LONG_READS_MAX: usize = 2;
 /// ```
 /// use keyward::UnixMillis;
 /// use keyward::store::{KeyStore, Reports};
-/// use keyward_store::{OpenError, SqliteStore};
+/// use keyward_sqlite::{OpenError, SqliteStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -23,7 +23,7 @@ use keyward::stored::{StoredSecret, Unkept};
 use keyward::time::UnixHour;
 use keyward::usage::UsageRow;
 use keyward::{KeyId, UnixMillis};
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 
 const NOW: u64 = 1_800_000_000_000;
 const DAY: u64 = 24 * 60 * 60 * 1_000;

@@ -38,11 +38,11 @@ const PAGE: &str = "SELECT rowid, id, key_hash, name, rate_limit_tier, is_active
 /// The tutorial's file, read page by page.
 ///
 /// ```no_run
-/// let mut tutorial = keyward_store::tutorial::Tutorial::open("news.db".as_ref())?;
+/// let mut tutorial = keyward_sqlite::tutorial::Tutorial::open("news.db".as_ref())?;
 /// while let page @ [_, ..] = tutorial.next_page(1_000)?.as_slice() {
 ///     println!("{} keys", page.iter().filter(|row| row.is_ok()).count());
 /// }
-/// # Ok::<(), keyward_store::tutorial::TutorialError>(())
+/// # Ok::<(), keyward_sqlite::tutorial::TutorialError>(())
 /// ```
 #[derive(Debug)]
 pub struct Tutorial {

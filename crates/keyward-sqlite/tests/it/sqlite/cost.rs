@@ -7,7 +7,7 @@ use keyward::change::{KeyChange, KeyEdit};
 use keyward::query::{KeyFilter, KeyOrder, KeyQuery};
 use keyward::store::{KeyStore as _, Reports as _};
 use keyward::stored::Unkept;
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use rusqlite::Connection;
 
 use crate::sample::{

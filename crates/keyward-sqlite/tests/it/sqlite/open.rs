@@ -7,7 +7,7 @@ use std::process;
 use keyward::UnixMillis;
 use keyward::change::KeyChange;
 use keyward::store::{KeyStore as _, Reports as _, StoreError};
-use keyward_store::{OpenError, SqliteStore};
+use keyward_sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -14,7 +14,7 @@ use keyward::query::KeyFilter;
 use keyward::store::{KeyStore, Reports as _};
 use keyward::time::SteadyNanos;
 use keyward::{Asked, Now, UnixMillis};
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 

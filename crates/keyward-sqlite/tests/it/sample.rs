@@ -8,7 +8,7 @@ pub(crate) use keyward::conformance::sample::{
     audit, batch, change, copy, details, digest, edit, id, insert, issue, keys, limit, new_key,
     owner, query, revoke, rotation, secret, tier, tiers, trail, usage, used, uses, verbs,
 };
-use keyward_store::{Loss, OpenError, OpenOptions, SqliteStore};
+use keyward_sqlite::{Loss, OpenError, OpenOptions, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -18,7 +18,7 @@ use keyward::store::{KeyStore, Reports as _};
 use keyward::time::SteadyNanos;
 use keyward::verify::Verdict;
 use keyward::{Asked, Now, UnixMillis};
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;

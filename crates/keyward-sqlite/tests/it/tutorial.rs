@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use keyward::{KeyId, UnixMillis};
-use keyward_store::tutorial::{BadRow, Tutorial, TutorialError};
+use keyward_sqlite::tutorial::{BadRow, Tutorial, TutorialError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyward::change::KeyChange;
 use keyward::gate::OpenError;
 use keyward::store::{KeyStore as _, Page, Snapshot, StoreError};
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 use rusqlite::Connection;
 
 use crate::sample::{Store as _, audit, id, issue, open, opened, revoke};
@@ -93,7 +93,7 @@ async fn many_snapshots_keep_nobody_from_reading_and_changing() {
 fn is_open_elsewhere(path: &Path) -> bool {
     match SqliteStore::open(path, "another", keyward::UnixMillis(1)) {
         Ok(_) => false,
-        Err(keyward_store::OpenError::Locked { .. }) => true,
+        Err(keyward_sqlite::OpenError::Locked { .. }) => true,
         Err(error) => panic!("{error}"),
     }
 }

@@ -9,7 +9,7 @@ use keyward::audit::ChangeId;
 use keyward::change::KeyChange;
 use keyward::record::KeyState;
 use keyward::store::{Backup as _, KeyStore as _};
-use keyward_store::{Loss, OpenError, OpenOptions, Restored, SqliteStore};
+use keyward_sqlite::{Loss, OpenError, OpenOptions, Restored, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

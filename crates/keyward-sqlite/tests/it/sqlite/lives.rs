@@ -8,7 +8,7 @@ use keyward::record::Owner;
 use keyward::rules::Rejection;
 use keyward::store::{KeyStore as _, Reports as _};
 use keyward::stored::Unkept;
-use keyward_store::SqliteStore;
+use keyward_sqlite::SqliteStore;
 
 use crate::sample::{
     Store as _, audit, change, digest, edit, id, insert, issue, keys, limit, new_key, opened,
