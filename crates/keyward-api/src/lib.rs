@@ -1,0 +1,4 @@
+//! The API of Keyward as types: each request and response body once, from which reading, checking,
+//! describing and writing follow.
+//!
+//! Each module uses only those above it in this list.
