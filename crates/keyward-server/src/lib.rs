@@ -1,0 +1,83 @@
+//! The program `keyward`, without its `main`: settings, listeners, the control plane, the command
+//! line.
+//!
+//! Each module uses only those above it in this list.
+
+mod trust;
+
+mod fetch;
+
+mod heads;
+
+mod role;
+
+mod settings;
+
+mod access;
+
+mod body;
+
+mod shapes;
+
+mod clock;
+
+mod duration;
+
+mod cors;
+
+mod failure;
+
+mod health;
+
+mod limit_text;
+
+mod transfer;
+
+mod routes;
+
+mod edge;
+
+mod admin;
+
+mod own_key;
+
+mod leaks;
+
+mod openapi;
+
+mod app;
+
+mod client;
+
+mod scan;
+
+mod cli;
+
+mod greeting;
+
+mod places;
+
+mod wire;
+
+mod listen;
+
+mod log;
+
+mod memory;
+
+mod reread;
+
+mod restored;
+
+mod signals;
+
+mod serve;
+
+use std::process::ExitCode;
+
+/// Does what the command line says, and returns what the program ends with.
+#[must_use]
+pub fn run() -> ExitCode {
+    memory::refuse_dumps();
+    cli::run(serve::run)
+}
