@@ -73,27 +73,52 @@ fn nothing_is_left_for_later() {
     }
 }
 
+/// Modules that use one below them all the same: the crate, the module, and the one below. Each of
+/// them is a circle that waits for being cut.
+const CIRCLES: [(&str, &str, &str); 3] = [
+    ("keyward-server", "routes", "admin"),
+    ("keyward-server", "routes", "app"),
+    ("keyward-server", "routes", "openapi"),
+];
+
 #[test]
 fn modules_use_only_those_above_them() {
-    for package in crates() {
-        let src = package.join("src");
-        let Ok(lib) = fs::read_to_string(src.join("lib.rs")) else { continue };
-        let order = modules_in_order(&lib);
-        for (at, module) in order.iter().enumerate() {
-            let files = rust_files(&src.join(module).with_extension("rs"));
-            let files = files.into_iter().chain(rust_files(&src.join(module)));
-            // Tests may use anything: they are read last.
-            for file in
-                files.filter(|file| !file.components().any(|part| is_tests(part.as_os_str())))
-            {
-                for used in modules_used(&read(&file)) {
-                    let used_at = order.iter().position(|other| *other == used);
-                    let fits = used_at.is_none_or(|used_at| used_at <= at);
-                    assert!(fits, "{} uses `{used}`, which comes later", file.display());
-                }
-            }
-        }
+    let used: Vec<_> = crates().iter().flat_map(|package| used_from_above(package)).collect();
+    let is_known = |(package, module, below): &(String, String, String)| {
+        CIRCLES.contains(&(package.as_str(), module.as_str(), below.as_str()))
+    };
+    let new: Vec<_> = used.iter().filter(|use_| !is_known(use_)).collect();
+    assert!(new.is_empty(), "modules use others that come later in `lib.rs`: {new:?}");
+    for (package, module, below) in CIRCLES {
+        let circle = (package.to_owned(), module.to_owned(), below.to_owned());
+        assert!(used.contains(&circle), "{circle:?} is cut: it is no exception any more");
     }
+}
+
+#[test]
+fn every_crate_but_this_one_has_an_order() {
+    for package in crates().iter().filter(|package| !package.ends_with("xtask")) {
+        let lib = package.join("src/lib.rs");
+        assert!(lib.is_file(), "{} is what says the order", lib.display());
+    }
+}
+
+/// Each use of a module by one above it: the crate, the module, and the one below.
+fn used_from_above(package: &Path) -> Vec<(String, String, String)> {
+    let (src, name) = (package.join("src"), package.file_name().unwrap().to_str().unwrap());
+    let Ok(lib) = fs::read_to_string(src.join("lib.rs")) else { return Vec::new() };
+    let order = modules_in_order(&lib);
+    let mut found = Vec::new();
+    for (at, module) in order.iter().enumerate() {
+        let files = rust_files(&src.join(module).with_extension("rs"));
+        let files = files.into_iter().chain(rust_files(&src.join(module)));
+        // Tests may use anything: they are read last.
+        let files = files.filter(|file| !file.iter().any(is_tests));
+        let used: Vec<_> = files.flat_map(|file| modules_used(&read(&file))).collect();
+        let below = order.iter().skip(at + 1).filter(|other| used.contains(other));
+        found.extend(below.map(|below| (name.to_owned(), module.clone(), below.clone())));
+    }
+    found
 }
 
 fn is_tests(part: &std::ffi::OsStr) -> bool {
