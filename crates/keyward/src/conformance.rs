@@ -1,9 +1,9 @@
-//! What is promised of every store, as tests that a store runs in its own crate.
+//! The promises of every store, as tests that a store runs in its own crate.
 //!
 //! A store passes if it keeps each promise of [`KeyStore`](crate::store::KeyStore) and
-//! [`Reports`](crate::store::Reports) that can be told from outside: that it looks up what there
-//! is, writes what the rules say and nothing else, and that its trail is the same to the byte. That
-//! what was answered survives is for its own tests to show.
+//! [`Reports`](crate::store::Reports) that can be observed from outside: it looks up the rows that
+//! exist, writes the rules' decisions and nothing else, and its trail is the same to the byte. That
+//! acknowledged changes survive is for its own tests to show.
 //!
 //! [`conformance!`](crate::conformance!) makes one test of each promise. It is given a function
 //! that opens a new store, with nothing in it, and waits for the promise:

@@ -41,7 +41,7 @@ struct State {
     broken: bool,
 }
 
-/// What is kept, locked.
+/// The rows, locked.
 struct Open<'a>(MutexGuard<'a, State>);
 
 impl std::ops::Deref for Open<'_> {
@@ -67,7 +67,7 @@ impl MemoryStore {
     fn open(&self) -> Result<Open<'_>, StoreError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.broken {
-            return Err(StoreError::Unavailable("the store was told to be broken".into()));
+            return Err(StoreError::Unavailable("the store was set to be broken".into()));
         }
         Ok(Open(state))
     }

@@ -1,4 +1,4 @@
-//! What is promised of the audit trail.
+//! Promises about the audit trail.
 
 use std::num::NonZeroU32;
 
@@ -206,7 +206,7 @@ pub async fn entries_come_in_pages(store: &dyn Store) {
     assert_eq!(page(store, all(), Some(1), true, 2).await, (vec![], None));
 }
 
-/// Every entry that fits, whatever the pages.
+/// Every entry that matches, for pages of any size.
 async fn fitting(store: &dyn Store, filter: AuditFilter) -> Vec<u64> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {

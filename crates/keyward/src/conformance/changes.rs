@@ -1,4 +1,4 @@
-//! What is promised of changes of a key: that they happen once, whole, or not at all.
+//! Promises about changes of a key: they happen once, whole, or not at all.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
         replace(&mut wanted_of.metadata, wanted.metadata);
         replace(&mut wanted_of.expires_at, wanted.expires_at);
         let found = details(store, key).await;
-        // Which row that is in which store, nobody promises; it is the one of the name.
+        // Which row that is may differ between stores; it is the one of the name.
         wanted_of.tier_id = found.key.tier_id;
         assert_eq!((&found.key, &stored.key), (&expected.key, &expected.key));
     }

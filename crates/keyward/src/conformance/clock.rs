@@ -1,4 +1,4 @@
-//! What is promised of the wall clock: what it said last is kept, and what people say about it.
+//! Promises about the wall clock: its latest reading is kept, and so are statements about it.
 
 use crate::UnixMillis;
 use crate::store::UsageBatch;

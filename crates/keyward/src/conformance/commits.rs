@@ -1,4 +1,4 @@
-//! What is promised of a change, whatever it is.
+//! Promises about changes of every kind.
 
 use crate::audit::{Chain, ChangeId};
 use crate::change::KeyChange;

@@ -1,4 +1,4 @@
-//! What is promised to those who read everything, and to those who follow.
+//! Promises to readers of snapshots, and to followers.
 
 use crate::audit::ChangeId;
 use crate::change::KeyChange;
@@ -75,7 +75,7 @@ pub async fn a_snapshot_has_everything_in_order(store: &dyn Store) {
     }
 }
 
-/// What is changed before its first page, and between two pages, is not in it.
+/// Changes made before its first page, and between two pages, are not in it.
 pub async fn a_snapshot_is_of_one_instant(store: &dyn Store) {
     for number in 1..=3 {
         issue(store, number).await;
@@ -96,7 +96,7 @@ pub async fn a_snapshot_is_of_one_instant(store: &dyn Store) {
     let (_, owners, keys) = rest(&mut *snapshot, 2).await;
     let before: Vec<_> = before.iter().map(|key| Key::clone(&key.key)).collect();
     assert_eq!((owners, keys), (vec![], before));
-    // Another one has it all, and what came between them is what followers are told.
+    // Another one has it all, and followers are told the changes between the two.
     let mut later = store.snapshot().await.unwrap();
     let (tiers, owners, keys) = rest(&mut *later, 2).await;
     let told = store.changes(snapshot.newest(), 1_000).await.unwrap();
@@ -104,7 +104,7 @@ pub async fn a_snapshot_is_of_one_instant(store: &dyn Store) {
     assert_eq!((&told.owners, &told.keys), (&owners, &keys));
 }
 
-/// Several at a time, and some that nobody reads to their end.
+/// Several at a time, some of which are not read to their end.
 pub async fn a_snapshot_may_be_dropped_at_any_time(store: &dyn Store) {
     issue(store, 1).await;
     let mut kept = store.snapshot().await.unwrap();

@@ -1,4 +1,4 @@
-//! What is promised of new keys.
+//! Promises about new keys.
 
 use crate::UnixMillis;
 use crate::limit::Limits;

@@ -1,4 +1,4 @@
-//! What is promised of reports of leaked secrets: they are kept until they are forgotten.
+//! Promises about reports of leaked secrets: they are kept until they are forgotten.
 
 use crate::UnixMillis;
 use crate::digest::Digest;

@@ -1,4 +1,4 @@
-//! What is promised of lists of keys: what fits, in order, whatever the pages.
+//! Promises about lists of keys: all matches, in order, for pages of any size.
 
 use crate::UnixMillis;
 use crate::query::{KeyCount, KeyFilter, KeyOrder, KeyQuery};
@@ -10,7 +10,7 @@ use super::sample::{audit, copy, id, issue, owner, query, rotate};
 
 pub const NOW: UnixMillis = UnixMillis(1_000);
 
-/// Adds keys that differ from a plain one as told; the first has the id 1.
+/// Adds keys that differ from a plain one by `changes`; the first has the id 1.
 async fn add(store: &dyn Store, changes: Vec<fn(&mut Unkept)>) {
     let copies = (1..).zip(changes).map(|(number, change)| {
         let mut copy = copy(number);
@@ -120,7 +120,7 @@ pub async fn names_are_found_by_a_part_of_either_case(store: &dyn Store) {
     check(store, with("übersicht"), &[4]).await;
     check(store, with("w%r"), &[]).await;
     check(store, with("a_h"), &[]).await;
-    // All of its threes are there, and it is not.
+    // All of its trigrams are there, and it is not.
     check(store, with("abcd"), &[]).await;
 }
 

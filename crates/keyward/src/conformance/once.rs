@@ -1,4 +1,4 @@
-//! What is promised of requests that are made once.
+//! Promises about requests that are made once.
 
 use crate::KeyId;
 use crate::audit::{Actor, Audit};
@@ -26,7 +26,7 @@ async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Result<KeyId, E
         Err(Rejection::Earlier(earlier)) => Err(earlier),
         Err(other) => panic!("{other:?}"),
     };
-    // What is told beforehand is what the change itself finds.
+    // The check beforehand reports the same as the change itself.
     assert_eq!(told, inserted.err());
     inserted
 }

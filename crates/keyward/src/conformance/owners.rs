@@ -1,4 +1,4 @@
-//! What is promised of owners.
+//! Promises about owners.
 
 use serde_json::{Value, json};
 
@@ -145,7 +145,7 @@ pub async fn an_owner_counts_its_keys_whatever_becomes_of_them(store: &dyn Store
     set(store, "org_2", true, 19).await;
     let last = trail(store).await.pop().unwrap();
     let details: Value = serde_json::from_str(&last.details.unwrap()).unwrap();
-    assert_eq!(details["keys"], 1, "those that are not revoked");
+    assert_eq!(details["keys"], 1, "the keys that are not revoked");
 }
 
 pub async fn doing_it_again_changes_nothing_and_returns_the_same(store: &dyn Store) {

@@ -1,4 +1,4 @@
-//! What is promised of reading keys one by one, by their digests, and all in turn.
+//! Promises about reading keys one by one, by their digests, and all in turn.
 
 use crate::record::{KEY_ID_MAX, KeyState};
 use crate::store::Page;

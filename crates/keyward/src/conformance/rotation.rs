@@ -1,4 +1,4 @@
-//! What is promised of rotations.
+//! Promises about rotations.
 
 use crate::UnixMillis;
 use crate::change::KeyChange;

@@ -141,7 +141,7 @@ pub fn rotation(number: u64, grace: u64) -> KeyChange {
     KeyChange::Rotate { digest, hint, grace: Duration::from_millis(grace) }
 }
 
-/// What is asked for when a key is to be edited.
+/// A request to edit a key.
 pub fn edit(change: impl FnOnce(&mut KeyEdit)) -> KeyChange {
     let mut edit = KeyEdit::default();
     change(&mut edit);

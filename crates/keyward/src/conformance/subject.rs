@@ -16,7 +16,7 @@ use crate::tier::TierName;
 /// A store with everything that is promised of it, and changes of it in a few words.
 #[async_trait]
 pub trait Store: KeyStore + Reports {
-    /// Makes a change that nothing is the matter with, whatever comes of it.
+    /// Makes a change that is no fault; it may be rejected.
     async fn make(&self, change: Change, audit: Audit) -> Result<Decided, Error> {
         Ok(self.commit(change, audit).await?.outcome?)
     }
@@ -145,7 +145,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with the store.
+    /// The error as one of the store.
     #[track_caller]
     pub fn of_store(self) -> StoreError {
         match self {

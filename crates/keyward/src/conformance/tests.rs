@@ -10,7 +10,7 @@ fn check(promise: Promise) {
 
 crate::conformance!(crate::conformance::tests::check);
 
-/// Otherwise a promise that somebody writes down might be asked of nobody.
+/// Otherwise a promise might be written and never run.
 #[test]
 fn every_promise_is_in_the_list() {
     let list = include_str!("../conformance.rs");

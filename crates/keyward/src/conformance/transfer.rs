@@ -1,4 +1,4 @@
-//! What is promised of moving keys in and out.
+//! Promises about moving keys in and out.
 
 use crate::UnixMillis;
 use crate::change::KeyChange;
@@ -116,7 +116,7 @@ pub async fn a_copy_is_added_once(store: &dyn Store) {
     assert_eq!(added, ["added 7", "added 8", "added 9"]);
     let before = store.export_keys(None, 10).await.unwrap();
     let mut again = copies.clone();
-    again[1].name = "whatever else is said of it".parse().unwrap();
+    again[1].name = "another name".parse().unwrap();
     assert_eq!(short(&import(store, &again).await), ["skipped 7", "skipped 8", "skipped 9"]);
     // Some of its secrets are the key, too.
     let mut less = full_copy();

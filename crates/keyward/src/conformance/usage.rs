@@ -1,4 +1,4 @@
-//! What is promised of usage: every batch counts, and counts once.
+//! Promises about usage: every batch counts, and counts once.
 
 use crate::UnixMillis;
 use crate::count::{Counts, Outcome};
@@ -15,7 +15,7 @@ fn hours(from: u32, to: u32) -> Hours {
     Hours { from: UnixHour(from), to: UnixHour(to) }
 }
 
-/// The hours or days of a key and what was allowed in each.
+/// The hours or days of a key and the requests allowed in each.
 async fn allowed(
     store: &dyn Store,
     key: u64,

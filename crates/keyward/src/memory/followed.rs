@@ -1,4 +1,4 @@
-//! What is different since a change.
+//! The rows that differ since a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -22,13 +22,13 @@ use crate::stored::{Key, OwnedKey, OwnerRow, StoredSecret, TierId, TierRow};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 
-/// Most prefixes that are told.
+/// Most prefixes that are reported.
 const PREFIXES_MAX: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     pub(super) progress: Progress,
-    /// Those that are gone, too.
+    /// Deleted tiers included.
     pub(super) tiers: BTreeMap<TierId, TierRow>,
     pub(super) owners: BTreeMap<Owner, OwnerRow>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
@@ -42,7 +42,7 @@ pub(super) struct Rows {
     pub(super) usage: BTreeMap<(KeyId, UnixHour), Counts>,
     /// The latest batch of each writer.
     pub(super) batches: HashMap<[u8; 16], u64>,
-    /// Whether the latest start was told that the clock is right.
+    /// Whether the operator stated at the latest start that the clock is right.
     pub(super) told_clock_is_right: bool,
     /// Secrets that were reported, by their digests.
     pub(super) leaks: BTreeMap<[u8; 32], LeakReport>,
