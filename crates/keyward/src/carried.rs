@@ -1,18 +1,18 @@
-//! The latest reading of the wall clock, carried on by the steady one: it tells when somebody sets
-//! the wall clock back, by which keys whose time is over would work again.
+//! The latest reading of the wall clock, carried on by the steady one: it detects that the wall
+//! clock was set back, which would let expired keys work again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::time::{EARLIEST, Now, SteadyNanos, UnixMillis};
 
-/// How far behind the carried reading the wall clock may be, in milliseconds: one minute. Whoever
-/// sets a clock right by hand, or lets a time service do it, moves it by less.
+/// How much earlier than the carried reading the wall clock may be, in milliseconds: one minute.
+/// Correcting a clock by hand or by a time service moves it by less.
 const BEHIND_MAX_MS: i64 = 60_000;
 
-/// One part in so many of the time that passes is how fast the carried reading gives way to a
-/// wall clock that is behind it by less than that. Time services correct a clock by at most 500
-/// parts in a million (`adjtimex(2)`), so that many small corrections never add up to a doubt.
+/// The carried reading gives way to a wall clock that is earlier by less than that at a rate of one
+/// part in so many of the time that passes. Time services correct a clock by at most 500 parts in a
+/// million (`adjtimex(2)`), so that many small corrections never add up to a doubt.
 const GIVES_WAY: u64 = 2_000;
 
 /// No reading is known: so long ago that every wall clock is ahead of it.
@@ -21,8 +21,8 @@ const NONE: i64 = i64::MIN;
 /// The latest reading of the wall clock, carried on by the steady one.
 ///
 /// A wall clock that is ahead of it is followed. While the wall clock is before [`EARLIEST`], or
-/// more than a minute behind the carried reading, nobody knows which of the two is right, and a
-/// request is judged by both.
+/// more than a minute earlier than the carried reading, it is unknown which of the two is right,
+/// and a request is judged by both.
 #[derive(Debug)]
 pub(crate) struct Carried {
     /// The carried reading in milliseconds, when the steady clock was at 0; or [`NONE`]. Relaxed:
@@ -65,11 +65,11 @@ impl Carried {
         is_known.then(|| unsigned(self.carried(steady)))
     }
 
-    /// Follows the wall clock, as far as it can be right, and says what is known then.
+    /// Follows the wall clock, as far as it can be right, and returns the judged reading.
     pub(crate) fn follow(&self, now: Now) -> Now {
         let mut follower = self.follower();
         let wall = signed(now.unix);
-        // What an earlier start left goes on from here: nobody knows how long ago it ended.
+        // The reading that an earlier start left goes on from here: the time since then is unknown.
         let carried = match follower.last {
             Some(_) => self.carried(now.steady),
             None => self.origin_ms.load(Ordering::Relaxed),
@@ -93,7 +93,7 @@ impl Carried {
         self.judge(now)
     }
 
-    /// Takes the wall clock for right, however far behind it is.
+    /// Accepts the wall clock as right, however early it is.
     pub(crate) fn accept(&self, now: Now) {
         let mut follower = self.follower();
         follower.last = Some(now.steady);

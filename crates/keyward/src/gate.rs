@@ -1,8 +1,8 @@
-//! The gate: every decision and every change passes here, and in this order — the store first,
-//! then the index, then the answer.
+//! The gate: every decision and every change passes here, and in this order — the store first, then
+//! the index, then the caller.
 //!
-//! So a crash leaves at worst a key on record that nobody holds, never one that works and is not
-//! on record; and a revocation that was answered is both durable and in force.
+//! So a crash leaves at worst a key on record that no caller holds, never one that works and is not
+//! on record; and an acknowledged revocation is both durable and in force.
 
 mod clock;
 mod flush;
@@ -45,8 +45,8 @@ const OPEN_PAGE: u32 = 16_384;
 
 /// Keys in memory, in agreement with a store.
 ///
-/// There is one gate for one store. It offers steps and never loops on its own: whoever embeds it
-/// calls [`Gate::follow`] and [`Gate::flush`] regularly, and says what time it is.
+/// There is one gate for one store. It offers steps and never loops on its own: the program that
+/// embeds it calls [`Gate::follow`] and [`Gate::flush`] regularly, and passes the time.
 pub struct Gate {
     index: Index,
     usage: Usage,
@@ -118,7 +118,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Returns [`Denied`](crate::verify::Denied), the reason for the refusal.
+    /// Returns [`Denied`](crate::verify::Denied), the reason for the denial.
     pub fn verify(&self, asked: &Asked<'_>, now: Now) -> Verdict {
         verify(&self.index, &self.usage, asked, self.carried.judge(now))
     }
@@ -129,7 +129,7 @@ impl Gate {
         &self.index
     }
 
-    /// What is counted and not flushed yet.
+    /// The counts that are not flushed yet.
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage

@@ -1,6 +1,6 @@
 //! Points in time, as the rules of this crate see them.
 //!
-//! Nothing here has a clock: whoever calls says what time it is.
+//! Nothing here has a clock: the caller passes the time.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ impl UnixHour {
     }
 }
 
-/// Nanoseconds since a start that the process chose. Never goes back, whatever happens to the
-/// wall clock, so that setting the clock neither refills a limit nor blocks a caller.
+/// Nanoseconds since a start that the process chose. Never goes back, even if the wall clock is
+/// set, so that setting the clock neither refills a limit nor blocks a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SteadyNanos(pub u64);
 
@@ -60,9 +60,9 @@ impl SteadyNanos {
 ///
 /// A request is judged by a single reading. Expiry follows `unix`; limits follow `steady`.
 ///
-/// Where the wall clock was set back, nobody knows whether it is right now or was right before.
-/// Then the reading holds both, `unix` and [`Now::latest`], and a request is let in only if both
-/// let it in; see [`Gate::judge`](crate::Gate::judge).
+/// Where the wall clock was set back, it is unknown whether it is right now or was right before.
+/// Then the reading holds both, `unix` and [`Now::latest`], and a request is allowed only if both
+/// allow it; see [`Gate::judge`](crate::Gate::judge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// What a calendar says.
@@ -74,13 +74,13 @@ pub struct Now {
 }
 
 impl Now {
-    /// A reading of clocks that nobody doubts.
+    /// A reading of clocks that are not in doubt.
     #[must_use]
     pub const fn new(unix: UnixMillis, steady: SteadyNanos) -> Self {
         Self { unix, steady, doubt_ms: 0 }
     }
 
-    /// The reading of somebody who cannot tell whether it is as late as `latest`.
+    /// The reading where it is unknown whether the time is as late as `latest`.
     #[must_use]
     pub fn or_as_late_as(self, latest: UnixMillis) -> Self {
         Self { doubt_ms: latest.0.saturating_sub(self.unix.0), ..self }
@@ -111,8 +111,8 @@ impl Now {
     }
 }
 
-/// Reads the clock of whoever calls, at the moment at which it is called itself: for steps that
-/// wait before they need to know what time it is.
+/// Reads the caller's clock, at the moment at which it is called itself: for steps that wait before
+/// they need to know the time.
 pub type ReadClock<'a> = &'a (dyn Fn() -> Now + Sync);
 
 #[cfg(test)]

@@ -9,22 +9,20 @@ use super::Gate;
 use super::flush::Outbox;
 
 impl Gate {
-    /// What is known about a reading: where the wall clock was set back, it may be later than it
-    /// says.
+    /// Judges a reading: where the wall clock was set back, the time may be later than it says.
     ///
     /// The latest reading of the wall clock is carried on by the steady one, and outlives the
     /// process in the store. The reading is in doubt while it is before
-    /// [`EARLIEST`](crate::time::EARLIEST), or more than a minute behind the carried one; then
-    /// [`Now::latest`] is that. The doubt ends when the wall clock is right again, or by
+    /// [`EARLIEST`](crate::time::EARLIEST), or more than a minute earlier than the carried one;
+    /// then [`Now::latest`] is that. The doubt ends when the wall clock is right again, or by
     /// [`Gate::accept_clock`].
     #[must_use]
     pub fn judge(&self, now: Now) -> Now {
         self.carried.judge(now)
     }
 
-    /// Follows the wall clock, and says what is known about it then. Call it at the start, and
-    /// about once a second: a wall clock that is set ahead and back between two calls has said
-    /// nothing.
+    /// Follows the wall clock, and returns the judged reading. Call it at the start, and about once
+    /// a second: a wall clock that is set ahead and back between two calls goes unnoticed.
     pub fn follow(&self, now: Now) -> Now {
         self.carried.follow(now)
     }

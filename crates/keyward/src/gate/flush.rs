@@ -24,7 +24,7 @@ pub struct Flushed {
     pub more: bool,
 }
 
-/// What is on its way to the store.
+/// The data on its way to the store.
 pub(super) struct Outbox {
     collector: Collector,
     writer: [u8; 16],
@@ -54,7 +54,7 @@ impl Gate {
     }
 
     /// Moves the latest reading of the wall clock to the store, however lately it was moved there,
-    /// and a batch of usage with it: for an orderly end, behind the last flush.
+    /// and a batch of usage with it: for an orderly end, after the last flush.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Gate {
         }
         let now = clock();
         self.follow(now);
-        // A batch that is sent again says nothing about what was counted since.
+        // A batch that is sent again says nothing about later counts.
         let again = outbox.pending.is_some();
         let reading = self.carried.at(now.steady);
         outbox.fill(&self.usage, &self.index, now.unix);
@@ -91,7 +91,8 @@ impl Gate {
         if rows == 0 {
             self.store.add_usage(batch).await?;
         } else {
-            // Whoever asks the store meanwhile may get the rows or not, and is told so by either.
+            // A reader of the store may get the rows or not meanwhile; both changes of the edition
+            // show it.
             self.usage_edition.fetch_add(1, Ordering::Release);
             self.store.add_usage(batch).await?;
             self.usage_edition.fetch_add(1, Ordering::Release);

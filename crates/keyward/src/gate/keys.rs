@@ -1,4 +1,4 @@
-//! Changes of keys and owners, with the results that those who ask for them want.
+//! Changes of keys and owners, with the results that their callers want.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub enum IssueError {
     /// No secret could be made.
     #[error("no secret could be made")]
     Random(#[from] RandomError),
-    /// The key could not be kept, or it is not known whether it was; nobody holds its secret.
+    /// The key could not be kept, or it is not known whether it was; no caller holds its secret.
     #[error("the key could not be kept")]
     Store(#[from] StoreError),
 }
@@ -48,7 +48,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Returns [`IssueError`]; whatever the reason, nobody holds a key that works.
+    /// Returns [`IssueError`]; in each case, no caller holds a key that works.
     pub async fn issue(&self, key: NewKey, audit: Audit) -> Result<Issued, IssueError> {
         let secret = Secret::generate(key.prefix.as_ref().unwrap_or(&self.prefix))?;
         let (digest, hint, created_at) = (Digest::of_secret(&secret), secret.hint(), audit.at);
@@ -83,7 +83,7 @@ impl Gate {
 
     /// Changes a key, if it and its owner are in the versions that are expected. When this returns,
     /// the change is durable, and every request that begins later meets the key as it is now. The
-    /// clock is read when the store has answered, if limits change.
+    /// clock is read when the store has returned, if limits change.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
@@ -107,14 +107,14 @@ impl Gate {
 
     /// Gives a key another secret, with the prefix that it had. The present secret works for
     /// `grace` longer, or [`GRACE_MAX`](crate::change::GRACE_MAX) if that is shorter, but no longer
-    /// than the key; the grace of earlier ones ends. What has ended at the time of the change has
-    /// ended for good, even if the wall clock is set back.
+    /// than the key; the grace of earlier ones ends. A grace that has ended at the time of the
+    /// change has ended for good, even if the wall clock is set back.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
     /// # Errors
     ///
-    /// Returns [`ChangeError`]; then nobody holds a new secret that works.
+    /// Returns [`ChangeError`]; then no caller holds a new secret that works.
     pub async fn rotate(
         &self,
         id: KeyId,
@@ -179,8 +179,8 @@ impl Gate {
         }
     }
 
-    /// Adds keys that came from elsewhere, and says of each what became of it. When this returns,
-    /// those that were added are durable and work. With `dry_run`, says so and adds nothing.
+    /// Adds keys that came from elsewhere, and returns the outcome of each. When this returns, the
+    /// added keys are durable and work. With `dry_run`, returns the same and adds nothing.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///

@@ -31,24 +31,25 @@ pub(super) struct Turn<'a> {
 }
 
 impl Order {
-    /// Waits until nobody else changes this key.
+    /// Waits until no other task changes this key.
     pub(super) async fn turn(&self, id: KeyId) -> Turn<'_> {
         Turn { _all: self.all.read().await, _line: self.line(id).await }
     }
 
-    /// Waits until nobody changes a tier or an owner: to add keys, which nobody knows yet.
+    /// Waits until no task changes a tier or an owner: to add keys, which no task knows yet.
     pub(super) async fn adding(&self) -> RwLockReadGuard<'_, ()> {
         self.all.read().await
     }
 
-    /// Waits until nobody else changes this key: to enter it into the index while
-    /// [`Order::adding`]. As soon as the store has a key, whoever guesses its id may change it.
+    /// Waits until no other task changes this key: to enter it into the index while
+    /// [`Order::adding`]. As soon as the store has a key, an operator who guesses its id may change
+    /// it.
     pub(super) async fn line(&self, id: KeyId) -> MutexGuard<'_, ()> {
         let at = usize::try_from(id.get()).unwrap_or_default() % LINES;
         self.lines.get(at).expect("a remainder of LINES is below it").lock().await
     }
 
-    /// Waits until nobody changes anything.
+    /// Waits until no task changes anything.
     pub(super) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
         self.all.write().await
     }

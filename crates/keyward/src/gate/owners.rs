@@ -29,7 +29,7 @@ impl Gate {
     /// it. The owner may have no key yet. `expected` is the version that it has to be in; `None`
     /// is any. Returns the owner as it is now.
     ///
-    /// A name that was there keeps what was used; a new one begins full.
+    /// A limit whose name was there keeps its use; one with a new name begins full.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///

@@ -1,4 +1,4 @@
-//! Running a change to its end: the store first, then the index, then the answer.
+//! Running a change to its end: the store first, then the index, then the caller.
 
 use std::collections::HashMap;
 
@@ -21,9 +21,9 @@ pub enum ChangeError {
     /// The change does not fit what there is, which is as it was.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The clock is in doubt, so nobody can say when a grace would end. Without a grace, a key is
-    /// rotated all the same.
-    #[error("the clock is in doubt, and a grace would end at a time that nobody knows")]
+    /// The clock is in doubt, so the end of a grace is unknown. Without a grace, a key is rotated
+    /// all the same.
+    #[error("the clock is in doubt, and the end of a grace would be unknown")]
     ClockInDoubt,
     /// No secret could be made.
     #[error("no secret could be made")]
@@ -34,7 +34,7 @@ pub enum ChangeError {
 }
 
 impl ChangeError {
-    /// What is left where only the store can fail.
+    /// The error where only the store can fail.
     pub(super) fn into_store(self) -> StoreError {
         match self {
             Self::Store(error) => error,
@@ -55,15 +55,15 @@ pub(super) fn unfit(rejection: Rejection) -> StoreError {
     StoreError::Inconsistent(format!("a change was rejected for another one's reason: {rejection}"))
 }
 
-/// For changes after which no limit goes on in the place of another one.
+/// For changes that replace no limit by another one.
 pub(super) fn no_clock() -> Now {
     Now::new(UnixMillis(0), SteadyNanos::NEVER)
 }
 
 impl Gate {
-    /// Makes a change, whatever it is. When this returns what was decided, that is durable, and
-    /// every request that begins later is judged by it. What was rejected changed nothing; it is
-    /// in [`Committed::outcome`]. The clock is read when the store has answered, if limits or the
+    /// Makes a change of any kind. When this returns a decision, the change is durable, and every
+    /// request that begins later is judged by it. A rejection changed nothing; it is in
+    /// [`Committed::outcome`]. The clock is read when the store has returned, if limits or the
     /// clock itself change.
     ///
     /// A rotation leaves the present secret at most [`GRACE_MAX`](crate::change::GRACE_MAX).
@@ -74,7 +74,7 @@ impl Gate {
     /// # Errors
     ///
     /// Returns [`ChangeError::Store`] if it is not known whether the change survives, and
-    /// [`ChangeError::ClockInDoubt`] if it would end a grace at a time that nobody knows.
+    /// [`ChangeError::ClockInDoubt`] if it would end a grace at an unknown time.
     pub async fn run(
         &self,
         change: Change,
@@ -108,7 +108,7 @@ impl Gate {
         }
     }
 
-    /// Rejects a grace whose end nobody could tell.
+    /// Rejects a grace whose end is unknown.
     fn check_grace(&self, change: &KeyChange, clock: ReadClock<'_>) -> Result<(), ChangeError> {
         match change {
             KeyChange::Rotate { grace, .. }
@@ -124,7 +124,7 @@ impl Gate {
         }
     }
 
-    /// Has the store decide, and tells memory. Nobody else changes the same meanwhile.
+    /// Has the store decide, and updates memory. No other task changes the same meanwhile.
     pub(super) async fn commit(
         &self,
         change: Change,
@@ -139,7 +139,7 @@ impl Gate {
         Ok(committed)
     }
 
-    /// Brings memory to what was decided.
+    /// Brings memory in line with the decision.
     async fn tell(
         &self,
         decided: &Decided,
@@ -149,14 +149,14 @@ impl Gate {
         match decided {
             Decided::Issued { key, owner } => {
                 let learned = self.learn_tiers([&**key]).await;
-                // As soon as the store has the key, whoever guesses its id may change it.
+                // As soon as the store has the key, an operator who guesses its id may change it.
                 let _line = self.order.line(key.id).await;
                 let added = self.add(key, owner.as_ref(), at);
                 learned.and(added)
             }
             Decided::Changed { key, owner } => {
                 let learned = self.learn_tiers([&**key]).await;
-                // Whatever came of that: a revoked key is stopped even if its tier is unknown.
+                // Even if that failed: a revoked key is stopped even if its tier is unknown.
                 let applied = self.apply(key, owner.as_ref(), at, clock);
                 learned.and(applied)
             }
@@ -199,7 +199,7 @@ impl Gate {
         Ok(committed)
     }
 
-    /// Adds what was imported to the index. `digests` are those of the keys' present secrets.
+    /// Adds imported keys to the index. `digests` are those of the keys' present secrets.
     async fn tell_imported(
         &self,
         keys: &[Imported],
@@ -220,7 +220,7 @@ impl Gate {
                     let _line = self.order.line(key.id).await;
                     self.add(key, owner, at)
                 }
-                // It was added before, and the answer was lost.
+                // It was added before, and the reply was lost.
                 Imported::Skipped(id) if self.index.find(digest).is_none() => {
                     let _line = self.order.line(*id).await;
                     match self.store.find_key(*id).await {
@@ -231,7 +231,7 @@ impl Gate {
                 }
                 Imported::Skipped(_) | Imported::Rejected(_) => Ok(()),
             };
-            // The others are durable, and so they must work, whatever is wrong with this one.
+            // The others are durable, and so they must work, even if this one does not.
             all = all.and(one);
         }
         all

@@ -14,7 +14,7 @@ use crate::time::{ReadClock, UnixMillis};
 use super::{Gate, no_clock};
 
 impl Gate {
-    /// Takes in an owner while the gate opens. It stays as long as what is returned.
+    /// Takes in an owner while the gate opens. It stays as long as the returned value.
     pub(super) fn load_owner(&self, row: &OwnerRow) -> Shared<OwnerState> {
         if !row.limits.list().is_empty() {
             // Nothing is taken yet: all begin full.
@@ -35,15 +35,15 @@ impl Gate {
         let tier = self.tier_of(key)?;
         let entry = Entry::of_owner(key, tier, owner);
         if self.index.insert(entry) {
-            // What time it is nobody says here, but it was as late as that when the key got its
-            // present secret: what had ended by then stays so, whatever the clock says now.
+            // The time is unknown here, but it was as late as that when the key got its present
+            // secret: a grace that had ended by then stays ended, even if the clock was set back.
             self.note_former(key, key.secret.created_at);
         }
         Ok(())
     }
 
-    /// Adds a key to the index as the store has it, unless it is there: then with every secret
-    /// that it had, since whatever put it there is newer.
+    /// Adds a key to the index as the store has it, unless it is there: then with every secret that
+    /// it had, since the change that put it there is newer.
     pub(super) fn add(
         &self,
         key: &Key,
@@ -56,9 +56,9 @@ impl Gate {
         Ok(())
     }
 
-    /// Brings the index to what the store has of a key since the change at `at`, whatever it has
-    /// itself: the answers to earlier changes may have been lost, and the issuing may still be
-    /// under way.
+    /// Brings the index to the store's row of a key since the change at `at`, regardless of its
+    /// present entry: the results of earlier changes may have been lost, and the issuing may still
+    /// be under way.
     pub(super) fn apply(
         &self,
         key: &Key,
@@ -67,7 +67,7 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
         if key.is_revoked() {
-            // Stopped first, whatever else turns out to be wrong.
+            // Stopped first, even if a later step fails.
             self.index.stop(&key.secret.digest);
             key.former.iter().for_each(|former| self.index.stop(&former.secret.digest));
         }
@@ -83,7 +83,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Tells the index of the secrets that a key had before `at`.
+    /// Enters the secrets that a key had before `at` into the index.
     fn note_former(&self, key: &Key, at: UnixMillis) {
         for former in &key.former {
             let (digest, ends_at) = (former.secret.digest, end_of(former, at));
@@ -116,8 +116,8 @@ impl Gate {
     }
 }
 
-/// When a former secret ends, as is known at `at`. What has ended by then stays so: the wall clock
-/// may be set back, and a secret that leaked would work again.
+/// The end of a former secret, as is known at `at`. A secret that has ended by then stays ended:
+/// else, after the wall clock is set back, a leaked secret would work again.
 fn end_of(former: &FormerSecret, at: UnixMillis) -> UnixMillis {
     if former.ends_at <= at { ENDED } else { former.ends_at }
 }

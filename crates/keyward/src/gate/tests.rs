@@ -39,7 +39,7 @@ use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
 use crate::verify::Caller;
 
 const NOW: Now = Now::new(UnixMillis(5_000), SteadyNanos(7));
-/// A clock that stands still.
+/// A clock that does not move.
 const CLOCK: ReadClock<'static> = &|| NOW;
 
 async fn open(store: &Arc<impl KeyStore + 'static>) -> Gate {
@@ -73,7 +73,7 @@ fn tier(name: &str, amount: u32) -> TierRecord {
     TierRecord { name: name.parse().unwrap(), limits: vec![limit] }
 }
 
-/// What a request with this secret is answered at `unix`, by the calendar.
+/// The verdict on a request with this secret at `unix`, by the calendar.
 fn verdict_at(gate: &Gate, secret: &Secret, unix: u64) -> Result<Caller, &'static str> {
     let now = Now::new(UnixMillis(unix), NOW.steady);
     in_words(gate.verify(&Asked::of(secret.expose()), now))
@@ -199,7 +199,7 @@ async fn revoking_what_is_not_there_says_so() {
     assert!(verbs(&store).await.is_empty());
 }
 
-/// The issuing is answered by the store, and then overtaken before it reaches the index.
+/// The store acknowledges the issuing, which is then overtaken before it reaches the index.
 #[tokio::test]
 async fn a_revocation_that_overtakes_the_issuing_wins() {
     let (store, gate) = open_awkward().await;

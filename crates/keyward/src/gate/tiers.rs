@@ -51,15 +51,15 @@ pub enum DeleteTierError {
 }
 
 impl Gate {
-    /// Writes a tier, new or not, if it is what is expected before. When this returns, the next
-    /// request of every key in it is judged by the new limits. Returns whether the tier is new.
+    /// Writes a tier, new or not, if it is as expected before. When this returns, the next request
+    /// of every key in it is judged by the new limits. Returns whether the tier is new.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
     /// # Errors
     ///
-    /// Returns [`PutTierError`] if the tier is out of bounds or not what is expected, or if it is
-    /// not known whether it was kept. Then the old limits stay in force.
+    /// Returns [`PutTierError`] if the tier is out of bounds or not as expected, or if it is not
+    /// known whether it was kept. Then the old limits stay in force.
     pub async fn put_tier(
         &self,
         tier: TierRecord,
@@ -76,8 +76,8 @@ impl Gate {
         }
     }
 
-    /// Deletes a tier that no key has but those that are revoked, if it is what is expected. These
-    /// go on showing its name, and a new tier of that name is not theirs.
+    /// Deletes a tier that only revoked keys have, if it is as expected. These keys go on showing
+    /// its name, and a new tier of that name is not theirs.
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
@@ -150,7 +150,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Takes in tiers that are unknown here. Those that are known keep what their keys share.
+    /// Takes in tiers that are unknown here. The known tiers keep the state that their keys share.
     pub(super) fn know_tiers(&self, rows: &[TierRow]) {
         let mut tiers = self.tiers();
         for row in rows.iter().filter(|row| !row.is_gone) {
@@ -160,8 +160,8 @@ impl Gate {
         }
     }
 
-    /// What stands in the index for a tier that is gone. Its keys are revoked, so its limits never
-    /// count; those that show the same name share it.
+    /// The entry of the index for a deleted tier. Its keys are revoked, so its limits never count;
+    /// keys that show the same name share it.
     pub(super) fn gone_tier(&self, name: &TierName) -> Arc<Tier> {
         let mut gone = self.gone_tiers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tier) = gone.iter().find(|tier| tier.name() == name) {

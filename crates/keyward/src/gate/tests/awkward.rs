@@ -15,7 +15,7 @@ use crate::store::{Changes, KeyStore, LeakReport, Page, Snapshot, StoreError, Us
 use crate::stored::OwnedKey;
 use crate::time::UnixMillis;
 
-/// Applies every change, and then may answer late or with an error.
+/// Applies every change, and then may return late or with an error.
 #[derive(Debug, Default)]
 pub(super) struct AwkwardStore {
     kept: MemoryStore,
@@ -24,7 +24,7 @@ pub(super) struct AwkwardStore {
     pauses: AtomicU32,
 }
 
-/// What operators ask is answered as ever.
+/// Reports work as ever.
 impl Deref for AwkwardStore {
     type Target = MemoryStore;
 
@@ -34,17 +34,17 @@ impl Deref for AwkwardStore {
 }
 
 impl AwkwardStore {
-    /// Answers changes with an error from now on, or truthfully again.
+    /// Returns an error for changes from now on, or the truth again.
     pub(super) fn set_loses_answers(&self, loses: bool) {
         self.loses_answers.store(loses, Ordering::Relaxed);
     }
 
-    /// Claims to have no tiers from now on, or tells them again.
+    /// Claims to have no tiers from now on, or returns them again.
     pub(super) fn set_hides_tiers(&self, hides: bool) {
         self.hides_tiers.store(hides, Ordering::Relaxed);
     }
 
-    /// Lets other tasks run this often between the next change and its answer.
+    /// Lets other tasks run this often between the next change and its result.
     pub(super) fn pause_next_answer(&self, times: u32) {
         self.pauses.store(times, Ordering::Relaxed);
     }
@@ -54,7 +54,7 @@ impl AwkwardStore {
             tokio::task::yield_now().await;
         }
         if self.loses_answers.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("the answer was lost".into()));
+            return Err(StoreError::Unavailable("the reply was lost".into()));
         }
         truth
     }

@@ -1,4 +1,4 @@
-//! What is judged, written down and taken for right when somebody sets the wall clock.
+//! Judging, storing and accepting readings while the wall clock is set back and forth.
 
 use super::*;
 use crate::audit::{AuditEntry, Verb};
@@ -48,7 +48,7 @@ async fn a_key_is_judged_by_both_readings() {
         assert_eq!(verdict(&gate, &in_1999, wrong), Err("expired"));
         assert_eq!(verdict(&gate, &later, wrong), Ok(()));
         assert_eq!(verdict(&gate, &ever, wrong), Ok(()));
-        // What expires while the clock is wrong is refused from then on.
+        // A key that expires while the clock is wrong is denied from then on.
         let next_day = at(back + DAY, HOUR + DAY);
         assert_eq!(verdict(&gate, &later, next_day), Err("clock_in_doubt"));
     }
@@ -105,7 +105,7 @@ async fn the_latest_reading_outlives_the_process() {
     assert_eq!(store.latest_reading().await.unwrap(), Some(UnixMillis(JUNE)));
     gate.flush(&|| at(JUNE + HOUR, 10_000)).await.unwrap();
     assert_eq!(store.latest_reading().await.unwrap(), Some(UnixMillis(JUNE + HOUR)));
-    // What is written down after the wall clock was set back is what is carried on.
+    // The stored reading after the wall clock was set back is the carried one.
     gate.flush(&|| at(LONG_AGO, MINUTE)).await.unwrap();
     let carried = UnixMillis(JUNE + HOUR + 50_000);
     assert_eq!(store.latest_reading().await.unwrap(), Some(carried));

@@ -1,4 +1,4 @@
-//! Edits: seen by the next request, refused when stale, and no way around a limit.
+//! Edits: seen by the next request, rejected when stale, and no way around a limit.
 
 use super::*;
 use crate::details::{Version, Versions};
@@ -104,7 +104,7 @@ async fn an_edit_that_does_not_fit_leaves_the_key_as_it_is() {
         let change = KeyChange::Edit(Box::new(change));
         match gate.change(id, change, None, audit(), CLOCK).await {
             Err(ChangeError::Rejected(refusal)) => refusal,
-            other => panic!("a refusal, not {other:?}"),
+            other => panic!("a rejection, not {other:?}"),
         }
     };
     assert_eq!(refusal(issued.key_id, to_tier("gold")).await, Rejection::UnknownTier);
@@ -170,7 +170,7 @@ async fn a_looser_limit_counts_at_once_and_a_stricter_one_keeps_nobody_out_for_l
     assert!(verify_issued(&gate, &issued).unwrap().standing().is_none());
 }
 
-/// A request that holds on to what the key was must not take from a bucket that nobody sees.
+/// A request that holds the key's old entry must not take from a bucket that no other request sees.
 #[tokio::test]
 async fn no_request_is_taken_twice_while_the_key_changes() {
     let (_, gate) = open_new().await;

@@ -21,7 +21,7 @@ async fn a_flush_that_failed_is_repeated_and_counts_once() {
     assert!(gate.flush(CLOCK).await.is_err());
     assert!(verify_issued(&gate, &issued).is_ok());
     store.set_broken(false);
-    // The batch that was kept, then what was counted since.
+    // The batch that was kept, then the counts since.
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: true });
     assert_eq!(stored(&store, issued.key_id).await[Outcome::Allowed], 1);
     assert_eq!(gate.flush(CLOCK).await.unwrap(), Flushed { rows: 1, more: false });
@@ -87,7 +87,7 @@ async fn what_is_counted_while_a_flush_waits_for_another_is_of_its_own_hour() {
     assert_eq!(allowed, [(9, 1), (10, 2)]);
 }
 
-/// What was counted before an edit is no longer where a look through the index would find it.
+/// Counts from before an edit are no longer where a pass over the index would find them.
 #[tokio::test]
 async fn what_was_counted_before_an_edit_is_not_lost_though_the_queue_was_full() {
     let (store, gate) = open_new().await;
@@ -104,7 +104,7 @@ async fn what_was_counted_before_an_edit_is_not_lost_though_the_queue_was_full()
     drop(others);
 }
 
-/// Counts for so many keys, none of which is in the index, that no other finds a place.
+/// Counts for so many keys, none of which is in the index, that the queue has room for no other.
 fn fill_the_queue(gate: &Gate) -> Vec<Entry> {
     let tier = gate.tier(&"basic".parse().unwrap()).unwrap();
     let (id, name) = (KeyId::new(1_000).unwrap(), "Other".parse().unwrap());

@@ -80,7 +80,7 @@ async fn a_key_that_changes_hands_is_judged_by_its_new_owner() {
     assert!(verify_issued(&gate, &issued).is_ok());
 }
 
-/// The store has the key and answers late; the suspension comes meanwhile.
+/// The store has the key and returns late; the suspension comes meanwhile.
 #[tokio::test]
 async fn a_key_issued_while_its_owner_is_suspended_ends_suspended() {
     for suspends_first in [false, true] {
@@ -112,7 +112,8 @@ async fn a_suspension_whose_answer_was_lost_can_be_repeated() {
     assert_eq!(verbs(&store).await, ["issue", "suspend-owner"]);
 }
 
-/// Before the keys that were read when the gate opened, and beside one that is edited meanwhile.
+/// Before the keys that were read when the gate opened, and in addition to one that is edited
+/// meanwhile.
 #[tokio::test]
 async fn what_is_given_to_an_owner_while_that_is_suspended_ends_suspended() {
     let (store, gate) = open_awkward().await;
@@ -143,7 +144,7 @@ async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
     set_suspended(&gate, true).await;
     assert!(before.is_the_same_as(&entry()));
     assert_eq!(details(&gate, issued.key_id).await.versions().to_string(), "1.1");
-    // It is issued to again, and a rotation keeps what is shared.
+    // It is issued to again, and a rotation keeps the shared state.
     set_suspended(&gate, false).await;
     let second = issue_theirs(&gate).await;
     assert_eq!(second.versions.to_string(), "1.2");

@@ -1,4 +1,4 @@
-//! Changes and requests at the same time: what the operator decided stands at the end.
+//! Changes and requests at the same time: the operator's decision holds at the end.
 
 use proptest::prelude::*;
 
@@ -18,8 +18,8 @@ enum Step {
 }
 
 impl Step {
-    /// Returns the new secret, if there is one. A change of a revoked key is refused, which is
-    /// fine; a store that loses answers is asked again.
+    /// Returns the new secret, if there is one. A change of a revoked key is rejected, which is
+    /// fine; with a store that loses replies, the change is repeated.
     async fn make(&self, gate: &Gate, id: KeyId) -> Result<Option<Secret>, StoreError> {
         let change = match self {
             Self::Rename(name) => {
@@ -57,7 +57,7 @@ async fn open_unlimited() -> (Arc<AwkwardStore>, Gate) {
 }
 
 /// Lets two operators change a key while requests come and usage is flushed, again and again, and
-/// checks what is left each time.
+/// checks the result each time.
 fn check_rounds(steps: impl Fn(u64) -> [Vec<Step>; 2], check: impl Fn(&Gate, &Issued, u64)) {
     let (_, gate) = on_this_thread(open_unlimited());
     for round in 0..ROUNDS {
@@ -131,8 +131,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever was done, and however often an answer was lost before it was repeated: a gate that
-    /// opens anew answers every secret that there ever was as the one that went through it all.
+    /// After any changes, and any number of lost replies and repetitions: a gate that opens anew
+    /// gives every secret that ever existed the same verdict as the gate that made the changes.
     #[test]
     fn memory_ends_as_a_gate_that_opens_anew(
         steps in prop::collection::vec((any_step(), 0..3_u8), 0..12),

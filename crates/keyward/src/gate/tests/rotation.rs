@@ -157,7 +157,7 @@ async fn a_second_rotation_ends_the_first_grace_at_once() {
     assert!(verdict_at(&gate, &third.secret, 66_000).is_ok());
 }
 
-/// Elsewhere, whoever holds the first of many secrets makes each request walk past all others.
+/// Elsewhere, a caller with the first of many secrets makes each request walk past all others.
 #[tokio::test]
 async fn a_secret_leads_to_the_key_in_one_step_however_often_it_was_rotated() {
     let (store, gate) = open_new().await;
@@ -249,7 +249,7 @@ async fn what_is_revoked_or_expired_gets_no_other_secret() {
     assert!(rotate(&gate, expiring.key_id, 0, 5_999).await.grace_until.is_none());
     let refusal = |result: Result<Rotated, ChangeError>| match result {
         Err(ChangeError::Rejected(refusal)) => refusal,
-        other => panic!("a refusal, not {other:?}"),
+        other => panic!("a rejection, not {other:?}"),
     };
     let late = try_rotate(&gate, expiring.key_id, 0, 6_000).await;
     assert_eq!(refusal(late), Rejection::Expired);

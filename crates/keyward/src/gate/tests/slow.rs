@@ -1,4 +1,4 @@
-//! Limits while the store takes its time: what is let in meanwhile stays counted.
+//! Limits while the store takes its time: requests allowed meanwhile stay counted.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,13 +19,13 @@ impl MovingClock {
     }
 }
 
-/// How many requests of those that come now are let in, up to 1 000.
+/// How many of up to 1 000 requests that come now are allowed.
 fn allowed(gate: &Gate, secret: &Secret, now: Now) -> usize {
     (0..1_000).filter(|_| gate.verify(&Asked::of(secret.expose()), now).is_ok()).count()
 }
 
-/// Makes a change that the store answers after six seconds, at whose end a caller comes as often
-/// as it may, and checks that the change gives it nothing on top.
+/// Makes a change for which the store takes six seconds, at whose end a caller sends as many
+/// requests as it may, and checks that the change allows it no more.
 async fn check(change: impl AsyncFnOnce(&Gate, KeyId, ReadClock<'_>)) {
     let (store, gate) = open_awkward().await;
     let issued = issue(&gate).await;
@@ -64,7 +64,7 @@ async fn nor_does_another_tier_that_allows_as_much() {
     .await;
 }
 
-/// Requests that were let in by the limits before must lie behind the reading.
+/// Requests that the former limits allowed must come before the reading.
 #[tokio::test]
 async fn a_tiers_limits_are_in_force_when_the_clock_is_read() {
     let (_, gate) = open_new().await;

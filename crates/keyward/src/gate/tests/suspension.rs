@@ -1,4 +1,4 @@
-//! Suspending and resuming a key, and what expiry leaves behind.
+//! Suspending and resuming a key, and the traces of expiry.
 
 use super::*;
 
@@ -45,7 +45,7 @@ async fn nothing_brings_a_revoked_key_back() {
     assert_eq!(verbs(&store).await, ["issue", "suspend", "revoke"]);
 }
 
-/// Elsewhere, what expires is deleted, and nobody can tell it from what never was.
+/// Elsewhere, expired keys are deleted, and cannot be distinguished from keys that never existed.
 #[tokio::test]
 async fn an_expired_key_stays_on_record_and_can_be_given_more_time() {
     let (store, gate) = open_new().await;

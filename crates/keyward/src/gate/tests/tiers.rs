@@ -86,7 +86,7 @@ async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     let (key, other) = (issue(&gate).await, issue(&gate).await);
     check_stands(&gate, &key, &[("requests", 99)]);
     put(&[("day", 100)]).await;
-    // One that takes the place of one other; at most a whole day was used.
+    // One limit that replaces one other; at most a whole day was used.
     assert!(stands(&gate, &key)[0].1 < 100);
     put(&[("a", 9), ("b", 8)]).await;
     check_stands(&gate, &key, &[("a", 8), ("b", 7)]);
@@ -114,7 +114,7 @@ async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     check_stands(&gate, &key, &[("own", 1), ("a", 1)]);
 }
 
-/// More than a word can tell from each other.
+/// More editions than a word can distinguish.
 #[tokio::test]
 async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
     let (_, gate) = open_new().await;
@@ -125,7 +125,7 @@ async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
             .await
             .unwrap();
         let used = burst - stands(&gate, &key)[0].1;
-        // What is used in a day of more requests is a little more of them.
+        // The same part of a day with more requests is a few requests more.
         assert!((round..=round + 5).contains(&(used - 1)), "{used} in round {round}");
     }
 }
