@@ -7,8 +7,8 @@
 //! `burst` such steps.
 //!
 //! **Guarantee:** in any span of time `t`, requests of at most `burst + t * amount / per` in all
-//! are accepted, by any number of threads, in whatever order they read the clock. A rejected
-//! request changes nothing.
+//! are accepted, by any number of threads, in any order of their clock readings. A rejected request
+//! changes nothing.
 //!
 //! A request takes from all of its buckets or from none: first each bucket is checked, then each is
 //! written. **Nothing is ever given back**: a bucket may have refilled since, or its limit may have

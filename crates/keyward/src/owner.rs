@@ -43,9 +43,9 @@ impl OwnerState {
         self.is_suspended.store(is_suspended, Ordering::Release);
     }
 
-    /// Puts other limits in force for all keys of the owner together. A name that was there keeps
-    /// what was used; a new one begins full. The clock is read when nothing is taken any more by
-    /// the limits before.
+    /// Puts other limits in force for all keys of the owner together. A limit whose name was there
+    /// keeps its use; one with a new name begins full. The clock is read when requests no longer
+    /// take from the former limits.
     ///
     /// Changes of one owner must come one after the other.
     pub(crate) fn set_limits(&self, limits: &Limits, clock: ReadClock<'_>) {

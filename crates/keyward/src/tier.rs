@@ -14,7 +14,7 @@ use crate::time::{ReadClock, SteadyNanos};
 /// Most characters of a tier's name.
 pub const TIER_NAME_LEN_MAX: usize = 24;
 
-/// Most tiers. Each key names one of them, so this is far more than people can tell apart.
+/// Most tiers. Each key names one of them, so this is far more than people can distinguish.
 pub const TIERS_MAX: usize = 1_000;
 
 /// What a tier is called: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with
@@ -50,8 +50,8 @@ impl TierName {
 
 /// A tier as the index holds it: one for all of its keys, so that a change reaches them at once.
 ///
-/// The buckets of its keys are laid out for its limits: in each place stands one name. Limits with
-/// other names are those of another `Tier`, to which the keys move.
+/// The buckets of its keys are laid out for its limits: one name for each position. Limits with
+/// other names make another `Tier`, to which the keys move.
 #[derive(Debug)]
 pub struct Tier {
     name: TierName,
@@ -60,7 +60,7 @@ pub struct Tier {
     /// nothing.
     #[expect(clippy::disallowed_types, reason = "it is a field of a tier, and no static")]
     editions: [OnceLock<Box<Edition>>; GENERATIONS],
-    /// Which of them is in force. Written with `Release` behind the edition itself.
+    /// Which of them is in force. Written with `Release` after the edition itself.
     latest: AtomicUsize,
 }
 
@@ -71,8 +71,8 @@ const STRIPES: usize = 16;
 #[derive(Debug)]
 struct Edition {
     limits: Limits,
-    /// The same limits again. How a caller stands with several limits is told by a reference to
-    /// them, and these are counted: requests of different keys count on different ones.
+    /// The same limits again. The state of several limits refers to them, and such references are
+    /// counted: requests of different keys count on different copies.
     stripes: [Limits; STRIPES],
     /// Since when, in nanoseconds of the steady clock.
     since: AtomicU64,
@@ -120,8 +120,8 @@ impl Tier {
         Buckets { limits: &edition.limits, told, era: Era::new(latest, since), words }
     }
 
-    /// Puts other limits in force with one swap, if buckets of the keys fit them; those who used up
-    /// the ones before wait no longer than these ask for. Returns whether it did: else the keys
+    /// Puts other limits in force with one swap, if buckets of the keys fit them; callers that used
+    /// up the former ones wait no longer than these require. Returns whether it did: else the keys
     /// have to move to another `Tier`.
     ///
     /// Changes of one tier must come one after the other.
@@ -130,8 +130,8 @@ impl Tier {
         if GENERATIONS <= next || !limits.are_laid_out_as(self.limits()) {
             return false;
         }
-        // First without forgiving anybody anything. Whoever finds these limits here takes by
-        // them, so the reading that follows is behind all that the ones before allowed.
+        // First without giving anything back. Requests that find these limits take by them, so the
+        // reading that follows is later than all requests that the former ones allowed.
         let edition = self.put(next, limits.clone(), SteadyNanos::NEVER);
         self.latest.store(next, Ordering::Release);
         edition.since.store(clock().steady.0, Ordering::Release);

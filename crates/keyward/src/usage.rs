@@ -32,7 +32,7 @@ pub struct UsageRow {
     pub key_id: KeyId,
     /// When it was.
     pub hour: UnixHour,
-    /// What is to be added.
+    /// The counts to add.
     pub counts: Counts,
     /// When the key was last allowed in, if this process knows.
     pub last_used_at: Option<UnixMillis>,
@@ -44,16 +44,16 @@ pub struct Usage {
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
-    /// What neither the queue nor the index leads to. Locked by flushes, by changes, and by a
-    /// request that fills a counter.
+    /// Counts to which neither the queue nor the index leads. Locked by flushes, by changes, and by
+    /// a request that fills a counter.
     beside: Mutex<Beside>,
-    /// All that was ever taken. Locked by flushes, and by whoever looks at it.
+    /// The sum of all counts taken so far. Locked by flushes and by readers.
     totals: Mutex<Counts>,
     /// Requests whose text was no key's.
     unknown: Striped,
 }
 
-/// What is counted and in no entry of the index.
+/// The counts of no entry of the index.
 #[derive(Default)]
 struct Beside {
     rows: Vec<UsageRow>,
@@ -93,8 +93,8 @@ impl Usage {
         self.unknown.count();
     }
 
-    /// Leaves a key where the next flush finds it: what was counted before it was changed is
-    /// counted on what took its place.
+    /// Leaves a key where the next flush finds it: counts from before a change go on in the entry
+    /// that replaced it.
     pub(crate) fn enqueue(&self, entry: Entry) {
         if self.queue.push(entry).is_err() {
             self.overflowed.store(true, Ordering::Release);
@@ -119,10 +119,10 @@ impl Usage {
     }
 
     /// Requests of known keys since the start, by outcome, as of the last flush: a sum for each
-    /// request would cost all of them one place that they share.
+    /// request would make all of them share one cache line.
     ///
-    /// No number in it ever decreases, and each request is in it once, also if its batch is sent
-    /// to the store again. While the store takes none, it stands still and nothing is lost.
+    /// No number in it ever decreases, and each request is in it once, also if its batch is sent to
+    /// the store again. While the store takes none, it does not grow and nothing is lost.
     #[must_use]
     pub fn totals(&self) -> Counts {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,7 +141,7 @@ impl Usage {
     }
 }
 
-/// Takes counts out of memory, batch by batch. There is one, owned by whoever flushes.
+/// Takes counts out of memory, batch by batch. There is one, owned by the flush.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     /// The part of the index to look through next, after an overflow.
@@ -151,7 +151,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Takes up to about [`BATCH_ROWS_MAX`] rows; empty when nothing is left to take.
     ///
-    /// What is taken is no longer in memory: the caller keeps it until the store has it.
+    /// The taken counts are no longer in memory: the caller keeps them until the store has them.
     pub(crate) fn take(&mut self, usage: &Usage, index: &Index, now: UnixMillis) -> Vec<UsageRow> {
         let mut rows = Vec::new();
         while rows.len() < BATCH_ROWS_MAX
@@ -259,7 +259,7 @@ mod tests {
             for (entry, outcome) in entries.iter().cycle().zip(Outcome::ALL) {
                 usage.count(entry, outcome, UnixMillis(round));
             }
-            assert_eq!(usage.totals(), before, "what is not taken is not in it");
+            assert_eq!(usage.totals(), before, "it is without counts not taken yet");
             collect_all(&usage, &index);
             let after = usage.totals();
             for outcome in Outcome::ALL {
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(ids.len() as u64, keys);
     }
 
-    /// Puts other entries in the place of the keys, as changes of them do.
+    /// Replaces the entries of the keys, as changes of them do.
     fn replace(index: &Index, usage: &Usage, entries: &[Entry]) {
         for entry in entries {
             let limits = Limits::new(Vec::new()).unwrap();

@@ -10,7 +10,7 @@ use super::{Cost, Exceeded, Limit, Standing, TakeError};
 /// Bits of a word that say under which edition of a tier's limits it was last used.
 const GENERATION_BITS: u32 = 4;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
-/// Editions that a word can tell from each other.
+/// Editions that a word can distinguish.
 pub(crate) const GENERATIONS: usize = 1 << GENERATION_BITS;
 /// The latest time that a word can hold: 36 years after the process started. Later, every request
 /// is rejected.
@@ -65,7 +65,7 @@ impl Era {
         Mark { full_at: mark.full_at.min(empty), generation: self.generation }
     }
 
-    /// The word of a bucket in the place of another, under this edition or a newer one.
+    /// The word that replaces a bucket's word, under this edition or a newer one.
     #[inline]
     pub(super) fn word(self, before: u64, full_at: u64) -> u64 {
         let generation = self.generation.max(before & GENERATION_MASK);
@@ -73,7 +73,7 @@ impl Era {
     }
 
     /// The word of a bucket that was filled under other limits, as it counts under `limit` from
-    /// `now` on: what was used stays used, and an empty bucket is the worst that it can be.
+    /// `now` on: consumed units stay consumed, and the bucket is at worst empty.
     pub(super) fn adopt(self, full_at: u64, limit: &Limit, now: SteadyNanos) -> u64 {
         let empty = now.0.saturating_add(limit.tolerance()).min(ARRIVAL_MAX);
         Mark { full_at: full_at.min(empty), generation: self.generation }.word()
@@ -108,7 +108,7 @@ impl Check {
         Self { mark, next, wait: next.saturating_sub(latest) }
     }
 
-    /// The word behind an accepted request.
+    /// The word after an accepted request.
     #[inline]
     pub(super) fn word(self) -> u64 {
         Mark { full_at: self.next, ..self.mark }.word()

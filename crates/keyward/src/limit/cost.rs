@@ -25,7 +25,7 @@ impl Default for Cost {
 impl Cost {
     /// Takes nothing.
     pub const NOTHING: Self = Self(0);
-    /// What a request costs unless somebody says otherwise.
+    /// The default cost of a request.
     pub const ONE: Self = Self(1);
 
     /// A cost, unless it is above [`COST_MAX`]. In a constant, `Cost::new(5).unwrap()` is checked
@@ -50,14 +50,14 @@ impl Cost {
         self.0
     }
 
-    /// What has to be there for the request to be let in.
+    /// The room that a bucket must have for the request to be allowed.
     pub(super) fn judged(self) -> Self {
         self.max(Self::ONE)
     }
 }
 
 impl From<u16> for Cost {
-    /// Takes a number that is small enough whatever it is.
+    /// Takes a number whose every value is small enough.
     fn from(cost: u16) -> Self {
         Self(cost.into())
     }

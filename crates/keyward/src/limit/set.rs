@@ -15,7 +15,7 @@ pub const LIMITS_MAX: usize = 8;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Limits(Arc<[Limit]>);
 
-/// Says what is wrong with a list of limits.
+/// The error of a list of limits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum LimitsError {
     /// There are more than [`LIMITS_MAX`].
@@ -67,13 +67,13 @@ impl Limits {
         Self(Arc::from(self.list().to_vec()))
     }
 
-    /// The limits of an owner by the names that its keys' callers are told.
+    /// The limits of an owner by the names that responses to its keys' callers use.
     pub(crate) fn of_owner(&self) -> Self {
         Self(Arc::from(self.list().iter().map(Limit::of_owner).collect::<Vec<_>>()))
     }
 
-    /// Whether buckets that were laid out for these limits fit the others: in each place stands
-    /// the same name, or there is one limit that takes the place of the other.
+    /// Whether buckets that were laid out for these limits fit the others: both have the same names
+    /// in the same order, or each has one limit.
     pub(crate) fn are_laid_out_as(&self, others: &Self) -> bool {
         match (self.list(), others.list()) {
             ([_], [_]) => true,

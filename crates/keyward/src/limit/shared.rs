@@ -12,8 +12,8 @@ use super::{Era, Limit, Limits};
 /// The limits of an owner and their buckets. They begin full. Without limits, it is 24 bytes.
 #[derive(Debug, Default)]
 pub(crate) struct SharedBuckets {
-    /// Whether there are any, so that a request of an owner without limits takes no lock.
-    /// `Release` and `Acquire`: whoever learned that there are limits is held to them.
+    /// Whether there are any, so that a request of an owner without limits takes no lock. `Release`
+    /// and `Acquire`: a request that saw that there are limits is held to them.
     are_set: AtomicBool,
     /// Held for one request's step, or one change of the limits, and by nothing that waits.
     shared: Mutex<Option<Box<Shared>>>,
@@ -22,14 +22,14 @@ pub(crate) struct SharedBuckets {
 /// What the lock guards.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// By the names that callers are told.
+    /// By the names that responses use.
     pub(super) limits: Limits,
     pub(super) words: Vec<u64>,
 }
 
 impl SharedBuckets {
-    /// Puts other limits in force. A name that was there keeps what was used, as far as the new
-    /// limit allows; a new name begins full. Limits that are there already stay as they are.
+    /// Puts other limits in force. A limit whose name was there keeps its use, as far as the new
+    /// limit allows; one with a new name begins full. Unchanged limits stay as they are.
     pub(crate) fn set(&self, limits: &Limits, clock: ReadClock<'_>) {
         let limits = limits.of_owner();
         let mut shared = self.lock();
@@ -37,8 +37,8 @@ impl SharedBuckets {
             return;
         }
         let before = shared.take();
-        // Read now that nothing is taken any more: an earlier reading would give back what was
-        // taken since.
+        // Read now that requests no longer take from it: an earlier reading would give back the
+        // units taken since.
         let now = clock().steady;
         let word_of = |(at, limit): (usize, &Limit)| {
             let before = before.as_ref()?;

@@ -1,4 +1,4 @@
-//! How a caller stands with its limits: what the response's header fields say.
+//! The state of a caller's limits, as the header fields of the response report it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::{LIMITS_MAX, Limit, Limits};
 /// Most limits that apply to one request: those of the key or its tier, and those of its owner.
 pub const STANDINGS_MAX: usize = 2 * LIMITS_MAX;
 
-/// How a caller stands with one limit after a request.
+/// The state of one limit of a caller after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The limit that is spoken of, as it was in force.
+    /// The limit, as it was in force.
     pub limit: Limit,
-    /// What would be accepted at once, in units of cost; at most the limit's burst.
+    /// The cost that would be accepted at once; at most the limit's burst.
     pub remaining: u32,
-    /// Until the bucket is full again, if no request comes.
+    /// The time until the bucket is full again, if no request comes.
     pub full_after: Duration,
 }
 
@@ -25,7 +25,8 @@ impl Limit {
         Standing::at(*self, full_at.saturating_sub(now))
     }
 
-    /// What would be accepted at once from a bucket that is full after so many nanoseconds.
+    /// The cost that would be accepted at once from a bucket that is full after so many
+    /// nanoseconds.
     #[inline]
     pub(super) fn room(&self, until_full: u64) -> u32 {
         let room = self.tolerance().saturating_sub(until_full) / self.interval();
@@ -42,8 +43,8 @@ impl Standing {
     }
 }
 
-/// How a caller stands with each limit that applies to it: first those of the key or its tier, in
-/// their order, then those of its owner, in theirs.
+/// The state of each limit that applies to a caller: first the limits of the key or its tier, in
+/// their order, then the limits of its owner, in theirs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Standings(Kind);
 
@@ -89,8 +90,8 @@ impl Standings {
         Self(Kind::One(standing))
     }
 
-    /// Of these limits, whose buckets are not looked at yet. Where they come to stand is here
-    /// already, for they are long to move.
+    /// Of these limits, whose buckets are not looked at yet. They are built in their final
+    /// location, for moving them takes long.
     #[inline]
     pub(super) fn begin(&mut self, own: Limits, owner: Option<Limits>) -> &mut Several {
         let begun = Several { own, owner, until_full: [0; STANDINGS_MAX], shown: 0 };
@@ -99,9 +100,9 @@ impl Standings {
         several
     }
 
-    /// The one that stands for all where only one is shown: of a caller that was let in, the one
-    /// with the smallest remaining; of a caller whose limit is reached, the one with the longest
-    /// wait. `None` without a limit.
+    /// The one to show where only one can be shown: for an allowed request, the one with the
+    /// smallest remaining; for a limited one, the one with the longest wait. `None` without a
+    /// limit.
     #[must_use]
     pub fn shown(&self) -> Option<Standing> {
         match &self.0 {
@@ -129,10 +130,10 @@ impl Standings {
 /// A request was rejected because a limit is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// How the caller stands; the one that is [shown](Standings::shown) has the longest wait.
+    /// The state of the caller's limits; the [shown](Standings::shown) one has the longest wait.
     pub standings: Standings,
-    /// A request of the same cost that comes this much later is accepted, unless another one takes
-    /// its place.
+    /// A request of the same cost that comes this much later is accepted, unless another request
+    /// comes first.
     pub retry_after: Duration,
 }
 
@@ -143,7 +144,7 @@ impl Exceeded {
         Self { standings: Standings::one(standing), retry_after }
     }
 
-    /// How the caller stands with the limit that it has to wait longest for.
+    /// The state of the limit with the longest wait.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.standings.shown()

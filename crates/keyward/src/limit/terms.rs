@@ -16,9 +16,9 @@ pub const PER_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 pub const AMOUNT_MAX: u32 = 1_000_000_000;
 /// Most characters of a limit's name; they fit the response's header fields without taking memory.
 pub const LIMIT_NAME_LEN_MAX: usize = 24;
-/// What stands before the name of a limit that all keys of an owner share.
+/// The prefix of the name of a limit that all keys of an owner share.
 const OWNER: &str = "owner:";
-/// Most characters of what [`Limit::name`] returns: a name behind `owner:`.
+/// Most characters that [`Limit::name`] returns: a name after `owner:`.
 pub const LIMIT_LABEL_LEN_MAX: usize = OWNER.len() + LIMIT_NAME_LEN_MAX;
 
 /// How often, per what time.
@@ -34,7 +34,7 @@ pub struct Limit {
     tolerance: u64,
 }
 
-/// Says what is wrong with a limit.
+/// The error of a limit.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum LimitError {
     /// The name is not 1 to 24 of `a-z`, `0-9`, `_` and `-`.
@@ -85,8 +85,8 @@ impl Limit {
         Ok(Self { name, amount, per_secs, burst, interval, tolerance })
     }
 
-    /// What the limit is called, such as `requests`; `owner:requests` in what is said of a limit
-    /// that all keys of an owner share. At most [`LIMIT_LABEL_LEN_MAX`] characters.
+    /// The limit's name, such as `requests`; `owner:requests` where a limit is reported that all
+    /// keys of an owner share. At most [`LIMIT_LABEL_LEN_MAX`] characters.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
@@ -111,7 +111,7 @@ impl Limit {
     }
 
     /// The limit by the name that it has where limits of a key and of its owner are listed
-    /// together. No limit that anybody sets is called so, since a name holds no colon.
+    /// together. No configured limit has such a name, since a name holds no colon.
     pub(crate) fn of_owner(&self) -> Self {
         Self { name: Label::new(&[OWNER, self.name.as_str()]), ..*self }
     }
@@ -144,7 +144,7 @@ struct Label {
 }
 
 impl Label {
-    /// The parts one behind the other. They are ASCII, and what does not fit is left out.
+    /// The parts one after the other. They are ASCII, and the excess is cut off.
     fn new(parts: &[&str]) -> Self {
         let mut label = Self { bytes: [0; LIMIT_LABEL_LEN_MAX], len: 0 };
         let bytes = parts.iter().flat_map(|part| part.bytes());

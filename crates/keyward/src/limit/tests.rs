@@ -1,4 +1,4 @@
-//! Tests of the bucket: its guarantee, its promise to those who wait, and several at once.
+//! Tests of the bucket: its guarantee, its promise to waiting callers, and several at once.
 
 use std::num::NonZeroU32;
 use std::sync::Mutex;
@@ -160,7 +160,7 @@ fn a_request_that_overlaps_a_change_never_refills_the_bucket() {
     assert!(key.take(SECOND).is_err());
 }
 
-/// As long as nobody says since when the new limits are in force.
+/// As long as it is not set since when the new limits are in force.
 #[test]
 fn an_unforgiving_edition_gives_nothing_back() {
     let key = Key::of(10, 86_400, 10);

@@ -1,16 +1,16 @@
-//! A number that all threads count up, without a place that all of them write to.
+//! A number that all threads count up, without a word that all of them write to.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Places of one number. Threads beyond as many share them, which costs time and nothing else.
+/// Slots of one number. Threads beyond as many share them, which costs time and nothing else.
 const STRIPES: usize = 32;
 
-/// The next thread's place.
+/// The next thread's slot.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// This thread's place, one after the other and for ever.
+    /// This thread's slot, one after the other and for ever.
     static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
@@ -19,7 +19,7 @@ thread_local! {
 #[repr(align(128))]
 struct Stripe(AtomicU64);
 
-/// Each thread adds in a place of its own: 4 KiB in all. It never decreases, short of 2^64.
+/// Each thread adds to a slot of its own: 4 KiB in all. It never decreases, short of 2^64.
 ///
 /// Relaxed: a number to look at, nothing depends on it.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Striped {
         }
     }
 
-    /// The sum of all places.
+    /// The sum of all slots.
     pub(super) fn sum(&self) -> u64 {
         let each = self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed));
         each.fold(0, u64::wrapping_add)
@@ -49,7 +49,7 @@ impl Striped {
 mod tests {
     use super::*;
 
-    /// More threads than places.
+    /// More threads than slots.
     #[test]
     fn what_all_threads_count_is_in_the_sum() {
         let striped = Striped::default();
@@ -60,7 +60,7 @@ mod tests {
         });
         assert_eq!(striped.sum(), 100 * (2 * STRIPES as u64 + 1));
         let places = striped.0.iter().filter(|stripe| stripe.0.load(Ordering::Relaxed) != 0);
-        assert!(1 < places.count(), "threads count in several places");
+        assert!(1 < places.count(), "threads count in several slots");
     }
 
     #[test]
