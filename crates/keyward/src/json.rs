@@ -1,5 +1,5 @@
-//! JSON as it is read here, wherever it comes from: strictly, so that no two readers of one text
-//! see two things.
+//! JSON as it is read here, from any source: strictly, so that no two readers of one text see two
+//! things.
 //!
 //! `serde_json` alone takes an object with a name twice and keeps the last value (RFC 8259, section
 //! 4, leaves it open): of two restrictions, one is dropped in silence.
@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 
 /// What some programs put in front of a text. RFC 8259, section 8.1, lets a reader skip it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Longest name that an error repeats: a longer one may be a secret in the wrong place.
+/// Longest name that an error repeats: a longer one may be a misplaced secret.
 const NAME_LEN_MAX: usize = 24;
 
 /// Reads a JSON text, a byte order mark before it aside.
@@ -46,7 +46,7 @@ pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> serde_json::Result<
     from_slice(text.as_bytes())
 }
 
-/// The text without the byte order mark that may stand before it.
+/// The text without the byte order mark that may precede it.
 #[must_use]
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
@@ -199,7 +199,7 @@ fn twice(name: &str) -> String {
     }
 }
 
-/// The name of a member, its escapes read; borrowed where there are none.
+/// The name of a field, its escapes read; borrowed where there are none.
 struct Name<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {

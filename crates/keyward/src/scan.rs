@@ -1,5 +1,5 @@
 //! Finding our keys in bytes of any kind: source text, logs, histories, binary files; as they are
-//! or behind an encoding.
+//! or encoded.
 //!
 //! A key is known by its form and its checksum, so that a scan needs no list of keys. This module
 //! reads no files; it is given bytes, whole or chunk by chunk.
@@ -46,8 +46,8 @@ pub struct Finder {
 /// A key that was found. Its text is nowhere in here.
 ///
 /// Where a key begins is not always certain: `\nkw_…` may be a line break and a key with the prefix
-/// `kw`, or a backslash and one with the prefix `nkw`. Each way to read it has another digest, so
-/// whoever looks a key up should look all of them up.
+/// `kw`, or a backslash and one with the prefix `nkw`. Each way to read it has another digest, so a
+/// look-up of a key should try all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// How a person would read it.
@@ -59,7 +59,7 @@ pub struct Found {
 /// One way to read a key that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The first byte of the key and the one behind it, counted from the beginning of everything.
+    /// The first byte of the key and the one after it, counted from the beginning of everything.
     pub range: Range<u64>,
     /// Its prefix and four digits, as lists of keys show it.
     pub hint: String,
@@ -75,10 +75,10 @@ impl Found {
 }
 
 impl Finder {
-    /// Looks for keys with these prefixes alone; without any, for keys with whatever prefix.
+    /// Looks for keys with these prefixes alone; without any, for keys with any prefix.
     ///
-    /// A key is found wherever its text is, even if letters before it would make it another prefix:
-    /// with the prefix `kw`, `xkw_…` is reported.
+    /// A key is found even if letters before it would make it another prefix: with the prefix `kw`,
+    /// `xkw_…` is reported.
     #[must_use]
     pub fn of_prefixes(prefixes: impl IntoIterator<Item = Prefix>) -> Self {
         Self { prefixes: prefixes.into_iter().collect() }
@@ -92,11 +92,11 @@ impl Finder {
         runs(bytes).filter_map(move |digits| self.read(bytes, digits))
     }
 
-    /// Every key in these bytes, in their order, also behind encodings: base64, on one line or
+    /// Every key in these bytes, in their order, encoded ones included: base64, on one line or
     /// many; percent-encoding; UTF-16; quoted-printable; escape sequences of JSON and of shells;
     /// the colours of a terminal; and up to three of these in each other.
     ///
-    /// The range of a key that is encoded is that of its text as it stands there.
+    /// The range of an encoded key is that of its encoded text.
     ///
     /// ```
     /// use keyward::scan::Finder;
@@ -173,14 +173,14 @@ impl Reading {
     }
 }
 
-/// How likely a key begins behind these bytes.
+/// How likely a key begins after these bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Likelihood {
     /// Inside a word.
     Poor,
     /// Where a word begins.
     Fair,
-    /// Behind an escape sequence, whose letters would otherwise look like the prefix.
+    /// After an escape sequence, whose letters would otherwise look like the prefix.
     Good,
 }
 
@@ -210,10 +210,10 @@ fn ends_in_escape(before: &[u8]) -> bool {
     }
 }
 
-/// Every run of exactly 49 digits behind an underscore.
+/// Every run of exactly 49 digits after an underscore.
 ///
-/// Each byte is looked at once at most, and most are not: whatever stands between two places where
-/// such a run could end is jumped over, as Boyer and Moore do it.
+/// Each byte is looked at once at most, and most are not: bytes between two offsets where such a
+/// run could end are skipped, as Boyer and Moore do it.
 fn runs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     // No run begins before this, and none at 0, for it needs an underscore before it.
     let mut start = 1;

@@ -1,5 +1,5 @@
-//! Texts that people read: none that looks like nothing, and no character that nobody sees, or
-//! that makes others appear in another order than they stand in.
+//! Texts that people read: none that looks empty, and no character that is invisible, or that makes
+//! others appear in another order than they have.
 //!
 //! Such a text is taken for another one in a list, a log or on a page (Unicode Technical Report
 //! 36, section 2), and NUL ends it for many a program.
@@ -8,7 +8,7 @@ use icu_properties::props::{DefaultIgnorableCodePoint, ExtendedPictographic, Gen
 use icu_properties::{CodePointMapData, CodePointSetData};
 use thiserror::Error;
 
-/// Says what is wrong with a text that people read.
+/// The error of a text that people read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TextError {
     /// Every character is a space of some kind.
@@ -28,7 +28,7 @@ const COLOURS: std::ops::RangeInclusive<char> = '\u{1f3fb}'..='\u{1f3ff}';
 /// Looks like a space without being one: the cell of Braille without a dot.
 const BRAILLE_BLANK: char = '\u{2800}';
 
-/// Whether a character is one that nobody sees as itself.
+/// Whether a character is not visible as itself.
 ///
 /// That is a control or format character (Unicode's general categories Cc and Cf, all bidirectional
 /// controls among them), a separator of lines or paragraphs (Zl, Zp), or one that is shown as
@@ -92,7 +92,7 @@ pub fn spelled_out(text: &str, chars_max: usize) -> String {
     while matches!(check(&cut), Err(TextError::Hidden(_))) {
         cut.pop();
     }
-    // What was cut off may have been all that was visible.
+    // The part that was cut off may have been all that was visible.
     if check(&cut).is_ok() { cut } else { spelled(text, chars_max, true) }
 }
 
@@ -115,7 +115,7 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || c == BRAILLE_BLANK
 }
 
-/// Each character, and whether it is hidden where it stands.
+/// Each character, and whether it is hidden in its position.
 fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut rest = text.chars();
     // Whether a picture ends before the next character, and whether that may be joined to it.

@@ -1,4 +1,4 @@
-//! Texts behind an encoding: found by what a key looks like in it, decoded, and searched again.
+//! Encoded texts: found by the shape of a key in the encoding, decoded, and searched again.
 //!
 //! Each encoding has cheap signs by which nearly all bytes are passed over. What they let through
 //! is decoded, and then the checksum decides, so that a piece too many costs time alone.
@@ -14,23 +14,23 @@ use std::ops::Range;
 const DEPTH_MAX: usize = 3;
 /// Most bytes of a piece, so that memory does not grow with a file.
 const LEN_MAX: usize = 64 * 1024;
-/// What two pieces of one text have in common if it is too long for one.
+/// The overlap of two pieces of one text that is too long for one.
 const SHARED_LEN: usize = 256;
 
-/// A part of a text as it is behind an encoding.
+/// A decoded part of a text.
 struct Piece {
     bytes: Vec<u8>,
     places: Places,
 }
 
-/// Where the bytes of a piece stand.
+/// The offsets of a piece's bytes in the text.
 enum Places {
     /// Each byte begins at one of these, and ends with the character that the next one begins at:
     /// four characters are three bytes.
     Fours(Vec<usize>),
     /// From here on, every other byte.
     Twos(usize),
-    /// Each byte at its own place.
+    /// Each byte has its own range.
     Listed(Vec<Range<usize>>),
 }
 
@@ -46,29 +46,29 @@ impl Piece {
         }
     }
 
-    /// Where a part of it stands, which is not empty.
+    /// The range of a part of it, which is not empty.
     fn range(&self, part: &Range<usize>) -> Option<Range<usize>> {
         let last = part.end.checked_sub(1)?;
         Some(self.place(part.start)?.start..self.place(last)?.end)
     }
 }
 
-/// Something that was found at a place.
+/// A finding with a range.
 pub(super) trait Placed: Sized {
-    /// Its place.
+    /// Its range.
     fn range(&self) -> Range<usize>;
-    /// The same in the text around, where a part of this one has the place that is returned.
+    /// The same in the surrounding text, where `place` returns the range of a part of this one.
     fn moved(self, place: &dyn Fn(Range<usize>) -> Option<Range<usize>>) -> Option<Self>;
 }
 
-/// Something that was found, as it is or behind an encoding.
+/// A finding, plain or encoded.
 pub(super) struct Located<T> {
     pub(super) found: T,
     pub(super) is_plain: bool,
 }
 
-/// Whatever `search` finds in these bytes and in the pieces of them, in order; of what is found in
-/// one place, that which is least encoded.
+/// All that `search` finds in these bytes and in the pieces of them, in order; of overlapping
+/// findings, the least encoded one.
 pub(super) fn search_all<T: Placed>(
     bytes: &[u8],
     search: &dyn Fn(&[u8]) -> Vec<T>,

@@ -5,11 +5,12 @@ use std::fmt;
 use super::pieces::{Located, Placed as _};
 use super::{Finder, Found};
 
-/// Bytes that are kept from one chunk to the next: those of a key that is not complete, and what
-/// decides how it is read. A key whose characters are all percent-encoded twice takes 370.
+/// Bytes that are kept from one chunk to the next: those of a key that is not complete, and the
+/// bytes that decide how it is read. A key whose characters are all percent-encoded twice takes
+/// 370.
 const KEPT_LEN: usize = 1_024;
-/// Bytes behind a key that is encoded, by which it is told that it has ended: the end of a line
-/// with its indentation and four characters of base64, or a colour.
+/// Bytes after an encoded key that show that it has ended: the end of a line with its indentation
+/// and four characters of base64, or a colour.
 const BEHIND_LEN: usize = 80;
 
 /// A search through one file or stream; finds the same keys however it is cut into chunks.
@@ -63,8 +64,8 @@ impl<'a> Search<'a> {
         self.find(self.held.len(), self.held.len() + 1, usize::MAX)
     }
 
-    /// The keys that end at `from` or later, but before `to`, and those behind encodings of which
-    /// that is told from `from` on, but before `encoded_to`.
+    /// The keys that end at `from` or later, but before `to`, and encoded ones of which that is
+    /// known from `from` on, but before `encoded_to`.
     fn find(&self, from: usize, to: usize, encoded_to: usize) -> Vec<Found> {
         let is_due = |one: &Located<Found>| {
             let end = one.found.range().end;

@@ -1,4 +1,4 @@
-//! What is found, what is not, and that chunks make no difference.
+//! The scan finds keys, nothing else, and the same however the input is cut into chunks.
 
 use proptest::prelude::*;
 
@@ -160,7 +160,7 @@ fn what_decides_how_a_key_is_read_is_kept_for_the_next_chunk() {
     }
 }
 
-/// What the bytes hold, found the slow way: at each place, is it a key?
+/// The keys in the bytes, found the slow way: at each offset, is it a key?
 fn naive(bytes: &[u8]) -> Vec<usize> {
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
     let is_key = |end: &usize| {

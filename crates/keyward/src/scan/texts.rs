@@ -1,7 +1,7 @@
 //! Keys in texts that people read: no more of one is shown than its hint.
 //!
-//! A scan asks that a key ends, so that fifty digits are none. Whoever reads a name, a log or a
-//! message can take a letter away, so that here nothing that stands around a key hides it.
+//! A scan asks that a key ends, so that fifty digits are none. The reader of a name, a log or a
+//! message can take a letter away, so that here no characters around a key hide it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::{Finder, is_digit};
 /// The first digit of the highest checksum: 2^32 - 1 is `4gfFC3`.
 const CHECKSUM_START_MAX: u8 = b'4';
 
-/// What of a text is the text of a key, or what is secret of one.
+/// The part of a text that is the text of a key, or its secret part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyText {
     /// Its bytes in the text. They begin with the longest prefix that it may have, and with its
@@ -24,10 +24,10 @@ pub struct KeyText {
     hint_len: usize,
 }
 
-/// Every key in a text, in order, with whatever stands before and behind it.
+/// Every key in a text, in order, with any characters before and after it.
 ///
-/// Known are the 49 digits that end in their checksum, also behind the encodings of
-/// [`Finder::find_all`]: an imported key of another form cannot be told from other texts. Where two
+/// Known are the 49 digits that end in their checksum, also in the encodings of
+/// [`Finder::find_all`]: an imported key of another form looks like any other text. Where two
 /// keys overlap they are one.
 #[must_use]
 pub fn key_texts(text: &str) -> Vec<KeyText> {
@@ -35,7 +35,7 @@ pub fn key_texts(text: &str) -> Vec<KeyText> {
     located.into_iter().map(|one| one.found).collect()
 }
 
-/// Those that are not encoded.
+/// The keys that are not encoded.
 fn plain_texts(bytes: &[u8]) -> Vec<KeyText> {
     let mut texts: Vec<KeyText> = Vec::new();
     for digits in checked(bytes) {
@@ -47,7 +47,7 @@ fn plain_texts(bytes: &[u8]) -> Vec<KeyText> {
     texts
 }
 
-/// Whether a key is in a text, with whatever stands before and behind it.
+/// Whether a key is in a text, with any characters before and after it.
 ///
 /// ```
 /// use keyward::key::{Prefix, Secret};
@@ -69,12 +69,12 @@ impl Placed for KeyText {
     }
 
     fn moved(self, place: &dyn Fn(Range<usize>) -> Option<Range<usize>>) -> Option<Self> {
-        // What is shown of a key is no hint where it is encoded.
+        // The first characters of an encoded key are no hint.
         Some(Self { range: place(self.range)?, hint_len: 0 })
     }
 }
 
-/// The text with each key in it cut off behind its hint.
+/// The text with each key in it cut off after its hint.
 ///
 /// ```
 /// use keyward::scan::hide_keys;

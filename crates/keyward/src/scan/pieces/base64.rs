@@ -6,13 +6,13 @@
 
 use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
 
-/// Fewest fours in a row that are looked for: as many as are left of a key, which has 49 digits,
-/// wherever a line ends in it.
+/// Fewest fours in a row that are looked for: as many as are left of a key, which has 49 digits, at
+/// whichever of them a line ends.
 const FOURS_MIN: usize = 7;
 /// From one look to the next: the most with which one of them meets a four of each such row,
 /// however the text is cut into fours.
 const STEP: usize = 4 * FOURS_MIN - 6;
-/// Most characters before those, in which the rest of a key and what is before it can be.
+/// Most characters before those, in which the rest of a key and the bytes before it can be.
 const BEFORE_MAX: usize = 320;
 /// Most bytes of a line's end, with the indentation of the next one.
 const BREAK_LEN_MAX: usize = 64;
@@ -20,7 +20,7 @@ const BREAK_LEN_MAX: usize = 64;
 /// No digit of base64.
 const NONE: u8 = 0xff;
 
-/// What each byte stands for.
+/// The value of each byte.
 static VALUES: [u8; 256] = table(false);
 
 /// Of each byte, which of the first three of four characters it may be: a bit each. The fourth bit
@@ -64,7 +64,7 @@ const fn places_of(byte: u8) -> u8 {
     first as u8 | (second as u8) << 1 | (third as u8) << 2 | 8
 }
 
-/// Tells of each text behind base64 in which a key may be.
+/// Passes on each text encoded in base64 in which a key may be.
 pub(super) fn each(bytes: &[u8], take: &mut dyn FnMut(&Piece)) {
     // Up to where each of the four ways to cut the text into fours was decoded.
     let mut done = [0; 4];
@@ -90,7 +90,7 @@ fn fitting(bytes: &[u8; 7]) -> u8 {
     w & 1 | (x & 1) << 1 | (y & 1) << 2 | (z & 1) << 3
 }
 
-/// Decodes what is around the fours that begin here, if there are enough of them in a row.
+/// Decodes the text around the fours that begin here, if there are enough of them in a row.
 ///
 /// Never inlined: it is needed now and then, and would crowd the loop that leads here.
 #[inline(never)]
@@ -134,7 +134,7 @@ fn value(byte: u8) -> u8 {
     VALUES.get(usize::from(byte)).copied().unwrap_or(NONE)
 }
 
-/// What is behind the base64 around this place, where four characters begin, and where that ends.
+/// The decoded base64 around this offset, where four characters begin, and the offset of its end.
 fn decoded_around(bytes: &[u8], anchor: usize) -> (Piece, usize) {
     let mut places = before(bytes, anchor);
     // Whole fours, so that the one at the anchor begins one.
@@ -164,7 +164,7 @@ fn decoded_around(bytes: &[u8], anchor: usize) -> (Piece, usize) {
     (Piece { bytes: bytes.collect(), places: Places::Fours(places) }, end)
 }
 
-/// The places of the characters before this one, on its line and on those before.
+/// The offsets of the characters before this one, on its line and on the lines before.
 fn before(bytes: &[u8], anchor: usize) -> Vec<usize> {
     let mut places = Vec::new();
     let mut at = anchor;
@@ -188,7 +188,7 @@ fn before(bytes: &[u8], anchor: usize) -> Vec<usize> {
     places
 }
 
-/// How long the end of a line is that this begins with, and the indentation behind it; 0 if it does
+/// The length of the line end at the beginning of this, with the indentation after it; 0 if it does
 /// not begin so.
 fn break_len(bytes: &[u8]) -> usize {
     let line_end = match bytes {

@@ -1,7 +1,7 @@
 //! Escape sequences in a key: percent-encoding, those of JSON and of shells, quoted-printable
 //! (RFC 2045, section 6.7), and the colours of a terminal (ECMA-48).
 //!
-//! A sign is a sequence that stands for a letter of a key, or for nothing between two of them.
+//! A sign is a sequence that encodes a letter of a key, or nothing between two of them.
 
 use super::super::is_digit;
 use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
@@ -10,7 +10,7 @@ use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
 const LETTERS_MIN: usize = 51;
 /// Most letters before a sequence.
 const BEFORE_MAX: usize = 80;
-/// Most bytes before those, by which it is told where a key begins.
+/// Most bytes before those, which decide where a key begins.
 const CONTEXT_LEN: usize = 24;
 /// Most bytes of one sequence.
 const SEQUENCE_LEN_MAX: usize = 256;
@@ -18,20 +18,20 @@ const ESCAPE: u8 = 0x1b;
 /// Bytes of other encodings that may be encoded again.
 const ENCODED: &[u8] = b"%+/-";
 
-/// What an equals sign is, as an octet stands behind it in mail and a value in a query.
+/// The meaning of an equals sign: an octet follows it in mail, and a value in a query.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Plain,
     Mail,
 }
 
-/// A sequence: what it stands for, if that is anything, and where it ends.
+/// A sequence: the byte that it encodes, if any, and where it ends.
 struct Sequence {
     stands_for: Option<u8>,
     end: usize,
 }
 
-/// Tells of each text with such a sequence in which a key may be.
+/// Passes on each text with such a sequence in which a key may be.
 pub(super) fn each(bytes: &[u8], take: &mut dyn FnMut(&Piece)) {
     each_from(bytes, memchr::memchr3_iter(ESCAPE, b'%', b'\\', bytes), Form::Plain, take);
     each_from(bytes, memchr::memchr_iter(b'=', bytes), Form::Mail, take);
@@ -67,7 +67,8 @@ fn is_letter_before(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1).and_then(|at| byte(bytes, at)).is_some_and(is_letter)
 }
 
-/// Decodes what is around a sequence, tells of it if it is long enough, and returns where it ends.
+/// Decodes the text around a sequence, passes it on if it is long enough, and returns where it
+/// ends.
 fn follow(
     bytes: &[u8],
     sign: usize,
@@ -92,7 +93,8 @@ fn follow(
         }
         let Some(sequence) = sequence_at(bytes, at, form) else { break };
         if let Some(letter) = sequence.stands_for {
-            // What is encoded twice is decoded once here, and once more as a piece of its own.
+            // A byte that is encoded twice is decoded once here, and once more as a piece of its
+            // own.
             if !is_letter(letter) && !ENCODED.contains(&letter) {
                 break;
             }
@@ -158,10 +160,10 @@ fn sequence_at(bytes: &[u8], at: usize, form: Form) -> Option<Sequence> {
     }
 }
 
-/// What `%5F` stands for, and how long it is; a percent sign may be encoded itself.
+/// The byte that `%5F` encodes, and its length; a percent sign may be encoded itself.
 fn percent(text: &[u8]) -> Option<(u8, usize)> {
     let mut digits = 1;
-    // At most so often as anybody has seen it.
+    // More levels have not been observed.
     for _ in 0..4 {
         let [b'2', b'5', high, low, ..] = text.get(digits..)? else { break };
         if hex(&[*high, *low]).is_none() {
@@ -172,7 +174,7 @@ fn percent(text: &[u8]) -> Option<(u8, usize)> {
     Some((hex(text.get(digits..digits + 2)?)?, digits + 2))
 }
 
-/// What stands behind a backslash, and how long that is.
+/// The byte that a backslash sequence encodes, and its length.
 fn backslash(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'u', b'0', b'0', high, low, ..] => Some((hex(&[*high, *low])?, 5)),

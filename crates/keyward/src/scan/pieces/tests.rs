@@ -1,4 +1,4 @@
-//! Keys behind each encoding are found, in their places, and nothing else is.
+//! Keys in each encoding are found, at their offsets, and nothing else is.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -50,7 +50,7 @@ fn base64_is_looked_into_wherever_it_begins() {
         place(URL_SAFE.encode(format!("{user}\u{ff}\u{fe}:{KEY}?>")).as_bytes());
     }
     let encoded = STANDARD.encode(format!("12:{KEY}45"));
-    // What is behind it in the base64 is a part of it there.
+    // The characters after it in the base64 are a part of it there.
     assert!(find(encoded.as_bytes()).is_empty());
     let encoded = STANDARD.encode(format!("123{KEY}:56"));
     let expected = &encoded.as_bytes()[4..4 + 70];

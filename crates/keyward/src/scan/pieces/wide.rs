@@ -7,7 +7,7 @@ const CHARS_MIN: usize = 51;
 /// From one look to the next: as many bytes of such a text hold two characters at least.
 const STEP: usize = 64;
 
-/// Tells of each stretch of characters of ASCII.
+/// Passes on each stretch of ASCII characters.
 pub(super) fn each(bytes: &[u8], take: &mut dyn FnMut(&Piece)) {
     let (mut at, mut floor) = (0, 0);
     while let Some([first, second]) = bytes.get(at..at + 2) {
