@@ -1,12 +1,13 @@
-//! The audit trail: what is written of each change, and the chain that shows what was altered.
+//! The audit trail: the entry of each change, and the hash chain that shows alterations.
 //!
 //! Each entry carries the digest of the one before it, and its own digest is taken over that and
-//! all of its members. So an entry that was edited no longer fits its own digest, and one that was
+//! all of its fields. So an entry that was edited no longer fits its own digest, and one that was
 //! removed or put in leaves a neighbour that does not fit.
 //!
 //! Numbers are consecutive, so entries that were cut off show as soon as another one follows. Until
 //! then the chain cannot show it: a store keeps the digest of its newest entry elsewhere
-//! ([`KeyStore::newest_change`](crate::store::KeyStore::newest_change)), and so may anyone.
+//! ([`KeyStore::newest_change`](crate::store::KeyStore::newest_change)), and so may any other
+//! system.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,13 +26,13 @@ pub const PERSON_CHARS_MAX: usize = 200;
 /// Who made a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Whoever holds the admin key.
+    /// The holder of the admin key.
     AdminKey,
     /// A person whom an identity provider vouched for, by their name or id there.
     Person(String),
     /// GitHub, which found a key in public.
     GitHub,
-    /// Somebody who presented the text of a key in order to have it revoked.
+    /// A reporter that presented the text of a key in order to have it revoked.
     LeakReport,
     /// The program that embeds this library, on its own account.
     Program,
@@ -55,7 +56,7 @@ impl Actor {
     }
 }
 
-/// Who asked for a change, and when: what its audit entry says beside the change itself.
+/// The actor that asked for a change, and when: its audit entry has both in addition to the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
     /// Who made the change.
@@ -66,8 +67,8 @@ pub struct Audit {
     pub address: Option<IpAddr>,
     /// The id of the request that asked for it, if it came in a request.
     pub request_id: Option<String>,
-    /// The request itself, if it is to change something once. It stands in no entry, and is heeded
-    /// where a key is issued or changed.
+    /// The request itself, if it is to change something once. No entry contains it; only issuing
+    /// and changing a key take it into account.
     pub once: Option<Once>,
 }
 
@@ -83,12 +84,12 @@ impl Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeId(pub u64);
 
-/// What was done.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// A key was issued.
     Issue,
-    /// Members of a key were changed.
+    /// Fields of a key were changed.
     Edit,
     /// A key was suspended.
     Suspend,
@@ -112,7 +113,7 @@ pub enum Verb {
     EditOwner,
     /// Changes that the store lacks were given up: it was damaged, cut or restored from a backup.
     AcceptRestore,
-    /// The wall clock was taken for right, though it is behind what it said before.
+    /// The wall clock was accepted as right, though it is earlier than an earlier reading.
     AcceptClock,
 }
 
@@ -135,7 +136,7 @@ impl Verb {
         Self::AcceptClock,
     ];
 
-    /// The word for it, in the store and in answers.
+    /// The word for it, in the store and in responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -156,16 +157,15 @@ impl Verb {
         }
     }
 
-    /// The verb that a word stands for.
+    /// The verb of a word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.as_str() == word)
     }
 }
 
-/// One entry of the audit trail. Its members are as they stand there, whatever a later version
-/// would accept and whatever somebody made of them by hand, so that a trail can always be read and
-/// checked.
+/// One entry of the audit trail. Its fields are as stored, even if a later version would reject
+/// them or an operator edited them by hand, so that a trail can always be read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Its number.
@@ -177,7 +177,7 @@ pub struct AuditEntry {
     pub actor: String,
     /// The address that it was asked for from.
     pub address: Option<String>,
-    /// [`Verb::as_str`] of what was done.
+    /// [`Verb::as_str`] of the change.
     pub verb: String,
     /// The key that it was done to, if it was a key.
     pub key_id: Option<u64>,
@@ -187,7 +187,8 @@ pub struct AuditEntry {
     pub owner: Option<String>,
     /// The id of the request that asked for it.
     pub request_id: Option<String>,
-    /// What changed, as compact JSON; its members depend on the verb. Never a secret or a digest.
+    /// The details of the change, as compact JSON; its fields depend on the verb. Never a secret or
+    /// a digest.
     pub details: Option<String>,
     /// The digest of the entry before it.
     pub previous: ChainDigest,
@@ -223,9 +224,9 @@ impl fmt::Debug for ChainDigest {
 }
 
 impl AuditEntry {
-    /// The digest that fits this entry's members: SHA-256 over each of them in the order above,
-    /// `digest` aside. A number is 8 bytes, most significant first; a text is its length as such
-    /// a number and its bytes; a member that may be absent begins with one byte, 0 or 1. So no two
+    /// The digest that fits this entry's fields: SHA-256 over each of them in the order above,
+    /// `digest` aside. A number is 8 bytes, most significant first; a text is its length as such a
+    /// number and its bytes; a field that may be absent begins with one byte, 0 or 1. So no two
     /// different entries spell the same bytes.
     #[must_use]
     pub fn seal(&self) -> ChainDigest {
@@ -275,13 +276,13 @@ pub struct Chain {
     head: ChainDigest,
 }
 
-/// The first place where a trail does not fit together.
+/// The first inconsistency of a trail.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ChainError {
     /// The entry is not what it was when it was written.
     #[error("entry {} was altered", .0.0)]
     Altered(ChangeId),
-    /// What stood before the entry was removed or replaced, or the entry was put in.
+    /// The preceding entry was removed or replaced, or this entry was inserted.
     #[error("entry {} does not follow the one before it: something was removed or put in", .0.0)]
     Unlinked(ChangeId),
     /// The entry's number is not above the one before it.

@@ -11,12 +11,12 @@ use crate::record::{KeyName, Owner, Scopes};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
-/// How long a replaced secret works, unless somebody says otherwise.
+/// How long a replaced secret works by default.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest time that a replaced secret works.
 pub const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What somebody wants to be different about a key. `None` leaves a member as it is.
+/// The changes wanted of a key. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyEdit {
     /// Another name.
@@ -25,13 +25,13 @@ pub struct KeyEdit {
     pub tier: Option<TierName>,
     /// Another owner, or none.
     pub owner: Option<Option<Owner>>,
-    /// Other scopes, in place of all that it has.
+    /// Scopes that replace all that it has.
     pub scopes: Option<Scopes>,
-    /// Other networks, in place of all that it has.
+    /// Networks that replace all that it has.
     pub networks: Option<Networks>,
     /// Other limits of its own, or its tier's.
     pub limits: Option<Option<Limits>>,
-    /// Other metadata, in place of all that it has.
+    /// Metadata that replace all that it has.
     pub metadata: Option<Metadata>,
     /// Another expiry, or none.
     pub expires_at: Option<Option<UnixMillis>>,
@@ -40,9 +40,9 @@ pub struct KeyEdit {
 /// A change of one key.
 #[derive(Clone, Debug)]
 pub enum KeyChange {
-    /// Change members.
+    /// Change fields.
     Edit(Box<KeyEdit>),
-    /// Refuse it until it is resumed.
+    /// Deny its requests until it is resumed.
     Suspend,
     /// Accept it again.
     Resume,
@@ -56,9 +56,9 @@ pub enum KeyChange {
         /// it, and at most as long as the key. The grace of earlier secrets ends.
         grace: Duration,
     },
-    /// Refuse it for ever.
+    /// Deny its requests for ever.
     Revoke {
-        /// Why, if somebody said so.
+        /// The reason, if one was given.
         reason: Option<Reason>,
     },
 }

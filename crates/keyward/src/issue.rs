@@ -9,7 +9,7 @@ use crate::stored::{OwnedKey, StoredSecret, Unkept};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
-/// What somebody asks a key to be.
+/// A request for a key.
 ///
 /// There is no `Default`: forgetting the expiry must not mean "never".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct NewKey {
     pub scopes: Scopes,
     /// Where it may be used from.
     pub networks: Networks,
-    /// Its own limits in place of its tier's.
+    /// Its own limits, which replace its tier's.
     pub limits: Option<Limits>,
-    /// What somebody noted about it.
+    /// The operator's notes about it.
     pub metadata: Metadata,
     /// What its secrets begin with; `None` is what the gate was opened with.
     pub prefix: Option<Prefix>,
@@ -93,7 +93,7 @@ pub struct Issued {
     pub key_id: KeyId,
     /// What the caller will present; to be shown now or never.
     pub secret: Secret,
-    /// What was asked for.
+    /// The requested key.
     pub key: NewKey,
     /// The first characters of the secret.
     pub hint: String,

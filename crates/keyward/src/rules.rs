@@ -1,4 +1,4 @@
-//! The rules of change, without I/O: what has to be known for a change, and what it does.
+//! The rules of change, without I/O: the facts that a change needs, and its effects.
 //!
 //! A store looks up what [`needs`] names and puts it into [`Facts`], until there is nothing left to
 //! look up, which takes at most two rounds. Then [`decide`] says what to write, all of it in one
@@ -42,8 +42,8 @@ pub use writes::{KeyWrite, OnceWrite, Writes};
 
 use draft::Draft;
 
-/// What has to be looked up before the change can be decided; empty if all is known. What is found
-/// may ask for more, once: call this again after looking up.
+/// The look-ups without which the change cannot be decided; empty if all is known. Their results
+/// may need more, once: call this again after looking up.
 #[must_use]
 pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
     let mut wanted = match change {
@@ -59,13 +59,13 @@ pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
     wanted
 }
 
-/// What a change does, and what those who asked for it are told. A change that is rejected, or
-/// that changes nothing, writes nothing.
+/// The effects of a change, and the outcome for its caller. A change that is rejected, or that
+/// changes nothing, writes nothing.
 ///
 /// # Errors
 ///
-/// Returns [`Fault`] if nothing can be said: something that [`needs`] names was not looked up, or
-/// what was found cannot be.
+/// Returns [`Fault`] if it cannot be decided: something that [`needs`] names was not looked up, or
+/// the facts contradict each other.
 pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, Fault> {
     let draft = Draft::new(audit, facts);
     match change {

@@ -6,11 +6,11 @@ use crate::details::Version;
 use crate::record::{KEY_ID_MAX, KeyId};
 use crate::stored::{Key, Unkept};
 
-/// Most secrets of one key that are carried along: the present one and those that it had before.
+/// Most secrets of one key that are carried along: the present one and the former ones.
 pub const COPY_SECRETS_MAX: usize = 100;
 
 /// Highest id that a copy may bring along: 2^52 - 1, half of all that there are. New keys get ids
-/// above the highest, so as many are left for them, whatever was imported.
+/// above the highest, so as many are left for them after any import.
 pub const COPY_ID_MAX: u64 = KEY_ID_MAX / 2;
 
 impl Key {

@@ -11,13 +11,13 @@ use crate::tier::TierName;
 /// import one for each key.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Keep a key that was just made. It gets the next free id, whatever it says itself.
+    /// Keep a key that was just made. It gets the next free id, and its own is ignored.
     Issue(Box<Unkept>),
     /// Change a key that is there.
     Key {
         /// Which one.
         id: KeyId,
-        /// What is to be different.
+        /// The change wanted.
         change: KeyChange,
         /// The version that it has to be in; `None` is any.
         expected: Option<Expected>,
@@ -38,7 +38,7 @@ pub enum Change {
         /// What it has to be before.
         before: TierBefore,
     },
-    /// Delete a tier that no key has but those that are revoked.
+    /// Delete a tier that only revoked keys have.
     DeleteTier {
         /// What it is called.
         name: TierName,
@@ -49,7 +49,7 @@ pub enum Change {
     Owner {
         /// Which one.
         owner: Owner,
-        /// What is to be different.
+        /// The change wanted.
         change: OwnerChange,
         /// The version that it has to be in; `None` is any.
         expected: Option<OwnerVersion>,
@@ -76,7 +76,7 @@ impl From<Versions> for Expected {
 /// What a tier has to be for a change of it to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TierBefore {
-    /// Whatever it is.
+    /// Any state.
     Any,
     /// It sets exactly this; `None` is that there is no such tier.
     Exactly(Option<Limits>),
@@ -85,13 +85,13 @@ pub enum TierBefore {
 /// A change of an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnerChange {
-    /// Refuse all of its keys until it is resumed, and issue none to it.
+    /// Deny requests of all its keys until it is resumed, and issue none to it.
     Suspend,
     /// Accept its keys again, those aside that are suspended themselves.
     Resume,
     /// Change fields.
     Edit {
-        /// Other limits that all of its keys share, in place of all that it has.
+        /// Limits that all of its keys share, which replace all that it has.
         limits: Limits,
     },
 }

@@ -1,4 +1,4 @@
-//! A change while it is decided: what is known, and what it has written so far.
+//! A change while it is decided: the known facts, and its writes so far.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::lookup::{Lookup, OnceRow, Progress};
 use super::outcome::{Decided, Decision, Fault, Rejection};
 use super::writes::{KeyWrite, OnceWrite, Writes};
 
-/// What is asked of it is as if all that it wrote so far were written.
+/// A draft sees its own writes so far as if they were stored.
 pub(super) struct Draft<'a> {
     pub(super) audit: &'a Audit,
     facts: &'a Facts,

@@ -19,7 +19,7 @@ use crate::time::UnixMillis;
 use super::lookup::Progress;
 use super::outcome::Fault;
 
-/// What an entry of the audit trail tells of.
+/// The subject of an audit entry.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// A key.

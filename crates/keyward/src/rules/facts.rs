@@ -1,4 +1,4 @@
-//! What is known before a change is decided.
+//! The facts before a change is decided.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use super::writes::{KeyWrite, OnceWrite, Writes};
 /// brings far more, and those of the next one are others.
 const OWNERS_KEPT_MAX: usize = 1_024;
 
-/// What was looked up, or follows from what was written since. It grows with each look-up.
+/// The results of look-ups, and of writes since. They grow with each look-up.
 ///
 /// Facts are as of one transaction: those of a batch stay true for its next change after
 /// [`Facts::apply`], and are to be dropped when something is rolled back.
@@ -26,8 +26,8 @@ const OWNERS_KEPT_MAX: usize = 1_024;
 pub struct Facts {
     progress: Progress,
     keys: HashMap<KeyId, Presence>,
-    /// Which keys have, or had, the secrets with these digests. That they are hashed like any
-    /// other key of a table tells nobody anything: they are digests already.
+    /// Which keys have, or had, the secrets with these digests. Hashing them like any other key of
+    /// a table reveals nothing: they are digests already.
     holders: HashMap<[u8; 32], Option<KeyId>>,
     tiers: HashMap<TierName, Option<TierRow>>,
     tier_count: Option<u64>,
@@ -42,7 +42,7 @@ impl fmt::Debug for Facts {
     }
 }
 
-/// What is known of a key.
+/// The knowledge about a key.
 #[derive(Clone)]
 enum Presence {
     Absent,
@@ -73,44 +73,44 @@ impl Facts {
         self.progress
     }
 
-    /// Takes what was found for [`Lookup::Key`].
+    /// Takes the result of [`Lookup::Key`].
     pub fn learn_key(&mut self, id: KeyId, key: Option<Key>) {
         let presence = key.map_or(Presence::Absent, |key| Presence::Whole(Arc::new(key)));
         self.keys.insert(id, presence);
     }
 
-    /// Takes what was found for [`Lookup::Id`].
+    /// Takes the result of [`Lookup::Id`].
     pub fn learn_id(&mut self, id: KeyId, is_there: bool) {
         let presence = if is_there { Presence::There } else { Presence::Absent };
         self.keys.entry(id).or_insert(presence);
     }
 
-    /// Takes what was found for [`Lookup::Digest`].
+    /// Takes the result of [`Lookup::Digest`].
     pub fn learn_holder(&mut self, digest: &Digest, holder: Option<KeyId>) {
         self.holders.insert(*digest.as_bytes(), holder);
     }
 
-    /// Takes what was found for [`Lookup::Tier`].
+    /// Takes the result of [`Lookup::Tier`].
     pub fn learn_tier(&mut self, name: TierName, tier: Option<TierRow>) {
         self.tiers.insert(name, tier);
     }
 
-    /// Takes what was found for [`Lookup::TierCount`].
+    /// Takes the result of [`Lookup::TierCount`].
     pub fn learn_tier_count(&mut self, count: u64) {
         self.tier_count = Some(count);
     }
 
-    /// Takes what was found for [`Lookup::Owner`].
+    /// Takes the result of [`Lookup::Owner`].
     pub fn learn_owner(&mut self, owner: Owner, row: Option<OwnerRow>) {
         self.owners.insert(owner, row);
     }
 
-    /// Takes what was found for [`Lookup::Once`], however old.
+    /// Takes the result of [`Lookup::Once`], however old.
     pub fn learn_once(&mut self, actor: String, name: OnceName, row: Option<OnceRow>) {
         self.requests.insert((actor, name), row);
     }
 
-    /// Takes what was found for [`Lookup::Reading`].
+    /// Takes the result of [`Lookup::Reading`].
     pub fn learn_reading(&mut self, reading: Option<UnixMillis>) {
         self.reading = Some(reading);
     }
@@ -143,8 +143,8 @@ impl Facts {
         }
     }
 
-    /// Makes them true of what is there when all that was written. What was not known stays so: it
-    /// is looked up when it is asked for.
+    /// Brings them to the state after these writes. An unknown fact stays unknown: it is looked up
+    /// when it is needed.
     pub fn apply(&mut self, writes: &Writes) {
         writes.tiers.iter().for_each(|row| self.put_tier(row.clone()));
         writes.owners.iter().for_each(|row| self.put_owner(row.clone()));

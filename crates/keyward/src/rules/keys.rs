@@ -1,4 +1,4 @@
-//! Issuing keys, and changing those that are there.
+//! Issuing keys, and changing existing ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,8 +191,8 @@ fn replace<T>(field: &mut T, wanted: Option<T>) {
     }
 }
 
-/// Puts another secret in the place of the present one, which becomes a former one. The grace of
-/// those before it ends.
+/// Replaces the present secret by another one; it becomes a former one. The grace of earlier ones
+/// ends.
 fn rotate(
     draft: &Draft<'_>,
     key: &mut Key,

@@ -1,4 +1,4 @@
-//! What can be looked up, and what is found.
+//! The look-ups and their results.
 
 use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::digest::Digest;
@@ -8,8 +8,8 @@ use crate::stored::TierId;
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
-/// Something that deciding has to know. Each names the method of [`Facts`](super::Facts) that takes
-/// what was found.
+/// A look-up that deciding needs. Each names the method of [`Facts`](super::Facts) that takes its
+/// result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// The key with this id, whole: [`Facts::learn_key`](super::Facts::learn_key).

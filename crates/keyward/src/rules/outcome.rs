@@ -19,20 +19,20 @@ use super::writes::Writes;
 pub struct Decision {
     /// What to write; nothing if the change is rejected.
     pub writes: Writes,
-    /// What those who asked for the change are told, and the index with them, when it is written.
+    /// The outcome for the caller and for the index, when it is written.
     pub outcome: Result<Decided, Rejection>,
 }
 
-/// What became of a change that a store was asked to make, when its transaction is over.
+/// The outcome of a change that a store was asked to make, after its transaction.
 #[derive(Clone, Debug)]
 pub struct Committed {
     /// The newest change as of the transaction, also if nothing was written.
     pub newest: ChangeId,
-    /// What is so now, or why nothing was changed.
+    /// The state now, or the reason why nothing was changed.
     pub outcome: Result<Decided, Rejection>,
 }
 
-/// What is so when a change is written.
+/// The state when a change is written.
 #[derive(Clone, Debug)]
 pub enum Decided {
     /// A key was issued.
@@ -49,11 +49,11 @@ pub enum Decided {
         /// Its owner.
         owner: Option<OwnerRow>,
     },
-    /// It is said of each key what became of it.
+    /// Keys were imported; each has its outcome.
     Imported {
         /// One for each key, in their order.
         keys: Vec<Imported>,
-        /// The owners of those that were added, each once.
+        /// The owners of the added keys, each once.
         owners: Vec<OwnerRow>,
     },
     /// A tier is as was asked, whether it was before or not.
@@ -76,7 +76,7 @@ pub enum Decided {
 pub enum Imported {
     /// It was added.
     Added(Arc<Key>),
-    /// It was there: a key with all of these secrets, whatever else is said of it here.
+    /// It was there: a key with all of these secrets, even if other fields differ.
     Skipped(KeyId),
     /// It was not added.
     Rejected(ImportRefusal),

@@ -38,7 +38,7 @@ pub(super) fn put(
     Ok(draft.done(Decided::PutTier { tier, is_new }))
 }
 
-/// Deletes a tier that no key has but those that are revoked, which go on showing its name.
+/// Deletes a tier that only revoked keys have; these go on showing its name.
 pub(super) fn delete(
     mut draft: Draft<'_>,
     name: &TierName,

@@ -19,7 +19,7 @@ pub struct Writes {
     pub keys: Vec<KeyWrite>,
     /// The name of the request, to be kept.
     pub once: Option<OnceWrite>,
-    /// The latest reading of the wall clock, whatever was kept before.
+    /// The latest reading of the wall clock, which replaces an earlier one.
     pub reading: Option<UnixMillis>,
     /// Entries of the audit trail, oldest first, sealed.
     pub entries: Vec<AuditEntry>,
@@ -42,7 +42,7 @@ impl Writes {
         }
     }
 
-    /// Whether there is nothing to write. Whatever is written has an entry.
+    /// Whether there is nothing to write. Every write has an entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -58,7 +58,7 @@ pub enum KeyWrite {
     Put {
         /// As it was.
         before: Arc<Key>,
-        /// As it is now. Its former secrets begin with those that it had, in the same order.
+        /// As it is now. Its former secrets begin with the earlier ones, in the same order.
         after: Arc<Key>,
     },
 }
@@ -99,7 +99,7 @@ impl KeyWrite {
 pub struct OnceWrite {
     /// [`Actor::as_text`](crate::audit::Actor::as_text) of who sent it.
     pub actor: String,
-    /// What to keep, in place of what was kept of that name and actor.
+    /// The row to keep, which replaces the one of that name and actor.
     pub row: OnceRow,
     /// Names that were kept at this time or before may be forgotten, a few with each change.
     pub forgotten_at: Option<UnixMillis>,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::*;
 use crate::audit::{AuditEntry, ChainDigest};
 
-/// What the last program of schema 11 wrote, as it told it; see the tests of the store in SQLite.
+/// The trail of the last program of schema 11, as it printed it; see the tests of the store in
+/// SQLite.
 fn trail() -> Vec<AuditEntry> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../keyward-sqlite/tests/it/golden");
     let text = fs::read_to_string(store.join("schema-11.jsonl")).unwrap();
@@ -35,7 +36,7 @@ fn entry(line: &Value) -> AuditEntry {
     }
 }
 
-/// Who asked for what an entry tells of, and when.
+/// The actor and the time of an entry's change.
 fn audit_of(entry: &AuditEntry) -> Audit {
     let actor = match entry.actor.as_str() {
         "admin-key" => Actor::AdminKey,
@@ -63,12 +64,12 @@ fn at(value: &Value) -> Option<UnixMillis> {
     value.as_u64().map(UnixMillis)
 }
 
-/// Some of several words as what they stand for.
+/// The values of a list of words.
 fn list<T: std::str::FromStr<Err: std::fmt::Debug>>(value: &Value) -> Vec<T> {
     value.as_array().unwrap().iter().map(|one| one.as_str().unwrap().parse().unwrap()).collect()
 }
 
-/// What was asked for, as far as its entry tells. `number` is of secrets that nobody else has.
+/// The change, as far as its entry has it. `number` makes secrets that no other change has.
 fn change_of(entry: &AuditEntry, details: &Value, number: u64) -> Change {
     let after = &details["after"];
     let text = |name: &str| after[name].as_str();
@@ -158,7 +159,7 @@ fn the_rules_write_the_trail_of_the_version_before() {
         let details: Value = serde_json::from_str(told.details.as_deref().unwrap()).unwrap();
         let audit = audit_of(told);
         if told.verb == "accept-restore" {
-            // Numbers go on behind those that were lost.
+            // Numbers go on after the lost ones.
             rows.progress.change = ChangeId(told.id.0 - 1);
             let details = told.details.clone().unwrap();
             let sealed =

@@ -40,7 +40,7 @@ fn the_first_reason_that_holds_keeps_a_key_out() {
     rows.done(issue(key(3)), &audit(3));
     let in_gold = |new| Unkept { tier: tier("gold"), ..new };
     let keys = vec![
-        // All of its secrets are of one key, whatever else is said.
+        // All of its secrets are of one key, even if other fields differ.
         in_gold(with_id(2, key(1))),
         with_former(key(2), &[1]),
         in_gold(with_id(2, with_former(key(9), &[1, 1]))),

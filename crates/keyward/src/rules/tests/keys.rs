@@ -167,7 +167,7 @@ fn a_request_of_one_name_changes_a_key_once() {
     rows.done(issue(key(1)), &once(1, "one", 1));
     let same = Rejection::Earlier(Earlier::Same(id(1)));
     assert_eq!(rows.rejected(issue(key(1)), &once(2, "one", 1)), same);
-    // Whatever else speaks against it.
+    // Even where other reasons reject it.
     assert_eq!(rows.rejected(revoke(77), &once(2, "one", 1)), same);
     assert_eq!(
         rows.rejected(issue(key(2)), &once(2, "one", 2)),

@@ -1,5 +1,5 @@
-//! Streams of any changes: what was applied to facts is what would be looked up, and rows hold
-//! what [`Rows`] checks with each write.
+//! Streams of any changes: facts with writes applied equal facts looked up, and rows keep the
+//! invariants that [`Rows`] checks with each write.
 
 use proptest::prelude::*;
 
@@ -84,7 +84,7 @@ fn any_audit() -> impl Strategy<Value = Audit> {
     )
 }
 
-/// All of a decision: its rows, its entries and what is told of it.
+/// All of a decision: its rows, its entries and its outcome.
 fn shown(decision: &Result<Decision, Fault>) -> String {
     format!("{decision:?}")
 }

@@ -54,7 +54,7 @@ impl Rows {
         self.decide_with(change, audit, &mut Facts::new(self.progress))
     }
 
-    /// Looks up what is not known, in two rounds at most, and decides.
+    /// Looks up unknown facts, in two rounds at most, and decides.
     pub(super) fn decide_with(
         &self,
         change: Change,
@@ -187,7 +187,7 @@ impl Rows {
         self.keys.insert(key.id, Key::clone(key));
     }
 
-    /// What is so of all rows at all times.
+    /// The invariants of all rows at all times.
     fn check(&self) {
         let mut chain = Chain::default();
         self.entries.iter().for_each(|entry| chain.follow(entry).unwrap());

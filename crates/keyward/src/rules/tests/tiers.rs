@@ -31,7 +31,7 @@ fn a_tier_goes_with_revoked_keys_alone_and_comes_back_as_another() {
     rows.done(revoke(2), &audit(3));
     let first = rows.tier("basic").unwrap().id;
     let decision = rows.decide(delete_tier("basic"), &audit(4)).unwrap();
-    // One row, whatever keys had it.
+    // One row, and none of the keys that have the tier.
     assert_eq!((decision.writes.tiers.len(), decision.writes.keys.len()), (1, 0));
     rows.done(delete_tier("basic"), &audit(4));
     let told =
@@ -63,7 +63,7 @@ fn a_tier_has_to_be_what_is_expected() {
 fn tiers_are_bounded_and_those_that_are_gone_do_not_count() {
     let rows = Rows::default();
     let mut facts = Facts::new(rows.progress);
-    // The rows stay empty, so that all is decided by what was applied.
+    // The rows stay empty, so that only applied writes decide.
     let mut decide = |change| {
         let decision = rows.decide_with(change, &audit(1), &mut facts).unwrap();
         facts.apply(&decision.writes);
