@@ -1,4 +1,4 @@
-//! What is kept of a key beside what every request needs.
+//! The details of a key that requests do not need.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -16,7 +16,7 @@ pub const REASON_CHARS_MAX: usize = 200;
 /// Most bytes of a key's metadata, as compact JSON.
 pub const METADATA_LEN_MAX: usize = 4 * 1024;
 
-/// What somebody noted about a key: a JSON object of at most [`METADATA_LEN_MAX`] bytes.
+/// Notes of an operator about a key: a JSON object of at most [`METADATA_LEN_MAX`] bytes.
 ///
 /// Keyward only keeps and shows it, so each number in a text that is parsed comes back as that
 /// number; `1.50` comes back as `1.5`.
@@ -154,8 +154,8 @@ impl fmt::Display for Versions {
     }
 }
 
-/// Why a key was revoked, in somebody's words: 1 to [`REASON_CHARS_MAX`] characters, all of which
-/// can be seen as they are; see [`text::check`].
+/// Why a key was revoked, in the words of the actor: 1 to [`REASON_CHARS_MAX`] characters, all of
+/// which can be seen as they are; see [`text::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 

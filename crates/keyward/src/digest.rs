@@ -1,4 +1,4 @@
-//! What is kept of a secret: its SHA-256.
+//! The stored form of a secret: its SHA-256.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use crate::key::{Presented, Secret};
 /// SHA-256 of a secret's text: all that is ever stored of it.
 ///
 /// A plain hash is enough because a secret has 256 random bits: there is nothing to guess, so a
-/// slow hash would only slow every request down. Comparing two digests takes the same time
-/// wherever they differ. What a caller presents as its key is always hashed, so that somebody who
-/// read the store gets nowhere with what is in it; [`Digest::from_stored`] and
-/// [`Digest::from_hex`] are for stores, and for operators who carry keys from one to another.
+/// slow hash would only slow every request down. Comparing two digests takes the same time, at
+/// whichever byte they differ. The text that a caller presents as its key is always hashed, so that
+/// an attacker who read the store gains nothing by presenting its contents; [`Digest::from_stored`]
+/// and [`Digest::from_hex`] are for stores, and for operators who carry keys from one to another.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
@@ -31,7 +31,7 @@ impl Digest {
     }
 
     /// The hasher stays where it is until its buffer is wiped: moved, as `Sha256::digest` moves it,
-    /// it would leave the text behind.
+    /// it would leave a copy of the text.
     fn of_text(text: &str) -> Self {
         let (mut hasher, mut digest) = (Sha256::new(), [0; 32]);
         hasher.update(text.as_bytes());
@@ -76,7 +76,7 @@ impl Digest {
         place
     }
 
-    /// The place and the rest.
+    /// The position and the rest.
     pub(crate) fn parts(&self) -> (u64, Rest) {
         let [place, rest @ ..] = self.words();
         (place, Rest(rest))
@@ -92,12 +92,12 @@ impl Digest {
     }
 }
 
-/// A digest without its place, for a table that keeps the two apart.
+/// A digest without its position, for a table that keeps the two apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Rest([u64; 3]);
 
 impl Rest {
-    /// A number that tells few digests from each other, and is no part of their place.
+    /// A number that distinguishes few digests, and is no part of their position.
     pub(crate) fn stripe(&self) -> u64 {
         let [.., last] = self.0;
         last
@@ -105,7 +105,7 @@ impl Rest {
 }
 
 impl PartialEq for Rest {
-    /// Takes the same time wherever they differ.
+    /// Takes the same time, at whichever byte they differ.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_digest_in_hex_is_just_another_text() {
-        // Somebody who read the store and presents what is in it must get nowhere.
+        // An attacker who read the store and presents its contents must be denied.
         let stored = digest("a-leaked-key");
         let hex: String = stored.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
         assert_ne!(digest(&hex), stored);

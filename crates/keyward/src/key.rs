@@ -26,8 +26,8 @@ pub(crate) const HINT_DIGITS: usize = 4;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// What stands before the first secret character, so that a person and a scanner can tell whose
-/// key it is.
+/// The prefix before the first secret character, which tells a person and a scanner whose key it
+/// is.
 ///
 /// `[a-z][a-z0-9]*(_[a-z0-9]+)*`, at most [`PREFIX_LEN_MAX`] characters.
 ///
@@ -89,8 +89,8 @@ impl FromStr for Prefix {
 /// The text that authenticates a caller, between being made and being shown for the only time.
 ///
 /// It has no `Display` and no `Clone`, its `Debug` is masked, and its memory is wiped when it is
-/// dropped. [`Secret::expose`] is the only way to the text, so a search for that word finds every
-/// place that handles one.
+/// dropped. [`Secret::expose`] is the only way to the text, so a search for that word finds all
+/// code that handles one.
 ///
 /// ```
 /// use keyward::key::{Prefix, Secret};
@@ -114,7 +114,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// Returns [`RandomError`] if the operating system refuses; then nothing was made.
+    /// Returns [`RandomError`] if the operating system fails; then nothing was made.
     pub fn generate(prefix: &Prefix) -> Result<Self, RandomError> {
         let mut random = Zeroizing::new([0; 32]);
         getrandom::fill(random.as_mut())?;
@@ -125,7 +125,7 @@ impl Secret {
         let mut body = Zeroizing::new([b'0'; BODY_LEN]);
         write_base62(random, &mut body);
         let checksum = checksum(body.as_ref());
-        // Reserved whole, since growing would leave a copy behind that is not wiped.
+        // Reserved whole, since growing would leave a copy that is not wiped.
         let mut text = Zeroizing::new(String::with_capacity(prefix.0.len() + 1 + DIGITS_LEN));
         text.push_str(&prefix.0);
         text.push('_');
@@ -134,7 +134,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself. It belongs into the answer that issued the key, and nowhere else.
+    /// The text itself. It belongs in the response that issues the key, and nowhere else.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -154,7 +154,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A text that somebody presented as a key.
+/// A text that a caller presented as a key.
 ///
 /// Holding one proves 8 to 512 visible ASCII characters (`!` to `~`). It does not prove that such
 /// a key was ever issued; that is the index's business. Any such text is looked up, whether or not
@@ -178,7 +178,7 @@ impl<'a> Presented<'a> {
         if !(TEXT_LEN_MIN..=TEXT_LEN_MAX).contains(&text.len()) {
             return Err(ParsePresentedError);
         }
-        // Looks at every byte, even behind a bad one: without a way out, the compiler looks at many
+        // Looks at every byte, even after a bad one: without a way out, the compiler looks at many
         // of them at a time, which takes a tenth of the time.
         if !text.bytes().fold(true, |all, b| all & b.is_ascii_graphic()) {
             return Err(ParsePresentedError);
@@ -193,8 +193,8 @@ impl<'a> Presented<'a> {
 
     /// The prefix, if the text has the form of a key made here and its checksum is right.
     ///
-    /// This is for scanners and against typing errors. It is no defence: anyone can make a text
-    /// that passes.
+    /// This is for scanners and against typing errors. It is no defence: an attacker can make a
+    /// text that passes.
     ///
     /// ```
     /// use keyward::key::{Prefix, Presented, Secret};
@@ -240,7 +240,7 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
 }
 
 /// Writes the number that `bytes` spell, most significant first, as 43 base-62 digits, to where
-/// they are wiped: an array that is returned leaves a copy behind.
+/// they are wiped: an array that is returned leaves a copy.
 fn write_base62(bytes: &[u8; 32], digits: &mut [u8; BODY_LEN]) {
     let mut limbs = Zeroizing::new([0_u32; 8]);
     for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(4)) {

@@ -34,7 +34,7 @@ pub enum ParseNetworkError {
     /// The text is neither a range nor an address.
     #[error("a network is an address or a range such as 192.0.2.0/24 or 2001:db8::/32")]
     Form,
-    /// Bits behind the prefix are set; whoever wrote it may have meant something else.
+    /// Bits after the prefix are set; the author may have meant another network.
     #[error("the address has bits behind the prefix; the network is {network}")]
     HostBits {
         /// The network in which the address lies.
@@ -103,7 +103,7 @@ impl Network {
 }
 
 /// The networks that a key is allowed in, at most [`NETWORKS_MAX`]. None at all is everywhere: a
-/// restriction is something that somebody asked for.
+/// restriction is always an explicit choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 

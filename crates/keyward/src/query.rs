@@ -9,11 +9,11 @@ use crate::stored::OwnedKey;
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
 
-/// Fewest characters of a part of a name to look for: shorter ones are in nearly every name, and
-/// an index over parts of names holds threes.
+/// Fewest characters of a part of a name to look for: shorter ones are in nearly every name, and an
+/// index over parts of names holds trigrams.
 pub const NAME_PART_CHARS_MIN: usize = 3;
 
-/// Which keys to look for: those that fit everything that is set.
+/// Which keys to look for: a key has to match every field that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFilter {
     /// In this state, by the time that [`KeyQuery::now`] says.
@@ -40,15 +40,15 @@ pub struct KeyFilter {
 /// What keys are ordered by. Keys that are alike in it are in the order of their ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyOrder {
-    /// The order of their ids: that in which they came here. For keys that were issued here that
-    /// is when they were issued; one that was imported with its id has the place of that.
+    /// The order of their ids, which is the order in which they were issued here; a key that was
+    /// imported with its id is ordered by that.
     #[default]
     Created,
     /// Their names, byte by byte.
     Name,
-    /// When they were last used; those that never were count as used before all others.
+    /// When they were last used; keys never used count as used before all others.
     LastUsed,
-    /// When they expire; those that never do come after all others.
+    /// When they expire; keys that never expire come after all others.
     Expires,
 }
 
@@ -65,15 +65,15 @@ pub struct KeyQuery {
     pub after: Option<KeyCursor>,
     /// Most keys on the page.
     pub max: u32,
-    /// What time it is.
+    /// The time.
     pub now: UnixMillis,
 }
 
-/// A place in a list of keys: behind this key.
+/// A cursor in a list of keys: after this key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyCursor {
-    /// What the list is ordered by, of the key behind which the next page begins: its name, or a
-    /// time as a number; empty where the order is that of ids.
+    /// The value by which the list is ordered, of the key after which the next page begins: its
+    /// name, or a time as a number; empty where the order is that of ids.
     pub value: String,
     /// The key's id.
     pub id: u64,
@@ -111,7 +111,7 @@ impl KeyCount {
 pub struct Hours {
     /// The first one.
     pub from: UnixHour,
-    /// The one behind the last.
+    /// The hour after the last.
     pub to: UnixHour,
 }
 
@@ -131,7 +131,7 @@ pub enum TopBy {
     /// All of its requests.
     #[default]
     Requests,
-    /// Those that were refused.
+    /// Denied requests.
     Denials,
 }
 
@@ -146,7 +146,7 @@ impl TopBy {
     }
 }
 
-/// The usage of all keys together, and of those that had the most.
+/// The usage of all keys together, and of the keys that had the most.
 #[derive(Clone, Debug, Default)]
 pub struct UsageTop {
     /// Of all keys.
@@ -175,7 +175,7 @@ pub struct AuditFilter {
 pub struct AuditQuery {
     /// Which entries.
     pub filter: AuditFilter,
-    /// Behind this entry, in the order asked for.
+    /// After this entry, in the requested order.
     pub after: Option<ChangeId>,
     /// Whether the newest come first.
     pub descending: bool,
@@ -188,6 +188,6 @@ pub struct AuditQuery {
 pub struct AuditPage {
     /// The entries, in order.
     pub entries: Vec<AuditEntry>,
-    /// The entry behind which the next page begins; as with [`KeyPage::next`].
+    /// The entry after which the next page begins; as with [`KeyPage::next`].
     pub next: Option<ChangeId>,
 }

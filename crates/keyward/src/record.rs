@@ -1,4 +1,4 @@
-//! What is known of a key, secrets aside: its id, name, owner, restrictions and state.
+//! The record of a key, secrets aside: its id, name, owner, restrictions and state.
 
 mod state;
 
@@ -13,8 +13,8 @@ use crate::text::{self, TextError};
 
 pub use self::state::{KeyState, Stage};
 
-/// Highest id of a key: 2^53 - 1. Programs that keep numbers as doubles, as JavaScript does, tell
-/// all up to it apart.
+/// Highest id of a key: 2^53 - 1. Programs that keep numbers as doubles, as JavaScript does,
+/// represent all up to it exactly.
 pub const KEY_ID_MAX: u64 = (1 << 53) - 1;
 /// Most characters of a key's name.
 pub const NAME_CHARS_MAX: usize = 100;
@@ -53,7 +53,7 @@ impl fmt::Display for KeyId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(CompactString);
 
-/// Says what is wrong with a name.
+/// The error of a name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseNameError {
     /// The name is empty.
@@ -95,8 +95,7 @@ pub const OWNER_LEN_MAX: usize = 100;
 
 /// The id of the customer to whom a key belongs: 1 to [`OWNER_LEN_MAX`] visible ASCII characters.
 ///
-/// It means nothing to Keyward, which has no table of users; it only tells which keys belong
-/// together.
+/// It means nothing to Keyward, which has no table of users; it only groups keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(CompactString);
 
@@ -173,14 +172,14 @@ impl Scope {
         &self.0
     }
 
-    /// Whether whoever has this scope may do what `asked` names, a `resource:action`.
+    /// Whether a key with this scope may do what `asked` names, a `resource:action`.
     #[must_use]
     pub fn grants(&self, asked: &str) -> bool {
         // The likeliest first: this is asked with every request that needs a scope.
         if self.0 == asked || self.0 == "*" {
             return true;
         }
-        // What is left of `resource:*` ends in the colon, which no resource holds.
+        // The rest of `resource:*` ends in the colon, which no resource holds.
         let resource = self.0.strip_suffix('*');
         resource.is_some_and(|resource| asked.starts_with(resource))
     }

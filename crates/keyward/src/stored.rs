@@ -40,11 +40,11 @@ pub struct Key<I = KeyId> {
     pub scopes: Scopes,
     /// Where it may be used from.
     pub networks: Networks,
-    /// Its own limits in place of its tier's; an empty list is no limit.
+    /// Its own limits, which replace its tier's; an empty list is no limit.
     pub limits: Option<Limits>,
     /// What an operator noted about it.
     pub metadata: Metadata,
-    /// What was decided about the key itself.
+    /// The operator's decision about the key itself.
     pub state: KeyState,
     /// Why it was revoked.
     pub revoked_reason: Option<Reason>,
@@ -124,8 +124,8 @@ impl<I> Key<I> {
 }
 
 impl Key {
-    /// A key that is active, belongs to nobody, may do nothing where a scope is asked for, and
-    /// never expires: what the others differ from. Nothing is known of its past.
+    /// A key that is active, has no owner and no scopes, and never expires: the base for building
+    /// others. Nothing is known of its past.
     #[must_use]
     pub fn plain(id: KeyId, name: KeyName, tier: TierName, digest: Digest) -> Self {
         let created_at = UnixMillis(0);
@@ -152,7 +152,7 @@ impl Key {
     }
 }
 
-/// What is kept of a secret.
+/// The stored form of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSecret {
     /// SHA-256 of its text.
@@ -193,7 +193,7 @@ pub struct OwnerRow {
     pub owner: Owner,
     /// How often it was suspended, resumed or edited.
     pub version: OwnerVersion,
-    /// Since when it is suspended, and so all of its keys, whatever their own state.
+    /// Since when it is suspended, and so all of its keys, in addition to their own state.
     pub suspended_at: Option<UnixMillis>,
     /// What all of its keys share, on top of the limits of each; an empty list is no limit.
     pub limits: Limits,
@@ -223,7 +223,7 @@ impl OwnerRow {
         self.suspended_at.is_some()
     }
 
-    /// Whether there is anything to be told of it: it has keys or limits, or is suspended.
+    /// Whether it appears in lists: it has keys or limits, or is suspended.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.is_suspended() || 0 < self.keys || self.is_limited()

@@ -1,4 +1,4 @@
-//! What was decided about a key, and where in its life that puts it.
+//! The operator's decision about a key, and the stage of its life that follows from it.
 
 use crate::time::UnixMillis;
 
@@ -7,9 +7,9 @@ use crate::time::UnixMillis;
 pub enum KeyState {
     /// Works until it expires.
     Active,
-    /// Is refused until somebody resumes it.
+    /// Is denied until an operator resumes it.
     Suspended,
-    /// Is refused for ever.
+    /// Is denied for ever.
     Revoked {
         /// When it was revoked.
         at: UnixMillis,
@@ -71,7 +71,7 @@ impl Stage {
         }
     }
 
-    /// Whether the key's life is over: nothing but another expiry makes it work again, if at all.
+    /// Whether the key's life has ended: only another expiry makes it work again, if at all.
     #[must_use]
     pub const fn is_over(self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use crate::time::UnixMillis;
 
 use super::{Key, OwnerRow};
 
-/// A key, and its owner beside it, as of one instant.
+/// A key and its owner, as of one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedKey {
     /// The key.
