@@ -1,4 +1,4 @@
-//! The contract between the decision and the place where keys survive.
+//! The contract between the decision and the storage of keys.
 //!
 //! [`KeyStore`] is what deciding needs, [`Reports`] is what operators ask, and [`Backup`] is what a
 //! store may have that can be copied while it is in use.
@@ -41,7 +41,7 @@ pub struct TierRecord {
     pub limits: Vec<Limit>,
 }
 
-/// A secret that somebody reported as leaked. Its key is to be revoked.
+/// A secret that was reported as leaked. Its key is to be revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeakReport {
     /// Of the secret, which some key has or had.
@@ -63,7 +63,7 @@ pub struct UsageBatch {
     pub writer: [u8; 16],
     /// Counts up from 1 for each batch of one writer.
     pub number: u64,
-    /// What is to be added.
+    /// The rows to add.
     pub rows: Vec<UsageRow>,
     /// The latest reading of the wall clock, if it is to be kept.
     pub reading: Option<UnixMillis>,
@@ -95,15 +95,15 @@ impl From<Fault> for StoreError {
 ///
 /// # Atomicity
 ///
-/// What a change writes is one transaction, with the look-ups that it was decided by: it is there
-/// whole or not at all, and nobody changes anything in between. Several changes may share a
-/// transaction if each is decided as if those before it were written, and is left out alone when
-/// it fails. A method returns `Ok` only when what it wrote would survive `kill -9` and power loss.
+/// The writes of a change are one transaction, with the look-ups that it was decided by: they are
+/// there whole or not at all, and no other change comes in between. Several changes may share a
+/// transaction if each is decided as if the earlier ones were written, and is left out alone when
+/// it fails. A method returns `Ok` only when its writes would survive `kill -9` and power loss.
 ///
 /// # Errors
 ///
-/// Each method returns [`StoreError`] if nothing can be said. If a change was under way, it may or
-/// may not have happened; repeating it is safe, except that issuing again makes another key,
+/// Each method returns [`StoreError`] if the result is unknown. If a change was under way, it may
+/// or may not have happened; repeating it is safe, except that issuing again makes another key,
 /// unless the request is to change something [once](Audit::once).
 ///
 /// Dropping the future of a change does not undo it and may leave it under way.
@@ -115,23 +115,22 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// each with a burst of the same size, and nothing else.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// Makes a change as the [rules](crate::rules) decide, and returns what they say. What is
-    /// rejected, or changes nothing, writes nothing, and is `Ok`.
+    /// Makes a change as the [rules](crate::rules) decide, and returns their decision. A change
+    /// that is rejected, or changes nothing, writes nothing, and is `Ok`.
     ///
     /// A secret belongs to one key: a change that brings one whose digest some key has or had is
     /// not made, and is [`StoreError::Inconsistent`].
     async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError>;
 
-    /// What is different since the change `after`, 0 for all: the rows that up to `max` entries of
+    /// The differences since the change `after`, 0 for all: the rows that up to `max` entries of
     /// the trail name, oldest first. A `max` of 0 counts as 1.
     async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError>;
 
     /// One key, with the state of its owner; `None` if there is no such key.
     async fn find_key(&self, id: KeyId) -> Result<Option<OwnedKey>, StoreError>;
 
-    /// The keys that have, or had, secrets with these digests; those that nobody has are left out.
-    /// The time is the end of the grace of one that was replaced; `None` is that it is the key's
-    /// present one.
+    /// The keys that have, or had, secrets with these digests; digests of no key are left out. The
+    /// time is the end of the grace of a replaced secret; `None` means the key's present one.
     async fn find_digests(
         &self,
         digests: Vec<Digest>,
@@ -141,8 +140,8 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     async fn earlier(&self, audit: Audit) -> Result<Option<Earlier>, StoreError>;
 
     /// Keeps reports of leaked secrets until [`KeyStore::forget_leaks`]: nothing is revoked by
-    /// this. Of a secret that is reported again, the earlier report stays. No reports at all take
-    /// a commit like any others, so that the time tells nobody how many there were. This is no
+    /// this. Of a secret that is reported again, the earlier report stays. No reports at all take a
+    /// commit like any others, so that the time does not reveal how many there were. This is no
     /// change of a key: it writes no audit entry.
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError>;
 
@@ -161,13 +160,13 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// The latest reading of the wall clock that was kept; `None` if none was.
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError>;
 
-    /// Notes whether this start was told that the clock is right, and returns whether the start
-    /// before it was. This changes nothing that is judged: it writes no audit entry.
+    /// Notes whether the operator stated at this start that the clock is right, and returns whether
+    /// that was so at the start before. This changes no verdict: it writes no audit entry.
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError>;
 
-    /// The newest change that was answered, as it is known apart from the audit trail: the entry
-    /// of that number must be in the trail, with that digest. `None` if nothing else knows. Read it
-    /// before the trail, which may grow meanwhile.
+    /// The newest change that was acknowledged, as it is known apart from the audit trail: the
+    /// entry of that number must be in the trail, with that digest. `None` if nothing else knows.
+    /// Read it before the trail, which may grow meanwhile.
     fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
         None
     }
@@ -187,6 +186,6 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// Responds if the store can be read; waits for no change.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Finishes what was asked before, then refuses everything. Closing twice is fine.
+    /// Finishes the calls made before, then rejects all others. Closing twice is fine.
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -1,13 +1,13 @@
-//! What is different since a change, for followers.
+//! The differences since a change, for followers.
 
 use crate::audit::ChangeId;
 use crate::stored::{Key, OwnerRow, TierRow};
 
 /// Rows that are different since a change, as they are now.
 ///
-/// It is state and not operations: what happened to a row between two reads is one row here, and
-/// whoever is told of a row twice has it all the same. A row may be newer than [`Changes::until`],
-/// in which case it comes again. What the rows refer to is in them or was told before.
+/// It is state and not operations: what happened to a row between two reads is one row here, and a
+/// row that is sent twice does no harm. A row may be newer than [`Changes::until`], in which case
+/// it comes again. The rows to which these refer are among them or were sent before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// Tiers that were written or deleted, by their ids: of two that had the same name after each
@@ -17,7 +17,7 @@ pub struct Changes {
     pub owners: Vec<OwnerRow>,
     /// Keys that were issued, imported or changed, in the order of their ids.
     pub keys: Vec<Key>,
-    /// All is told up to this change: ask for what is after it the next time.
+    /// These are all up to this change: ask for the changes after it the next time.
     pub until: ChangeId,
     /// The newest change as of this instant. If that is [`Changes::until`], there is no more.
     pub newest: ChangeId,

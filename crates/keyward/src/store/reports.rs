@@ -17,8 +17,8 @@ use super::StoreError;
 /// What operators ask: lists, counts, usage, the trail, exports. Nothing here changes anything, and
 /// no decision about a request or a change waits for it.
 ///
-/// Each method sees the store as it is at one instant, with all that was answered before it was
-/// called. It may take long, where it says so; what decides goes on meanwhile.
+/// Each method sees the store as it is at one instant, with all changes that were acknowledged
+/// before the call. It may take long, where it says so; decisions go on meanwhile.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ pub trait Reports: fmt::Debug + Send + Sync {
         max: u32,
     ) -> Result<Vec<OwnerRow>, StoreError>;
 
-    /// The owners that are suspended, up to `max`, behind `after`, in order.
+    /// The owners that are suspended, up to `max`, after `after`, in order.
     async fn suspended_owners(
         &self,
         after: Option<Owner>,
@@ -74,7 +74,7 @@ pub trait Reports: fmt::Debug + Send + Sync {
         max: u32,
     ) -> Result<Vec<(UnixHour, Counts)>, StoreError>;
 
-    /// Usage of all keys in these hours, and the `max` keys that had the most. What is added
+    /// Usage of all keys in these hours, and the `max` keys that had the most. Counts added
     /// meanwhile may be in it or not. Dropping the future ends the work.
     async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError>;
 

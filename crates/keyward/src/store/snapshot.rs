@@ -12,7 +12,7 @@ use super::StoreError;
 /// Rows of one kind.
 #[derive(Clone, Debug)]
 pub enum Page {
-    /// Tiers, in the order of their ids; those that are gone too.
+    /// Tiers, in the order of their ids; deleted ones included.
     Tiers(Vec<TierRow>),
     /// Owners, in the order of their names.
     Owners(Vec<OwnerRow>),
@@ -22,16 +22,16 @@ pub enum Page {
 
 /// A cursor over the rows of a store as of one instant.
 ///
-/// What is changed while it is read is not in it. First come all tiers, then all owners, then all
-/// keys, so that what a row refers to came before it: each owner of a key has a row.
+/// Changes made while it is read are not in it. First come all tiers, then all owners, then all
+/// keys, so that rows come after the rows to which they refer: each owner of a key has a row.
 ///
 /// There is one page in memory at a time. A store that has to hold something for the instant to
 /// last, such as a read transaction, lets go of it when the last row is read, when a page fails,
 /// when the snapshot is dropped, and when the store is closed.
 #[async_trait]
 pub trait Snapshot: fmt::Debug + Send {
-    /// The newest change that is in it, 0 if there was none. What was changed later is what
-    /// [`KeyStore::changes`](super::KeyStore::changes) tells after this one.
+    /// The newest change that is in it, 0 if there was none.
+    /// [`KeyStore::changes`](super::KeyStore::changes) after this one returns the later ones.
     fn newest(&self) -> ChangeId;
 
     /// The next rows: 1 to `max` of one kind, where `max` is at least 1. `None` is the end, and
