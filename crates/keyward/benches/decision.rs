@@ -35,7 +35,7 @@ const TURNS: u64 = 9;
 const SMALL: u64 = 1_000;
 const LARGE: u64 = 10_000_000;
 const TEXT_LEN: usize = 52;
-/// What is compared with the hash of its text, each with the turns of that which lie beside it.
+/// The benchmarks compared with the hash of their text, each with the adjacent runs of that hash.
 const SMALL_NAMES: [&str; 2] = ["verify_1000_keys", "sha256"];
 const LARGE_NAMES: [[&str; 2]; 3] = [
     ["verify_large", "sha256_beside_large"],
@@ -261,7 +261,7 @@ fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("this bench needs Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("Linux tells it in kB") * 1_024
+    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("Linux reports it in kB") * 1_024
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench is the edge where time comes in")]
@@ -270,7 +270,7 @@ fn instant() -> Instant {
 }
 
 /// What a server does once for each request, before it asks for a verdict.
-#[expect(clippy::disallowed_methods, reason = "reading the clocks is what is measured")]
+#[expect(clippy::disallowed_methods, reason = "this measures reading the clocks")]
 fn read_both_clocks() -> bool {
     let _ = black_box((SystemTime::now(), instant()));
     true

@@ -2,9 +2,9 @@
 //!
 //! Arguments: `sha256`, `allowed`, `two_limits`, `three_limits`, `owner_limit`, `restricted`,
 //! `scoped`, `limited`, `revoked` or `unknown`, and how often. Keys that are `restricted` have
-//! every restriction that there is, none of which keeps a request out; for those that are `scoped`,
-//! a scope is asked for, too. Run under a tool that counts, with two numbers: the difference holds
-//! neither start nor warm-up.
+//! every kind of restriction, none of which rejects a request; requests of `scoped` keys also
+//! require a scope. Run under a tool that counts, with two numbers: the difference holds neither
+//! start nor warm-up.
 
 use std::env;
 use std::hint::black_box;
@@ -51,7 +51,7 @@ fn main() {
     }
 }
 
-/// A thousand keys of which every request is answered as `what` says.
+/// A thousand keys whose requests all get the verdict named by `what`.
 fn keys(what: &str) -> (Vec<String>, Index) {
     let amount = if what == "limited" { 1 } else { 1_000_000_000 };
     let amount = NonZeroU32::new(amount).expect("neither is zero");

@@ -21,7 +21,7 @@ const TURNS: usize = 5;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// What stands around words: half of it underscores, which call for a closer look.
+/// Separators between words: half of them underscores, which call for a closer look.
 const BETWEEN: &[u8; 8] = b"____ .\"\n";
 
 fn main() {
@@ -61,7 +61,7 @@ fn main() {
 struct Text {
     name: &'static str,
     bytes: Vec<u8>,
-    /// How many keys are in it: none, but for those that the tests in our source have.
+    /// The number of keys in it: none, except in our own source, whose tests contain some.
     keys: usize,
 }
 

@@ -1,6 +1,6 @@
 //! API-key authentication: the decision itself.
 //!
-//! Given the text of a key and the time, [`verify()`] answers who is calling and whether they are
+//! Given the text of a key and the time, [`verify()`] decides who is calling and whether they are
 //! allowed; the [`Gate`] issues and revokes keys and moves usage counts to a [`store`]. This crate
 //! knows neither HTTP nor SQL; it starts no thread, never sleeps and reads no clock.
 //!

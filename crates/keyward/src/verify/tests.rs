@@ -1,4 +1,4 @@
-//! Tests of the decision: each reason for refusal, which of them comes first, and what is counted.
+//! Tests of the decision: each reason for denial, which of them comes first, and the counts.
 
 mod limits;
 mod networks;
@@ -135,7 +135,7 @@ fn a_text_that_cannot_be_a_key_is_unknown() {
     assert_eq!(key.counted(), Counts::default());
 }
 
-/// Somebody who read the store presents what is in it.
+/// An attacker who read the store presents its contents.
 #[test]
 fn a_leaked_digest_opens_nothing() {
     let key = OneKey::new();
@@ -278,10 +278,10 @@ fn a_request_that_costs_too_much_is_counted_as_limited_and_takes_nothing() {
     assert_eq!(key.ask(2).unwrap().standing().unwrap().remaining, 0);
     assert_eq!(key.ask(0).unwrap_err().as_str(), "limited");
     let counts = [(Outcome::Allowed, 2), (Outcome::Limited, 2)];
-    assert_eq!(key.counted(), Counts::from(counts), "requests are counted, whatever they cost");
+    assert_eq!(key.counted(), Counts::from(counts), "requests are counted, at any cost");
 }
 
-/// Counting first and checking afterwards would let strangers use up a caller's limit.
+/// Counting first and checking afterwards would let other callers use up a caller's limit.
 #[test]
 fn a_denied_request_consumes_nothing_of_the_limit() {
     let key = OneKey::new();
@@ -327,7 +327,7 @@ fn each_request_is_counted_once_under_its_outcome() {
     assert_eq!(after_three(OneKey::changed(expired), READ), counts);
 }
 
-/// Elsewhere, expiry was looked at before the secret, and so told who has a key.
+/// Elsewhere, expiry was looked at before the secret, and so revealed which keys exist.
 #[test]
 fn without_the_secret_a_dead_key_looks_like_one_that_never_was() {
     for change in [suspended, revoked, expired, at_home] {

@@ -29,8 +29,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// Four keys that differ in what was decided about them, with the longest of names and every
-    /// restriction that there is.
+    /// Four keys in different states, with the longest of names and every kind of restriction.
     fn new(limits: Vec<Limit>) -> Self {
         let limits = Limits::new(limits).unwrap();
         let tier = Arc::new(Tier::new("a-name-of-24-characters-".parse().unwrap(), limits.clone()));
@@ -68,7 +67,7 @@ fn asked<'a>(text: &'a str, scope: &'a str, from: &str) -> Asked<'a> {
     Asked { scope: Some(scope), from, ..Asked::of(text) }
 }
 
-/// Checks that requests take no memory and are all answered as `expected` says.
+/// Checks that requests take no memory and that every verdict is as `expected` says.
 #[track_caller]
 fn check(verdict: impl Fn() -> Verdict, expected: impl Fn(&Verdict) -> bool) {
     let mut as_expected = 0;

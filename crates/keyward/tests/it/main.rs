@@ -1,6 +1,6 @@
 //! The one integration-test binary of this crate: what can only be seen from outside.
 
-#![cfg(test)] // Tells Clippy that helpers here are test code too.
+#![cfg(test)] // So that Clippy takes helpers here for test code too.
 
 mod allocations;
 mod golden;

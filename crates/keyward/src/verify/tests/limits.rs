@@ -29,7 +29,7 @@ fn owner_name(owner: usize) -> Owner {
     format!("org_{owner}").parse().unwrap()
 }
 
-/// What is decided about one key.
+/// The limits of one key.
 #[derive(Clone, Debug, Default)]
 struct Terms {
     tier: usize,
@@ -37,8 +37,8 @@ struct Terms {
     owner: Option<usize>,
 }
 
-/// Keys, tiers and owners, and a clock that stands still unless it is moved. Changes are made as a
-/// gate makes them, one after the other.
+/// Keys, tiers and owners, and a clock that moves only when it is set. Changes are made as a gate
+/// makes them, one after the other.
 struct World {
     index: Index,
     usage: Usage,

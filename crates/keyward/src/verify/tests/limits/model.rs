@@ -66,7 +66,7 @@ enum Expected {
     TooCostly,
 }
 
-/// What each bucket holds after other limits took the place of those before, at `now`.
+/// The content of each bucket after other limits replaced the former ones, at `now`.
 fn carry(before: &[Plain], buckets: &Buckets, after: &[Plain], now: u64) -> Buckets {
     let mut carried = Buckets::new();
     for limit in after {

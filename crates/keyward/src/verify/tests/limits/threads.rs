@@ -1,5 +1,5 @@
 //! On many threads: nothing passes that should not, nothing is denied that had room, and each word
-//! stands at what was accepted.
+//! is at the accepted cost.
 
 use std::sync::Mutex;
 use std::thread;
@@ -39,7 +39,7 @@ fn buckets_of(label: &str, limits: &[Limit], keys: &[usize]) -> Vec<Bucket> {
 }
 
 /// Keys of tiers with one limit, three and none, some of which share an owner with limits. Bursts
-/// are small next to what is asked for, so that every bucket is contended to its end.
+/// are small next to the cost asked for, so that every bucket is contended to its end.
 fn crowd() -> (World, Vec<Bucket>) {
     let one = Limits::of(Some(limit("a", 7, 60, 400)));
     let three = vec![limit("a", 7, 60, 300), limit("b", 11, 60, 500), limit("c", 3, 60, 350)];
@@ -93,7 +93,7 @@ fn while_the_clock_stands_still_each_word_is_what_was_accepted_and_each_denial_l
     for bucket in &buckets {
         let (used, burst) = (used(bucket), u64::from(bucket.limit.burst().get()));
         assert!(used <= burst, "{bucket:?} {used}");
-        // What a request that takes nothing is told, let in or not.
+        // The limits' state on a request that takes nothing, allowed or not.
         let standings = match world.ask(bucket.keys[0], 0, now) {
             Ok(caller) => caller.standings().clone(),
             Err(Denied::Limited(_, exceeded)) => exceeded.standings,
@@ -110,7 +110,7 @@ fn while_the_clock_stands_still_each_word_is_what_was_accepted_and_each_denial_l
         assert_eq!(of.unwrap().full_after.as_nanos(), u128::from(used) * interval, "{bucket:?}");
     }
     for (key, cost, _) in asked.iter().filter(|(_, _, let_in)| !let_in) {
-        // Buckets only fill while the clock stands still: what lacked room then lacks it now.
+        // Buckets only fill while the clock does not move: what lacked room then lacks it now.
         let lacks = |bucket: &&Bucket| {
             let cost = u64::from(cost.max(&1).to_owned());
             bucket.keys.contains(key) && u64::from(bucket.limit.burst().get()) < used(bucket) + cost
@@ -120,7 +120,7 @@ fn while_the_clock_stands_still_each_word_is_what_was_accepted_and_each_denial_l
 }
 
 /// A request that does not fit the second bucket holds nothing of the first meanwhile, so one that
-/// fits both is let in, whatever else is asked at the same time.
+/// fits both is allowed, even with any others at the same time.
 #[test]
 fn what_is_denied_takes_nothing_from_what_fits() {
     let now = World::new(Vec::new()).now();
@@ -142,7 +142,7 @@ fn what_is_denied_takes_nothing_from_what_fits() {
     }
 }
 
-/// The terms of the limits that are watched, and whatever comes and goes beside them.
+/// The watched limits, and others that come and go in addition to them.
 fn edited(world: &mut World, dice: &mut Dice, keys: &mut [Terms]) {
     let beside = |dice: &mut Dice, watched: Limit| {
         let mut list = vec![watched];
