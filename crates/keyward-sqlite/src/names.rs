@@ -1,7 +1,7 @@
 //! Names as they are searched for: folded, so that letters of either case are the same.
 
-/// A text in which letters of either case are the same. Each character is folded by itself, so
-/// that a part of a text folds into a part of what the text folds into.
+/// A text in which letters of either case are the same. Each character is folded by itself, so that
+/// a part of a text folds into a part of the folded text.
 pub(crate) fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
@@ -11,15 +11,15 @@ pub(crate) fn indexed(folded: &str) -> String {
     folded.replace('\0', "\u{fffd}")
 }
 
-/// Most threes of a part: each costs as much as the last, and tells less.
+/// Most trigrams of a part: each costs as much as the last, and narrows less.
 const THREES_MAX: usize = 8;
 
-/// What `key_names` can be asked for: threes of characters that cover a part that is folded, or as
-/// much of its end as they reach, each quoted. Every name with the part has them all, and some
-/// others do too. None if the part is too short to have one.
+/// The query for `key_names`: trigrams that cover a folded part, or as much of its end as they
+/// reach, each quoted. Every name with the part has them all, and some others do too. None if the
+/// part is too short to have one.
 pub(crate) fn threes(folded: &str) -> Vec<String> {
     let characters: Vec<char> = indexed(folded).chars().collect();
-    // Those at the end count as well as those at the beginning: numbers stand there.
+    // The ones at the end matter as much as the ones at the beginning: numbers are there.
     let windows = characters.windows(3);
     let ends = windows.clone().rev().take(1).chain(windows.rev().skip(3).step_by(3));
     let mut threes: Vec<String> = ends

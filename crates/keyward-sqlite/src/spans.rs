@@ -23,7 +23,7 @@ impl Span {
 /// the first of their ids and one that is not below the last.
 ///
 /// One hour at a time may be open: its last id is the highest number that there is, so it need not
-/// be written again for each row. Whoever adds rows of another hour closes it.
+/// be written again for each row. Adding rows of another hour closes it.
 pub(crate) struct Hours {
     ids: &'static str,
     is_open: &'static str,

@@ -11,11 +11,11 @@ use crate::spans::{self, Span};
 
 /// Most entries that one page looks at. At a third of a microsecond each this is some 20 ms.
 const LOOKS_MAX: u32 = 50_000;
-/// Entries by which it is told which of several conditions has the fewest. At a twentieth of a
-/// microsecond each, as no more than an index is looked at.
+/// Entries that decide which of several conditions has the fewest. At a twentieth of a microsecond
+/// each, as no more than an index is looked at.
 const PROBE_MAX: u32 = 10_000;
 
-/// How the trail calls whoever holds the admin key.
+/// The trail's name for the holder of the admin key.
 const ADMIN_KEY: &str = "admin-key";
 
 /// One page of the trail.
@@ -51,15 +51,15 @@ fn look(connection: &Connection, query: &AuditQuery, looks_max: u32) -> Result<A
     Ok(page)
 }
 
-/// One entry, all of it: most of those that are looked at may not fit.
+/// One entry, all of it: most of the entries looked at may not fit.
 fn find(connection: &Connection, id: i64) -> Result<AuditEntry, Fault> {
     // Served by the primary key.
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE id = ?1");
     connection.prepare_cached(&sql)?.query_row([id], |row| Ok(entry(row)))?
 }
 
-/// The ids that an entry can have: those behind the page before, in hours of the time asked for.
-/// They begin with 1: a row below that was put there by hand and is not of the trail.
+/// The ids that an entry can have: after the page before, in hours of the requested time. They
+/// begin with 1: a row below that was put there by hand and is not of the trail.
 fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, Fault> {
     let AuditFilter { since, until, .. } = query.filter;
     let Some(mut span) = spans::AUDIT.ids(connection, since, until)? else {
@@ -96,8 +96,8 @@ struct Index {
     of: &'static str,
 }
 
-/// The condition with an index that leaves the fewest entries; the last of those that leave very
-/// many.
+/// The condition with an index that leaves the fewest entries; if all leave very many, the last of
+/// them.
 fn drive(
     connection: &Connection,
     filter: &AuditFilter,
@@ -126,7 +126,7 @@ fn drive(
     Ok(fewest.1)
 }
 
-/// Every condition; those that tend to leave fewer come first.
+/// Every condition; the ones that tend to leave fewer come first.
 fn conditions(filter: &AuditFilter) -> Vec<Condition> {
     let AuditFilter { key_id, actor, verb, since: _, until: _ } = filter;
     let index = |name, of| Some(Index { name, of });
@@ -141,7 +141,7 @@ fn conditions(filter: &AuditFilter) -> Vec<Condition> {
         column: "verb",
         value: Value::Text(verb.as_str().to_owned()),
     });
-    // Nearly all are by whoever holds the admin key.
+    // Nearly all are by the holder of the admin key.
     let actor = actor.clone().map(|actor| Condition {
         index: index("audit_actor", "actor <> 'admin-key'").filter(|_| actor != ADMIN_KEY),
         column: "actor",

@@ -1,4 +1,4 @@
-//! What stands beside the rows of keys: what they are found by.
+//! The tables next to the rows of keys, by which they are found.
 
 use keyward::key::Prefix;
 use rusqlite::{Connection, Statement};
@@ -6,7 +6,7 @@ use rusqlite::{Connection, Statement};
 use crate::fault::Fault;
 use crate::names;
 
-/// Notes what a secret begins with.
+/// Notes the prefix of a secret.
 pub(crate) fn add_prefix(connection: &Connection, prefix: &Prefix) -> Result<(), Fault> {
     // Served by the primary key.
     const ADD: &str = "INSERT INTO prefixes (prefix) VALUES (?1) ON CONFLICT DO NOTHING";
@@ -14,7 +14,7 @@ pub(crate) fn add_prefix(connection: &Connection, prefix: &Prefix) -> Result<(),
     Ok(())
 }
 
-/// What secrets begin with, in order.
+/// The prefixes of secrets, in order.
 pub(crate) fn prefixes(connection: &Connection) -> Result<Vec<String>, Fault> {
     // Served by the primary key.
     const PREFIXES: &str = "SELECT prefix FROM prefixes ORDER BY prefix LIMIT 1000";

@@ -12,13 +12,13 @@ use super::list::uses;
 use crate::fault::Fault;
 use crate::{owners, spans};
 
-/// What is looked at at most.
+/// The most that is looked at.
 struct Bounds {
     /// Entries of an index that says it all. A look takes some 60 ns.
     entries: u32,
     /// Keys that lie all over the file. A look takes up to 5 µs.
     apart: u32,
-    /// Keys that lie one behind the other. A look takes less than 1 µs, with its name.
+    /// Keys that lie one after the other. A look takes less than 1 µs, with its name.
     in_line: u32,
 }
 
@@ -201,8 +201,8 @@ fn of_suspended_owners(
     Ok((looks <= max).then_some(fitting))
 }
 
-/// Counts the keys that are suspended: those of owners that are, from the owners' rows, and those
-/// that are so themselves and have another owner or none.
+/// Counts the keys that are suspended: the keys of suspended owners, from the owners' rows, and
+/// keys that are suspended themselves and have another owner or none.
 fn count_suspended(connection: &Connection, max: u32) -> Result<KeyCount, Fault> {
     // Served by `owners_suspended` and the primary key; `?1` bounds the rows.
     const THEIRS: &str = "SELECT ifnull(sum(keys - revoked_keys), 0), count(*) FROM \

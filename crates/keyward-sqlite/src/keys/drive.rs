@@ -15,12 +15,12 @@ use crate::{names, owners};
 pub(super) const NAMES: &str = "key_names";
 /// What every key in `keys_expires` has, said for SQLite to see that.
 pub(super) const EXPIRES: &str = "keys.expires_at_ms IS NOT NULL";
-/// Most threes of characters that are asked for together. FTS5 goes on along all of their lists
-/// until these meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of
-/// lists that bounds the work. Three with every second of a million names take some 30 ms to find
-/// that they never meet.
+/// Most trigrams that are asked for together. FTS5 goes on along all of their lists until these
+/// meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of lists that
+/// bounds the work. Three with every second of a million names take some 30 ms to find that they
+/// never meet.
 const THREES_MAX: usize = 3;
-/// Names by which it is told which threes are rare. A look takes a twentieth of a microsecond.
+/// Names that decide which trigrams are rare. A look takes a twentieth of a microsecond.
 const RARE_MAX: u32 = 10_000;
 
 /// The keys of a list of ids, as [`list`](super::filter::list) makes it. CROSS keeps it that way
@@ -98,7 +98,7 @@ pub(super) fn span(span: Span) -> Drive {
     }
 }
 
-/// Every drive that a filter offers, those that are likely to have few keys first.
+/// Every drive that a filter offers; the ones that are likely to have few keys come first.
 pub(super) fn drives(
     connection: &Connection,
     filter: &KeyFilter,
@@ -175,8 +175,8 @@ fn in_stage(
     })
 }
 
-/// The keys whose names have the rarest threes of characters of a part: those with the part, and
-/// some more. `None` if the part is too short to have any.
+/// The keys whose names have the rarest trigrams of a part: the ones with the part, and some more.
+/// `None` if the part is too short to have any.
 fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
     let threes = names::threes(&names::fold(part));
     let threes = if THREES_MAX < threes.len() { rarest(connection, threes)? } else { threes };
@@ -189,7 +189,7 @@ fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
     }))
 }
 
-/// The threes that the fewest names have.
+/// The trigrams that the fewest names have.
 fn rarest(connection: &Connection, threes: Vec<String>) -> Result<Vec<String>, Fault> {
     // Served by `key_names`; `RARE_MAX` bounds the rows.
     let sql = format!(

@@ -35,13 +35,13 @@ impl Conditions {
         self.0.iter().flat_map(|(_, values)| values.iter().cloned())
     }
 
-    /// All but what is asked of the owner.
+    /// All but the conditions on the owner.
     pub(super) fn but_of_owner(&self) -> Self {
         let others = self.0.iter().filter(|(text, _)| *text != OWNER_WORKS);
         Self(others.cloned().collect())
     }
 
-    /// Those that speak of one column.
+    /// The conditions on one column.
     pub(super) fn only_of(&self, column: &str) -> Self {
         let of_column = self.0.iter().filter(|(text, _)| text.starts_with(column));
         Self(of_column.cloned().collect())
@@ -54,7 +54,7 @@ pub(super) struct Sieve {
     pub(super) conditions: Conditions,
     /// A part of a name, folded.
     pub(super) name_part: Option<String>,
-    /// Whether a condition speaks of `key_uses`.
+    /// Whether a condition is on `key_uses`.
     pub(super) asks_for_use: bool,
 }
 
@@ -122,7 +122,7 @@ impl Sieve {
 pub(super) const OF_TIER: &str =
     "keys.tier_id = (SELECT id FROM tiers WHERE name = ? AND is_gone = 0)";
 
-/// Whether the owner of a key is not suspended. Served by an index of those that are.
+/// Whether the owner of a key is not suspended. Served by an index of the suspended ones.
 pub(super) const OWNER_WORKS: &str = "NOT EXISTS (SELECT 1 FROM owners INDEXED BY owners_suspended \
      WHERE owners.id = keys.owner AND owners.suspended_at_ms IS NOT NULL)";
 
@@ -136,8 +136,8 @@ pub(super) struct StageConditions {
     pub(super) owner: Option<&'static str>,
 }
 
-/// What a stage asks of a key. The words stand in the text, and what follows from them too: else
-/// SQLite would not see that an index of some keys has them all.
+/// The conditions of a stage on a key. The text spells out the states, and their consequences too:
+/// else SQLite would not see that an index of some keys has them all.
 pub(super) fn stage_conditions(stage: Stage) -> StageConditions {
     let (own, expiry, owner) = match stage {
         Stage::Active => {

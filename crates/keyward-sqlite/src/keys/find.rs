@@ -35,7 +35,7 @@ pub(crate) fn owned(connection: &Connection, id: KeyId) -> Result<Option<OwnedKe
     Ok(Some(OwnedKey { key: key.into(), owner }))
 }
 
-/// The row of a key's owner. An owner that has none is refused: nobody knows whether it is
+/// The row of a key's owner. An owner without one is an error: it is unknown whether it is
 /// suspended.
 pub(crate) fn owner_of(connection: &Connection, key: &Key) -> Result<Option<OwnerRow>, Fault> {
     let Some(owner) = &key.owner else { return Ok(None) };

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::fault::Fault;
 
-/// Adds a secret behind those that a key had before.
+/// Adds a secret after the former ones of a key.
 pub(crate) fn add(connection: &Connection, id: KeyId, former: &FormerSecret) -> Result<(), Fault> {
     // Both served by the primary key.
     const ADD: &str = "INSERT INTO former_secrets \

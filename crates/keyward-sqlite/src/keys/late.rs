@@ -10,8 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::beside;
 use crate::fault::Fault;
 
-/// From so many keys on, those that wait are not left waiting any longer. To write them takes some
-/// ten milliseconds.
+/// With so many keys waiting, they are written. That takes some ten milliseconds.
 const WAITING_MAX: u64 = 512;
 
 /// Whether a list asks for what may wait.

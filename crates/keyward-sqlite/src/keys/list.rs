@@ -20,12 +20,12 @@ use crate::spans::{self, Span};
 /// Most keys that are all looked at and put in order. A look takes some 5 µs where the key lies
 /// elsewhere than its entry in the index, so this is some 10 ms.
 const GATHER_MAX: u32 = 2_000;
-/// What looking at keys may cost one page, in looks at those that lie one behind the other in what
-/// is read: such a look takes less than 1 µs.
+/// The most that looking at keys may cost one page, in looks at keys that lie one after the other
+/// in the file: such a look takes less than 1 µs.
 const COST_MAX: u32 = 20_000;
-/// What a look costs where keys lie one behind the other.
+/// The cost of a look where keys lie one after the other.
 const IN_LINE: u32 = 1;
-/// What a look costs where the key lies elsewhere than its entry in the index; as above.
+/// The cost of a look where the key lies elsewhere than its entry in the index; as above.
 const APART: u32 = 10;
 
 /// One page of a list of keys.
@@ -47,7 +47,7 @@ pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage,
     Ok(page)
 }
 
-/// Keys by their places in the order.
+/// Keys by their cursors.
 struct Places {
     found: Vec<KeyCursor>,
     next: Option<KeyCursor>,
@@ -167,8 +167,8 @@ fn in_line(sieve: &Sieve) -> u32 {
     if sieve.asks_for_use { APART } else { IN_LINE }
 }
 
-/// Walks along the index of the order, and by it past the keys that it has not: those that never
-/// expire come behind all that do.
+/// Walks along the index of the order, and by it past the keys that it has not: keys that never
+/// expire come after all others.
 fn along_order(query: &KeyQuery) -> Walk {
     let sieve = Sieve::new(&query.filter, query.now);
     let KeyFilter { state, expires_before, .. } = &query.filter;
@@ -218,8 +218,8 @@ fn ordered(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Vec<L
         Leg { sql, values, cost: APART }
     };
     let Some(cursor) = cursor else { return vec![leg("1", &[])] };
-    // Two legs, for SQLite would pass over all that is alike one by one: first the others that are
-    // like the last one on the page before, then those behind them.
+    // Two legs, for SQLite would pass over equal values one by one: first the other keys with the
+    // value of the last one on the page before, then the keys after them.
     let comparison = if query.descending { "<" } else { ">" };
     let (at, last) = (cursor_value(query.order, cursor), number(cursor.id));
     vec![
@@ -228,7 +228,7 @@ fn ordered(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Vec<L
     ]
 }
 
-/// The keys that never expire, in the order of their ids; behind one of them, if the page before
+/// The keys that never expire, in the order of their ids; after one of them, if the page before
 /// ended there. Served by the primary key, along which all others are passed over.
 fn endless(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Leg {
     let (comparison, direction) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
@@ -272,7 +272,7 @@ pub(super) fn uses(order: KeyOrder, sieve: &Sieve, id: &str) -> &'static str {
     }
 }
 
-/// What comes behind the page before.
+/// The condition for keys after the page before.
 fn after(query: &KeyQuery, id: &str, values: &mut Vec<Value>) -> String {
     let Some(cursor) = &query.after else { return "1".to_owned() };
     let comparison = if query.descending { "<" } else { ">" };
@@ -284,8 +284,8 @@ fn after(query: &KeyQuery, id: &str, values: &mut Vec<Value>) -> String {
     format!("({}, {id}) {comparison} (?, ?)", order_column(query.order))
 }
 
-/// What the index of the order holds of the key where a page ended. What comes before or after
-/// all times has no time.
+/// The value in the index of the order of the key where a page ended. A key before or after all
+/// times has no time.
 fn cursor_value(order: KeyOrder, cursor: &KeyCursor) -> Value {
     match order {
         KeyOrder::Created | KeyOrder::Name => text(&cursor.value),
@@ -294,7 +294,7 @@ fn cursor_value(order: KeyOrder, cursor: &KeyCursor) -> Value {
     }
 }
 
-/// Reads the place of a key: its id and the value by which it is ordered.
+/// Reads the cursor of a key: its id and the value by which it is ordered.
 fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, Fault> {
     let value = match (row.get_ref(1)?, order) {
         (ValueRef::Integer(..0), KeyOrder::LastUsed) => String::new(),

@@ -11,7 +11,7 @@ fn database() -> Connection {
     connection
 }
 
-/// Adds the entry of an id in an hour, and returns how many rows that wrote beside its own.
+/// Adds the entry of an id in an hour, and returns how many rows that wrote in addition to its own.
 fn add(connection: &Connection, id: u64, hour: u32) -> u64 {
     let entry = "INSERT INTO audit (id, at_ms, actor, verb, previous, digest) \
                  VALUES (?1, ?2, 'a', 'issue', zeroblob(32), zeroblob(32))";

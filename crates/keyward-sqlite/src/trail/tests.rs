@@ -1,4 +1,4 @@
-//! Pages of the trail, whatever is asked for and however few entries a page may look at.
+//! Pages of the trail, for any query and any number of entries that a page may look at.
 
 use keyward::audit::Verb;
 use keyward::record::KEY_ID_MAX;
@@ -7,7 +7,7 @@ use keyward::{KeyId, UnixMillis};
 use super::*;
 use crate::schema;
 
-/// A trail in which an entry by somebody else, and one of another kind, are rare.
+/// A trail in which an entry by another actor, and one of another kind, are rare.
 fn database(entries: u32) -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection, UnixMillis(0)).unwrap();
@@ -38,7 +38,7 @@ fn all(connection: &Connection, mut query: AuditQuery, looks_max: u32) -> Vec<u6
     }
 }
 
-/// Whether the entry with this id is one of those that are looked for.
+/// Whether the entry with this id is looked for.
 type Fits = fn(u64) -> bool;
 
 #[test]

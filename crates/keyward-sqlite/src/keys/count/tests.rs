@@ -130,7 +130,7 @@ fn keys_of_a_suspended_owner_count_as_suspended() {
     let check = |state, bounds: Bounds, at_least, is_exact| {
         check_in(&connection, &self::state(state), &bounds, at_least, is_exact);
     };
-    // Of the 40 behind the owner's, each third is suspended itself and each fifth has expired.
+    // Of the 40 after the owner's, each third is suspended itself and each fifth has expired.
     check(Stage::Active, bounds(60, 20), 21, true);
     check(Stage::Expired, bounds(60, 20), 5, true);
     check(Stage::Suspended, bounds(0, 20), 34, true);
