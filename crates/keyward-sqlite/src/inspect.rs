@@ -28,19 +28,19 @@ pub struct Inspection {
     pub schema: u32,
     /// The number of the last migration that this program knows.
     pub schema_known: u32,
-    /// What the wall clock said last to a server that used it, if it tells.
+    /// The latest reading of the wall clock by a server that used it, if it has one.
     pub latest_reading: Option<UnixMillis>,
 }
 
-/// Looks at a database file. Nothing is created or changed, and whoever holds it goes on.
+/// Looks at a database file. Nothing is created or changed, and its holder goes on.
 ///
-/// If nobody holds it, all of it is read, to see whether it is damaged: about as long as copying
-/// it takes. Returns `None` if there is no such file.
+/// If no process holds it, all of it is read, to see whether it is damaged: about as long as
+/// copying it takes. Returns `None` if there is no such file.
 ///
 /// # Errors
 ///
 /// Returns [`OpenError`] if the file cannot be read, is no database, or is found to be damaged; and
-/// if nobody holds it and it is behind its ledger.
+/// if no process holds it and it is older than its ledger.
 pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let path = resolve(path)?;
     match fs::metadata(&path) {
@@ -69,7 +69,7 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
         true => clock::latest(&connection).map_err(|error| OpenError::from_fault(&path, error))?,
         false => None,
     };
-    // Whoever serves from it would have to wait for the disk.
+    // A server that uses it would have to wait for the disk.
     if holder.is_none() {
         check(&connection, &path)?;
         start::begin(&path, None)?;
@@ -78,7 +78,7 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     Ok(Some(Inspection { path, holder, schema, schema_known: schema::known(), latest_reading }))
 }
 
-/// Looks whose it is before anything else, which might make files beside it.
+/// Checks whose it is before anything else, which might create files next to it.
 fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     match probe::check_ours(path) {
         // The number says it.
@@ -96,7 +96,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Who holds the lock of a database file, if anybody does.
+/// The holder of the lock of a database file, if there is one.
 ///
 /// The lock is shared for the moment of looking: a server that starts in that very moment would
 /// find the file in use.
@@ -167,7 +167,7 @@ mod tests {
         keyward::store::KeyStore::close(&store).await.unwrap();
         drop(store);
         assert!(inspect(&path).is_ok());
-        // A page that nobody looks at to see what there is.
+        // A page that is not needed to list the content.
         let mut bytes = fs::read(&path).unwrap();
         let last = bytes.len() - 4_096;
         bytes[last..].fill(0xff);

@@ -1,8 +1,8 @@
-//! Keeping the ledger: each commit is noted there before it is answered.
+//! Keeping the ledger: each commit is noted there before it returns.
 //!
-//! If that fails the change counts all the same, since it is in the database. The ledger is then
-//! behind, and what it lacks is read from the database and goes first at the next turn: so nothing
-//! has to be remembered, however long that takes.
+//! If that fails the change counts all the same, since it is in the database. The ledger then lags,
+//! and its missing records are read from the database and go first at the next turn: so nothing has
+//! to be remembered, however long that takes.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -93,8 +93,8 @@ impl Keeper {
         Ok(Taken { records, head, is_linked })
     }
 
-    /// Notes what was committed. That it cannot be noted is logged once, and said by `standing`
-    /// until it is. On a full disk, `make_room` is asked for some until it has none.
+    /// Notes a commit. A failure to note it is logged once, and reported by `standing` until it
+    /// succeeds. On a full disk, `make_room` is asked for some until it has none.
     pub(crate) fn keep(
         &mut self,
         connection: &Connection,
@@ -135,7 +135,7 @@ impl Keeper {
         }
     }
 
-    /// Appends records and a head, or what the ledger lacks instead of them.
+    /// Appends records and a head, or the records that the ledger lacks instead of them.
     fn append(
         &mut self,
         connection: &Connection,
@@ -185,7 +185,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes the file anew if half of it is superseded, and counts what is needed.
+    /// Writes the file anew if half of it is superseded, and counts the needed records.
     fn rewrite(&mut self) {
         let rewritten = self.file.bytes().map_err(|error| error.to_string()).and_then(|bytes| {
             let content = Content::read(&bytes);

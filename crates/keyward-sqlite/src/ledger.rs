@@ -1,9 +1,9 @@
-//! The ledger beside a database, by which a start notices that the database is behind what was
-//! answered.
+//! The ledger next to a database, by which a start notices that the database lacks acknowledged
+//! changes.
 //!
 //! It holds the newest change, the highest key id, the digests of secrets that were revoked or
-//! replaced, and what was suspended: nothing that anyone could call with. This module knows its
-//! form and its file, and nothing of SQL.
+//! replaced, and the suspensions: nothing with which a caller could authenticate. This module knows
+//! its form and its file, and nothing of SQL.
 
 mod content;
 mod file;

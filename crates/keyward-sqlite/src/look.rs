@@ -89,8 +89,8 @@ fn known_in(details: &str) -> Option<(ChangeId, ChainDigest)> {
     Some((ChangeId(before.get("change")?.as_u64()?), digest))
 }
 
-/// What a ledger and a database lack of each other, if they do. `found` was asked about the change
-/// of the ledger's head.
+/// The difference between a ledger and a database, if there is one. `found` is of the change of the
+/// ledger's head.
 pub(crate) fn compare(ledger: Option<&Walked>, found: Option<&Found>) -> Option<Loss> {
     let (ledger, found) = match (ledger, found) {
         // Nothing was there, or a database of an earlier version.

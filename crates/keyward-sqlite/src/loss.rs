@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keyward::audit::ChangeId;
 
-/// What a database and the ledger beside it lack of each other.
+/// The difference between a database and the ledger next to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The newest change that the ledger knows is not in the database's audit trail, or has another
@@ -43,7 +43,7 @@ impl Loss {
         }
     }
 
-    /// What is missing and what may have happened; after a semicolon, what to do.
+    /// The loss and its possible causes; after a semicolon, the remedies.
     pub(crate) fn describe(&self, path: &Path, ledger: &Path) -> String {
         let (path, ledger) = (path.display(), ledger.display());
         let change = self.change().0;

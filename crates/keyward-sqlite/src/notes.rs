@@ -1,8 +1,8 @@
-//! What the ledger has to know of the changes in a transaction.
+//! The notes for the ledger about the changes in a transaction.
 //!
-//! Triggers of the writing connection take it down, whatever code makes a change: none can be
-//! forgotten, and what is rolled back, one job or the whole transaction, takes its notes with it.
-//! The triggers and their table are temporary, so others who open the file know nothing of them.
+//! Triggers of the writing connection take them, for changes by any code: none can be forgotten,
+//! and a rollback, of one job or the whole transaction, takes its notes with it. The triggers and
+//! their table are temporary, so other connections to the file do not see them.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ pub(crate) fn watch(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(WATCH)
 }
 
-/// Takes what was noted in this transaction, in order. If that is rolled back, so is this.
+/// Takes the notes of this transaction, in order. If that is rolled back, so is this.
 pub(crate) fn take(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     const NOTES: &str = "SELECT kind, digest, key_id, ends_at_ms, owner FROM temp.ledger_notes \
                          ORDER BY rowid";
@@ -91,7 +91,7 @@ pub(crate) fn head(connection: &Connection) -> rusqlite::Result<Head> {
     Ok(Head { change, digest, key_id: key_id.unwrap_or_default() })
 }
 
-/// Whether the audit trail has the entry of a head, as it was.
+/// Whether the audit trail has the unchanged entry of a head.
 pub(crate) fn has(connection: &Connection, head: Head) -> rusqlite::Result<bool> {
     // Served by the primary key.
     const DIGEST: &str = "SELECT digest FROM audit WHERE id = ?1";
@@ -108,7 +108,7 @@ pub(crate) fn since(connection: &Connection, change: ChangeId) -> rusqlite::Resu
     if change == Head::START.change {
         return everything(connection);
     }
-    // All verbs but those that leave secrets and states alone. Served by the primary key.
+    // All verbs except the ones that leave secrets and states alone. Served by the primary key.
     const KEYS: &str = "SELECT DISTINCT key_id, verb FROM audit WHERE ?1 < id \
                         AND key_id IS NOT NULL AND verb NOT IN ('issue', 'edit') ORDER BY id";
     const OWNERS: &str = "SELECT DISTINCT owner, EXISTS (SELECT 1 FROM owners \

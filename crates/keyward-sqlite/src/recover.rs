@@ -19,14 +19,14 @@ use crate::loss::Loss;
 use crate::notes;
 use crate::owners;
 
-/// How far ids go on if nothing knows how many were given: more than anyone gives between two
-/// backups, and so few that there is room for this billions of times.
+/// How far ids go on if it is unknown how many were given: more than are given between two backups,
+/// and so few that there is room for this billions of times.
 const UNKNOWN_IDS: u64 = 1_000_000;
 
 /// What became of a loss that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What was missing.
+    /// The accepted loss.
     pub loss: Loss,
     /// Keys that were revoked, since they or their only known secret had ended.
     pub revoked: Vec<KeyId>,
@@ -97,7 +97,7 @@ fn known(loss: Loss, content: &Content) -> Option<Head> {
     }
 }
 
-/// Makes a table count on behind `last`, unless it is further.
+/// Makes a table count on after `last`, unless it is further.
 fn set_sequence(connection: &Connection, table: &str, last: u64) -> rusqlite::Result<()> {
     const RAISE: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
     const BEGIN: &str = "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)";
@@ -157,7 +157,7 @@ fn revoke(reason: &str) -> KeyChange {
     KeyChange::Revoke { reason: reason.parse().ok() }
 }
 
-/// Puts a digest to which nobody has the text in the place of a secret that is in its grace.
+/// Rotates to a digest whose text no caller has, with this grace for the present secret.
 fn replace(millis: u64) -> Result<KeyChange, Fault> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Fault::Refused(error.to_string().into()))?;
@@ -182,7 +182,7 @@ fn suspend_keys(
         };
         let found = connection.prepare_cached(KEY)?.query_row((number, known), row).optional()?;
         let Some((state, digest, had)) = found else { continue };
-        // The same number may be another key's in a database that only lies in this one's place.
+        // The same number may be another key's in a database that only replaced this one.
         let replaced = content.secrets.get(&digest).is_some_and(|end| end.key_id == *number);
         if digest != *known && !had && !replaced {
             continue;

@@ -19,7 +19,7 @@ use crate::open_error::OpenError;
 use crate::recover::{self, Restored};
 use crate::schema;
 
-/// What a look at both files found, and what is to be done.
+/// The findings about both files, and the work to do.
 #[derive(Debug)]
 pub(crate) struct Start {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Start {
     /// All bytes of the ledger, and how far they are whole, if there is one.
     read: Option<(Vec<u8>, Walked)>,
     found: Option<Found>,
-    /// What is missing and may be.
+    /// A loss that the operator accepted.
     accepted: Option<Loss>,
 }
 
@@ -69,8 +69,8 @@ impl Start {
         Ok(())
     }
 
-    /// Does what is to be done, on the connection that writes: accepts a loss, sees to it that the
-    /// database has a ledger, and brings that up to it. The schema is that of today.
+    /// Does that work, on the connection that writes: accepts a loss, sees to it that the database
+    /// has a ledger, and brings that up to it. The schema is that of today.
     pub(crate) fn settle(
         self,
         connection: &Connection,

@@ -7,7 +7,7 @@ use keyward::UnixMillis;
 
 use super::record::{Head, LedgerId, Record, SLOT_LEN, read_header, write_header};
 
-/// A place where a ledger is broken, in bytes from its beginning.
+/// The offset where a ledger is broken, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BrokenAt(pub(crate) u64);
 
@@ -28,7 +28,7 @@ pub(crate) struct Walked {
 ///
 /// # Errors
 ///
-/// Returns the place of a broken record if a whole one comes after it. A broken one at the end is
+/// Returns the offset of a broken record if a whole one comes after it. A broken one at the end is
 /// a torn one.
 pub(crate) fn walk(bytes: &[u8], mut each: impl FnMut(Record)) -> Result<Walked, BrokenAt> {
     let id = read_header(bytes).ok_or(BrokenAt(0))?;
@@ -92,7 +92,7 @@ impl Content {
         Ok((walked, content))
     }
 
-    /// Takes one more record, which supersedes what was known of the same.
+    /// Takes one more record, which supersedes earlier ones of the same subject.
     pub(crate) fn add(&mut self, record: Record) {
         match record {
             Record::Head(head) => {
@@ -109,7 +109,7 @@ impl Content {
             }
             Record::Revoked { digest, key_id } => {
                 self.secrets.insert(*digest.as_bytes(), End { key_id, how: Ending::Revoked });
-                // What was suspended before is revoked now.
+                // A key that was suspended before is revoked now.
                 self.keys.remove(&key_id);
             }
             Record::Key { digest, key_id, suspended } => {

@@ -1,7 +1,7 @@
 //! The file of a ledger: opening it, appending to it, writing it anew.
 //!
-//! It needs no sync of its own: what was written survives the process, and after power loss it may
-//! be older than the database. Only what replaces it whole is synced, before it does.
+//! It needs no sync of its own: written records survive the process, and after power loss it may be
+//! older than the database. Only a file that replaces it whole is synced, before it does.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use crate::inode::{FileId, follow_no_link};
 use crate::lock::{beside, owner_only};
 
-/// A ledger that is open. Nobody else writes to it: the lock of its database is held.
+/// A ledger that is open. No other process writes to it: the lock of its database is held.
 #[derive(Debug)]
 pub(crate) struct LedgerFile {
     path: PathBuf,
     file: File,
-    /// Which file it is, whatever lies at its path.
+    /// Which file it is, even if another lies at its path.
     id: FileId,
     /// Bytes that are whole.
     len: u64,
@@ -50,7 +50,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     let mut options = owner_only();
     follow_no_link(&mut options);
     let file = options.open(path)?;
-    // Somebody may have put another file there in between.
+    // Another file may have been put there in between.
     if FileId::of(&file.metadata()?) != FileId::of(&found) {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it was replaced meanwhile"));
     }
@@ -65,8 +65,8 @@ impl LedgerFile {
         Ok(Self { path: path.to_owned(), file, id, len })
     }
 
-    /// Puts a file with these bytes in the place of whatever plain file is at `path`: it is there
-    /// whole or not at all, also after power loss.
+    /// Replaces the plain file at `path`, if any, by one with these bytes: it is there whole or not
+    /// at all, also after power loss.
     pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Self> {
         let new = beside(path, ".new");
         // Left by a process that was killed; it is ours, for the lock of the database is held.
