@@ -1,4 +1,4 @@
-//! The audit trail: what was changed, when and by whom, each entry chained to the one before.
+//! The audit trail: each change with its time and actor, each entry chained to the one before.
 
 use keyward::UnixMillis;
 use keyward::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
@@ -36,8 +36,8 @@ pub(crate) fn record(
     Ok(spans::AUDIT.go_on(connection, entry.at.hour().0, entry.id.0)?)
 }
 
-/// Writes entries that are sealed. Whoever does so notes their hour, without which they would not
-/// be found by time.
+/// Writes entries that are sealed. The caller notes their hour, without which they would not be
+/// found by time.
 pub(crate) fn append_all(connection: &Connection, entries: &[AuditEntry]) -> Result<(), Fault> {
     let mut insert = connection.prepare_cached(INSERT)?;
     for entry in entries {
@@ -76,8 +76,8 @@ pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(
 pub(crate) const COLUMNS: &str = "id, at_ms, actor, address, verb, key_id, tier, owner, \
                                   request_id, details, previous, digest";
 
-/// Reads [`COLUMNS`], whatever somebody made of them by hand: what nothing here could have written
-/// becomes something else that nothing here writes, so that the entry does not fit its digest.
+/// Reads [`COLUMNS`], even after edits by hand: a value that this code could not have written
+/// becomes another such value, so that the entry does not fit its digest.
 pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     let number = |at| -> Result<Option<u64>, Fault> {
         // A negative number is one of the upper half, which no column takes from here.
@@ -99,7 +99,7 @@ pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     })
 }
 
-/// A text. Bytes that are none of UTF-8 become the character that stands for such.
+/// A text. Bytes that are not UTF-8 become the replacement character.
 fn text(row: &Row<'_>, at: usize) -> Result<Option<String>, Fault> {
     let value = row.get_ref(at)?;
     let bytes = match value {

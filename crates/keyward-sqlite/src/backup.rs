@@ -10,8 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::fault::Fault;
 use crate::lock::owner_only;
 
-/// Writes a copy into a new file, readable by its owner only. Refuses a path where there is
-/// something.
+/// Writes a copy into a new file, readable by its owner only. Rejects a path that exists.
 pub(crate) fn write(connection: &Connection, path: &Path) -> Result<(), Fault> {
     owner_only().create_new(true).open(path)?;
     let copied = copy(connection, path).and_then(|()| Ok(sync_directory(path)?));
@@ -30,7 +29,7 @@ fn copy(connection: &Connection, path: &Path) -> Result<(), Fault> {
     let backup = Backup::new(connection, &mut target)?;
     match backup.step(-1)? {
         StepResult::Done => {}
-        // Somebody else holds the new file, or there is a kind of end that is not known.
+        // Another process holds the new file, or the kind of end is unknown.
         other => return Err(Fault::Refused(format!("the copy ended with {other:?}").into())),
     }
     drop(backup);
@@ -38,7 +37,7 @@ fn copy(connection: &Connection, path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes the file's name survive power loss; SQLite did so for what is in it.
+/// Makes the file's name survive power loss; SQLite did so for its content.
 fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()

@@ -22,14 +22,15 @@ pub(crate) fn keep(connection: &Connection, reading: UnixMillis) -> Result<(), F
     Ok(())
 }
 
-/// Keeps a reading, whatever was kept before.
+/// Keeps a reading in place of the one kept before.
 pub(crate) fn set(connection: &Connection, reading: UnixMillis) -> Result<(), Fault> {
     const SET: &str = "UPDATE clock SET latest_ms = ?1 WHERE id = 1";
     connection.prepare_cached(SET)?.execute([reading.0])?;
     Ok(())
 }
 
-/// Notes whether this start was told that the clock is right; returns whether the one before was.
+/// Notes whether the operator stated at this start that the clock is right; returns the note of the
+/// start before.
 pub(crate) fn note_told(connection: &Connection, told: bool) -> Result<bool, Fault> {
     const TOLD: &str = "SELECT told_right FROM clock WHERE id = 1";
     const NOTE: &str = "UPDATE clock SET told_right = ?1 WHERE id = 1";

@@ -36,7 +36,7 @@ pub(crate) fn commit(
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(Arc<Mutex<Option<Batch>>>);
 
-/// What is known in a transaction.
+/// The facts known in a transaction.
 #[derive(Debug)]
 struct Batch {
     facts: Facts,

@@ -24,7 +24,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the distinct statements of this crate, so that each is prepared once.
 const STATEMENTS_MAX: usize = 128;
 
-/// Refuses versions of SQLite that can corrupt a database.
+/// Rejects versions of SQLite that can corrupt a database.
 pub(crate) fn check_version(number: i32) -> Result<(), OpenError> {
     if VERSION_MIN <= number {
         return Ok(());
@@ -58,8 +58,8 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     Ok(directory.join(name))
 }
 
-/// Refuses a directory that is marked as read-only, even to a user who may write to it anyway:
-/// whoever marked it meant it.
+/// Rejects a directory that is marked as read-only, even for a user who may write to it anyway: the
+/// mark is the operator's intent.
 pub(crate) fn check_directory(path: &Path) -> Result<(), OpenError> {
     let directory = path.parent().unwrap_or(path);
     let marked = fs::metadata(directory).map_err(|error| OpenError::from_io(directory, error))?;
@@ -77,7 +77,7 @@ pub(crate) fn is_absent(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Creates the file if there is none, readable by its owner only, and returns it; refuses one that
+/// Creates the file if there is none, readable by its owner only, and returns it; rejects one that
 /// cannot or should not be opened. The lock file is locked.
 pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
@@ -100,7 +100,7 @@ pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
     }
 }
 
-/// What is opened of a database.
+/// The open files of a database.
 pub(crate) struct Files {
     pub(crate) writing: Connection,
     pub(crate) readings: Vec<Connection>,
@@ -146,21 +146,20 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         let connection = connect(path)?;
         connection.execute_batch(READER_PRAGMAS)?;
         // SQLite opens the write-ahead log at the first read, by its path: from then on it reads
-        // what was opened, wherever that is moved.
+        // the opened file, even if that is moved.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::from_sqlite(path, error))
 }
 
-// synchronous, fullfsync: a commit is answered when it would survive power loss; without the
-// latter, macOS leaves it in the disk's cache.
-// temp_store: savepoints keep what they may have to restore, and that must not go to /tmp.
-// cache_size: 128 MiB hold the indexes of the digests and hints of a million keys, which grow at
-// random places.
-// wal_autocheckpoint: these are random, so a checkpoint writes about two pages for each new key;
-// at 128 MB a page is written once for several of them.
-// There is no mmap_size on purpose: a disk that fails would kill the process, not a statement.
+// synchronous, fullfsync: a commit returns when it would survive power loss; without the latter,
+// macOS leaves it in the disk's cache. temp_store: savepoints keep the rows that they may have to
+// restore, and these must not go to /tmp. cache_size: 128 MiB hold the indexes of the digests and
+// hints of a million keys, which grow at random positions. wal_autocheckpoint: these are random, so
+// a checkpoint writes about two pages for each new key; at 128 MB a page is written once for
+// several of them. There is no mmap_size on purpose: a disk that fails would kill the process, not
+// a statement.
 const WRITER_PRAGMAS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
@@ -171,8 +170,8 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA wal_autocheckpoint = 32768;
 ";
 
-// temp_store: what is sorted must not go to /tmp.
-// cache_size: 16 MiB, since lists read from all over the file; there are several readers.
+// temp_store: rows being sorted must not go to /tmp. cache_size: 16 MiB, since lists read from all
+// over the file; there are several readers.
 const READER_PRAGMAS: &str = "
     PRAGMA query_only = ON;
     PRAGMA temp_store = MEMORY;

@@ -11,7 +11,7 @@ use rusqlite::types::FromSqlError;
 
 /// What can go wrong between SQL and the domain.
 ///
-/// It exists beside [`StoreError`] so that `?` works on what SQLite returns.
+/// It exists in addition to [`StoreError`] so that `?` works on SQLite's errors.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// SQLite failed.

@@ -1,4 +1,4 @@
-//! What is different since a change, for followers.
+//! The differences since a change, for followers.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which file a path leads to, and a lock on that file itself, whatever name it is opened by.
+//! Which file a path leads to, and a lock on that file itself, by any of its names.
 
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
@@ -10,7 +10,7 @@ use crate::open_error::OpenError;
 /// Who holds a file that says nothing about its holder.
 pub(crate) const UNKNOWN_HOLDER: &str = "another process";
 
-/// A file, whatever it is called. Where the system does not number files, all are the same.
+/// A file, by any of its names. Where the system does not number files, all are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: u64,
@@ -36,13 +36,13 @@ impl FileId {
 ///
 /// `created` is the file, if it was created just now; otherwise it is opened. No connection to it
 /// may be open in this process: closing any descriptor of a file drops all POSIX locks that the
-/// process has on it, those of SQLite too. Returns `None` where such a lock cannot be had besides
-/// those of SQLite; there, a file with more than one name is refused.
+/// process has on it, those of SQLite too. Returns `None` where such a lock cannot be had in
+/// addition to those of SQLite; there, a file with more than one name is rejected.
 ///
 /// # Errors
 ///
 /// Returns [`OpenError`] if another store has the file, it has several names where these cannot be
-/// told from each other, or it cannot be opened.
+/// distinguished, or it cannot be opened.
 pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     if !can_be_locked(path).map_err(failed)? {
@@ -56,7 +56,7 @@ pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, O
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
-            // Whoever holds it may be in this process. Closing would drop the locks of SQLite.
+            // Its holder may be in this process. Closing would drop the locks of SQLite.
             mem::forget(file);
             let holder = UNKNOWN_HOLDER.to_owned();
             Err(OpenError::Locked { path: path.to_owned(), holder })
@@ -65,7 +65,7 @@ pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, O
     }
 }
 
-/// Refuses a file with several names, where locking one of them says nothing of the others.
+/// Rejects a file with several names, where locking one of them does not lock the others.
 fn refuse_names(path: &Path) -> Result<(), OpenError> {
     let file = fs::metadata(path).map_err(|error| OpenError::from_io(path, error))?;
     if has_names(&file) {
@@ -100,7 +100,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A link in place of the file is an error, not a way to another one.
+/// A link instead of the file is an error, not a way to another one.
 pub(crate) fn follow_no_link(options: &mut fs::OpenOptions) {
     #[cfg(unix)]
     {
@@ -125,7 +125,7 @@ pub(crate) fn has_names(_: &Metadata) -> bool {
 /// Whether a lock on the whole file is apart from those on its parts, which SQLite takes.
 ///
 /// On Linux `flock` is, but for file systems that turn it into a lock on all parts and so would
-/// lock SQLite out (flock(2), under NFS and SMB); of FUSE nobody knows.
+/// lock SQLite out (flock(2), under NFS and SMB); for FUSE it is unknown.
 #[cfg(target_os = "linux")]
 fn can_be_locked(path: &Path) -> io::Result<bool> {
     Ok(!is_elsewhere(rustix::fs::statfs(path)?.f_type))

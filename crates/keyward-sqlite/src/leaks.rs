@@ -1,4 +1,4 @@
-//! Secrets that somebody reported and whose keys are not revoked yet.
+//! Secrets that were reported as leaked and whose keys are not revoked yet.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,8 @@ use rusqlite::{Connection, Row};
 
 use crate::fault::Fault;
 
-/// Keeps reports; what was reported before stays as it was. Writes something for none as well.
+/// Keeps reports; an earlier report of the same secret stays as it was. Writes something for none
+/// as well.
 pub(crate) fn keep(connection: &Connection, reports: &[LeakReport]) -> Result<(), Fault> {
     // Both are served by the primary key.
     const KEEP: &str = "INSERT INTO leaks (digest, reason, address, request_id, at_ms) \

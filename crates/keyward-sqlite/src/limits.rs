@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
-/// A limit as a column keeps it. A member that it does not know was written by a newer version:
-/// to leave it out might be to allow too much.
+/// A limit as a column keeps it. An unknown field was written by a newer version: to leave it out
+/// might be to allow too much.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct LimitRow {

@@ -15,7 +15,7 @@ use crate::open_error::{OpenError, is_full};
 /// Most bytes of what a holder says about itself.
 const HOLDER_LEN_MAX: usize = 256;
 
-/// A database file is ours until this is dropped or the process ends, in whatever way.
+/// A database file is ours until this is dropped or the process ends, in any way.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     /// `<database>.lock`, locked by the operating system for as long as it is open. It says who
@@ -28,7 +28,7 @@ pub(crate) struct FileLock {
 
 /// Keeps a database file to this process, as an open store does.
 ///
-/// Whoever opens connections of their own to the file that a store of the same process has open
+/// Code that opens connections of its own to the file that a store of the same process has open
 /// keeps this until they are closed: when the last of it is dropped a descriptor of the file is
 /// closed, and with it go all locks that SQLite has on that file in this process (POSIX).
 #[derive(Clone, Debug)]
@@ -78,8 +78,8 @@ impl FileLock {
     }
 }
 
-/// Opens the lock file, or creates it. What is no file of its own is refused: its target, or
-/// whatever it is called elsewhere, would be overwritten.
+/// Opens the lock file, or creates it. A link, or a file with other names, is rejected: its target,
+/// or the file under its other names, would be overwritten.
 fn open_beside(path: &Path) -> Result<File, OpenError> {
     let mut options = owner_only();
     follow_no_link(&mut options);
@@ -96,7 +96,7 @@ pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Options to open a file for writing that, if it is created, nobody else may read.
+/// Options to open a file for writing that, if it is created, no other user may read.
 pub(crate) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);

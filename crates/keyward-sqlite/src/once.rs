@@ -37,7 +37,7 @@ pub(crate) fn earlier(connection: &Connection, audit: &Audit) -> Result<Option<E
 
 /// Keeps the name of a request that changed a key, and forgets some that are too old.
 pub(crate) fn keep(connection: &Connection, write: &OnceWrite) -> Result<(), Fault> {
-    // Served by the primary key; what is there is too old to count.
+    // Served by the primary key; an existing row is too old to count.
     const KEEP: &str = "INSERT INTO once (actor, name, request, key_id, at_ms) \
                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (actor, name) DO UPDATE \
                         SET request = excluded.request, key_id = excluded.key_id, \

@@ -47,7 +47,7 @@ pub enum OpenError {
     DiskFull {
         /// The database file.
         path: PathBuf,
-        /// What was tried.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -99,14 +99,14 @@ pub enum OpenError {
         /// The number of the last migration that this program knows.
         known: u32,
     },
-    /// The database is behind what was answered, or its ledger is missing.
+    /// The database lacks acknowledged changes, or its ledger is missing.
     #[error("{}", .loss.describe(.path, .ledger))]
     Lost {
         /// The database file.
         path: PathBuf,
         /// Its ledger.
         ledger: PathBuf,
-        /// What is missing.
+        /// The loss.
         loss: Loss,
     },
     /// A record of the ledger is broken, and whole ones come after it.

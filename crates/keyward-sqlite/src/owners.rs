@@ -99,7 +99,7 @@ pub(crate) fn suspended(
     const SUSPENDED: &str = "SELECT id FROM owners INDEXED BY owners_suspended \
                              WHERE suspended_at_ms IS NOT NULL AND ?1 < id ORDER BY id LIMIT ?2";
     let mut suspended = connection.prepare_cached(SUSPENDED)?;
-    // No owner is empty, so all come behind that.
+    // No owner is empty, so all come after that.
     let after = after.map_or("", Owner::as_str);
     let owners = suspended.query_and_then((after, max), |row| {
         let owner = row.get_ref(0)?.as_str()?;

@@ -1,4 +1,4 @@
-//! Opening a database file so that nothing changes on the disk, neither in it nor beside it.
+//! Opening a database file so that nothing changes on the disk, neither in it nor next to it.
 //!
 //! SQLite writes when it only reads: it rolls back what a killed process left half done, makes an
 //! index of the log, and moves the log into the database when it closes.
@@ -13,7 +13,7 @@ use crate::lock::beside;
 use crate::open_error::OpenError;
 use crate::schema;
 
-/// Refuses a database that this program must not write to: one of another program, or of a newer
+/// Rejects a database that this program must not write to: one of another program, or of a newer
 /// version of this one. No store has the file open.
 pub(crate) fn check_ours(path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_sqlite(path, error);
@@ -35,7 +35,8 @@ pub(crate) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
     }
     match open_exclusive(path) {
         Ok(connection) => Ok(connection),
-        // Somebody has it open, or it is read-only. Then the index is there, or cannot be made.
+        // Another process has it open, or it is read-only. Then the index is there, or cannot be
+        // made.
         Err(_) => open_to_read(path),
     }
 }
@@ -46,8 +47,8 @@ pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, flags)
 }
 
-/// Opens a file that nobody has open and that has no log: by calling it immutable, if its path can
-/// be written as a URL. Reading a database in WAL mode makes its side files otherwise.
+/// Opens a file that no process has open and that has no log: by calling it immutable, if its path
+/// can be written as a URL. Reading a database in WAL mode makes its side files otherwise.
 pub(crate) fn open_unchanged(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match immutable_url(path) {
@@ -61,8 +62,8 @@ pub(crate) fn has_log(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|log| 0 < log.len())
 }
 
-/// Reads the log into memory, where its index is as well if nobody else may use it, and leaves it
-/// as it is (<https://sqlite.org/wal.html#use_of_wal_without_shared_memory>).
+/// Reads the log into memory, where its index is as well if no other connection may use it, and
+/// leaves it as it is (<https://sqlite.org/wal.html#use_of_wal_without_shared_memory>).
 fn open_exclusive(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Every file of a directory, by its name, with what is in it.
+    /// Every file of a directory, by its name, with its content.
     fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         let files = fs::read_dir(directory).unwrap().map(Result::unwrap);
         let read = |file: fs::DirEntry| {
@@ -149,7 +150,7 @@ mod tests {
         for sql in [
             "",
             "PRAGMA user_version = 1",
-            // 0.1.0 wrote no application id, and others may keep tables of their own beside.
+            // 0.1.0 wrote no application id, and other programs may add tables of their own.
             ours,
             &format!("{ours} {TABLES}"),
             &format!("{ours} PRAGMA application_id = 7"),

@@ -1,7 +1,7 @@
 //! The threads that read, while another one writes.
 //!
-//! A change is answered after its commit, and each statement here sees every commit that came
-//! before it: so a reader sees whatever was answered.
+//! A change is acknowledged after its commit, and each statement here sees every commit that came
+//! before it: so a reader sees all acknowledged changes.
 
 use rusqlite::Connection;
 

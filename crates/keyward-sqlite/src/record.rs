@@ -64,8 +64,8 @@ pub(crate) fn key(
     })
 }
 
-/// A state that this version does not know is refused: to read it as active would let a key in
-/// that somebody shut out.
+/// A state that this version does not know is an error: to read it as active would allow a key that
+/// an operator shut out.
 fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, Fault> {
     match (state, revoked_at_ms) {
         ("active", None) => Ok(KeyState::Active),

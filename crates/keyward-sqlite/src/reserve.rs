@@ -1,7 +1,7 @@
 //! Room on the disk that is kept for what must not fail: ending a key that leaked.
 //!
-//! It is a file beside the database that nobody reads. When the disk is full it is made shorter,
-//! piece by piece, for revocations and suspensions alone; all other changes are refused until it
+//! It is a file next to the database that is never read. When the disk is full it is made shorter,
+//! piece by piece, for revocations and suspensions alone; all other changes are rejected until it
 //! has its length again.
 
 use std::fs::{self, File};
@@ -29,11 +29,11 @@ const PART: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct Reserve {
     path: PathBuf,
-    /// Whether some of it was given up and not taken back. Only a hint outside of the lock: who
-    /// asks a moment too early is refused by the disk.
+    /// Whether some of it was given up and not taken back. Only a hint outside of the lock: a
+    /// change that comes a moment too early fails on the disk.
     given_up: AtomicBool,
     lengths: Mutex<Lengths>,
-    /// How much room is free in the directory of a path, if the system tells.
+    /// How much room is free in the directory of a path, if the system reports it.
     free: fn(&Path) -> Option<u64>,
 }
 
@@ -43,7 +43,7 @@ struct Lengths {
     held: u64,
 }
 
-/// Why a change is refused although the disk might take it.
+/// A change is rejected although the disk might take it.
 #[derive(Debug, Error)]
 #[error(
     "the disk is full: what was kept of it is given up for revocations and suspensions alone; \
@@ -58,7 +58,7 @@ impl From<GivenUpError> for Fault {
 }
 
 impl Reserve {
-    /// What is there of the reserve of a database, which is locked. Takes nothing yet.
+    /// The existing reserve of a database, which is locked. Takes nothing yet.
     pub(crate) fn find(database: &Path) -> Self {
         Self::find_with(database, free_bytes)
     }
@@ -146,7 +146,8 @@ impl Reserve {
     }
 }
 
-/// Opens the file, or creates it. What is something else, or has another name, is left alone.
+/// Opens the file, or creates it. Something else than a file, or a file with another name, is left
+/// alone.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = owner_only();
     follow_no_link(&mut options);

@@ -18,11 +18,12 @@ use crate::spelling;
 /// One step of the schema.
 struct Migration {
     sql: &'static str,
-    /// What SQL cannot do; it comes behind the SQL, in the same transaction. The time is now.
+    /// The step that SQL cannot do; it comes after the SQL, in the same transaction. The time is
+    /// now.
     then: fn(&Connection, UnixMillis) -> Result<(), Fault>,
 }
 
-/// Every migration: the one at place `n` has the number `n + 1`.
+/// Every migration: the one at index `n` has the number `n + 1`.
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0001_keys.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0002_lives.sql"), then: migrate_lives },
@@ -59,8 +60,8 @@ pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
 /// (<https://sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4b65_7977;
 
-/// Whether another program made this database. One that holds nothing belongs to nobody; one with
-/// our migrations is ours, whatever else is in it. Writes nothing.
+/// Whether another program made this database. An empty one has no program; one with our migrations
+/// is ours, even with other tables in it. Writes nothing.
 pub(crate) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
     // Version 0.1.0 wrote no application id. Those of the articles are ours as well.
     const OURS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' \
@@ -118,9 +119,9 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<()
     if found(connection)? == known() {
         return Ok(());
     }
-    // So that a table can take the place of one that others refer to
-    // (<https://sqlite.org/lang_altertable.html#otheralter>); within a transaction it could not be
-    // said.
+    // So that a table can replace one that others refer to
+    // (<https://sqlite.org/lang_altertable.html#otheralter>); it cannot be set within a
+    // transaction.
     connection.execute_batch("PRAGMA foreign_keys = OFF")?;
     let migrated = migrate_all(connection, now);
     connection.execute_batch("PRAGMA foreign_keys = ON")?;

@@ -71,7 +71,7 @@ impl Snapshots {
         Ok(SqliteSnapshot { newest, worker: Some(worker), at: Place::Tiers(None) })
     }
 
-    /// Ends all of them. Whoever goes on reading one is told that the store is closed.
+    /// Ends all of them. Reading on returns the error that the store is closed.
     pub(crate) async fn close(&self) {
         let open = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl Snapshots {
     }
 }
 
-/// Whether the files are those that the store has open. A log that is shorter than it was is no
+/// Whether the files are the ones that the store has open. A log that is shorter than it was is no
 /// matter here: another program may have moved it into the database, as the next change will see.
 fn check(watch: &Watch) -> Result<(), StoreError> {
     match watch.peek() {
@@ -94,7 +94,7 @@ fn check(watch: &Watch) -> Result<(), StoreError> {
     }
 }
 
-/// Does what is asked with the connection, or says to each why there is none.
+/// Runs each job with the connection, or returns to each the reason why there is none.
 fn serve(opened: Result<Connection, StoreError>, queue: &mut Queue) {
     match opened {
         Ok(connection) => {

@@ -42,8 +42,8 @@ use crate::{backup, clock, follow, leaks, once, owners, tiers, trail, usage};
 
 /// How many threads read. Each has a cache of its own.
 const READERS: usize = 4;
-/// Most of them that are taken by what reads for long, a copy or the usage of all keys, so that
-/// there is always one for those who want to know something of one key.
+/// Most of them that are taken by long reads, a copy or the usage of all keys, so that there is
+/// always one for short reads.
 const LONG_READS_MAX: usize = 2;
 
 /// Keys that survive in a SQLite file.
@@ -98,13 +98,13 @@ impl SqliteStore {
         Some(FileHold::new(self.lock.upgrade()?))
     }
 
-    /// Whether the database and its log are in their place, as every change asks as well. For
-    /// those who write to the same file; waits for nothing.
+    /// Whether the database and its log are at their paths, as every change checks as well. For
+    /// other code that writes to the same file; waits for nothing.
     ///
     /// # Errors
     ///
-    /// Returns [`FileLost`] if what is written now would not survive a restart. If another program
-    /// has truncated the log in a checkpoint, that may be said until the next change or flush.
+    /// Returns [`FileLost`] if a write now would not survive a restart. If another program has
+    /// truncated the log in a checkpoint, that may be reported until the next change or flush.
     pub fn check_files(&self) -> Result<(), FileLost> {
         self.watch.peek()
     }
@@ -180,7 +180,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
-        // Those that name no key, too: whether they are refused is not to tell anyone.
+        // Reports that name no key, too: whether they are rejected must not be visible.
         self.end(move |connection| leaks::keep(connection, &reports)).await
     }
 
@@ -217,8 +217,8 @@ impl KeyStore for SqliteStore {
     }
 
     async fn mend(&self) -> Result<(), StoreError> {
-        // The writer looks where the files are, and notes what the ledger lacks, whatever it is
-        // asked to do.
+        // The writer checks where the files are, and notes the records that the ledger lacks, with
+        // any job.
         self.writer.call(|_| Ok(())).await
     }
 
@@ -319,7 +319,7 @@ impl Backup for SqliteStore {
         let path = path.to_owned();
         let permit = self.long_read().await?;
         let copy = move |connection: &Connection| {
-            // Held as long as the thread is, also if nobody waits for the copy any more.
+            // Held as long as the thread is, even if no caller waits for the copy any more.
             let _permit = permit;
             backup::write(connection, &path)
         };

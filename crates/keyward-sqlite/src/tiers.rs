@@ -17,7 +17,7 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRow>, Fault> {
     connection.prepare_cached(LIST)?.query_and_then([], tier)?.collect()
 }
 
-/// Up to `max` tiers with ids above `after`, those that are gone too.
+/// Up to `max` tiers with ids above `after`, deleted ones included.
 pub(crate) fn page(
     connection: &Connection,
     after: Option<TierId>,

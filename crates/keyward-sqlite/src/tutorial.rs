@@ -76,7 +76,7 @@ pub struct TutorialKey {
 pub struct BadRow {
     /// The row's number, which is the key's id if that is a whole number.
     pub id: i64,
-    /// What is wrong with it, without its values.
+    /// The problem, without its values.
     pub reason: String,
 }
 
@@ -88,7 +88,7 @@ pub enum TutorialError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -102,7 +102,7 @@ pub enum TutorialError {
     /// read-only, so SQLite cannot read it there.
     #[error(
         "SQLite cannot read {path} where it is; copy it, and the files `-wal`, `-shm` and \
-         `-journal` if they are beside it, to a directory that this user may write to"
+         `-journal` if they are next to it, to a directory that this user may write to"
     )]
     WalUnreadable {
         /// The file.
@@ -138,7 +138,7 @@ impl Tutorial {
     ///
     /// # Errors
     ///
-    /// Returns [`TutorialError`], whose variants name what is missing.
+    /// Returns [`TutorialError`], whose variants name the missing parts.
     pub fn open(path: &Path) -> Result<Self, TutorialError> {
         // SQLite says of most failures just that it could not open the file.
         std::fs::File::open(path).map_err(|error| TutorialError::Unreadable {
@@ -217,7 +217,7 @@ fn explain(path: &Path, error: rusqlite::Error) -> TutorialError {
     }
 }
 
-/// Reads a row of [`PAGE`]. The reasons leave values out: one may be a secret in the wrong place.
+/// Reads a row of [`PAGE`]. The reasons leave values out: one may be a misplaced secret.
 fn read_key(row: &Row<'_>) -> Result<TutorialKey, String> {
     let value = |at: usize| row.get_ref(at).map_err(|_| "the row cannot be read".to_owned());
     let id = value(1)?.as_i64().ok().and_then(|id| u64::try_from(id).ok());
@@ -257,7 +257,7 @@ fn time(value: ValueRef<'_>) -> Option<Option<UnixMillis>> {
 /// Reads a time as the tutorial and most databases write it: `2024-05-01 12:34:56.123456`, with or
 /// without a fraction, with a space or a `T`, with `Z` or an offset. Without either it is UTC.
 ///
-/// What is finer than a millisecond is cut off. `None` if it is no time, or one before 1970.
+/// Fractions of a millisecond are cut off. `None` if it is no time, or one before 1970.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<UnixMillis> {
     let civil = || Some(millis_of(text.parse().ok()?, Offset::UTC));
@@ -266,8 +266,8 @@ pub fn parse_time(text: &str) -> Option<UnixMillis> {
 
 /// Reads a time in RFC 3339, with any offset, from 1970 to the end of 9999.
 ///
-/// What is finer than a millisecond is cut off, and what an offset moves beyond 9999 is its end.
-/// `None` if it is no such time, or has no offset.
+/// Fractions of a millisecond are cut off, and a time that an offset moves beyond 9999 becomes its
+/// end. `None` if it is no such time, or has no offset.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<UnixMillis> {
     u64::try_from(timestamp_millis(text)?).ok().map(UnixMillis)
@@ -277,8 +277,8 @@ fn timestamp_millis(text: &str) -> Option<i64> {
     text.parse().map(Timestamp::as_millisecond).ok().or_else(|| last_days(text))
 }
 
-/// A `Timestamp` is in the year 9999 with whatever offset, so the last ones of that year are none.
-/// But they are what many programs write for "for ever".
+/// A `Timestamp` is in the year 9999 with any offset, so the last ones of that year are none. But
+/// many programs write these for "for ever".
 fn last_days(text: &str) -> Option<i64> {
     let pieces = Pieces::parse(text).ok()?;
     let millis = millis_of(pieces.date().to_datetime(pieces.time()?), pieces.to_numeric_offset()?);

@@ -91,10 +91,10 @@ pub(crate) fn of_key(
     Ok(buckets)
 }
 
-/// Usage of all keys in some hours, added up a piece at a time: others get to read in between, and
-/// it ends when nobody waits for it any more.
+/// Usage of all keys in some hours, added up a piece at a time: other readers get their turn in
+/// between, and it ends when no caller waits for it any more.
 ///
-/// What is written meanwhile is in it or not. Nothing is ever taken away.
+/// Counts written meanwhile are in it or not. Nothing is ever taken away.
 #[derive(Debug)]
 pub(crate) struct Sums {
     hours: Hours,
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// Whoever adds an outcome adds its column, too.
+    /// A new outcome needs its column, too.
     #[test]
     fn the_table_has_a_column_for_each_outcome_and_no_other() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -1,7 +1,7 @@
 //! Whether the files that were opened are still the ones that a restart would open.
 //!
 //! SQLite goes on writing to a file that was deleted, moved or replaced, and to a log that was cut
-//! short. What is written there is gone with the process, so no change may be answered.
+//! short. Such writes are gone with the process, so no change may be acknowledged.
 //!
 //! Files are looked at by their paths: to open and close one would drop SQLite's locks (POSIX).
 
@@ -23,8 +23,8 @@ use crate::lock::beside;
 const FRAME_HEADER_LEN: u64 = 24;
 const LOG_HEADER_LEN: u64 = 32;
 
-/// Why nothing can be changed: what lies on the disk is not what was opened. Requests go on being
-/// judged, and changes can be made again as soon as the files are back in their place.
+/// Why nothing can be changed: the files on the disk are not the opened ones. Requests go on being
+/// judged, and changes can be made again as soon as the files are back at their paths.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FileLost {
     /// There is nothing where the file was, or something that is not a file of ours.
@@ -36,7 +36,7 @@ pub enum FileLost {
         /// Where the file was.
         path: PathBuf,
     },
-    /// The write-ahead log is shorter than what was written to it.
+    /// The write-ahead log is shorter than the bytes written to it.
     #[error(
         "{path} has {len} of {written} bytes that were written to it; \
          put the rest back, or restart the server, which says what is missing"
@@ -49,12 +49,12 @@ pub enum FileLost {
         /// How many bytes of it count.
         written: u64,
     },
-    /// The system does not say what is there.
+    /// The system does not show the file.
     #[error("{path} cannot be looked at ({kind}); nothing is changed until it can")]
     Hidden {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         kind: ErrorKind,
     },
 }
@@ -105,7 +105,7 @@ pub(crate) struct Watch {
     frame_len: u64,
     /// What [`Watch::look`] found last. Relaxed, for nothing else depends on it.
     noted: AtomicU64,
-    /// What was wrong when it was last looked at; the log hears of it when that changes.
+    /// The result of the last look; changes of it are logged.
     lost: Mutex<Option<FileLost>>,
 }
 
@@ -147,7 +147,7 @@ impl Watch {
         Ok(written)
     }
 
-    /// Looks whether all is in its place and the log has at least what was `written` to it.
+    /// Checks that all files are at their paths and the log has at least the bytes `written` to it.
     ///
     /// # Errors
     ///
@@ -158,8 +158,8 @@ impl Watch {
         found
     }
 
-    /// Looks whether all is in its place, as far as that is known without a connection: how much
-    /// was written was noted at the last look. Logs nothing.
+    /// Checks that all files are at their paths, as far as that is known without a connection: the
+    /// number of bytes written was noted at the last look. Logs nothing.
     ///
     /// # Errors
     ///
@@ -258,7 +258,7 @@ mod tests {
             let written = watch.look(&connection).unwrap();
             fs::rename(&file, &aside).unwrap();
             assert_eq!(lost(&watch, &connection), FileLost::Moved { path: file.clone() });
-            // Neither a copy nor a link is what was opened.
+            // Neither a copy nor a link is the opened file.
             fs::copy(&aside, &file).unwrap();
             assert_eq!(watch.check(written), Err(FileLost::Moved { path: file.clone() }));
             fs::remove_file(&file).unwrap();

@@ -14,13 +14,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::fault::Fault;
 
-/// Most jobs that wait. Whoever comes when there are as many waits for room, without a thread.
+/// Most jobs that wait. A caller that comes when there are as many waits for room, without a
+/// thread.
 const QUEUE_LEN: usize = 1_024;
 
-/// Work for a thread: it is run with the connection, or told why it is not run.
+/// Work for a thread: it is called with the connection, or with the error that there is none.
 pub(crate) type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>;
 
-/// What became of a job. Whoever asked for it hears nothing before [`Outcome::answer`].
+/// The outcome of a job. Its caller gets nothing before [`Outcome::answer`].
 pub(crate) struct Outcome {
     /// Whether what it did is to be kept.
     pub(crate) succeeded: bool,
@@ -28,7 +29,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Answers whoever asked: with what the job returned if it is `kept`, else with the error.
+    /// Replies to the caller: with the job's result if it is `kept`, else with the error.
     pub(crate) fn answer(self, kept: Result<(), StoreError>) {
         (self.answer)(kept);
     }
@@ -75,7 +76,7 @@ impl Queue {
     }
 }
 
-/// Threads and the way to them. Dropping it waits until they have done what was queued.
+/// Threads and the way to them. Dropping it waits until they have done the queued jobs.
 pub(crate) struct Worker {
     /// Declared before the threads, hence dropped before them, which ends them.
     queue: mpsc::Sender<Message>,
@@ -113,9 +114,9 @@ impl Worker {
         for work in works {
             let (runs, jobs) = (runs.clone(), Arc::clone(&jobs));
             let run = move || {
-                // Declared first, dropped last: whoever waits for it finds all else gone, even if
-                // there was a panic. The jobs that a panic leaves to nobody are dropped, which
-                // answers them.
+                // Declared first, dropped last: when a waiter sees it dropped all else is gone,
+                // even after a panic. The jobs that a panic leaves in the queue are dropped, which
+                // wakes their callers.
                 let _runs = runs;
                 let mut queue = Queue(jobs);
                 work(&mut queue);
@@ -126,8 +127,8 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Runs `work` in a thread and waits for what it returns. Work that was queued is done even
-    /// if nobody waits for it any more.
+    /// Runs `work` in a thread and waits for its result. Queued work is done even if no caller
+    /// waits for it any more.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl Worker {
             let result = connection.and_then(|connection| Ok(work(connection)?));
             let succeeded = result.is_ok();
             let answer = |kept: Result<(), StoreError>| {
-                // Nobody listens if the caller's future was dropped.
+                // The receiver is gone if the caller's future was dropped.
                 drop(tell.send(result.and_then(|value| kept.map(|()| value))));
             };
             Outcome { succeeded, answer: Box::new(answer) }
@@ -158,8 +159,8 @@ impl Worker {
         !self.queue.is_closed()
     }
 
-    /// Stops the threads and waits until they have ended. What was queued before is done; what
-    /// comes later is refused. Stopping twice is fine.
+    /// Stops the threads and waits until they have ended. Jobs queued before are done; later ones
+    /// are rejected. Stopping twice is fine.
     pub(crate) async fn stop(&self) {
         // Threads that take no message have ended, or are about to.
         drop(self.queue.send(Message::Stop).await);
@@ -173,7 +174,7 @@ struct Thread(Option<JoinHandle<()>>);
 impl Drop for Thread {
     fn drop(&mut self) {
         if let Some(handle) = self.0.take() {
-            // If it ended in a panic, the callers were told and the panic was printed.
+            // If it ended in a panic, the callers got errors and the panic was printed.
             drop(handle.join());
         }
     }

@@ -1,8 +1,8 @@
 //! The thread that writes: many changes, one commit.
 //!
 //! The price of a change is waiting for the disk, and waiting once does for all changes that came
-//! in the meantime. None is answered before the commit that they share, and before the ledger has
-//! a note of it.
+//! in the meantime. None returns before the commit that they share, and before the ledger has a
+//! note of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
 use crate::worker::{Job, Outcome, Queue};
 
-/// Most changes that share a commit, so that the first of them is answered soon.
+/// Most changes that share a commit, so that the first of them returns soon.
 const BATCH_JOBS_MAX: usize = 256;
 
 /// Does jobs in batches until there are no more, or until a transaction can neither be committed
@@ -50,11 +50,11 @@ pub(crate) fn run(
     }
 }
 
-/// Moves what was written from the log into the database, as far as that needs no waiting: other
-/// connections may be open. What stays in the log is just as safe there.
+/// Moves writes from the log into the database, as far as that needs no waiting: other connections
+/// may be open. The rest in the log is just as safe there.
 pub(crate) fn checkpoint(connection: &Connection) {
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-        tracing::warn!(%error, "The write-ahead log stays beside the database for the next start");
+        tracing::warn!(%error, "The write-ahead log stays next to the database for the next start");
     }
 }
 
@@ -74,19 +74,19 @@ struct Batch<'a> {
     /// How much of the log counted when the batch began.
     written: Option<Written>,
     outcomes: Vec<Outcome>,
-    /// Why the transaction cannot be committed; every job of the batch is told the same.
+    /// Why the transaction cannot be committed; every job of the batch gets the same.
     failure: Option<Failure>,
 }
 
-/// Why a transaction cannot be committed, to be told to many.
+/// Why a transaction cannot be committed, for several callers.
 enum Failure {
     Sqlite(Arc<rusqlite::Error>),
     Lost(FileLost),
 }
 
 impl<'a> Batch<'a> {
-    /// A batch without jobs. If the files are not in their place it has failed already, for what
-    /// is read from them would be as doubtful as what is written.
+    /// A batch without jobs. If the files are not at their paths it has failed already, for reads
+    /// from them would be as doubtful as writes.
     fn new(connection: &'a Connection, watch: &'a Watch, known: &'a Known) -> Self {
         let mut batch =
             Self { connection, watch, known, written: None, outcomes: Vec::new(), failure: None };
@@ -175,10 +175,10 @@ impl<'a> Batch<'a> {
         self.execute("RELEASE late");
     }
 
-    /// Commits, notes and counts that, and answers every job.
+    /// Commits, notes and counts that, and replies to every job.
     ///
-    /// What went into a file that is not in its place any more is not answered as done, even if it
-    /// was taken away in this very moment.
+    /// A write into a file that is no longer at its path is not acknowledged, even if the file was
+    /// taken away at this very moment.
     fn finish(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
         self.list_keys();
         self.check();
@@ -186,10 +186,11 @@ impl<'a> Batch<'a> {
         self.execute("COMMIT");
         if self.failure.is_none() {
             if let Some((keeper, taken)) = keeper.zip(taken) {
-                // What it takes to note a change is part of what is kept for it.
+                // The room for noting a change is part of the reserve.
                 keeper.keep(self.connection, taken, || reserve.give_up());
             }
-            // Relaxed, for nothing depends on it; whoever is answered below sees its own commit.
+            // Relaxed, for nothing depends on it; a caller that gets its reply below sees its own
+            // commit.
             commits.fetch_add(1, Ordering::Relaxed);
         }
         if !self.connection.is_autocommit()

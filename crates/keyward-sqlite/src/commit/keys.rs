@@ -81,7 +81,7 @@ impl<'a> Keys<'a> {
     fn add(&mut self, key: &Key) -> Result<(), Fault> {
         execute(&mut self.add, key)?;
         self.list(key)?;
-        // Ids of imported keys may lie behind either end.
+        // Ids of imported keys may lie beyond either end.
         let id = key.id.get();
         let (first, last) = self.hours.entry(key.created_at.hour()).or_insert((id, id));
         (*first, *last) = (id.min(*first), id.max(*last));
@@ -144,8 +144,8 @@ impl<'a> Keys<'a> {
     /// Notes in which hours the keys that were added were issued. Without this they would not be
     /// found by time.
     ///
-    /// One key of the present hour with the highest id, as are those that are issued, leaves that
-    /// hour open. What several of them need in lists is written at once.
+    /// One key of the present hour with the highest id, as issued keys are, leaves that hour open.
+    /// The rows that several of them need in lists are written at once.
     pub(super) fn finish(self, present: UnixHour, highest: Option<KeyId>) -> Result<(), Fault> {
         let first_added = self.hours.first_key_value();
         let Some((hour, (id, _))) = first_added.map(|(hour, ids)| (*hour, *ids)) else {

@@ -1,4 +1,4 @@
-//! Opening a store: the locks, what is missing, the schema, the ledger, the threads.
+//! Opening a store: the locks, the check for losses, the schema, the ledger, the threads.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct OpenOptions<'a> {
     /// [`OpenError::Lost`] that was returned before. It holds for this very loss; if none is found,
     /// it does nothing, and another one is an error as ever.
     pub after_restore: Option<ChangeId>,
-    /// Whether the ledger is looked at and kept. Without it, that a database is behind what was
-    /// answered goes unnoticed, and nothing brings revoked keys to an end again: this is for
-    /// measuring what it costs, and for databases that nobody needs later.
+    /// Whether the ledger is looked at and kept. Without it, a database that lacks acknowledged
+    /// changes goes unnoticed, and nothing ends revoked keys again: this is for measuring its cost,
+    /// and for databases that are not needed later.
     pub ledger: bool,
 }
 
@@ -55,13 +55,13 @@ impl SqliteStore {
     /// accepted, also returns what became of it.
     ///
     /// A lock on the file and a lock file `<path>.lock` keep others out. Links are followed, so
-    /// that two names of one file are one file. On Linux that holds for hard links, too;
-    /// elsewhere, and on network file systems, a file with several names is refused. The schema is
-    /// brought up to date.
+    /// that two names of one file are one file. On Linux that holds for hard links, too; elsewhere,
+    /// and on network file systems, a file with several names is rejected. The schema is brought up
+    /// to date.
     ///
-    /// Beside the file lies a ledger, `<path>.ledger`, which knows how far the database had come.
-    /// A database that lacks what was answered, because its write-ahead log was damaged or deleted
-    /// or a backup was put in its place, is not opened; nor is one whose ledger is missing. A
+    /// Next to the file lies a ledger, `<path>.ledger`, which knows how far the database had come.
+    /// A database that lacks acknowledged changes, because its write-ahead log was damaged or
+    /// deleted or a backup replaced it, is not opened; nor is one whose ledger is missing. A
     /// database of a version that had no ledger gets one.
     ///
     /// This blocks for some milliseconds.
@@ -143,7 +143,7 @@ fn lock(
     let OpenOptions { holder, now: _, after_restore, ledger } = *options;
     let mut start = None;
     let prepare = |path: &Path| {
-        // Where a ledger knows of a database, none is made in the place of one that is gone.
+        // Where a ledger knows of a database, a missing one is not replaced by a new one.
         if ledger && connection::is_absent(path)? {
             let begun = start::begin(path, after_restore)?;
             begun.clear()?;

@@ -1,4 +1,4 @@
-//! Changes on a disk that may be full: those that end keys are made nevertheless.
+//! Changes on a disk that may be full: changes that end keys are made nevertheless.
 
 use keyward::audit::Audit;
 use keyward::change::KeyChange;
@@ -53,7 +53,7 @@ impl SqliteStore {
         self.end(move |connection| known.commit(connection, change.clone(), &audit)).await
     }
 
-    /// Makes a change. While the reserve is given up, it is refused.
+    /// Makes a change. While the reserve is given up, it is rejected.
     pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

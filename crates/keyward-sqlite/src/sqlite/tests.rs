@@ -58,7 +58,7 @@ async fn trail(store: &SqliteStore) -> Vec<AuditEntry> {
     store.audit_entries(query).await.unwrap().entries
 }
 
-/// Lets a change take its place in the queue, behind another one that is under way.
+/// Lets a change enter the queue, after another one that is under way.
 async fn ask(mut change: Pin<&mut impl Future>) {
     let waits = poll_fn(|context| Poll::Ready(change.as_mut().poll(context).is_pending()));
     assert!(waits.await);
@@ -220,7 +220,7 @@ async fn pragma(worker: &Worker, name: &'static str) -> i64 {
 async fn the_connection_that_writes_waits_for_the_disk_and_keeps_references_whole() {
     let (_directory, store) = opened();
     for (name, value) in [
-        // FULL: a commit is on the disk before it is answered.
+        // FULL: a commit is on the disk before it returns.
         ("synchronous", 2),
         ("fullfsync", 1),
         ("checkpoint_fullfsync", 1),

@@ -1,4 +1,4 @@
-//! What the changes of one batch know from each other, and what is forgotten when one fails.
+//! The knowledge that changes of one batch share, and forgetting it when one fails.
 
 use keyward::audit::Chain;
 

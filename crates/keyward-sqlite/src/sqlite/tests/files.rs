@@ -86,7 +86,7 @@ async fn a_database_and_its_copies_say_whose_they_are() {
     for path in [directory.path().join("keyward.db"), copy] {
         // Where SQLite keeps the application id (<https://sqlite.org/fileformat2.html>).
         assert_eq!(&std::fs::read(&path).unwrap()[68..72], b"Keyw");
-        // The copy lies beside no ledger.
+        // The copy has no ledger next to it.
         let (holder, now) = ("a test", UnixMillis(1));
         let after_restore = Some(ChangeId(0));
         let options = OpenOptions { holder, now, after_restore, ledger: true };
