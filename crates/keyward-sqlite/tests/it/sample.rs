@@ -16,7 +16,7 @@ pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, "a test", UnixMillis(1)).unwrap()
 }
 
-/// Opens a copy that lies beside no ledger, as the operator who made it knows.
+/// Opens a copy that has no ledger next to it, which its operator accepts.
 pub(crate) fn open_alone(path: &Path) -> SqliteStore {
     let error = SqliteStore::open(path, "a test", UnixMillis(1)).unwrap_err();
     let OpenError::Lost { loss: loss @ Loss::Ledger { .. }, .. } = error else {
@@ -27,7 +27,7 @@ pub(crate) fn open_alone(path: &Path) -> SqliteStore {
     SqliteStore::open_with(path, &options).unwrap().0
 }
 
-/// A store, and a connection beside it that nobody expects.
+/// A store, and a connection to its file that it does not expect.
 pub(crate) fn opened() -> (TempDir, SqliteStore, Connection) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keyward.db");

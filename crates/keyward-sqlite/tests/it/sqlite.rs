@@ -1,4 +1,4 @@
-//! What only a file can show: surviving, sharing, refusing and breaking.
+//! Tests that need a file: surviving, sharing, rejecting and breaking.
 
 mod backup;
 mod changes;

@@ -1,4 +1,4 @@
-//! What a new key costs, and that what is put off for that is missed nowhere.
+//! The cost of a new key, and that rows put off for it are missing nowhere.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use crate::sample::{
     query, used,
 };
 
-/// More than one page of each index, and more than what is put off.
+/// More than one page of each index, and more than is put off.
 const KEYS: u64 = 3_000;
 
 fn named(number: u64, name: &str) -> Unkept {
@@ -179,6 +179,6 @@ async fn an_owner_with_many_keys_is_suspended_as_cheaply_as_one_with_none() {
             written.push(wal() - before);
         }
     }
-    // The row, the list of those that are suspended, the trail and what it is found by.
+    // The row, the list of suspended keys, the trail and its indexes.
     assert!(written.iter().all(|bytes| *bytes <= 42_000), "{written:?}");
 }

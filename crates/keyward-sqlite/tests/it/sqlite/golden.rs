@@ -1,8 +1,8 @@
 //! A file of an earlier schema becomes one of today, and its keys go on.
 //!
-//! `golden/schema-1.db` was made with the first migration as it stood when it landed; it holds the
-//! keys whose texts the core keeps in its own golden file. `golden/schema-2.db` was made with the
-//! second one, by the last program that took any text for a name. None is ever changed.
+//! `golden/schema-1.db` was made with the first migration as it landed; it holds the keys whose
+//! texts the core keeps in its own golden file. `golden/schema-2.db` was made with the second one,
+//! by the last program that took any text for a name. None is ever changed.
 
 use std::fs;
 use std::sync::Arc;

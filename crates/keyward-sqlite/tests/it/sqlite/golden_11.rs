@@ -1,9 +1,9 @@
 //! A database of schema 11, with a little of everything, goes on as before.
 //!
 //! `golden/schema-11.db` and its ledger were written by the last program of that schema, and
-//! `golden/schema-11.jsonl` is the whole trail as that program told it. None is ever changed. The
-//! secret with the digest number `n` has the text `kw_golden_of_schema_11_number_` and `n` in two
-//! digits.
+//! `golden/schema-11.jsonl` is the whole trail as that program printed it. None is ever changed.
+//! The secret with the digest number `n` has the text `kw_golden_of_schema_11_number_` and `n` in
+//! two digits.
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ async fn gate(store: &Arc<SqliteStore>) -> Gate {
     Gate::open(store, "kw".parse().unwrap()).await.unwrap()
 }
 
-/// What is decided about the secret of a number.
+/// The verdict on the secret of a number.
 fn verdict(gate: &Gate, secret: u64) -> Verdict {
     let text = format!("kw_golden_of_schema_11_number_{secret:02}");
     let now = Now::new(UnixMillis(MADE + 20 * HOUR), SteadyNanos(1));

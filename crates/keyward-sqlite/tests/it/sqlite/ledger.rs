@@ -1,4 +1,4 @@
-//! What the ledger beside a database knows, and what becomes of a database that is behind it.
+//! The content of the ledger next to a database, and opening a database that is older than it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,7 @@ fn kinds(path: &Path) -> BTreeMap<u8, usize> {
     kinds
 }
 
-/// Opens a database that is behind its ledger, at a time.
+/// Opens a database that is older than its ledger, at a time.
 fn accept(path: &Path, now: u64) -> (SqliteStore, Restored) {
     let refused = SqliteStore::open(path, "a test", UnixMillis(now)).unwrap_err();
     let OpenError::Lost { loss: loss @ Loss::Changes { .. }, .. } = refused else {
@@ -174,7 +174,7 @@ async fn a_secret_in_its_grace_ends_with_it_after_a_restore() {
     }
     drop(store);
 
-    // A moment later it has ended, and so has the key, whose newer secret nobody knows.
+    // A moment later it has ended, and so has the key, whose newer secret no caller knows.
     fs::copy(&backup, &path).unwrap();
     let (store, restored) = accept(&path, ends_at);
     assert_eq!((restored.replaced, restored.revoked), (Vec::new(), vec![id(1), id(2)]));

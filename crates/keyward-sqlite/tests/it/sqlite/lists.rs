@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::sample::{Store as _, digest, insert, new_key, open, owner, query};
 
-/// More than what is gathered and put in order, and more than one page looks at.
+/// More keys than are gathered and put in order, and more than one page looks at.
 const KEYS: u64 = 5_000;
 
 /// A store with so many keys: every second in `pro`, every eighth suspended, every third of an

@@ -1,4 +1,4 @@
-//! Opening a file, or refusing to, and what is in it afterwards.
+//! Opening a file, or rejecting it, and its content afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,7 +198,7 @@ fn a_damaged_schema_is_refused_and_stays_as_it_is() {
     let (_directory, path) = place();
     drop(open(&path));
     let mut bytes = fs::read(&path).unwrap();
-    // Behind the header of the file comes the first page of the schema.
+    // After the header of the file comes the first page of the schema.
     bytes[100..1_000].fill(0xff);
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(refused(&path), OpenError::Corrupt { .. }));

@@ -1,4 +1,4 @@
-//! Pages put together are the list: whatever the filter, the order and the size of a page.
+//! Pages put together are the list: for any filter, order and size of a page.
 
 use keyward::UnixMillis;
 use keyward::memory::MemoryStore;

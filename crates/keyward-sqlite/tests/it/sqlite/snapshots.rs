@@ -13,7 +13,7 @@ use crate::sample::{Store as _, audit, id, issue, open, opened, revoke};
 
 /// Moves the log into the database and truncates it; says whether a reader kept it from that.
 fn is_log_held(raw: &Connection) -> bool {
-    // Whoever reads as of earlier is waited for otherwise.
+    // Otherwise it waits for readers of earlier states.
     raw.busy_timeout(std::time::Duration::ZERO).unwrap();
     let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
     let (busy, left): (bool, i64) =
@@ -46,7 +46,7 @@ async fn a_snapshot_is_held_while_changes_go_on_and_lets_the_log_go_at_its_end()
     assert!(matches!(snapshot.next(1).await.unwrap(), Some(Page::Tiers(_))));
     issue_some(&store, 6..30).await;
     revoke(&store, id(2), audit(50)).await;
-    assert!(is_log_held(&raw), "the snapshot still needs what was there");
+    assert!(is_log_held(&raw), "the snapshot still needs the earlier pages");
     assert_eq!(count(&mut *snapshot).await, 5);
     assert!(!is_log_held(&raw), "the last row is read");
     assert!(snapshot.next(1).await.unwrap().is_none());
@@ -67,7 +67,7 @@ async fn a_snapshot_that_is_dropped_early_lets_the_log_go() {
         drop(snapshot);
         assert!(!is_log_held(&raw), "after {pages} pages");
     }
-    // Nor does one that nobody waits for to be opened.
+    // Nor does one whose opening no caller waits for.
     drop(store.snapshot());
     issue(&store, 20).await;
     assert!(!is_log_held(&raw));
@@ -131,7 +131,7 @@ async fn a_snapshot_outlives_a_store_that_is_dropped() {
     assert_eq!(count(&mut *store.snapshot().await.unwrap()).await, 3);
 }
 
-/// What is read must be what changes are made to.
+/// Reads must be of the file that changes go to.
 #[cfg(unix)]
 #[tokio::test]
 async fn no_snapshot_is_taken_of_another_file_in_the_place_of_this_one() {
@@ -156,7 +156,7 @@ async fn a_gate_that_is_open_holds_no_log() {
     assert!(!is_log_held(&raw));
 }
 
-/// Nobody else says whether such a key is suspended.
+/// Nothing else shows whether such a key is suspended.
 #[tokio::test]
 async fn a_key_whose_owner_has_no_row_is_refused() {
     let (_directory, store, raw) = opened();
