@@ -1,4 +1,4 @@
-//! An article, as it is listed and as it is brought in, and the bounds of its members.
+//! An article, as listed and as imported, and the bounds of its fields.
 
 use jiff::Timestamp;
 use keyward_axum::keyward::UnixMillis;
@@ -12,7 +12,7 @@ pub const TITLE_MAX: usize = 500;
 /// Most characters of a URL.
 pub const URL_MAX: usize = 2_048;
 
-/// Most characters of a description; what is longer is cut.
+/// Most characters of a description; a longer one is cut.
 pub const DESCRIPTION_MAX: usize = 10_000;
 
 /// Most characters of a source's name.
@@ -27,7 +27,7 @@ pub const GUID_MAX: usize = 2_048;
 /// Most characters of what a feed is known by.
 pub const FEED_MAX: usize = 2_048;
 
-/// Most articles in one batch. With every member at its longest, in characters of four bytes, a
+/// Most articles in one batch. With every field at its longest, in characters of four bytes, a
 /// batch has about 6 MB.
 pub const BATCH_MAX: usize = 100;
 
@@ -192,7 +192,7 @@ pub(crate) fn unix_millis(millis: i64) -> Option<UnixMillis> {
 }
 
 fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
-    // Nothing later than the year 9999 comes in; a row that someone else wrote reads as 1970.
+    // Nothing later than the year 9999 comes in; a row that another program wrote reads as 1970.
     let millis = i64::try_from(at.0).unwrap_or_default();
     serializer.collect_str(&Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
 }

@@ -29,10 +29,10 @@ const WRITES_WAITING_MAX: usize = 8;
 /// How long a write waits for another writer of the same file, such as the key store.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-// What was answered with success survives the loss of power, on macOS as well: there only
-// `fullfsync` reaches past the disk's cache. A checkpoint of this connection moves what the key
-// store wrote to the same file too, so it takes as much care of it, and waits as long for it to be
-// worth its price. It does come: the articles may have a file of their own.
+// Writes that were acknowledged survive the loss of power, on macOS as well: there only `fullfsync`
+// reaches past the disk's cache. A checkpoint of this connection moves the key store's writes to
+// the same file too, so it takes as much care of them, and waits as long for it to be worth its
+// price. It does come: the articles may have a file of their own.
 const WRITER_PRAGMAS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
@@ -42,8 +42,8 @@ const WRITER_PRAGMAS: &str = "
 
 /// Articles in an SQLite file, which may be the one that holds the keys. A clone is the same.
 ///
-/// One thread writes and two read, so that no async thread waits for a disk. They end with the
-/// last clone: dropping it waits for what is being written.
+/// One thread writes and two read, so that no async thread waits for a disk. They end with the last
+/// clone: dropping it waits for writes under way.
 #[derive(Clone)]
 pub struct Articles(Arc<Inner>);
 
@@ -69,7 +69,7 @@ impl Articles {
         Self::open_checked(path, now, Arc::new(|| Ok(())))
     }
 
-    /// The same for a file that somebody watches, such as the store of the keys: a batch is only
+    /// The same for a file that other code watches, such as the store of the keys: a batch is only
     /// stored while `check` lets it.
     ///
     /// # Errors
@@ -122,15 +122,16 @@ fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     set_up(&connection)?;
-    // SQLite opens the write-ahead log at the first read, by its path: from then on it reads what
-    // was opened, wherever that is moved.
+    // SQLite opens the write-ahead log at the first read, by its path: from then on it reads the
+    // opened file, even if that is moved.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
 }
 
 /// What holds for every connection.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
-    // In WAL mode a reader waits for nobody, except while the file is recovered after a crash.
+    // In WAL mode a reader waits for no other connection, except while the file is recovered after
+    // a crash.
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Otherwise each run of a statement with a bound `LIMIT` compiles it anew, in case another
     // value asks for another plan (<https://sqlite.org/queryplanner-ng.html#qpstab>).

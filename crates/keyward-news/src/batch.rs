@@ -13,7 +13,7 @@ use crate::article::{
 };
 use crate::text;
 
-/// Faults after which no further article is looked at: nobody reads more.
+/// Faults after which no further article is looked at: readers need no more.
 const FAULTS_ENOUGH: usize = 100;
 
 /// Most characters of a time of publication, more than RFC 3339 needs for nanoseconds.
@@ -23,7 +23,7 @@ const TIME_MAX: usize = 64;
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
-    /// What was not there is added; what was and differs is changed.
+    /// New articles are added; existing ones that differ are changed.
     #[schema(max_items = 100)]
     pub(crate) articles: Vec<NewArticle>,
 }

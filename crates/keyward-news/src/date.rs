@@ -1,8 +1,8 @@
 //! Points in time as feeds write them.
 //!
-//! RSS asks for RFC 822 and Atom for RFC 3339, and both get what a program's author thought of.
-//! What is read here has one meaning only: `3/6/2025` has two, and is no date. A time without a
-//! zone is UTC.
+//! RSS asks for RFC 822 and Atom for RFC 3339, and feeds of both contain other forms. Texts
+//! accepted here have one meaning only: `3/6/2025` has two, and is no date. A time without a zone
+//! is UTC.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
@@ -14,8 +14,8 @@ use crate::article::unix_millis;
 /// Longest text that is looked at.
 const LEN_MAX: usize = 100;
 
-/// Hours by which zones are ahead of UTC, and minutes. RFC 822, section 5.1, then those whose name
-/// is nobody else's. All others are as good as none.
+/// Hours by which zones are ahead of UTC, and minutes. RFC 822, section 5.1, then the ones with a
+/// unique name. All others count as none.
 const ZONES: [(&str, i8, i8); 46] = [
     ("z", 0, 0),
     ("ut", 0, 0),
@@ -280,7 +280,7 @@ fn half_day<'a>(after: &'a str, clock: &mut Time) -> Option<&'a str> {
     trimmed.get(half.len()..)
 }
 
-/// Reads the zone that follows a time, and gathers whatever else does, such as the year.
+/// Reads the zone that follows a time, and gathers other parts that follow, such as the year.
 fn tail<'a>(after: &'a str, more: &mut Vec<&'a str>) -> Option<Offset> {
     let mut found = None;
     for word in after.split_whitespace() {
@@ -331,7 +331,7 @@ fn seconds(span: Span) -> Option<Offset> {
     Offset::from_seconds(seconds + minutes * 60).ok()
 }
 
-/// What is still to be read.
+/// The unread rest.
 struct Scan<'a>(&'a str);
 
 impl Scan<'_> {
@@ -367,7 +367,7 @@ impl Scan<'_> {
         let colon = self.one_of(&[':']).is_some();
         let minute = if colon { self.digits(1, 2)? } else { self.digits(2, 2).unwrap_or_default() };
         let has_second = if colon { self.one_of(&[':']).is_some() } else { true };
-        // A leap second has no place of its own.
+        // A leap second has no number of its own.
         let second = if has_second { self.digits(1, 2).unwrap_or_default().min(59) } else { 0 };
         let mut nanosecond = 0;
         let fraction = self.0.strip_prefix(['.', ',']);

@@ -9,7 +9,7 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 /// way here.
 const LAYERS_MAX: usize = 3;
 
-/// Bytes in which a declaration is looked for; a long comment may stand before it.
+/// Bytes in which a declaration is looked for; a long comment may precede it.
 const DECLARATION_WITHIN: usize = 4 * 1_024;
 
 /// What cannot be decompressed here, by its first bytes.
@@ -63,7 +63,7 @@ pub(crate) fn decompress(bytes: &[u8], len_max: usize) -> Result<Vec<u8>, Undeco
     foreign.map_or(Ok(bytes), |(_, name)| Err(Undecoded::Foreign(name)))
 }
 
-/// The text of a feed. What stands for no character becomes U+FFFD.
+/// The text of a feed. Bytes of no character become U+FFFD.
 ///
 /// A byte order mark says how it is written. Without one, bytes that are all valid UTF-8 are
 /// UTF-8, since hardly any other text is that by accident; then what HTTP says, and then what the
@@ -105,7 +105,7 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// What the declaration of the XML says, wherever it stands near the beginning.
+/// The encoding in the declaration of the XML, which is near the beginning.
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = bytes.get(..DECLARATION_WITHIN).unwrap_or(bytes);
     let head = String::from_utf8_lossy(head);
@@ -119,8 +119,8 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// Says whether this is UTF-8 with some damage: there are more than `times` as many characters
-/// outside ASCII as there are places where something is wrong. Without any, it is what most
-/// programs of the West wrote before.
+/// outside ASCII as there are faults. Without any, it is the encoding that most programs of the
+/// West used before.
 fn is_mostly_utf8(bytes: &[u8], times: usize) -> bool {
     let (mut valid, mut invalid) = (0, 0);
     for chunk in bytes.utf8_chunks() {

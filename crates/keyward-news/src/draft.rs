@@ -1,9 +1,9 @@
-//! What a feed says, in whatever format, before anything of it is resolved or left out.
+//! The content of a feed of any format, before anything of it is resolved or left out.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// A place in a feed, counted from 1.
+/// A location in a feed, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The line.
@@ -50,7 +50,7 @@ pub(crate) struct Entry {
     pub(crate) dates: Vec<(DateKind, String)>,
 }
 
-/// The best text of several that stand for one thing.
+/// The best of several texts for one thing.
 #[derive(Debug, Default)]
 pub(crate) struct Ranked(Option<(u8, String)>);
 
@@ -79,7 +79,7 @@ pub(crate) enum DateKind {
     Updated,
 }
 
-/// A link, with what is needed to resolve it.
+/// A link, with the data needed to resolve it.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) href: String,
@@ -97,7 +97,7 @@ pub(crate) enum LinkKind {
     Alternate,
     /// What the entry is known by, which may be an address.
     Id,
-    /// What is attached to it.
+    /// A file attached to it.
     Attachment,
     /// The feed, or the entry itself.
     Itself,
@@ -105,5 +105,5 @@ pub(crate) enum LinkKind {
     Other,
 }
 
-/// Each `xml:base` that holds at a place, the outermost first.
+/// Each `xml:base` that holds at a location, the outermost first.
 pub(crate) type Bases = Vec<Rc<str>>;

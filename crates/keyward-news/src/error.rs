@@ -6,10 +6,10 @@ use std::io;
 /// repeating it is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum ArticlesError {
-    /// More questions wait for an answer than are let in; trying later helps.
+    /// The queue of queries is full; trying later helps.
     #[error("too many questions wait for the articles")]
     Busy,
-    /// The threads that answer have ended.
+    /// The threads that run queries have ended.
     #[error("the articles are closed")]
     Closed,
     /// The file was written by a later version, with this many migrations.

@@ -1,6 +1,6 @@
 //! Reading feeds: RSS, Atom and JSON Feed become articles.
 //!
-//! This module reads bytes and asks nobody: fetching is for others.
+//! This module reads bytes and makes no requests: fetching is for others.
 
 use std::fmt::Display;
 use std::io;
@@ -41,26 +41,26 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// A file, or whatever else has no address.
+    /// A file, or another source without an address.
     #[must_use]
     pub fn file(name: &'a str) -> Self {
         Self { name, address: None, charset: None }
     }
 }
 
-/// What was read of a feed.
+/// The content of a feed.
 #[derive(Debug, Default)]
 pub struct Feed {
     /// Its articles, in its order.
     pub articles: Vec<NewArticle>,
     /// How many entries are no articles.
     pub left_out: usize,
-    /// What is wrong with it, in sentences that name the place: why entries were left out, and
-    /// which dates could not be read. At most [`NOTES_MAX`], and one more that counts the rest.
+    /// Its faults, in sentences that name the location: why entries were left out, and which dates
+    /// could not be read. At most [`NOTES_MAX`], and one more that counts the rest.
     pub notes: Vec<String>,
 }
 
-/// A feed that cannot be read. It names the feed, and the place, where there is one.
+/// A feed that cannot be read. It names the feed, and the location, where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
     /// The feed is longer than [`FEED_LEN_MAX`].
@@ -74,7 +74,7 @@ pub enum FeedError {
     Damaged {
         /// The name that was given to [`read`].
         name: String,
-        /// What was found.
+        /// The cause.
         #[source]
         cause: io::Error,
     },
@@ -265,7 +265,7 @@ impl Context {
         let is_at_home = self.home.as_deref() == Some(&url);
         let category = Some(entry.category.as_str()).filter(|category| !category.is_empty());
         let guid = Some(entry.id.as_str()).filter(|id| !id.is_empty());
-        // Entries that are read at one place are told apart by what they say.
+        // Entries that are read on one page are distinguished by their titles.
         let guid = guid.map(str::to_owned).or_else(|| is_at_home.then(|| title.clone()));
         NewArticle {
             title,

@@ -20,8 +20,8 @@ pub(crate) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// Reads a feed. A member of another type is read as if it were not there, except that a number
-/// is taken as a text where the format asks readers to.
+/// Reads a feed. A field of another type is read as if it were not there, except that a number is
+/// taken as a text where the format asks readers to.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ fn link(object: &Value, name: &str, kind: LinkKind) -> Option<Link> {
     (!href.is_empty()).then(|| Link { href, kind, bases: Vec::new() })
 }
 
-/// The text of a member, or the number that stands in its place.
+/// The text of a field, or the number instead of it.
 fn string(object: &Value, name: &str) -> String {
     match object.as_object().and_then(|members: &Map<String, Value>| members.get(name)) {
         Some(Value::String(text)) => text.trim().to_owned(),

@@ -1,4 +1,4 @@
-//! A news API behind Keyward: articles, and the feeds they come from.
+//! A news API that Keyward protects: articles, and the feeds they come from.
 //!
 //! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes
 //! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::ArticlesError;
 
-/// What each step does; its number is its place, counted from 1.
+/// The SQL of each step; its number is its index, counted from 1.
 const STEPS: &[&str] = &[
     include_str!("../migrations/0001_articles.sql"),
     include_str!("../migrations/0002_feeds.sql"),

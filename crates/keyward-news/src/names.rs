@@ -40,7 +40,7 @@ const URIS: [(&str, Vocabulary); 17] = [
     ("my.netscape.com/", Rss),
 ];
 
-/// What prefixes stand for that are used without being declared.
+/// The vocabularies of prefixes that are used without being declared.
 const PREFIXES: [(&str, Vocabulary); 10] = [
     ("rss", Rss),
     ("atom", Atom),
@@ -87,7 +87,7 @@ pub(crate) enum Field {
     Published,
     Issued,
     Updated,
-    /// What is attached to it.
+    /// A file attached to it.
     Attachment,
 }
 

@@ -44,11 +44,11 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
-    /// Reads the part of a URI behind the question mark. A filter without text filters nothing.
+    /// Reads the part of a URI after the question mark. A filter without text filters nothing.
     ///
     /// # Errors
     ///
-    /// Returns every fault, in the order of the members, if there is one.
+    /// Returns every fault, in the order of the parameters, if there is one.
     pub(crate) fn parse(query: Option<&str>) -> Result<Self, Vec<Fault>> {
         let query = Query::parse(query);
         let mut faults = Vec::new();
@@ -66,7 +66,7 @@ impl PageQuery {
         Ok(Self { category, source, limit, before })
     }
 
-    /// The path and query of the page behind the one that ends with `last`.
+    /// The path and query of the page after the one that ends with `last`.
     pub(crate) fn next(&self, path: &str, last: &Article) -> String {
         let mut query = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
         query.extend_pairs(self.category.as_ref().map(|category| ("category", category)));
@@ -77,7 +77,7 @@ impl PageQuery {
     }
 }
 
-/// Where a page begins: behind the article with this time and id, newest first.
+/// Where a page begins: after the article with this time and id, newest first.
 ///
 /// It is opaque to clients; they take it from the `Link` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

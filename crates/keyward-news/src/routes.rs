@@ -40,7 +40,7 @@ pub(crate) struct Page {
 ///
 /// # Errors
 ///
-/// Refuses parameters that do not fit, and all when the articles cannot be read.
+/// Rejects parameters that do not fit, and all when the articles cannot be read.
 #[utoipa::path(
     get, path = "/articles", tag = "articles", params(PageParams),
     summary = "Lists articles, newest first, page by page.", description = "",
@@ -69,14 +69,14 @@ pub async fn list_articles(
     Ok(answer)
 }
 
-/// `POST /admin/articles`, for those who bring articles in: a batch of up to 100.
+/// `POST /admin/articles`, for importers of articles: a batch of up to 100.
 ///
-/// It asks for no key: whoever puts it into a server puts the check for who may do this before
-/// it, and lets its body have up to [`IMPORT_BODY_MAX`] bytes.
+/// It asks for no key: a server that mounts it authenticates its callers first, and lets its body
+/// have up to [`IMPORT_BODY_MAX`] bytes.
 ///
 /// # Errors
 ///
-/// Refuses a batch that does not fit, and all when the articles cannot be written.
+/// Rejects a batch that does not fit, and all when the articles cannot be written.
 #[utoipa::path(
     post, path = "/admin/articles", tag = "articles", request_body = Batch,
     summary = "Brings a batch of articles in, all or nothing.",
@@ -101,8 +101,8 @@ pub async fn import_articles(
 fn unavailable(error: ArticlesError) -> Refusal {
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match error {
-        ArticlesError::Busy => tracing::warn!(%error, "Refused a question for articles"),
-        // Whoever watches the file logs it, once.
+        ArticlesError::Busy => tracing::warn!(%error, "Rejected a query for articles"),
+        // The watcher of the file logs it, once.
         ArticlesError::Lost(_) => tracing::debug!(%error, cause, "Took no articles"),
         ArticlesError::Closed
         | ArticlesError::Newer { .. }

@@ -162,9 +162,9 @@ struct Known {
 
 /// Finds the article that this one is.
 ///
-/// What came in before feeds were told apart is known by its source, as it was then, and belongs
-/// to the first feed that has it at the same address, or at least at the same host: two feeds of
-/// one name were one. What the tutorial knew has no guid, and is found by its address.
+/// An article from before feeds were distinguished is known by its source, as it was then, and
+/// belongs to the first feed that has it at the same address, or at least at the same host: two
+/// feeds of one name were one. An article of the tutorial has no guid, and is found by its address.
 fn find(connection: &Connection, new: &NewArticle) -> rusqlite::Result<Option<Known>> {
     let one = |sql: &str, key: (&str, &str)| {
         connection.prepare_cached(sql)?.query_row(key, article).optional()
@@ -196,7 +196,7 @@ fn host(url: &str) -> Option<&str> {
 }
 
 fn article(row: &Row<'_>) -> rusqlite::Result<Article> {
-    // Nothing before 1970 comes in; a row that someone else wrote reads as 1970.
+    // Nothing before 1970 comes in; a row that another program wrote reads as 1970.
     let published_at = UnixMillis(u64::try_from(row.get::<_, i64>(6)?).unwrap_or_default());
     Ok(Article {
         id: row.get(0)?,

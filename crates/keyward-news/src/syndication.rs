@@ -13,13 +13,13 @@ use crate::xml::{Piece, Pieces, Start};
 
 use capture::{Capture, Target};
 
-/// Most elements inside each other; what is deeper is passed over.
+/// Most elements inside each other; deeper ones are passed over.
 const DEPTH_MAX: usize = 256;
 
 /// Outermost elements of feeds. A lone entry is one of Atom.
 const ROOTS: [&str; 5] = ["rss", "rdf", "feed", "channel", "entry"];
 
-/// Outermost elements that may stand in something else, such as a web page.
+/// Outermost elements that may be inside something else, such as a web page.
 const ROOTS_INSIDE: [&str; 3] = ["rss", "rdf", "feed"];
 
 /// What the text is, if it is no feed.
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         self.enter(start);
         let mut vocabulary = self.vocabulary(&start.name);
         if is_root && vocabulary == Vocabulary::Other {
-            // Whatever this calls itself, its outermost element says that it is a feed.
+            // Its outermost element shows that it is a feed, under any name.
             vocabulary = Vocabulary::Rss;
             self.prefixes.push((prefix(&start.name).to_owned(), vocabulary));
         }
@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Closes an element. An end tag that closes nothing is passed over, and so is one inside an
-    /// entry that would close what is outside of it, except the feed as a whole.
+    /// entry that would close an element outside of it, except the feed as a whole.
     fn end(&mut self, name: &str) {
         let Some(at) = self.stack.iter().rposition(|open| open.name == name) else { return };
         let leaves_entry = self.stack.iter().skip(at + 1).any(|open| open.is_entry);
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
         self.prefixes.truncate(open.prefixes_before);
     }
 
-    /// Keeps what was gathered.
+    /// Keeps the gathered text.
     fn keep(&mut self, capture: Capture) {
         let bases = self.bases.clone();
         let page = |href| Link { href, kind: LinkKind::Page, bases };

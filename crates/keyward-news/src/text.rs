@@ -9,17 +9,17 @@ use std::borrow::Cow;
 
 use html5gum::{DefaultEmitter, Token, Tokenizer};
 
-/// Elements that may stand inside a word; all others part words.
+/// Elements that may be inside a word; all others part words.
 const INLINE: [&[u8]; 30] = [
     b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"del", b"dfn",
     b"em", b"font", b"i", b"ins", b"kbd", b"mark", b"q", b"s", b"samp", b"small", b"span",
     b"strong", b"sub", b"sup", b"time", b"tt", b"u", b"var", b"wbr",
 ];
 
-/// Elements whose content nobody reads.
+/// Elements whose content is not shown.
 const HIDDEN: [&[u8]; 4] = [b"iframe", b"noframes", b"script", b"style"];
 
-/// Most times that tags are looked for in what is left of a text. Each time, a tag can only arise
+/// Most times that tags are looked for in the rest of a text. Each time, a tag can only arise
 /// around one that was taken out, so a text that has more of them was made to have them.
 const PASSES_MAX: usize = 8;
 
@@ -33,7 +33,7 @@ pub(crate) fn of_html(html: &str) -> String {
     };
     let (marked, tags) = markup::mark(&html);
     let text = of_marked(&marked);
-    // HTML that was escaped twice is nothing that anybody meant to be read.
+    // HTML that was escaped twice was never meant to be read.
     if tags == 0 && markup::is_document(&text) {
         return of_marked(&markup::mark(&text).0);
     }
@@ -90,8 +90,8 @@ pub(crate) fn cut(mut text: String, max: usize) -> String {
     text
 }
 
-/// The beginning of a text in at most `max` characters; what is cut is cut between words, and has
-/// an ellipsis.
+/// The beginning of a text in at most `max` characters; the cut is between words, and has an
+/// ellipsis.
 pub(crate) fn excerpt(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
@@ -135,8 +135,8 @@ fn is_inline(name: &[u8]) -> bool {
     INLINE.contains(&name)
 }
 
-/// Text under construction: white space and control characters are one space, and none stands at
-/// the beginning.
+/// Text under construction: white space and control characters are one space, and none is at the
+/// beginning.
 struct Words {
     text: String,
     /// Something was taken out here.
@@ -166,7 +166,7 @@ impl Words {
         let blank = c.is_whitespace() || c.is_control();
         match self.text.chars().next_back() {
             None | Some(' ') if blank => {}
-            // What stood between them is gone, and they must not become a tag for that.
+            // The text between them is gone, and they must not become a tag for that.
             Some('<') if is_seam && (c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) => {
                 self.text.push(' ');
                 self.text.push(c);

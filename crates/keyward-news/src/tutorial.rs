@@ -77,7 +77,7 @@ impl Tutorial {
     ///
     /// # Errors
     ///
-    /// Returns [`TutorialError`], whose variants name what is missing.
+    /// Returns [`TutorialError`], whose variants name the missing parts.
     pub fn open(path: &Path) -> Result<Self, TutorialError> {
         let failed = |source| TutorialError::Unreadable { path: path.to_owned(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -135,7 +135,7 @@ fn read_page(connection: &Connection, sql: &str, last: &mut i64) -> rusqlite::Re
     Ok(page)
 }
 
-/// Reads a row, and what is to be said of it all the same.
+/// Reads a row, with a note about it if there is one.
 fn article(row: &Row<'_>) -> Result<(NewArticle, Option<String>), String> {
     let value = |at: usize| match row.get_ref(at) {
         Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),

@@ -1,4 +1,4 @@
-//! Threads that own connections and answer questions about them, one after the other.
+//! Threads that own connections and run queries on them, one after the other.
 
 mod queue;
 
@@ -11,13 +11,13 @@ use tokio::sync::oneshot;
 use self::queue::{Queue, QueueError};
 use crate::error::ArticlesError;
 
-/// A question, with the place for its answer inside.
+/// A query, with the sender of its result inside.
 type Question = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Threads with one connection each, and the queue that feeds all of them.
 ///
-/// Dropping it lets the threads finish what was asked and waits for them; answers that nobody
-/// waits for any more are not looked up.
+/// Dropping it lets the threads finish the queued queries and waits for them; queries whose caller
+/// is gone are not run.
 #[derive(Debug)]
 pub(crate) struct Workers {
     questions: Arc<Queue<Question>>,
@@ -46,7 +46,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Asks, and waits for the answer without holding up the async thread.
+    /// Queues a query, and waits for its result without holding up the async thread.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         asked: Asked,

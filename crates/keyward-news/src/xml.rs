@@ -1,8 +1,8 @@
-//! Splitting the XML of feeds into tags and text, whatever is wrong with it.
+//! Splitting the XML of feeds into tags and text, even where it is malformed.
 //!
-//! A parser of XML has to refuse a document for one bare `&`, and most feeds that are refused have
-//! no more wrong with them than that. Here nothing is refused: what is no tag is text. Nothing is
-//! fetched either, and entities of a document's own are not known.
+//! A parser of XML has to reject a document for one bare `&`, and most rejected feeds have no worse
+//! fault than that. Here nothing is rejected: anything but a tag is text. Nothing is fetched
+//! either, and entities of a document's own are not known.
 
 use html5gum::{Token, Tokenizer};
 
@@ -52,7 +52,7 @@ impl<'a> Pieces<'a> {
         Self { text, rest: text }
     }
 
-    /// How many bytes are behind.
+    /// How many bytes were read.
     pub(crate) fn position(&self) -> usize {
         self.text.len() - self.rest.len()
     }
@@ -64,7 +64,7 @@ impl<'a> Pieces<'a> {
         Piece::Text(text)
     }
 
-    /// What stands between a beginning of `skip` bytes and `end`, or to the end of the text.
+    /// The text between a beginning of `skip` bytes and `end`, or to the end of the text.
     fn take_to(&mut self, skip: usize, end: &str) -> &'a str {
         let inside = self.rest.get(skip..).unwrap_or_default();
         let (taken, rest) = inside.split_once(end).unwrap_or((inside, ""));
@@ -163,8 +163,8 @@ fn read_tag(tag: &str) -> Option<Piece<'_>> {
     })
 }
 
-/// Appends text with its references replaced by what they stand for, in XML or in HTML. Unknown
-/// ones and a bare `&` stay.
+/// Appends text with its references replaced by their characters, in XML or in HTML. Unknown ones
+/// and a bare `&` stay.
 pub(crate) fn push_text(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some((before, inside)) = rest.split_once('&') {

@@ -19,11 +19,11 @@ pub(super) enum Target {
 enum Kind {
     /// HTML, or text in which nothing looks like it.
     Html,
-    /// Text, whatever it looks like.
+    /// Text, even if it looks like markup.
     Plain,
     /// HTML as elements of the XML.
     Elements,
-    /// What nobody can read, such as a picture.
+    /// Unreadable content, such as a picture.
     Opaque,
 }
 

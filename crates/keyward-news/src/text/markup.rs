@@ -176,8 +176,8 @@ const BARE: [&str; 26] = [
     "selected",
 ];
 
-/// HTML in which every `<` begins a tag or a comment, and how many tags there are; those that
-/// begin none are written as references.
+/// HTML in which every `<` begins a tag or a comment, and how many tags there are; other `<` are
+/// written as references.
 pub(super) fn mark(text: &str) -> (Cow<'_, str>, usize) {
     if !text.contains('<') {
         return (Cow::Borrowed(text), 0);
@@ -191,7 +191,7 @@ pub(super) fn mark(text: &str) -> (Cow<'_, str>, usize) {
                 let (tag, behind) = inside.split_at_checked(end).unwrap_or((inside, ""));
                 out.push('<');
                 out.push_str(tag);
-                // What is cut in the middle of a tag ends there.
+                // A text that is cut in the middle of a tag ends there.
                 if behind.is_empty() && !tag.ends_with('>') {
                     out.truncate(out.len() - tag.len() - 1);
                 }
@@ -213,8 +213,7 @@ pub(super) fn is_document(text: &str) -> bool {
     end(inside).is_some() && text.contains("</") && text.ends_with('>')
 }
 
-/// Where the tag or comment ends whose `<` stands before this, behind its `>`; `None` if it is
-/// neither.
+/// Where the tag or comment ends whose `<` precedes this, after its `>`; `None` if it is neither.
 fn end(inside: &str) -> Option<usize> {
     if let Some(comment) = inside.strip_prefix("!--") {
         return Some(comment.find("-->").map_or(inside.len(), |at| at + "!---->".len()));
@@ -247,7 +246,7 @@ fn end(inside: &str) -> Option<usize> {
     is_plausible.then_some(inside.len() - scan.rest.len())
 }
 
-/// What the name of a tag tells.
+/// The properties of a tag that follow from its name.
 #[expect(clippy::struct_excessive_bools, reason = "each is asked for on its own")]
 struct Name {
     is_known: bool,
@@ -281,7 +280,7 @@ struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
-    /// Skips to the end of the tag. `Some(true)` is behind its `>`, `Some(false)` the end of the
+    /// Skips to the end of the tag. `Some(true)` is after its `>`, `Some(false)` the end of the
     /// text, and `None` says that it is no tag.
     fn skip(&mut self) -> Option<bool> {
         loop {

@@ -7,9 +7,9 @@ use std::thread::{self, Thread};
 
 /// What waits, and who waits for it.
 ///
-/// A thread that finds nothing leaves its handle and parks; whoever adds something unparks one of
-/// them. Threads that waited behind one lock for their turn to wait would be woken two by two: one
-/// for what there is, and one that takes its place.
+/// A thread that finds nothing leaves its handle and parks; adding something unparks one of them.
+/// Threads that waited for their turn to wait on one lock would be woken two by two: one for the
+/// new entry, and one that waits next.
 pub(super) struct Queue<T> {
     waiting_max: usize,
     state: Mutex<State<T>>,
@@ -31,7 +31,7 @@ struct State<T> {
 pub(super) enum QueueError {
     /// As much waits as may.
     Full,
-    /// Nobody takes anything any more.
+    /// Nothing is taken from it any more.
     Closed,
 }
 
@@ -73,7 +73,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes what was added first, and waits for it; `None` once the queue is closed and empty.
+    /// Takes the oldest entry, and waits for one; `None` once the queue is closed and empty.
     pub(super) fn next(&self) -> Option<T> {
         let this = thread::current();
         let mut state = self.state();
@@ -88,7 +88,8 @@ impl<T> Queue<T> {
             drop(state);
             thread::park();
             state = self.state();
-            // Whoever woke this thread took its handle away; parking may end without that, too.
+            // The thread that woke this one took its handle away; parking may end without that,
+            // too.
             state.idle.retain(|thread| thread.id() != this.id());
             #[cfg(test)]
             {

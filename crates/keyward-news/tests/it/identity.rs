@@ -63,7 +63,7 @@ async fn a_date_that_cannot_be_read_does_not_erase_the_one_that_is_there() {
     assert_eq!(listed["articles"][0]["published_at"], "2025-06-03T10:00:00Z");
 }
 
-/// Articles of 0.1.0: of two feeds called News, the second had taken the place of the first's.
+/// Articles of 0.1.0: of two feeds called News, the second had replaced the first's.
 fn first_version(dir: &TempDir) -> Articles {
     let path = dir.path().join("first.db");
     let connection = Connection::open(&path).unwrap();

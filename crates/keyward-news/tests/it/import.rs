@@ -1,4 +1,4 @@
-//! `POST /admin/articles`: repeating, changing and refusing batches.
+//! `POST /admin/articles`: repeating, changing and rejecting batches.
 
 use std::time::Duration;
 

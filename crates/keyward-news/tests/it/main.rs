@@ -1,6 +1,6 @@
 //! The one integration-test binary.
 
-#![cfg(test)] // Tells Clippy that helpers here are test code too.
+#![cfg(test)] // So that Clippy takes helpers here for test code too.
 
 mod app;
 mod articles;

@@ -25,7 +25,7 @@ fn read_from(address: &str, text: &str) -> Feed {
     feed::read(origin, text.as_bytes(), NOW).unwrap()
 }
 
-/// The members of the only article.
+/// The fields of the only article.
 fn one(bytes: impl AsRef<[u8]>) -> Value {
     let feed = read(bytes);
     assert_eq!(feed.articles.len(), 1, "{feed:?}");
