@@ -62,8 +62,9 @@ pub(super) struct Several {
     owner: Option<Limits>,
     /// Nanoseconds until each bucket is full.
     pub(super) until_full: [u64; STANDINGS_MAX],
-    /// The one that is shown alone, counted from the first of `own` on.
-    pub(super) shown: usize,
+    /// Of a caller whose limit is reached, the one with the longest wait, counted from the first of
+    /// `own` on.
+    pub(super) longest: Option<u8>,
 }
 
 impl Several {
@@ -94,7 +95,7 @@ impl Standings {
     /// location, for moving them takes long.
     #[inline]
     pub(super) fn begin(&mut self, own: Limits, owner: Option<Limits>) -> &mut Several {
-        let begun = Several { own, owner, until_full: [0; STANDINGS_MAX], shown: 0 };
+        let begun = Several { own, owner, until_full: [0; STANDINGS_MAX], longest: None };
         self.0 = Kind::Several(begun);
         let Kind::Several(several) = &mut self.0 else { unreachable!("it was put there") };
         several
@@ -108,7 +109,10 @@ impl Standings {
         match &self.0 {
             Kind::None => None,
             Kind::One(standing) => Some(*standing),
-            Kind::Several(several) => self.iter().nth(several.shown),
+            Kind::Several(several) => match several.longest {
+                Some(longest) => self.iter().nth(longest.into()),
+                None => self.iter().min_by_key(|standing| standing.remaining),
+            },
         }
     }
 

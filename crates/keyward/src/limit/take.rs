@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::time::SteadyNanos;
 
-use super::bucket::{Check, take_one};
+use super::bucket::{ARRIVAL_MAX, Check, take_one};
 use super::shared::{Shared, SharedBuckets};
+use super::standing::Several;
 use super::{Cost, Era, Limit, Limits, STANDINGS_MAX, Standings};
 
 /// Why nothing was taken.
@@ -36,7 +37,7 @@ pub(crate) struct Buckets<'a> {
 impl Buckets<'_> {
     /// Takes the cost of one request from each of these buckets and each of the owner's, or from
     /// none. `told` comes to say how the caller stands then; it is written in its place, since it
-    /// is long. It stays as it is if the request is too costly.
+    /// is long. Of a request that is too costly, it says nothing.
     ///
     /// One bucket by itself is taken from without a lock. Several of one key are written under
     /// `lock`, which is the same for all requests of the key, and those of an owner under its own.
@@ -54,54 +55,128 @@ impl Buckets<'_> {
         told: &mut Standings,
     ) -> Result<(), TakeError> {
         let owner = owner.filter(|owner| owner.are_set());
-        match (self.limits.list(), self.words, owner) {
-            ([], _, None) => Ok(()),
-            ([limit], [word], None) => {
+        if let Some(owner) = owner
+            && let Some(taken) = self.take_with_owner(lock, owner, cost, now, told)
+        {
+            return taken;
+        }
+        match (self.limits.list(), self.words) {
+            ([], _) => Ok(()),
+            ([limit], [word]) => {
                 let (full_at, taken) = take_one(limit, self.era, word, cost, now)?;
                 *told = Standings::one(limit.standing(full_at, now.0));
                 taken
             }
-            _ => self.take_several(lock, owner, cost, now, told),
+            _ => self.take_several(lock, cost, now, told),
         }
     }
 
+    /// Takes from the key's buckets alone, which are several.
     #[inline(never)]
     fn take_several(
         &self,
         lock: &Mutex<()>,
-        owner: Option<&SharedBuckets>,
         cost: Cost,
         now: SteadyNanos,
         told: &mut Standings,
     ) -> Result<(), TakeError> {
-        // Always the key's before the owner's. A single word of a key is exchanged below, since
-        // requests that found its owner without limits take from it without a lock.
+        let _lock = guard(lock);
+        let several = told.begin(self.told.clone(), None);
+        self.check(None, cost, now, several)?;
+        if cost != Cost::NOTHING {
+            self.write(several, now);
+        }
+        Ok(())
+    }
+
+    /// Takes from the key's buckets, however many they are, and the owner's; `None` if the owner's
+    /// limits were removed since.
+    #[inline(never)]
+    fn take_with_owner(
+        &self,
+        lock: &Mutex<()>,
+        owner: &SharedBuckets,
+        cost: Cost,
+        now: SteadyNanos,
+        told: &mut Standings,
+    ) -> Option<Result<(), TakeError>> {
+        // Always the key's before the owner's.
         let _lock = (1 < self.words.len()).then(|| guard(lock));
-        let mut owner = owner.map(SharedBuckets::lock);
-        let mut owner = owner.as_mut().and_then(|owner| owner.as_deref_mut());
-        let of_owner = owner.as_ref().map(|owner| owner.limits.clone());
-        let several = told.begin(self.told.clone(), of_owner);
+        let mut owner = owner.lock();
+        let owner = owner.as_deref_mut()?;
+        let several = told.begin(self.told.clone(), Some(owner.limits.clone()));
         loop {
-            let tried = self.check(owner.as_deref(), cost, now, &mut several.until_full)?;
-            if 0 < tried.wait {
-                self.look(owner.as_deref(), now, &mut several.until_full);
-                several.shown = tried.longest;
-                return Err(TakeError::Exceeded(Duration::from_nanos(tried.wait)));
+            // A single word of a key is written on a copy and then exchanged, since requests that
+            // found its owner without limits take from it without a lock.
+            let single = match self.words {
+                [word] => Some((word, word.load(Ordering::Relaxed))),
+                _ => None,
+            };
+            let copy = [AtomicU64::new(single.map_or(0, |(_, seen)| seen))];
+            let words = if single.is_some() { &copy } else { self.words };
+            let own = Buckets { words, ..*self };
+            let checked = own.check(Some(owner), cost, now, several);
+            if checked.is_err() || cost == Cost::NOTHING {
+                return Some(checked);
             }
-            several.shown = tried.tightest;
-            if cost == Cost::NOTHING {
-                self.look(owner.as_deref(), now, &mut several.until_full);
-                return Ok(());
-            }
-            let behind = &several.until_full;
-            if self.write(tried.first, behind, owner.as_deref_mut(), now) {
-                return Ok(());
+            own.write(several, now);
+            let [next] = copy.map(AtomicU64::into_inner);
+            let is_written = |(word, seen): (&AtomicU64, u64)| {
+                word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            };
+            if single.is_none_or(is_written) {
+                owner.write(several.until_full.iter().skip(self.limits.list().len()), now);
+                return Some(Ok(()));
             }
         }
     }
 
-    /// The limits with their words, those of the key before those of the owner.
+    /// Looks at each bucket and changes none. `several` comes to say how the caller stands, once
+    /// the cost is taken.
     #[inline]
+    fn check(
+        &self,
+        owner: Option<&Shared>,
+        cost: Cost,
+        now: SteadyNanos,
+        several: &mut Several,
+    ) -> Result<(), TakeError> {
+        if !self.have_room(owner, Request::new(cost, now), &mut several.until_full) {
+            return Err(self.denied(owner, cost, now, several));
+        }
+        if cost == Cost::NOTHING {
+            self.look(owner, now, &mut several.until_full);
+        }
+        Ok(())
+    }
+
+    /// Whether each bucket has room for a request. `behind` comes to say how many nanoseconds each
+    /// of them takes to be full then, if so.
+    #[inline]
+    fn have_room(
+        &self,
+        owner: Option<&Shared>,
+        request: Request,
+        behind: &mut [u64; STANDINGS_MAX],
+    ) -> bool {
+        let limits = self.limits.list();
+        // A word that is missing lets nothing through.
+        let Some(words) = self.words.get(..limits.len()) else { return false };
+        for ((limit, word), place) in limits.iter().zip(words).zip(behind.iter_mut()) {
+            let word = word.load(Ordering::Relaxed);
+            let Some(behind) = request.behind(limit, word, self.era) else { return false };
+            *place = behind;
+        }
+        let Some(owner) = owner else { return true };
+        let places = behind.iter_mut().skip(limits.len());
+        for ((limit, word), place) in owner.limits.list().iter().zip(&owner.words).zip(places) {
+            let Some(behind) = request.behind(limit, *word, Era::FIRST) else { return false };
+            *place = behind;
+        }
+        true
+    }
+
+    /// The limits with their words, those of the key before those of the owner.
     fn each<'a>(
         &'a self,
         owner: Option<&'a Shared>,
@@ -117,31 +192,6 @@ impl Buckets<'_> {
         own.chain(owner)
     }
 
-    /// Looks at each bucket and changes none. `behind` comes to say how many nanoseconds each of
-    /// them takes to be full, if the request is accepted.
-    #[inline]
-    fn check(
-        &self,
-        owner: Option<&Shared>,
-        cost: Cost,
-        now: SteadyNanos,
-        behind: &mut [u64; STANDINGS_MAX],
-    ) -> Result<Tried, TakeError> {
-        let mut tried = Tried::default();
-        for (at, (limit, place)) in self.limits.list().iter().zip(behind.iter_mut()).enumerate() {
-            // A word that is missing lets nothing through.
-            let word = self.words.get(at).map_or(u64::MAX, |word| word.load(Ordering::Relaxed));
-            *place = tried.add(limit, word, self.era, cost, now.0)?;
-        }
-        if let Some(owner) = owner {
-            let places = behind.iter_mut().skip(tried.len);
-            for ((limit, word), place) in owner.limits.list().iter().zip(&owner.words).zip(places) {
-                *place = tried.add(limit, *word, Era::FIRST, cost, now.0)?;
-            }
-        }
-        Ok(tried)
-    }
-
     /// How many nanoseconds each bucket takes to be full as it is.
     #[cold]
     fn look(
@@ -155,83 +205,76 @@ impl Buckets<'_> {
         }
     }
 
-    /// Writes each bucket; `false` if another request was faster, and nothing is written.
-    #[inline]
-    fn write(
+    /// Why a request for which a bucket lacks room is not accepted. `several` comes to say how the
+    /// caller stands with the buckets as they are.
+    #[cold]
+    fn denied(
         &self,
-        first: u64,
-        behind: &[u64; STANDINGS_MAX],
-        owner: Option<&mut Shared>,
+        owner: Option<&Shared>,
+        cost: Cost,
         now: SteadyNanos,
-    ) -> bool {
-        // It does not overflow: a time beyond the latest is denied.
-        let full_at = |until_full: &u64| now.0.wrapping_add(*until_full);
-        let limits = self.limits.list().len();
-        let mut pairs = self.words.iter().zip(behind.iter().take(limits));
-        if let Some((word, next)) = pairs.next() {
-            let marked = self.era.word(first, full_at(next));
-            let order = Ordering::Relaxed;
-            if word.compare_exchange(first, marked, order, order).is_err() {
-                return false;
+        several: &mut Several,
+    ) -> TakeError {
+        self.look(owner, now, &mut several.until_full);
+        let (mut wait, mut longest) = (0, 0);
+        for (at, (limit, word, era)) in (0..).zip(self.each(owner)) {
+            let Some(step) = limit.step(cost.judged()) else { return TakeError::TooCostly };
+            let check = Check::new(era.mark(word, limit), limit, step, now.0);
+            if wait < check.wait {
+                (wait, longest) = (check.wait, at);
             }
         }
-        for (word, next) in pairs {
-            // Under the lock, and so as it was checked.
+        several.longest = Some(longest);
+        TakeError::Exceeded(Duration::from_nanos(wait))
+    }
+
+    /// Writes each of the key's buckets as it was checked.
+    #[inline]
+    fn write(&self, several: &Several, now: SteadyNanos) {
+        let limits = self.limits.list().iter();
+        for ((word, behind), _) in self.words.iter().zip(&several.until_full).zip(limits) {
             let seen = word.load(Ordering::Relaxed);
-            word.store(self.era.word(seen, full_at(next)), Ordering::Relaxed);
+            // It does not overflow: a time beyond the latest is denied.
+            let full_at = now.0.wrapping_add(*behind);
+            word.store(self.era.word(seen, full_at), Ordering::Relaxed);
         }
-        if let Some(owner) = owner {
-            for (word, next) in owner.words.iter_mut().zip(behind.iter().skip(limits)) {
-                *word = Era::FIRST.word(*word, full_at(next));
-            }
-        }
-        true
     }
 }
 
-/// What all buckets say to one request, the key's before the owner's.
-#[derive(Default)]
-struct Tried {
-    len: usize,
-    /// What the first word was.
-    first: u64,
-    /// The longest time that the request comes too early by, and for which limit.
-    wait: u64,
-    longest: usize,
-    /// The smallest remaining once the cost is taken, and for which limit.
-    remaining: u32,
-    tightest: usize,
+impl Shared {
+    /// Writes each bucket as it was checked.
+    #[inline]
+    fn write<'a>(&mut self, behind: impl Iterator<Item = &'a u64>, now: SteadyNanos) {
+        for (word, behind) in self.words.iter_mut().zip(behind) {
+            *word = Era::FIRST.word(*word, now.0.wrapping_add(*behind));
+        }
+    }
 }
 
-impl Tried {
-    /// Checks one more bucket. Returns how many nanoseconds it takes to be full, if the request is
-    /// accepted.
+/// One request, as each of several buckets is asked about it.
+#[derive(Clone, Copy)]
+struct Request {
+    /// What has to be there.
+    cost: Cost,
+    now: u64,
+    /// Nanoseconds until the latest time that a word can hold.
+    left: u64,
+}
+
+impl Request {
     #[inline]
-    fn add(
-        &mut self,
-        limit: &Limit,
-        word: u64,
-        era: Era,
-        cost: Cost,
-        now: u64,
-    ) -> Result<u64, TakeError> {
-        let step = limit.step(cost.judged()).ok_or(TakeError::TooCostly)?;
-        let at = self.len;
-        let check = Check::new(era.mark(word, limit), limit, step, now);
-        if at == 0 {
-            self.first = word;
-        }
-        if self.wait < check.wait {
-            (self.wait, self.longest) = (check.wait, at);
-        }
-        let behind = check.next.saturating_sub(now);
-        // What costs nothing leaves one more than what costs one, of every limit.
-        let remaining = limit.room(behind);
-        if at == 0 || remaining < self.remaining {
-            (self.remaining, self.tightest) = (remaining, at);
-        }
-        self.len += 1;
-        Ok(behind)
+    fn new(cost: Cost, now: SteadyNanos) -> Self {
+        Self { cost: cost.judged(), now: now.0, left: ARRIVAL_MAX.saturating_sub(now.0) }
+    }
+
+    /// How many nanoseconds a bucket takes to be full once the request is accepted; `None` if it
+    /// lacks room.
+    #[inline]
+    fn behind(self, limit: &Limit, word: u64, era: Era) -> Option<u64> {
+        let step = limit.step(self.cost)?;
+        // It does not overflow: neither is more than a word can hold.
+        let behind = era.mark(word, limit).full_at.saturating_sub(self.now).wrapping_add(step);
+        (behind <= limit.tolerance() && behind <= self.left).then_some(behind)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One limit: how often, per what time.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -29,7 +29,7 @@ pub struct Limit {
     per_secs: u32,
     burst: NonZeroU32,
     /// Nanoseconds that a cost of one takes, rounded up, so that rounding never allows more.
-    interval: u64,
+    interval: NonZeroU64,
     /// Nanoseconds that an empty bucket takes to fill: `burst * interval`.
     tolerance: u64,
 }
@@ -81,6 +81,8 @@ impl Limit {
             .checked_mul(u64::from(burst.get()))
             .filter(|nanos| Duration::from_nanos(*nanos) <= PER_MAX)
             .ok_or(LimitError::Burst)?;
+        // The time is a second at least, and so never nothing of it.
+        let interval = NonZeroU64::new(interval).ok_or(LimitError::Per)?;
         let name = Label::new(&[name]);
         Ok(Self { name, amount, per_secs, burst, interval, tolerance })
     }
@@ -117,7 +119,7 @@ impl Limit {
     }
 
     /// Nanoseconds that a cost of one takes.
-    pub(super) fn interval(&self) -> u64 {
+    pub(super) fn interval(&self) -> NonZeroU64 {
         self.interval
     }
 
@@ -132,7 +134,8 @@ impl Limit {
         if self.burst.get() < cost.get() {
             return None;
         }
-        self.interval.checked_mul(u64::from(cost.get()))
+        // It does not overflow: a cost of the burst is the tolerance.
+        Some(self.interval.get().wrapping_mul(u64::from(cost.get())))
     }
 }
 
