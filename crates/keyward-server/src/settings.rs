@@ -6,6 +6,7 @@
 
 mod access_token;
 mod admin_key;
+mod admin_key_digest;
 mod environment;
 mod exposure;
 mod file;
@@ -33,16 +34,15 @@ use thiserror::Error;
 use url::Url;
 
 pub(crate) use access_token::AccessToken;
-pub(crate) use admin_key::{
-    AdminKey, AdminKeyDigest, AdminKeyDigests, QUOTED, WhichKey, is_quoted,
-};
+pub(crate) use admin_key::AdminKey;
+pub(crate) use admin_key_digest::{AdminKeyDigest, AdminKeyDigests, WhichKey};
 pub(crate) use environment::Environment;
 pub(crate) use file::{read_key_file, read_token_file};
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
 pub(crate) use parse::Origins;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
-pub(crate) use strength::looks_made_up;
+pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{
     CA_FILE_VARIABLE, CONFIG_VARIABLE, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
     is_live,
@@ -287,7 +287,7 @@ impl Settings {
 
     /// The digests of the keys that open the control plane.
     pub(crate) fn admin_key_digests(&self) -> AdminKeyDigests {
-        let digest = |key: &Option<AdminKey>| key.as_ref().map(AdminKey::digest);
+        let digest = |key: &Option<AdminKey>| key.as_ref().map(AdminKeyDigest::of);
         AdminKeyDigests { first: digest(&self.admin_key), next: digest(&self.admin_key_next) }
     }
 

@@ -67,7 +67,7 @@ mod tests {
 
     #[track_caller]
     fn check(key: &str, uri: &str, expected: bool) {
-        let key = AdminKey::parse(key).unwrap().digest();
+        let key = AdminKeyDigest::of(&AdminKey::parse(key).unwrap());
         assert_eq!(in_url(&key, &uri.parse().unwrap()), expected, "{uri}");
     }
 

@@ -157,6 +157,10 @@ mod tests {
     use super::super::Settings;
     use super::*;
 
+    fn text(key: &Option<AdminKey>) -> &str {
+        key.as_ref().unwrap().expose()
+    }
+
     /// An empty working directory, what its `keyward.toml` says, the environment, and the flags.
     fn read(
         file: &str,
@@ -285,7 +289,7 @@ mod tests {
         let error = read().unwrap_err().to_string();
         assert!(error.ends_with("admin.key is not UTF-8; save it as UTF-8"), "{error}");
         fs::write(directory.path().join("admin.key"), "\u{feff}of-an-editor\r\n").unwrap();
-        assert!(read().unwrap().admin_key.unwrap().digest().equals(b"of-an-editor"));
+        assert_eq!(text(&read().unwrap().admin_key), "of-an-editor");
     }
 
     #[test]
@@ -297,7 +301,7 @@ mod tests {
     #[test]
     fn admin_key_may_be_in_a_file() {
         let settings = read("", &[("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")], &[]).unwrap();
-        assert!(settings.admin_key.as_ref().unwrap().digest().equals(b"key-from-the-file"));
+        assert_eq!(text(&settings.admin_key), "key-from-the-file");
         assert_eq!(row(&settings, "admin_api_key").value, "set");
     }
 
@@ -305,11 +309,11 @@ mod tests {
     fn admin_key_is_taken_from_the_place_that_counts_more() {
         let by_variable = [("ADMIN_API_KEY", "key-from-environment")];
         let settings = read("admin_api_key_file = \"admin.key\"", &by_variable, &[]).unwrap();
-        assert!(settings.admin_key.unwrap().digest().equals(b"key-from-environment"));
+        assert_eq!(text(&settings.admin_key), "key-from-environment");
 
         let by_flag = [("admin_api_key_file", "admin.key")];
         let settings = read("", &by_variable, &by_flag).unwrap();
-        assert!(settings.admin_key.unwrap().digest().equals(b"key-from-the-file"));
+        assert_eq!(text(&settings.admin_key), "key-from-the-file");
     }
 
     #[test]
@@ -325,11 +329,11 @@ mod tests {
     fn the_next_admin_key_has_places_of_its_own_and_needs_the_first() {
         let first = ("ADMIN_API_KEY", "key-from-environment");
         let next = read("admin_api_key_next_file = \"admin.key\"", &[first], &[]).unwrap();
-        assert!(next.admin_key.unwrap().digest().equals(b"key-from-environment"));
-        assert!(next.admin_key_next.unwrap().digest().equals(b"key-from-the-file"));
+        assert_eq!(text(&next.admin_key), "key-from-environment");
+        assert_eq!(text(&next.admin_key_next), "key-from-the-file");
         let next = ("ADMIN_API_KEY_NEXT", "the-next-key");
         let settings = read("", &[first, next], &[]).unwrap();
-        assert!(settings.admin_key_next.as_ref().unwrap().digest().equals(b"the-next-key"));
+        assert_eq!(text(&settings.admin_key_next), "the-next-key");
         assert!(settings.rows().iter().all(|row| !row.value.contains("the-next-key")));
         let alone = read("", &[next], &[]).unwrap_err().to_string();
         assert!(alone.contains("`admin_api_key_next`") && alone.contains("to replace"), "{alone}");

@@ -172,6 +172,19 @@ fn is_frequent(pair: &[u8]) -> bool {
     PAIRS.split(' ').any(|known| known.as_bytes() == pair)
 }
 
+/// What is said of a key in quotation marks.
+pub(crate) const QUOTED: &str = "it begins and ends with a quotation mark, which counts as part of \
+                                 it: a shell takes such marks away, an env file may not";
+
+/// Whether a key stands in quotation marks, as people write it into files where they are no syntax.
+/// It may be meant, so it is pointed out, not refused.
+pub(crate) fn is_quoted(key: &str) -> bool {
+    let quotes = ['"', '\'', '`'];
+    quotes
+        .into_iter()
+        .any(|quote| key.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -245,6 +258,16 @@ mod tests {
             for key in keys {
                 assert!(!looks_made_up(&key), "{key}: {} bits", bits(&key));
             }
+        }
+    }
+
+    #[test]
+    fn quotation_marks_around_a_key_are_seen() {
+        for key in ["\"correct-horse\"", "'correct-horse'", "`correct-horse`"] {
+            assert!(is_quoted(key), "{key}");
+        }
+        for key in ["correct-horse", "\"correct-horse", "correct\"-\"horse", "\"", "\"a'"] {
+            assert!(!is_quoted(key), "{key}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use crate::settings::{AdminKey, QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
+use crate::settings::{AdminKeyDigest, QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
 
 use super::{Check, setting};
 
@@ -20,8 +20,8 @@ pub(super) fn check(settings: &Settings) -> Vec<Check> {
         return vec![Check::fail("admin key", found, MAKE_ONE)];
     }
     let next = settings.admin_key_next.as_ref().map(|next| {
-        let first = settings.admin_key.as_ref().map(AdminKey::digest);
-        next_key(next.expose(), first == Some(next.digest()))
+        let first = settings.admin_key.as_ref().map(AdminKeyDigest::of);
+        next_key(next.expose(), first == Some(AdminKeyDigest::of(next)))
     });
     iter::once(first_key(settings)).chain(next).collect()
 }
