@@ -2,3 +2,7 @@
 //! describing and writing follow.
 //!
 //! Each module uses only those above it in this list.
+
+pub mod access_token;
+
+pub mod admin_key;

@@ -31,7 +31,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::settings::{Environment, Flags, Once, ReadSettings, Settings, SettingsError};
+use crate::environment::Environment;
+use crate::settings::{Flags, Once, ReadSettings, Settings, SettingsError};
 
 use articles::ArticlesCommand;
 use audit::AuditCommand;
@@ -143,10 +144,14 @@ fn ended(done: anyhow::Result<()>) -> Status {
     done.map_or_else(
         |error| {
             report(&error);
-            Status::of(&error)
+            status(&error)
         },
         |()| Status::Done,
     )
+}
+
+fn status(error: &anyhow::Error) -> Status {
+    if error.is::<SettingsError>() { Status::Usage } else { Status::of(error) }
 }
 
 /// What was typed; or, once it is said why it is nothing, what to end with.

@@ -159,7 +159,8 @@ fn in_words(tier: &TierRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Environment, Flags};
+    use crate::environment::Environment;
+    use crate::settings::Flags;
 
     /// The commands, for a server that was started like this and listens there.
     fn commands(

@@ -11,6 +11,10 @@ mod heads;
 
 mod role;
 
+mod environment;
+
+mod secret_file;
+
 mod settings;
 
 mod access;

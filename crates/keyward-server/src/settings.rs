@@ -4,10 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
-mod access_token;
-mod admin_key;
 mod admin_key_digest;
-mod environment;
 mod exposure;
 mod file;
 mod flags;
@@ -17,7 +14,6 @@ mod once;
 mod page;
 mod parse;
 mod people;
-mod service_links;
 mod strength;
 mod table;
 
@@ -29,24 +25,20 @@ use std::time::Duration;
 
 use keyward::key::Prefix;
 use keyward::network::Network;
+use keyward_api::admin_key::AdminKey;
 use keyward_axum::RateLimitHeaders;
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use access_token::AccessToken;
-pub(crate) use admin_key::AdminKey;
+use crate::environment::{Environment, NotText};
+
 pub(crate) use admin_key_digest::{AdminKeyDigest, AdminKeyDigests, WhichKey};
-pub(crate) use environment::Environment;
-pub(crate) use file::{read_key_file, read_token_file};
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
 pub(crate) use parse::Origins;
 pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
-pub(crate) use table::{
-    CA_FILE_VARIABLE, CONFIG_VARIABLE, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
-    is_live,
-};
+pub(crate) use table::{CONFIG_VARIABLE, is_live};
 
 use given::Given;
 
@@ -217,8 +209,8 @@ pub(crate) enum SettingsError {
         problem: String,
     },
     /// An environment variable of ours is not UTF-8.
-    #[error("environment variable {0} is not valid UTF-8; set it to plain text")]
-    NotText(String),
+    #[error(transparent)]
+    NotText(#[from] NotText),
     /// Others can reach the listener, and the admin key does not keep them out.
     #[error(
         "others can reach the admin routes on {listen}, but {key} {why}; make one with \

@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use keyward_api::access_token::AccessToken;
+use keyward_api::admin_key::AdminKey;
 use thiserror::Error;
 
 use crate::client::{Client, Credential, Fetcher, ServerUrl};
-use crate::settings::{
-    AccessToken, AdminKey, CA_FILE_VARIABLE, Environment, SERVER_VARIABLE, SettingsError, Source,
-    TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_key_file, read_token_file,
+use crate::environment::{
+    CA_FILE_VARIABLE, Environment, NotText, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
 };
+use crate::secret_file::{read_key_file, read_token_file};
 use crate::trust::{Authorities, Trust};
 
 /// The variables that hold a credential, or name a file that does.
@@ -78,6 +80,10 @@ pub(super) enum ConnectionError {
          give --admin-api-key-file FILE, or --token-file FILE to act as yourself"
     )]
     NoCredential,
+    #[error("setting `server` (environment variable {SERVER_VARIABLE}): {0}")]
+    NoServer(String),
+    #[error(transparent)]
+    NotText(#[from] NotText),
     #[error("{0}")]
     Unusable(String),
 }
@@ -92,7 +98,7 @@ impl Common {
 impl Connection {
     /// The client for the server that was named.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
-        let environment = Environment::of(std::env::vars_os())?;
+        let environment = Environment::of(std::env::vars_os()).map_err(ConnectionError::NotText)?;
         let credential = self.credential(&environment)?;
         let server = server(self.server.as_ref(), &environment)?;
         let trust = self.files.trust(&environment)?;
@@ -112,7 +118,7 @@ impl Connection {
 
     /// What fetches documents from anywhere.
     pub(super) fn fetcher(&self) -> anyhow::Result<Fetcher> {
-        let environment = Environment::of(std::env::vars_os())?;
+        let environment = Environment::of(std::env::vars_os()).map_err(ConnectionError::NotText)?;
         Ok(Fetcher::new(self.files.trust(&environment)?.for_anywhere()))
     }
 
@@ -173,21 +179,17 @@ impl Files {
 ///
 /// # Errors
 ///
-/// Returns [`SettingsError`] if what the environment names is none.
+/// Returns [`ConnectionError::NoServer`] if what the environment names is none.
 pub(super) fn server(
     typed: Option<&ServerUrl>,
     environment: &Environment,
-) -> Result<Option<ServerUrl>, SettingsError> {
+) -> Result<Option<ServerUrl>, ConnectionError> {
     if let Some(server) = typed {
         return Ok(Some(server.clone()));
     }
     // Clap would take a variable that is empty for a server, where settings count it as not set.
     let server = environment.find(SERVER_VARIABLE).map(ServerUrl::parse).transpose();
-    server.map_err(|problem| SettingsError::Invalid {
-        name: "server",
-        origin: Source::Environment(SERVER_VARIABLE),
-        problem,
-    })
+    server.map_err(ConnectionError::NoServer)
 }
 
 #[cfg(test)]
@@ -208,7 +210,7 @@ mod tests {
         assert_eq!(named(Some(&flag), "http://variable").unwrap().unwrap(), "http://flag");
         assert_eq!(named(None, "http://variable").unwrap().unwrap(), "http://variable");
         assert_eq!(named(None, "").unwrap(), None);
-        assert!(matches!(named(None, "variable"), Err(SettingsError::Invalid { .. })));
+        assert!(matches!(named(None, "variable"), Err(ConnectionError::NoServer(_))));
     }
 
     /// The credential that these flags and variables make: its kind, and its text.

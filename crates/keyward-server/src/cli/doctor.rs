@@ -16,7 +16,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::ServerUrl;
-use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Environment, Flags, Settings};
+use crate::environment::Environment;
+use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Flags, Settings};
 
 use super::connection::{self, Files};
 use super::output::{self, Cell, Output, Tone};

@@ -7,10 +7,10 @@ mod table;
 mod value;
 
 use std::io::{self, IsTerminal as _, Write};
+use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
-use keyward_axum::{Clock as _, SystemClock};
 use serde_json::Value;
 
 pub(crate) use ascii::{in_ascii, is_wanted as is_ascii_wanted};
@@ -38,10 +38,12 @@ pub(crate) struct Look {
     pub now: Timestamp,
 }
 
-/// What this machine's clock says.
+/// What this machine's clock says; one that is before 1970 is no clock, and is at 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
 pub(crate) fn now() -> Timestamp {
-    let now = i64::try_from(SystemClock::start().now().unix.0).ok();
-    now.and_then(|now| Timestamp::from_millisecond(now).ok()).unwrap_or_default()
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).ok();
+    millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }
 
 impl Output {

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal as _, Write as _};
 use thiserror::Error;
 
 use crate::client::ClientError;
-use crate::settings::SettingsError;
 
 use super::connection::ConnectionError;
 use super::mask::masked;
@@ -63,7 +62,7 @@ impl Status {
         if reader_left {
             return Self::Done;
         }
-        if error.is::<SettingsError>() || error.is::<ConnectionError>() {
+        if error.is::<ConnectionError>() {
             return Self::Usage;
         }
         match error.downcast_ref() {
@@ -113,6 +112,7 @@ pub(super) fn locally(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::NotText;
 
     #[test]
     fn statuses_tell_failures_apart() {
@@ -122,7 +122,7 @@ mod tests {
         check(anyhow::anyhow!("anything"), Status::Failed);
         check(ClientError::Foreign { server: server() }.into(), Status::Failed);
         check(ConnectionError::NoCredential.into(), Status::Usage);
-        check(SettingsError::NotText("X".to_owned()).into(), Status::Usage);
+        check(ConnectionError::NotText(NotText("X".to_owned())).into(), Status::Usage);
         let unreachable = ClientError::Unreachable { server: server(), cause: cause() };
         check(unreachable.into(), Status::Unreachable);
         check(ClientError::NotFound { detail: server() }.into(), Status::NotFound);

@@ -1,8 +1,8 @@
 //! How a command proves that it may: with the admin key, or as a person.
 
 use http::header::AUTHORIZATION;
-
-use crate::settings::{AccessToken, AdminKey};
+use keyward_api::access_token::AccessToken;
+use keyward_api::admin_key::AdminKey;
 
 /// What goes along with each request.
 #[derive(Clone, Debug)]

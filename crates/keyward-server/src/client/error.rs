@@ -156,10 +156,11 @@ fn fault_text(fault: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use keyward_api::access_token::AccessToken;
+    use keyward_api::admin_key::AdminKey;
     use serde_json::json;
 
     use super::*;
-    use crate::settings::{AccessToken, AdminKey};
 
     #[test]
     fn faults_are_told_with_their_place() {

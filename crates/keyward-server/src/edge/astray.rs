@@ -63,7 +63,7 @@ fn in_bytes(key: &AdminKeyDigest, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::AdminKey;
+    use keyward_api::admin_key::AdminKey;
 
     #[track_caller]
     fn check(key: &str, uri: &str, expected: bool) {

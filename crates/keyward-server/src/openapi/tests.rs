@@ -33,10 +33,11 @@ use crate::admin::keys::{identify, list, usage};
 use crate::admin::{Backups, audit, export, import, owners, unread};
 use crate::app::{self, App, Served};
 use crate::edge::Edge;
+use crate::environment::Environment;
 use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::own_key::KnownUsage;
-use crate::settings::{Environment, Flags, Settings};
+use crate::settings::{Flags, Settings};
 use crate::shapes::HINT_LEN_MAX;
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";

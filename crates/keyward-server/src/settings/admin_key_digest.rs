@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use keyward_api::admin_key::AdminKey;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
-
-use super::AdminKey;
 
 /// SHA-256 of an admin key, and its length: all that a server needs of it, and keeps.
 #[derive(Clone)]

@@ -1,19 +1,14 @@
-//! The files that settings are read from: `keyward.toml`, and one that holds the admin key.
+//! The file that settings are read from, `keyward.toml`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use zeroize::Zeroizing;
+use crate::secret_file::{read_bounded, without_mark};
 
 use super::table::{self, suggest};
-use super::{AccessToken, AdminKey, SettingsError, Source};
+use super::{SettingsError, Source};
 
-/// Most bytes of an admin key file that are read: the longest key and a line end fit twice.
-const KEY_FILE_LEN_MAX: u64 = 1_024;
-/// Most bytes of a token file that are read: the longest token and a line end fit.
-const TOKEN_FILE_LEN_MAX: u64 = 17 * 1_024;
 /// Most bytes of a settings file that are read.
 const CONFIG_LEN_MAX: u64 = 64 * 1_024;
 
@@ -110,40 +105,4 @@ fn problem(line: &str) -> &'static str {
         }
         _ => "a text stands in quotes, like listen = \"127.0.0.1:8000\"; a whole number does not",
     }
-}
-
-/// The text without the mark that some editors put before it to say that it is UTF-8.
-fn without_mark(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// Reads an admin key from a file. An error says what is wrong, never what the file holds.
-pub(crate) fn read_key_file(path: &Path) -> Result<AdminKey, String> {
-    let shown = path.display();
-    let text = read_bounded(path, KEY_FILE_LEN_MAX).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => format!("file {shown} is not UTF-8; save it as UTF-8"),
-        _ => format!("file {shown} cannot be read: {error}"),
-    })?;
-    AdminKey::parse(without_mark(&text).trim_end_matches(['\r', '\n']))
-        .map_err(|problem| format!("the key in file {shown} {problem}"))
-}
-
-/// Reads an access token from a file. An error says what is wrong, never what the file holds.
-pub(crate) fn read_token_file(path: &Path) -> Result<AccessToken, String> {
-    let shown = path.display();
-    let text = read_bounded(path, TOKEN_FILE_LEN_MAX).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => format!("file {shown} is not UTF-8; save it as UTF-8"),
-        _ => format!("file {shown} cannot be read: {error}"),
-    })?;
-    AccessToken::parse(without_mark(&text))
-        .map_err(|problem| format!("the token in file {shown} {problem}"))
-}
-
-fn read_bounded(path: &Path, len_max: u64) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    let len = fs::File::open(path)?.take(len_max + 1).read_to_string(&mut text)?;
-    if usize::try_from(len_max).is_ok_and(|len_max| len_max < len) {
-        return Err(io::Error::other(format!("it is longer than {len_max} bytes")));
-    }
-    Ok(text)
 }

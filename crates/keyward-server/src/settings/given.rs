@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
-use super::file::{ConfigFile, read_key_file};
+use keyward_api::admin_key::AdminKey;
+
+use crate::environment::{CLIENT_VARIABLES, Environment};
+use crate::secret_file::read_key_file;
+
+use super::file::ConfigFile;
 use super::flags::Flags;
-use super::table::{self, Form, Setting};
-use super::{AdminKey, CONFIG_FILE, Row, SettingsError, Source};
+use super::table::{self, Form, Setting, suggest};
+use super::{CONFIG_FILE, Row, SettingsError, Source};
 
 /// Everything that was set, and a note of what has been read of it.
 pub(super) struct Given<'a> {
@@ -44,7 +48,7 @@ impl<'a> Given<'a> {
         environment: &'a Environment,
         directory: &'a Path,
     ) -> Result<Self, SettingsError> {
-        environment.check_names()?;
+        check_names(environment)?;
         let variable = || environment.find(table::CONFIG_VARIABLE).map(PathBuf::from);
         let named = flags.config.clone().or_else(variable);
         let is_named = named.is_some();
@@ -148,14 +152,37 @@ impl<'a> Given<'a> {
     }
 }
 
+/// Rejects names that are no setting: a typing error must not turn a limit off.
+fn check_names(environment: &Environment) -> Result<(), SettingsError> {
+    let settings = || table::ALL.into_iter().map(|setting| setting.variable);
+    let known = || settings().chain([table::CONFIG_VARIABLE]).chain(CLIENT_VARIABLES);
+    let Some(unknown) = environment.names().find(|name| !known().any(|one| one == *name)) else {
+        return Ok(());
+    };
+    Err(SettingsError::Unknown {
+        place: "the environment".to_owned(),
+        name: unknown.to_owned(),
+        advice: suggest(unknown, known()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
 
     use tempfile::TempDir;
 
     use super::super::Settings;
     use super::*;
+    use crate::environment::WITHOUT_PREFIX;
+
+    #[test]
+    fn every_variable_of_a_setting_is_looked_at() {
+        let of_settings = table::ALL.map(|setting| setting.variable);
+        let without_prefix = of_settings.into_iter().filter(|name| !name.starts_with("KEYWARD_"));
+        assert_eq!(BTreeSet::from(WITHOUT_PREFIX), without_prefix.collect());
+    }
 
     fn text(key: &Option<AdminKey>) -> &str {
         key.as_ref().unwrap().expose()

@@ -103,8 +103,6 @@ pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) 
 
 /// The file that holds the other settings. It is not a setting itself: it cannot be in the file.
 pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
-/// The server that the client commands talk to.
-pub(crate) const SERVER_VARIABLE: &str = "KEYWARD_SERVER";
 
 /// The settings that take effect when SIGHUP has them read anew; the others need a restart.
 const LIVE: [&Setting; 12] = [
@@ -126,17 +124,6 @@ const LIVE: [&Setting; 12] = [
 pub(crate) fn is_live(name: &str) -> bool {
     LIVE.iter().any(|setting| setting.name == name)
 }
-
-/// The access token with which a person uses the client commands.
-pub(crate) const TOKEN_VARIABLE: &str = "KEYWARD_TOKEN";
-/// The file that holds it.
-pub(crate) const TOKEN_FILE_VARIABLE: &str = "KEYWARD_TOKEN_FILE";
-/// The authorities that may vouch for the server that the client commands talk to.
-pub(crate) const CA_FILE_VARIABLE: &str = "KEYWARD_CA_FILE";
-
-/// Every variable that is no setting of the server, and that it passes over.
-pub(crate) const OTHER_VARIABLES: [&str; 5] =
-    [CONFIG_VARIABLE, SERVER_VARIABLE, TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, CA_FILE_VARIABLE];
 
 /// Every setting, in the order in which people read them.
 pub(crate) const ALL: [&Setting; 29] = [

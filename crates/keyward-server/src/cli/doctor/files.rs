@@ -97,7 +97,8 @@ mod tests {
     use super::super::testing::line;
     use super::*;
     #[cfg(unix)]
-    use crate::settings::{Environment, Flags};
+    use crate::environment::Environment;
+    use crate::settings::Flags;
 
     /// A check on one line, without what all of them are about.
     fn told(check: &Check) -> String {

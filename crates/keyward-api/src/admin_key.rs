@@ -10,10 +10,10 @@ const LEN_MAX: usize = 512;
 /// What guards the admin routes.
 ///
 /// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). Whether that is enough to
-/// guard a listener that others can reach is `Settings::check_exposure`'s business. Its memory is
+/// guard a listener that others can reach is for the server to say. Its memory is
 /// wiped when it is dropped, and [`AdminKey::expose`] is the only way to the text.
 #[derive(Clone)]
-pub(crate) struct AdminKey(Zeroizing<String>);
+pub struct AdminKey(Zeroizing<String>);
 
 impl AdminKey {
     /// Takes the text of a key.
@@ -21,7 +21,7 @@ impl AdminKey {
     /// # Errors
     ///
     /// Returns what is wrong and what to do, without the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("is empty; make a key with `openssl rand -hex 32`".to_owned());
         }
@@ -42,7 +42,8 @@ impl AdminKey {
     }
 
     /// The text itself, for the header that a client sends.
-    pub(crate) fn expose(&self) -> &str {
+    #[must_use]
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -14,7 +14,7 @@ const SCHEME: &str = "Bearer";
 /// Holding one proves 1 to 16 384 visible ASCII characters. Whether it is good, the server says.
 /// Its memory is wiped when it is dropped, and a header is the only way to the text.
 #[derive(Clone)]
-pub(crate) struct AccessToken(Zeroizing<String>);
+pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
     /// Takes the text of a token; line ends behind it are left out.
@@ -22,7 +22,7 @@ impl AccessToken {
     /// # Errors
     ///
     /// Returns what is wrong and what to do, without the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err("is empty; sign in, and put the access token there".to_owned());
@@ -47,7 +47,8 @@ impl AccessToken {
     }
 
     /// What a request says with it.
-    pub(crate) fn authorization(&self) -> Zeroizing<String> {
+    #[must_use]
+    pub fn authorization(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{SCHEME} {}", self.0.as_str()))
     }
 }
