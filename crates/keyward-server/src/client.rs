@@ -12,11 +12,10 @@ use std::time::Duration;
 use http::header::{DATE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Request, StatusCode};
 use keyward::json;
+use keyward_tls::{Flaw, Trust};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
-
-use crate::trust::{Flaw, Trust};
 
 pub(crate) use address::{Route, ServerUrl};
 pub(crate) use credential::Credential;

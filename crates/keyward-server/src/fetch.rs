@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use keyward_tls::Trust;
 use ureq::Agent;
 use url::Url;
-
-use crate::trust::Trust;
 
 /// What asks them. Nobody else can answer for the server at this URL: redirections are not
 /// followed, and where the URL is `https:`, so is whatever else is asked, and somebody who is

@@ -3,8 +3,6 @@
 //!
 //! Each module uses only those above it in this list.
 
-mod trust;
-
 mod fetch;
 
 mod heads;

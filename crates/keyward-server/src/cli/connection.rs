@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use keyward_api::access_token::AccessToken;
 use keyward_api::admin_key::AdminKey;
+use keyward_tls::{Authorities, Trust};
 use thiserror::Error;
 
 use crate::client::{Client, Credential, Fetcher, ServerUrl};
@@ -13,7 +14,6 @@ use crate::environment::{
     CA_FILE_VARIABLE, Environment, NotText, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
 };
 use crate::secret_file::{read_key_file, read_token_file};
-use crate::trust::{Authorities, Trust};
 
 /// The variables that hold a credential, or name a file that does.
 const CREDENTIAL_VARIABLES: [&str; 4] =

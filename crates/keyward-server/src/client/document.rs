@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 
+use keyward_tls::{Flaw, Trust};
 use thiserror::Error;
 use ureq::{Agent, ResponseExt as _};
 use url::Url;
 
 use super::error::GIVE_AUTHORITY;
 use super::{ANSWER_WITHIN, CONNECT_WITHIN};
-use crate::trust::{Flaw, Trust};
 
 /// What fetches documents.
 #[derive(Debug)]

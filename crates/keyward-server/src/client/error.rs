@@ -1,11 +1,11 @@
 //! Why a request had no success, in words that say what to do about it.
 
 use http::StatusCode;
+use keyward_tls::Flaw;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::Credential;
-use crate::trust::Flaw;
 
 /// What to do if nobody who is trusted vouches for a server.
 pub(super) const GIVE_AUTHORITY: &str =

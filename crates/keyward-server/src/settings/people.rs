@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
+use keyward_tls::{Authorities, Trust};
 use url::{Host, Url};
 
 use super::SettingsError;
 use super::given::Given;
 use super::table::{self, Form};
 use crate::role::Role;
-use crate::trust::{Authorities, Trust};
 
 /// Most names of roles.
 const NAMES_MAX: usize = 64;

@@ -88,11 +88,11 @@ fn texts(claim: Option<&Value>) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use keyward_tls::Trust;
     use serde_json::json;
 
     use super::*;
     use crate::settings::{IssuerUrl, RoleNames};
-    use crate::trust::Trust;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 

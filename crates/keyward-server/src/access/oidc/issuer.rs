@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use keyward::json;
 use keyward::time::SteadyNanos;
+use keyward_tls::{Flaw, Trust};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -17,7 +18,6 @@ use super::keys::Keys;
 use super::token::Token;
 use crate::fetch;
 use crate::settings::{IssuerUrl, secure_url};
-use crate::trust::{Flaw, Trust};
 
 /// How long each of the two questions to the issuer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

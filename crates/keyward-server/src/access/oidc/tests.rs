@@ -10,13 +10,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keyward::UnixMillis;
 use keyward::time::SteadyNanos;
+use keyward_tls::{Authorities, Trust};
 use serde_json::{Value, json};
 
 use self::fake::{FakeIssuer, SigningKey, unsigned};
 use self::tls::Authority;
 use super::*;
 use crate::settings::{IssuerUrl, RoleNames};
-use crate::trust::{Authorities, Trust};
 
 const UNKNOWN_KEY: Result<(), TokenError> = Err(TokenError::Invalid(Invalid::Key));
 

@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::USER_AGENT;
 use keyward::json;
 use keyward::time::SteadyNanos;
+use keyward_tls::Trust;
 use p256::ecdsa::VerifyingKey;
 use p256::pkcs8::DecodePublicKey as _;
 use serde::Deserialize;
@@ -18,7 +19,6 @@ use ureq::Agent;
 use url::Url;
 
 use crate::fetch;
-use crate::trust::Trust;
 
 /// How long reading the keys may take. GitHub waits 30 s for an answer to what it found.
 const READ_WITHIN: Duration = Duration::from_secs(10);

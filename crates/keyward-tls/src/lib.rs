@@ -12,7 +12,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-pub(crate) use flaw::Flaw;
+pub use flaw::Flaw;
 
 /// Most bytes of a file with certificates. All that a system trusts are some 300 KB.
 const FILE_LEN_MAX: u64 = 4 * 1_024 * 1_024;
@@ -23,7 +23,7 @@ const DER_SEQUENCE: u8 = 0x30;
 
 /// Who may vouch for servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Trust {
+pub enum Trust {
     /// The authorities that the system trusts.
     #[default]
     System,
@@ -37,7 +37,7 @@ pub(crate) enum Trust {
 ///
 /// Holding one proves at least one, each of which can be read.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Authorities(Arc<[Vec<u8>]>);
+pub struct Authorities(Arc<[Vec<u8>]>);
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +51,7 @@ impl Authorities {
     /// # Errors
     ///
     /// Returns what is wrong with the file and what to do, and nothing of what it holds.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+    pub fn read(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let bytes =
             read_bounded(path).map_err(|error| format!("file {shown} cannot be read: {error}"))?;
@@ -107,12 +107,12 @@ impl Authorities {
 
 impl Trust {
     /// Those of this file alone, or else those of the system.
-    pub(crate) fn of(file: Option<Authorities>) -> Self {
+    pub fn of(file: Option<Authorities>) -> Self {
         file.map_or(Self::System, Self::File)
     }
 
     /// The same for what is read from anywhere: a file adds to the system's.
-    pub(crate) fn for_anywhere(self) -> Self {
+    pub fn for_anywhere(self) -> Self {
         match self {
             Self::File(authorities) => Self::Both(authorities),
             other => other,
@@ -120,7 +120,7 @@ impl Trust {
     }
 
     /// What a client needs for `https:`. The certificates of the system are read each time.
-    pub(crate) fn tls(&self) -> TlsConfig {
+    pub fn tls(&self) -> TlsConfig {
         let roots = match self {
             Self::System => system().map_or(RootCerts::WebPki, RootCerts::from),
             Self::File(authorities) => authorities.certificates().into(),

@@ -6,7 +6,7 @@ use rustls::CertificateError;
 
 /// What is wrong with a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// Nobody who is trusted vouches for it.
     Unknown,
     /// It is another server's.
@@ -23,7 +23,7 @@ pub(crate) enum Flaw {
 
 impl Flaw {
     /// The flaw that this error is about, if it is about one.
-    pub(crate) fn of(error: &ureq::Error) -> Option<Self> {
+    pub fn of(error: &ureq::Error) -> Option<Self> {
         let error = match error {
             ureq::Error::Rustls(error) => error,
             // Where the connection is made, TLS speaks through errors of input and output.
@@ -53,7 +53,7 @@ impl Flaw {
     }
 
     /// What to do; `give` says how to name an authority.
-    pub(crate) fn advice(self, give: &str) -> &str {
+    pub fn advice(self, give: &str) -> &str {
         match self {
             Self::Unknown => give,
             Self::Name => "name it as its certificate does, or give it another certificate",
