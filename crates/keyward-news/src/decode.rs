@@ -45,7 +45,7 @@ pub(crate) fn decompress(bytes: &[u8], len_max: usize) -> Result<Vec<u8>, Undeco
         }
         let layer: Box<dyn Read + '_> = match bytes.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(bytes.as_slice())),
-            // RFC 1950, section 2.2: what `Content-Encoding: deflate` is.
+            // RFC 1950, section 2.2: the meaning of `Content-Encoding: deflate`.
             [0x78, flags, ..] if u16::from_be_bytes([0x78, *flags]).is_multiple_of(31) => {
                 Box::new(ZlibDecoder::new(bytes.as_slice()))
             }

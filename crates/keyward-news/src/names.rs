@@ -1,4 +1,4 @@
-//! The vocabularies of feeds, by the names that XML gives them and by those that people type.
+//! The vocabularies of feeds, by the names that XML gives them and by the ones that people type.
 
 /// A vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ pub enum OpenError {
     /// Changes wait in a write-ahead log whose database is missing or empty. SQLite would delete
     /// them.
     #[error(
-        "{wal} holds changes to a database that is not beside it; \
+        "{wal} holds changes to a database that is not next to it; \
          put the database back, or move the file away to begin anew"
     )]
     OrphanedWal {

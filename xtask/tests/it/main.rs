@@ -1,6 +1,7 @@
 //! The one integration-test binary of this crate: rules about the text of the whole workspace.
 
-#![cfg(test)] // Tells Clippy that helpers here are test code too.
+#![cfg(test)] // So that Clippy takes helpers here for test code too.
 
 mod decisions;
 mod tidy;
+mod words;

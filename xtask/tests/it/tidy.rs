@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 400;
 const LINE_CHARS_MAX: usize = 100;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
@@ -51,7 +51,7 @@ fn files_and_lines_stay_short() {
         let text = read(&file);
         let lines = text.lines().count();
         assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", file.display());
-        // Tests quote answers and feeds whole, and so do snapshots.
+        // Tests quote responses and feeds whole, and so do snapshots.
         let quotes = file.components().any(|part| part.as_os_str() == "tests");
         let quoted = |line: &str| quotes || line.contains("assert_snapshot!");
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !quoted(line)) {
@@ -134,7 +134,7 @@ fn modules_in_order(lib: &str) -> Vec<String> {
     lib.lines().filter_map(name).collect()
 }
 
-/// The names behind `crate::` in code, its tests and comments aside.
+/// The names after `crate::` in code, its tests and comments aside.
 fn modules_used(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));

@@ -144,7 +144,7 @@ fn verify_issued(gate: &Gate, issued: &Issued) -> Result<Caller, &'static str> {
     in_words(gate.verify(&Asked::of(issued.secret.expose()), NOW))
 }
 
-/// How long a key that is over its limit has to wait.
+/// How long a key whose limit is reached has to wait.
 fn wait(gate: &Gate, issued: &Issued) -> Duration {
     gate.verify(&Asked::of(issued.secret.expose()), NOW).unwrap_err().retry_after().unwrap()
 }
