@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: figures that anyone can measure again.
+//! `cargo xtask bench`: figures that can be measured again.
 
 mod figures;
 mod instructions;
@@ -37,7 +37,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the words behind `bench`.
+    /// Reads the words after `bench`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
         let mut options = Self::default();
         for word in words {
@@ -47,7 +47,7 @@ impl Options {
                 unknown => bail!("there is no option `{unknown}`; see `cargo xtask help`"),
             }
         }
-        ensure!(!(options.quick && options.record), "what is recorded is measured in full");
+        ensure!(!(options.quick && options.record), "recorded figures are measured in full");
         Ok(options)
     }
 }

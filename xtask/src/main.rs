@@ -17,8 +17,8 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test              checks everything that must hold before a change lands
-  schemathesis      compares every answer with the OpenAPI document; a part of `test`
-  bench [OPTIONS]   measures, and compares with what is asked and what was recorded
+  schemathesis      compares every response with the OpenAPI document; a part of `test`
+  bench [OPTIONS]   measures, and compares with the goals and the recorded figures
 
 Options of bench:
   --quick           with a hundred thousand keys instead of ten million

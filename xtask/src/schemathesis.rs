@@ -1,7 +1,7 @@
-//! Schemathesis: asks the real program thousands of things that its own description allows or
-//! forbids, and compares every answer with that description.
+//! Schemathesis: sends the real program thousands of requests that its own description allows or
+//! forbids, and compares every response with that description.
 //!
-//! Python and its packages live under `target/`; `xtask/schemathesis/` says which packages, which
+//! Python and its packages live under `target/`; `xtask/schemathesis/` lists the packages and the
 //! checks, and where the description cannot tell the whole truth.
 
 use std::env;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Where the packages, the settings and the hooks stand.
+/// The directory of the packages, the settings and the hooks.
 const SETUP: &str = "xtask/schemathesis";
 /// How long the server may take for one of our own requests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub(crate) fn run() -> Result<()> {
     command.arg("--config-file").arg(root.join(SETUP).join("schemathesis.toml"));
     command.args(["run", "--checks", "all"]);
     command.arg(format!("http://{}/openapi.json", server.address));
-    // Whatever it writes, it writes under `target/`.
+    // All of its files are under `target/`.
     command.current_dir(&run).env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("PYTHONPATH", root.join(SETUP)).env("SCHEMATHESIS_HOOKS", "hooks");
     command.env("SCHEMATHESIS_ADMIN_KEY", &server.admin_key).env("SCHEMATHESIS_KEY", key);
@@ -70,7 +70,7 @@ fn prepare(folder: &Path) -> Result<PathBuf> {
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
     check(Command::new(&python).args(pip).arg(&wanted))?;
     // Written last, so that an installation that broke off is made anew.
-    fs::write(&installed, wanted_text).context("noting what is installed")?;
+    fs::write(&installed, wanted_text).context("noting the installed packages")?;
     Ok(python)
 }
 
@@ -103,10 +103,10 @@ fn new_admin_key() -> Result<String> {
 /// The real program, on a free port, with a fresh database.
 struct Server {
     child: Child,
-    /// Held open: the greeting goes on behind the line with the address.
+    /// Held open: the greeting goes on after the line with the address.
     greeting: BufReader<ChildStdout>,
     address: String,
-    /// Of this run alone: behind a proxy, as it seems to be, it takes none that a source prints.
+    /// Of this run alone: behind a proxy, as it seems to be, it accepts none that a source prints.
     admin_key: String,
     log: PathBuf,
 }
@@ -125,7 +125,7 @@ impl Server {
             // address: each request comes from an address of its own, as behind a proxy.
             .env("KEYWARD_TRUSTED_PROXIES", "127.0.0.1/32")
             .env("KEYWARD_LEAK_REPORTS", "1000000")
-            // Nobody answers there; no signature is GitHub's anyway.
+            // No server listens there; no signature is GitHub's anyway.
             .env("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")
             .env("KEYWARD_LOG", "warn")
             .stdin(Stdio::null())
@@ -165,7 +165,7 @@ impl Server {
         let headers = format!("x-admin-key: {key}\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{headers}{body}").as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).context("reading the server's answer")?;
+        stream.read_to_string(&mut answer).context("reading the server's response")?;
         Ok(answer)
     }
 

@@ -1,4 +1,4 @@
-//! Figures, what was asked of them, and the table that shows both.
+//! Figures, their goals, and the table that shows both.
 
 use std::fmt::Write as _;
 
@@ -208,7 +208,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "http.start_million",
-        what: "Start with a million keys to the first guarded answer",
+        what: "Start with a million keys to the first guarded response",
         asked: Asked::AtMost(2.0),
     },
     Row {

@@ -68,7 +68,7 @@ pub(crate) fn count() -> Result<Vec<Count>> {
     VERDICTS.into_iter().map(beyond_the_hash).collect()
 }
 
-/// Builds the bench and returns where it lies, as Cargo tells in JSON.
+/// Builds the bench and returns its path, as Cargo reports it in JSON.
 fn build() -> Result<String> {
     let output = Command::new(env!("CARGO"))
         .args(["bench", "--locked", "--package", "keyward", "--bench", "instructions"])

@@ -1,15 +1,15 @@
 //! Decisions stop the build: enums of decisions are exhaustive, and so is each match on them.
 //!
-//! Somebody who adds a variant is led by the compiler to all places that have to say something
-//! about it. A wildcard would answer there in silence.
+//! The compiler leads the author of a new variant to all code that has to handle it. A wildcard
+//! would decide there in silence.
 
 use std::path::Path;
 
 use crate::tidy::{every_file, read};
 
-/// The enums of decisions, and what says that one was not made. Why something cannot be opened is
-/// passed on whole, so that `OpenError` is none of them; nor is `Decided`, of which whoever asked
-/// for one change takes the variant of that one, and any other is a fault of the store.
+/// The enums of decisions, and of the reasons that one was not made. Reasons that something cannot
+/// be opened are passed on whole, so that `OpenError` is none of them; nor is `Decided`, of which
+/// the caller of one change takes the variant of that one, and any other is a fault of the store.
 const DECISIONS: [&str; 28] = [
     "Actor",
     "ChainError",
@@ -68,7 +68,7 @@ fn no_decision_is_matched_with_a_wildcard() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A text without comments, without what is in quotation marks, and without its tests.
+/// A text without comments, without text in quotation marks, and without its tests.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -77,7 +77,7 @@ fn code(text: &str) -> String {
     code.split('"').step_by(2).collect()
 }
 
-/// What is wrong with the matches of some code.
+/// The faults of the matches in some code.
 fn faults(code: &str) -> Vec<String> {
     let macros = code.split("matches!(").skip(1).map(|rest| balanced(rest, '(', ')'));
     let asked = macros.filter(|inside| names_decision(inside));
@@ -102,7 +102,7 @@ fn faults(code: &str) -> Vec<String> {
     faults
 }
 
-/// Whether a pattern is `_` or a name for whatever comes.
+/// Whether a pattern is `_` or a name for any value.
 fn takes_all(pattern: &str) -> bool {
     pattern.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && pattern.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
@@ -120,7 +120,7 @@ fn names_decision(pattern: &str) -> bool {
     enums.into_iter().any(|name| DECISIONS.contains(&name))
 }
 
-/// What stands before the bracket that closes the one before `text`.
+/// The text before the bracket that closes the one before `text`.
 fn balanced(text: &str, open: char, close: char) -> &str {
     let mut depth = 1;
     for (at, c) in text.char_indices() {
