@@ -16,7 +16,7 @@ use super::{Cost, Era, Limit, Limits, STANDINGS_MAX, Standings};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeError {
     /// A limit is reached. A request of the same cost that comes this much later is accepted,
-    /// unless another one takes its place.
+    /// unless another request comes first.
     Exceeded(Duration),
     /// The request costs more than the burst of a limit: waiting does not help.
     TooCostly,
@@ -26,7 +26,7 @@ pub enum TakeError {
 pub(crate) struct Buckets<'a> {
     /// As many as there are words, and in their order.
     pub(crate) limits: &'a Limits,
-    /// The same limits, to which what is told of several refers.
+    /// The same limits, to which the reported state of several refers.
     pub(crate) told: &'a Limits,
     /// Under which edition the words count.
     pub(crate) era: Era,
@@ -36,8 +36,8 @@ pub(crate) struct Buckets<'a> {
 
 impl Buckets<'_> {
     /// Takes the cost of one request from each of these buckets and each of the owner's, or from
-    /// none. `told` comes to say how the caller stands then; it is written in its place, since it
-    /// is long. Of a request that is too costly, it says nothing.
+    /// none. `told` receives the state of the limits; it is written in place, since it is long. For
+    /// a request that is too costly, it stays empty.
     ///
     /// One bucket by itself is taken from without a lock. Several of one key are written under
     /// `lock`, which is the same for all requests of the key, and those of an owner under its own.
@@ -131,8 +131,8 @@ impl Buckets<'_> {
         }
     }
 
-    /// Looks at each bucket and changes none. `several` comes to say how the caller stands, once
-    /// the cost is taken.
+    /// Looks at each bucket and changes none. `several` receives the state of the limits, once the
+    /// cost is taken.
     #[inline]
     fn check(
         &self,
@@ -150,8 +150,8 @@ impl Buckets<'_> {
         Ok(())
     }
 
-    /// Whether each bucket has room for a request. `behind` comes to say how many nanoseconds each
-    /// of them takes to be full then, if so.
+    /// Whether each bucket has room for a request. If so, `behind` receives how many nanoseconds
+    /// each of them takes to be full then.
     #[inline]
     fn have_room(
         &self,
@@ -160,7 +160,7 @@ impl Buckets<'_> {
         behind: &mut [u64; STANDINGS_MAX],
     ) -> bool {
         let limits = self.limits.list();
-        // A word that is missing lets nothing through.
+        // A missing word allows nothing.
         let Some(words) = self.words.get(..limits.len()) else { return false };
         for ((limit, word), place) in limits.iter().zip(words).zip(behind.iter_mut()) {
             let word = word.load(Ordering::Relaxed);
@@ -181,7 +181,7 @@ impl Buckets<'_> {
         &'a self,
         owner: Option<&'a Shared>,
     ) -> impl Iterator<Item = (&'a Limit, u64, Era)> {
-        // In the place of a word that is missing stands one that lets nothing through.
+        // A missing word is replaced by one that allows nothing.
         let words = self.words.iter().map(|word| word.load(Ordering::Relaxed));
         let words = words.chain(iter::repeat(u64::MAX));
         let own = self.limits.list().iter().zip(words).map(|(limit, word)| (limit, word, self.era));
@@ -205,8 +205,8 @@ impl Buckets<'_> {
         }
     }
 
-    /// Why a request for which a bucket lacks room is not accepted. `several` comes to say how the
-    /// caller stands with the buckets as they are.
+    /// Why a request for which a bucket lacks room is not accepted. `several` receives the state of
+    /// the buckets as they are.
     #[cold]
     fn denied(
         &self,
@@ -254,7 +254,7 @@ impl Shared {
 /// One request, as each of several buckets is asked about it.
 #[derive(Clone, Copy)]
 struct Request {
-    /// What has to be there.
+    /// The room that a bucket must have.
     cost: Cost,
     now: u64,
     /// Nanoseconds until the latest time that a word can hold.
@@ -278,9 +278,9 @@ impl Request {
     }
 }
 
-/// The words of buckets for the limits `after`, filled as those of `before` were: a name that both
-/// have keeps what was used, and a new name begins full. One limit that takes the place of one
-/// other keeps what was used, whatever they are called.
+/// The words of buckets for the limits `after`, filled as those of `before` were: a limit whose
+/// name both have keeps its use, and one with a new name begins full. One limit that replaces one
+/// other keeps its use, under any names.
 ///
 /// Nothing may be taken from `before` any more.
 pub(crate) fn carried(
