@@ -17,11 +17,11 @@ const SCHEME: &str = "Bearer";
 pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
-    /// Takes the text of a token; line ends behind it are left out.
+    /// Takes the text of a token; line ends after it are left out.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do, without the text.
+    /// Returns the fault and the remedy, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {

@@ -20,7 +20,7 @@ impl AdminKey {
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do, without the text.
+    /// Returns the fault and the remedy, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("is empty; make a key with `openssl rand -hex 32`".to_owned());

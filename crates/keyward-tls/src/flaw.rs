@@ -4,10 +4,10 @@ use std::fmt;
 
 use rustls::CertificateError;
 
-/// What is wrong with a server's certificate.
+/// The flaw of a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Nobody who is trusted vouches for it.
+    /// No trusted authority vouches for it.
     Unknown,
     /// It is another server's.
     Name,
@@ -17,7 +17,7 @@ pub enum Flaw {
     NotYet,
     /// It is wrong in some other way.
     Unusable,
-    /// There is none: what answers speaks no TLS.
+    /// There is none: the server speaks no TLS.
     NoTls,
 }
 

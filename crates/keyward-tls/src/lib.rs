@@ -27,9 +27,9 @@ pub enum Trust {
     /// The authorities that the system trusts.
     #[default]
     System,
-    /// Those of a file, and nobody else.
+    /// The authorities of a file, and no others.
     File(Authorities),
-    /// Those of a file, too: for what is read from anywhere and proves nothing.
+    /// The authorities of a file, too: for public content that proves nothing.
     Both(Authorities),
 }
 
@@ -46,11 +46,11 @@ impl fmt::Debug for Authorities {
 }
 
 impl Authorities {
-    /// Reads certificates in PEM from a file. Whatever else stands in it is left out.
+    /// Reads certificates in PEM from a file. Its other content is left out.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong with the file and what to do, and nothing of what it holds.
+    /// Returns the fault of the file and the remedy, and nothing of its content.
     pub fn read(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let bytes =
@@ -111,7 +111,7 @@ impl Trust {
         file.map_or(Self::System, Self::File)
     }
 
-    /// The same for what is read from anywhere: a file adds to the system's.
+    /// The same for public content: a file adds to the system's.
     pub fn for_anywhere(self) -> Self {
         match self {
             Self::File(authorities) => Self::Both(authorities),
@@ -135,7 +135,7 @@ impl Trust {
 /// The authorities that the system trusts; `None` where it has no such list, as in a container
 /// without `ca-certificates`.
 ///
-/// A list that somebody named and that is empty stays so: who wants to trust fewer must not trust
+/// A configured list that is empty stays so: an operator who wants to trust fewer must not trust
 /// all of the web for a typing error.
 fn system() -> Option<Vec<Certificate<'static>>> {
     let is_named = SYSTEM_VARIABLES.into_iter().any(|name| std::env::var_os(name).is_some());

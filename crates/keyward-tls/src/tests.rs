@@ -1,4 +1,4 @@
-//! What is taken for a file with certificates.
+//! The files that are accepted as certificates.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ fn every_certificate_of_a_file_counts_once_it_can_be_read() {
     let count = |text: &str| Authorities::parse(text.as_bytes()).unwrap().0.len();
     assert_eq!(count(&one), 1);
     assert_eq!(count(&format!("# ours\r\n{}\n{other}", one.replace('\n', "\r\n"))), 2);
-    assert_eq!(count(&format!("{key}{one}")), 1, "a key beside it is nothing to us");
+    assert_eq!(count(&format!("{key}{one}")), 1, "a key next to it is left out");
 }
 
 #[test]
