@@ -29,7 +29,7 @@ impl Key {
 
 /// Why a key was not imported.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum ImportRefusal {
+pub enum ImportRejection {
     /// There is no such tier.
     #[error("there is no such tier; create it first")]
     UnknownTier,

@@ -20,7 +20,7 @@ const DECISIONS: [&str; 28] = [
     "DeniedAs",
     "Earlier",
     "FileLost",
-    "ImportRefusal",
+    "ImportRejection",
     "Imported",
     "IssueError",
     "KeyChange",

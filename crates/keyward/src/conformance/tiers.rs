@@ -5,7 +5,7 @@ use crate::record::KeyState;
 use crate::rules::{Imported, Rejection};
 use crate::stored::Unkept;
 use crate::tier::TierName;
-use crate::transfer::ImportRefusal;
+use crate::transfer::ImportRejection;
 use crate::{KeyId, UnixMillis};
 
 use super::Store;
@@ -155,7 +155,7 @@ pub async fn a_revoked_key_comes_in_whatever_tiers_there_are(store: &dyn Store) 
         .iter()
         .map(|key| match key {
             Imported::Added(key) => Some((key.tier.as_str().to_owned(), key.tier_gone)),
-            Imported::Rejected(ImportRefusal::UnknownTier) => None,
+            Imported::Rejected(ImportRejection::UnknownTier) => None,
             other => panic!("{other:?}"),
         })
         .collect();

@@ -8,7 +8,7 @@ use crate::network::Networks;
 use crate::record::{KeyState, Scopes};
 use crate::rules::Imported;
 use crate::stored::Unkept;
-use crate::transfer::{COPY_SECRETS_MAX, ImportRefusal};
+use crate::transfer::{COPY_SECRETS_MAX, ImportRejection};
 
 use super::Store;
 use super::sample::{
@@ -50,7 +50,7 @@ fn short(imported: &[Imported]) -> Vec<String> {
     let one = |key: &Imported| match key {
         Imported::Added(key) => format!("added {}", key.id),
         Imported::Skipped(id) => format!("skipped {id}"),
-        Imported::Rejected(refusal) => format!("{refusal:?}"),
+        Imported::Rejected(rejection) => format!("{rejection:?}"),
     };
     imported.iter().map(one).collect()
 }
@@ -147,15 +147,15 @@ pub async fn what_does_not_fit_is_refused_and_leaves_no_trace(store: &dyn Store)
         with(|copy| copy.former.push(former(secret(9), UnixMillis(20)))),
     ];
     let expected = [
-        ImportRefusal::UnknownTier,
-        ImportRefusal::IdTaken,
-        ImportRefusal::DigestTaken(id(1)),
-        ImportRefusal::DigestTwice,
+        ImportRejection::UnknownTier,
+        ImportRejection::IdTaken,
+        ImportRejection::DigestTaken(id(1)),
+        ImportRejection::DigestTwice,
     ];
     for (copy, expected) in refused.into_iter().zip(expected) {
         let imported = import(store, &[copy]).await;
-        let [Imported::Rejected(refusal)] = imported.as_slice() else { panic!("{imported:?}") };
-        assert_eq!(*refusal, expected);
+        let [Imported::Rejected(rejection)] = imported.as_slice() else { panic!("{imported:?}") };
+        assert_eq!(*rejection, expected);
     }
     assert!(store.find_digests(vec![digest(9)]).await.unwrap().is_empty());
     assert_eq!(keys(store).await.len(), 1);

@@ -6,7 +6,7 @@ use crate::audit::Verb;
 use crate::digest::Digest;
 use crate::record::{KeyId, Owner};
 use crate::stored::{StoredSecret, Unkept};
-use crate::transfer::ImportRefusal;
+use crate::transfer::ImportRejection;
 
 use super::draft::Draft;
 use super::keys;
@@ -55,7 +55,7 @@ pub(super) fn import(
 
 fn import_one(draft: &mut Draft<'_>, key: Unkept) -> Result<Imported, Fault> {
     match place(draft, &key)? {
-        Err(refusal) => Ok(Imported::Rejected(refusal)),
+        Err(rejection) => Ok(Imported::Rejected(rejection)),
         Ok(Place::There(id)) => Ok(Imported::Skipped(id)),
         Ok(Place::Free(id)) => Ok(Imported::Added(keys::add(draft, key, id, Verb::Import)?)),
     }
@@ -68,7 +68,7 @@ enum Place {
 }
 
 /// Where a key belongs, or the first reason against it.
-fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRefusal>, Fault> {
+fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejection>, Fault> {
     let digests: Vec<Digest> = secrets(key).map(|secret| secret.digest).collect();
     let mut holders = Vec::with_capacity(digests.len());
     for digest in &digests {
@@ -81,18 +81,18 @@ fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRefusal>
         return Ok(Ok(Place::There(id)));
     }
     if !key.is_revoked() && (key.tier_gone || draft.tier(&key.tier)?.is_none()) {
-        return Ok(Err(ImportRefusal::UnknownTier));
+        return Ok(Err(ImportRejection::UnknownTier));
     }
     if let Some(id) = key.id
         && draft.is_there(id)?
     {
-        return Ok(Err(ImportRefusal::IdTaken));
+        return Ok(Err(ImportRejection::IdTaken));
     }
     if let Some(id) = known {
-        return Ok(Err(ImportRefusal::DigestTaken(id)));
+        return Ok(Err(ImportRejection::DigestTaken(id)));
     }
     if is_any_twice(&digests) {
-        return Ok(Err(ImportRefusal::DigestTwice));
+        return Ok(Err(ImportRejection::DigestTwice));
     }
     let id = match key.id {
         Some(id) => id,

@@ -8,7 +8,7 @@ use crate::audit::ChangeId;
 use crate::once::Earlier;
 use crate::record::KeyId;
 use crate::stored::{Key, OwnerRow, OwnerVersion, TierRow};
-use crate::transfer::ImportRefusal;
+use crate::transfer::ImportRejection;
 
 use super::change::Expected;
 use super::lookup::Lookup;
@@ -79,7 +79,7 @@ pub enum Imported {
     /// It was there: a key with all of these secrets, even if other fields differ.
     Skipped(KeyId),
     /// It was not added.
-    Rejected(ImportRefusal),
+    Rejected(ImportRejection),
 }
 
 /// Why a change was not made. Everything is as it was.

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use keyward::transfer::ImportRefusal;
+use keyward::transfer::ImportRejection;
 use serde_json::{Value, json};
 
 use crate::cli::mask::masked;
@@ -38,7 +38,7 @@ impl ReportTo<'_> {
     /// The server's reason, with what can be done about it here.
     fn advice(&self, reason: String) -> String {
         match self.id_taken {
-            Some(advice) if reason == ImportRefusal::IdTaken.to_string() => advice.to_owned(),
+            Some(advice) if reason == ImportRejection::IdTaken.to_string() => advice.to_owned(),
             _ => reason,
         }
     }

@@ -276,7 +276,7 @@ fn the_tutorials_keys_come_with_their_ids_and_states() {
     // To a server that has keys with these ids already, they come with none, as it is told.
     let taken = Server::start(|request| {
         let body: Value = serde_json::from_str(&request.body).unwrap();
-        let reason = keyward::transfer::ImportRefusal::IdTaken.to_string();
+        let reason = keyward::transfer::ImportRejection::IdTaken.to_string();
         let refused = json!({ "status": "refused", "reason": reason });
         ok(&json!({ "keys": vec![refused; body["keys"].as_array().unwrap().len()] }))
     });

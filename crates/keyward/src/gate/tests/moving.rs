@@ -1,7 +1,7 @@
 //! Keys that come from another gate, and from elsewhere.
 
 use super::*;
-use crate::transfer::ImportRefusal;
+use crate::transfer::ImportRejection;
 
 async fn import(gate: &Gate, copies: &[Unkept], dry_run: bool) -> Vec<Imported> {
     gate.import(copies.to_vec(), dry_run, audit()).await.unwrap()
@@ -72,6 +72,6 @@ async fn what_is_there_is_left_alone() {
     other.id = None;
     other.former.push(FormerSecret { secret: copies[0].secret.clone(), ends_at: UnixMillis(9) });
     let refused = import(&gate, &[other], false).await;
-    let [Imported::Rejected(refusal)] = refused.as_slice() else { panic!("{refused:?}") };
-    assert!(matches!(refusal, ImportRefusal::DigestTaken(_)));
+    let [Imported::Rejected(rejection)] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(matches!(rejection, ImportRejection::DigestTaken(_)));
 }

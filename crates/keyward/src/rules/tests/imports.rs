@@ -8,7 +8,7 @@ fn shown(decided: Decided) -> Vec<String> {
     let show = |one| match one {
         Imported::Added(key) => format!("added {}", key.id),
         Imported::Skipped(id) => format!("skipped {id}"),
-        Imported::Rejected(refusal) => format!("{refusal:?}"),
+        Imported::Rejected(rejection) => format!("{rejection:?}"),
     };
     keys.into_iter().map(show).collect()
 }
