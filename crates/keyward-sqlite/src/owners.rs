@@ -1,8 +1,9 @@
 //! The rows of owners.
 
 use keyward::UnixMillis;
+use keyward::details::OwnerVersion;
 use keyward::record::Owner;
-use keyward::stored::{OwnerRow, OwnerVersion};
+use keyward::stored::OwnerRow;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::fault::Fault;

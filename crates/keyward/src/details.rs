@@ -126,6 +126,19 @@ impl Version {
     }
 }
 
+/// Counts the changes of an owner from 0: an owner that was never suspended, resumed or edited.
+/// Issuing keys to it does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerVersion(pub u64);
+
+impl OwnerVersion {
+    /// The version after one more change.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// Which of its changes a key is in, its owner's included: a suspension of the owner changes the
 /// key's state and leaves its own version as it is.
 ///
@@ -135,19 +148,19 @@ pub struct Versions {
     /// The key's own.
     pub key: Version,
     /// Its owner's: how often that was suspended, resumed or edited; 0 for a key without an owner.
-    pub owner: u64,
+    pub owner: OwnerVersion,
 }
 
 impl From<Version> for Versions {
     /// Of a key whose owner, if it has one, was never changed.
     fn from(key: Version) -> Self {
-        Self { key, owner: 0 }
+        Self { key, owner: OwnerVersion::default() }
     }
 }
 
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.owner {
+        match self.owner.0 {
             0 => write!(f, "{}", self.key.get()),
             owner => write!(f, "{}.{owner}", self.key.get()),
         }
@@ -230,10 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn versions_of_owners_count_up_from_zero() {
+        assert_eq!(OwnerVersion::default().next(), OwnerVersion(1));
+        assert_eq!(OwnerVersion(u64::MAX).next(), OwnerVersion(u64::MAX));
+    }
+
+    #[test]
     fn versions_count_up_from_one() {
         assert_eq!(Version::new(0), None);
         assert_eq!(Version::FIRST.next(), Version::new(2).unwrap());
         assert_eq!(Versions::from(Version::FIRST).to_string(), "1");
-        assert_eq!(Versions { key: Version::FIRST.next(), owner: 3 }.to_string(), "2.3");
+        assert_eq!(
+            Versions { key: Version::FIRST.next(), owner: OwnerVersion(3) }.to_string(),
+            "2.3"
+        );
     }
 }

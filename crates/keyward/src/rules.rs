@@ -33,7 +33,7 @@ mod clock;
 
 use crate::audit::Audit;
 
-pub use change::{Change, Expected, OwnerChange, TierBefore};
+pub use change::{Change, OwnerChange, TierBefore};
 pub use entry::{Subject, seal};
 pub use facts::Facts;
 pub use lookup::{Lookup, OnceRow, Progress};

@@ -4,7 +4,7 @@ mod owned;
 
 use std::num::NonZeroU64;
 
-use crate::details::{Metadata, Reason, Version};
+use crate::details::{Metadata, OwnerVersion, Reason, Version, Versions};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -150,6 +150,13 @@ impl Key {
             former: Vec::new(),
         }
     }
+
+    /// The version of the key, and that of its owner, if it has one.
+    #[must_use]
+    pub fn versions(&self, owner: Option<&OwnerRow>) -> Versions {
+        let owner = owner.map_or(OwnerVersion::default(), |owner| owner.version);
+        Versions { key: self.version, owner }
+    }
 }
 
 /// The stored form of a secret.
@@ -170,19 +177,6 @@ pub struct FormerSecret {
     pub secret: StoredSecret,
     /// The first instant at which it no longer works.
     pub ends_at: UnixMillis,
-}
-
-/// Counts the changes of an owner from 0: an owner that was never suspended, resumed or edited.
-/// Issuing keys to it does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OwnerVersion(pub u64);
-
-impl OwnerVersion {
-    /// The version after one more change.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
 }
 
 /// An owner. A store has a row for each owner that has or had keys, was ever suspended, or has
@@ -292,10 +286,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_tiers_and_versions_of_owners_count_up() {
+    fn ids_of_tiers_count_up_from_1() {
         assert_eq!(TierId::new(0), None);
         assert_eq!(TierId::new(7).map(TierId::get), Some(7));
-        assert_eq!(OwnerVersion::default().next(), OwnerVersion(1));
-        assert_eq!(OwnerVersion(u64::MAX).next(), OwnerVersion(u64::MAX));
     }
 }

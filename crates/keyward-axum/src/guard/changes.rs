@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward::audit::Audit;
 use keyward::change::KeyChange;
-use keyward::details::{Reason, Versions};
+use keyward::details::{OwnerVersion, Reason, Versions};
 use keyward::gate::{
     ChangeError, DeleteTierError, EditOwnerError, IssueError, PutTierError, TierBefore,
 };
@@ -14,7 +14,7 @@ use keyward::limit::Limits;
 use keyward::record::{KeyId, Owner};
 use keyward::rules::{Change, Committed, Imported};
 use keyward::store::{StoreError, TierRecord};
-use keyward::stored::{OwnedKey, OwnerRow, OwnerVersion, Unkept};
+use keyward::stored::{OwnedKey, OwnerRow, Unkept};
 use keyward::tier::TierName;
 use tokio::task::{JoinError, JoinHandle};
 

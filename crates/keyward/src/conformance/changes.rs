@@ -106,7 +106,7 @@ pub async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
 pub async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
-    let stale = Rejection::StaleKey(Versions::from(Version::new(2).unwrap()).into());
+    let stale = Rejection::StaleKey(Versions::from(Version::new(2).unwrap()));
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
         for expected in [1, 3] {

@@ -2,9 +2,9 @@
 
 use crate::audit::{Chain, ChangeId};
 use crate::change::KeyChange;
+use crate::details::{OwnerVersion, Versions};
 use crate::record::KeyId;
-use crate::rules::{Change, Decided, Expected, OwnerChange, Rejection, TierBefore};
-use crate::stored::OwnerVersion;
+use crate::rules::{Change, Decided, OwnerChange, Rejection, TierBefore};
 
 use super::Store;
 use super::sample::{
@@ -37,7 +37,7 @@ pub async fn each_change_says_which_is_the_newest(store: &dyn Store) {
 pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {
     let key = issue(store, 1).await;
     let before = (details(store, key).await, trail(store).await);
-    let other = Expected { version: before.0.key.version.next(), owner: OwnerVersion(0) };
+    let other = Versions { key: before.0.key.version.next(), owner: OwnerVersion(0) };
     let (name, limits) = (tier("basic", Vec::new()).name, tier("a", vec![limit(5)]).limits);
     let absent = TierBefore::Exactly(None);
     let stale = OwnerVersion(7);
@@ -54,7 +54,7 @@ pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {
     for change in changes {
         told.push(store.commit(change, audit(60)).await.unwrap().outcome.unwrap_err());
     }
-    let present = Expected { version: before.0.key.version, owner: OwnerVersion(0) };
+    let present = Versions { key: before.0.key.version, owner: OwnerVersion(0) };
     let expected = [
         Rejection::StaleKey(present),
         Rejection::StaleTier,

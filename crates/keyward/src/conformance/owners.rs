@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::change::KeyChange;
-use crate::details::{Version, Versions};
+use crate::details::{OwnerVersion, Version, Versions};
 use crate::limit::Limits;
 use crate::record::{KeyState, Owner};
 use crate::rules::{Change, Decided, OwnerChange, Rejection};
-use crate::stored::{OwnedKey, OwnerRow, OwnerVersion, Unkept};
+use crate::stored::{OwnedKey, OwnerRow, Unkept};
 use crate::{KeyId, UnixMillis};
 
 use super::sample::{
@@ -30,7 +30,7 @@ async fn set(store: &dyn Store, name: &str, suspended: bool, at: u64) -> Vec<u64
     let keys = store.load_keys().await.unwrap();
     let theirs: Vec<_> = keys.iter().filter(|key| key.key.owner == Some(owner(name))).collect();
     assert!(theirs.iter().all(|key| key.is_owner_suspended() == suspended));
-    assert!(theirs.iter().all(|key| key.versions().owner == details.version.0));
+    assert!(theirs.iter().all(|key| key.versions().owner == details.version));
     assert_eq!(details.keys, theirs.len() as u64);
     let revoked = |key: &OwnedKey| key.key.is_revoked();
     assert_eq!(details.revoked_keys, theirs.iter().filter(|key| revoked(key)).count() as u64);
@@ -103,10 +103,10 @@ pub async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn St
         let changed = store.change_key(key, rename(), Some(expected), audit(60)).await;
         changed.map(|key| key.versions().to_string()).map_err(Error::rejection)
     };
-    let stale = Rejection::StaleKey(Versions { key: Version::FIRST, owner: 1 }.into());
+    let stale = Rejection::StaleKey(Versions { key: Version::FIRST, owner: OwnerVersion(1) });
     assert_eq!(try_it(before).await, Err(stale));
-    assert_eq!(try_it(Versions { owner: 2, ..before }).await, Err(stale));
-    assert_eq!(try_it(Versions { owner: 1, ..before }).await, Ok("2.1".to_owned()));
+    assert_eq!(try_it(Versions { owner: OwnerVersion(2), ..before }).await, Err(stale));
+    assert_eq!(try_it(Versions { owner: OwnerVersion(1), ..before }).await, Ok("2.1".to_owned()));
     assert_eq!(verbs(store).await, ["issue", "suspend-owner", "edit"]);
 }
 

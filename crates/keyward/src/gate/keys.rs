@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::change::KeyChange;
-use crate::details::{Reason, Version, Versions};
+use crate::details::{Reason, Versions};
 use crate::digest::Digest;
 use crate::issue::{Issued, NewKey, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
@@ -56,8 +56,7 @@ impl Gate {
         let change = Change::Issue(Box::new(new));
         match self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.outcome {
             Ok(Decided::Issued { key: kept, owner }) => {
-                let owner = owner.map_or(0, |owner| owner.version.0);
-                let versions = Versions { key: Version::FIRST, owner };
+                let versions = kept.versions(owner.as_ref());
                 Ok(Issued { key_id: kept.id, secret, key, hint, created_at, versions })
             }
             Ok(other) => Err(unexpected(&other).into()),
@@ -98,7 +97,7 @@ impl Gate {
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<OwnedKey, ChangeError> {
-        let change = Change::Key { id, change, expected: expected.map(Into::into) };
+        let change = Change::Key { id, change, expected };
         match self.run(change, audit, clock).await?.outcome? {
             Decided::Changed { key, owner } => Ok(OwnedKey { key, owner }),
             other => Err(unexpected(&other).into()),

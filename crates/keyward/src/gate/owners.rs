@@ -3,11 +3,12 @@
 use thiserror::Error;
 
 use crate::audit::Audit;
+use crate::details::OwnerVersion;
 use crate::limit::Limits;
 use crate::record::Owner;
 use crate::rules::{Change, Decided, OwnerChange, Rejection};
 use crate::store::StoreError;
-use crate::stored::{OwnerRow, OwnerVersion};
+use crate::stored::OwnerRow;
 use crate::time::ReadClock;
 
 use super::{ChangeError, Gate, unexpected, unfit};

@@ -1,10 +1,10 @@
 //! What can be asked for.
 
 use crate::change::KeyChange;
-use crate::details::{Version, Versions};
+use crate::details::{OwnerVersion, Versions};
 use crate::limit::Limits;
 use crate::record::{KeyId, Owner};
-use crate::stored::{OwnerVersion, Unkept};
+use crate::stored::Unkept;
 use crate::tier::TierName;
 
 /// A change of what a store keeps. Every one that changes something writes an audit entry, and an
@@ -20,7 +20,7 @@ pub enum Change {
         /// The change wanted.
         change: KeyChange,
         /// The version that it has to be in; `None` is any.
-        expected: Option<Expected>,
+        expected: Option<Versions>,
     },
     /// Add keys that came from elsewhere.
     Import {
@@ -56,21 +56,6 @@ pub enum Change {
     },
     /// Take the time of the change for the latest reading of the wall clock.
     AcceptClock,
-}
-
-/// The version of a key together with that of its owner, whose suspension changes what the key is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Of the key.
-    pub version: Version,
-    /// Of its owner; 0 if it has none.
-    pub owner: OwnerVersion,
-}
-
-impl From<Versions> for Expected {
-    fn from(Versions { key, owner }: Versions) -> Self {
-        Self { version: key, owner: OwnerVersion(owner) }
-    }
 }
 
 /// What a tier has to be for a change of it to happen.

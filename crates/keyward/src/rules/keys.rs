@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use crate::audit::{Audit, Verb};
 use crate::change::{KeyChange, KeyEdit};
-use crate::details::Version;
+use crate::details::{Version, Versions};
 use crate::digest::Digest;
 use crate::record::{KeyId, KeyState};
-use crate::stored::{FormerSecret, Key, OwnerRow, OwnerVersion, StoredSecret, Unkept};
+use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
 
-use super::change::Expected;
 use super::draft::Draft;
 use super::entry::{self, Subject};
 use super::facts::Facts;
@@ -100,7 +99,7 @@ pub(super) fn change(
     mut draft: Draft<'_>,
     id: KeyId,
     change: KeyChange,
-    expected: Option<Expected>,
+    expected: Option<Versions>,
 ) -> Result<Decision, Fault> {
     if let Some(earlier) = draft.earlier()? {
         return Ok(draft.rejected(Rejection::Earlier(earlier)));
@@ -109,7 +108,7 @@ pub(super) fn change(
         return Ok(draft.rejected(Rejection::UnknownKey));
     };
     let owner = draft.owner_of(&before)?;
-    let present = Expected { version: before.version, owner: version_of(owner.as_ref()) };
+    let present = before.versions(owner.as_ref());
     if expected.is_some_and(|expected| expected != present) {
         return Ok(draft.rejected(Rejection::StaleKey(present)));
     }
@@ -218,8 +217,4 @@ fn rotate(
 fn needs_of_once(audit: &Audit) -> Option<Lookup> {
     let name = audit.once.as_ref()?.name.clone();
     Some(Lookup::Once { actor: audit.actor.as_text().into_owned(), name })
-}
-
-fn version_of(owner: Option<&OwnerRow>) -> OwnerVersion {
-    owner.map_or(OwnerVersion::default(), |owner| owner.version)
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit::ChangeId;
+use crate::details::{OwnerVersion, Versions};
 use crate::once::Earlier;
 use crate::record::KeyId;
-use crate::stored::{Key, OwnerRow, OwnerVersion, TierRow};
+use crate::stored::{Key, OwnerRow, TierRow};
 use crate::transfer::ImportRejection;
 
-use super::change::Expected;
 use super::lookup::Lookup;
 use super::writes::Writes;
 
@@ -99,7 +99,7 @@ pub enum Rejection {
     OwnerSuspended,
     /// The key or its owner is not in the version that was expected, but in this one.
     #[error("the key has changed since")]
-    StaleKey(Expected),
+    StaleKey(Versions),
     /// The tier is not what it was to be before.
     #[error("the tier has changed since")]
     StaleTier,

@@ -1,8 +1,9 @@
 //! Suspending, resuming and editing owners.
 
 use crate::audit::Verb;
+use crate::details::OwnerVersion;
 use crate::record::Owner;
-use crate::stored::{OwnerRow, OwnerVersion};
+use crate::stored::OwnerRow;
 
 use super::change::OwnerChange;
 use super::draft::Draft;

@@ -17,12 +17,12 @@ use rows::Rows;
 use super::*;
 use crate::audit::{Actor, ChangeId, Verb};
 use crate::change::{KeyChange, KeyEdit};
-use crate::details::Version;
+use crate::details::{OwnerVersion, Version, Versions};
 use crate::digest::Digest;
 use crate::limit::{Limit, Limits};
 use crate::once::{Earlier, Once};
 use crate::record::{KeyId, KeyState, Owner};
-use crate::stored::{FormerSecret, Key, OwnerVersion, StoredSecret, Unkept};
+use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
 use crate::tier::{TIERS_MAX, TierName};
 use crate::time::UnixMillis;
 

@@ -21,8 +21,7 @@ impl OwnedKey {
     /// The version of the key, and that of its owner.
     #[must_use]
     pub fn versions(&self) -> Versions {
-        let owner = self.owner.as_ref().map_or(0, |owner| owner.version.0);
-        Versions { key: self.key.version, owner }
+        self.key.versions(self.owner.as_ref())
     }
 
     /// Whether its owner is suspended, and so the key with it.

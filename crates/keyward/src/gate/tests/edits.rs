@@ -88,7 +88,7 @@ async fn an_edit_of_another_version_is_refused() {
     let version = Version::new(2).unwrap();
     for expected in [1, 3] {
         let error = rename("Second", expected).await.unwrap_err();
-        let stale = Rejection::StaleKey(Versions::from(version).into());
+        let stale = Rejection::StaleKey(Versions::from(version));
         assert!(matches!(error, ChangeError::Rejected(refusal) if refusal == stale));
     }
     assert_eq!(verify_issued(&gate, &issued).unwrap().name(), "First");

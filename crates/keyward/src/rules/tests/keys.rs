@@ -93,14 +93,14 @@ fn a_version_is_that_of_the_key_and_of_its_owner() {
     let suspend_if = |version: u64, owner: u64| Change::Key {
         id: id(1),
         change: KeyChange::Suspend,
-        expected: Some(Expected {
-            version: Version::new(version).unwrap(),
+        expected: Some(Versions {
+            key: Version::new(version).unwrap(),
             owner: OwnerVersion(owner),
         }),
     };
     let stale = |version: u64, owner: u64| {
-        let version = Version::new(version).unwrap();
-        Rejection::StaleKey(Expected { version, owner: OwnerVersion(owner) })
+        let key = Version::new(version).unwrap();
+        Rejection::StaleKey(Versions { key, owner: OwnerVersion(owner) })
     };
     rows.done(suspend("org"), &audit(2));
     assert_eq!(rows.rejected(suspend_if(1, 0), &audit(3)), stale(1, 1));
