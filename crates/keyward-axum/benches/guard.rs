@@ -20,9 +20,8 @@ use http::Request;
 use keyward_axum::keyward::Gate;
 use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::key::Prefix;
-use keyward_axum::keyward::limit::Limit;
+use keyward_axum::keyward::limit::{Limit, Limits};
 use keyward_axum::keyward::memory::MemoryStore;
-use keyward_axum::keyward::store::TierRecord;
 use keyward_axum::{Caller, Guard, GuardOptions, RateLimitHeaders, SystemClock, testing};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -69,8 +68,8 @@ async fn guard(told: RateLimitHeaders) -> (Guard, String) {
     let guard = Guard::new(gate, SystemClock::start(), options);
     let many = 1_000_000_000.try_into().unwrap();
     let limit = Limit::new("requests", many, Duration::from_secs(1), many).unwrap();
-    let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit] };
-    guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
+    let (name, limits) = ("basic".parse().unwrap(), Limits::of(Some(limit)));
+    guard.put_tier(name, limits, TierBefore::Any, guard.program()).await.unwrap();
     let secret = testing::issue(&guard, "weather-bot").await;
     (guard, secret)
 }

@@ -18,12 +18,10 @@ use thiserror::Error;
 use crate::audit::{Audit, ChainDigest, ChangeId};
 use crate::details::Reason;
 use crate::digest::Digest;
-use crate::limit::Limit;
 use crate::once::Earlier;
 use crate::record::KeyId;
 use crate::rules::{Change, Committed, Fault};
 use crate::stored::OwnedKey;
-use crate::tier::TierName;
 use crate::time::UnixMillis;
 use crate::usage::UsageRow;
 
@@ -31,15 +29,6 @@ pub use backup::Backup;
 pub use changes::Changes;
 pub use reports::Reports;
 pub use snapshot::{Page, Snapshot};
-
-/// A tier as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TierRecord {
-    /// What it is called.
-    pub name: TierName,
-    /// What it sets. An empty list is no limit.
-    pub limits: Vec<Limit>,
-}
 
 /// A secret that was reported as leaked. Its key is to be revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]

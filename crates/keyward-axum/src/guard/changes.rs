@@ -13,7 +13,7 @@ use keyward::issue::{Issued, NewKey, Rotated};
 use keyward::limit::Limits;
 use keyward::record::{KeyId, Owner};
 use keyward::rules::{Change, Committed, Imported};
-use keyward::store::{StoreError, TierRecord};
+use keyward::store::StoreError;
 use keyward::stored::{OwnedKey, OwnerRow, Unkept};
 use keyward::tier::TierName;
 use tokio::task::{JoinError, JoinHandle};
@@ -155,13 +155,14 @@ impl Guard {
     /// Returns [`PutTierError`] if the tier was not written.
     pub async fn put_tier(
         &self,
-        tier: TierRecord,
+        name: TierName,
+        limits: Limits,
         before: TierBefore,
         audit: Audit,
     ) -> Result<bool, PutTierError> {
         self.to_end(move |at| async move {
             let clock = || at.0.clock.now();
-            at.gate().put_tier(tier, before, audit, &clock).await
+            at.gate().put_tier(name, limits, before, audit, &clock).await
         })
         .await
     }

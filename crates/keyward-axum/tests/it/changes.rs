@@ -11,10 +11,11 @@ use keyward_axum::keyward::count::Outcome;
 use keyward_axum::keyward::gate::TierBefore;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
+use keyward_axum::keyward::limit::Limits;
 use keyward_axum::keyward::memory::MemoryStore;
 use keyward_axum::keyward::query::{Bucket, Hours};
 use keyward_axum::keyward::record::Owner;
-use keyward_axum::keyward::store::{Reports as _, TierRecord};
+use keyward_axum::keyward::store::Reports as _;
 use keyward_axum::keyward::time::{EARLIEST, Now, SteadyNanos, UnixHour, UnixMillis};
 use keyward_axum::keyward::{Asked, Gate};
 use keyward_axum::testing::FakeClock;
@@ -72,8 +73,8 @@ async fn a_client_that_hangs_up_stops_no_change() {
     assert_eq!(guard.gate().index().len(), 3);
 
     for name in ["basic", "gold"] {
-        let tier = TierRecord { name: name.parse().unwrap(), limits: Vec::new() };
-        hang_up(guard.put_tier(tier, TierBefore::Any, guard.program())).await;
+        let (name, none) = (name.parse().unwrap(), Limits::of(None));
+        hang_up(guard.put_tier(name, none, TierBefore::Any, guard.program())).await;
     }
     assert!(verify().unwrap().standing().is_none());
     assert_eq!(guard.gate().tier_names().len(), 4);

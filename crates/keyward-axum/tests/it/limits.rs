@@ -14,8 +14,7 @@ use insta::assert_snapshot;
 use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::count::Outcome;
 use keyward_axum::keyward::gate::TierBefore;
-use keyward_axum::keyward::limit::{COST_MAX, Cost, Limit};
-use keyward_axum::keyward::store::TierRecord;
+use keyward_axum::keyward::limit::{COST_MAX, Cost, Limit, Limits};
 use keyward_axum::{Guard, RequiredScope, Scoped, testing};
 use tokio::net::TcpListener;
 
@@ -28,9 +27,9 @@ pub(crate) async fn limit(guard: &Guard, limits: &[(&str, u32, u64)]) {
         let amount = NonZeroU32::new(*amount).unwrap();
         Limit::new(name, amount, Duration::from_secs(*secs), amount).unwrap()
     };
-    let limits = limits.iter().map(limit).collect();
-    let tier = TierRecord { name: "basic".parse().unwrap(), limits };
-    guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
+    let limits = Limits::new(limits.iter().map(limit).collect()).unwrap();
+    let basic = "basic".parse().unwrap();
+    guard.put_tier(basic, limits, TierBefore::Any, guard.program()).await.unwrap();
 }
 
 #[tokio::test]

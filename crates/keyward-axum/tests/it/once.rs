@@ -9,8 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use keyward_axum::keyward::Asked;
 use keyward_axum::keyward::gate::TierBefore;
-use keyward_axum::keyward::limit::Limit;
-use keyward_axum::keyward::store::TierRecord;
+use keyward_axum::keyward::limit::{Limit, Limits};
 use keyward_axum::{Caller, Guard, Scoped, testing};
 use tower::{ServiceBuilder, ServiceExt as _};
 
@@ -90,9 +89,9 @@ async fn two_hundred_parallel_requests_get_exactly_the_limit() {
         std::time::Duration::from_secs(60),
         50.try_into().unwrap(),
     );
-    let tier = TierRecord { name: "basic".parse().unwrap(), limits: vec![limit.unwrap()] };
+    let (name, limits) = ("basic".parse().unwrap(), Limits::of(Some(limit.unwrap())));
     let audit = guard.program();
-    assert!(!guard.put_tier(tier, TierBefore::Any, audit).await.unwrap());
+    assert!(!guard.put_tier(name, limits, TierBefore::Any, audit).await.unwrap());
     let secret = testing::issue(&guard, "weather-bot").await;
     let router = crate::app(&guard);
     let mut sent = tokio::task::JoinSet::new();

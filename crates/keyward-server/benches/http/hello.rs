@@ -12,7 +12,7 @@ use keyward::Gate;
 use keyward::gate::TierBefore;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
-use keyward::store::{KeyStore as _, TierRecord};
+use keyward::store::KeyStore as _;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_sqlite::SqliteStore;
 
@@ -41,8 +41,8 @@ pub(crate) fn serve() {
             1_000_000_000.try_into().unwrap(),
         );
         let name: keyward::tier::TierName = "basic".parse().unwrap();
-        let tier = TierRecord { name: name.clone(), limits: vec![limit.unwrap()] };
-        guard.put_tier(tier, TierBefore::Any, guard.program()).await.unwrap();
+        let limits = keyward::limit::Limits::of(Some(limit.unwrap()));
+        guard.put_tier(name.clone(), limits, TierBefore::Any, guard.program()).await.unwrap();
         let key = NewKey::plain("bench".parse().unwrap(), name, None);
         let issued = guard.issue(key, guard.program()).await.unwrap();
         let upkeep = Upkeep::start(guard.clone(), std::time::Duration::from_secs(1));

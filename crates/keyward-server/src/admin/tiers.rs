@@ -9,7 +9,7 @@ use http::header::HeaderMap;
 use http::{Extensions, StatusCode};
 use keyward::gate::{DeleteTierError, PutTierError, TierBefore};
 use keyward::limit::Limits;
-use keyward::store::{Reports, TierRecord};
+use keyward::store::Reports;
 use keyward::stored::TierRow;
 use keyward::tier::{ParseTierNameError, TierName};
 use keyward_axum::fault::Fault;
@@ -172,8 +172,7 @@ pub(crate) async fn put_tier(
     let PutTierBody { limits } = PutTierBody::read(&body)?;
     let before = expected(&*reports, &name, &parts.headers).await?;
     let view = TierView::of(&name, &limits);
-    let tier = TierRecord { name, limits: limits.list().to_vec() };
-    let putting = guard.put_tier(tier, before, audit(&guard, &parts.extensions));
+    let putting = guard.put_tier(name, limits, before, audit(&guard, &parts.extensions));
     let created = putting.await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
@@ -184,9 +183,7 @@ fn refuse_put(error: PutTierError) -> Refusal {
     match error {
         PutTierError::Store(error) => broken(error),
         PutTierError::Stale => stale("tier"),
-        PutTierError::Limits(_) | PutTierError::TooManyTiers => {
-            Refusal::new(StatusCode::CONFLICT, error.to_string())
-        }
+        PutTierError::TooManyTiers => Refusal::new(StatusCode::CONFLICT, error.to_string()),
     }
 }
 

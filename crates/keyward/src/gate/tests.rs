@@ -33,7 +33,7 @@ use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
 use crate::rules::{Imported, Rejection};
-use crate::store::{Reports as _, TierRecord};
+use crate::store::Reports as _;
 use crate::stored::{FormerSecret, Key, OwnedKey, Unkept};
 use crate::tier::TierName;
 use crate::time::{ReadClock, SteadyNanos, UnixHour, UnixMillis};
@@ -68,10 +68,15 @@ fn new_key(tier: &str) -> NewKey {
 }
 
 /// A tier whose keys may come `amount` times in a minute, all at once.
-fn tier(name: &str, amount: u32) -> TierRecord {
+fn tier(name: &str, amount: u32) -> (TierName, Limits) {
     let amount = NonZeroU32::new(amount).unwrap();
     let limit = Limit::new("requests", amount, Duration::from_secs(60), amount).unwrap();
-    TierRecord { name: name.parse().unwrap(), limits: vec![limit] }
+    (name.parse().unwrap(), Limits::of(Some(limit)))
+}
+
+/// Writes a tier, whatever it was before.
+async fn put(gate: &Gate, (name, limits): (TierName, Limits)) -> Result<bool, PutTierError> {
+    gate.put_tier(name, limits, TierBefore::Any, audit(), CLOCK).await
 }
 
 /// The verdict on a request with this secret at `unix`, by the calendar.
@@ -214,7 +219,7 @@ async fn a_revocation_that_overtakes_the_issuing_wins() {
 #[tokio::test]
 async fn nobody_gets_in_after_a_revocation_was_answered() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("basic", 1_000_000_000)).await.unwrap();
     let issued = issue(&gate).await;
     let (answered, started) = (AtomicBool::new(false), Barrier::new(3));
     let hammer = || {
@@ -253,7 +258,7 @@ async fn a_broken_store_lets_nothing_change_in_memory() {
     assert!(matches!(gate.issue(new_key("basic"), audit()).await, Err(IssueError::Store(_))));
     assert!(gate.revoke(issued.key_id, None, audit()).await.is_err());
     for name in ["basic", "gold"] {
-        let put = gate.put_tier(tier(name, 1), TierBefore::Any, audit(), CLOCK).await;
+        let put = put(&gate, tier(name, 1)).await;
         assert!(matches!(put, Err(PutTierError::Store(_))));
     }
     assert_eq!(gate.index().len(), 1);
@@ -308,7 +313,7 @@ async fn a_gate_that_cannot_read_all_of_its_keys_does_not_open() {
 #[tokio::test]
 async fn two_hundred_parallel_requests_get_exactly_the_fifty_they_are_allowed() {
     let (store, gate) = open_new().await;
-    gate.put_tier(tier("basic", 50), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("basic", 50)).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(200));
     thread::scope(|scope| {

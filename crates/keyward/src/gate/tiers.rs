@@ -7,9 +7,9 @@ use std::task::Poll;
 use thiserror::Error;
 
 use crate::audit::Audit;
-use crate::limit::{Limits, LimitsError};
+use crate::limit::Limits;
 use crate::rules::{Change, Decided, Rejection, TierBefore};
-use crate::store::{Page, StoreError, TierRecord};
+use crate::store::{Page, StoreError};
 use crate::stored::{Key, TierRow};
 use crate::tier::{TIERS_MAX, Tier, TierName};
 use crate::time::ReadClock;
@@ -19,9 +19,6 @@ use super::{ChangeError, Gate, OPEN_PAGE, no_clock, unexpected, unfit};
 /// Why a tier was not written.
 #[derive(Debug, Error)]
 pub enum PutTierError {
-    /// The tier was given too many limits, or two of one name.
-    #[error(transparent)]
-    Limits(#[from] LimitsError),
     /// The tier is not what it was to be before.
     #[error("the tier has changed since")]
     Stale,
@@ -58,17 +55,17 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Returns [`PutTierError`] if the tier is out of bounds or not as expected, or if it is not
-    /// known whether it was kept. Then the old limits stay in force.
+    /// Returns [`PutTierError`] if there are too many tiers or this one is not as expected, or if
+    /// it is not known whether it was kept. Then the old limits stay in force.
     pub async fn put_tier(
         &self,
-        tier: TierRecord,
+        name: TierName,
+        limits: Limits,
         before: TierBefore,
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<bool, PutTierError> {
-        let TierRecord { name, limits } = tier;
-        let change = Change::PutTier { name, limits: Limits::new(limits)?, before };
+        let change = Change::PutTier { name, limits, before };
         match self.run(change, audit, clock).await.map_err(ChangeError::into_store)?.outcome {
             Ok(Decided::PutTier { tier: _, is_new }) => Ok(is_new),
             Ok(other) => Err(unexpected(&other).into()),

@@ -2,13 +2,8 @@
 
 use super::*;
 use crate::details::{Version, Versions};
-use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::Scopes;
-
-fn limits_of(tier: TierRecord) -> Limits {
-    Limits::new(tier.limits).unwrap()
-}
 
 fn to_tier(name: &str) -> KeyEdit {
     let tier = Some(name.parse().unwrap());
@@ -16,7 +11,7 @@ fn to_tier(name: &str) -> KeyEdit {
 }
 
 fn to_own_limits(amount: u32) -> KeyEdit {
-    let own = limits_of(tier("unused", amount));
+    let own = tier("unused", amount).1;
     KeyEdit { limits: Some(Some(own)), ..KeyEdit::default() }
 }
 
@@ -31,7 +26,7 @@ async fn the_next_request_meets_the_key_as_it_is_now() {
         owner: Some(Some("org_1".parse().unwrap())),
         scopes: Some(scopes),
         networks: Some(Networks::new(vec!["192.0.2.0/24".parse().unwrap()]).unwrap()),
-        limits: Some(Some(limits_of(tier("unused", 7)))),
+        limits: Some(Some(tier("unused", 7).1)),
         metadata: Some(r#"{"a":1}"#.parse().unwrap()),
         expires_at: Some(Some(UnixMillis(6_000))),
     };
@@ -122,10 +117,10 @@ async fn what_was_used_stays_used_whatever_the_limits_become() {
     let (_, gate) = open_new().await;
     // Editions of the limits that differ between the two tiers, and from a key's own.
     for _ in 0..20 {
-        gate.put_tier(tier("twin", 50), TierBefore::Any, audit(), CLOCK).await.unwrap();
-        gate.put_tier(tier("twin", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
+        put(&gate, tier("twin", 50)).await.unwrap();
+        put(&gate, tier("twin", 100)).await.unwrap();
     }
-    gate.put_tier(tier("pro", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("pro", 100)).await.unwrap();
     let issued = issue(&gate).await;
     let used = || 100 - 1 - verify_issued(&gate, &issued).unwrap().standing().unwrap().remaining;
     assert_eq!(used(), 0);
@@ -174,7 +169,7 @@ async fn a_looser_limit_counts_at_once_and_a_stricter_one_keeps_nobody_out_for_l
 #[tokio::test]
 async fn no_request_is_taken_twice_while_the_key_changes() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 2_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("basic", 2_000)).await.unwrap();
     let issued = issue(&gate).await;
     let (allowed, together) = (AtomicU32::new(0), Barrier::new(4));
     thread::scope(|scope| {

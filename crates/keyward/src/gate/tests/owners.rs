@@ -156,7 +156,7 @@ async fn a_suspension_leaves_the_entries_of_its_keys_as_they_are() {
 }
 
 fn limits(amount: u32) -> Limits {
-    Limits::new(tier("basic", amount).limits).unwrap()
+    tier("basic", amount).1
 }
 
 async fn limit(gate: &Gate, amount: u32, expected: Option<u64>) -> Result<u64, EditOwnerError> {

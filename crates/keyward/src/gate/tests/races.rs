@@ -51,7 +51,7 @@ impl Step {
 async fn open_unlimited() -> (Arc<AwkwardStore>, Gate) {
     let (store, gate) = open_awkward().await;
     for name in ["basic", "pro"] {
-        gate.put_tier(tier(name, 1_000_000_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
+        put(&gate, tier(name, 1_000_000_000)).await.unwrap();
     }
     (store, gate)
 }

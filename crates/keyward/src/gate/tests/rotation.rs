@@ -85,7 +85,7 @@ async fn the_limit_is_kept_exactly_while_secrets_change_under_load() {
 #[tokio::test]
 async fn no_request_is_lost_while_secrets_change() {
     let (_, gate) = open_new().await;
-    gate.put_tier(tier("basic", 1_000_000_000), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("basic", 1_000_000_000)).await.unwrap();
     for _ in 0..300 {
         let issued = issue(&gate).await;
         let together = Barrier::new(2);

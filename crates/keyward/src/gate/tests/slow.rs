@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicU64;
 
 use super::*;
-use crate::limit::Limits;
 
 /// A clock that goes as the test says.
 #[derive(Default)]
@@ -45,7 +44,7 @@ async fn check(change: impl AsyncFnOnce(&Gate, KeyId, ReadClock<'_>)) {
 #[tokio::test]
 async fn an_edit_gives_back_nothing_of_what_was_used_while_the_store_worked() {
     check(async |gate, id, clock| {
-        let own = Some(Some(Limits::new(tier("unused", 100).limits).unwrap()));
+        let own = Some(Some(tier("unused", 100).1));
         let change = KeyChange::Edit(Box::new(KeyEdit { limits: own, ..KeyEdit::default() }));
         gate.change(id, change, None, audit(), clock).await.unwrap();
     })
@@ -56,10 +55,10 @@ async fn an_edit_gives_back_nothing_of_what_was_used_while_the_store_worked() {
 async fn nor_does_another_tier_that_allows_as_much() {
     check(async |gate, _, clock| {
         // A burst of 100 here, too, but another list of limits.
-        let mut twin = tier("basic", 100);
         let (amount, per) = (NonZeroU32::new(200).unwrap(), Duration::from_secs(120));
-        twin.limits = vec![Limit::new("twin", amount, per, NonZeroU32::new(100).unwrap()).unwrap()];
-        gate.put_tier(twin, TierBefore::Any, audit(), clock).await.unwrap();
+        let twin = Limit::new("twin", amount, per, NonZeroU32::new(100).unwrap()).unwrap();
+        let (name, limits) = ("basic".parse().unwrap(), Limits::of(Some(twin)));
+        gate.put_tier(name, limits, TierBefore::Any, audit(), clock).await.unwrap();
     })
     .await;
 }
@@ -74,6 +73,7 @@ async fn a_tiers_limits_are_in_force_when_the_clock_is_read() {
         seen.store(burst(&gate, &issued), Ordering::Relaxed);
         NOW
     };
-    gate.put_tier(tier("basic", 7), TierBefore::Any, audit(), &clock).await.unwrap();
+    let (name, limits) = tier("basic", 7);
+    gate.put_tier(name, limits, TierBefore::Any, audit(), &clock).await.unwrap();
     assert_eq!(seen.into_inner(), 7);
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::digest::Digest;
-use crate::limit::{Limits, LimitsError};
 
 #[tokio::test]
 async fn an_unknown_tier_is_answered_with_those_there_are() {
@@ -20,7 +19,7 @@ async fn a_changed_tier_holds_at_once_for_all_of_its_keys() {
     let (_, gate) = open_new().await;
     let (first, second) = (issue(&gate).await, issue(&gate).await);
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (100, 100));
-    assert!(!gate.put_tier(tier("basic", 7), TierBefore::Any, audit(), CLOCK).await.unwrap());
+    assert!(!put(&gate, tier("basic", 7)).await.unwrap());
     assert_eq!((burst(&gate, &first), burst(&gate, &second)), (7, 7));
 }
 
@@ -30,11 +29,11 @@ async fn a_looser_tier_lets_those_in_who_had_used_up_the_tighter_one() {
     let (_, gate) = open_new().await;
     let two = NonZeroU32::new(2).unwrap();
     let day = Limit::new("requests", two, Duration::from_secs(86_400), two).unwrap();
-    let tight = TierRecord { limits: vec![day], ..tier("basic", 1) };
-    gate.put_tier(tight, TierBefore::Any, audit(), CLOCK).await.unwrap();
+    let tight = ("basic".parse().unwrap(), Limits::of(Some(day)));
+    put(&gate, tight).await.unwrap();
     let issued = issue(&gate).await;
     while verify_issued(&gate, &issued).is_ok() {}
-    gate.put_tier(tier("basic", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("basic", 100)).await.unwrap();
     let wait = wait(&gate, &issued);
     assert_eq!(wait, Duration::from_millis(600));
     let later = NOW.later_by(wait);
@@ -47,17 +46,17 @@ async fn a_tier_written_as_it_is_stays_the_same_edition() {
     let (_, gate) = open_new().await;
     let before = gate.tier(&"basic".parse().unwrap()).unwrap();
     for _ in 0..20 {
-        gate.put_tier(tier("basic", 100), TierBefore::Any, audit(), CLOCK).await.unwrap();
+        put(&gate, tier("basic", 100)).await.unwrap();
     }
     assert!(Arc::ptr_eq(&gate.tier(&"basic".parse().unwrap()).unwrap(), &before));
 }
 
-fn of_limits(name: &str, limits: &[(&str, u32)]) -> TierRecord {
+fn of_limits(name: &str, limits: &[(&str, u32)]) -> (TierName, Limits) {
     let limit = |(name, burst): &(&str, u32)| {
         let burst = NonZeroU32::new(*burst).unwrap();
         Limit::new(name, burst, Duration::from_secs(86_400), burst).unwrap()
     };
-    TierRecord { limits: limits.iter().map(limit).collect(), ..tier(name, 1) }
+    (name.parse().unwrap(), Limits::new(limits.iter().map(limit).collect()).unwrap())
 }
 
 fn stands(gate: &Gate, issued: &Issued) -> Vec<(String, u32)> {
@@ -75,40 +74,33 @@ fn check_stands(gate: &Gate, issued: &Issued, expected: &[(&str, u32)]) {
 #[tokio::test]
 async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     let (_, gate) = open_new().await;
-    let put = async |limits: &[(&str, u32)]| {
-        assert!(
-            !gate
-                .put_tier(of_limits("basic", limits), TierBefore::Any, audit(), CLOCK)
-                .await
-                .unwrap()
-        );
+    let put_basic = async |limits: &[(&str, u32)]| {
+        assert!(!put(&gate, of_limits("basic", limits)).await.unwrap());
     };
     let (key, other) = (issue(&gate).await, issue(&gate).await);
     check_stands(&gate, &key, &[("requests", 99)]);
-    put(&[("day", 100)]).await;
+    put_basic(&[("day", 100)]).await;
     // One limit that replaces one other; at most a whole day was used.
     assert!(stands(&gate, &key)[0].1 < 100);
-    put(&[("a", 9), ("b", 8)]).await;
+    put_basic(&[("a", 9), ("b", 8)]).await;
     check_stands(&gate, &key, &[("a", 8), ("b", 7)]);
-    put(&[("c", 7), ("b", 8), ("a", 9)]).await;
+    put_basic(&[("c", 7), ("b", 8), ("a", 9)]).await;
     check_stands(&gate, &key, &[("c", 6), ("b", 6), ("a", 7)]);
     check_stands(&gate, &other, &[("c", 6), ("b", 7), ("a", 8)]);
-    put(&[("b", 8)]).await;
+    put_basic(&[("b", 8)]).await;
     check_stands(&gate, &key, &[("b", 5)]);
-    put(&[]).await;
+    put_basic(&[]).await;
     check_stands(&gate, &key, &[]);
-    put(&[("b", 8), ("a", 9)]).await;
+    put_basic(&[("b", 8), ("a", 9)]).await;
     check_stands(&gate, &key, &[("b", 7), ("a", 8)]);
     // A key that moves away and back keeps what it used by name, too.
-    gate.put_tier(of_limits("gold", &[("a", 9), ("x", 3)]), TierBefore::Any, audit(), CLOCK)
-        .await
-        .unwrap();
+    put(&gate, of_limits("gold", &[("a", 9), ("x", 3)])).await.unwrap();
     for (tier, stands) in [("gold", [("a", 7), ("x", 2)]), ("basic", [("b", 7), ("a", 6)])] {
         let moved = KeyEdit { tier: Some(tier.parse().unwrap()), ..KeyEdit::default() };
         edit(&gate, key.key_id, moved).await;
         check_stands(&gate, &key, &stands);
     }
-    let own = Limits::new(of_limits("own", &[("own", 2), ("a", 4)]).limits).unwrap();
+    let (_, own) = of_limits("own", &[("own", 2), ("a", 4)]);
     edit(&gate, key.key_id, KeyEdit { limits: Some(Some(own)), ..KeyEdit::default() }).await;
     // Three of nine in a day are a third of it, and so a little more than one of four.
     check_stands(&gate, &key, &[("own", 1), ("a", 1)]);
@@ -121,9 +113,7 @@ async fn however_often_a_tier_is_changed_what_was_used_stays_used() {
     let key = issue(&gate).await;
     for round in 0..40 {
         let burst = 1_000 + round;
-        gate.put_tier(of_limits("basic", &[("a", burst)]), TierBefore::Any, audit(), CLOCK)
-            .await
-            .unwrap();
+        put(&gate, of_limits("basic", &[("a", burst)])).await.unwrap();
         let used = burst - stands(&gate, &key)[0].1;
         // The same part of a day with more requests is a few requests more.
         assert!((round..=round + 5).contains(&(used - 1)), "{used} in round {round}");
@@ -136,7 +126,7 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
     let gold = || "gold".parse::<TierName>().unwrap();
     let delete = || gate.delete_tier(gold(), TierBefore::Any, audit());
     assert!(matches!(delete().await, Err(DeleteTierError::Unknown)));
-    gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("gold", 3)).await.unwrap();
     let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
     assert!(matches!(delete().await, Err(DeleteTierError::Used(1))));
     assert_eq!(burst(&gate, &issued), 3);
@@ -152,10 +142,7 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
     let to_gold = KeyChange::Edit(Box::new(to_gold));
     let refused = gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await;
     assert!(matches!(refused, Err(ChangeError::Rejected(Rejection::UnknownTier))));
-    assert!(
-        gate.put_tier(tier("gold", 4), TierBefore::Any, audit(), CLOCK).await.unwrap(),
-        "it is new again"
-    );
+    assert!(put(&gate, tier("gold", 4)).await.unwrap(), "it is new again");
     assert_eq!(burst(&gate, &gate.issue(new_key("gold"), audit()).await.unwrap()), 4);
 }
 
@@ -163,13 +150,13 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
 async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
     let (store, gate) = open_new().await;
     let gold = || "gold".parse::<TierName>().unwrap();
-    gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&gate, tier("gold", 3)).await.unwrap();
     let old = gate.issue(new_key("gold"), audit()).await.unwrap();
     gate.revoke(old.key_id, None, audit()).await.unwrap();
     gate.delete_tier(gold(), TierBefore::Any, audit()).await.unwrap();
     // Without the tier, and with another one of its name.
     let restarted = open(&store).await;
-    restarted.put_tier(tier("gold", 4), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&restarted, tier("gold", 4)).await.unwrap();
     for gate in [&gate, &restarted, &open(&store).await] {
         assert_eq!(verify_issued(gate, &old).unwrap_err(), "revoked");
         let details = details(gate, old.key_id).await;
@@ -185,9 +172,9 @@ async fn a_tier_that_only_revoked_keys_have_goes_and_a_new_one_is_not_theirs() {
 #[tokio::test]
 async fn a_tier_is_changed_if_it_is_what_is_expected() {
     let (_, gate) = open_new().await;
-    let put = |tier, before| gate.put_tier(tier, before, audit(), CLOCK);
+    let put = |(name, limits), before| gate.put_tier(name, limits, before, audit(), CLOCK);
     let stale = |put: Result<bool, PutTierError>| matches!(put, Err(PutTierError::Stale));
-    let is = |tier: TierRecord| TierBefore::Exactly(Some(Limits::new(tier.limits).unwrap()));
+    let is = |(_, limits): (TierName, Limits)| TierBefore::Exactly(Some(limits));
     let absent = || TierBefore::Exactly(None);
     assert!(stale(put(tier("gold", 3), is(tier("gold", 2))).await));
     assert!(put(tier("gold", 3), absent()).await.unwrap());
@@ -206,7 +193,7 @@ async fn a_tier_is_changed_if_it_is_what_is_expected() {
 async fn with_a_tier_that_only_the_store_has() -> (Arc<AwkwardStore>, Gate) {
     let (store, gate) = open_awkward().await;
     store.set_loses_answers(true);
-    assert!(gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.is_err());
+    assert!(put(&gate, tier("gold", 3)).await.is_err());
     store.set_loses_answers(false);
     assert!(!gate.tier_names().contains(&"gold".parse().unwrap()));
     (store, gate)
@@ -270,7 +257,7 @@ async fn a_key_is_revoked_at_once_though_its_tier_cannot_be_found() {
 #[tokio::test]
 async fn what_is_imported_works_whatever_is_wrong_with_a_key_before_it() {
     let (from, old) = open_new().await;
-    old.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap();
+    put(&old, tier("gold", 3)).await.unwrap();
     let gold = old.issue(new_key("gold"), audit()).await.unwrap();
     let basic = issue(&old).await;
     let copies = from.export_keys(None, 10).await.unwrap();
@@ -294,7 +281,7 @@ async fn what_is_imported_works_whatever_is_wrong_with_a_key_before_it() {
 #[tokio::test]
 async fn a_new_tier_can_be_given_to_keys() {
     let (store, gate) = open_new().await;
-    assert!(gate.put_tier(tier("gold", 3), TierBefore::Any, audit(), CLOCK).await.unwrap());
+    assert!(put(&gate, tier("gold", 3)).await.unwrap());
     let issued = gate.issue(new_key("gold"), audit()).await.unwrap();
     assert_eq!(burst(&gate, &issued), 3);
     assert_eq!(burst(&open(&store).await, &issued), 3);
@@ -305,10 +292,7 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
     let (store, gate) = open_awkward().await;
     let issued = issue(&gate).await;
     store.pause_next_answer(5);
-    let (earlier, later) = tokio::join!(
-        gate.put_tier(tier("basic", 1), TierBefore::Any, audit(), CLOCK),
-        gate.put_tier(tier("basic", 2), TierBefore::Any, audit(), CLOCK),
-    );
+    let (earlier, later) = tokio::join!(put(&gate, tier("basic", 1)), put(&gate, tier("basic", 2)));
     assert!(earlier.is_ok() && later.is_ok());
     assert_eq!(burst(&gate, &issued), 2);
     assert_eq!(burst(&open(&store).await, &issued), 2);
@@ -317,10 +301,7 @@ async fn the_later_of_two_changes_of_a_tier_stays_in_force() {
 #[tokio::test]
 async fn tiers_are_bounded() {
     let (_, gate) = open_new().await;
-    let put = |tier| gate.put_tier(tier, TierBefore::Any, audit(), CLOCK);
-    let mut twice = tier("basic", 1);
-    twice.limits.extend(twice.limits.clone());
-    assert!(matches!(put(twice).await, Err(PutTierError::Limits(LimitsError::SameName(_)))));
+    let put = |tier| put(&gate, tier);
     // A new store has three.
     for number in 3..TIERS_MAX {
         assert!(put(tier(&format!("t{number}"), 1)).await.unwrap());
