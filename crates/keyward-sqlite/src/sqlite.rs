@@ -37,7 +37,7 @@ use crate::reserve::Reserve;
 use crate::snapshot::Snapshots;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
-use crate::worker::Worker;
+use crate::worker::{Size, Worker};
 use crate::{backup, clock, follow, leaks, once, owners, tiers, trail, usage};
 
 /// How many threads read. Each has a cache of its own.
@@ -136,7 +136,7 @@ impl SqliteStore {
     /// room for that on any disk.
     async fn list_all(&self) -> Result<(), StoreError> {
         if self.reader.call(late::is_any_waiting).await? {
-            self.end(late::list_all).await?;
+            self.end(Size::Large, late::list_all).await?;
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl KeyStore for SqliteStore {
 
     async fn keep_leaks(&self, reports: Vec<LeakReport>) -> Result<(), StoreError> {
         // Reports that name no key, too: whether they are rejected must not be visible.
-        self.end(move |connection| leaks::keep(connection, &reports)).await
+        self.end(Size::of(reports.len()), move |connection| leaks::keep(connection, &reports)).await
     }
 
     async fn kept_leaks(&self, max: u32) -> Result<Vec<LeakReport>, StoreError> {
@@ -189,11 +189,13 @@ impl KeyStore for SqliteStore {
     }
 
     async fn forget_leaks(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
-        self.end(move |connection| leaks::forget(connection, &digests)).await
+        self.end(Size::of(digests.len()), move |connection| leaks::forget(connection, &digests))
+            .await
     }
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.change(move |connection| usage::add(connection, batch)).await
+        let size = Size::of(batch.rows.len());
+        self.change(size, move |connection| usage::add(connection, batch)).await
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {

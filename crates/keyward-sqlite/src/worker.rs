@@ -18,8 +18,39 @@ use crate::fault::Fault;
 /// thread.
 const QUEUE_LEN: usize = 1_024;
 
-/// Work for a thread: it is called with the connection, or with the error that there is none.
-pub(crate) type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>;
+/// Work for a thread.
+pub(crate) struct Job {
+    run: Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>,
+    /// How much it writes.
+    pub(crate) size: Size,
+}
+
+/// How much a job writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// A few rows.
+    Small,
+    /// So many pages that a savepoint of its own costs more than a commit of its own: SQLite
+    /// copies each page that is changed within one, and each statement walks along the copies.
+    Large,
+}
+
+impl Size {
+    /// Rows from which on a job is large.
+    const LARGE_ROWS: usize = 64;
+
+    /// The size of a job that writes so many rows.
+    pub(crate) fn of(rows: usize) -> Self {
+        if rows < Self::LARGE_ROWS { Self::Small } else { Self::Large }
+    }
+}
+
+impl Job {
+    /// Runs it with the connection, or reports to it why it is not run.
+    pub(crate) fn run(self, connection: Result<&Connection, StoreError>) -> Outcome {
+        (self.run)(connection)
+    }
+}
 
 /// The outcome of a job. Its caller gets nothing before [`Outcome::answer`].
 pub(crate) struct Outcome {
@@ -138,8 +169,21 @@ impl Worker {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
+        self.call_sized(Size::Small, work).await
+    }
+
+    /// As [`Worker::call`], for work of this size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::call`].
+    pub(crate) async fn call_sized<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(|connection| {
+        let run = Box::new(|connection: Result<&Connection, StoreError>| {
             let result = connection.and_then(|connection| Ok(work(connection)?));
             let succeeded = result.is_ok();
             let answer = |kept: Result<(), StoreError>| {
@@ -150,7 +194,7 @@ impl Worker {
         });
         let gone =
             || StoreError::Unavailable("the store is closed, or its thread broke down".into());
-        self.queue.send(Message::Run(job)).await.map_err(|_| gone())?;
+        self.queue.send(Message::Run(Job { run, size })).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }
 

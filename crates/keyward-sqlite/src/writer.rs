@@ -15,7 +15,7 @@ use crate::keeper::{Keeper, Taken};
 use crate::keys::late;
 use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
-use crate::worker::{Job, Outcome, Queue};
+use crate::worker::{Job, Outcome, Queue, Size};
 
 /// Most changes that share a commit, so that the first of them returns soon.
 const BATCH_JOBS_MAX: usize = 256;
@@ -31,16 +31,29 @@ pub(crate) fn run(
     queue: &mut Queue,
     commits: &AtomicU64,
 ) {
-    while let Some(first) = queue.next() {
+    let mut large = None;
+    while let Some(first) = large.take().or_else(|| queue.next()) {
         let mut batch = Batch::new(connection, watch, known);
         batch.begin();
-        let mut next = Some(first);
-        while let Some(job) = next {
-            batch.attempt(job);
-            let full = batch.outcomes.len() == BATCH_JOBS_MAX;
-            next = if full { None } else { queue.waiting() };
+        batch.attempt_first(first);
+        while batch.outcomes.len() < BATCH_JOBS_MAX
+            && let Some(job) = queue.waiting()
+        {
+            match job.size {
+                Size::Small => batch.attempt_later(job),
+                Size::Large => {
+                    large = Some(job);
+                    break;
+                }
+            }
         }
         batch.finish(reserve, keeper.as_mut(), commits);
+        if connection.is_autocommit() && late::are_many_waiting(connection).unwrap_or(false) {
+            let mut batch = Batch::new(connection, watch, known);
+            batch.begin();
+            batch.list_keys();
+            batch.finish(reserve, keeper.as_mut(), commits);
+        }
         if !connection.is_autocommit() {
             return;
         }
@@ -123,20 +136,10 @@ impl<'a> Batch<'a> {
         self.known.forget();
     }
 
-    /// Runs a job: if it fails, what it did is undone and what the others did stays.
-    fn attempt(&mut self, job: Job) {
-        if self.outcomes.is_empty() {
-            self.attempt_first(job);
-        } else {
-            self.attempt_later(job);
-        }
-    }
-
-    /// Runs a job that has nothing before it that would have to stay, so the transaction will do
-    /// as its savepoint. For a savepoint of its own, each page would be copied that an import
-    /// changes.
+    /// Runs the first job of the batch, of any size. Nothing before it would have to stay, so the
+    /// transaction will do as its savepoint.
     fn attempt_first(&mut self, job: Job) {
-        let outcome = job(self.kept().map(|()| self.connection));
+        let outcome = job.run(self.kept().map(|()| self.connection));
         if !outcome.succeeded {
             self.execute("ROLLBACK");
             self.begin();
@@ -147,10 +150,11 @@ impl<'a> Batch<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Runs a job in a savepoint of its own.
+    /// Runs a small job in a savepoint of its own: if it fails, its changes are undone, and those
+    /// of the others stay.
     fn attempt_later(&mut self, job: Job) {
         self.execute("SAVEPOINT job");
-        let outcome = job(self.kept().map(|()| self.connection));
+        let outcome = job.run(self.kept().map(|()| self.connection));
         if !outcome.succeeded {
             self.execute("ROLLBACK TO job");
         }
@@ -160,19 +164,17 @@ impl<'a> Batch<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Writes what lists need of the keys of the batch and of those before, if it is much. What
-    /// fails is undone, and waits for the next batch.
+    /// Writes what lists need of new keys, in a batch without jobs. If that fails, it is undone,
+    /// and waits for the end of the next batch.
     fn list_keys(&mut self) {
-        if self.failure.is_some() || !late::are_many_waiting(self.connection).unwrap_or(false) {
-            return;
-        }
-        self.execute("SAVEPOINT late");
-        if let Err(fault) = late::list_all(self.connection) {
+        if self.failure.is_none()
+            && let Err(fault) = late::list_all(self.connection)
+        {
             let error = StoreError::from(fault);
             tracing::warn!(%error, "What lists need of new keys is not written yet");
-            self.execute("ROLLBACK TO late");
+            self.execute("ROLLBACK");
+            self.begin();
         }
-        self.execute("RELEASE late");
     }
 
     /// Commits, notes and counts that, and replies to every job.
@@ -180,7 +182,6 @@ impl<'a> Batch<'a> {
     /// A write into a file that is no longer at its path is not acknowledged, even if the file was
     /// taken away at this very moment.
     fn finish(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
-        self.list_keys();
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");

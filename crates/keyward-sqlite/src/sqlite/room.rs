@@ -10,6 +10,7 @@ use super::SqliteStore;
 use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::reserve::{Reserve, is_for_want_of_room};
+use crate::worker::Size;
 
 /// Whether a change makes keys stop working, so that it must not fail for want of room.
 fn ends(change: &Change) -> bool {
@@ -30,6 +31,19 @@ fn ends(change: &Change) -> bool {
     }
 }
 
+/// How much a change writes: only an import is of many keys.
+fn size_of(change: &Change) -> Size {
+    match change {
+        Change::Import { keys, .. } => Size::of(keys.len()),
+        Change::Issue(_)
+        | Change::Key { .. }
+        | Change::Owner { .. }
+        | Change::PutTier { .. }
+        | Change::DeleteTier { .. }
+        | Change::AcceptClock => Size::Small,
+    }
+}
+
 /// Opens something, for which there may be no room but that of the reserve.
 pub(super) fn try_with_room<T>(
     reserve: &Reserve,
@@ -47,14 +61,17 @@ impl SqliteStore {
     /// Makes a change as the core decides.
     pub(super) async fn make(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
         let known = self.known.clone();
+        let size = size_of(&change);
         if !ends(&change) {
-            return self.change(move |connection| known.commit(connection, change, &audit)).await;
+            let work = move |connection: &Connection| known.commit(connection, change, &audit);
+            return self.change(size, work).await;
         }
-        self.end(move |connection| known.commit(connection, change.clone(), &audit)).await
+        let work = move |connection: &Connection| known.commit(connection, change.clone(), &audit);
+        self.end(size, work).await
     }
 
     /// Makes a change. While the reserve is given up, it is rejected.
-    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn change<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -65,18 +82,18 @@ impl SqliteStore {
             reserve.check()?;
             work(connection)
         };
-        self.writer.call(work).await
+        self.writer.call_sized(size, work).await
     }
 
     /// Makes a change that ends something. If there is no room for it, the reserve is given up bit
     /// by bit until there is.
-    pub(super) async fn end<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn end<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Clone + Send + 'static,
     {
         loop {
-            match self.writer.call(work.clone()).await {
+            match self.writer.call_sized(size, work.clone()).await {
                 Err(error) if is_for_want_of_room(&error) && self.reserve.give_up() => {}
                 done => return done,
             }

@@ -77,3 +77,38 @@ async fn what_was_written_beside_a_batch_is_known_to_the_next() {
     issue(&store, 2).await.unwrap();
     assert_eq!(counted(&store).await, (vec![1, 2], 2, 41));
 }
+
+#[tokio::test]
+async fn an_import_does_not_wait_within_the_savepoint_of_a_batch() {
+    let (_directory, store) = opened();
+    let import = |numbers: std::ops::Range<u64>| {
+        let keys = numbers.map(new_key).collect();
+        store.commit(Change::Import { keys, dry_run: false }, audit())
+    };
+    let before = store.commits();
+    let (enter, entered) = mpsc::channel();
+    let held = store.writer.call(move |_| Ok(entered.recv().unwrap()));
+    let others = async {
+        let mut jobs = (
+            pin!(issue(&store, 1)),
+            pin!(import(2..102)),
+            pin!(issue(&store, 102)),
+            pin!(import(103..105)),
+        );
+        ask(jobs.0.as_mut()).await;
+        ask(jobs.1.as_mut()).await;
+        ask(jobs.2.as_mut()).await;
+        ask(jobs.3.as_mut()).await;
+        enter.send(()).unwrap();
+        jobs.0.await.unwrap();
+        jobs.1.await.unwrap().outcome.unwrap();
+        jobs.2.await.unwrap();
+        jobs.3.await.unwrap().outcome.unwrap();
+    };
+    let (held, ()) = tokio::join!(held, others);
+    held.unwrap();
+    // The large one begins a batch, which the small ones after it share.
+    assert_eq!(store.commits(), before + 2);
+    let (ids, _, keys) = counted(&store).await;
+    assert_eq!((ids, keys), ((1..=104).collect(), 104));
+}
