@@ -5,6 +5,9 @@
 mod oidc;
 mod tokens;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::oidc::fuzzing;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;

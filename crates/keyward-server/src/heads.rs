@@ -186,5 +186,8 @@ fn is_target(target: &str) -> bool {
     (target.starts_with('/') && target.bytes().all(is_plain)) || target.parse::<Uri>().is_ok()
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 #[cfg(test)]
 mod tests;

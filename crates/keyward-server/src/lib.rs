@@ -75,6 +75,15 @@ mod signals;
 
 mod serve;
 
+/// The parsers of untrusted bytes with what must hold for them, for the fuzzer alone.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::access::fuzzing::token;
+    pub use crate::heads::fuzzing::heads;
+    pub use crate::transfer::fuzzing::{csv, json_lines};
+}
+
 use std::process::ExitCode;
 
 /// Does what the command line says, and returns what the program ends with.

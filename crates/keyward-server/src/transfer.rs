@@ -9,6 +9,8 @@ mod columns;
 mod csv;
 mod dialect;
 mod digest;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod json;
 mod json_lines;
 mod key;

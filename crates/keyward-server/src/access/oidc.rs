@@ -4,6 +4,8 @@
 //! [`token`] reads tokens, [`keys`] knows the issuer's keys, [`issuer`] fetches them.
 
 mod claims;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod issuer;
 mod keys;
 #[cfg(test)]
