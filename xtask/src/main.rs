@@ -3,6 +3,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
 
 mod bench;
+mod features;
+mod fuzz;
+mod oldest;
 mod schemathesis;
 mod test;
 
@@ -17,8 +20,17 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test              checks everything that must hold before a change lands
+  features          checks each crate with each of its features alone; a part of `test`
+  fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
+  oldest            checks with the oldest Rust that is promised; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
   bench [OPTIONS]   measures, and compares with the goals and the recorded figures
+
+Options of fuzz:
+  [TARGET]...       only these
+  --seconds N       how long each of them is tried [default: 300]
+  --seed N          as in the run that printed this number
+  --input FILE      this input alone
 
 Options of bench:
   --quick           with a hundred thousand keys instead of ten million
@@ -41,6 +53,9 @@ fn run() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["test"] => test::run(),
+        ["features"] => features::run(),
+        ["fuzz", words @ ..] => fuzz::run(words),
+        ["oldest"] => oldest::run(),
         ["schemathesis"] => schemathesis::run(),
         ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),
         ["help" | "--help" | "-h"] => {

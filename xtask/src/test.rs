@@ -1,21 +1,27 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::schemathesis;
+use crate::{features, fuzz, oldest, schemathesis};
 
-/// The steps, quick ones first; all of them treat warnings as errors. Doc tests run with the
-/// others.
-const STEPS: [&str; 4] = [
+/// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
+/// the others, and so do the rules of `xtask/tests`. A package is not built from its packed files:
+/// that would take minutes, to find a file that is included and lies outside.
+const STEPS: [&str; 5] = [
     "fmt --all --check",
+    "package --quiet --locked --workspace --allow-dirty --no-verify",
     "clippy --locked --workspace --all-targets --all-features -- -D warnings",
     "test --locked --workspace --all-features",
     "doc --locked --workspace --all-features --no-deps --document-private-items",
 ];
 
-/// Runs every step, and stops at the first that fails.
+/// How long each target of the fuzzer is tried.
+const FUZZ: [&str; 2] = ["--seconds", "20"];
+
+/// Runs every step, says how long it took, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     for component in ["fmt", "clippy"] {
         let found = cargo(&format!("{component} --version")).output();
@@ -24,14 +30,27 @@ pub(crate) fn run() -> Result<()> {
             "`cargo {component}` is missing; install it with `rustup component add rustfmt clippy`"
         );
     }
-    for step in STEPS {
-        println!("\n== cargo {step}");
-        let status = cargo(step).status().context("cargo does not start")?;
-        ensure!(status.success(), "`cargo {step}` failed");
+    for arguments in STEPS {
+        step(&format!("cargo {arguments}"), || {
+            let status = cargo(arguments).status().context("cargo does not start")?;
+            ensure!(status.success(), "`cargo {arguments}` failed");
+            Ok(())
+        })?;
     }
-    println!("\n== schemathesis");
-    schemathesis::run()?;
+    step("each feature alone", features::run)?;
+    step("the oldest Rust", oldest::run)?;
+    step("fuzz", || fuzz::run(&FUZZ))?;
+    step("schemathesis", schemathesis::run)?;
     println!("\n== all of it holds");
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a step took is asked of the clock alone")]
+fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n== {name}");
+    let begin = Instant::now();
+    run()?;
+    println!("== {} s", begin.elapsed().as_secs());
     Ok(())
 }
 

@@ -1,7 +1,12 @@
-//! The one integration-test binary of this crate: rules about the text of the whole workspace.
+//! The one integration-test binary of this crate: rules about the text of the whole
+//! workspace, and about what it is built from.
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
 mod decisions;
+mod deny;
+mod metadata;
+mod packages;
 mod tidy;
+mod unused;
 mod words;

@@ -14,12 +14,12 @@ pub(crate) fn root() -> &'static Path {
 fn crates() -> Vec<PathBuf> {
     let listed = fs::read_dir(root().join("crates")).unwrap();
     let mut crates: Vec<_> = listed.map(|entry| entry.unwrap().path()).collect();
-    crates.push(root().join("xtask"));
+    crates.extend(["fuzz", "xtask"].map(|name| root().join(name)));
     crates
 }
 
 /// Every Rust file at or below a path, if it is there.
-fn rust_files(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
         return if is_rust { vec![path.to_owned()] } else { Vec::new() };
@@ -121,7 +121,7 @@ fn used_from_above(package: &Path) -> Vec<(String, String, String)> {
     found
 }
 
-fn is_tests(part: &std::ffi::OsStr) -> bool {
+pub(crate) fn is_tests(part: &std::ffi::OsStr) -> bool {
     part == "tests" || part == "tests.rs"
 }
 
