@@ -14,9 +14,9 @@ use keyward::Denied;
 use keyward::UnixMillis;
 use serde_json::{Value, json};
 
-use crate::cache;
-use crate::fault::Fault;
-use crate::rate_limit::{RateLimitHeaders, retry_secs};
+use keyward_http::cache;
+use keyward_http::fault::Fault;
+use keyward_http::rate_limit::{RateLimitHeaders, retry_secs};
 
 /// An answer that refuses: a status, a `detail`, and headers.
 ///

@@ -18,10 +18,10 @@ use keyward::{Asked, Verdict};
 
 pub(crate) use self::changes::finished;
 pub(crate) use self::check::{Asking, Checked};
-use crate::clock::Clock;
-use crate::failures::Failures;
 use crate::origin::TrustedProxies;
-use crate::rate_limit::RateLimitHeaders;
+use keyward_http::clock::Clock;
+use keyward_http::failures::Failures;
+use keyward_http::rate_limit::RateLimitHeaders;
 
 /// What guards an app. A clone shares everything; put one into the app's state.
 #[derive(Clone)]

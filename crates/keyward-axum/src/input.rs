@@ -6,7 +6,7 @@ use keyward::json;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Refusal;
-use crate::fault::Fault;
+use keyward_http::fault::Fault;
 
 /// The parameters of a query string. Of a parameter that comes several times, the last counts.
 #[derive(Clone, Debug)]

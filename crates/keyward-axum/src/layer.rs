@@ -12,10 +12,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer::{Form, Refusal};
-use crate::cache;
 use crate::caller::{Seen, verify_once};
 use crate::guard::{Asking, Guard};
-use crate::rate_limit::{FIELDS_MAX, RateLimitHeaders};
+use keyward_http::cache;
+use keyward_http::rate_limit::{FIELDS_MAX, RateLimitHeaders};
 
 impl Guard {
     /// A layer that asks for a key on every request that passes it, for a whole router or any

@@ -39,23 +39,11 @@
 //!
 //! Each module uses only those above it in this list.
 
-pub mod clock;
-
-pub mod fault;
-
-pub mod credentials;
-
-mod cache;
-
-pub mod rate_limit;
-
 pub mod answer;
 
 pub mod input;
 
 pub mod origin;
-
-pub mod failures;
 
 pub mod guard;
 
@@ -70,8 +58,9 @@ pub mod testing;
 
 pub use answer::Refusal;
 pub use caller::{Caller, RequiredScope, Scoped};
-pub use clock::{Clock, SystemClock};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
-pub use rate_limit::RateLimitHeaders;
+pub use keyward_http::{
+    Clock, RateLimitHeaders, SystemClock, clock, credentials, failures, fault, rate_limit,
+};
 pub use upkeep::{Pulse, Upkeep};

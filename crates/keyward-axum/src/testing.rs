@@ -18,8 +18,8 @@ use keyward::usage::Usage;
 use keyward::{Asked, Gate, verify};
 
 use crate::caller::Caller;
-use crate::clock::Clock;
 use crate::guard::{Guard, GuardOptions};
+use keyward_http::clock::Clock;
 
 /// A clock that stands still until it is told to move. A clone is the same clock.
 ///

@@ -58,9 +58,10 @@ const STAYS: [&str; 10] = [
 
 /// Files and directories whose old prose is not rewritten yet. An entry that has no banned phrase
 /// any more is taken off the list.
-const NOT_YET: [&str; 8] = [
+const NOT_YET: [&str; 9] = [
     "CHANGELOG.md",
     "crates/keyward-axum",
+    "crates/keyward-http",
     "crates/keyward-server",
     "crates/keyward/src/count.rs",
     "crates/keyward/src/index",

@@ -10,7 +10,7 @@ use keyward::{Asked, Denied};
 
 use super::Guard;
 use crate::answer::{DeniedAs, Refusal};
-use crate::credentials::{self, CredentialsError};
+use keyward_http::credentials::{self, CredentialsError};
 
 impl Guard {
     /// Decides about the key that a request presents, which nothing prints from here on.

@@ -20,8 +20,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-/// Most fields that are written.
-pub(crate) const FIELDS_MAX: usize = 5;
+/// Most fields that are written for one response.
+pub const FIELDS_MAX: usize = 5;
 
 /// Which header fields tell callers how they stand with their limits. `Retry-After` of a rejection
 /// is none of them: it is always sent.
@@ -59,7 +59,7 @@ impl RateLimitHeaders {
 
     /// Writes how a caller stands that was let in at `at`: the reset of each limit is when it is
     /// whole.
-    pub(crate) fn write(self, headers: &mut HeaderMap, standings: &Standings, at: UnixMillis) {
+    pub fn write(self, headers: &mut HeaderMap, standings: &Standings, at: UnixMillis) {
         let Some(shown) = standings.shown() else { return };
         let reset = Reset::new(shown.full_after, at);
         self.write_reset(headers, standings, &shown, reset);
@@ -67,12 +67,7 @@ impl RateLimitHeaders {
 
     /// Writes how a caller stands that was refused at `at`: the reset of the limit with the longest
     /// wait is when the next request will be let in, as `Retry-After` says it.
-    pub(crate) fn write_refused(
-        self,
-        headers: &mut HeaderMap,
-        exceeded: &Exceeded,
-        at: UnixMillis,
-    ) {
+    pub fn write_refused(self, headers: &mut HeaderMap, exceeded: &Exceeded, at: UnixMillis) {
         let Some(shown) = exceeded.standings.shown() else { return };
         let mut reset = Reset::new(exceeded.retry_after, at);
         reset.secs = reset.secs.max(1);
@@ -111,7 +106,8 @@ impl RateLimitHeaders {
 }
 
 /// How long to wait before trying again, in whole seconds, at least 1.
-pub(crate) fn retry_secs(after: Duration) -> u64 {
+#[must_use]
+pub fn retry_secs(after: Duration) -> u64 {
     ceil_secs(after).max(1)
 }
 

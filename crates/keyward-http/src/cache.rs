@@ -15,12 +15,12 @@ const VARY_BY_KEY: HeaderValue = HeaderValue::from_static("Authorization, X-API-
 /// It may be kept by the caller alone, who has to ask each time whether it still holds.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// Most fields that are written.
-pub(crate) const FIELDS_MAX: usize = 2;
+/// Most fields that [`keep_private`] writes.
+pub const FIELDS_MAX: usize = 2;
 
 /// Says that the response depends on the key and is for its caller alone. What a handler said of
 /// caches stays as it is.
-pub(crate) fn keep_private(headers: &mut HeaderMap) {
+pub fn keep_private(headers: &mut HeaderMap) {
     match headers.entry(VARY) {
         Entry::Vacant(place) => drop(place.insert_entry(VARY_BY_KEY)),
         Entry::Occupied(_) => vary_by_key_too(headers),
