@@ -12,8 +12,8 @@ use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::UnixMillis;
 use keyward::limit::{Cost, Standings};
+use keyward_http::{Form, Refusal};
 
-use crate::answer::{Form, Refusal};
 use crate::guard::{Asking, Checked, Guard, GuardId};
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
@@ -196,7 +196,7 @@ fn authenticate(
 
 /// An extractor's refusal in the form that the client reads.
 fn refused(parts: &Parts, refusal: Refusal) -> Response {
-    refusal.into_answer(Form::of(&parts.headers))
+    refusal.respond(Form::of(&parts.headers))
 }
 
 /// A caller, and how it stands if this was the first look at the request.

@@ -15,13 +15,14 @@ use keyward::gate::{Flushed, Gate};
 use keyward::store::StoreError;
 use keyward::time::Now;
 use keyward::{Asked, Verdict};
+use keyward_http::clock::Clock;
+use keyward_http::failures::Failures;
+use keyward_http::origin::TrustedProxies;
+use keyward_http::rate_limit::RateLimitHeaders;
 
 pub(crate) use self::changes::finished;
 pub(crate) use self::check::{Asking, Checked};
-use crate::origin::TrustedProxies;
-use keyward_http::clock::Clock;
-use keyward_http::failures::Failures;
-use keyward_http::rate_limit::RateLimitHeaders;
+use crate::peer::peer_address;
 
 /// What guards an app. A clone shares everything; put one into the app's state.
 #[derive(Clone)]
@@ -134,7 +135,7 @@ impl Guard {
     /// The address that a request comes from, as far as that is known.
     #[must_use]
     pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
-        self.0.proxies.client_address(headers, extensions)
+        self.0.proxies.client_address(headers, peer_address(extensions))
     }
 
     /// Moves all that was counted so far to the store; see [`Gate::flush`].

@@ -7,15 +7,15 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
 use keyward::limit::Cost;
+use keyward_http::cache;
+use keyward_http::rate_limit::{FIELDS_MAX, RateLimitHeaders};
+use keyward_http::{Form, Refusal};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::{Form, Refusal};
 use crate::caller::{Seen, verify_once};
 use crate::guard::{Asking, Guard};
-use keyward_http::cache;
-use keyward_http::rate_limit::{FIELDS_MAX, RateLimitHeaders};
 
 impl Guard {
     /// A layer that asks for a key on every request that passes it, for a whole router or any
@@ -195,7 +195,7 @@ where
         match self.project().state.project() {
             StateProjection::Refused { refusal, form } => {
                 let refusal = refusal.take().expect("a future is not polled after it was ready");
-                Poll::Ready(Ok(refusal.into_answer(*form)))
+                Poll::Ready(Ok(refusal.respond(*form)))
             }
             StateProjection::Passed { inner, seen, form, told } => {
                 let answer = ready!(inner.poll(context));
@@ -212,9 +212,9 @@ fn finish<R: From<Bytes>>(
     told: RateLimitHeaders,
 ) -> Response<R> {
     if form == Form::Problem
-        && let Some(refusal) = Refusal::of(answer.extensions_mut())
+        && let Some(refusal) = Refusal::taken_from(answer.extensions_mut())
     {
-        let mut problem = refusal.into_answer(form);
+        let mut problem = refusal.respond(form);
         // What a router or a layer did to the plain answer stays, such as `allow`.
         let mut headers = std::mem::take(answer.headers_mut());
         headers.remove(CONTENT_LENGTH);

@@ -39,11 +39,7 @@
 //!
 //! Each module uses only those above it in this list.
 
-pub mod answer;
-
-pub mod input;
-
-pub mod origin;
+mod peer;
 
 pub mod guard;
 
@@ -56,11 +52,12 @@ pub mod upkeep;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use answer::Refusal;
 pub use caller::{Caller, RequiredScope, Scoped};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
 pub use keyward_http::{
-    Clock, RateLimitHeaders, SystemClock, clock, credentials, failures, fault, rate_limit,
+    Clock, RateLimitHeaders, Refusal, SystemClock, answer, clock, credentials, failures, fault,
+    input, origin, rate_limit,
 };
+pub use peer::peer_address;
 pub use upkeep::{Pulse, Upkeep};

@@ -12,7 +12,17 @@ pub mod cache;
 
 pub mod rate_limit;
 
+pub mod form;
+
+pub mod answer;
+
+pub mod input;
+
+pub mod origin;
+
 pub mod failures;
 
+pub use answer::Refusal;
 pub use clock::{Clock, SystemClock};
+pub use form::Form;
 pub use rate_limit::RateLimitHeaders;

@@ -25,7 +25,7 @@ use keyward::audit::Actor;
 use keyward::network::Network;
 use keyward_axum::failures::Failures;
 use keyward_axum::origin::TrustedProxies;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Refusal, peer_address};
 
 use self::oidc::{Oidc, Person, TokenError};
 use self::tokens::GoodTokens;
@@ -201,7 +201,8 @@ impl Door {
         let Inner { rules, proxies, failures, .. } = &*self.0;
         let rules = rules.load_full();
         let Rules { admin_keys, people, networks } = &*rules;
-        let address = proxies.client_address(headers, extensions).ok_or(Refused::Address)?;
+        let peer = peer_address(extensions);
+        let address = proxies.client_address(headers, peer).ok_or(Refused::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
             return Err(Refused::Address);
         }

@@ -2,9 +2,8 @@
 //!
 //! The first line of an input is the peer, each other one a field `X-Forwarded-For`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use http::Extensions;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use keyward::network::Network;
 use keyward_axum::origin::TrustedProxies;
@@ -64,7 +63,5 @@ fn address(networks: &[Network], peer: IpAddr, lines: &[HeaderValue]) -> Option<
     for line in lines {
         headers.append(HeaderName::from_static("x-forwarded-for"), line.clone());
     }
-    let mut extensions = Extensions::new();
-    extensions.insert(axum::extract::ConnectInfo(SocketAddr::from((peer, 1_234))));
-    TrustedProxies::new(networks.to_vec()).client_address(&headers, &extensions)
+    TrustedProxies::new(networks.to_vec()).client_address(&headers, Some(peer))
 }

@@ -7,10 +7,10 @@ use http::header::HeaderMap;
 use keyward::limit::Cost;
 use keyward::time::Now;
 use keyward::{Asked, Denied};
+use keyward_http::answer::{DeniedAs, Refusal};
+use keyward_http::credentials::{self, CredentialsError};
 
 use super::Guard;
-use crate::answer::{DeniedAs, Refusal};
-use keyward_http::credentials::{self, CredentialsError};
 
 impl Guard {
     /// Decides about the key that a request presents, which nothing prints from here on.

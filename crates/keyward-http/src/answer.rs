@@ -1,28 +1,31 @@
 //! Refusals as HTTP answers, in one place: statuses, bodies and headers of the contract.
 
+#[cfg(feature = "axum-core")]
+mod axum;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
-    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{Extensions, StatusCode};
 use keyward::Denied;
 use keyward::UnixMillis;
 use serde_json::{Value, json};
 
-use keyward_http::cache;
-use keyward_http::fault::Fault;
-use keyward_http::rate_limit::{RateLimitHeaders, retry_secs};
+use crate::cache;
+use crate::fault::Fault;
+use crate::form::Form;
+use crate::rate_limit::{RateLimitHeaders, retry_secs};
 
 /// An answer that refuses: a status, a `detail`, and headers.
 ///
-/// As a response it is `{"detail":…}`; behind [`Guard::answers`](crate::Guard::answers) or
-/// [`Guard::layer`](crate::Guard::layer), a client that accepts `application/problem+json` gets
-/// the same `detail` in a problem document (RFC 9457).
+/// As a response it is `{"detail":…}`, or for a client that accepts `application/problem+json` the
+/// same `detail` in a problem document (RFC 9457); see [`Refusal::respond`].
+///
+/// With the feature `axum-core`, axum takes it for a response (`IntoResponse`).
 #[derive(Clone, Debug)]
 pub struct Refusal {
     status: StatusCode,
@@ -40,7 +43,7 @@ enum Detail {
 
 /// How a denied request is responded to, and whether it is a failure of its address.
 #[derive(Debug)]
-pub(crate) enum DeniedAs {
+pub enum DeniedAs {
     /// The key works, but not for this request: the address is not blamed.
     KeyThatWorks(Refusal),
     /// The key does not work: it counts as a wrong one of the address.
@@ -103,33 +106,38 @@ impl Refusal {
     }
 
     /// 400: the request has more than one key.
-    pub(crate) fn several_keys() -> Self {
+    #[must_use]
+    pub fn several_keys() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "More than one API key in the request")
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
             .private()
     }
 
     /// 401: the request has no key.
-    pub(crate) fn no_key() -> Self {
+    #[must_use]
+    pub fn no_key() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Missing Authorization header")
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             .private()
     }
 
     /// 401: the `Authorization` line is not `Bearer <key>`.
-    pub(crate) fn bad_format() -> Self {
+    #[must_use]
+    pub fn bad_format() -> Self {
         let detail = "Invalid Authorization format. Use: Bearer YOUR_API_KEY";
         Self::new(StatusCode::UNAUTHORIZED, detail)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
     }
 
     /// 429: too many requests, of one key or of one address with wrong ones.
-    pub(crate) fn limited(retry_after: Duration) -> Self {
+    #[must_use]
+    pub fn limited(retry_after: Duration) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").retry_after(retry_after)
     }
 
     /// 403: the key works and lacks this scope.
-    pub(crate) fn out_of_scope(scope: &str) -> Self {
+    #[must_use]
+    pub fn out_of_scope(scope: &str) -> Self {
         let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
         let refusal = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
         match HeaderValue::try_from(challenge) {
@@ -150,7 +158,7 @@ impl Refusal {
     ///
     /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
     /// tells a stranger nothing about which keys exist.
-    pub(crate) fn denied(
+    pub fn denied(
         denied: &Denied,
         scope: Option<&str>,
         at: UnixMillis,
@@ -186,7 +194,8 @@ impl Refusal {
 
     /// The refusal as one that depends on the key: no cache may hand it to another caller, or to
     /// this one once the key works.
-    pub(crate) fn private(mut self) -> Self {
+    #[must_use]
+    pub fn private(mut self) -> Self {
         cache::keep_private(&mut self.headers);
         self
     }
@@ -210,8 +219,9 @@ impl Refusal {
         self.status
     }
 
-    /// The answer in the form that the client reads.
-    pub(crate) fn into_answer<B: From<Bytes>>(self, form: Form) -> http::Response<B> {
+    /// The response, in the form that the client reads.
+    #[must_use]
+    pub fn respond<B: From<Bytes>>(self, form: Form) -> http::Response<B> {
         let (detail, more) = match self.detail {
             Detail::Text(text) => (Value::from(text), None),
             Detail::More(more) => {
@@ -240,76 +250,17 @@ impl Refusal {
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         answer
     }
-
-    /// The refusal that an answer was made from, if it was made from one.
-    pub(crate) fn of(extensions: &mut Extensions) -> Option<Self> {
-        extensions.remove::<Box<Self>>().map(|refusal| *refusal)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let kept = Box::new(self.clone());
-        let mut answer = self.into_answer::<Body>(Form::Plain);
-        // A layer that knows the client's wish makes a problem document of it.
-        answer.extensions_mut().insert(kept);
-        answer
-    }
-}
-
-/// Which form of a refusal the client reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// `application/json`.
-    Plain,
-    /// `application/problem+json` (RFC 9457).
-    Problem,
-}
-
-impl Form {
-    /// The form that the `Accept` lines ask for; anything unclear is plain.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-        let mut ranges = lines.flat_map(|line| line.split(','));
-        if ranges.any(asks_for_problem) { Self::Problem } else { Self::Plain }
-    }
-}
-
-fn asks_for_problem(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|it| it.eq_ignore_ascii_case("application/problem+json"));
-    let refused = |part: &str| {
-        let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
-        weight.is_some_and(|weight| weight.parse() == Ok(0.0))
-    };
-    named && !parts.any(refused)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn form(accept: &str) -> Form {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, accept.parse().unwrap());
-        Form::of(&headers)
-    }
-
-    #[test]
-    fn a_problem_document_is_for_those_who_ask() {
-        assert_eq!(form("application/problem+json"), Form::Problem);
-        assert_eq!(form("text/html, Application/Problem+JSON;q=0.5"), Form::Problem);
-        assert_eq!(form("application/problem+json;q=0"), Form::Plain);
-        assert_eq!(form("application/json"), Form::Plain);
-        assert_eq!(form("*/*"), Form::Plain);
-        assert_eq!(Form::of(&HeaderMap::new()), Form::Plain);
-    }
-
     #[test]
     fn a_refusal_may_have_one_more_field_in_either_form() {
         let refusal = Refusal::with_field(StatusCode::CONFLICT, "made before", "key_id", 7);
         for form in [Form::Plain, Form::Problem] {
-            let answer = refusal.clone().into_answer::<Bytes>(form);
+            let answer = refusal.clone().respond::<Bytes>(form);
             let body: Value = serde_json::from_slice(answer.body()).unwrap();
             assert_eq!((&body["detail"], &body["key_id"]), (&json!("made before"), &json!(7)));
         }

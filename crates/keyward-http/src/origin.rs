@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use axum::extract::ConnectInfo;
-use http::Extensions;
 use http::header::{HeaderMap, HeaderName};
 use keyward::network::Network;
 
@@ -42,16 +40,15 @@ impl TrustedProxies {
         self.0.any.store(any, Ordering::Release);
     }
 
-    /// The address of the client: the peer, or behind trusted proxies the right-most address in
-    /// `X-Forwarded-For` that is not a trusted proxy's. What stands left of it, the client may have
-    /// made up.
+    /// The address of the client whose connection comes from `peer`: the peer, or behind trusted
+    /// proxies the right-most address in `X-Forwarded-For` that is not a trusted proxy's. What
+    /// stands left of it, the client may have made up.
     ///
-    /// `None` if it is not known: the peer is not among the extensions, as axum's
-    /// [`ConnectInfo`] puts it there, or a trusted proxy handed on something that is no address.
+    /// `None` if it is not known: the peer is not, or a trusted proxy handed on something that is
+    /// no address.
     #[must_use]
-    pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
-        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-        let peer = peer.ip().to_canonical();
+    pub fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
         if !self.0.any.load(Ordering::Acquire) {
             return Some(peer);
         }
@@ -96,10 +93,8 @@ mod tests {
             let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
             headers.append(X_FORWARDED_FOR, line);
         }
-        let mut extensions = Extensions::new();
-        let peer: IpAddr = peer.parse().unwrap();
-        extensions.insert(ConnectInfo(SocketAddr::from((peer, 1_234))));
-        let address = TrustedProxies::new(proxies.to_vec()).client_address(&headers, &extensions);
+        let peer = Some(peer.parse().unwrap());
+        let address = TrustedProxies::new(proxies.to_vec()).client_address(&headers, peer);
         address.map(|address| address.to_string())
     }
 
@@ -130,10 +125,9 @@ mod tests {
     fn other_proxies_are_trusted_from_one_request_to_the_next() {
         let proxies = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, "192.0.2.1".parse().unwrap())]);
-        let mut extensions = Extensions::new();
-        extensions.insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1_234))));
+        let peer = Some(IpAddr::from([10, 0, 0, 1]));
         let shared = proxies.clone();
-        let address = || shared.client_address(&headers, &extensions).unwrap().to_string();
+        let address = || shared.client_address(&headers, peer).unwrap().to_string();
         for (networks, expected) in [
             (vec![], "10.0.0.1"),
             (vec!["10.0.0.0/8".parse().unwrap()], "192.0.2.1"),
@@ -156,9 +150,6 @@ mod tests {
         check("10.0.0.1", &["ü,\u{80}, 198.51.100.7"], Some("198.51.100.7"));
         check("10.0.0.1", &["ü", "198.51.100.7"], Some("198.51.100.7"));
         check("10.0.0.1", &["198.51.100.7, ü"], None);
-        assert_eq!(
-            TrustedProxies::default().client_address(&HeaderMap::new(), &Extensions::new()),
-            None
-        );
+        assert_eq!(TrustedProxies::default().client_address(&HeaderMap::new(), None), None);
     }
 }

@@ -6,7 +6,7 @@ use keyward::json;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Refusal;
-use keyward_http::fault::Fault;
+use crate::fault::Fault;
 
 /// The parameters of a query string. Of a parameter that comes several times, the last counts.
 #[derive(Clone, Debug)]
@@ -245,7 +245,7 @@ pub fn string(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Form;
+    use crate::form::Form;
 
     fn kind(result: Result<u64, Fault>) -> Result<u64, Value> {
         result.map_err(|fault| fault.into_json()["type"].clone())
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_body_is_one_object_with_each_name_once() {
         let told = |body: &[u8]| {
-            let answer = json_object(body).unwrap_err().into_answer::<bytes::Bytes>(Form::Plain);
+            let answer = json_object(body).unwrap_err().respond::<bytes::Bytes>(Form::Plain);
             let told: Value = json::from_slice(answer.body()).unwrap();
             told["detail"][0].clone()
         };

@@ -1,0 +1,17 @@
+//! The peer of a connection, as axum knows it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use http::Extensions;
+
+/// The address of the peer, if [`ConnectInfo<SocketAddr>`](ConnectInfo) is among the extensions of
+/// the request, where axum's `into_make_service_with_connect_info` puts it.
+///
+/// Behind a proxy this is the proxy; see
+/// [`TrustedProxies::client_address`](crate::origin::TrustedProxies::client_address).
+#[must_use]
+pub fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.ip())
+}
