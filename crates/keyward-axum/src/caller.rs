@@ -12,9 +12,10 @@ use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::UnixMillis;
 use keyward::limit::{Cost, Standings};
-use keyward_http::{Form, Refusal};
+use keyward_http::{Authenticated, Form, Refusal, Required};
 
-use crate::guard::{Asking, Checked, Guard, GuardId};
+use crate::guard::{Guard, GuardId};
+use crate::peer::peer_address;
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
@@ -151,7 +152,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let caller = authenticate(&Guard::from_ref(state), parts, Asking::default())?;
+        let caller = authenticate(&Guard::from_ref(state), parts, Required::default())?;
         caller.ok_or_else(|| refused(parts, Refusal::no_key()))
     }
 }
@@ -164,7 +165,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
-        authenticate(&Guard::from_ref(state), parts, Asking::default())
+        authenticate(&Guard::from_ref(state), parts, Required::default())
     }
 }
 
@@ -177,8 +178,8 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let asking = Asking { scope: Some(R::SCOPE), cost: R::COST };
-        let caller = authenticate(&Guard::from_ref(state), parts, asking)?;
+        let required = Required { scope: Some(R::SCOPE), cost: R::COST };
+        let caller = authenticate(&Guard::from_ref(state), parts, required)?;
         let caller = caller.ok_or_else(|| refused(parts, Refusal::no_key()))?;
         Ok(Self(caller, PhantomData))
     }
@@ -187,9 +188,9 @@ where
 fn authenticate(
     guard: &Guard,
     parts: &mut Parts,
-    asking: Asking,
+    required: Required<'_>,
 ) -> Result<Option<Caller>, Response> {
-    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, asking);
+    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, required);
     let verified = verified.map_err(|refusal| refused(parts, refusal))?;
     Ok(verified.map(|verified| verified.caller))
 }
@@ -210,27 +211,26 @@ pub(crate) fn verify_once(
     guard: &Guard,
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
-    asking: Asking,
+    required: Required<'_>,
 ) -> Result<Option<Verified>, Refusal> {
     // One that another guard let in is a stranger here.
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {
-        asking.scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        required.scope.map_or(Ok(()), |scope| caller.require(scope))?;
         note(extensions, None);
         // Whoever looked first writes the headers.
         return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));
     }
-    let (found, stood) = match guard.check(headers, extensions, asking) {
-        Checked::NoKey => (Ok(None), None),
-        Checked::Refused(refusal) => (Err(refusal.private()), None),
-        Checked::Allowed(verified, now) => {
-            let standings = verified.standings();
-            let stood = standings.shown().map(|_| (standings.clone(), now.unix));
-            (Ok(Some(Caller::new(verified, Some(guard.id())))), stood)
+    let found = guard.authenticate_optional(headers, peer_address(extensions), required);
+    let stood = match &found {
+        Ok(Some(Authenticated { caller, at })) => {
+            let standings = caller.standings();
+            standings.shown().map(|_| (standings.clone(), at.unix))
         }
+        Ok(None) | Err(_) => None,
     };
     note(extensions, stood.as_ref());
-    let caller = found?;
+    let caller = found?.map(|found| Caller::new(found.caller, Some(guard.id())));
     if let Some(caller) = &caller {
         extensions.insert(caller.clone());
     }

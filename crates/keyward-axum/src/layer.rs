@@ -7,15 +7,13 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
 use keyward::limit::Cost;
-use keyward_http::cache;
-use keyward_http::rate_limit::{FIELDS_MAX, RateLimitHeaders};
-use keyward_http::{Form, Refusal};
+use keyward_http::{Form, RateLimitHeaders, Refusal, Required};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::caller::{Seen, verify_once};
-use crate::guard::{Asking, Guard};
+use crate::guard::Guard;
 
 impl Guard {
     /// A layer that asks for a key on every request that passes it, for a whole router or any
@@ -24,7 +22,7 @@ impl Guard {
     /// [`Guard::answers`] does, too.
     #[must_use]
     pub fn layer(&self) -> GuardLayer {
-        GuardLayer { guard: self.clone(), asks: Asks::Key(Asking::default()) }
+        GuardLayer { guard: self.clone(), asks: Asks::Key(Required::default()) }
     }
 
     /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
@@ -56,7 +54,7 @@ pub struct GuardLayer {
 #[derive(Clone, Copy, Debug)]
 enum Asks {
     Nothing,
-    Key(Asking),
+    Key(Required<'static>),
 }
 
 impl GuardLayer {
@@ -64,8 +62,8 @@ impl GuardLayer {
     /// with 403 and takes nothing from the key's limit.
     #[must_use]
     pub fn scope(self, scope: &'static str) -> Self {
-        let asking = Asking { scope: Some(scope), ..self.asking() };
-        Self { asks: Asks::Key(asking), ..self }
+        let required = Required { scope: Some(scope), ..self.required() };
+        Self { asks: Asks::Key(required), ..self }
     }
 
     /// Asks for a key, and counts each request as so many ordinary ones: it takes that much from
@@ -96,14 +94,14 @@ impl GuardLayer {
     /// ```
     #[must_use]
     pub fn cost(self, cost: impl Into<Cost>) -> Self {
-        let asking = Asking { cost: cost.into(), ..self.asking() };
-        Self { asks: Asks::Key(asking), ..self }
+        let required = Required { cost: cost.into(), ..self.required() };
+        Self { asks: Asks::Key(required), ..self }
     }
 
-    fn asking(&self) -> Asking {
+    fn required(&self) -> Required<'static> {
         match self.asks {
-            Asks::Nothing => Asking::default(),
-            Asks::Key(asking) => asking,
+            Asks::Nothing => Required::default(),
+            Asks::Key(required) => required,
         }
     }
 }
@@ -145,9 +143,9 @@ where
                 parts.extensions.insert(seen.clone());
                 seen
             }
-            Asks::Key(asking) => {
+            Asks::Key(required) => {
                 let guard = &self.layer.guard;
-                match verify_once(guard, &mut parts.headers, &mut parts.extensions, asking) {
+                match verify_once(guard, &mut parts.headers, &mut parts.extensions, required) {
                     Ok(Some(verified)) => verified.seen,
                     Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
                     Err(refusal) => return ResponseFuture::refused(refusal, form),
@@ -225,12 +223,8 @@ fn finish<R: From<Bytes>>(
         answer = problem;
     }
     if let Some(stood) = seen.take() {
-        let headers = answer.headers_mut();
-        headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
-        cache::keep_private(headers);
-        if let Some((standings, at)) = stood {
-            told.write(headers, &standings, at);
-        }
+        let stood = stood.as_ref().map(|(standings, at)| (standings, *at));
+        told.complete(answer.headers_mut(), stood);
     }
     answer
 }

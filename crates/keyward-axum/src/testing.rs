@@ -1,58 +1,10 @@
 //! For people who test their own handlers: a store in memory, a clock that stands still, and
 //! ready-made callers.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use keyward::digest::Digest;
-use keyward::index::{Entry, Index};
-use keyward::issue::NewKey;
-use keyward::key::{Prefix, Presented, Secret};
-use keyward::limit::Limits;
-use keyward::memory::MemoryStore;
-use keyward::record::{KeyId, Scopes};
-use keyward::stored::StoredSecret;
-use keyward::tier::Tier;
-use keyward::time::{Now, SteadyNanos, UnixMillis};
-use keyward::usage::Usage;
-use keyward::{Asked, Gate, verify};
+pub use keyward_http::testing::{FakeClock, issue, issue_with};
 
 use crate::caller::Caller;
 use crate::guard::{Guard, GuardOptions};
-use keyward_http::clock::Clock;
-
-/// A clock that stands still until it is told to move. A clone is the same clock.
-///
-/// It begins at 2026-01-01T00:00:00Z.
-#[derive(Clone, Debug)]
-pub struct FakeClock(Arc<Mutex<Now>>);
-
-impl Default for FakeClock {
-    fn default() -> Self {
-        let start = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
-        Self(Arc::new(Mutex::new(start)))
-    }
-}
-
-impl FakeClock {
-    /// Moves the clock forward.
-    pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.later_by(by);
-    }
-
-    /// Sets the wall clock, as a person or a time service does; the steady one goes on.
-    pub fn set(&self, unix: UnixMillis) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = Now::new(unix, now.steady);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Now {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A guard over an empty store in memory, and its clock.
 ///
@@ -69,29 +21,8 @@ pub async fn guard() -> (Guard, FakeClock) {
 ///
 /// Panics if the operating system gives no randomness.
 pub async fn guard_with(options: GuardOptions) -> (Guard, FakeClock) {
-    let clock = FakeClock::default();
-    let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await;
-    (Guard::new(gate.expect("a store in memory can be read"), clock.clone(), options), clock)
-}
-
-/// Issues a key without scopes in the tier `basic` and returns its secret.
-///
-/// # Panics
-///
-/// Panics if `name` is no name or the store was told to be broken.
-pub async fn issue(guard: &Guard, name: &str) -> String {
-    issue_with(guard, name, &[]).await
-}
-
-/// Issues a key with these scopes in the tier `basic` and returns its secret.
-///
-/// # Panics
-///
-/// Panics if `name` is no name, a scope is no scope, or the store was told to be broken.
-pub async fn issue_with(guard: &Guard, name: &str, scopes: &[&str]) -> String {
-    let key = new_key(name, scopes);
-    let issued = guard.issue(key, guard.program()).await;
-    issued.expect("a store in memory keeps keys").secret.expose().to_owned()
+    let (authenticator, clock) = keyward_http::testing::authenticator_with(options).await;
+    (Guard::from(authenticator), clock)
 }
 
 /// A caller with this name and these scopes, for calling a handler directly.
@@ -101,24 +32,5 @@ pub async fn issue_with(guard: &Guard, name: &str, scopes: &[&str]) -> String {
 /// Panics if `name` is no name or a scope is no scope.
 #[must_use]
 pub fn caller(name: &str, scopes: &[&str]) -> Caller {
-    let key = new_key(name, scopes);
-    let secret = Secret::generate(&Prefix::default()).expect("the system gives randomness");
-    let presented = Presented::parse(secret.expose()).expect("what is generated can be presented");
-    let id = KeyId::new(1).expect("1 is an id");
-    let limits = Limits::of(None);
-    let tier = Arc::new(Tier::new(key.tier.clone(), limits));
-    let index = Index::default();
-    let created_at = UnixMillis(0);
-    let kept = StoredSecret { digest: Digest::of(presented), hint: String::new(), created_at };
-    index.insert(Entry::new(&key.with_secret(kept).with_id(id), tier));
-    let now = FakeClock::default().now();
-    let verified = verify(&index, &Usage::default(), &Asked::of(secret.expose()), now);
-    Caller::new(verified.expect("the key was just put into the index"), None)
-}
-
-fn new_key(name: &str, scopes: &[&str]) -> NewKey {
-    let scopes = scopes.iter().map(|scope| scope.parse().expect("a scope")).collect();
-    let tier = "basic".parse().expect("a tier's name");
-    let key = NewKey::plain(name.parse().expect("a name"), tier, None);
-    NewKey { scopes: Scopes::new(scopes).expect("few scopes"), ..key }
+    Caller::new(keyward_http::testing::caller(name, scopes), None)
 }

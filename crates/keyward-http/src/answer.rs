@@ -43,7 +43,7 @@ enum Detail {
 
 /// How a denied request is responded to, and whether it is a failure of its address.
 #[derive(Debug)]
-pub enum DeniedAs {
+pub(crate) enum DeniedAs {
     /// The key works, but not for this request: the address is not blamed.
     KeyThatWorks(Refusal),
     /// The key does not work: it counts as a wrong one of the address.
@@ -158,7 +158,7 @@ impl Refusal {
     ///
     /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
     /// tells a stranger nothing about which keys exist.
-    pub fn denied(
+    pub(crate) fn denied(
         denied: &Denied,
         scope: Option<&str>,
         at: UnixMillis,

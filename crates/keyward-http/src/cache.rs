@@ -16,7 +16,7 @@ const VARY_BY_KEY: HeaderValue = HeaderValue::from_static("Authorization, X-API-
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Most fields that [`keep_private`] writes.
-pub const FIELDS_MAX: usize = 2;
+pub(crate) const FIELDS_MAX: usize = 2;
 
 /// Says that the response depends on the key and is for its caller alone. What a handler said of
 /// caches stays as it is.

@@ -14,6 +14,7 @@ use keyward::UnixMillis;
 use keyward::limit::{Exceeded, Standing, Standings};
 
 use self::values::{Reset, Values};
+use crate::cache;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -21,7 +22,7 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Most fields that are written for one response.
-pub const FIELDS_MAX: usize = 5;
+const FIELDS_MAX: usize = 5;
 
 /// Which header fields tell callers how they stand with their limits. `Retry-After` of a rejection
 /// is none of them: it is always sent.
@@ -57,9 +58,19 @@ impl RateLimitHeaders {
         }
     }
 
+    /// Completes the headers of a response to a request for which a key was looked for; `stood` is
+    /// how its caller stood when it was let in, `None` without a caller.
+    pub fn complete(self, headers: &mut HeaderMap, stood: Option<(&Standings, UnixMillis)>) {
+        headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
+        cache::keep_private(headers);
+        if let Some((standings, at)) = stood {
+            self.write(headers, standings, at);
+        }
+    }
+
     /// Writes how a caller stands that was let in at `at`: the reset of each limit is when it is
     /// whole.
-    pub fn write(self, headers: &mut HeaderMap, standings: &Standings, at: UnixMillis) {
+    fn write(self, headers: &mut HeaderMap, standings: &Standings, at: UnixMillis) {
         let Some(shown) = standings.shown() else { return };
         let reset = Reset::new(shown.full_after, at);
         self.write_reset(headers, standings, &shown, reset);
@@ -67,7 +78,12 @@ impl RateLimitHeaders {
 
     /// Writes how a caller stands that was refused at `at`: the reset of the limit with the longest
     /// wait is when the next request will be let in, as `Retry-After` says it.
-    pub fn write_refused(self, headers: &mut HeaderMap, exceeded: &Exceeded, at: UnixMillis) {
+    pub(crate) fn write_refused(
+        self,
+        headers: &mut HeaderMap,
+        exceeded: &Exceeded,
+        at: UnixMillis,
+    ) {
         let Some(shown) = exceeded.standings.shown() else { return };
         let mut reset = Reset::new(exceeded.retry_after, at);
         reset.secs = reset.secs.max(1);
@@ -106,8 +122,7 @@ impl RateLimitHeaders {
 }
 
 /// How long to wait before trying again, in whole seconds, at least 1.
-#[must_use]
-pub fn retry_secs(after: Duration) -> u64 {
+pub(crate) fn retry_secs(after: Duration) -> u64 {
     ceil_secs(after).max(1)
 }
 

@@ -5,6 +5,7 @@
 
 mod decisions;
 mod deny;
+mod dependencies;
 mod metadata;
 mod packages;
 mod tidy;

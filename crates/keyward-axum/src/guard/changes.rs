@@ -29,7 +29,7 @@ impl Guard {
     /// grace at a time that nobody knows. What was rejected is in [`Committed::outcome`].
     pub async fn run(&self, change: Change, audit: Audit) -> Result<Committed, ChangeError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().run(change, audit, &clock).await
         })
         .await
@@ -57,7 +57,7 @@ impl Guard {
         audit: Audit,
     ) -> Result<OwnedKey, ChangeError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().change(id, change, expected, audit, &clock).await
         })
         .await
@@ -76,7 +76,7 @@ impl Guard {
         audit: Audit,
     ) -> Result<Rotated, ChangeError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().rotate(id, grace, expected, audit, &clock).await
         })
         .await
@@ -128,7 +128,7 @@ impl Guard {
         audit: Audit,
     ) -> Result<OwnerRow, EditOwnerError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().edit_owner(owner, limits, expected, audit, &clock).await
         })
         .await
@@ -161,7 +161,7 @@ impl Guard {
         audit: Audit,
     ) -> Result<bool, PutTierError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().put_tier(name, limits, before, audit, &clock).await
         })
         .await
@@ -190,7 +190,7 @@ impl Guard {
     /// Returns [`StoreError`] if it is not known whether that survives.
     pub async fn accept_clock(&self, audit: Audit) -> Result<bool, StoreError> {
         self.to_end(move |at| async move {
-            let clock = || at.0.clock.now();
+            let clock = || at.clock().now();
             at.gate().accept_clock(audit, &clock).await
         })
         .await

@@ -1,0 +1,166 @@
+//! The authenticator: a gate, a clock, and everything a service over HTTP does with them.
+
+mod check;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use http::header::HeaderMap;
+use keyward::audit::{Actor, Audit};
+use keyward::gate::{Flushed, Gate};
+use keyward::store::StoreError;
+use keyward::time::Now;
+use keyward::{Asked, Verdict};
+
+pub use self::check::{Authenticated, Required};
+use crate::clock::Clock;
+use crate::failures::Failures;
+use crate::origin::TrustedProxies;
+use crate::rate_limit::RateLimitHeaders;
+
+/// Decides about requests over HTTP, in any framework. One serves all requests of a program; share
+/// it in an [`Arc`](std::sync::Arc).
+///
+/// It has no loop of its own. A service calls [`Authenticator::follow`] and
+/// [`Authenticator::flush`] about once a second, and [`Authenticator::flush`] and
+/// [`Authenticator::keep_reading`] before it ends; without that, usage is lost when the process
+/// ends. `Guard` and `Upkeep` of `keyward-axum` do so on tokio.
+pub struct Authenticator {
+    gate: Gate,
+    clock: Box<dyn Clock>,
+    failures: Failures,
+    proxies: TrustedProxies,
+    rate_limit_headers: RateLimitHeaders,
+}
+
+/// What may be set about an [`Authenticator`]. By default nothing is limited and no proxy is
+/// trusted.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
+    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address, and so
+    /// do all whose address is not known.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// The proxies whose `X-Forwarded-For` tells where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Which header fields tell callers how they stand with their limit; all, unless set.
+    pub rate_limit_headers: RateLimitHeaders,
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// An authenticator over this gate, by this clock.
+    ///
+    /// Keys that are restricted to networks, and the count of wrong keys, need the address of the
+    /// client. Where that is not known, such keys are rejected.
+    #[must_use]
+    pub fn new(gate: Gate, clock: impl Clock + 'static, options: Options) -> Self {
+        let Options { failures_per_minute, trusted_proxies, rate_limit_headers } = options;
+        // What an earlier start knew of the wall clock goes on from here.
+        gate.follow(clock.now());
+        Self {
+            gate,
+            clock: Box::new(clock),
+            failures: Failures::new(failures_per_minute),
+            proxies: trusted_proxies,
+            rate_limit_headers,
+        }
+    }
+
+    /// The gate, for reading, and for changes whose future is not dropped half-way: a change that
+    /// is dropped may be in the store and not in memory. `Guard` of `keyward-axum` runs each change
+    /// to its end.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Which header fields tell callers how they stand.
+    #[must_use]
+    pub fn rate_limit_headers(&self) -> RateLimitHeaders {
+        self.rate_limit_headers
+    }
+
+    /// What time it is, and how late it may be; see [`Gate::judge`].
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.gate.judge(self.clock.now())
+    }
+
+    /// Follows the wall clock, and says what time it is then; see [`Gate::follow`]. To be called
+    /// about once a second.
+    pub fn follow(&self) -> Now {
+        self.clock.sync();
+        self.gate.follow(self.clock.now())
+    }
+
+    /// What an audit entry says about a change that this actor makes now.
+    #[must_use]
+    pub fn audit(
+        &self,
+        actor: Actor,
+        address: Option<IpAddr>,
+        request_id: Option<String>,
+    ) -> Audit {
+        Audit { actor, at: self.clock.now().unix, address, request_id, once: None }
+    }
+
+    /// What an audit entry says about a change that the program makes now, on its own account.
+    #[must_use]
+    pub fn program(&self) -> Audit {
+        Audit::program(self.clock.now().unix)
+    }
+
+    /// The address of the client whose connection comes from `peer`, as far as that is known; see
+    /// [`TrustedProxies::client_address`].
+    #[must_use]
+    pub fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+        self.proxies.client_address(headers, peer)
+    }
+
+    /// Moves all that was counted so far to the store; see [`Gate::flush`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if something is left, which the next flush takes.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let clock = || self.clock.now();
+        loop {
+            let Flushed { rows: _, more } = self.gate.flush(&clock).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves the latest reading of the clock to the store; see [`Gate::keep_reading`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store did not take it.
+    pub async fn keep_reading(&self) -> Result<(), StoreError> {
+        self.gate.keep_reading(&|| self.clock.now()).await
+    }
+
+    /// Decides about a text, by the authenticator's own clock: for credentials that come another
+    /// way than in the headers of a request.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Denied`](keyward::Denied), the reason for the denial.
+    pub fn verify(&self, asked: &Asked<'_>) -> Verdict {
+        self.gate.verify(asked, self.clock.now())
+    }
+}

@@ -1,0 +1,151 @@
+//! The decision about a request: its key is found, judged, and a denial put into words.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::header::HeaderMap;
+use keyward::limit::Cost;
+use keyward::time::Now;
+use keyward::{Asked, Denied};
+
+use super::Authenticator;
+use crate::answer::{DeniedAs, Refusal};
+use crate::credentials::{self, CredentialsError};
+
+/// What a route requires of a request. The default is a key that works, at the cost of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Required<'a> {
+    /// The scope that the key has to have, a `resource:action`; `None` is any key.
+    pub scope: Option<&'a str>,
+    /// How many ordinary requests it counts as for the limits of the key and of its owner.
+    pub cost: Cost,
+}
+
+/// A request whose key works. It has been counted, and its cost taken from the limits.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// The key, and how it stands with its limits after this request.
+    pub caller: keyward::Caller,
+    /// The reading of the clock by which the request was decided.
+    pub at: Now,
+}
+
+impl Authenticator {
+    /// Decides about a request that must have a key.
+    ///
+    /// `peer` is the address of the other end of the connection, `None` if it is not known. Behind
+    /// a [trusted proxy](super::Options::trusted_proxies), `X-Forwarded-For` names the client. Lines
+    /// of `headers` in which a key may stand are marked sensitive, so that nothing prints them from
+    /// here on. One reading of the clock, no wait, no allocation but for a rejection.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use http::{HeaderMap, HeaderValue, StatusCode};
+    /// use keyward_http::{Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue_with(&authenticator, "weather-bot", &["articles:read"]).await;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-api-key", HeaderValue::try_from(secret).unwrap());
+    ///
+    /// // The key has the scope, so the request passes.
+    /// let read = Required { scope: Some("articles:read"), ..Required::default() };
+    /// let passed = authenticator.authenticate(&mut headers, None, read).unwrap();
+    /// assert_eq!(passed.caller.name(), "weather-bot");
+    ///
+    /// // It lacks another, so the request is rejected and takes nothing from the limits.
+    /// let write = Required { scope: Some("articles:write"), ..Required::default() };
+    /// let rejection = authenticator.authenticate(&mut headers, None, write).unwrap_err();
+    /// assert_eq!(rejection.status(), StatusCode::FORBIDDEN);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the response to send instead:
+    ///
+    /// | status | when |
+    /// |---|---|
+    /// | 400 | the request has several keys |
+    /// | 401 | it has no key, a malformed one, or one that does not work |
+    /// | 403 | the key lacks the scope, comes from outside its networks, or the cost is above a limit |
+    /// | 429 | a limit of the key is used up, or the address presented too many wrong keys |
+    /// | 503 | the key works by one reading of a clock that is in doubt, and not by another |
+    pub fn authenticate(
+        &self,
+        headers: &mut HeaderMap,
+        peer: Option<IpAddr>,
+        required: Required<'_>,
+    ) -> Result<Authenticated, Refusal> {
+        self.authenticate_optional(headers, peer, required)?.ok_or_else(Refusal::no_key)
+    }
+
+    /// Decides about a request that may have a key: `None` is a request without one. A key that
+    /// does not work is rejected here too.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use http::{HeaderMap, HeaderValue, StatusCode};
+    /// use keyward_http::{Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let mut headers = HeaderMap::new();
+    /// let decide = |headers: &mut HeaderMap| {
+    ///     authenticator.authenticate_optional(headers, None, Required::default())
+    /// };
+    ///
+    /// // Without a key the request passes, and has no caller.
+    /// assert!(decide(&mut headers).unwrap().is_none());
+    ///
+    /// // With a wrong one it is rejected.
+    /// headers.insert("x-api-key", HeaderValue::from_static("wrong"));
+    /// assert_eq!(decide(&mut headers).unwrap_err().status(), StatusCode::UNAUTHORIZED);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Authenticator::authenticate`], except that a request without a key is none.
+    pub fn authenticate_optional(
+        &self,
+        headers: &mut HeaderMap,
+        peer: Option<IpAddr>,
+        required: Required<'_>,
+    ) -> Result<Option<Authenticated>, Refusal> {
+        let from = self.client_address(headers, peer);
+        let text = match credentials::find(headers) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(None),
+            Err(CredentialsError::Several) => return Err(Refusal::several_keys()),
+            Err(CredentialsError::BadFormat) => return Err(Refusal::bad_format().private()),
+        };
+        let now = self.clock.now();
+        let Required { scope, cost } = required;
+        let asked = Asked { text, scope, from, cost };
+        match self.gate.verify(&asked, now) {
+            Ok(caller) => Ok(Some(Authenticated { caller, at: now })),
+            Err(denied) => Err(self.reject(&denied, &asked, now).private()),
+        }
+    }
+
+    /// Completes the headers of a response to a request for which a key was looked for: what caches
+    /// may do with it, and how the caller stands with its limits. A handler's own `Cache-Control`
+    /// stays, and its `Vary` is added to. Rejections are complete.
+    pub fn complete(&self, headers: &mut HeaderMap, request: Option<&Authenticated>) {
+        let stood = request.map(|request| (request.caller.standings(), request.at.unix));
+        self.rate_limit_headers.complete(headers, stood);
+    }
+
+    fn reject(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
+        match Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers) {
+            DeniedAs::KeyThatWorks(refusal) => refusal,
+            DeniedAs::WrongKey(refusal) => {
+                // Those whose address nobody knows are limited together.
+                let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+                let counted = self.failures.count(address, now.steady);
+                counted.map_or_else(Refusal::limited, |()| refusal)
+            }
+        }
+    }
+}
