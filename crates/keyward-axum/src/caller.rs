@@ -12,7 +12,7 @@ use http::header::HeaderMap;
 use http::request::Parts;
 use keyward::UnixMillis;
 use keyward::limit::{Cost, Standings};
-use keyward_http::{Authenticated, Form, Refusal, Required};
+use keyward_http::{Authenticated, Form, Rejection, Required};
 
 use crate::guard::{Guard, GuardId};
 use crate::peer::peer_address;
@@ -21,12 +21,12 @@ use crate::peer::peer_address;
 ///
 /// `Option<Caller>` is `None` for a request without any key, and still refuses a bad one. A
 /// request that a guard let in is not verified again, however many of its extractors and layers
-/// ask: its cost is taken from the limits once, as the first of them names it. After a refusal,
+/// ask: its cost is taken from the limits once, as the first of them names it. After a rejection,
 /// which commonly is the answer, whoever asks all the same has it verified and counted anew.
 ///
 /// # Rejections
 ///
-/// Answers as the HTTP contract says: 400, 401 or 429; see [`Refusal`].
+/// Answers as the HTTP contract says: 400, 401 or 429; see [`Rejection`].
 #[derive(Clone)]
 pub struct Caller {
     verified: keyward::Caller,
@@ -48,11 +48,11 @@ impl Caller {
     /// # Errors
     ///
     /// Returns the 403 to answer with if the key lacks the scope.
-    pub fn require(&self, scope: &str) -> Result<(), Refusal> {
+    pub fn require(&self, scope: &str) -> Result<(), Rejection> {
         if self.verified.grants(scope) {
             return Ok(());
         }
-        Err(Refusal::out_of_scope(scope).private())
+        Err(Rejection::out_of_scope(scope).private())
     }
 }
 
@@ -153,7 +153,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let caller = authenticate(&Guard::from_ref(state), parts, Required::default())?;
-        caller.ok_or_else(|| refused(parts, Refusal::no_key()))
+        caller.ok_or_else(|| refused(parts, Rejection::no_key()))
     }
 }
 
@@ -180,7 +180,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let required = Required { scope: Some(R::SCOPE), cost: R::COST };
         let caller = authenticate(&Guard::from_ref(state), parts, required)?;
-        let caller = caller.ok_or_else(|| refused(parts, Refusal::no_key()))?;
+        let caller = caller.ok_or_else(|| refused(parts, Rejection::no_key()))?;
         Ok(Self(caller, PhantomData))
     }
 }
@@ -191,13 +191,13 @@ fn authenticate(
     required: Required<'_>,
 ) -> Result<Option<Caller>, Response> {
     let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, required);
-    let verified = verified.map_err(|refusal| refused(parts, refusal))?;
+    let verified = verified.map_err(|rejection| refused(parts, rejection))?;
     Ok(verified.map(|verified| verified.caller))
 }
 
-/// An extractor's refusal in the form that the client reads.
-fn refused(parts: &Parts, refusal: Refusal) -> Response {
-    refusal.respond(Form::of(&parts.headers))
+/// An extractor's rejection in the form that the client reads.
+fn refused(parts: &Parts, rejection: Rejection) -> Response {
+    rejection.respond(Form::of(&parts.headers))
 }
 
 /// A caller, and how it stands if this was the first look at the request.
@@ -212,7 +212,7 @@ pub(crate) fn verify_once(
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
     required: Required<'_>,
-) -> Result<Option<Verified>, Refusal> {
+) -> Result<Option<Verified>, Rejection> {
     // One that another guard let in is a stranger here.
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
 use keyward::limit::Cost;
-use keyward_http::{Form, RateLimitHeaders, Refusal, Required};
+use keyward_http::{Form, RateLimitHeaders, Rejection, Required};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -26,7 +26,7 @@ impl Guard {
     }
 
     /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
-    /// headers of whichever caller was verified on the way, and turns refusals into problem
+    /// headers of whichever caller was verified on the way, and turns rejections into problem
     /// documents for clients that ask for them.
     ///
     /// Where a key was looked for, found or not, the response says that it depends on the key
@@ -147,8 +147,8 @@ where
                 let guard = &self.layer.guard;
                 match verify_once(guard, &mut parts.headers, &mut parts.extensions, required) {
                     Ok(Some(verified)) => verified.seen,
-                    Ok(None) => return ResponseFuture::refused(Refusal::no_key(), form),
-                    Err(refusal) => return ResponseFuture::refused(refusal, form),
+                    Ok(None) => return ResponseFuture::refused(Rejection::no_key(), form),
+                    Err(rejection) => return ResponseFuture::refused(rejection, form),
                 }
             }
         };
@@ -171,14 +171,14 @@ pin_project! {
     #[derive(Debug)]
     #[project = StateProjection]
     enum State<F> {
-        Refused { refusal: Option<Box<Refusal>>, form: Form },
+        Refused { rejection: Option<Box<Rejection>>, form: Form },
         Passed { #[pin] inner: F, seen: Seen, form: Form, told: RateLimitHeaders },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    fn refused(refusal: Refusal, form: Form) -> Self {
-        Self { state: State::Refused { refusal: Some(Box::new(refusal)), form } }
+    fn refused(rejection: Rejection, form: Form) -> Self {
+        Self { state: State::Refused { rejection: Some(Box::new(rejection)), form } }
     }
 }
 
@@ -191,9 +191,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Refused { refusal, form } => {
-                let refusal = refusal.take().expect("a future is not polled after it was ready");
-                Poll::Ready(Ok(refusal.respond(*form)))
+            StateProjection::Refused { rejection, form } => {
+                let rejection =
+                    rejection.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(rejection.respond(*form)))
             }
             StateProjection::Passed { inner, seen, form, told } => {
                 let answer = ready!(inner.poll(context));
@@ -210,9 +211,9 @@ fn finish<R: From<Bytes>>(
     told: RateLimitHeaders,
 ) -> Response<R> {
     if form == Form::Problem
-        && let Some(refusal) = Refusal::taken_from(answer.extensions_mut())
+        && let Some(rejection) = Rejection::taken_from(answer.extensions_mut())
     {
-        let mut problem = refusal.respond(form);
+        let mut problem = rejection.respond(form);
         // What a router or a layer did to the plain answer stays, such as `allow`.
         let mut headers = std::mem::take(answer.headers_mut());
         headers.remove(CONTENT_LENGTH);

@@ -55,9 +55,12 @@ pub mod testing;
 pub use caller::{Caller, RequiredScope, Scoped};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
+/// The name of [`Rejection`] before.
+#[doc(hidden)]
+pub use keyward_http::Rejection as Refusal;
 pub use keyward_http::{
-    Clock, RateLimitHeaders, Refusal, SystemClock, answer, clock, credentials, failures, fault,
-    input, origin, rate_limit,
+    Clock, RateLimitHeaders, Rejection, SystemClock, clock, credentials, failures, fault, input,
+    origin, rate_limit, rejection,
 };
 pub use peer::peer_address;
 pub use upkeep::{Pulse, Upkeep};

@@ -15,7 +15,7 @@ use keyward::limit::{Limit, Meter};
 use keyward::time::SteadyNanos;
 
 /// Meters, at 16 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
-/// Where what is counted is refused anyway, that only changes the refusal. Where honest requests
+/// Where what is counted is refused anyway, that only changes the rejection. Where honest requests
 /// are counted as well, whoever keeps using up the limits of n addresses takes one such request in
 /// 4096 / n with them: of half the others with 2 800 addresses, of nine in ten with 9 400.
 const METERS: usize = 4_096;

@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, HeaderMap};
 
-/// Which form of a refusal the client reads.
+/// Which form of a rejection the client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `application/json`.

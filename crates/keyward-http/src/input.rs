@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use keyward::json;
 use serde_json::{Map, Value, json};
 
-use crate::answer::Refusal;
 use crate::fault::Fault;
+use crate::rejection::Rejection;
 
 /// The parameters of a query string. Of a parameter that comes several times, the last counts.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ pub fn integer(text: &str, place: &[&str], range: &RangeInclusive<u64>) -> Resul
 /// # Errors
 ///
 /// Returns the 422 to respond with if it is empty, not JSON, or another kind of value.
-pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
     let text = json::without_mark(body);
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(unprocessable(Fault::missing(vec!["body".into()], Value::Null)));
@@ -134,8 +134,8 @@ pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn unprocessable(fault: Fault) -> Refusal {
-    Refusal::unprocessable(vec![fault])
+fn unprocessable(fault: Fault) -> Rejection {
+    Rejection::unprocessable(vec![fault])
 }
 
 /// Bytes before the place that the parser complains about.

@@ -1,7 +1,7 @@
 //! Keyward over HTTP, for any framework whose requests and responses are those of the crate `http`.
 //!
 //! An [`Authenticator`] decides about each request: one with a key that works passes, and the
-//! response to every other one is a [`Refusal`], as the HTTP contract has it. There is no web
+//! response to every other one is a [`Rejection`], as the HTTP contract has it. There is no web
 //! framework and no runtime in this crate; for axum and tower there is `keyward-axum`.
 //!
 //! ```
@@ -45,9 +45,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`authenticator`] | the decision about a request, and what a service needs around it |
-//! | [`answer`], [`form`] | rejections as responses, in the form that the client asks for |
+//! | [`rejection`], [`form`] | rejections as responses, in the form that the client asks for |
 //! | [`credentials`] | the key in a request |
-//! | [`origin`], [`failures`] | the address of a client, trusted proxies, the throttle of wrong keys |
+//! | [`origin`], [`failures`] | the address of a client, the throttle of wrong keys |
 //! | [`rate_limit`], [`cache`] | the header fields for limits and for caches |
 //! | [`input`], [`fault`] | queries and JSON bodies, with every fault found at once (422) |
 //! | [`clock`] | the time |
@@ -69,7 +69,7 @@ pub mod rate_limit;
 
 pub mod form;
 
-pub mod answer;
+pub mod rejection;
 
 pub mod input;
 
@@ -82,9 +82,9 @@ pub mod authenticator;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use answer::Refusal;
 pub use authenticator::{Authenticated, Authenticator, Options, Required};
 pub use clock::{Clock, SystemClock};
 pub use form::Form;
 pub use keyward;
 pub use rate_limit::RateLimitHeaders;
+pub use rejection::Rejection;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
-use keyward_axum::{Caller, Guard, Refusal, testing};
+use keyward_axum::{Caller, Guard, Rejection, testing};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{App, ReadArticles, fresh, send};
@@ -69,7 +69,7 @@ async fn whoever_asks_the_response_is_for_its_caller_alone() {
 }
 
 #[tokio::test]
-async fn so_is_a_refusal_without_any_layer() {
+async fn so_is_a_rejection_without_any_layer() {
     let (_, guard, _clock) = fresh().await;
     let bare = Router::new()
         .route("/scoped", get(async |_: keyward_axum::Scoped<ReadArticles>| ()))
@@ -90,7 +90,7 @@ async fn a_response_depends_on_a_key_that_was_only_looked_for() {
     check(&router, "/maybe", &[], StatusCode::OK).await;
     let whatever = Router::new()
         .route("/", get(async |_: Result<Caller, Response>| "whatever"))
-        .route("/gone", get(async |_: Caller| Refusal::not_found()))
+        .route("/gone", get(async |_: Caller| Rejection::not_found()))
         .route("/open", get(async || ""))
         .layer(guard.answers())
         .with_state(App { guard: guard.clone() });

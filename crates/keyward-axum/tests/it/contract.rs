@@ -191,7 +191,7 @@ async fn whoever_asks_gets_a_problem_document() {
 
     {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Missing Authorization header"}
     "#);
-    // A refusal that a handler returns, which does not know what the client accepts.
+    // A rejection that a handler returns, which does not know what the client accepts.
     let secret = testing::issue(&guard, "weather-bot").await;
     let headers = [accept, ("x-api-key", secret.as_str())];
     let asked = shown(send(&router, "/asks", &headers).await).await;
@@ -203,7 +203,7 @@ async fn whoever_asks_gets_a_problem_document() {
 async fn a_problem_document_keeps_every_line_of_the_plain_answer() {
     let (_, guard, _clock) = fresh().await;
     let cookies = async |_: Request<Body>| {
-        let mut answer = keyward_axum::Refusal::not_found().into_response();
+        let mut answer = keyward_axum::Rejection::not_found().into_response();
         for (name, value) in
             [("set-cookie", "a=1"), ("vary", "accept"), ("set-cookie", "b=2"), ("vary", "origin")]
         {

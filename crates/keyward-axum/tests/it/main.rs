@@ -51,7 +51,7 @@ fn app(guard: &Guard) -> Router {
             "/asks",
             get(async |caller: Caller| match caller.require("articles:read") {
                 Ok(()) => caller.name().to_owned().into_response(),
-                Err(refusal) => refusal.into_response(),
+                Err(rejection) => rejection.into_response(),
             }),
         );
     routes.layer(guard.answers()).with_state(App { guard: guard.clone() })

@@ -8,8 +8,8 @@ use keyward::time::Now;
 use keyward::{Asked, Denied};
 
 use super::Authenticator;
-use crate::answer::{DeniedAs, Refusal};
 use crate::credentials::{self, CredentialsError};
+use crate::rejection::{DeniedAs, Rejection};
 
 /// What a route requires of a request. The default is a key that works, at the cost of one request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,10 +32,10 @@ pub struct Authenticated {
 impl Authenticator {
     /// Decides about a request that must have a key.
     ///
-    /// `peer` is the address of the other end of the connection, `None` if it is not known. Behind
-    /// a [trusted proxy](super::Options::trusted_proxies), `X-Forwarded-For` names the client. Lines
+    /// `peer` is the address of the other end of the connection, `None` if it is not known; after a
+    /// [trusted proxy](super::Options::trusted_proxies), `X-Forwarded-For` names the client. Lines
     /// of `headers` in which a key may stand are marked sensitive, so that nothing prints them from
-    /// here on. One reading of the clock, no wait, no allocation but for a rejection.
+    /// here on. It reads the clock once, waits for nothing, and allocates for a rejection only.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -68,7 +68,7 @@ impl Authenticator {
     /// |---|---|
     /// | 400 | the request has several keys |
     /// | 401 | it has no key, a malformed one, or one that does not work |
-    /// | 403 | the key lacks the scope, comes from outside its networks, or the cost is above a limit |
+    /// | 403 | the key lacks the scope, comes from another network, or the cost is above a limit |
     /// | 429 | a limit of the key is used up, or the address presented too many wrong keys |
     /// | 503 | the key works by one reading of a clock that is in doubt, and not by another |
     pub fn authenticate(
@@ -76,8 +76,8 @@ impl Authenticator {
         headers: &mut HeaderMap,
         peer: Option<IpAddr>,
         required: Required<'_>,
-    ) -> Result<Authenticated, Refusal> {
-        self.authenticate_optional(headers, peer, required)?.ok_or_else(Refusal::no_key)
+    ) -> Result<Authenticated, Rejection> {
+        self.authenticate_optional(headers, peer, required)?.ok_or_else(Rejection::no_key)
     }
 
     /// Decides about a request that may have a key: `None` is a request without one. A key that
@@ -112,13 +112,13 @@ impl Authenticator {
         headers: &mut HeaderMap,
         peer: Option<IpAddr>,
         required: Required<'_>,
-    ) -> Result<Option<Authenticated>, Refusal> {
+    ) -> Result<Option<Authenticated>, Rejection> {
         let from = self.client_address(headers, peer);
         let text = match credentials::find(headers) {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(None),
-            Err(CredentialsError::Several) => return Err(Refusal::several_keys()),
-            Err(CredentialsError::BadFormat) => return Err(Refusal::bad_format().private()),
+            Err(CredentialsError::Several) => return Err(Rejection::several_keys()),
+            Err(CredentialsError::BadFormat) => return Err(Rejection::bad_format().private()),
         };
         let now = self.clock.now();
         let Required { scope, cost } = required;
@@ -137,14 +137,14 @@ impl Authenticator {
         self.rate_limit_headers.complete(headers, stood);
     }
 
-    fn reject(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Refusal {
-        match Refusal::denied(denied, asked.scope, now.unix, self.rate_limit_headers) {
-            DeniedAs::KeyThatWorks(refusal) => refusal,
-            DeniedAs::WrongKey(refusal) => {
+    fn reject(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Rejection {
+        match Rejection::denied(denied, asked.scope, now.unix, self.rate_limit_headers) {
+            DeniedAs::KeyThatWorks(rejection) => rejection,
+            DeniedAs::WrongKey(rejection) => {
                 // Those whose address nobody knows are limited together.
                 let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
                 let counted = self.failures.count(address, now.steady);
-                counted.map_or_else(Refusal::limited, |()| refusal)
+                counted.map_or_else(Rejection::limited, |()| rejection)
             }
         }
     }

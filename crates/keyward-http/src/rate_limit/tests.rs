@@ -52,7 +52,7 @@ fn a_limit_is_never_taken_for_another() {
 }
 
 #[test]
-fn a_refusal_resets_when_the_next_request_is_let_in() {
+fn a_rejection_resets_when_the_next_request_is_let_in() {
     let limit = limit("requests", 1, 60);
     let check = |retry_millis, at, expected: [&str; 2]| {
         let full_after = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use keyward_http::keyward::Gate;
 use keyward_http::keyward::key::Prefix;
 use keyward_http::keyward::memory::MemoryStore;
 use keyward_http::testing::FakeClock;
-use keyward_http::{Authenticated, Authenticator, Options, Refusal, Required};
+use keyward_http::{Authenticated, Authenticator, Options, Rejection, Required};
 
 /// Headers with these lines.
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -30,7 +30,7 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 fn ask(
     authenticator: &Authenticator,
     lines: &[(&'static str, &str)],
-) -> Result<Authenticated, Refusal> {
+) -> Result<Authenticated, Rejection> {
     authenticator.authenticate(&mut headers(lines), None, Required::default())
 }
 

@@ -1,4 +1,4 @@
-//! Refusals as HTTP answers, in one place: statuses, bodies and headers of the contract.
+//! Rejections as HTTP responses, in one place: statuses, bodies and headers of the contract.
 
 #[cfg(feature = "axum-core")]
 mod axum;
@@ -20,14 +20,14 @@ use crate::fault::Fault;
 use crate::form::Form;
 use crate::rate_limit::{RateLimitHeaders, retry_secs};
 
-/// An answer that refuses: a status, a `detail`, and headers.
+/// A response that rejects a request: a status, a `detail`, and headers.
 ///
 /// As a response it is `{"detail":…}`, or for a client that accepts `application/problem+json` the
-/// same `detail` in a problem document (RFC 9457); see [`Refusal::respond`].
+/// same `detail` in a problem document (RFC 9457); see [`Rejection::respond`].
 ///
 /// With the feature `axum-core`, axum takes it for a response (`IntoResponse`).
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct Rejection {
     status: StatusCode,
     detail: Detail,
     headers: HeaderMap,
@@ -45,27 +45,27 @@ enum Detail {
 #[derive(Debug)]
 pub(crate) enum DeniedAs {
     /// The key works, but not for this request: the address is not blamed.
-    KeyThatWorks(Refusal),
+    KeyThatWorks(Rejection),
     /// The key does not work: it counts as a wrong one of the address.
-    WrongKey(Refusal),
+    WrongKey(Rejection),
 }
 
-impl Refusal {
-    /// Refuses with a sentence.
+impl Rejection {
+    /// Rejects with a sentence.
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::Text(detail.into());
         Self { status, detail, headers: HeaderMap::new() }
     }
 
-    /// Refuses an input that does not fit, with 422 and every fault that was found.
+    /// Rejects an input that does not fit, with 422 and every fault that was found.
     #[must_use]
     pub fn unprocessable(faults: Vec<Fault>) -> Self {
         let detail = Detail::Faults(faults);
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, headers: HeaderMap::new() }
     }
 
-    /// Refuses with a sentence and one more field, such as `key_id`.
+    /// Rejects with a sentence and one more field, such as `key_id`.
     #[must_use]
     pub fn with_field(
         status: StatusCode,
@@ -77,7 +77,7 @@ impl Refusal {
         Self { status, detail, headers: HeaderMap::new() }
     }
 
-    /// The refusal without anything of what was sent; see [`Fault::masked`].
+    /// The rejection without anything of what was sent; see [`Fault::masked`].
     #[must_use]
     pub fn masked(mut self) -> Self {
         if let Detail::Faults(faults) = &mut self.detail {
@@ -139,11 +139,11 @@ impl Refusal {
     #[must_use]
     pub fn out_of_scope(scope: &str) -> Self {
         let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
-        let refusal = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
+        let rejection = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
         match HeaderValue::try_from(challenge) {
-            Ok(challenge) => refusal.header(WWW_AUTHENTICATE, challenge),
+            Ok(challenge) => rejection.header(WWW_AUTHENTICATE, challenge),
             // A scope that fits no header is the program's own mistake; the status stands.
-            Err(_) => refusal,
+            Err(_) => rejection,
         }
     }
 
@@ -166,9 +166,9 @@ impl Refusal {
     ) -> DeniedAs {
         match denied {
             Denied::Limited(_, exceeded) => {
-                let mut refusal = Self::limited(exceeded.retry_after);
-                told.write_refused(&mut refusal.headers, exceeded, at);
-                DeniedAs::KeyThatWorks(refusal)
+                let mut rejection = Self::limited(exceeded.retry_after);
+                told.write_refused(&mut rejection.headers, exceeded, at);
+                DeniedAs::KeyThatWorks(rejection)
             }
             // However long the caller waits, so it says nothing of when to try again.
             Denied::TooCostly(_) => {
@@ -192,7 +192,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal as one that depends on the key: no cache may hand it to another caller, or to
+    /// The rejection as one that depends on the key: no cache may hand it to another caller, or to
     /// this one once the key works.
     #[must_use]
     pub fn private(mut self) -> Self {
@@ -213,7 +213,7 @@ impl Refusal {
         self.header(RETRY_AFTER, HeaderValue::from(retry_secs(after)))
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
@@ -244,11 +244,11 @@ impl Refusal {
         if let (Some((name, value)), Some(fields)) = (more, body.as_object_mut()) {
             fields.insert(name.to_owned(), value);
         }
-        let mut answer = http::Response::new(B::from(Bytes::from(body.to_string())));
-        *answer.status_mut() = self.status;
-        *answer.headers_mut() = self.headers;
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        answer
+        let mut response = http::Response::new(B::from(Bytes::from(body.to_string())));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        response
     }
 }
 
@@ -257,10 +257,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_may_have_one_more_field_in_either_form() {
-        let refusal = Refusal::with_field(StatusCode::CONFLICT, "made before", "key_id", 7);
+    fn a_rejection_may_have_one_more_field_in_either_form() {
+        let rejection = Rejection::with_field(StatusCode::CONFLICT, "made before", "key_id", 7);
         for form in [Form::Plain, Form::Problem] {
-            let answer = refusal.clone().respond::<Bytes>(form);
+            let answer = rejection.clone().respond::<Bytes>(form);
             let body: Value = serde_json::from_slice(answer.body()).unwrap();
             assert_eq!((&body["detail"], &body["key_id"]), (&json!("made before"), &json!(7)));
         }
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn waiting_is_told_in_whole_seconds_and_never_too_short() {
         let told = |nanos| {
-            let refusal = Refusal::limited(Duration::from_nanos(nanos));
-            refusal.headers[RETRY_AFTER].to_str().unwrap().to_owned()
+            let rejection = Rejection::limited(Duration::from_nanos(nanos));
+            rejection.headers[RETRY_AFTER].to_str().unwrap().to_owned()
         };
         assert_eq!(told(0), "1");
         assert_eq!(told(1_000_000_000), "1");
