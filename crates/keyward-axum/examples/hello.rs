@@ -30,7 +30,7 @@ async fn greet(caller: Caller) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A real service opens `keyward_sqlite::SqliteStore` here.
+    // A real service keeps them in a file: see the example `sqlite`.
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
     let guard = Guard::new(gate, SystemClock::start(), GuardOptions::default());
     let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));

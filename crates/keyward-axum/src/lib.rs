@@ -37,6 +37,16 @@
 //! # }).unwrap();
 //! ```
 //!
+//! Keys that survive a restart are in a SQLite file: [`SqliteGuard`] opens it in one call (feature
+//! `sqlite`). For other frameworks than axum there is [`keyward_http`].
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `sqlite` | [`SqliteGuard`]: a guard over a SQLite file, with its upkeep |
+//! | `testing` | [`testing`]: a store in memory, a clock that stands still, ready-made callers |
+//!
+//! Neither is on by default.
+//!
 //! Each module uses only those above it in this list.
 
 mod peer;
@@ -49,12 +59,16 @@ pub mod layer;
 
 pub mod upkeep;
 
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use caller::{Caller, RequiredScope, Scoped};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
+pub use keyward_http;
 /// The name of [`Rejection`] before.
 #[doc(hidden)]
 pub use keyward_http::Rejection as Refusal;
@@ -62,5 +76,14 @@ pub use keyward_http::{
     Clock, RateLimitHeaders, Rejection, SystemClock, clock, credentials, failures, fault, input,
     origin, rate_limit, rejection,
 };
+#[cfg(feature = "sqlite")]
+pub use keyward_sqlite;
 pub use peer::peer_address;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteGuard, SqliteOptions};
 pub use upkeep::{Pulse, Upkeep};
+
+/// The examples of the README, which compile.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

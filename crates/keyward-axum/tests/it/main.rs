@@ -10,6 +10,7 @@ mod contract;
 mod limits;
 mod networks;
 mod once;
+mod sqlite;
 mod traces;
 mod upkeep;
 

@@ -1,0 +1,205 @@
+//! A guard over a SQLite file, opened in one call (feature `sqlite`).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::Gate;
+use keyward::key::Prefix;
+use keyward::store::{KeyStore as _, StoreError};
+use keyward_http::{Clock as _, SystemClock};
+use keyward_sqlite::SqliteStore;
+use thiserror::Error;
+
+use crate::guard::{Guard, GuardOptions, finished};
+use crate::upkeep::{Pulse, Upkeep};
+
+/// What may be set about [`SqliteGuard::open_with`].
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Who has the file open, in a few words such as the address that the program listens on: a
+    /// second program that opens the file says so in its error. By default the name of the program.
+    pub holder: String,
+    /// The first part of each key that is issued; `kw` by default. Keys that were issued with
+    /// another one go on working.
+    pub prefix: Prefix,
+    /// How often usage goes to the file; 1 s by default. Counts younger than that are lost if the
+    /// process is killed.
+    pub flush_every: Duration,
+    /// What is set about the guard itself.
+    pub guard: GuardOptions,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            holder: name.into_owned(),
+            prefix: Prefix::default(),
+            flush_every: Duration::from_secs(1),
+            guard: GuardOptions::default(),
+        }
+    }
+}
+
+/// Why a guard over a SQLite file did not open. Nothing that was in the file is lost or altered.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The file cannot be opened: the error names it, and what to do.
+    #[error(transparent)]
+    File(#[from] keyward_sqlite::OpenError),
+    /// The keys in it cannot be read.
+    #[error(transparent)]
+    Keys(#[from] keyward::gate::OpenError),
+}
+
+/// A guard whose keys survive in a SQLite file, with the upkeep that it needs.
+///
+/// A clone of [`SqliteGuard::guard`] goes into the state of the app; [`SqliteGuard::close`] ends it
+/// in order.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use http::{Request, StatusCode};
+/// use keyward_axum::keyward::issue::NewKey;
+/// use keyward_axum::{Caller, SqliteGuard};
+/// use tower::ServiceExt as _;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("keys.db");
+/// let keys = SqliteGuard::open(&path).await?;
+/// let guard = keys.guard();
+/// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+/// let secret = guard.issue(key, guard.program()).await?.secret.expose().to_owned();
+///
+/// // One process has the file to itself: the error says who has it.
+/// let second = SqliteGuard::open(&path).await.unwrap_err();
+/// assert!(second.to_string().contains("is in use by"));
+/// keys.close().await?;
+///
+/// // After a restart the key still works, and another text does not.
+/// let keys = SqliteGuard::open(&path).await?;
+/// let greet = async |caller: Caller| format!("Hello, {}!", caller.name());
+/// let app: Router = Router::new().route("/", get(greet)).with_state(keys.guard().clone());
+/// let request = |key: &str| Request::get("/").header("x-api-key", key).body(String::new());
+/// assert_eq!(app.clone().oneshot(request(&secret)?).await?.status(), StatusCode::OK);
+/// assert_eq!(app.oneshot(request("wrong")?).await?.status(), StatusCode::UNAUTHORIZED);
+/// keys.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SqliteGuard {
+    guard: Guard,
+    store: Arc<SqliteStore>,
+    upkeep: Upkeep,
+}
+
+impl SqliteGuard {
+    /// Opens the file at `path`, or creates it, readable by its owner only, with what is usual:
+    /// [`SqliteOptions::default`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteGuard::open_with`].
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, SqliteOptions::default()).await
+    }
+
+    /// Opens the file at `path`, or creates it, reads all keys into memory, and starts the upkeep
+    /// on the current tokio runtime.
+    ///
+    /// One process has the file to itself, from here until [`SqliteGuard::close`]; see
+    /// [`SqliteStore::open_with`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::{GuardOptions, SqliteGuard, SqliteOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let options = SqliteOptions {
+    ///     holder: "greeter on 127.0.0.1:3000".to_owned(),
+    ///     flush_every: Duration::from_secs(5),
+    ///     guard: GuardOptions { failures_per_minute: 60.try_into().ok(), ..Default::default() },
+    ///     ..SqliteOptions::default()
+    /// };
+    /// let keys = SqliteGuard::open_with(&path, options).await?;
+    ///
+    /// let second = SqliteGuard::open(&path).await.unwrap_err();
+    /// assert!(second.to_string().contains("greeter on 127.0.0.1:3000"));
+    /// keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError`] if the file is in use, is no database of keys, is damaged, or cannot
+    /// be read or written. The text of the error names the file and says what to do.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime.
+    pub async fn open_with(
+        path: impl AsRef<Path>,
+        options: SqliteOptions,
+    ) -> Result<Self, OpenError> {
+        let SqliteOptions { holder, prefix, flush_every, guard } = options;
+        let clock = SystemClock::start();
+        let (path, now) = (path.as_ref().to_owned(), clock.now().unix);
+        // Blocks for some milliseconds, and longer where a log has to be read again.
+        let open = move || SqliteStore::open(&path, &holder, now);
+        let opened = finished(tokio::task::spawn_blocking(open)).await;
+        let store = Arc::new(opened.map_err(keyward::gate::OpenError::from)??);
+        let gate = Gate::open(Arc::clone(&store) as _, prefix).await?;
+        let guard = Guard::new(gate, clock, guard);
+        let upkeep = Upkeep::start(guard.clone(), flush_every);
+        Ok(Self { guard, store, upkeep })
+    }
+
+    /// The guard, to be cloned into the state of the app.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The store, for reports (`keyward::store::Reports`) and backups (`keyward::store::Backup`).
+    #[must_use]
+    pub fn store(&self) -> &Arc<SqliteStore> {
+        &self.store
+    }
+
+    /// Says whether the upkeep goes on, for as long as it is asked: for a health check.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.upkeep.pulse()
+    }
+
+    /// Stops the upkeep, moves what was counted until now to the file, and closes it: once the
+    /// server has handled its last request. Clones of the guard then still verify, and change
+    /// nothing.
+    ///
+    /// One that is dropped instead loses the counts since the last flush and nothing else, and the
+    /// file stays open for as long as a clone of the guard is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the last flush failed, or if the file could not be closed in
+    /// order. It is closed all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let flushed = self.upkeep.stop().await;
+        self.store.close().await?;
+        flushed
+    }
+}
