@@ -24,6 +24,35 @@ use crate::peer::peer_address;
 /// ask: its cost is taken from the limits once, as the first of them names it. After a rejection,
 /// which commonly is the answer, whoever asks all the same has it verified and counted anew.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, body::Body, routing::get};
+/// use http::{Request, StatusCode};
+/// use keyward_axum::{Caller, testing};
+/// use tower::ServiceExt as _;
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let secret = testing::issue(&guard, "weather-bot").await;
+/// let mine = async |caller: Caller| caller.name().to_owned();
+/// let open = async |caller: Option<Caller>| if caller.is_some() { "hello" } else { "who?" };
+/// let app = Router::new().route("/mine", get(mine)).route("/open", get(open)).with_state(guard);
+///
+/// let ask = async |path: &str, key: Option<&str>| {
+///     let mut request = Request::get(path);
+///     if let Some(key) = key {
+///         request = request.header("x-api-key", key);
+///     }
+///     app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+/// };
+/// assert_eq!(ask("/mine", Some(&secret)).await, StatusCode::OK);
+/// assert_eq!(ask("/mine", None).await, StatusCode::UNAUTHORIZED);
+/// assert_eq!(ask("/open", None).await, StatusCode::OK);
+/// assert_eq!(ask("/open", Some("wrong")).await, StatusCode::UNAUTHORIZED);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Rejections
 ///
 /// Answers as the HTTP contract says: 400, 401 or 429; see [`Rejection`].
@@ -44,6 +73,19 @@ impl Caller {
     ///
     /// The request has been counted and taken from the limit by then; where the scope is known
     /// beforehand, [`Scoped`] refuses without taking anything.
+    ///
+    /// ```
+    /// use keyward_axum::{Caller, Rejection, testing};
+    ///
+    /// fn read(caller: &Caller, section: &str) -> Result<String, Rejection> {
+    ///     caller.require(&format!("{section}:read"))?;
+    ///     Ok(format!("the {section} for {}", caller.name()))
+    /// }
+    ///
+    /// let caller = testing::caller("weather-bot", &["articles:read"]);
+    /// assert_eq!(read(&caller, "articles").unwrap(), "the articles for weather-bot");
+    /// assert_eq!(read(&caller, "feeds").unwrap_err().status(), 403);
+    /// ```
     ///
     /// # Errors
     ///
@@ -104,7 +146,12 @@ pub trait RequiredScope {
 /// before that, name the scope and the cost in the layer, or use extractors alone.
 ///
 /// ```
-/// use keyward_axum::{RequiredScope, Scoped};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, body::Body, routing::get};
+/// use http::{Request, StatusCode};
+/// use keyward_axum::{RequiredScope, Scoped, testing};
+/// use tower::ServiceExt as _;
 ///
 /// struct ReadArticles;
 ///
@@ -115,6 +162,17 @@ pub trait RequiredScope {
 /// async fn list(caller: Scoped<ReadArticles>) -> String {
 ///     format!("articles for {}", caller.name())
 /// }
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let reader = testing::issue_with(&guard, "weather-bot", &["articles:read"]).await;
+/// let other = testing::issue(&guard, "other-bot").await;
+/// let app = Router::new().route("/articles", get(list)).with_state(guard);
+/// for (key, expected) in [(reader, StatusCode::OK), (other, StatusCode::FORBIDDEN)] {
+///     let request = Request::get("/articles").header("x-api-key", key).body(Body::empty())?;
+///     assert_eq!(app.clone().oneshot(request).await?.status(), expected);
+/// }
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Rejections

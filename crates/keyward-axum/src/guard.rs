@@ -56,6 +56,29 @@ impl Guard {
     /// Keys that are restricted to networks, and the count of wrong keys, need to know where a
     /// request comes from: [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) among its
     /// extensions, as axum puts it there. Without it, such keys are refused.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::keyward::memory::MemoryStore;
+    /// use keyward_axum::keyward::{Asked, Gate};
+    /// use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep, testing};
+    ///
+    /// // A real service opens its store here.
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Default::default()).await?;
+    /// let guard = Guard::new(gate, SystemClock::start(), GuardOptions::default());
+    /// let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
+    ///
+    /// let secret = testing::issue(&guard, "weather-bot").await;
+    /// assert!(guard.verify(&Asked::of(&secret)).is_ok());
+    /// assert!(guard.verify(&Asked::of("wrong")).is_err());
+    /// upkeep.stop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(gate: Gate, clock: impl Clock + 'static, options: GuardOptions) -> Self {
         Self::from(Authenticator::new(gate, clock, options))

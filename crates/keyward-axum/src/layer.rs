@@ -20,6 +20,26 @@ impl Guard {
     /// tower service whose response body is made `From<Bytes>`. Handlers behind it may still
     /// take a [`Caller`](crate::Caller); the request is verified once. It does all that
     /// [`Guard::answers`] does, too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, body::Body, routing::get};
+    /// use http::{Request, StatusCode};
+    /// use keyward_axum::testing;
+    /// use tower::ServiceExt as _;
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let secret = testing::issue(&guard, "weather-bot").await;
+    /// // Each route is guarded, and no handler names a caller.
+    /// let app: Router = Router::new().route("/", get(async || "hello")).layer(guard.layer());
+    /// for (key, expected) in [(secret, StatusCode::OK), ("no".into(), StatusCode::UNAUTHORIZED)] {
+    ///     let request = Request::get("/").header("x-api-key", key).body(Body::empty())?;
+    ///     assert_eq!(app.clone().oneshot(request).await?.status(), expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn layer(&self) -> GuardLayer {
         GuardLayer { guard: self.clone(), asks: Asks::Key(Required::default()) }
@@ -38,6 +58,31 @@ impl Guard {
     ///
     /// What answers in a handler's stead, such as a time limit or a catcher of panics, belongs
     /// behind this layer, so that its responses are finished too: add this one last.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, body::Body, routing::get};
+    /// use http::Request;
+    /// use keyward_axum::{Caller, testing};
+    /// use tower::ServiceExt as _;
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let secret = testing::issue(&guard, "weather-bot").await;
+    /// let mine = async |caller: Caller| caller.name().to_owned();
+    /// let app = Router::new().route("/", get(mine)).layer(guard.answers()).with_state(guard);
+    ///
+    /// let request = Request::get("/").header("x-api-key", secret).body(Body::empty())?;
+    /// let response = app.clone().oneshot(request).await?;
+    /// assert_eq!(response.headers()["x-ratelimit-remaining"], "99");
+    ///
+    /// // A rejection comes in the form that the client asks for.
+    /// let request = Request::get("/").header("accept", "application/problem+json");
+    /// let response = app.oneshot(request.body(Body::empty())?).await?;
+    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn answers(&self) -> GuardLayer {
         GuardLayer { guard: self.clone(), asks: Asks::Nothing }
@@ -60,6 +105,27 @@ enum Asks {
 impl GuardLayer {
     /// Asks for a key that has this scope, a `resource:action`. A request without it is refused
     /// with 403 and takes nothing from the key's limit.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, body::Body, routing::get};
+    /// use http::{Request, StatusCode};
+    /// use keyward_axum::testing;
+    /// use tower::ServiceExt as _;
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let reader = testing::issue_with(&guard, "weather-bot", &["articles:read"]).await;
+    /// let other = testing::issue(&guard, "other-bot").await;
+    /// let reading = guard.layer().scope("articles:read");
+    /// let app: Router = Router::new().route("/", get(async || "articles")).layer(reading);
+    /// for (key, expected) in [(reader, StatusCode::OK), (other, StatusCode::FORBIDDEN)] {
+    ///     let request = Request::get("/").header("x-api-key", key).body(Body::empty())?;
+    ///     assert_eq!(app.clone().oneshot(request).await?.status(), expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn scope(self, scope: &'static str) -> Self {
         let required = Required { scope: Some(scope), ..self.required() };
@@ -78,19 +144,25 @@ impl GuardLayer {
     /// more. Usage counts requests, whatever they cost.
     ///
     /// ```
-    /// use axum::Router;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::handler::Handler as _;
-    /// use axum::routing::get;
+    /// use axum::{Router, body::Body, routing::get};
+    /// use http::{Request, StatusCode};
     /// use keyward_axum::testing;
+    /// use tower::ServiceExt as _;
     ///
-    /// # let runtime = tokio::runtime::Runtime::new().unwrap();
-    /// # runtime.block_on(async {
     /// let (guard, _clock) = testing::guard().await;
-    /// let export = async || "all articles";
-    /// let export = export.layer(guard.layer().scope("articles:export").cost(5));
+    /// let secret = testing::issue(&guard, "weather-bot").await;
+    /// // Keys of the tier `basic` have 100 requests a minute.
+    /// let export = (async || "all articles").layer(guard.layer().cost(60));
     /// let routes: Router = Router::new().route("/export", get(export));
-    /// # drop(routes);
-    /// # });
+    /// for expected in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+    ///     let request = Request::get("/export").header("x-api-key", &secret).body(Body::empty())?;
+    ///     assert_eq!(routes.clone().oneshot(request).await?.status(), expected);
+    /// }
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn cost(self, cost: impl Into<Cost>) -> Self {

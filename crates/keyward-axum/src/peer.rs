@@ -10,6 +10,19 @@ use http::Extensions;
 ///
 /// Behind a proxy this is the proxy; see
 /// [`TrustedProxies::client_address`](crate::origin::TrustedProxies::client_address).
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use axum::extract::ConnectInfo;
+/// use http::Extensions;
+/// use keyward_axum::peer_address;
+///
+/// let mut extensions = Extensions::new();
+/// assert_eq!(peer_address(&extensions), None);
+/// extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 50_000))));
+/// assert_eq!(peer_address(&extensions), Some([192, 0, 2, 1].into()));
+/// ```
 #[must_use]
 pub fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;

@@ -27,6 +27,23 @@ pub async fn guard_with(options: GuardOptions) -> (Guard, FakeClock) {
 
 /// A caller with this name and these scopes, for calling a handler directly.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_axum::{Caller, testing};
+///
+/// async fn greet(caller: Caller) -> String {
+///     format!("Hello, {}!", caller.name())
+/// }
+///
+/// let caller = testing::caller("weather-bot", &["articles:read"]);
+/// assert!(caller.require("articles:read").is_ok());
+/// assert!(caller.require("articles:write").is_err());
+/// assert_eq!(greet(caller).await, "Hello, weather-bot!");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Panics if `name` is no name or a scope is no scope.

@@ -17,6 +17,24 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Upkeep under way. There is one for a guard; without it nothing is flushed, and nobody notices
 /// that the wall clock is set.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use keyward_axum::{Upkeep, testing};
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let upkeep = Upkeep::start(guard, Duration::from_secs(1));
+/// let pulse = upkeep.pulse();
+/// assert!(pulse.is_well());
+/// // Moves all counts to the store.
+/// upkeep.stop().await?;
+/// assert!(!pulse.is_well());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Upkeep {
     guard: Guard,

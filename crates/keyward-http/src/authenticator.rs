@@ -36,6 +36,24 @@ pub struct Authenticator {
 
 /// What may be set about an [`Authenticator`]. By default nothing is limited and no proxy is
 /// trusted.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{HeaderMap, HeaderValue, StatusCode};
+/// use keyward_http::{Options, Required, testing};
+///
+/// let options = Options { failures_per_minute: 1.try_into().ok(), ..Options::default() };
+/// let (authenticator, _clock) = testing::authenticator_with(options).await;
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-api-key", HeaderValue::from_static("wrong"));
+/// let peer = Some([192, 0, 2, 1].into());
+/// let mut reject = || authenticator.authenticate(&mut headers, peer, Required::default());
+/// assert_eq!(reject().unwrap_err().status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(reject().unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
@@ -59,6 +77,30 @@ impl Authenticator {
     ///
     /// Keys that are restricted to networks, and the count of wrong keys, need the address of the
     /// client. Where that is not known, such keys are rejected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward_http::keyward::memory::MemoryStore;
+    /// use keyward_http::keyward::{Asked, Gate};
+    /// use keyward_http::{Authenticator, Options, SystemClock, testing};
+    ///
+    /// // A real service opens its store here.
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Default::default()).await?;
+    /// let authenticator = Authenticator::new(gate, SystemClock::start(), Options::default());
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
+    /// assert!(authenticator.verify(&Asked::of("wrong")).is_err());
+    ///
+    /// // Now and then, and in the end:
+    /// authenticator.follow();
+    /// authenticator.flush().await?;
+    /// authenticator.keep_reading().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(gate: Gate, clock: impl Clock + 'static, options: Options) -> Self {
         let Options { failures_per_minute, trusted_proxies, rate_limit_headers } = options;

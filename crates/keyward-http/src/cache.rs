@@ -20,6 +20,17 @@ pub(crate) const FIELDS_MAX: usize = 2;
 
 /// Says that the response depends on the key and is for its caller alone. What a handler said of
 /// caches stays as it is.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::cache;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("vary", HeaderValue::from_static("accept"));
+/// cache::keep_private(&mut headers);
+/// assert_eq!(headers["vary"], "accept, Authorization, X-API-Key");
+/// assert_eq!(headers["cache-control"], "private, no-cache");
+/// ```
 pub fn keep_private(headers: &mut HeaderMap) {
     match headers.entry(VARY) {
         Entry::Vacant(place) => drop(place.insert_entry(VARY_BY_KEY)),

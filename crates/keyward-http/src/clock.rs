@@ -20,6 +20,14 @@ pub trait Clock: fmt::Debug + Send + Sync {
 /// A reading takes one look at the monotonic clock; the wall clock is looked at only in
 /// [`Clock::sync`]. So setting the wall clock moves expiry within about a second, and never
 /// touches a limit. Setting it back is noticed; see [`Gate::judge`](keyward::Gate::judge).
+///
+/// ```
+/// use keyward_http::{Clock as _, SystemClock};
+///
+/// let clock = SystemClock::start();
+/// let (first, second) = (clock.now(), clock.now());
+/// assert!(first.steady <= second.steady);
+/// ```
 #[derive(Debug)]
 pub struct SystemClock {
     origin: Instant,

@@ -22,6 +22,21 @@ pub enum CredentialsError {
 /// there. Beside an `X-API-Key`, the credentials of another scheme, which a proxy in front may have
 /// asked for, are not ours to judge.
 ///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::credentials::{self, CredentialsError};
+///
+/// let mut headers = HeaderMap::new();
+/// assert_eq!(credentials::find(&mut headers), Ok(None));
+///
+/// headers.insert("authorization", HeaderValue::from_static("Bearer kw_abc"));
+/// assert_eq!(credentials::find(&mut headers), Ok(Some("kw_abc")));
+/// assert!(!format!("{headers:?}").contains("kw_abc"));
+///
+/// headers.insert("x-api-key", HeaderValue::from_static("kw_def"));
+/// assert_eq!(credentials::find(&mut headers), Err(CredentialsError::Several));
+/// ```
+///
 /// # Errors
 ///
 /// Returns [`CredentialsError`] if there are several keys or the line is malformed.

@@ -26,6 +26,24 @@ const METERS: usize = 4_096;
 struct Until(AtomicU64);
 
 /// A bucket of failures for each address, of a fixed size in all.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+///
+/// use keyward_http::failures::Failures;
+/// use keyward_http::keyward::time::SteadyNanos;
+///
+/// let failures = Failures::new(NonZeroU32::new(1));
+/// let address = IpAddr::from([192, 0, 2, 1]);
+/// let now = SteadyNanos(0);
+/// assert_eq!(failures.count(address, now), Ok(()));
+/// assert_eq!(failures.count(address, now), Err(Duration::from_secs(60)));
+/// // Without counting:
+/// assert_eq!(failures.check(address, now), Err(Duration::from_secs(60)));
+/// assert_eq!(failures.check(address, SteadyNanos(60_000_000_000)), Ok(()));
+/// ```
 pub struct Failures {
     limit: Option<Limit>,
     meters: Box<[(Meter, Until)]>,

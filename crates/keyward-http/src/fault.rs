@@ -10,6 +10,18 @@ use keyward::scan;
 use serde_json::{Map, Value, json};
 
 /// One thing that is wrong with a query, a path or a body.
+///
+/// ```
+/// use keyward_http::fault::Fault;
+/// use serde_json::json;
+///
+/// let location = vec!["body".into(), "name".into()];
+/// let fault = Fault::too_long(location, "weather-bot".into(), 5).into_json();
+/// assert_eq!(fault["type"], "string_too_long");
+/// assert_eq!(fault["loc"], json!(["body", "name"]));
+/// assert_eq!(fault["msg"], "String should have at most 5 characters");
+/// assert_eq!(fault["ctx"], json!({ "max_length": 5 }));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     kind: &'static str,
@@ -160,6 +172,16 @@ fn names_secret(name: &str) -> bool {
 
 /// The text with each key in it cut off behind its hint, as far as it has the form that Keyward
 /// gives to keys: for messages that quote what was sent. Nothing that stands around a key hides it.
+///
+/// ```
+/// use keyward_http::fault::hide_keys;
+/// use keyward_http::keyward::Secret;
+///
+/// let secret = Secret::generate(&Default::default()).unwrap();
+/// let hidden = hide_keys(format!("no such key: {}", secret.expose()));
+/// assert_eq!(hidden, format!("no such key: {}…", secret.hint()));
+/// assert_eq!(hide_keys("no key".to_owned()), "no key");
+/// ```
 #[must_use]
 pub fn hide_keys(text: String) -> String {
     match scan::hide_keys(&text) {

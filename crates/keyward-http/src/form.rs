@@ -13,6 +13,17 @@ pub enum Form {
 
 impl Form {
     /// The form that the `Accept` lines ask for; anything unclear is plain.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::Form;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("accept", HeaderValue::from_static("application/problem+json"));
+    /// assert_eq!(Form::of(&headers), Form::Problem);
+    /// headers.insert("accept", HeaderValue::from_static("*/*"));
+    /// assert_eq!(Form::of(&headers), Form::Plain);
+    /// ```
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());

@@ -9,6 +9,20 @@ use crate::fault::Fault;
 use crate::rejection::Rejection;
 
 /// The parameters of a query string. Of a parameter that comes several times, the last counts.
+///
+/// ```
+/// use keyward_http::input::Query;
+///
+/// let query = Query::parse(Some("limit=20&tag=a%20b"));
+/// assert_eq!(query.text("tag"), Some("a b"));
+/// assert_eq!(query.integer("limit", 1..=100, 50), Ok(20));
+///
+/// let query = Query::parse(Some("limit=0&lmit=20&limit=0"));
+/// let fault = query.integer("limit", 1..=100, 50).unwrap_err();
+/// assert_eq!(fault.kind(), "greater_than_equal");
+/// assert_eq!(query.unknown(&["limit"]).len(), 1);
+/// assert_eq!(query.repeated().len(), 1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Query(Vec<(String, String)>);
 
@@ -108,6 +122,13 @@ pub fn integer(text: &str, place: &[&str], range: &RangeInclusive<u64>) -> Resul
 /// Reads a body that must be a JSON object, as [`json::from_slice`] reads it: a byte order mark
 /// before it is skipped, and an object in it, at any depth, has each name once.
 ///
+/// ```
+/// use keyward_http::input::json_object;
+///
+/// assert_eq!(json_object(br#"{"name":"weather-bot"}"#).unwrap()["name"], "weather-bot");
+/// assert_eq!(json_object(b"[]").unwrap_err().status(), 422);
+/// ```
+///
 /// # Errors
 ///
 /// Returns the 422 to respond with if it is empty, not JSON, or another kind of value.
@@ -151,6 +172,24 @@ fn without_position(error: &serde_json::Error) -> String {
 }
 
 /// The members of a JSON object, read one by one; what nobody asked for is a fault in the end.
+///
+/// ```
+/// use keyward_http::Rejection;
+/// use keyward_http::input::{Members, json_object};
+///
+/// /// The name in a body, or a rejection with all faults of the body.
+/// fn name(body: &[u8]) -> Result<String, Rejection> {
+///     let mut members = Members::new(vec!["body".into()], json_object(body)?);
+///     let name = members.string("name", 1..=100);
+///     match (name, members.finish()) {
+///         (Some(name), faults) if faults.is_empty() => Ok(name),
+///         (_, faults) => Err(Rejection::unprocessable(faults)),
+///     }
+/// }
+///
+/// assert_eq!(name(br#"{"name":"weather-bot"}"#).unwrap(), "weather-bot");
+/// assert_eq!(name(br#"{"nmae":"weather-bot"}"#).unwrap_err().status(), 422);
+/// ```
 #[derive(Debug)]
 pub struct Members {
     place: Vec<Value>,

@@ -46,6 +46,21 @@ impl TrustedProxies {
     ///
     /// `None` if it is not known: the peer is not, or a trusted proxy handed on something that is
     /// no address.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::origin::TrustedProxies;
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    ///
+    /// // A trusted proxy names the client.
+    /// let of = |peer: &str| proxies.client_address(&headers, peer.parse().ok());
+    /// assert_eq!(of("10.0.0.1"), "192.0.2.7".parse().ok());
+    /// // Another peer is the client, whatever it sends.
+    /// assert_eq!(of("198.51.100.9"), "198.51.100.9".parse().ok());
+    /// ```
     #[must_use]
     pub fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
         let peer = peer?.to_canonical();

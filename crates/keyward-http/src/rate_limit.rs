@@ -26,6 +26,28 @@ const FIELDS_MAX: usize = 5;
 
 /// Which header fields tell callers how they stand with their limits. `Retry-After` of a rejection
 /// is none of them: it is always sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::{Options, RateLimitHeaders, Required, testing};
+///
+/// let told = RateLimitHeaders::Standard;
+/// let options = Options { rate_limit_headers: told, ..Options::default() };
+/// let (authenticator, _clock) = testing::authenticator_with(options).await;
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// let mut request = HeaderMap::new();
+/// request.insert("x-api-key", HeaderValue::try_from(secret)?);
+/// let passed = authenticator.authenticate(&mut request, None, Required::default()).ok();
+///
+/// let mut response = HeaderMap::new();
+/// authenticator.complete(&mut response, passed.as_ref());
+/// assert_eq!(response["ratelimit"], r#""requests";r=99;t=1"#);
+/// assert!(!response.contains_key("x-ratelimit-limit"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RateLimitHeaders {
     /// `RateLimit-Policy` and `RateLimit`, as in version 10 of the IETF draft *RateLimit header

@@ -26,6 +26,17 @@ use crate::rate_limit::{RateLimitHeaders, retry_secs};
 /// same `detail` in a problem document (RFC 9457); see [`Rejection::respond`].
 ///
 /// With the feature `axum-core`, axum takes it for a response (`IntoResponse`).
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Response, StatusCode};
+/// use keyward_http::{Form, Rejection};
+///
+/// let rejection = Rejection::new(StatusCode::CONFLICT, "The key was changed meanwhile");
+/// let response: Response<Bytes> = rejection.respond(Form::Plain);
+/// assert_eq!(response.status(), StatusCode::CONFLICT);
+/// assert_eq!(response.body(), r#"{"detail":"The key was changed meanwhile"}"#);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Rejection {
     status: StatusCode,
@@ -66,6 +77,16 @@ impl Rejection {
     }
 
     /// Rejects with a sentence and one more field, such as `key_id`.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Response, StatusCode};
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let rejection = Rejection::with_field(StatusCode::CONFLICT, "Issued before", "key_id", 7);
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert_eq!(response.body(), r#"{"detail":"Issued before","key_id":7}"#);
+    /// ```
     #[must_use]
     pub fn with_field(
         status: StatusCode,
@@ -208,6 +229,18 @@ impl Rejection {
     }
 
     /// Says when to try again, in whole seconds, at least 1.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let rejection = Rejection::unavailable().retry_after(Duration::from_millis(1_200));
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert_eq!(response.headers()["retry-after"], "2");
+    /// ```
     #[must_use]
     pub fn retry_after(self, after: Duration) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(retry_secs(after)))

@@ -22,6 +22,27 @@ use crate::clock::Clock;
 /// A clock that stands still until it is told to move. A clone is the same clock.
 ///
 /// It begins at 2026-01-01T00:00:00Z.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use keyward_http::keyward::Asked;
+/// use keyward_http::testing;
+///
+/// let (authenticator, clock) = testing::authenticator().await;
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// // The tier `basic` allows 100 requests a minute.
+/// for _ in 0..100 {
+///     assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
+/// }
+/// assert!(authenticator.verify(&Asked::of(&secret)).is_err());
+/// clock.advance(Duration::from_secs(60));
+/// assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FakeClock(Arc<Mutex<Now>>);
 
@@ -94,6 +115,12 @@ pub async fn issue_with(authenticator: &Authenticator, name: &str, scopes: &[&st
 }
 
 /// A caller with this name and these scopes.
+///
+/// ```
+/// let caller = keyward_http::testing::caller("weather-bot", &["articles:read"]);
+/// assert!(caller.grants("articles:read"));
+/// assert!(!caller.grants("articles:write"));
+/// ```
 ///
 /// # Panics
 ///

@@ -132,6 +132,22 @@ impl Authenticator {
     /// Completes the headers of a response to a request for which a key was looked for: what caches
     /// may do with it, and how the caller stands with its limits. A handler's own `Cache-Control`
     /// stays, and its `Vary` is added to. Rejections are complete.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::HeaderMap;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// // A key was looked for, and there was none.
+    /// let mut response = HeaderMap::new();
+    /// authenticator.complete(&mut response, None);
+    /// assert_eq!(response["vary"], "Authorization, X-API-Key");
+    /// assert_eq!(response["cache-control"], "private, no-cache");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn complete(&self, headers: &mut HeaderMap, request: Option<&Authenticated>) {
         let stood = request.map(|request| (request.caller.standings(), request.at.unix));
         self.rate_limit_headers.complete(headers, stood);
