@@ -26,10 +26,15 @@ pub(crate) fn run() -> Result<()> {
     }
     let (major, minor) = version(&promised)?;
     let toolchain = format!("{major}.{minor}.0");
-    let fetched = Command::new("rustup")
-        .args(["toolchain", "install", &toolchain, "--profile", "minimal", "--no-self-update"])
-        .status();
-    ensure!(fetched.is_ok_and(|status| status.success()), "Rust {toolchain} is not to be had");
+    // A toolchain that works stays as it is: installing it again replaces its files, and other
+    // builds may be using them.
+    let works = Command::new("rustup").args(["run", &toolchain, "rustc", "--version"]).output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        let fetched = Command::new("rustup")
+            .args(["toolchain", "install", &toolchain, "--profile", "minimal", "--no-self-update"])
+            .status();
+        ensure!(fetched.is_ok_and(|status| status.success()), "Rust {toolchain} is not to be had");
+    }
     // A folder of its own: what another compiler built is of no use to either.
     let check = ["cargo", "check", "--locked", "--workspace", "--all-features"];
     let mut command = Command::new("rustup");
