@@ -1,4 +1,4 @@
-//! What can be done to a key that there is.
+//! The changes of an existing key.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl KeyChange {
         }
     }
 
-    /// What the audit trail calls it.
+    /// Its verb in the audit trail.
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {

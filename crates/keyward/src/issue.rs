@@ -1,4 +1,4 @@
-//! What a key is issued from, and what issuing it yields.
+//! The request for a key, and the result of issuing it.
 
 use crate::details::{Metadata, Version, Versions};
 use crate::key::{Prefix, Secret};
@@ -20,7 +20,7 @@ pub struct NewKey {
     pub tier: TierName,
     /// To whom it will belong.
     pub owner: Option<Owner>,
-    /// What it may do where a scope is asked for.
+    /// Its scopes, for requests that require one.
     pub scopes: Scopes,
     /// Where it may be used from.
     pub networks: Networks,
@@ -28,7 +28,7 @@ pub struct NewKey {
     pub limits: Option<Limits>,
     /// The operator's notes about it.
     pub metadata: Metadata,
-    /// What its secrets begin with; `None` is what the gate was opened with.
+    /// The prefix of its secrets; `None` is the gate's.
     pub prefix: Option<Prefix>,
     /// The first instant at which it no longer works; `None` is never.
     pub expires_at: Option<UnixMillis>,
@@ -91,7 +91,7 @@ impl NewKey {
 pub struct Issued {
     /// The key's identity.
     pub key_id: KeyId,
-    /// What the caller will present; to be shown now or never.
+    /// The secret that the caller will present; to be shown now or never.
     pub secret: Secret,
     /// The requested key.
     pub key: NewKey,
@@ -106,7 +106,7 @@ pub struct Issued {
 /// A key that was just given another secret, which dropping it wipes.
 #[derive(Debug)]
 pub struct Rotated {
-    /// What the caller will present from now on; to be shown now or never.
+    /// The secret that the caller will present from now on; to be shown now or never.
     pub secret: Secret,
     /// The first characters of the secret.
     pub hint: String,

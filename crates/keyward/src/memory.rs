@@ -59,7 +59,7 @@ impl std::ops::DerefMut for Open<'_> {
 }
 
 impl MemoryStore {
-    /// Makes every call fail from now on, or work again: for testing what happens then.
+    /// Makes every call fail from now on, or work again: for testing that case.
     pub fn set_broken(&self, broken: bool) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).broken = broken;
     }

@@ -1,7 +1,7 @@
 //! The rules of change, without I/O: the facts that a change needs, and its effects.
 //!
 //! A store looks up what [`needs`] names and puts it into [`Facts`], until there is nothing left to
-//! look up, which takes at most two rounds. Then [`decide`] says what to write, all of it in one
+//! look up, which takes at most two rounds. Then [`decide`] returns the writes, all for one
 //! transaction: rows, and audit entries that are sealed already. No store knows what a suspension
 //! is.
 //!

@@ -1,7 +1,7 @@
 //! The contract between the decision and the storage of keys.
 //!
-//! [`KeyStore`] is what deciding needs, [`Reports`] is what operators ask, and [`Backup`] is what a
-//! store may have that can be copied while it is in use.
+//! [`KeyStore`] is for deciding, [`Reports`] is for operators' queries, and [`Backup`] is for
+//! stores that can be copied while they are in use.
 
 mod backup;
 mod changes;
@@ -35,7 +35,7 @@ pub use snapshot::{Page, Snapshot};
 pub struct LeakReport {
     /// Of the secret, which some key has or had.
     pub digest: Digest,
-    /// What the audit trail is to say.
+    /// The reason for the audit trail.
     pub reason: Option<Reason>,
     /// The address that the report came from, as far as that is known.
     pub address: Option<IpAddr>,
@@ -65,7 +65,7 @@ pub enum StoreError {
     /// under way, it may or may not have happened.
     #[error("store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// What the store holds cannot be: a newer version wrote it, or it is damaged.
+    /// The content of the store is invalid: a newer version wrote it, or it is damaged.
     #[error("store holds something that cannot be: {0}")]
     Inconsistent(String),
 }
@@ -166,7 +166,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Tries again what [`KeyStore::trouble`] speaks of. There is nothing to do for a store that
+    /// Retries the work that [`KeyStore::trouble`] reports. There is nothing to do for a store that
     /// never has any.
     async fn mend(&self) -> Result<(), StoreError> {
         Ok(())

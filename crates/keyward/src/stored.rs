@@ -36,13 +36,13 @@ pub struct Key<I = KeyId> {
     pub tier_gone: bool,
     /// To whom it belongs.
     pub owner: Option<Owner>,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Scopes,
     /// Where it may be used from.
     pub networks: Networks,
     /// Its own limits, which replace its tier's; an empty list is no limit.
     pub limits: Option<Limits>,
-    /// What an operator noted about it.
+    /// An operator's notes about it.
     pub metadata: Metadata,
     /// The operator's decision about the key itself.
     pub state: KeyState,
@@ -198,7 +198,7 @@ pub struct OwnerRow {
 }
 
 impl OwnerRow {
-    /// An owner of whom nothing is known yet.
+    /// An owner without keys, limits or a suspension.
     #[must_use]
     pub fn new(owner: Owner) -> Self {
         Self {
@@ -230,7 +230,7 @@ impl OwnerRow {
     }
 }
 
-/// A key with the state of its owner: what operators are shown.
+/// A key with the state of its owner, as shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The key.
@@ -271,9 +271,9 @@ impl TierId {
 pub struct TierRow {
     /// Its identity.
     pub id: TierId,
-    /// What it is called. Of the tiers of one name at most one is not gone.
+    /// Its name. Of the tiers of one name at most one is not deleted.
     pub name: TierName,
-    /// What it sets. An empty list is no limit.
+    /// Its limits. An empty list is no limit.
     pub limits: Limits,
     /// How many keys have it that are not revoked.
     pub keys: u64,

@@ -15,7 +15,7 @@ pub const COPY_ID_MAX: u64 = KEY_ID_MAX / 2;
 
 impl Key {
     /// The key as it is carried to another store: with the newest of its former secrets, and
-    /// without what counts here alone, its version and the row of its tier.
+    /// without the parts that matter here alone, its version and the row of its tier.
     #[must_use]
     pub fn carried(mut self) -> Unkept {
         // The present one is carried along too.

@@ -265,7 +265,7 @@ pub async fn an_owner_is_edited_in_the_version_that_is_expected(store: &dyn Stor
     assert_eq!(limited(store, "a", 5, Some(0)).await.unwrap().version, OwnerVersion(1));
     let stale = limited(store, "a", 6, Some(0)).await;
     assert_eq!(stale, Err(Rejection::StaleOwner(OwnerVersion(1))));
-    // Nothing is different, so that nothing is on record.
+    // Nothing differs, so that nothing is on record.
     assert_eq!(limited(store, "a", 5, Some(1)).await.unwrap().version, OwnerVersion(1));
     assert_eq!(limited(store, "a", 6, Some(1)).await.unwrap().version, OwnerVersion(2));
     assert_eq!(verbs(store).await, ["edit-owner", "edit-owner"]);

@@ -48,12 +48,12 @@ pub async fn issue(store: &dyn Store, number: u64) -> KeyId {
     insert(store, new_key(number), audit(number)).await
 }
 
-/// Issues a key that nothing speaks against.
+/// Issues a key, which no rule rejects.
 pub async fn insert(store: &dyn Store, new: Unkept, audit: Audit) -> KeyId {
     store.insert_key(new, audit).await.unwrap().key.id
 }
 
-/// Changes a key in a way that nothing speaks against.
+/// Changes a key in a way that no rule rejects.
 pub async fn change(store: &dyn Store, id: KeyId, change: KeyChange, audit: Audit) -> OwnedKey {
     store.change_key(id, change, None, audit).await.unwrap()
 }

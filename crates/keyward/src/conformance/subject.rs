@@ -117,7 +117,7 @@ impl<S: KeyStore + Reports> Store for S {}
 /// Why a change was not made.
 #[derive(Debug)]
 pub enum Error {
-    /// The rules speak against it.
+    /// The rules reject it.
     Rejected(Rejection),
     /// The store does not say.
     Store(StoreError),
@@ -136,7 +136,7 @@ impl From<StoreError> for Error {
 }
 
 impl Error {
-    /// What speaks against the change.
+    /// The rejection of the change.
     #[track_caller]
     pub fn rejection(self) -> Rejection {
         match self {

@@ -127,7 +127,7 @@ pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(stor
         store.delete_tier(name("gold"), audit(7)).await.unwrap_err().rejection(),
         Rejection::TierUsed(1)
     );
-    // Revoking again changes nothing, and any other change is rejected as ever.
+    // Revoking again changes nothing, and any other change is rejected as for every revoked key.
     revoke(store, old, audit(8)).await;
     assert_eq!(details(store, old).await.key.version.get(), 2);
     let exported = store.export_keys(None, 10).await.unwrap();

@@ -9,7 +9,7 @@ use crate::time::UnixMillis;
 
 use super::rows::Rows;
 
-/// What a list is ordered by, of one key.
+/// The value of one key by which a list is ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
     /// All alike, so that ids decide.

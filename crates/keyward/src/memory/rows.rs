@@ -1,4 +1,5 @@
-//! The rows, how they are looked up, and how they are written. What a change means is the rules'.
+//! The rows, how they are looked up, and how they are written. The meaning of a change is the
+//! rules'.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -168,7 +169,7 @@ impl Rows {
         self.keys.get(&id).map(|key| self.joined(key))
     }
 
-    /// A key with what the row of its tier says: deleting a tier leaves the rows of keys alone.
+    /// A key with the state of its tier's row: deleting a tier leaves the rows of keys alone.
     fn joined(&self, key: &Arc<Key>) -> Arc<Key> {
         let mut key = Arc::clone(key);
         if key.tier_id.is_some_and(|id| self.tiers.get(&id).is_some_and(|tier| tier.is_gone)) {
@@ -224,7 +225,7 @@ impl Rows {
         rows.filter(|(_, row)| row.is_suspended()).map(|(owner, _)| owner.clone())
     }
 
-    /// What the secrets of keys begin with, in order.
+    /// The prefixes of keys' secrets, in order.
     pub(super) fn prefixes(&self) -> Vec<String> {
         let secrets = self.keys.values().flat_map(|key| secrets(key));
         let prefixes = secrets.filter_map(|secret| Prefix::of_hint(&secret.hint));

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The changes that can be requested.
 
 use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Versions};
@@ -7,8 +7,8 @@ use crate::record::{KeyId, Owner};
 use crate::stored::Unkept;
 use crate::tier::TierName;
 
-/// A change of what a store keeps. Every one that changes something writes an audit entry, and an
-/// import one for each key.
+/// A change of the content of a store. Every one that changes something writes an audit entry, and
+/// an import one for each key.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Keep a key that was just made. It gets the next free id, and its own is ignored.
@@ -26,23 +26,23 @@ pub enum Change {
     Import {
         /// The keys, each with its own id or without one.
         keys: Vec<Unkept>,
-        /// Only say what would become of each.
+        /// Only return the outcome that each would have.
         dry_run: bool,
     },
     /// Write a tier, new or not.
     PutTier {
-        /// What it is called.
+        /// Its name.
         name: TierName,
-        /// What it is to set.
+        /// Its limits.
         limits: Limits,
-        /// What it has to be before.
+        /// The expectation about its state before.
         before: TierBefore,
     },
     /// Delete a tier that only revoked keys have.
     DeleteTier {
-        /// What it is called.
+        /// Its name.
         name: TierName,
-        /// What it has to be before.
+        /// The expectation about its state before.
         before: TierBefore,
     },
     /// Change an owner, with or without keys.

@@ -89,7 +89,7 @@ impl<'a> Draft<'a> {
         self.facts.tier_count().ok_or(Fault::Unknown(Lookup::TierCount))
     }
 
-    /// The row of an owner; that of one of whom nothing is kept yet is new.
+    /// The row of an owner; a new one if none is stored.
     pub(super) fn owner(&self, owner: &Owner) -> Result<OwnerRow, Fault> {
         if let Some(row) = self.owners.get(owner) {
             return Ok(row.clone());

@@ -1,8 +1,7 @@
-//! Entries of the audit trail: what each says of a change, and its seal.
+//! Entries of the audit trail: the details of each change, and its seal.
 //!
-//! The text of the details is part of what the chain is sealed over, and of what operators read
-//! with programs, so that its fields, their order and their form do not change. Never a secret nor
-//! a digest.
+//! The chain is sealed over the text of the details, and operators read it with programs, so that
+//! its fields, their order and their form do not change. Never a secret nor a digest.
 
 use std::num::NonZeroU32;
 
@@ -72,7 +71,7 @@ pub fn seal(
     Ok(entry)
 }
 
-/// What an entry says of a key that was not there before.
+/// The details of a new key.
 ///
 /// The text is written as it comes, without a tree of values: it is made for each key of an import.
 pub(super) fn new_key(key: &Key) -> Result<String, Fault> {
@@ -80,7 +79,7 @@ pub(super) fn new_key(key: &Key) -> Result<String, Fault> {
     serde_json::to_string(&new).map_err(|error| fault(&error))
 }
 
-/// What an entry says of a key that was changed: the fields that differ.
+/// The details of a changed key: the fields that differ.
 pub(super) fn changed_key(before: &Key, after: &Key) -> Result<String, Fault> {
     let (mut before, mut after) = (Fields::of(before).map()?, Fields::of(after).map()?);
     after.retain(|name, value| {
@@ -93,25 +92,25 @@ pub(super) fn changed_key(before: &Key, after: &Key) -> Result<String, Fault> {
     Ok(json!({ "before": before, "after": after }).to_string())
 }
 
-/// What an entry says of the limits of a tier.
+/// The details of a tier's limits.
 pub(super) fn tier(before: Option<&Limits>, after: Option<&Limits>) -> String {
     json!({ "before": before.map(limits), "after": after.map(limits) }).to_string()
 }
 
-/// What an entry says of an owner that was suspended or resumed, and of how many keys it has that
-/// are not revoked.
+/// The details of an owner that was suspended or resumed, with the number of its keys that are not
+/// revoked.
 pub(super) fn suspension(suspended: bool, keys: u64) -> String {
     let state = |suspended| json!({ "state": if suspended { "suspended" } else { "active" } });
     json!({ "before": state(!suspended), "after": state(suspended), "keys": keys }).to_string()
 }
 
-/// What an entry says of an owner whose limits changed.
+/// The details of an owner whose limits changed.
 pub(super) fn owner(before: &Limits, after: &Limits) -> String {
     let fields = |list| json!({ "limits": limits(list) });
     json!({ "before": fields(before), "after": fields(after) }).to_string()
 }
 
-/// What an entry says of the latest reading of the wall clock.
+/// The details of the latest reading of the wall clock.
 pub(super) fn clock(before: Option<UnixMillis>, after: UnixMillis) -> String {
     json!({
         "before": { "latest_at": before.map(|before| before.0) },

@@ -20,7 +20,7 @@ const OWNERS_KEPT_MAX: usize = 1_024;
 
 /// The results of look-ups, and of writes since. They grow with each look-up.
 ///
-/// Facts are as of one transaction: those of a batch stay true for its next change after
+/// Facts are as of one transaction: in a batch they stay true for the next change after
 /// [`Facts::apply`], and are to be dropped when something is rolled back.
 #[derive(Clone)]
 pub struct Facts {
@@ -52,7 +52,7 @@ enum Presence {
 }
 
 impl Facts {
-    /// Nothing is known but how far the store has come.
+    /// Only the progress of the store is known.
     #[must_use]
     pub fn new(progress: Progress) -> Self {
         Self {
@@ -115,8 +115,8 @@ impl Facts {
         self.reading = Some(reading);
     }
 
-    /// Forgets all that one change alone asks for, such as keys and digests, and keeps how far the
-    /// store has come, tiers and up to 1 024 owners: what the next changes of a batch ask for
+    /// Forgets the facts that one change alone needs, such as keys and digests, and keeps the
+    /// progress of the store, tiers and up to 1 024 owners, which the next changes of a batch need
     /// again.
     pub fn forget_keys(&mut self) {
         if OWNERS_KEPT_MAX < self.owners.len() {

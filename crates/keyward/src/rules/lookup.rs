@@ -31,7 +31,7 @@ pub enum Lookup {
     Once {
         /// [`Actor::as_text`](crate::audit::Actor::as_text) of who sent it.
         actor: String,
-        /// What its client calls it.
+        /// Its client's name of it.
         name: OnceName,
     },
     /// The latest reading of the wall clock that was kept:
@@ -55,7 +55,7 @@ pub struct Progress {
 /// A request that changed something once, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnceRow {
-    /// Its name, and what it asked for.
+    /// Its name, and its content.
     pub once: Once,
     /// The key that it issued or changed.
     pub key: KeyId,
@@ -64,8 +64,8 @@ pub struct OnceRow {
 }
 
 impl OnceRow {
-    /// What it is to the request of the same name and actor that comes now; `None` if it is too
-    /// old to count, or that request may change something as often as it comes.
+    /// Its relation to a new request of the same name and actor; `None` if it is too old to count,
+    /// or if the new request may change something as often as it comes.
     #[must_use]
     pub fn earlier(&self, audit: &Audit) -> Option<Earlier> {
         let once = audit.once.as_ref()?;

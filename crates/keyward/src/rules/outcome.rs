@@ -1,4 +1,4 @@
-//! What becomes of a change.
+//! The outcome of a change.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::transfer::ImportRejection;
 use super::lookup::Lookup;
 use super::writes::Writes;
 
-/// What a change does.
+/// The effects of a change.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What to write; nothing if the change is rejected.

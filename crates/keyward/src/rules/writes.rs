@@ -1,4 +1,4 @@
-//! What a change writes, in one transaction or not at all.
+//! The writes of a change, in one transaction or not at all.
 
 use std::sync::Arc;
 

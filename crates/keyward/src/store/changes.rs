@@ -5,7 +5,7 @@ use crate::stored::{Key, OwnerRow, TierRow};
 
 /// Rows that are different since a change, as they are now.
 ///
-/// It is state and not operations: what happened to a row between two reads is one row here, and a
+/// It is state and not operations: all changes of a row between two reads are one row here, and a
 /// row that is sent twice does no harm. A row may be newer than [`Changes::until`], in which case
 /// it comes again. The rows to which these refer are among them or were sent before.
 #[derive(Clone, Debug, PartialEq, Eq)]

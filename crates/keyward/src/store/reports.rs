@@ -1,4 +1,4 @@
-//! What operators ask of a store.
+//! The queries of operators to a store.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use crate::time::{UnixHour, UnixMillis};
 
 use super::StoreError;
 
-/// What operators ask: lists, counts, usage, the trail, exports. Nothing here changes anything, and
-/// no decision about a request or a change waits for it.
+/// The queries of operators: lists, counts, usage, the trail, exports. Nothing here changes
+/// anything, and no decision about a request or a change waits for it.
 ///
 /// Each method sees the store as it is at one instant, with all changes that were acknowledged
 /// before the call. It may take long, where it says so; decisions go on meanwhile.
@@ -61,7 +61,7 @@ pub trait Reports: fmt::Debug + Send + Sync {
         max: u32,
     ) -> Result<Vec<Owner>, StoreError>;
 
-    /// What the secrets of keys begin with, in order; at most 1 000.
+    /// The prefixes of keys' secrets, in order; at most 1 000.
     async fn prefixes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Usage of a key in these hours, oldest first: by the hour, or by the day, each under its

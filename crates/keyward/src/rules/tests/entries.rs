@@ -1,4 +1,4 @@
-//! What the audit trail says, to the byte: chains of earlier versions hold these texts.
+//! The texts of the audit trail, to the byte: chains of earlier versions hold these texts.
 
 use super::*;
 

@@ -175,7 +175,7 @@ fn a_request_of_one_name_changes_a_key_once() {
     );
     let other_actor = Audit { actor: Actor::GitHub, ..once(2, "one", 2) };
     rows.done(issue(key(2)), &other_actor);
-    // What changes nothing is not kept.
+    // A request that changes nothing is not kept.
     rows.unchanged(change(1, KeyChange::Resume), &once(3, "two", 3));
     rows.done(change(1, KeyChange::Suspend), &once(4, "two", 4));
     assert_eq!(rows.rejected(revoke(1), &once(5, "two", 4)), same);

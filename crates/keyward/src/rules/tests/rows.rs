@@ -71,14 +71,14 @@ impl Rows {
         decide(change, audit, facts)
     }
 
-    /// Makes a change that nothing speaks against.
+    /// Makes a change that no rule rejects.
     pub(super) fn done(&mut self, change: Change, audit: &Audit) -> Decided {
         let Decision { writes, outcome } = self.decide(change, audit).unwrap();
         self.write(&writes);
         outcome.unwrap()
     }
 
-    /// What speaks against a change, which writes nothing.
+    /// The rejection of a change, which writes nothing.
     pub(super) fn rejected(&self, change: Change, audit: &Audit) -> Rejection {
         let Decision { writes, outcome } = self.decide(change, audit).unwrap();
         assert!(writes.is_empty());
