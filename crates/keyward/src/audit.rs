@@ -201,7 +201,7 @@ pub struct AuditEntry {
 pub struct ChainDigest(pub [u8; 32]);
 
 impl ChainDigest {
-    /// What the first entry has in front of it.
+    /// The previous digest of the first entry.
     pub const START: Self = Self([0; 32]);
 
     /// Reads 64 hexadecimal digits.
@@ -279,7 +279,7 @@ pub struct Chain {
 /// The first inconsistency of a trail.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ChainError {
-    /// The entry is not what it was when it was written.
+    /// The entry was altered after it was written.
     #[error("entry {} was altered", .0.0)]
     Altered(ChangeId),
     /// The preceding entry was removed or replaced, or this entry was inserted.

@@ -49,7 +49,7 @@ impl Carried {
         Self { origin_ms: AtomicI64::new(origin_ms), follower: Mutex::default() }
     }
 
-    /// The reading with what the carried one says about it.
+    /// The reading, judged by the carried one.
     #[inline]
     pub(crate) fn judge(&self, now: Now) -> Now {
         let carried = self.carried(now.steady);

@@ -23,7 +23,7 @@ pub const METADATA_LEN_MAX: usize = 4 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata(Box<str>);
 
-/// Says that a text is no metadata.
+/// The error of a text that is no metadata.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseMetadataError {
     /// It is not a JSON object.
@@ -172,7 +172,7 @@ impl fmt::Display for Versions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
-/// Says that a text is no reason.
+/// The error of a text that is no reason.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseReasonError {
     /// It is empty, or has more than [`REASON_CHARS_MAX`] characters.

@@ -135,14 +135,14 @@ impl Gate {
         &self.usage
     }
 
-    /// What the texts of keys begin with, unless they asked for another prefix.
+    /// The prefix of new keys that ask for no other.
     #[must_use]
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
     }
 
-    /// The store, for reading what memory does not hold. Changes go through the gate, and what
-    /// operators ask is for [`Reports`](crate::store::Reports).
+    /// The store, for reading data that memory does not hold. Changes go through the gate, and
+    /// operators' queries through [`Reports`](crate::store::Reports).
     #[must_use]
     pub fn store(&self) -> &dyn KeyStore {
         &*self.store

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// What some programs put in front of a text. RFC 8259, section 8.1, lets a reader skip it.
+/// The mark that some programs put before a text. RFC 8259, section 8.1, lets a reader skip it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Longest name that an error repeats: a longer one may be a misplaced secret.
 const NAME_LEN_MAX: usize = 24;

@@ -63,7 +63,7 @@ impl Default for Prefix {
     }
 }
 
-/// Says that a text cannot be a prefix.
+/// The error of a text that cannot be a prefix.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "a prefix has 1 to 24 characters: words of a-z and 0-9 joined by single underscores, \
@@ -162,7 +162,7 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Copy)]
 pub struct Presented<'a>(&'a str);
 
-/// Says that a text cannot be a key; it never contains the text.
+/// The error of a text that cannot be a key; it never contains the text.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a key has 8 to 512 visible ASCII characters")]
 pub struct ParsePresentedError;

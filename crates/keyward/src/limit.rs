@@ -12,7 +12,7 @@
 //!
 //! A request takes from all of its buckets or from none: first each bucket is checked, then each is
 //! written. **Nothing is ever given back**: a bucket may have refilled since, or its limit may have
-//! changed, and what one request subtracts from it would be another one's share.
+//! changed, and the units that one request subtracts would be another one's share.
 
 mod bucket;
 mod cost;

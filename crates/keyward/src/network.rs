@@ -28,7 +28,7 @@ pub const NETWORKS_MAX: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
-/// Says that a text is no network.
+/// The error of a text that is no network.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseNetworkError {
     /// The text is neither a range nor an address.
@@ -107,7 +107,7 @@ impl Network {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 
-/// Says that a key was given more than [`NETWORKS_MAX`] networks.
+/// The error of more than [`NETWORKS_MAX`] networks for a key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a key has at most 32 networks")]
 pub struct TooManyNetworksError;

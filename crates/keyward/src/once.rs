@@ -17,7 +17,7 @@ pub const ONCE_NAME_LEN_MAX: usize = 64;
 /// How long a name is kept, from the change on: 24 hours.
 pub const ONCE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a client calls a request: 1 to [`ONCE_NAME_LEN_MAX`] visible ASCII characters.
+/// A client's name of a request: 1 to [`ONCE_NAME_LEN_MAX`] visible ASCII characters.
 ///
 /// ```
 /// use keyward::once::OnceName;
@@ -28,7 +28,7 @@ pub const ONCE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OnceName(CompactString);
 
-/// Says that a text cannot name a request.
+/// The error of a text that cannot name a request.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the name of a request has 1 to 64 visible ASCII characters")]
 pub struct ParseOnceNameError;
@@ -56,7 +56,7 @@ impl OnceName {
 /// A request that is to change something once. Each actor has names of its own.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Once {
-    /// What the client calls it.
+    /// The client's name of it.
     pub name: OnceName,
     /// SHA-256 of all that it asks for.
     pub request: [u8; 32],
@@ -78,7 +78,7 @@ pub enum Earlier {
 }
 
 impl Earlier {
-    /// What a request that was kept is to one that comes now.
+    /// The relation of a stored request to a new one.
     #[must_use]
     pub fn of(kept: &[u8; 32], key_id: KeyId, now: &Once) -> Self {
         if *kept == now.request { Self::Same(key_id) } else { Self::Other }

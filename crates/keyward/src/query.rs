@@ -1,4 +1,4 @@
-//! What can be asked about keys, usage and the audit trail.
+//! The queries about keys, usage and the audit trail.
 
 use std::num::NonZeroU32;
 
@@ -37,7 +37,7 @@ pub struct KeyFilter {
     pub created_before: Option<UnixMillis>,
 }
 
-/// What keys are ordered by. Keys that are alike in it are in the order of their ids.
+/// The order of keys. Keys that are equal in it are in the order of their ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyOrder {
     /// The order of their ids, which is the order in which they were issued here; a key that was
@@ -125,7 +125,7 @@ pub enum Bucket {
     Day,
 }
 
-/// What makes a key one of the most used.
+/// The measure by which a key is one of the most used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TopBy {
     /// All of its requests.

@@ -99,7 +99,7 @@ pub const OWNER_LEN_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(CompactString);
 
-/// Says that a text cannot be an owner's id.
+/// The error of a text that cannot be an owner's id.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("an owner has 1 to 100 visible ASCII characters, without spaces")]
 pub struct ParseOwnerError;
@@ -139,7 +139,7 @@ impl Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(CompactString);
 
-/// Says that a text is no scope.
+/// The error of a text that is no scope.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a scope is `resource:action`, `resource:*` or `*`, in a-z, 0-9, `_`, `.` and `-`")]
 pub struct ParseScopeError;
@@ -189,7 +189,7 @@ impl Scope {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
-/// Says that a key was given more than [`SCOPES_MAX`] scopes.
+/// The error of more than [`SCOPES_MAX`] scopes for a key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a key has at most 32 scopes")]
 pub struct TooManyScopesError;

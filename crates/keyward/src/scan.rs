@@ -217,7 +217,7 @@ fn ends_in_escape(before: &[u8]) -> bool {
 fn runs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     // No run begins before this, and none at 0, for it needs an underscore before it.
     let mut start = 1;
-    // What lies between `start` and this are digits.
+    // The bytes between `start` and this are digits.
     let mut known = start;
     std::iter::from_fn(move || {
         loop {

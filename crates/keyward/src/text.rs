@@ -83,8 +83,8 @@ pub fn check(text: &str) -> Result<(), TextError> {
 
 /// The text with a number such as `U+202E` for each character that [`check`] does not take.
 ///
-/// Of a text that is blank, each one is written so. It is cut to `chars_max` characters. What it
-/// makes passes [`check`], unless the text or `chars_max` is too short for that.
+/// Of a text that is blank, each one is written so. It is cut to `chars_max` characters. The result
+/// passes [`check`], unless the text or `chars_max` is too short for that.
 #[must_use]
 pub fn spelled_out(text: &str, chars_max: usize) -> String {
     let mut cut = spelled(text, chars_max, check(text) == Err(TextError::Blank));

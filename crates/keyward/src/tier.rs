@@ -17,12 +17,12 @@ pub const TIER_NAME_LEN_MAX: usize = 24;
 /// Most tiers. Each key names one of them, so this is far more than people can distinguish.
 pub const TIERS_MAX: usize = 1_000;
 
-/// What a tier is called: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with
-/// a letter.
+/// The name of a tier: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with a
+/// letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TierName(CompactString);
 
-/// Says that a text cannot name a tier.
+/// The error of a text that cannot name a tier.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a tier's name has 1 to 24 characters of a-z, 0-9, `_` and `-`, beginning with a letter")]
 pub struct ParseTierNameError;
@@ -95,7 +95,7 @@ impl Tier {
         tier
     }
 
-    /// What the tier is called.
+    /// The tier's name.
     #[must_use]
     pub fn name(&self) -> &TierName {
         &self.name

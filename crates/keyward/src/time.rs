@@ -65,9 +65,9 @@ impl SteadyNanos {
 /// allow it; see [`Gate::judge`](crate::Gate::judge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// What a calendar says.
+    /// The time by the calendar.
     pub unix: UnixMillis,
-    /// What a stopwatch says.
+    /// The time by a stopwatch.
     pub steady: SteadyNanos,
     /// By how much it may be later than `unix`, in milliseconds.
     doubt_ms: u64,

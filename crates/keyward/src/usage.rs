@@ -25,7 +25,7 @@ pub(crate) const QUEUE_LEN: usize = 65_536;
 /// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
 pub const BATCH_ROWS_MAX: usize = 4_096;
 
-/// What one key did in one hour, to be added to what the store knows.
+/// The counts of one key in one hour, to be added to those in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageRow {
     /// Whose it is.
@@ -106,7 +106,8 @@ impl Usage {
         self.beside().entries.push(entry);
     }
 
-    /// Keeps what filled a counter: once in as many requests of one key that are all denied.
+    /// Keeps the content of a counter that is full: once in as many requests of one key that are
+    /// all denied.
     #[cold]
     fn keep_full(&self, key_id: KeyId, outcome: Outcome, at: UnixMillis) {
         let counts = Counts::from([(outcome, COUNTER_FULL)]);

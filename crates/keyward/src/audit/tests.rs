@@ -1,4 +1,4 @@
-//! The chain: what fits, and what shows.
+//! The chain: whole trails fit, and alterations show.
 
 use super::*;
 

@@ -11,7 +11,7 @@ const JUNE: u64 = 1_811_851_200_000;
 /// 2000-01-01T00:00:00Z.
 const LONG_AGO: u64 = 946_684_800_000;
 
-/// What the clocks say `steady` milliseconds after the steady one began.
+/// The clocks' reading `steady` milliseconds after the steady one began.
 fn at(unix: u64, steady: u64) -> Now {
     Now::new(UnixMillis(unix), SteadyNanos(steady * NANOS_PER_MS))
 }

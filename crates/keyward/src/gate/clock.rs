@@ -1,4 +1,4 @@
-//! What the wall clock said before, and whether it can be right now.
+//! The earlier readings of the wall clock, and whether it can be right now.
 
 use crate::audit::Audit;
 use crate::rules::{Change, Committed};
@@ -27,8 +27,8 @@ impl Gate {
         self.carried.follow(now)
     }
 
-    /// Takes the wall clock for right, on record, where it is in doubt: `audit.at` is what it
-    /// says. Returns whether there was a doubt.
+    /// Accepts the wall clock as right, on record, where it is in doubt: `audit.at` is its reading.
+    /// Returns whether there was a doubt.
     ///
     /// Like [`Gate::change`], this must run to its end.
     ///

@@ -15,7 +15,7 @@ use super::Gate;
 /// else is flushed: this often a server writes that does nothing else.
 const READING_AGE_MAX: Duration = Duration::from_secs(10);
 
-/// What one flush did.
+/// The result of one flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flushed {
     /// Rows that the store now has.
@@ -37,13 +37,13 @@ pub(super) struct Outbox {
 }
 
 impl Gate {
-    /// Moves one batch of usage from memory to the store, which tries anew what it is troubled by,
-    /// and with it the latest reading of the wall clock, which is [followed](Gate::follow). Where
+    /// Moves one batch of usage from memory to the store, which retries what failed before, and
+    /// with it the latest reading of the wall clock, which is [followed](Gate::follow). Where
     /// nothing was counted, the reading goes alone, if the store has none of the last ten seconds.
     ///
     /// It may be dropped, fail, and be called again: nothing is lost and nothing counts twice. The
-    /// clock is read when no other flush is under way any more, so that what waited for that
-    /// counts for the right hour.
+    /// clock is read when no other flush is under way any more, so that counts that waited for it
+    /// get the right hour.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! The order of changes: those of one key come one after the other, in the store and in memory
-//! alike, so that memory ends with what the store has.
+//! alike, so that memory ends in the state of the store.
 
 use async_lock::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -72,7 +72,7 @@ impl Gate {
             key.former.iter().for_each(|former| self.index.stop(&former.secret.digest));
         }
         let entry = self.entry(key, owner)?;
-        // What the index takes for the present secret, if a rotation has replaced it.
+        // The present secret by the index, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|it| self.index.holds(&it.secret.digest));
         let counted = match held {
             Some(held) => self.index.rotate(entry, held.secret.digest, end_of(held, at), clock),

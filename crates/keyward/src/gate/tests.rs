@@ -117,7 +117,7 @@ async fn keys(store: &MemoryStore) -> Vec<Key> {
     all
 }
 
-/// Checks that memory has of a key what the store has.
+/// Checks that memory and the store agree on a key.
 #[track_caller]
 fn check_agreement(gate: &Gate, id: KeyId) {
     let stored = on_this_thread(gate.store().find_key(id)).unwrap().unwrap();

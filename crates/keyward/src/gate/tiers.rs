@@ -39,7 +39,7 @@ pub enum DeleteTierError {
     /// So many keys that are not revoked have it.
     #[error("{0} keys have the tier")]
     Used(u64),
-    /// The tier is not what it was to be before.
+    /// The tier is not as expected before.
     #[error("the tier has changed since")]
     Stale,
     /// It is not known whether the tier is gone.

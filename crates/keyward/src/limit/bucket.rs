@@ -16,7 +16,7 @@ pub(crate) const GENERATIONS: usize = 1 << GENERATION_BITS;
 /// is rejected.
 pub(super) const ARRIVAL_MAX: u64 = u64::MAX >> GENERATION_BITS;
 
-/// What the word of a bucket says: when it will be full, and under which edition that was so.
+/// The content of a bucket's word: when it will be full, and the edition under which that was so.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     pub(super) full_at: u64,
@@ -90,7 +90,7 @@ pub(super) fn full_at(word: u64) -> u64 {
     word >> GENERATION_BITS
 }
 
-/// What one bucket says to one request.
+/// The check of one bucket for one request.
 #[derive(Clone, Copy)]
 pub(super) struct Check {
     pub(super) mark: Mark,

@@ -1,4 +1,4 @@
-//! What a request costs.
+//! The cost of a request.
 
 use thiserror::Error;
 
@@ -7,11 +7,11 @@ pub const COST_MAX: u32 = 1_000_000;
 
 /// How many ordinary requests a request counts as, for the limits: 0 to [`COST_MAX`].
 ///
-/// A request that costs nothing is let in where one that costs 1 would be, and takes nothing.
+/// A request that costs nothing is allowed where one that costs 1 would be, and takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cost(u32);
 
-/// Says that a number is above [`COST_MAX`].
+/// The error of a number above [`COST_MAX`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a request costs from 0 to 1000000")]
 pub struct ParseCostError;

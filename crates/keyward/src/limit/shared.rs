@@ -19,7 +19,7 @@ pub(crate) struct SharedBuckets {
     shared: Mutex<Option<Box<Shared>>>,
 }
 
-/// What the lock guards.
+/// The state that the lock guards.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// By the names that responses use.

@@ -2,7 +2,7 @@
 
 use crate::time::UnixMillis;
 
-/// What an operator decided about a key. Whether it expired is a matter of time, not of state.
+/// An operator's decision about a key. Whether it expired is a matter of time, not of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// Works until it expires.

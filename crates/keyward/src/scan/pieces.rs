@@ -1,7 +1,7 @@
 //! Encoded texts: found by the shape of a key in the encoding, decoded, and searched again.
 //!
-//! Each encoding has cheap signs by which nearly all bytes are passed over. What they let through
-//! is decoded, and then the checksum decides, so that a piece too many costs time alone.
+//! Each encoding has cheap signs by which nearly all bytes are passed over. The rest is decoded,
+//! and then the checksum decides, so that a piece too many costs time alone.
 
 mod base64;
 mod escapes;

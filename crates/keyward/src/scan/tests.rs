@@ -182,7 +182,7 @@ fn ends(bytes: &[u8]) -> Vec<usize> {
     find(bytes).into_iter().map(end).collect()
 }
 
-/// Keys, parts of keys, and what makes them hard to see.
+/// Keys, parts of keys, and bytes that make them hard to see.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(GOLDEN[0].as_bytes().to_vec()),

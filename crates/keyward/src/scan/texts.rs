@@ -114,7 +114,7 @@ fn whole(bytes: &[u8], digits: Range<usize>) -> KeyText {
 /// Every 49 digits in a row that end in their checksum.
 fn checked(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
-    // What lies between `start` and this are digits.
+    // The bytes between `start` and this are digits.
     let mut known = 0;
     std::iter::from_fn(move || {
         loop {

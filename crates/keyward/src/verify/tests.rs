@@ -51,7 +51,7 @@ impl OneKey {
         verify(&self.index, &self.usage, &Asked { scope, ..Asked::of(TEXT) }, now)
     }
 
-    /// What becomes of a request from this address.
+    /// The verdict on a request from this address.
     fn from(&self, address: &str) -> Result<Caller, &'static str> {
         let from = Some(address.parse().unwrap());
         let verdict = verify(&self.index, &self.usage, &Asked { from, ..Asked::of(TEXT) }, NOW);

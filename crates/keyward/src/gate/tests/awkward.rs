@@ -1,4 +1,4 @@
-//! A store that does what it is asked and then makes it hard to know.
+//! A store that makes each change and then hides its result.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,7 +24,7 @@ pub(super) struct AwkwardStore {
     pauses: AtomicU32,
 }
 
-/// Reports work as ever.
+/// Reports work without faults.
 impl Deref for AwkwardStore {
     type Target = MemoryStore;
 

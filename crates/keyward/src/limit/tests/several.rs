@@ -1,4 +1,4 @@
-//! Several limits at once: all or none, by name, and what a request costs.
+//! Several limits at once: all or none, by name, and the cost of a request.
 
 use super::*;
 use crate::time::{Now, UnixMillis};
@@ -56,7 +56,7 @@ fn a_request_takes_from_all_or_from_none() {
     let denied = exceeded(key.ask(None, 1, 5).unwrap_err());
     assert_eq!(told(&denied.standings), owned(&[("minute", 0), ("day", 5)]));
     assert_eq!(denied.retry_after, Duration::from_secs(6));
-    // A minute later the day is what counts: five are left of it.
+    // A minute later only the limit of the day counts: five are left of it.
     for left in (0..5).rev() {
         let standings = key.ask(None, 1, 60 * SECOND + 5).unwrap();
         assert_eq!(told(&standings), owned(&[("minute", left + 5), ("day", left)]));
@@ -156,7 +156,7 @@ fn an_owner_shares_its_limits_among_its_keys() {
         assert_eq!(shown(&denied.standings), "owner:all");
         assert_eq!(denied.retry_after, Duration::from_secs(12));
     }
-    // The key's own limit denies, and the owner's keeps what it has.
+    // The key's own limit denies, and the owner's stays as it is.
     let later = 5 + 600 * SECOND;
     assert!(keys[0].ask(Some(&owner), 4, later).is_ok());
     assert!(keys[0].ask(Some(&owner), 1, later).is_err());

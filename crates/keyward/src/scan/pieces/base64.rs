@@ -1,7 +1,7 @@
 //! Base64, of either alphabet, on one line or many (RFC 4648; RFC 2045, section 6.8).
 //!
-//! In four characters there are three bytes. What the first, second and third character of four can
-//! be is little if all of these are letters or digits: of four characters in a row, one in
+//! In four characters there are three bytes. The first, second and third character of four have few
+//! possible values if all of these are letters or digits: of four characters in a row, one in
 //! twenty-four is such, so that seven such fours are hardly ever anything else than such a text.
 
 use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};

@@ -137,7 +137,7 @@ fn what_goes_on_behind_an_escape_sequence_is_another_text() {
     assert!(find(STANDARD.encode(KEY.to_lowercase()).as_bytes()).is_empty());
 }
 
-/// What each encoding makes of a text with a key.
+/// A text with a key in each encoding.
 fn encoded() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[ -~]{0,40}".prop_map(|before| STANDARD.encode(format!("{before} {KEY}")).into_bytes()),

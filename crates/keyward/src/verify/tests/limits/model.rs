@@ -1,4 +1,4 @@
-//! On one thread, every verdict is what an exact model of all buckets says.
+//! On one thread, every verdict equals that of an exact model of all buckets.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ struct Model {
     owners: Vec<(Vec<Plain>, Buckets)>,
 }
 
-/// What one limit says.
+/// The state of one limit.
 #[derive(Debug, PartialEq)]
 struct Stand {
     name: String,

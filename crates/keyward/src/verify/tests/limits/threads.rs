@@ -64,7 +64,7 @@ fn crowd() -> (World, Vec<Bucket>) {
 fn while_the_clock_stands_still_each_word_is_what_was_accepted_and_each_denial_lacked_room() {
     let (world, buckets) = crowd();
     let now = world.now();
-    // Each request: its key, its cost, whether it was let in.
+    // Each request: its key, its cost, whether it was allowed.
     let asked = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -195,11 +195,12 @@ fn check_spans(mut accepted: Vec<(u64, u32)>, limit: Limit) {
     }
 }
 
-/// What a denied request gave back once a bucket had refilled would be another request's share.
+/// Units that a denied request gave back once a bucket had refilled would be another request's
+/// share.
 #[test]
 fn while_time_passes_a_denied_request_gives_nothing_back() {
-    // The first refills in one step of the clock. The second is what denies, and has room for the
-    // double of the first's burst a step later.
+    // The first refills in one step of the clock. The second denies, and has room for the double of
+    // the first's burst a step later.
     let list = [limit("a", 1_000, 1, 4), limit("b", 100, 1, 20)];
     let world = World::new(vec![Limits::new(list.to_vec()).unwrap()]);
     world.put_key(0, &Terms::default());
@@ -283,7 +284,7 @@ fn while_time_passes_and_limits_are_edited_no_span_holds_more_than_burst_and_rat
         }
         edited(&mut world, &mut dice, &mut keys);
     }
-    assert!(accepted.iter().all(|of_key| 100 < of_key.len()), "each key was let in");
+    assert!(accepted.iter().all(|of_key| 100 < of_key.len()), "each key was allowed");
     check_spans(accepted[..OWNED].concat(), WATCHED_OF_OWNER());
     for of_key in accepted {
         check_spans(of_key, WATCHED());
