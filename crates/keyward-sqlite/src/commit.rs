@@ -1,6 +1,6 @@
-//! Changes: what each has to know is looked up, the core decides, and what it says is written.
+//! Changes: the facts of each are looked up, the core decides, and its writes are stored.
 //!
-//! This module knows rows. What a suspension or a rotation is, the core knows.
+//! This module knows rows. Suspensions and rotations are the core's.
 
 mod keys;
 
@@ -21,8 +21,8 @@ use crate::fault::Fault;
 pub(crate) use look::progress;
 use written::Written;
 
-/// Makes a change, unless something speaks against it. It belongs into a savepoint: if it fails,
-/// what it wrote is to be undone.
+/// Makes a change, unless the core rejects it. It belongs in a savepoint: if it fails, its writes
+/// are to be undone.
 pub(crate) fn commit(
     connection: &Connection,
     change: Change,
@@ -31,8 +31,9 @@ pub(crate) fn commit(
     Known::default().commit(connection, change, audit)
 }
 
-/// What the changes of one transaction know for the next of them: tiers, owners, how far the
-/// database has come, and what need not be written again. Only the thread that writes asks for it.
+/// The knowledge that the changes of one transaction leave for the next: tiers, owners, the
+/// progress of the database, and rows that need not be written again. Only the thread that writes
+/// uses it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(Arc<Mutex<Option<Batch>>>);
 
@@ -51,7 +52,7 @@ impl Known {
         change: Change,
         audit: &Audit,
     ) -> Result<Committed, Fault> {
-        // Taken, and put back if all goes well: what fails is undone.
+        // Taken, and put back if all goes well: a failed change is undone.
         let mut batch = match self.batch().take() {
             Some(batch) => batch,
             None => Batch { facts: Facts::new(progress(connection)?), written: Written::default() },

@@ -9,7 +9,7 @@ use keyward::store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::types::FromSqlError;
 
-/// What can go wrong between SQL and the domain.
+/// The faults between SQL and the domain.
 ///
 /// It exists in addition to [`StoreError`] so that `?` works on SQLite's errors.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Says that `column` holds something that it cannot hold.
+    /// The fault of a `column` with an impossible value.
     pub(crate) fn in_column(column: &str, reason: impl fmt::Display) -> Self {
         Self::Inconsistent(format!("{column}: {reason}"))
     }
@@ -66,7 +66,7 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// Whether trying again would be in vain, since it is what the file holds that is wrong.
+/// Whether trying again would be in vain, since the fault is in the content of the file.
 ///
 /// SQLite's message for these names tables and columns, never a value.
 fn is_inconsistent(error: &rusqlite::Error) -> bool {

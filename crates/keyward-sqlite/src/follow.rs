@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::keys::find;
 use crate::{owners, tiers};
 
-/// What an entry of the trail names: its number, and a key, a tier or an owner.
+/// The names in an entry of the trail: its number, and a key, a tier or an owner.
 type Named = (u64, Option<u64>, Option<String>, Option<String>);
 
 /// The rows that up to `max` entries after this one name, as they are now.

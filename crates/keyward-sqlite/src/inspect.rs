@@ -16,7 +16,7 @@ use crate::probe;
 use crate::schema;
 use crate::start;
 
-/// What a look at a database file found.
+/// The findings of a look at a database file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {

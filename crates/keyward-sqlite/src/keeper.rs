@@ -18,7 +18,7 @@ use crate::notes;
 /// record a commit, that is each 4 096 commits, and the file is synced then.
 const REWRITE_MIN: u64 = 4_096 * SLOT_LEN as u64;
 
-/// What others may know of the ledger. A clone shares it.
+/// The public state of the ledger. A clone shares it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing(Arc<Mutex<Shared>>);
 
@@ -59,12 +59,12 @@ pub(crate) struct Keeper {
     standing: Standing,
 }
 
-/// What a transaction means to the ledger.
+/// The notes of a transaction for the ledger.
 #[derive(Debug)]
 pub(crate) struct Taken {
     records: Vec<Record>,
     head: Head,
-    /// Whether the trail still has what the ledger knows as its newest entry.
+    /// Whether the trail still has the entry that the ledger knows as its newest.
     is_linked: bool,
 }
 
@@ -86,7 +86,7 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// What the transaction under way changes. To be asked when nothing more will be changed.
+    /// The changes of the transaction under way. To be called after the last of them.
     pub(crate) fn take(&self, connection: &Connection) -> rusqlite::Result<Taken> {
         let (records, head) = (notes::take(connection)?, notes::head(connection)?);
         let is_linked = head == self.head || notes::has(connection, self.head)?;

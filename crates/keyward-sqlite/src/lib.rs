@@ -1,8 +1,8 @@
 //! Where Keyward's keys survive: a [`KeyStore`](keyward::store::KeyStore) in one SQLite
 //! file, with its [`Reports`](keyward::store::Reports) and [`Backup`](keyward::store::Backup).
 //!
-//! [`SqliteStore::open`] says what it asks of the file, and [`OpenError`] why it would not;
-//! [`tutorial`] reads keys out of another program's file. This crate knows SQL and the core's
+//! [`SqliteStore::open`] documents its demands on the file, and [`OpenError`] the reasons to reject
+//! one; [`tutorial`] reads keys out of another program's file. This crate knows SQL and the core's
 //! trait; it knows nothing of HTTP and reads no clock.
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.

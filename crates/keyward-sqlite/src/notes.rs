@@ -103,7 +103,7 @@ pub(crate) fn has(connection: &Connection, head: Head) -> rusqlite::Result<bool>
     Ok(digest.map(ChainDigest) == Some(head.digest))
 }
 
-/// What a ledger has to know that knows everything up to `change`; 0 is nothing.
+/// The records that a ledger lacks which knows everything up to `change`; 0 is nothing.
 pub(crate) fn since(connection: &Connection, change: ChangeId) -> rusqlite::Result<Vec<Record>> {
     if change == Head::START.change {
         return everything(connection);
@@ -131,7 +131,7 @@ pub(crate) fn since(connection: &Connection, change: ChangeId) -> rusqlite::Resu
     Ok(records)
 }
 
-/// What a ledger has to know of one key as it is now.
+/// The records for a ledger about one key as it is now.
 fn key(
     connection: &Connection,
     key_id: u64,
@@ -158,7 +158,7 @@ fn key(
     Ok(())
 }
 
-/// What a new ledger has to know.
+/// The records for a new ledger.
 fn everything(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     const FORMER: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets";
     // Served by `keys_state`, and by `owners_suspended`.

@@ -140,7 +140,7 @@ pub enum OpenError {
     Other {
         /// The database file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

@@ -1,6 +1,6 @@
 //! Opening a database file so that nothing changes on the disk, neither in it nor next to it.
 //!
-//! SQLite writes when it only reads: it rolls back what a killed process left half done, makes an
+//! SQLite writes when it only reads: it rolls back unfinished writes of a killed process, makes an
 //! index of the log, and moves the log into the database when it closes.
 
 use std::fs;
@@ -157,7 +157,7 @@ mod tests {
             &format!("PRAGMA journal_mode = WAL; {ours}"),
             // The articles were opened first.
             "CREATE TABLE news_migrations (number INTEGER); CREATE TABLE articles (id INTEGER)",
-            // What a table that was dropped leaves.
+            // The trace of a dropped table.
             "CREATE TABLE a (b INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE a",
         ] {
             let directory = tempfile::tempdir().unwrap();

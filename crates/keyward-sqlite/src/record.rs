@@ -1,4 +1,4 @@
-//! Between a row of `keys` and what the core calls a key.
+//! Between a row of `keys` and a key of the core.
 
 use std::fmt;
 use std::str::FromStr;

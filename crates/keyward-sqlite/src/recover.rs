@@ -1,5 +1,5 @@
-//! Accepting that changes are lost: what the ledger knows is done again, on record, and no id is
-//! given twice.
+//! Accepting that changes are lost: the changes that the ledger knows are made again, on record,
+//! and no id is given twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Room on the disk that is kept for what must not fail: ending a key that leaked.
+//! Room on the disk that is kept for a change that must not fail: ending a key that leaked.
 //!
 //! It is a file next to the database that is never read. When the disk is full it is made shorter,
 //! piece by piece, for revocations and suspensions alone; all other changes are rejected until it
@@ -20,7 +20,7 @@ use crate::lock::{beside, owner_only};
 /// How much is kept. A revocation writes some 40 KB to the log, which is used again after each
 /// checkpoint; some 300 bytes in the trail remain. So this lasts for thousands of them.
 const LEN_MAX: u64 = 8 * PIECE_LEN;
-/// How much is given up at once: what others write to the disk gets no more than that.
+/// How much is given up at once: writes of other programs to the disk get no more than that.
 const PIECE_LEN: u64 = 1_024 * 1_024;
 /// What part of the room that is free is taken at most, so that a small disk is not filled by it.
 const PART: u64 = 8;
@@ -70,8 +70,8 @@ impl Reserve {
         Self { path, given_up: AtomicBool::new(false), lengths, free }
     }
 
-    /// Takes as much as there should be. What does not work is logged: a server without a reserve
-    /// is better than none.
+    /// Takes as much as there should be. Failures are logged: a server without a reserve is better
+    /// than none.
     pub(crate) fn take(&self) {
         let mut lengths = self.lock();
         let free = (self.free)(&self.path).unwrap_or(0);
@@ -86,7 +86,7 @@ impl Reserve {
         }
     }
 
-    /// Gives up a piece. Returns whether there was one: then what failed may be tried again.
+    /// Gives up a piece. Returns whether there was one: then the failed change may be tried again.
     pub(crate) fn give_up(&self) -> bool {
         let mut lengths = self.lock();
         let left = lengths.held.saturating_sub(PIECE_LEN);

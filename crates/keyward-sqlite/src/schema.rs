@@ -56,7 +56,7 @@ pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row(LAST, [], |row| row.get(0))
 }
 
-/// What a file of ours carries in its header: "Keyw" in ASCII
+/// The mark of our files in their header: "Keyw" in ASCII
 /// (<https://sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4b65_7977;
 

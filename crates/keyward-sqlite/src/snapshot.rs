@@ -1,7 +1,7 @@
 //! A snapshot: a read transaction on a connection and a thread of its own, which end with it.
 //!
-//! In WAL mode a reader holds up no writer, only the checkpoint: what it may still read stays in
-//! the log. So the transaction ends with the last row.
+//! In WAL mode a reader holds up no writer, only the checkpoint: pages that it may still read stay
+//! in the log. So the transaction ends with the last row.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -43,7 +43,8 @@ impl Snapshots {
     pub(crate) async fn open(&self, lock: Arc<FileLock>) -> Result<SqliteSnapshot, StoreError> {
         let (path, watch) = (self.path.clone(), Arc::clone(&self.watch));
         let run = move |queue: &mut Queue| {
-            // What lies there must be what the store has open, before and after it is opened.
+            // The file there must be the one that the store has open, before and after it is
+            // opened.
             let checked = || check(&watch);
             let opened = checked().and_then(|()| {
                 let connection = open_reader(&path);

@@ -92,7 +92,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// What keeps the file to this process. `None` if the store was closed.
+    /// The hold that keeps the file to this process. `None` if the store was closed.
     #[must_use]
     pub fn hold(&self) -> Option<FileHold> {
         Some(FileHold::new(self.lock.upgrade()?))

@@ -57,7 +57,8 @@ pub(crate) fn begin(path: &Path, after_restore: Option<ChangeId>) -> Result<Star
 }
 
 impl Start {
-    /// Moves away what an accepted loss has left in the way, and keeps it under another name.
+    /// Moves away a file that an accepted loss has left in the way, and keeps it under another
+    /// name.
     pub(crate) fn clear(&self) -> Result<(), OpenError> {
         let Some(Loss::Database { known }) = self.accepted else { return Ok(()) };
         // It belongs to the database that is gone, and SQLite would delete it.

@@ -34,7 +34,7 @@ fn look(connection: &Connection, query: &AuditQuery, looks_max: u32) -> Result<A
     let mut looks = 0;
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
-        // A comparison with what an entry does not have, such as a key, is NULL.
+        // A comparison with an absent value, such as a key, is NULL.
         if row.get::<_, Option<bool>>(1)? == Some(true) {
             if page.entries.len() == query.max.get() as usize {
                 page.next = page.entries.last().map(|entry| entry.id);
@@ -82,7 +82,7 @@ fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, Faul
 
 /// A condition on one column.
 struct Condition {
-    /// What serves it, if there is such.
+    /// The index that serves it, if there is one.
     index: Option<Index>,
     column: &'static str,
     value: Value,
@@ -92,7 +92,7 @@ struct Condition {
 #[derive(Clone, Copy)]
 struct Index {
     name: &'static str,
-    /// What every entry in it has, said for SQLite to see that.
+    /// The condition of every entry in it, spelled out for SQLite to see that.
     of: &'static str,
 }
 

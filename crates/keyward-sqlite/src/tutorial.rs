@@ -59,11 +59,11 @@ pub struct TutorialKey {
     pub id: KeyId,
     /// SHA-256 of its secret.
     pub digest: Digest,
-    /// What people know it by. Nothing is promised of it.
+    /// The name by which people know it. It may be any text.
     pub name: String,
     /// The tier, which need not be one that Keyward has.
     pub tier: String,
-    /// `false` is what the tutorial calls revoked.
+    /// `false` means revoked in the tutorial.
     pub is_active: bool,
     /// When it was made.
     pub created_at: Option<UnixMillis>,
@@ -127,7 +127,7 @@ pub enum TutorialError {
     Other {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

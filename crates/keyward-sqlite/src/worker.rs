@@ -1,6 +1,6 @@
-//! Threads that own a connection each and do what they are asked, one job after the other.
+//! Threads that own a connection each and run jobs, one after the other.
 //!
-//! SQLite blocks, so it must not run where async code does. What becomes of the jobs is up to the
+//! SQLite blocks, so it must not run where async code does. The outcome of the jobs is up to the
 //! writer and the readers, which hand their loops in.
 
 use std::fmt;
@@ -54,7 +54,7 @@ impl Job {
 
 /// The outcome of a job. Its caller gets nothing before [`Outcome::answer`].
 pub(crate) struct Outcome {
-    /// Whether what it did is to be kept.
+    /// Whether its writes are to be kept.
     pub(crate) succeeded: bool,
     answer: Box<dyn FnOnce(Result<(), StoreError>)>,
 }
@@ -66,7 +66,7 @@ impl Outcome {
     }
 }
 
-/// What travels to the thread.
+/// A message to the thread.
 enum Message {
     Run(Job),
     Stop,

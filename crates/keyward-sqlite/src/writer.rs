@@ -205,7 +205,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What the ledger has to know of the batch, unless it has failed; if that cannot be read, it
+    /// The notes of the batch for the ledger, unless it has failed; if these cannot be read, it
     /// fails.
     fn take(&mut self, keeper: &Keeper) -> Option<Taken> {
         self.kept().ok()?;

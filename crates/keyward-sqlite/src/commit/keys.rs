@@ -97,7 +97,7 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
-    /// Writes what lists need of a key, unless that can wait.
+    /// Writes the rows that lists need of a key, unless they can wait.
     fn list(&self, key: &Key) -> Result<(), Fault> {
         const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
         let id = key.id.get();
@@ -113,7 +113,8 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
-    /// Whether what lists need of a key waits. It does for each with an id above all others.
+    /// Whether the rows that lists need of a key wait. They do for each key with an id above all
+    /// others.
     fn is_late(&self, id: KeyId) -> Result<bool, Fault> {
         Ok(self.last_given < Some(id) || late::last_listed(self.connection)? < id.get())
     }

@@ -1,4 +1,4 @@
-//! Writing what a change does.
+//! Writing the effects of a change.
 
 use keyward::rules::{Progress, Writes};
 use rusqlite::Connection;
@@ -8,8 +8,8 @@ use super::written::Written;
 use crate::fault::Fault;
 use crate::{audit, clock, once, owners, spans, tiers};
 
-/// Writes all of it, and what lists and time spans need to find it, in a database that has come so
-/// far `before`.
+/// Writes all of it, and the rows by which lists and time spans find it, in a database with the
+/// progress `before`.
 pub(super) fn write(
     connection: &Connection,
     writes: &Writes,

@@ -1,4 +1,4 @@
-//! What a transaction has written already, so that its next change need not.
+//! The rows that a transaction has written already, so that its next change need not.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ const PREFIXES_KEPT_MAX: usize = 64;
 /// It is true as long as the transaction lasts and nothing of it is rolled back.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// What secrets begin with.
+    /// The prefixes of secrets.
     pub(super) prefixes: HashSet<String>,
     /// The hour that is open for new keys.
     pub(super) hour_of_keys: Option<UnixHour>,
@@ -19,7 +19,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Forgets what would grow with the number of changes.
+    /// Forgets the parts that would grow with the number of changes.
     pub(super) fn shrink(&mut self) {
         if PREFIXES_KEPT_MAX < self.prefixes.len() {
             self.prefixes.clear();

@@ -1,4 +1,4 @@
-//! What becomes of the file over thousands of commits, and when it cannot be written.
+//! The file over thousands of commits, and when it cannot be written.
 
 use std::cell::Cell;
 use std::fs;

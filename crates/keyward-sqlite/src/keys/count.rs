@@ -169,7 +169,7 @@ fn entries_sql(index: &str, own: &Conditions) -> String {
     )
 }
 
-/// What a filter asks of a key itself, as an index has it.
+/// The conditions of a filter on a key itself, as an index has them.
 fn own_conditions(filter: &KeyFilter, sieve: &Sieve) -> Conditions {
     match filter.state {
         Some(Stage::Suspended) => Conditions::one(SUSPENDED_ITSELF),
@@ -242,7 +242,7 @@ fn tally(
             return Ok(KeyCount { at_least, is_exact: false });
         }
         looks += 1;
-        // A comparison with what a key does not have, such as an owner, is NULL.
+        // A comparison with an absent value, such as an owner, is NULL.
         let fits = row.get::<_, Option<bool>>(0)? == Some(true);
         at_least += u64::from(fits && sieve.takes_name(row.get_ref(1)?.as_str()?));
     }

@@ -13,7 +13,7 @@ use crate::{names, owners};
 
 /// The index over parts of names.
 pub(super) const NAMES: &str = "key_names";
-/// What every key in `keys_expires` has, said for SQLite to see that.
+/// The condition of every key in `keys_expires`, spelled out for SQLite to see that.
 pub(super) const EXPIRES: &str = "keys.expires_at_ms IS NOT NULL";
 /// Most trigrams that are asked for together. FTS5 goes on along all of their lists until these
 /// meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of lists that

@@ -9,14 +9,14 @@ use rusqlite::types::Value;
 use crate::fault::Fault;
 use crate::{names, owners};
 
-/// Conditions on columns of `keys` and `key_uses`, and the values that they speak of.
+/// Conditions on columns of `keys` and `key_uses`, and their values.
 ///
 /// Every placeholder is a bare `?`, so the values come in the order of the text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conditions(Vec<(&'static str, Vec<Value>)>);
 
 impl Conditions {
-    /// One condition that speaks of no value.
+    /// One condition without a value.
     pub(super) fn one(text: &'static str) -> Self {
         Self(vec![(text, Vec::new())])
     }
@@ -48,7 +48,8 @@ impl Conditions {
     }
 }
 
-/// A filter in the two halves in which it is applied: what columns say, and what the name holds.
+/// A filter in the two halves in which it is applied: conditions on columns, and a part of the
+/// name.
 #[derive(Clone, Debug)]
 pub(super) struct Sieve {
     pub(super) conditions: Conditions,
@@ -126,7 +127,7 @@ pub(super) const OF_TIER: &str =
 pub(super) const OWNER_WORKS: &str = "NOT EXISTS (SELECT 1 FROM owners INDEXED BY owners_suspended \
      WHERE owners.id = keys.owner AND owners.suspended_at_ms IS NOT NULL)";
 
-/// What a stage asks of a key.
+/// The conditions of a stage on a key.
 pub(super) struct StageConditions {
     /// Of its own state; or, if it is suspended, of its owner's too.
     pub(super) own: &'static str,

@@ -1,5 +1,5 @@
-//! What lists need of new keys, written for many at once: it lies all over the file, so that one
-//! key at a time would write a page for each part of it.
+//! The rows that lists need of new keys, written for many at once: they lie all over the file, so
+//! that one key at a time would write a page for each part of it.
 //!
 //! Up to an id that the database holds, every key has all of it. Those above wait: as many as a
 //! batch lets through, which are written before a list is read that needs it.
@@ -13,7 +13,7 @@ use crate::fault::Fault;
 /// With so many keys waiting, they are written. That takes some ten milliseconds.
 const WAITING_MAX: u64 = 512;
 
-/// Whether a list asks for what may wait.
+/// Whether a list needs the rows that may wait.
 pub(crate) fn is_asked_for(filter: &KeyFilter, order: KeyOrder) -> bool {
     filter.name_part.is_some() || filter.idle_since.is_some() || order == KeyOrder::LastUsed
 }

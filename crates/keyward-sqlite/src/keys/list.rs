@@ -2,8 +2,8 @@
 //!
 //! A page is read in one of two ways. If one condition of the filter leaves few keys, they are all
 //! looked at and put in order. Otherwise the page is read along an index that has the order asked
-//! for, and what does not fit is passed over; as that could go on for long, a page ends after a
-//! number of looks, and says where the next one begins.
+//! for, and keys that do not match are passed over; as that could go on for long, a page ends after
+//! a number of looks, and says where the next one begins.
 
 use keyward::KeyId;
 use keyward::query::{KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery};
@@ -67,12 +67,12 @@ struct Walk {
 struct Leg {
     sql: String,
     values: Vec<Value>,
-    /// What a look costs.
+    /// The cost of a look.
     cost: u32,
 }
 
 impl Walk {
-    /// Takes what fits until the page is full, or there were too many looks.
+    /// Takes matching keys until the page is full, or there were too many looks.
     fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, Fault> {
         let mut places = Places { found: Vec::new(), next: None };
         let mut spent = 0;
@@ -80,7 +80,7 @@ impl Walk {
             let mut statement = connection.prepare(sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
-                // A comparison with what a key does not have, such as an owner, is NULL.
+                // A comparison with an absent value, such as an owner, is NULL.
                 let fits: Option<bool> = row.get(2)?;
                 if fits == Some(true) && self.sieve.takes_name(row.get_ref(3)?.as_str()?) {
                     if places.found.len() == query.max as usize {
@@ -162,7 +162,7 @@ fn along_ids(query: &KeyQuery, drive: Drive, span: Span) -> Walk {
     Walk { legs: vec![Leg { sql, values, cost }], sieve }
 }
 
-/// What a look costs along the primary key.
+/// The cost of a look along the primary key.
 fn in_line(sieve: &Sieve) -> u32 {
     if sieve.asks_for_use { APART } else { IN_LINE }
 }
@@ -187,8 +187,8 @@ fn along_order(query: &KeyQuery) -> Walk {
     Walk { legs, sieve }
 }
 
-/// The keys along the index of the order: `keys_name`, `keys_expires` or `key_uses_last`. What the
-/// filter says of the very times that it has in order says where to begin and end.
+/// The keys along the index of the order: `keys_name`, `keys_expires` or `key_uses_last`. The
+/// conditions of the filter on the very times of the order decide where to begin and end.
 fn ordered(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Vec<Leg> {
     let (from, id) = match query.order {
         KeyOrder::Created => ("keys NOT INDEXED", "keys.id"),

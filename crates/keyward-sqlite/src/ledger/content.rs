@@ -1,4 +1,4 @@
-//! Reading a ledger: how far it is whole, and what it knows in the end.
+//! Reading a ledger: how far it is whole, and its content in the end.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -11,13 +11,13 @@ use super::record::{Head, LedgerId, Record, SLOT_LEN, read_header, write_header}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BrokenAt(pub(crate) u64);
 
-/// What a walk along a ledger found.
+/// The findings of a walk along a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Walked {
     pub(crate) id: LedgerId,
     /// The newest head, or the start if there is none.
     pub(crate) head: Head,
-    /// Bytes that are whole. What comes after them is a record that was torn while it was written.
+    /// Bytes that are whole. After them comes a record that was torn while it was written.
     pub(crate) len: usize,
     /// Bytes of the header, of one head, and of all records that are no heads: no more of it can
     /// be needed.
@@ -71,7 +71,7 @@ pub(crate) enum Ending {
     At(UnixMillis),
 }
 
-/// What a ledger knows, each thing once.
+/// The content of a ledger, each fact once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) head: Option<Head>,
@@ -85,7 +85,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// What the records of a ledger come to.
+    /// The sum of the records of a ledger.
     pub(crate) fn read(bytes: &[u8]) -> Result<(Walked, Self), BrokenAt> {
         let mut content = Self::default();
         let walked = walk(bytes, |record| content.add(record))?;
@@ -178,7 +178,7 @@ mod tests {
         let mut altered = bytes.clone();
         altered[before] ^= 1;
         assert_eq!(walk(&altered, |_| {}).unwrap().len, before);
-        // What a file system may leave after power loss.
+        // The state that a file system may leave after power loss.
         let zeros = [bytes.clone(), vec![0; 5_000]].concat();
         assert_eq!(walk(&zeros, |_| {}).unwrap().len, bytes.len());
     }

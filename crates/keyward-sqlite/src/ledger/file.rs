@@ -30,7 +30,7 @@ pub(crate) fn path_of(database: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// Returns the system's error, or says that there is something else than a plain file.
+/// Returns the system's error, or that of a path with something else than a plain file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(mut file) = open(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
@@ -92,11 +92,11 @@ impl LedgerFile {
         Ok(Self { path: path.to_owned(), file, id, len: bytes.len() as u64 })
     }
 
-    /// Appends records with one write, after it has cut what an earlier one left of itself.
+    /// Appends records with one write, after it has cut the rest of an earlier, torn one.
     ///
     /// # Errors
     ///
-    /// Returns the system's error, or says that the file is not at its path. Then none of the
+    /// Returns the system's error, or that of a file that is not at its path. Then none of the
     /// records is in the ledger.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let found = fs::symlink_metadata(&self.path)?;

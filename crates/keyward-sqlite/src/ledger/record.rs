@@ -14,7 +14,7 @@ pub(crate) const SLOT_LEN: usize = 64;
 const BODY_LEN: usize = SLOT_LEN - 4;
 /// Bytes of an owner's name in a slot, after the kind and the length that is left.
 const NAME_LEN: usize = BODY_LEN - 2;
-/// What a ledger begins with, in the slot of the header: the last byte is the version of the form.
+/// The beginning of a ledger, in the slot of the header: the last byte is the version of the form.
 const MAGIC: &[u8; 16] = b"keyward ledger\n\x01";
 
 /// Which database a ledger belongs to: 128 random bits, which both of them carry.
@@ -38,7 +38,7 @@ impl Head {
         Self { change: ChangeId(0), digest: ChainDigest::START, key_id: 0 };
 }
 
-/// What a ledger knows. A later record about the same supersedes an earlier one.
+/// One fact in a ledger. A later record about the same supersedes an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     /// How far the database has come.

@@ -1,4 +1,4 @@
-//! How often the row of an hour is written, and what it spans.
+//! How often the row of an hour is written, and its span.
 
 use super::*;
 use crate::schema;

@@ -31,7 +31,7 @@ pub struct OpenOptions<'a> {
     pub now: UnixMillis,
     /// The loss that an operator accepts: [`Loss::change`](crate::Loss::change) of the
     /// [`OpenError::Lost`] that was returned before. It holds for this very loss; if none is found,
-    /// it does nothing, and another one is an error as ever.
+    /// it does nothing, and another one is an error all the same.
     pub after_restore: Option<ChangeId>,
     /// Whether the ledger is looked at and kept. Without it, a database that lacks acknowledged
     /// changes goes unnoticed, and nothing ends revoked keys again: this is for measuring its cost,
@@ -68,9 +68,9 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Returns [`OpenError`], whose variants name the file and what to do. Then nothing that was
-    /// in the file is lost or altered; with [`OpenError::Lost`], the database, its write-ahead log
-    /// and the ledger are what they were, byte for byte.
+    /// Returns [`OpenError`], whose variants name the file and what to do. Then nothing that was in
+    /// the file is lost or altered; with [`OpenError::Lost`], the database, its write-ahead log and
+    /// the ledger are unchanged, byte for byte.
     pub fn open_with(
         path: &Path,
         options: &OpenOptions<'_>,

@@ -170,7 +170,7 @@ async fn after_a_panic_changes_are_refused_and_nothing_hangs() {
     issue(&store, 1).await.unwrap();
     let broken = store.writer.call(|connection| -> Result<(), Fault> {
         connection.execute_batch("DELETE FROM key_uses")?;
-        panic!("on purpose, to see what becomes of the others");
+        panic!("on purpose, to see the outcome of the others");
     });
     let (broken, other) = tokio::join!(broken, issue(&store, 2));
     assert!(matches!(broken, Err(StoreError::Unavailable(_))));
@@ -208,7 +208,7 @@ async fn closing_finishes_what_was_asked_before_even_if_nobody_waits_for_it() {
     assert_eq!(keys(&store).await.len(), 1);
 }
 
-/// What a thread's own connection says when it is asked for a setting.
+/// The value of a setting on a thread's own connection.
 async fn pragma(worker: &Worker, name: &'static str) -> i64 {
     let ask = move |connection: &Connection| {
         Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)

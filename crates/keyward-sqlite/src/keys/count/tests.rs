@@ -108,7 +108,7 @@ fn entries_are_counted_without_their_keys() {
         let mut steps = connection.prepare(&format!("EXPLAIN {sql}")).unwrap();
         let steps = steps.query_map(params_from_iter(values), |row| row.get::<_, String>(1));
         let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
-        // `DeferredSeek` notes where the key is; what reads a column of it would go there.
+        // `DeferredSeek` notes where the key is; reading a column of it would go there.
         assert!(!steps.iter().any(|step| step == "Column"), "{filter:?}: {steps:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What waits, and until when.
+//! The rows that wait, and until when.
 
 use keyward::UnixMillis;
 

@@ -1,4 +1,4 @@
-//! What becomes of a store when its files are lost, or the disk is full.
+//! A store whose files are lost, or whose disk is full.
 
 use super::*;
 use crate::reserve::is_for_want_of_room;

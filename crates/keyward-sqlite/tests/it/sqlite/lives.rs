@@ -89,7 +89,7 @@ async fn a_row_of_the_trail_that_was_touched_is_named() {
     .unwrap();
     // Also into what nothing here would ever write.
     for alteration in [
-        "actor = 'nobody'",
+        "actor = 'eve'",
         "actor = CAST(X'ff' AS TEXT)",
         "at_ms = -1",
         "key_id = 0",
