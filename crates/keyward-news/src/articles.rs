@@ -128,7 +128,7 @@ fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What holds for every connection.
+/// The settings of every connection.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // In WAL mode a reader waits for no other connection, except while the file is recovered after
     // a crash.

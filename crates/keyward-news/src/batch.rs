@@ -23,7 +23,7 @@ const TIME_MAX: usize = 64;
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
-    /// New articles are added; existing ones that differ are changed.
+    /// What was not there is added; what was and differs is changed.
     #[schema(max_items = 100)]
     pub(crate) articles: Vec<NewArticle>,
 }

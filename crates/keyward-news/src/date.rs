@@ -131,7 +131,7 @@ fn number(text: &str) -> Option<i64> {
     }
 }
 
-/// ISO 8601 and RFC 3339, and what looks like it: `2025-06-03 10:00`, `20250603T100000Z`, `2025`.
+/// ISO 8601 and RFC 3339, and similar forms: `2025-06-03 10:00`, `20250603T100000Z`, `2025`.
 fn iso(text: &str) -> Option<Local> {
     let mut rest = Scan(text);
     let year = rest.digits(4, 4)?;
@@ -265,7 +265,7 @@ fn split_time(text: &str) -> (&str, Option<(Time, Span)>, &str) {
     (text, None, "")
 }
 
-/// Takes `AM` or `PM` from the beginning of what follows a time.
+/// Takes `AM` or `PM` from the beginning of the text after a time.
 fn half_day<'a>(after: &'a str, clock: &mut Time) -> Option<&'a str> {
     let trimmed = after.trim_start();
     let lower = trimmed.to_ascii_lowercase();

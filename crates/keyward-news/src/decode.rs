@@ -65,9 +65,10 @@ pub(crate) fn decompress(bytes: &[u8], len_max: usize) -> Result<Vec<u8>, Undeco
 
 /// The text of a feed. Bytes of no character become U+FFFD.
 ///
-/// A byte order mark says how it is written. Without one, bytes that are all valid UTF-8 are
-/// UTF-8, since hardly any other text is that by accident; then what HTTP says, and then what the
-/// declaration of the XML says. Names are understood as browsers do: `latin1` is windows-1252.
+/// A byte order mark says how it is written. Without one, bytes that are all valid UTF-8 are UTF-8,
+/// since hardly any other text is that by accident; then the encoding in HTTP counts, and then the
+/// one in the declaration of the XML. Names are understood as browsers do: `latin1` is
+/// windows-1252.
 pub(crate) fn text(bytes: &[u8], charset: Option<&str>) -> String {
     if let Some((encoding, mark_len)) = Encoding::for_bom(bytes) {
         let (_, rest) = bytes.split_at(mark_len.min(bytes.len()));

@@ -1,4 +1,4 @@
-//! What this crate serves, as OpenAPI.
+//! The routes of this crate, as OpenAPI.
 
 use utoipa::OpenApi;
 

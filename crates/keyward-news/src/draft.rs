@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) title: String,
-    /// What the feed calls itself, in Atom.
+    /// The feed's own id, in Atom.
     pub(crate) id: String,
     pub(crate) links: Vec<Link>,
     pub(crate) entries: Vec<Entry>,
@@ -68,7 +68,7 @@ impl Ranked {
     }
 }
 
-/// What a date says, the most telling first.
+/// The meaning of a date, the most relevant first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DateKind {
     /// RSS and Atom say when it was published.
@@ -88,14 +88,14 @@ pub(crate) struct Link {
     pub(crate) bases: Bases,
 }
 
-/// What a link leads to, the best one for readers first.
+/// The target of a link, the best one for readers first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LinkKind {
     /// A page.
     Page,
     /// The same in another form, such as a document.
     Alternate,
-    /// What the entry is known by, which may be an address.
+    /// The identity of the entry, which may be an address.
     Id,
     /// A file attached to it.
     Attachment,

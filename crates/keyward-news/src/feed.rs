@@ -23,7 +23,7 @@ pub use crate::draft::Place;
 /// Most bytes of a feed, once it is decompressed.
 pub const FEED_LEN_MAX: usize = 16 * 1_024 * 1_024;
 
-/// Most remarks about one feed; of what follows there is a count.
+/// Most remarks about one feed; the rest is counted.
 pub const NOTES_MAX: usize = 20;
 
 /// Most characters of a title that is made of an entry's text.
@@ -32,7 +32,7 @@ const EXCERPT_MAX: usize = 100;
 /// Where a feed comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// What errors call it.
+    /// Its name in errors.
     pub name: &'a str,
     /// The address from which it was fetched, if it was.
     pub address: Option<&'a Url>,
@@ -85,7 +85,7 @@ pub enum FeedError {
         name: String,
         /// Where in it.
         place: Place,
-        /// What the parser says.
+        /// The parser's error.
         #[source]
         cause: serde_json::Error,
     },
@@ -94,7 +94,7 @@ pub enum FeedError {
     NoFeed {
         /// The name that was given to [`read`].
         name: String,
-        /// What it is, and what to do.
+        /// Its kind, and the remedy.
         what: String,
     },
     /// The reader itself failed over it.
@@ -168,7 +168,7 @@ fn what_else(text: &str, why: syndication::NoFeed) -> String {
     }
 }
 
-/// What a feed says for all of its entries.
+/// The properties of a feed for all of its entries.
 struct Context {
     source: Option<String>,
     identity: Option<String>,
@@ -176,7 +176,7 @@ struct Context {
     home: Option<String>,
     /// Against which links are resolved.
     base: Option<Url>,
-    /// What the number of an entry is.
+    /// The unit of an entry's number.
     unit: &'static str,
     now: UnixMillis,
 }
@@ -210,7 +210,7 @@ impl Context {
         let mut notes = Notes::default();
         let urls: Vec<_> = draft.entries.iter().map(|entry| self.url(entry)).collect();
         let shared = shared_host(&urls);
-        // What names nothing of its own is its site's.
+        // A feed that names nothing of its own is its site's.
         self.identity = self.identity.or_else(|| shared.clone());
         let own = || host(self.base.as_ref()?.as_str());
         let source = self.source.take().or(shared).or_else(own);

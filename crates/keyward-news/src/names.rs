@@ -3,7 +3,7 @@
 /// A vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
-    /// RSS of any version, and what names no vocabulary.
+    /// RSS of any version, and elements without a vocabulary.
     Rss,
     Atom,
     Rdf,
@@ -68,13 +68,13 @@ impl Vocabulary {
         found.map_or(if prefix.is_empty() { Rss } else { Other }, |(_, vocabulary)| *vocabulary)
     }
 
-    /// Says whether this is what feeds are made of.
+    /// Whether feeds are made of this.
     pub(crate) fn is_feed(self) -> bool {
         matches!(self, Rss | Atom)
     }
 }
 
-/// What an element of an entry is.
+/// The meaning of an element of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     /// A headline; a lower number is a better one.

@@ -1,4 +1,4 @@
-//! What a caller asks of the list: the filters, the size of a page and where it begins.
+//! The query of a caller to the list: the filters, the size of a page and where it begins.
 
 use std::fmt;
 use std::str::FromStr;

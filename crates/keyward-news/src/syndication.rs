@@ -1,7 +1,7 @@
 //! Reading RSS of every version, RDF and Atom, into a draft.
 //!
 //! One reader for all, since they differ in the names of their elements alone, and many feeds mix
-//! them. What it does not know it passes over.
+//! them. Unknown elements are passed over.
 
 mod capture;
 
@@ -22,7 +22,7 @@ const ROOTS: [&str; 5] = ["rss", "rdf", "feed", "channel", "entry"];
 /// Outermost elements that may be inside something else, such as a web page.
 const ROOTS_INSIDE: [&str; 3] = ["rss", "rdf", "feed"];
 
-/// What the text is, if it is no feed.
+/// The kind of a text that is no feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoFeed {
     /// There is no element in it.
@@ -50,7 +50,7 @@ pub(crate) fn read(text: &str) -> Result<Draft, NoFeed> {
             (Some(Piece::Text(_) | Piece::Verbatim(_)), None) => {}
         }
     }
-    // An entry that is cut off may lack what it is known by, and would come in twice for that.
+    // An entry that is cut off may lack its identity, and would be added twice for that.
     reader.draft.cut_at = reader.entry.map(|entry| entry.at);
     reader.draft.is_cut = !reader.stack.is_empty();
     match reader.foreign {
@@ -337,7 +337,7 @@ impl Entry {
     }
 }
 
-/// What a `link` leads to; `None` if it leads nowhere that a reader goes.
+/// The target of a `link`; `None` if it is not for readers.
 fn link_kind(start: &Start) -> Option<LinkKind> {
     let rel = start.get("rel").unwrap_or_default().to_ascii_lowercase();
     let media_type = start.get("type").unwrap_or_default().to_ascii_lowercase();

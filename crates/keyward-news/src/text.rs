@@ -1,6 +1,6 @@
 //! Plain text out of the HTML that feeds carry.
 //!
-//! What leaves this module is text, not HTML, and may speak of tags: who puts it on a page
+//! The output of this module is text, not HTML, and may mention tags: code that puts it on a page
 //! escapes it, as any text.
 
 mod markup;
@@ -107,7 +107,7 @@ pub(crate) fn excerpt(text: &str, max: usize) -> String {
 /// The text of HTML in which every `<` begins a tag or a comment.
 fn of_marked(html: &str) -> String {
     let mut emitter = DefaultEmitter::default();
-    // Inside `<script>` and the like, what looks like a tag is none.
+    // Inside `<script>` and the like, text that looks like a tag is none.
     emitter.naively_switch_states(true);
     let mut out = Words::with_capacity(html.len());
     let mut hidden = None;

@@ -45,7 +45,7 @@ pub enum TutorialError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: rusqlite::Error,
     },

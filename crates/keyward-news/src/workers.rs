@@ -79,7 +79,7 @@ impl Drop for Workers {
     }
 }
 
-/// What a question does.
+/// The effect of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It reads: if the asker has gone before its turn, it is passed over.

@@ -197,7 +197,7 @@ fn character(name: &str) -> Option<String> {
         "amp" => "&",
         "quot" => "\"",
         "apos" => "'",
-        // HTML knows 2 000 more, and what numbers from 128 to 159 are meant to be.
+        // HTML knows 2 000 more, and the intended meaning of numbers from 128 to 159.
         _ => {
             let reference = format!("&{name};");
             let mut tokens = Tokenizer::new(&reference).flatten();

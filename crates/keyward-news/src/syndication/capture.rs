@@ -1,11 +1,11 @@
-//! Gathering what an element holds, be it text, HTML as text, or HTML as elements.
+//! Gathering the content of an element, be it text, HTML as text, or HTML as elements.
 
 use crate::article::{DESCRIPTION_MAX, SOURCE_MAX, TITLE_MAX};
 use crate::names::Field;
 use crate::text;
 use crate::xml::{Start, push_text};
 
-/// What the text is for.
+/// The use of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     FeedTitle,
@@ -14,7 +14,7 @@ pub(super) enum Target {
     Entry(Field),
 }
 
-/// What the text is.
+/// The kind of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// HTML, or text in which nothing looks like it.
@@ -90,7 +90,7 @@ impl Capture {
         text::cut(self.into_readable(), max)
     }
 
-    /// What an entry is about.
+    /// The description of an entry.
     pub(super) fn into_text(self) -> String {
         text::cut(self.into_readable(), DESCRIPTION_MAX)
     }
@@ -105,7 +105,7 @@ impl Capture {
     }
 }
 
-/// What the attributes say that the text is. RSS says nothing, and means HTML mostly.
+/// The kind of the text by the attributes. RSS has none, and its texts are mostly HTML.
 fn kind(start: &Start, is_atom: bool) -> Kind {
     let get = |name| start.get(name).map(str::to_ascii_lowercase);
     let (named, mode) = (get("type").unwrap_or_default(), get("mode"));

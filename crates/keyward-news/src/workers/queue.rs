@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
-/// What waits, and who waits for it.
+/// The waiting entries, and the threads that wait for some.
 ///
 /// A thread that finds nothing leaves its handle and parks; adding something unparks one of them.
 /// Threads that waited for their turn to wait on one lock would be woken two by two: one for the
@@ -17,8 +17,8 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     waiting: VecDeque<T>,
-    /// Threads that are parked, or about to. The last one is the first to be woken: it is the one
-    /// that has most of what it needs in its caches.
+    /// Threads that are parked, or about to. The last one is the first to be woken: its caches are
+    /// the warmest.
     idle: Vec<Thread>,
     closed: bool,
     /// How often a thread went on after it was parked.
@@ -98,7 +98,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes nothing more in. What waits is still taken out.
+    /// Takes nothing more in. Waiting entries are still taken out.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
