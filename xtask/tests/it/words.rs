@@ -37,7 +37,7 @@ const BANNED: [(&str, &str); 24] = [
 ];
 
 /// Phrases that stay: terms of the field, and texts that users' programs may compare.
-const STAYS: [&str; 10] = [
+const STAYS: [&str; 11] = [
     "behind a proxy",
     // Reported for a network whose address has host bits.
     "has bits behind the prefix",
@@ -51,6 +51,7 @@ const STAYS: [&str; 10] = [
     // Descriptions in `/openapi.json`.
     "refused because",
     "and what is longer than",
+    "what was not there is added what was and differs is changed",
     // The outcome of a line of an import.
     "refused the line is no key",
     "for refused in the dry run",
@@ -148,7 +149,8 @@ fn words(prose: &str) -> Vec<Word> {
         let parts = text.split_inclusive(GAP);
         for part in parts {
             let letters = part.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '_');
-            let letters = letters.filter(|word| !word.is_empty()).map(str::to_lowercase);
+            let letters = letters.map(|word| word.trim_matches('\'').to_lowercase());
+            let letters = letters.filter(|word| !word.is_empty());
             words.extend(letters.map(|text| Word { line, text }));
             if part.ends_with(GAP) {
                 words.push(Word { line, text: String::new() });
