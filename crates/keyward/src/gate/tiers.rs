@@ -19,7 +19,7 @@ use super::{ChangeError, Gate, OPEN_PAGE, no_clock, unexpected, unfit};
 /// Why a tier was not written.
 #[derive(Debug, Error)]
 pub enum PutTierError {
-    /// The tier is not what it was to be before.
+    /// The tier is not as expected before.
     #[error("the tier has changed since")]
     Stale,
     /// There are [`TIERS_MAX`] tiers already.

@@ -58,7 +58,7 @@ pub enum Change {
     AcceptClock,
 }
 
-/// What a tier has to be for a change of it to happen.
+/// The expectation about a tier, without which a change of it is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TierBefore {
     /// Any state.

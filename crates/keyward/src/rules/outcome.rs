@@ -100,7 +100,7 @@ pub enum Rejection {
     /// The key or its owner is not in the version that was expected, but in this one.
     #[error("the key has changed since")]
     StaleKey(Versions),
-    /// The tier is not what it was to be before.
+    /// The tier is not as expected before.
     #[error("the tier has changed since")]
     StaleTier,
     /// The owner is not in the version that was expected, but in this one.

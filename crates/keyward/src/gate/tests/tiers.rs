@@ -93,7 +93,7 @@ async fn names_that_a_tier_keeps_keep_what_was_used_and_new_ones_begin_full() {
     check_stands(&gate, &key, &[]);
     put_basic(&[("b", 8), ("a", 9)]).await;
     check_stands(&gate, &key, &[("b", 7), ("a", 8)]);
-    // A key that moves away and back keeps what it used by name, too.
+    // A key that moves away and back keeps its use by name, too.
     put(&gate, of_limits("gold", &[("a", 9), ("x", 3)])).await.unwrap();
     for (tier, stands) in [("gold", [("a", 7), ("x", 2)]), ("basic", [("b", 7), ("a", 6)])] {
         let moved = KeyEdit { tier: Some(tier.parse().unwrap()), ..KeyEdit::default() };
