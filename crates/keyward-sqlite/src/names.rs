@@ -12,23 +12,23 @@ pub(crate) fn indexed(folded: &str) -> String {
 }
 
 /// Most trigrams of a part: each costs as much as the last, and narrows less.
-const THREES_MAX: usize = 8;
+const TRIGRAMS_MAX: usize = 8;
 
 /// The query for `key_names`: trigrams that cover a folded part, or as much of its end as they
 /// reach, each quoted. Every name with the part has them all, and some others do too. None if the
 /// part is too short to have one.
-pub(crate) fn threes(folded: &str) -> Vec<String> {
+pub(crate) fn trigrams(folded: &str) -> Vec<String> {
     let characters: Vec<char> = indexed(folded).chars().collect();
     // The ones at the end matter as much as the ones at the beginning: numbers are there.
     let windows = characters.windows(3);
     let ends = windows.clone().rev().take(1).chain(windows.rev().skip(3).step_by(3));
-    let mut threes: Vec<String> = ends
-        .take(THREES_MAX)
-        .map(|three| format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\"")))
+    let mut trigrams: Vec<String> = ends
+        .take(TRIGRAMS_MAX)
+        .map(|trigram| format!("\"{}\"", trigram.iter().collect::<String>().replace('"', "\"\"")))
         .collect();
-    threes.sort_unstable();
-    threes.dedup();
-    threes
+    trigrams.sort_unstable();
+    trigrams.dedup();
+    trigrams
 }
 
 #[cfg(test)]
@@ -46,11 +46,11 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_threes_each_once() {
-        assert_eq!(threes("abcde"), [r#""cde""#]);
-        assert_eq!(threes("abcdef"), [r#""abc""#, r#""def""#]);
-        assert_eq!(threes(&"abcdef".repeat(9)), [r#""abc""#, r#""def""#]);
-        assert_eq!(threes("aaaaa"), [r#""aaa""#]);
-        assert_eq!(threes("a\"b"), [r#""a""b""#]);
-        assert_eq!(threes("ab"), [""; 0]);
+        assert_eq!(trigrams("abcde"), [r#""cde""#]);
+        assert_eq!(trigrams("abcdef"), [r#""abc""#, r#""def""#]);
+        assert_eq!(trigrams(&"abcdef".repeat(9)), [r#""abc""#, r#""def""#]);
+        assert_eq!(trigrams("aaaaa"), [r#""aaa""#]);
+        assert_eq!(trigrams("a\"b"), [r#""a""b""#]);
+        assert_eq!(trigrams("ab"), [""; 0]);
     }
 }

@@ -19,7 +19,7 @@ pub(super) const EXPIRES: &str = "keys.expires_at_ms IS NOT NULL";
 /// meet, and neither a LIMIT nor a span of ids ends that sooner: so it is the number of lists that
 /// bounds the work. Three with every second of a million names take some 30 ms to find that they
 /// never meet.
-const THREES_MAX: usize = 3;
+const TRIGRAMS_MAX: usize = 3;
 /// Names that decide which trigrams are rare. A look takes a twentieth of a microsecond.
 const RARE_MAX: u32 = 10_000;
 
@@ -178,29 +178,30 @@ fn in_stage(
 /// The keys whose names have the rarest trigrams of a part: the ones with the part, and some more.
 /// `None` if the part is too short to have any.
 fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
-    let threes = names::threes(&names::fold(part));
-    let threes = if THREES_MAX < threes.len() { rarest(connection, threes)? } else { threes };
-    Ok((!threes.is_empty()).then(|| Drive {
+    let trigrams = names::trigrams(&names::fold(part));
+    let trigrams =
+        if TRIGRAMS_MAX < trigrams.len() { rarest(connection, trigrams)? } else { trigrams };
+    Ok((!trigrams.is_empty()).then(|| Drive {
         from: NAMES,
         id: "key_names.rowid",
         condition: "key_names MATCH ?",
-        values: vec![Value::Text(threes.join(" AND "))],
+        values: vec![Value::Text(trigrams.join(" AND "))],
         is_by_id: true,
     }))
 }
 
 /// The trigrams that the fewest names have.
-fn rarest(connection: &Connection, threes: Vec<String>) -> Result<Vec<String>, Fault> {
+fn rarest(connection: &Connection, trigrams: Vec<String>) -> Result<Vec<String>, Fault> {
     // Served by `key_names`; `RARE_MAX` bounds the rows.
     let sql = format!(
         "SELECT count(*) FROM (SELECT 1 FROM key_names WHERE key_names MATCH ?1 LIMIT {RARE_MAX})"
     );
     let mut count = connection.prepare_cached(&sql)?;
     let mut counted = Vec::new();
-    for three in threes {
-        let names: u32 = count.query_row([&three], |row| row.get(0))?;
-        counted.push((names, three));
+    for trigram in trigrams {
+        let names: u32 = count.query_row([&trigram], |row| row.get(0))?;
+        counted.push((names, trigram));
     }
     counted.sort_unstable();
-    Ok(counted.into_iter().take(THREES_MAX).map(|(_, three)| three).collect())
+    Ok(counted.into_iter().take(TRIGRAMS_MAX).map(|(_, trigram)| trigram).collect())
 }
