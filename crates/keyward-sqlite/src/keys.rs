@@ -4,7 +4,7 @@ pub(crate) mod former;
 
 pub(crate) mod find;
 
-pub(crate) mod beside;
+pub(crate) mod terms;
 
 pub(crate) mod late;
 

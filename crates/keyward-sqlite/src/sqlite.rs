@@ -31,7 +31,7 @@ pub use open::OpenOptions;
 use crate::commit::Known;
 use crate::fault::Fault;
 use crate::keeper::Standing;
-use crate::keys::{beside, count, find, late, list};
+use crate::keys::{count, find, late, list, terms};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;
 use crate::snapshot::Snapshots;
@@ -288,7 +288,7 @@ impl Reports for SqliteStore {
     }
 
     async fn prefixes(&self) -> Result<Vec<String>, StoreError> {
-        self.read(beside::prefixes).await
+        self.read(terms::prefixes).await
     }
 
     async fn usage(

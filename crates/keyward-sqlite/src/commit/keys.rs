@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::written::Written;
 use crate::fault::Fault;
-use crate::keys::{beside, former, late};
+use crate::keys::{former, late, terms};
 use crate::record::{limits_text, networks_text, scopes_text};
 use crate::spans;
 
@@ -107,8 +107,8 @@ impl<'a> Keys<'a> {
             self.connection.prepare_cached(USED)?.execute((id, at))?;
         }
         if !is_late {
-            let mut name = self.connection.prepare_cached(beside::ADD_NAME)?;
-            beside::add_name(&mut name, id, key.name.as_str())?;
+            let mut name = self.connection.prepare_cached(terms::ADD_NAME)?;
+            terms::add_name(&mut name, id, key.name.as_str())?;
         }
         Ok(())
     }
@@ -128,8 +128,8 @@ impl<'a> Keys<'a> {
             return Ok(());
         }
         self.connection.prepare_cached(FORGET)?.execute([id])?;
-        let mut add = self.connection.prepare_cached(beside::ADD_NAME)?;
-        beside::add_name(&mut add, id, key.name.as_str())
+        let mut add = self.connection.prepare_cached(terms::ADD_NAME)?;
+        terms::add_name(&mut add, id, key.name.as_str())
     }
 
     fn add_prefix(&mut self, hint: &str) -> Result<(), Fault> {
@@ -137,7 +137,7 @@ impl<'a> Keys<'a> {
         if self.written.prefixes.contains(prefix.as_str()) {
             return Ok(());
         }
-        beside::add_prefix(self.connection, &prefix)?;
+        terms::add_prefix(self.connection, &prefix)?;
         self.written.prefixes.insert(prefix.as_str().to_owned());
         Ok(())
     }

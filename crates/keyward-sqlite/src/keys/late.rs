@@ -7,7 +7,7 @@
 use keyward::query::{KeyFilter, KeyOrder};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::beside;
+use super::terms;
 use crate::fault::Fault;
 
 /// With so many keys waiting, they are written. That takes some ten milliseconds.
@@ -47,13 +47,13 @@ pub(crate) fn list_all(connection: &Connection) -> Result<(), Fault> {
     let last = last_listed(connection)?;
     let mut waiting = connection.prepare_cached(WAITING)?;
     let mut unused = connection.prepare_cached(UNUSED)?;
-    let mut name = connection.prepare_cached(beside::ADD_NAME)?;
+    let mut name = connection.prepare_cached(terms::ADD_NAME)?;
     let mut rows = waiting.query([last])?;
     let mut listed = last_given(connection)?;
     while let Some(row) = rows.next()? {
         let id: u64 = row.get(0)?;
         unused.execute([id])?;
-        beside::add_name(&mut name, id, row.get_ref(1)?.as_str()?)?;
+        terms::add_name(&mut name, id, row.get_ref(1)?.as_str()?)?;
         listed = listed.max(id);
     }
     if last < listed {

@@ -92,7 +92,7 @@ fn named(names: &[&str]) -> Connection {
              VALUES (?1, 1, ?2, 1, 'active', 5, randomblob(32), '', 5, '', '', '{}')",
         )
         .unwrap();
-    let mut name = connection.prepare(super::super::beside::ADD_NAME).unwrap();
+    let mut name = connection.prepare(super::super::terms::ADD_NAME).unwrap();
     for (id, text) in (1_i64..).zip(names) {
         key.execute((id, text)).unwrap();
         name.execute((id, text)).unwrap();

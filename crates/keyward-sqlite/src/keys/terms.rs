@@ -1,4 +1,4 @@
-//! The tables next to the rows of keys, by which they are found.
+//! The terms by which keys are found: their prefixes, and the trigrams of their names.
 
 use keyward::key::Prefix;
 use rusqlite::{Connection, Statement};
