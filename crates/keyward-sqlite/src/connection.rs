@@ -9,7 +9,7 @@ use keyward::UnixMillis;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::lock::{beside, owner_only};
+use crate::lock::{owner_only, sibling};
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;
@@ -86,7 +86,7 @@ pub(crate) fn prepare_file(path: &Path) -> Result<Option<File>, OpenError> {
         existing => Some(existing.map_err(failed)?),
     };
     let empty = existing.as_ref().is_none_or(|file| file.len() == 0);
-    let wal = beside(path, "-wal");
+    let wal = sibling(path, "-wal");
     if empty && fs::metadata(&wal).is_ok_and(|wal| 0 < wal.len()) {
         return Err(OpenError::OrphanedWal { wal });
     }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::clock;
 use crate::connection::resolve;
 use crate::inode::{self, UNKNOWN_HOLDER};
-use crate::lock::{beside, read_holder};
+use crate::lock::{read_holder, sibling};
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;
@@ -101,7 +101,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 /// The lock is shared for the moment of looking: a server that starts in that very moment would
 /// find the file in use.
 fn find_holder(database: &Path) -> Result<Option<String>, OpenError> {
-    let path = beside(database, ".lock");
+    let path = sibling(database, ".lock");
     let of_file = || match inode::is_locked(database) {
         Ok(true) => Ok(Some(UNKNOWN_HOLDER.to_owned())),
         Ok(false) => Ok(None),
@@ -174,7 +174,7 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let error = inspect(&path).unwrap_err();
         assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
-        let lock = File::open(beside(&path, ".lock")).unwrap();
+        let lock = File::open(sibling(&path, ".lock")).unwrap();
         lock.lock().unwrap();
         assert!(!matches!(inspect(&path), Ok(Some(Inspection { holder: None, .. }))));
     }

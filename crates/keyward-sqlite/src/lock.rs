@@ -53,8 +53,8 @@ impl FileLock {
         holder: &str,
         prepare: impl FnOnce(&Path) -> Result<Option<File>, OpenError>,
     ) -> Result<Self, OpenError> {
-        let path = beside(database, ".lock");
-        let file = open_beside(&path)?;
+        let path = sibling(database, ".lock");
+        let file = open_lock_file(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -80,7 +80,7 @@ impl FileLock {
 
 /// Opens the lock file, or creates it. A link, or a file with other names, is rejected: its target,
 /// or the file under its other names, would be overwritten.
-fn open_beside(path: &Path) -> Result<File, OpenError> {
+fn open_lock_file(path: &Path) -> Result<File, OpenError> {
     let mut options = owner_only();
     follow_no_link(&mut options);
     if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file() || has_names(&file)) {
@@ -90,7 +90,7 @@ fn open_beside(path: &Path) -> Result<File, OpenError> {
 }
 
 /// The path of a file that belongs to a database, as SQLite itself names them.
-pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn sibling(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);
     path.into()
@@ -180,15 +180,15 @@ mod tests {
     #[test]
     fn without_its_lock_file_a_database_is_locked_all_the_same() {
         let (directory, path) = absent();
-        let beside = directory.path().join("a.db.lock");
+        let lock_file = directory.path().join("a.db.lock");
         let lock = acquire(&path, "a").unwrap();
-        fs::remove_file(&beside).unwrap();
+        fs::remove_file(&lock_file).unwrap();
         let Err(OpenError::Locked { holder, .. }) = acquire(&path, "b") else {
             panic!("locked twice");
         };
         assert_eq!(holder, "another process");
         // Who did not get the database does not sign for it.
-        assert_eq!(fs::read_to_string(&beside).unwrap(), "");
+        assert_eq!(fs::read_to_string(&lock_file).unwrap(), "");
         drop(lock);
         acquire(&path, "b").unwrap();
     }
@@ -197,17 +197,17 @@ mod tests {
     #[test]
     fn a_lock_file_that_is_another_file_too_is_refused_and_left_as_it_is() {
         let (directory, path) = absent();
-        let (target, beside) = (directory.path().join("notes"), beside(&path, ".lock"));
+        let (target, lock) = (directory.path().join("notes"), sibling(&path, ".lock"));
         fs::write(&target, "mine").unwrap();
         for link in [std::os::unix::fs::symlink, fs::hard_link] {
-            link(&target, &beside).unwrap();
+            link(&target, &lock).unwrap();
             let refused = acquire(&path, "a").unwrap_err();
-            assert!(matches!(&refused, OpenError::LockIsNoFile { path } if *path == beside));
+            assert!(matches!(&refused, OpenError::LockIsNoFile { path } if *path == lock));
             assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
-            fs::remove_file(&beside).unwrap();
+            fs::remove_file(&lock).unwrap();
         }
         // A link to nothing does not make anything.
-        std::os::unix::fs::symlink(directory.path().join("new"), &beside).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("new"), &lock).unwrap();
         acquire(&path, "a").unwrap_err();
         assert!(!directory.path().join("new").exists());
     }

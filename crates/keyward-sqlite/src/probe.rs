@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::lock::beside;
+use crate::lock::sibling;
 use crate::open_error::OpenError;
 use crate::schema;
 
@@ -59,7 +59,7 @@ pub(crate) fn open_unchanged(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Whether something waits in a write-ahead log.
 pub(crate) fn has_log(path: &Path) -> bool {
-    fs::metadata(beside(path, "-wal")).is_ok_and(|log| 0 < log.len())
+    fs::metadata(sibling(path, "-wal")).is_ok_and(|log| 0 < log.len())
 }
 
 /// Reads the log into memory, where its index is as well if no other connection may use it, and

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::fault::{Fault, lacks_room};
 use crate::inode::{follow_no_link, has_names};
-use crate::lock::{beside, owner_only};
+use crate::lock::{owner_only, sibling};
 
 /// How much is kept. A revocation writes some 40 KB to the log, which is used again after each
 /// checkpoint; some 300 bytes in the trail remain. So this lasts for thousands of them.
@@ -64,7 +64,7 @@ impl Reserve {
     }
 
     fn find_with(database: &Path, free: fn(&Path) -> Option<u64>) -> Self {
-        let path = beside(database, ".reserve");
+        let path = sibling(database, ".reserve");
         let held = fs::symlink_metadata(&path).map_or(0, |file| file.len());
         let lengths = Mutex::new(Lengths { wanted: held, held });
         Self { path, given_up: AtomicBool::new(false), lengths, free }
@@ -294,7 +294,7 @@ mod tests {
         let (target, database) = (directory.path().join("notes"), directory.path().join("a.db"));
         fs::write(&target, "mine").unwrap();
         for link in [std::os::unix::fs::symlink, fs::hard_link] {
-            link(&target, beside(&database, ".reserve")).unwrap();
+            link(&target, sibling(&database, ".reserve")).unwrap();
             let reserve = Reserve::find_with(&database, MUCH);
             reserve.take();
             assert!(!reserve.give_up());

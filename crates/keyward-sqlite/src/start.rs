@@ -12,7 +12,7 @@ use crate::ledger::{
     BrokenAt, Content, Head, LedgerFile, LedgerId, SLOT_LEN, Walked, path_of, read, walk,
     write_header,
 };
-use crate::lock::beside;
+use crate::lock::sibling;
 use crate::look::{Found, compare, look};
 use crate::loss::Loss;
 use crate::open_error::OpenError;
@@ -62,9 +62,9 @@ impl Start {
     pub(crate) fn clear(&self) -> Result<(), OpenError> {
         let Some(Loss::Database { known }) = self.accepted else { return Ok(()) };
         // It belongs to the database that is gone, and SQLite would delete it.
-        let wal = beside(&self.path, "-wal");
+        let wal = sibling(&self.path, "-wal");
         if fs::exists(&wal).map_err(|error| OpenError::from_io(&wal, error))? {
-            let kept = beside(&wal, &format!(".before-{}", known.0));
+            let kept = sibling(&wal, &format!(".before-{}", known.0));
             fs::rename(&wal, kept).map_err(|error| OpenError::from_io(&wal, error))?;
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Start {
                 let file = LedgerFile::open(&self.ledger, walked.len as u64).map_err(failed)?;
                 return Ok((walked.id, file, walked.needed as u64));
             }
-            let kept = beside(&self.ledger, &format!(".of-{}", hex(walked.id)));
+            let kept = sibling(&self.ledger, &format!(".of-{}", hex(walked.id)));
             fs::rename(&self.ledger, kept).map_err(failed)?;
         }
         let id = match mark {

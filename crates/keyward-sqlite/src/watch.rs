@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::fault::Fault;
 use crate::inode::FileId;
-use crate::lock::beside;
+use crate::lock::sibling;
 
 /// A frame of the log is a page with this before it, and the log begins with a header
 /// (<https://sqlite.org/fileformat2.html#walformat>).
@@ -125,8 +125,8 @@ impl Watch {
         let page_len: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let watch = Self {
             database: Seen::note(database.to_owned())?,
-            log: Seen::note(beside(database, "-wal"))?,
-            index: Seen::note(beside(database, "-shm"))?,
+            log: Seen::note(sibling(database, "-wal"))?,
+            index: Seen::note(sibling(database, "-shm"))?,
             frame_len: FRAME_HEADER_LEN + page_len,
             noted: AtomicU64::new(0),
             lost: Mutex::default(),
@@ -254,7 +254,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, connection, watch) = opened(directory.path());
         let aside = directory.path().join("aside");
-        for file in [path.clone(), beside(&path, "-wal"), beside(&path, "-shm")] {
+        for file in [path.clone(), sibling(&path, "-wal"), sibling(&path, "-shm")] {
             let written = watch.look(&connection).unwrap();
             fs::rename(&file, &aside).unwrap();
             assert_eq!(lost(&watch, &connection), FileLost::Moved { path: file.clone() });
@@ -274,7 +274,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, connection, watch) = opened(directory.path());
         let written = watch.look(&connection).unwrap();
-        let log = beside(&path, "-wal");
+        let log = sibling(&path, "-wal");
         let len = fs::metadata(&log).unwrap().len();
         assert_eq!(len, written.0);
         // Another connection writes, as the articles do: the log grows.
@@ -293,7 +293,7 @@ mod tests {
         let (path, connection, watch) = opened(directory.path());
         let other = Connection::open(&path).unwrap();
         other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-        assert_eq!(fs::metadata(beside(&path, "-wal")).unwrap().len(), 0);
+        assert_eq!(fs::metadata(sibling(&path, "-wal")).unwrap().len(), 0);
         assert_eq!(watch.look(&connection).unwrap().0, 0);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::inode::{FileId, follow_no_link};
-use crate::lock::{beside, owner_only};
+use crate::lock::{owner_only, sibling};
 
 /// A ledger that is open. No other process writes to it: the lock of its database is held.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct LedgerFile {
 
 /// Where the ledger of a database lies.
 pub(crate) fn path_of(database: &Path) -> PathBuf {
-    beside(database, ".ledger")
+    sibling(database, ".ledger")
 }
 
 /// All bytes of the file at `path`; `None` if there is none. Writes nothing.
@@ -68,7 +68,7 @@ impl LedgerFile {
     /// Replaces the plain file at `path`, if any, by one with these bytes: it is there whole or not
     /// at all, also after power loss.
     pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let new = beside(path, ".new");
+        let new = sibling(path, ".new");
         // Left by a process that was killed; it is ours, for the lock of the database is held.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -14,10 +14,10 @@ fn database(keys: u32) -> Connection {
          iif(n % 3, 'active', 'suspended'), n, iif(n % 5, NULL, 40), randomblob(32), 'kw_', 5, \
          '', '', '{}' FROM n";
     connection.execute(sql, [keys]).unwrap();
-    let beside = "INSERT INTO key_uses SELECT id, -1 FROM keys; \
+    let others = "INSERT INTO key_uses SELECT id, -1 FROM keys; \
                   INSERT INTO key_names (rowid, name) SELECT id, name FROM keys; \
                   INSERT INTO key_hours SELECT 0, min(id), max(id) FROM keys";
-    connection.execute_batch(beside).unwrap();
+    connection.execute_batch(others).unwrap();
     connection
 }
 
