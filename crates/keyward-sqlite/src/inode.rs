@@ -46,7 +46,7 @@ impl FileId {
 pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     if !can_be_locked(path).map_err(failed)? {
-        refuse_names(path)?;
+        reject_names(path)?;
         return Ok(None);
     }
     let file = match created {
@@ -66,7 +66,7 @@ pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, O
 }
 
 /// Rejects a file with several names, where locking one of them does not lock the others.
-fn refuse_names(path: &Path) -> Result<(), OpenError> {
+fn reject_names(path: &Path) -> Result<(), OpenError> {
     let file = fs::metadata(path).map_err(|error| OpenError::from_io(path, error))?;
     if has_names(&file) {
         return Err(OpenError::SeveralNames { path: path.to_owned() });
@@ -207,10 +207,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (one, other) = (directory.path().join("a"), directory.path().join("b"));
         fs::write(&one, "").unwrap();
-        refuse_names(&one).unwrap();
+        reject_names(&one).unwrap();
         fs::hard_link(&one, &other).unwrap();
         assert!(has_names(&fs::metadata(&one).unwrap()));
-        let refused = refuse_names(&other).unwrap_err();
+        let refused = reject_names(&other).unwrap_err();
         assert!(matches!(refused, OpenError::SeveralNames { .. }), "{refused}");
         assert_eq!(
             FileId::of(&fs::metadata(&one).unwrap()),

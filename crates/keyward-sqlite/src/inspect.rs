@@ -55,7 +55,7 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let holder = find_holder(&path)?;
     let failed = |error| OpenError::from_sqlite(&path, error);
     if holder.is_none() {
-        refuse_foreign(&path)?;
+        reject_foreign(&path)?;
     }
     let connection = if holder.is_none() && !probe::has_log(&path) {
         probe::open_unchanged(&path)
@@ -79,7 +79,7 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
 }
 
 /// Checks whose it is before anything else, which might create files next to it.
-fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+fn reject_foreign(path: &Path) -> Result<(), OpenError> {
     match probe::check_ours(path) {
         // The number says it.
         Err(OpenError::NewerSchema { .. }) => Ok(()),
