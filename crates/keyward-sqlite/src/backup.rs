@@ -30,7 +30,7 @@ fn copy(connection: &Connection, path: &Path) -> Result<(), Fault> {
     match backup.step(-1)? {
         StepResult::Done => {}
         // Another process holds the new file, or the kind of end is unknown.
-        other => return Err(Fault::Refused(format!("the copy ended with {other:?}").into())),
+        other => return Err(Fault::Failed(format!("the copy ended with {other:?}").into())),
     }
     drop(backup);
     target.close().map_err(|(_, error)| error)?;

@@ -16,8 +16,8 @@ use rusqlite::types::FromSqlError;
 pub(crate) enum Fault {
     /// SQLite failed.
     Sqlite(rusqlite::Error),
-    /// The system would not let a file be written, or something else than SQLite failed.
-    Refused(Box<dyn Error + Send + Sync>),
+    /// A file could not be written, or something else than SQLite failed.
+    Failed(Box<dyn Error + Send + Sync>),
     /// A value is none that this program could have written.
     Inconsistent(String),
 }
@@ -37,7 +37,7 @@ impl From<rusqlite::Error> for Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        Self::Refused(error.into())
+        Self::Failed(error.into())
     }
 }
 
@@ -57,7 +57,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Inconsistent(reason) => Self::Inconsistent(reason),
-            Fault::Refused(source) => Self::Unavailable(source),
+            Fault::Failed(source) => Self::Unavailable(source),
             Fault::Sqlite(error) if is_inconsistent(&error) => {
                 Self::Inconsistent(error.to_string())
             }

@@ -168,7 +168,7 @@ impl OpenError {
     pub(crate) fn from_fault(path: &Path, fault: Fault) -> Self {
         match fault {
             Fault::Sqlite(error) => Self::from_sqlite(path, error),
-            Fault::Refused(source) => Self::Other { path: path.to_owned(), source },
+            Fault::Failed(source) => Self::Other { path: path.to_owned(), source },
             Fault::Inconsistent(reason) => {
                 Self::Corrupt { path: path.to_owned(), source: reason.into() }
             }

@@ -160,7 +160,7 @@ fn revoke(reason: &str) -> KeyChange {
 /// Rotates to a digest whose text no caller has, with this grace for the present secret.
 fn replace(millis: u64) -> Result<KeyChange, Fault> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Fault::Refused(error.to_string().into()))?;
+    getrandom::fill(&mut bytes).map_err(|error| Fault::Failed(error.to_string().into()))?;
     let digest = keyward::digest::Digest::from_stored(bytes);
     Ok(KeyChange::Rotate { digest, hint: String::new(), grace: Duration::from_millis(millis) })
 }

@@ -53,7 +53,7 @@ pub(crate) struct GivenUpError;
 
 impl From<GivenUpError> for Fault {
     fn from(error: GivenUpError) -> Self {
-        Self::Refused(error.into())
+        Self::Failed(error.into())
     }
 }
 
