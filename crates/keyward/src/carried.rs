@@ -8,7 +8,7 @@ use crate::time::{EARLIEST, Now, SteadyNanos, UnixMillis};
 
 /// How much earlier than the carried reading the wall clock may be, in milliseconds: one minute.
 /// Correcting a clock by hand or by a time service moves it by less.
-const BEHIND_MAX_MS: i64 = 60_000;
+const LAG_MAX_MS: i64 = 60_000;
 
 /// The carried reading gives way to a wall clock that is earlier by less than that at a rate of one
 /// part in so many of the time that passes. Time services correct a clock by at most 500 parts in a
@@ -53,7 +53,7 @@ impl Carried {
     #[inline]
     pub(crate) fn judge(&self, now: Now) -> Now {
         let carried = self.carried(now.steady);
-        if carried.saturating_sub(BEHIND_MAX_MS).max(signed(EARLIEST)) <= signed(now.unix) {
+        if carried.saturating_sub(LAG_MAX_MS).max(signed(EARLIEST)) <= signed(now.unix) {
             return now;
         }
         now.or_as_late_as(unsigned(carried))
@@ -75,14 +75,14 @@ impl Carried {
             None => self.origin_ms.load(Ordering::Relaxed),
         };
         let passed = follower.last.map_or(0, |last| now.steady.0.saturating_sub(last.0));
-        let slack_max = BEHIND_MAX_MS.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
+        let slack_max = LAG_MAX_MS.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
         follower.slack = follower.slack.saturating_add(passed).min(slack_max);
         follower.last = Some(now.steady);
-        let behind = carried.saturating_sub(wall);
-        let carried = if behind <= 0 {
+        let lag = carried.saturating_sub(wall);
+        let carried = if lag <= 0 {
             wall
-        } else if behind <= BEHIND_MAX_MS && EARLIEST <= now.unix {
-            let gives_way = behind.min(signed_ms(follower.slack / GIVES_WAY));
+        } else if lag <= LAG_MAX_MS && EARLIEST <= now.unix {
+            let gives_way = lag.min(signed_ms(follower.slack / GIVES_WAY));
             follower.slack -= gives_way.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
             carried - gives_way
         } else {
