@@ -18,7 +18,7 @@ const RECORD: &str = "docs/benchmarks.md";
 struct Bench {
     package: &'static str,
     name: &'static str,
-    /// What makes it quick.
+    /// The arguments that make it quick.
     quick: &'static [&'static str],
 }
 
@@ -29,7 +29,7 @@ const BENCHES: [Bench; 4] = [
     Bench { package: "keyward-server", name: "http", quick: &["guard"] },
 ];
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     quick: bool,

@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
     let run = folder.join("run");
     if run.exists() {
-        fs::remove_dir_all(&run).context("removing what the run before left")?;
+        fs::remove_dir_all(&run).context("removing the files of the run before")?;
     }
     fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
     let server = Server::start(&target.join("debug/keyward"), &run)?;
@@ -74,8 +74,8 @@ fn prepare(folder: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Runs schemathesis. A hook or thread of its that breaks ends the asking early, and all that was
-/// asked until then counts as passed; so what it says on standard error fails the run as well.
+/// Runs schemathesis. A hook or thread of its that breaks ends the run early, and all tests until
+/// then count as passed; so output on standard error fails the run as well.
 fn ask(command: &mut Command) -> Result<()> {
     let child = command.stderr(Stdio::piped()).spawn().context("starting schemathesis")?;
     let output = child.wait_with_output().context("waiting for schemathesis")?;
@@ -169,7 +169,7 @@ impl Server {
         Ok(answer)
     }
 
-    /// Ends it, and returns what it logged.
+    /// Ends it, and returns its log.
     fn stop(self) -> Result<String> {
         let log = self.log.clone();
         drop(self);

@@ -46,7 +46,7 @@ impl AccessToken {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// What a request says with it.
+    /// The value of a request's header field.
     #[must_use]
     pub fn authorization(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{SCHEME} {}", self.0.as_str()))

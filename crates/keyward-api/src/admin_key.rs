@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// Most characters of an admin key.
 const LEN_MAX: usize = 512;
 
-/// What guards the admin routes.
+/// The key of the admin routes.
 ///
 /// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). Whether that is enough to
 /// guard a listener that others can reach is for the server to say. Its memory is

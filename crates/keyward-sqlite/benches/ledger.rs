@@ -1,4 +1,4 @@
-//! Prints what the ledger costs: keys issued by 64 callers in parallel, with and without it in
+//! Prints the cost of the ledger: keys issued by 64 callers in parallel, with and without it in
 //! turn, and the medians. The argument is how many keys a round issues, 20 000 if there is none.
 
 #![expect(clippy::print_stdout, reason = "a bench is a program")]

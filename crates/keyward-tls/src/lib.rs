@@ -119,7 +119,8 @@ impl Trust {
         }
     }
 
-    /// What a client needs for `https:`. The certificates of the system are read each time.
+    /// The configuration of a client for `https:`. The certificates of the system are read each
+    /// time.
     pub fn tls(&self) -> TlsConfig {
         let roots = match self {
             Self::System => system().map_or(RootCerts::WebPki, RootCerts::from),

@@ -1,4 +1,4 @@
-//! What a verdict costs in time and a key in memory; prints lines of `name value unit`.
+//! The cost of a verdict in time and of a key in memory; prints lines of `name value unit`.
 //!
 //! `cargo bench -p keyward --bench decision [-- KEYS]`, where `KEYS` is the size of the large
 //! index: ten million unless given. That takes about 2 GB of memory for each of three: one limit,
@@ -77,7 +77,7 @@ fn main() {
         });
         turns.measure("read_both_clocks", &samples, |_, _| read_both_clocks());
     }
-    // One index after the other, so that what one leaves in the processor's caches is its own.
+    // One index after the other, so that each finds only its own data in the processor's caches.
     for (keys, [name, sha256]) in [&large, &owned, &of_three].into_iter().zip(LARGE_NAMES) {
         for turn in 0..TURNS {
             // Other keys each time, far apart from each other, and each for its first time.
@@ -142,7 +142,7 @@ fn mixed(number: u64) -> u64 {
 
 const REVOKED: &str = "kw_0000000000000000000000000000000000000000000000000";
 
-/// What keys have.
+/// The parts that keys have.
 #[derive(Clone, Copy)]
 struct Shape {
     limits: usize,
@@ -269,7 +269,7 @@ fn instant() -> Instant {
     Instant::now()
 }
 
-/// What a server does once for each request, before it asks for a verdict.
+/// The work of a server once for each request, before it asks for a verdict.
 #[expect(clippy::disallowed_methods, reason = "this measures reading the clocks")]
 fn read_both_clocks() -> bool {
     let _ = black_box((SystemTime::now(), instant()));

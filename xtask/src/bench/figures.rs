@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 /// One line of a bench.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Figure {
-    /// What it is called, in one word.
+    /// Its name, in one word.
     pub(crate) name: String,
     /// The number.
     pub(crate) value: f64,
-    /// What it counts.
+    /// Its unit.
     pub(crate) unit: String,
 }
 
@@ -31,14 +31,14 @@ impl Figure {
     }
 }
 
-/// What the table says about a figure.
+/// The row of a figure in the table.
 struct Row {
     name: &'static str,
     what: &'static str,
     asked: Asked,
 }
 
-/// What a figure must be; in its own unit.
+/// The goal of a figure, in its own unit.
 #[derive(Clone, Copy)]
 enum Asked {
     Nothing,

@@ -32,7 +32,7 @@ const WARM_UP: u64 = 2_000;
 /// Requests by which the other run is longer.
 const MEASURED: u64 = 10_000;
 
-/// What one verdict takes.
+/// The instructions of one verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     verdict: String,
@@ -137,7 +137,7 @@ fn read(text: &str) -> Vec<Count> {
     text.lines().filter_map(count).collect()
 }
 
-/// What grew, as sentences. A verdict that was never recorded counts as grown from nothing.
+/// Growth, as sentences. A verdict that was never recorded counts as grown from nothing.
 fn grown(recorded: &[Count], counts: &[Count]) -> Vec<String> {
     let mut grown = Vec::new();
     for Count { verdict, instructions } in counts {

@@ -109,7 +109,7 @@ fn takes_all(pattern: &str) -> bool {
         && !["true", "false"].contains(&pattern)
 }
 
-/// A path up to what it holds: `KeyState::Revoked` of `KeyState::Revoked { at }`.
+/// A path without its content: `KeyState::Revoked` of `KeyState::Revoked { at }`.
 fn first_word(text: &str) -> &str {
     text.split([' ', '(', ')', '{']).next().unwrap_or_default()
 }
@@ -141,7 +141,7 @@ fn patterns(arms: &str) -> Vec<String> {
         depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
         if in_pattern && outside && before == '=' && c == '>' {
             pattern.pop();
-            // What a guard asks for is no variant that the arm takes.
+            // The condition of a guard is no variant that the arm takes.
             let (taken, guard) = pattern.split_once(" if ").unwrap_or((&pattern, ""));
             let alternatives = taken.split(" | ").map(str::trim);
             let alternatives = alternatives.filter(|it| guard.is_empty() || !takes_all(it));

@@ -99,7 +99,7 @@ fn modules_use_only_those_above_them() {
 fn every_crate_but_this_one_has_an_order() {
     for package in crates().iter().filter(|package| !package.ends_with("xtask")) {
         let lib = package.join("src/lib.rs");
-        assert!(lib.is_file(), "{} is what says the order", lib.display());
+        assert!(lib.is_file(), "{} has the order", lib.display());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading feeds, and importing what they hold.
+//! Reading feeds, and importing their entries.
 
 use std::error::Error as _;
 

@@ -1,4 +1,4 @@
-//! What an article is known by, in a file of this version and of the first one.
+//! The identity of an article, in a file of this version and of the first one.
 
 use keyward_axum::keyward::UnixMillis;
 use keyward_news::feed::{self, Origin};

@@ -34,7 +34,7 @@ fn files_say_what_they_hold_and_are_short() {
     assert!(modules_in_order().len() < files.len());
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("//! "), "{} does not say what it holds", file.display());
+        assert!(text.starts_with("//! "), "{} does not open with its content", file.display());
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
     }

@@ -95,7 +95,7 @@ fn a_file_in_use_is_read_and_not_locked() {
         file.insert(2);
         let mut tutorial = Tutorial::open(&file.path).unwrap();
         assert_eq!(tutorial.next_page(1).unwrap().len(), 1, "{mode}");
-        // Between two pages the tutorial can write, and what it writes is seen.
+        // Between two pages the tutorial can write, and its writes are seen.
         file.insert(3);
         assert_eq!(tutorial.next_page(10).unwrap().len(), 2, "{mode}");
     }

@@ -72,7 +72,7 @@ fn asked<'a>(text: &'a str, scope: &'a str, from: &str) -> Asked<'a> {
 fn check(verdict: impl Fn() -> Verdict, expected: impl Fn(&Verdict) -> bool) {
     let mut as_expected = 0;
     let mut request = || as_expected += u32::from(expected(&verdict()));
-    // A thread takes some memory once, for what it keeps of its own.
+    // A thread takes some memory once, for its own data.
     (0..WARM_UP).for_each(|_| request());
     let measured = allocation_counter::measure(|| (0..MEASURED).for_each(|_| request()));
     assert_eq!(as_expected, WARM_UP + MEASURED);

@@ -1,4 +1,4 @@
-//! The one integration-test binary of this crate: what can only be seen from outside.
+//! The one integration-test binary of this crate: behaviour that can only be seen from outside.
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 

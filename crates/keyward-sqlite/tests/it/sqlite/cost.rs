@@ -60,7 +60,7 @@ async fn a_new_key_writes_few_pages() {
         insert(&store, named(KEYS + number, &name), audit(2)).await;
         written.push(wal() - before);
     }
-    // The least is what a key writes that splits no page.
+    // The least is written by a key that splits no page.
     written.sort_unstable();
     assert!(written[0] <= 42_000, "{written:?}");
     assert!(written.iter().sum::<u64>() / 101 <= 50_000, "{written:?}");

@@ -78,7 +78,7 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     }
     let revoked = details(&store, id(5)).await;
     assert_eq!(revoked.key.revoked_reason.as_ref().unwrap().as_str(), "lostU+202Etsol");
-    // An emoji has what it is made of.
+    // An emoji keeps its parts.
     assert_eq!(details(&store, id(6)).await.key.name.as_str(), "❤\u{fe0f} Рус \u{a0}x");
 
     let trail = trail(&store).await;

@@ -1,4 +1,4 @@
-//! What a key's life leaves in the file: all of it, or nothing.
+//! The traces of a key's life in the file: all of it, or nothing.
 
 use keyward::UnixMillis;
 use keyward::audit::{Chain, ChainError, ChangeId};

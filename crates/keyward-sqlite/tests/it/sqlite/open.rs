@@ -62,7 +62,7 @@ async fn what_was_answered_survives_a_crash() {
     let store = open(&path);
     let key = issue(&store, 1).await;
     revoke(&store, key, audit(2)).await;
-    // What the disk holds at this moment is what a killed process leaves.
+    // A killed process leaves the files as they are on the disk at this moment.
     let crashed = directory.path().join("crashed.db");
     fs::copy(&path, &crashed).unwrap();
     for suffix in ["-wal", ".ledger"] {

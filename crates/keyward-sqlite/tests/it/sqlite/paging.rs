@@ -15,7 +15,7 @@ const PARTS: [&str; 3] = ["eat", "NEWS", "the"];
 const OWNERS: [&str; 2] = ["org_1", "org_2"];
 const TIERS: [&str; 2] = ["basic", "pro"];
 const HINTS: [&str; 3] = ["kw_abcd", "kw_abXY", ""];
-/// Around what counts as now, and each several times.
+/// Around the present time, and each several times.
 const TIMES: [u64; 5] = [0, 999, 1_000, 1_001, 2_000];
 
 fn time() -> impl Strategy<Value = UnixMillis> {
@@ -94,7 +94,7 @@ fn stage(key: &Unkept) -> Stage {
     }
 }
 
-/// What the list says, word by word.
+/// The rules of the list, one by one.
 fn fits(key: &Unkept, filter: &KeyFilter) -> bool {
     let name = key.name.as_str().to_lowercase();
     let misfits = [
