@@ -72,7 +72,7 @@ pub(crate) fn checkpoint(connection: &Connection) {
 }
 
 /// Moves the log into the database, so that the next change begins it anew instead of making it
-/// longer: on a full disk, what little there is lasts far longer.
+/// longer: on a full disk, the little room lasts far longer.
 fn make_room(connection: &Connection) {
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
         tracing::debug!(%error, "The log is not moved into the database");
@@ -164,14 +164,14 @@ impl<'a> Batch<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Writes what lists need of new keys, in a batch without jobs. If that fails, it is undone,
-    /// and waits for the end of the next batch.
+    /// Writes the rows that lists need of new keys, in a batch without jobs. A failure is undone,
+    /// and they wait for the end of the next batch.
     fn list_keys(&mut self) {
         if self.failure.is_none()
             && let Err(fault) = late::list_all(self.connection)
         {
             let error = StoreError::from(fault);
-            tracing::warn!(%error, "What lists need of new keys is not written yet");
+            tracing::warn!(%error, "The rows that lists need of new keys are not written yet");
             self.execute("ROLLBACK");
             self.begin();
         }

@@ -74,7 +74,7 @@ fn tier(name: &str, amount: u32) -> (TierName, Limits) {
     (name.parse().unwrap(), Limits::of(Some(limit)))
 }
 
-/// Writes a tier, whatever it was before.
+/// Writes a tier, in any state before.
 async fn put(gate: &Gate, (name, limits): (TierName, Limits)) -> Result<bool, PutTierError> {
     gate.put_tier(name, limits, TierBefore::Any, audit(), CLOCK).await
 }
