@@ -53,7 +53,7 @@ pub trait Store: KeyStore + Reports {
         expected: Option<Versions>,
         audit: Audit,
     ) -> Result<OwnedKey, Error> {
-        let change = Change::Key { id, change, expected: expected.map(Into::into) };
+        let change = Change::Key { id, change, expected };
         match self.make(change, audit).await? {
             Decided::Changed { key, owner } => Ok(OwnedKey { key, owner }),
             other => panic!("{other:?}"),
