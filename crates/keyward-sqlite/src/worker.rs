@@ -18,9 +18,12 @@ use crate::fault::Fault;
 /// thread.
 const QUEUE_LEN: usize = 1_024;
 
+/// It is called with the connection, or with the error that there is none.
+type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>;
+
 /// Work for a thread.
 pub(crate) struct Job {
-    run: Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>,
+    run: Work,
     /// How much it writes.
     pub(crate) size: Size,
 }
