@@ -1,4 +1,4 @@
-//! Counting what became of a key's requests, between two flushes.
+//! Counting the outcomes of a key's requests, between two flushes.
 
 use std::iter;
 use std::ops::{Index, IndexMut};
@@ -14,7 +14,7 @@ pub const OUTCOMES_MAX: usize = 10;
 /// [`Outcome::ALL`]: each with its word and with what a description of the API says about it.
 macro_rules! outcomes {
     ($($(#[$doc:meta])+ $name:ident: $word:literal, $description:literal;)+) => {
-        /// What became of a request whose key is known.
+        /// The outcome of a request whose key is known.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Outcome {
             $($(#[$doc])+ $name,)+
@@ -36,7 +36,7 @@ macro_rules! outcomes {
                 }
             }
 
-            /// What the description of the API says about a count of it.
+            /// The description of a count of it in the API's document.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -54,14 +54,14 @@ outcomes! {
     Limited: "limited", "Refused, because there were too many.";
     /// Its key lacks the scope that was asked for.
     OutOfScope: "out_of_scope", "Refused, because the key has not the scope.";
-    /// Its key may not be used from where it came.
+    /// Its key may not be used from its address.
     OutOfNetwork: "out_of_network",
         "Refused, because the key may not be used from that address.";
     /// Its key is suspended.
     Suspended: "suspended", "Refused, because the key or its owner was suspended.";
     /// Its key is revoked.
     Revoked: "revoked", "Refused, because the key was revoked.";
-    /// Its key has expired, or its secret was replaced and the grace of that is over.
+    /// Its key has expired, or its secret was replaced and the grace of that has ended.
     Expired: "expired",
         "Refused, because the key had expired, or its secret was replaced and its grace over.";
 }
@@ -69,7 +69,7 @@ outcomes! {
 const _: () = assert!(Outcome::ALL.len() <= OUTCOMES_MAX, "there is room for ten outcomes");
 
 impl Outcome {
-    /// Its place in [`Outcome::ALL`].
+    /// Its position in [`Outcome::ALL`].
     const fn at(self) -> usize {
         self as usize
     }
@@ -134,14 +134,14 @@ impl Counts {
 impl Index<Outcome> for Counts {
     type Output = u64;
 
-    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
+    #[expect(clippy::indexing_slicing, reason = "there is an element for each outcome")]
     fn index(&self, outcome: Outcome) -> &u64 {
         &self.0[outcome.at()]
     }
 }
 
 impl IndexMut<Outcome> for Counts {
-    #[expect(clippy::indexing_slicing, reason = "there is a place for each outcome")]
+    #[expect(clippy::indexing_slicing, reason = "there is an element for each outcome")]
     fn index_mut(&mut self, outcome: Outcome) -> &mut u64 {
         &mut self.0[outcome.at()]
     }
@@ -164,8 +164,8 @@ impl FromIterator<(Outcome, u64)> for Counts {
     }
 }
 
-/// How much later than the clock was read something may be counted, by another reading, and still
-/// be told from what is left of the hour before.
+/// How much later than a flush's reading of the clock a request may be counted, by its own reading,
+/// and still be distinguished from the rest of the hour before.
 const AHEAD: Duration = Duration::from_secs(60);
 
 /// Outcomes other than being allowed in, which comes first of all.
@@ -177,11 +177,11 @@ pub(crate) const COUNTER_FULL: u64 = 1 << 16;
 
 /// The counts of one key that no flush has taken yet.
 ///
-/// There are two banks, one for even hours and one for odd, so that what is counted around a full
-/// hour lands in the right one without a lock. This holds as long as the counters are taken at
-/// least once in the first 59 minutes of each hour; upkeep does it each second. While a store is
-/// out of order for longer, counts of several hours meet in a bank: none is lost, and all count
-/// for the last two of those hours.
+/// There are two banks, one for even hours and one for odd, so that counts around a full hour land
+/// in the right one without a lock. This holds as long as the counters are taken at least once in
+/// the first 59 minutes of each hour; upkeep does it each second. While a store is out of order for
+/// longer, counts of several hours meet in a bank: none is lost, and all count for the last two of
+/// those hours.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     banks: [Bank; 2],
@@ -190,9 +190,9 @@ pub(crate) struct Counters {
     last_used_ms: AtomicU64,
 }
 
-/// Each is added to by requests and emptied by the flush. Relaxed, since no other memory depends
-/// on them. A `u32` lasts for an hour of a million requests a second; those that are denied are
-/// counted in 16 bits, and what fills a counter is kept elsewhere.
+/// Each is added to by requests and emptied by the flush. Relaxed, since no other memory depends on
+/// them. A `u32` lasts for an hour of a million requests a second; denials are counted in 16 bits,
+/// and the content of a full counter is kept elsewhere.
 #[derive(Debug, Default)]
 struct Bank {
     allowed: AtomicU32,
@@ -265,7 +265,7 @@ impl Counters {
         }
     }
 
-    /// What was counted in this hour and is not taken yet.
+    /// The counts of this hour that are not taken yet.
     pub(crate) fn in_hour(&self, hour: UnixHour) -> Counts {
         self.bank(hour).read()
     }
@@ -290,7 +290,7 @@ impl Counters {
     pub(crate) fn take(&self, now: UnixMillis) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
         let (this, soon) = (now.hour(), now.later_by(AHEAD).hour());
         // The bank of the hour before is the next hour's, too. Shortly before that begins it is
-        // long empty, and what is there now was counted by a later reading of the clock.
+        // long empty, and a count in it now is by a later reading of the clock.
         let other = if soon == this { UnixHour(this.0.saturating_sub(1)) } else { soon };
         [other, this]
             .map(|hour| (hour, self.bank(hour).take()))

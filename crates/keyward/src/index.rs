@@ -27,8 +27,8 @@ use table::{Former, Table};
 /// times a power of two they are well filled at each power of ten.
 const SHARDS: usize = 1_536;
 
-/// The end of a grace that is over for good: no reading of the clock lies before it, wherever
-/// somebody sets the clock.
+/// The end of a grace that has ended for good: no reading of the clock is before it, even if the
+/// clock is set.
 pub(crate) const ENDED: UnixMillis = UnixMillis(0);
 
 /// Aligned to a cache line, so that two threads in neighbouring shards do not slow each other.
@@ -192,7 +192,7 @@ impl Index {
         clock: ReadClock<'_>,
     ) -> Option<Entry> {
         let (to, from) = (Self::place(&digest), Self::place(&before));
-        // The lower one first, as whoever locks two does.
+        // The lower one first, as in every step that locks two.
         let mut low = self.at(to.min(from)).write();
         let mut high = (to != from).then(|| self.at(to.max(from)).write());
         let former = Former { digest: before, next: digest, ends_at };
@@ -252,7 +252,7 @@ impl Index {
 
     /// Revokes a key if this is its present secret here.
     pub(crate) fn stop(&self, digest: &Digest) {
-        // Under the lock, so that nothing that takes the entry's place misses it.
+        // Under the lock, so that no entry that replaces it misses it.
         if let Some(entry) = self.shard(digest).read().find(digest) {
             entry.revoke();
         }
@@ -264,13 +264,13 @@ impl Index {
         self.owners.share(name, is_suspended)
     }
 
-    /// The owner of this name, if a key shares it, it has limits, or somebody holds it.
+    /// The owner of this name, if a key shares it, it has limits, or other code holds it.
     pub(crate) fn find_owner(&self, name: &Owner) -> Option<Arc<OwnerState>> {
         self.owners.find(name)
     }
 
     /// Puts limits in force for all keys of an owner together, on top of each key's own. The owner
-    /// need not have a key yet: those that get it later are held to them.
+    /// need not have a key yet: keys that get it later are held to them.
     ///
     /// Changes of one owner must come one after the other.
     pub fn set_owner_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
@@ -313,7 +313,7 @@ impl Index {
     }
 
     fn at(&self, place: usize) -> &Shard {
-        self.shards.get(place).expect("places are below SHARDS, and there are SHARDS shards")
+        self.shards.get(place).expect("positions are below SHARDS, and there are SHARDS shards")
     }
 }
 

@@ -15,7 +15,7 @@ use crate::record::{KeyId, Stage};
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 
-/// What [`verify()`] answers.
+/// The result of [`verify()`].
 pub type Verdict = Result<Caller, Denied>;
 
 /// What one request asks to be decided.
@@ -26,9 +26,9 @@ pub struct Asked<'a> {
     /// The scope that it needs, as `resource:action`, if it needs one.
     pub scope: Option<&'a str>,
     /// The address that it comes from, as far as that is known: a key that is restricted to
-    /// networks is refused without one.
+    /// networks is denied without one.
     pub from: Option<IpAddr>,
-    /// How many ordinary requests it counts as for the limits; 1 unless somebody says otherwise.
+    /// How many ordinary requests it counts as for the limits; 1 by default.
     pub cost: Cost,
 }
 
@@ -50,14 +50,14 @@ impl fmt::Debug for Asked<'_> {
 
 /// Decides about one request.
 ///
-/// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; what is
-/// refused consumes nothing of the key's limit. Every request that is decided is counted, each in
+/// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; a denied
+/// request consumes nothing of the key's limit. Every request that is decided is counted, each in
 /// one outcome.
 ///
 /// # Errors
 ///
-/// Returns the reason as [`Denied`]. Someone who does not hold the key's secret learns nothing
-/// but [`Denied::Unknown`].
+/// Returns the reason as [`Denied`]. A caller without the key's secret learns nothing but
+/// [`Denied::Unknown`].
 pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
     let presented = Presented::parse(asked.text).ok();
     let look = presented.and_then(|presented| index.look(&Digest::of(presented)));
@@ -124,18 +124,18 @@ fn admit(
     entry.take(lock, asked.cost, now.steady, told).map_err(Reason::Limits)
 }
 
-/// Why a secret is refused that is over at the latest that it may be: `reason`, unless it is not
-/// over by the wall clock.
+/// Why a secret is denied that has ended at the latest possible time: `reason`, unless it has not
+/// ended by the wall clock.
 #[cold]
 fn over(ends_at: Option<UnixMillis>, now: Now, reason: fn(KeyRef) -> Denied) -> Reason {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
     Reason::Key(if by_both { reason } else { Denied::ClockInDoubt })
 }
 
-/// Why a request is refused. Holds neither the key's text nor anything about other keys.
+/// Why a request is denied. Holds neither the key's text nor anything about other keys.
 ///
-/// Each reason but [`Denied::Unknown`] names the key. Whoever gets one has shown a secret of that
-/// key, but not always one that works: what is told to the caller must not tell of the key.
+/// Each reason but [`Denied::Unknown`] names the key. The caller has shown a secret of that key,
+/// but not always one that works: the response must not reveal the key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
     /// No such key was ever issued, or the text cannot be a key.
@@ -150,11 +150,11 @@ pub enum Denied {
     /// The key has expired.
     #[error("key has expired")]
     Expired(KeyRef),
-    /// The secret was replaced by a rotation, and its grace is over.
+    /// The secret was replaced by a rotation, and its grace has ended.
     #[error("secret was replaced")]
     Replaced(KeyRef),
-    /// The wall clock was set back, and the key works by it, but not by what it said before. Nobody
-    /// knows which of the two is right.
+    /// The wall clock was set back, and the key works by it, but not by its earlier reading. It is
+    /// unknown which of the two is right.
     #[error("the clock is in doubt, and the key works by one of its readings only")]
     ClockInDoubt(KeyRef),
     /// The key works but may not be used from this address.
@@ -336,15 +336,15 @@ impl Caller {
         self.entry.grants(asked)
     }
 
-    /// How the caller stands with the one of its limits that has the smallest remaining, after this
-    /// request; `None` without a limit.
+    /// The state of the caller's limit with the smallest remaining, after this request; `None`
+    /// without a limit.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.standings.shown()
     }
 
-    /// How the caller stands with each of its limits after this request: first those of the key or
-    /// its tier, in their order, then those of its owner, called `owner:` and their name.
+    /// The state of each of the caller's limits after this request: first the limits of the key or
+    /// its tier, in their order, then the limits of its owner, named `owner:` and their name.
     #[must_use]
     pub fn standings(&self) -> &Standings {
         &self.standings

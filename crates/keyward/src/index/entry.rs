@@ -52,7 +52,7 @@ pub struct NewEntry {
 struct Extras {
     scopes: Scopes,
     networks: Networks,
-    /// In place of the tier's.
+    /// Its own, which replace the tier's.
     limits: Option<Limits>,
 }
 
@@ -219,7 +219,7 @@ impl Entry {
     }
 
     /// Takes the cost of one request from each of the key's limits and its owner's, or from none.
-    /// `lock` is the same for all requests of the key; `told` comes to say how the caller stands.
+    /// `lock` is the same for all requests of the key; `told` receives the state of the limits.
     #[inline]
     pub(crate) fn take(
         &self,

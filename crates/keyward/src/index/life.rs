@@ -1,4 +1,4 @@
-//! Where a key is in its life by itself, in one word; its owner has a say beside it.
+//! The stage of a key's life by itself, in one word; its owner's state counts in addition to it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,8 +9,8 @@ use crate::time::UnixMillis;
 /// store: 0 is revoked; else the low 63 bits are the expiry in milliseconds (all ones is never)
 /// and the top bit says suspended.
 ///
-/// Written with `Release` and read with `Acquire`: whoever learned of a revocation, through an
-/// answer that was sent after it, sees it.
+/// Written with `Release` and read with `Acquire`: a client that learned of a revocation, through a
+/// response that was sent after it, meets it.
 #[derive(Debug)]
 pub(super) struct Life(AtomicU64);
 

@@ -16,8 +16,8 @@ const SHARDS: usize = 64;
 /// Owners of one part before any is looked at whether it is still needed.
 const SWEEP_MIN: usize = 16;
 
-/// Every owner whose state is shared by keys, and those that have limits. A request that is only
-/// verified asks for nothing here: its key leads to its owner.
+/// Every owner whose state is shared by keys, and every owner with limits. A request that is only
+/// verified needs nothing here: its key leads to its owner.
 pub(super) struct Owners {
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
@@ -26,8 +26,8 @@ pub(super) struct Owners {
 /// One part of the owners. Locked for one look-up, or one pass over it.
 struct Shard {
     owners: HashTable<Arc<OwnerState>>,
-    /// As many owners as there may be before those that nothing needs are removed. It is twice as
-    /// many as the last pass left, so that a pass costs each new owner a constant.
+    /// As many owners as there may be before unneeded ones are removed. It is twice as many as the
+    /// last pass left, so that a pass costs each new owner a constant.
     sweep_at: usize,
 }
 
@@ -48,7 +48,7 @@ impl Owners {
     }
 
     /// Puts limits in force for all keys of an owner together. One that has limits is kept, also
-    /// while no key shares it: what was used is not forgotten when the last key changes hands.
+    /// while no key shares it: its use is not forgotten when the last key changes hands.
     pub(super) fn set_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
         self.find_or_make(name).set_limits(limits, clock);
     }
@@ -103,8 +103,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a key shares the owner, or it has limits. Asked under the lock of its part, without
-/// which nobody begins to: whoever has one from elsewhere has it from a key.
+/// Whether a key shares the owner, or it has limits. Called under the lock of its part, without
+/// which no key begins to share it: code that has one from elsewhere has it from a key.
 fn is_needed(owner: &Arc<OwnerState>) -> bool {
     !owner.is_unique() || owner.buckets().are_set()
 }
