@@ -6,3 +6,7 @@
 pub mod access_token;
 
 pub mod admin_key;
+
+pub mod duration;
+
+pub mod shapes;

@@ -9,7 +9,7 @@ use keyward::time::EARLIEST;
 use keyward::{Now, UnixMillis};
 use keyward_axum::{Guard, Refusal};
 
-use crate::shapes::Time;
+use keyward_api::shapes::Time;
 
 /// Whether somebody has set the clock that says `now`.
 pub(crate) fn is_set(now: UnixMillis) -> bool {

@@ -19,11 +19,7 @@ mod access;
 
 mod body;
 
-mod shapes;
-
 mod clock;
-
-mod duration;
 
 mod cors;
 

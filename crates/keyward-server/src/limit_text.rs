@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::duration::WholeSeconds;
+use keyward_api::duration::WholeSeconds;
 
 /// What a limit is called when nobody names it.
 pub(crate) const NAME: &str = "requests";

@@ -19,7 +19,7 @@ pub(crate) use self::known::KnownUsage;
 use self::known::Stored;
 use crate::admin::keys::usage::CountsView;
 use crate::failure::broken;
-use crate::shapes::{
+use keyward_api::shapes::{
     KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
 };
 

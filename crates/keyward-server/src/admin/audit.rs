@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::query::time;
 use crate::failure::broken;
-use crate::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
+use keyward_api::shapes::{DigestText, KeyNumber, OwnerText, TierText, Time, TimeText};
 
 /// Entries on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;

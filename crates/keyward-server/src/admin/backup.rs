@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::failure::broken;
-use crate::shapes::Binary;
+use keyward_api::shapes::Binary;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use super::limits::LimitView;
 use super::tiers::TierView;
 use crate::failure::broken;
-use crate::shapes::{
+use keyward_api::shapes::{
     DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
 };
 

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::audit;
 use crate::body::read_whole;
 use crate::failure::broken;
-use crate::shapes::KeyNumber;
+use keyward_api::shapes::KeyNumber;
 
 use self::object::Object;
 use self::read::ImportKeyBody;

@@ -31,7 +31,7 @@ use super::precondition::{self, Named, Preconditions};
 use super::{etag, once};
 use crate::clock;
 use crate::failure::broken;
-use crate::shapes::KeyNumber;
+use keyward_api::shapes::KeyNumber;
 
 /// A key with its versions as `ETag`.
 type Shown = (HeaderMap, Json<KeyView>);

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::members::{Place, Read, list, required, text};
-use crate::duration::WholeSeconds;
-use crate::shapes::{LimitNameText, SpanText};
+use keyward_api::duration::WholeSeconds;
+use keyward_api::shapes::{LimitNameText, SpanText};
 
 /// What a time is that a limit counts over.
 const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";

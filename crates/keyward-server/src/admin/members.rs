@@ -12,8 +12,8 @@ use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Members};
 use serde_json::{Value, json};
 
-use crate::duration::WholeSeconds;
-use crate::shapes::Time;
+use keyward_api::duration::WholeSeconds;
+use keyward_api::shapes::Time;
 
 /// Where a value is: `["body", "scopes", 0]`.
 pub(super) type Place = Vec<Value>;

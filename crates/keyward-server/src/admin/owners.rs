@@ -27,7 +27,7 @@ use super::precondition::{self, Named, Preconditions, stale, tag_of};
 use super::query::Parameters;
 use super::{audit, etag, misplaced, read_body};
 use crate::failure::broken;
-use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, OwnerText};
+use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, OwnerText};
 
 /// Owners on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 100;

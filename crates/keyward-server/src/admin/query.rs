@@ -10,8 +10,8 @@ use keyward_axum::fault::Fault;
 use keyward_axum::input::{self, Query};
 use serde_json::Value;
 
-use crate::duration::WholeSeconds;
-use crate::shapes::Time;
+use keyward_api::duration::WholeSeconds;
+use keyward_api::shapes::Time;
 
 /// The parameters that a route has, read one by one.
 ///

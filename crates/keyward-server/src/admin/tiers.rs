@@ -23,7 +23,7 @@ use super::members::required;
 use super::precondition::{self, Named, Preconditions, stale, tag_of};
 use super::{audit, etag, read_body};
 use crate::failure::broken;
-use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
+use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
 
 /// Lists all tiers, in the order in which they were made.
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(

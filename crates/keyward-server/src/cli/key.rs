@@ -16,8 +16,8 @@ use clap::{Args, Subcommand};
 use keyward::json::{self, first_inexact_number};
 use serde_json::Value;
 
-use crate::duration::WholeSeconds;
 use crate::transfer::{INEXACT, json_fault};
+use keyward_api::duration::WholeSeconds;
 
 use super::connection::Common;
 use super::moment::Moment;

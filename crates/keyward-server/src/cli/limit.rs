@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::duration::WholeSeconds;
 use crate::limit_text::{LimitText, NAME};
+use keyward_api::duration::WholeSeconds;
 
 use super::output::printable;
 

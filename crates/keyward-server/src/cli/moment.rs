@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::duration::WholeSeconds;
-use crate::shapes::Time;
+use keyward_api::duration::WholeSeconds;
+use keyward_api::shapes::Time;
 
 /// A point in time as somebody typed it: RFC 3339, a date in UTC, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ use super::{Leaks, revoke_leaked};
 use crate::body::read_whole;
 use crate::edge::RequestId;
 use crate::failure::broken;
-use crate::shapes::DigestText;
+use keyward_api::shapes::DigestText;
 
 use self::keys::PublicKeys;
 

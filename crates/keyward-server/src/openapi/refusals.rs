@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::shapes::KeyNumber;
+use keyward_api::shapes::KeyNumber;
 
 /// Why a request was refused.
 #[derive(ToSchema)]

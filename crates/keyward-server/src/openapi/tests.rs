@@ -20,6 +20,7 @@ use keyward::query::NAME_PART_CHARS_MIN;
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, OWNER_LEN_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
 use keyward::tier::TIER_NAME_LEN_MAX;
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
+use keyward_api::shapes::HINT_LEN_MAX;
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_news::Articles;
@@ -38,7 +39,6 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::own_key::KnownUsage;
 use crate::settings::{Flags, Settings};
-use crate::shapes::HINT_LEN_MAX;
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 

@@ -123,7 +123,7 @@ mod tests {
     use keyward_sqlite::SqliteStore;
 
     use super::*;
-    use crate::shapes::Time;
+    use keyward_api::shapes::Time;
 
     #[tokio::test]
     async fn the_store_is_asked_anew_once_something_is_flushed_or_a_day_is_over() {

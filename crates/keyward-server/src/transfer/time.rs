@@ -5,7 +5,7 @@ use keyward_sqlite::tutorial::parse_time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::shapes;
+use keyward_api::shapes;
 
 /// What is told of a text that is no time.
 const RULE: &str = "a time is written like 2030-01-31T12:00:00Z";

@@ -20,11 +20,11 @@ use utoipa::ToSchema;
 use super::object::Object;
 use crate::admin::limits::LimitView;
 use crate::admin::misplaced;
-use crate::shapes::{
+use crate::transfer::ImportDigest;
+use keyward_api::shapes::{
     HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
     TimeText,
 };
-use crate::transfer::ImportDigest;
 
 /// A key that came from elsewhere. What is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]

@@ -15,7 +15,7 @@ use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
 use crate::admin::limits::{LimitView, read_limits};
 use crate::admin::members::{nullable, optional, parsed};
 use crate::admin::{audit, misplaced, read_body};
-use crate::shapes::{
+use keyward_api::shapes::{
     IfMatchHeader, IfNoneMatchHeader, NetworkText, NewNameText, OwnerText, ScopeText, SpanText,
     TierText, TimeText,
 };

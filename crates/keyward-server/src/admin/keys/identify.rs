@@ -18,7 +18,7 @@ use super::view::StageView;
 use crate::admin::members::{Place, Read, list, required};
 use crate::body::read_whole;
 use crate::failure::broken;
-use crate::shapes::{DigestText, KeyNameText, KeyNumber, Time};
+use keyward_api::shapes::{DigestText, KeyNameText, KeyNumber, Time};
 
 /// Most digests of one request.
 pub(crate) const DIGESTS_MAX: usize = 1_000;

@@ -26,7 +26,7 @@ use crate::admin::limits::{LimitView, read_limits};
 use crate::admin::members::{nullable, optional, parsed, required};
 use crate::admin::{audit, misplaced, once, read_body};
 use crate::failure::broken;
-use crate::shapes::{
+use keyward_api::shapes::{
     IdempotencyKeyHeader, KeyNameText, KeyNumber, NetworkText, NewNameText, OwnerText, PrefixText,
     ScopeText, SpanText, TierText, Time, TimeText,
 };

@@ -12,7 +12,7 @@ use super::view::KeyView;
 use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
 use crate::admin::query::Parameters;
 use crate::admin::{audit, misplaced};
-use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
+use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
 
 /// Suspends a key: the next request with it is refused, until it is resumed. Suspending it again is
 /// fine.

@@ -23,7 +23,7 @@ use self::cursor::Sort;
 use super::view::{KeyView, StageView};
 use crate::admin::query::Parameters;
 use crate::failure::broken;
-use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
+use keyward_api::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
 
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u64 = 20;

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::{KeyPath, expected, read_id, refuse_change, shown_once, tagged};
 use crate::admin::members::{optional, span};
 use crate::admin::{audit, once, read_body};
-use crate::shapes::{
+use keyward_api::shapes::{
     IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, KeyNameText, KeyNumber, SpanText,
     TierText, Time,
 };

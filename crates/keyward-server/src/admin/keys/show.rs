@@ -17,7 +17,7 @@ use super::view::KeyView;
 use super::{KeyPath, existing, read_id, shown};
 use crate::admin::precondition::{self, Named, Preconditions};
 use crate::failure::broken;
-use crate::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
+use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
 
 /// Shows a key.
 #[utoipa::path(

@@ -24,7 +24,7 @@ use self::span::read_hours;
 use super::{KeyPath, existing, read_id};
 use crate::admin::query::Parameters;
 use crate::failure::broken;
-use crate::shapes::{DayText, KeyNameText, KeyNumber, Time, TimeText};
+use keyward_api::shapes::{DayText, KeyNameText, KeyNumber, Time, TimeText};
 
 /// Hours that all keys are asked about, unless the request says otherwise.
 const TOP_HOURS: u32 = 24;

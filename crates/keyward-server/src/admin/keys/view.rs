@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::admin::limits::LimitView;
-use crate::shapes::{
+use keyward_api::shapes::{
     KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time,
 };
 

@@ -7,7 +7,7 @@ use keyward::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::shapes::Time;
+use keyward_api::shapes::Time;
 
 /// The members of an entry. Those that are unknown are left aside: the digest does not cover them.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@ use keyward::UnixMillis;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
-use crate::shapes::Time;
+use keyward_api::shapes::Time;
 
 use super::super::connection::Common;
 use super::super::moment::Moment;

@@ -6,7 +6,7 @@ use keyward::UnixMillis;
 
 use super::Check;
 use crate::clock::is_set;
-use crate::shapes::Time;
+use keyward_api::shapes::Time;
 
 /// Nobody runs a version of today by then.
 const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);

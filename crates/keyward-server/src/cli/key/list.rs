@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
-use crate::duration::WholeSeconds;
+use keyward_api::duration::WholeSeconds;
 
 use super::super::connection::Common;
 use super::super::moment::Moment;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::Route;
-use crate::duration::WholeSeconds;
+use keyward_api::duration::WholeSeconds;
 
 use super::super::connection::Common;
 use super::super::number;

@@ -13,25 +13,25 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 use utoipa::{PartialSchema, ToSchema};
 
 /// Most characters of a hint: the longest prefix, an underscore and four digits.
-pub(crate) const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;
+pub const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;
 
 /// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub(crate) UnixMillis);
+pub struct Time(pub UnixMillis);
 
 impl Time {
     /// What is wrong with a text that [`Time::parse`] does not take.
-    pub(crate) const RULE: &str =
+    pub const RULE: &str =
         "Input should be a valid datetime in RFC 3339, such as 2030-01-31T12:00:00Z";
 
     /// Takes RFC 3339 with any offset, from 1970 to 9999.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         parse_timestamp(text).map(Self)
     }
 
     /// The text of the time, which [`Time::parse`] takes for the same time. Beyond the year 9999,
     /// where the format ends, it is the end of that.
-    pub(crate) fn to_text(self) -> String {
+    pub fn to_text(self) -> String {
         let epoch = civil::date(1970, 1, 1).to_datetime(civil::Time::midnight());
         let since = SignedDuration::from_millis(i64::try_from(self.0.0).unwrap_or(i64::MAX));
         let at = epoch.checked_add(since).unwrap_or(DateTime::MAX);
@@ -60,107 +60,107 @@ impl PartialSchema for Time {
 impl ToSchema for Time {}
 
 /// A time that a client sends: RFC 3339 with any offset, from 1970 on.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(
     format = DateTime,
     pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-",
     example = "2030-01-31T12:00:00Z"
 )]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct TimeText(String);
+pub struct TimeText(String);
 
 /// Identifies a key for ever, or numbers a change. A double holds each of them exactly.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 7)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct KeyNumber(i64);
+pub struct KeyNumber(i64);
 
 /// What people call a key. Names need not be unique.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(min_length = 1, max_length = 100, example = "weather-bot")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct KeyNameText(String);
+pub struct KeyNameText(String);
 
 /// What people are to call a key. One character at least is visible, and none is invisible,
 /// bidirectional or a control character. Names need not be unique.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(format = "line", min_length = 1, max_length = 100, example = "weather-bot")]
 #[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct NewNameText(String);
+pub struct NewNameText(String);
 
 /// The name of a tier. Where a key is given one, the tier has to be there.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
 #[schema(format = "tier", example = "basic")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct TierText(String);
+pub struct TierText(String);
 
 /// The id of the customer to whom a key belongs.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct OwnerText(String);
+pub struct OwnerText(String);
 
 /// An address, or a range of them in CIDR notation without bits behind the prefix.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(format = "network", pattern = r"^[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?$")]
 #[schema(min_length = 2, max_length = 49, example = "192.0.2.0/24")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct NetworkText(String);
+pub struct NetworkText(String);
 
 /// Why a key was revoked, in somebody's words, on one line. One character at least is visible, and
 /// none is invisible, bidirectional or a control character.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(format = "line", min_length = 1, max_length = 200, example = "found on a public page")]
 #[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct ReasonText(String);
+pub struct ReasonText(String);
 
 /// SHA-256 as hexadecimal digits.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct DigestText(String);
+pub struct DigestText(String);
 
 /// The name of a limit.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^[a-z0-9_-]*$", min_length = 1, max_length = 24)]
 #[schema(example = "requests")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct LimitNameText(String);
+pub struct LimitNameText(String);
 
 /// The name of a limit; `owner:` stands before that of one that all keys of an owner share.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^(owner:)?[a-z0-9_-]+$", min_length = 1, max_length = 30)]
 #[schema(example = "requests")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct LimitLabelText(String);
+pub struct LimitLabelText(String);
 
 /// What the secrets of a key begin with: words joined by single underscores.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]
 #[schema(example = "kw")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct PrefixText(String);
+pub struct PrefixText(String);
 
 /// Bytes as they are.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct Binary(Vec<u8>);
+pub struct Binary(Vec<u8>);
 
 /// A day in UTC.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(format = Date, example = "2026-11-24")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct DayText(String);
+pub struct DayText(String);
 
 /// A change only if the thing is as it was seen.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct IfMatchHeader {
+pub struct IfMatchHeader {
     /// The `ETag` under which it was seen, or several. With `*` it has only to be there; without
     /// the header it is changed whatever it is.
     #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
@@ -169,10 +169,10 @@ pub(crate) struct IfMatchHeader {
 }
 
 /// A change only of what is not as it was seen, or not there.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct IfNoneMatchHeader {
+pub struct IfNoneMatchHeader {
     /// The `ETag` under which it was seen, or several: what is still so is not sent again, and not
     /// changed. With `*`, nothing that is there is.
     #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
@@ -181,10 +181,10 @@ pub(crate) struct IfNoneMatchHeader {
 }
 
 /// A request that is made once, however often it is sent.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct IdempotencyKeyHeader {
+pub struct IdempotencyKeyHeader {
     /// What the client calls the request. The same request under the same name changes nothing
     /// more within 24 hours: its response is 409 and names the key, whose secret was shown with
     /// the first response alone. Another request under that name is 422.
@@ -195,17 +195,17 @@ pub(crate) struct IdempotencyKeyHeader {
 }
 
 /// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]
 #[schema(max_length = 128, example = "articles:read")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct ScopeText(String);
+pub struct ScopeText(String);
 
 /// A time span: a whole number and a unit, `s`, `m`, `h`, `d` or `w`.
-#[derive(ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(format = "span", pattern = "^[0-9]+[smhdw]$", min_length = 2, example = "60s")]
 #[expect(dead_code, reason = "it is a description")]
-pub(crate) struct SpanText(String);
+pub struct SpanText(String);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A duration of whole seconds, such as `60s`, `15m`, `24h`, `90d` or `2w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WholeSeconds(u64);
+pub struct WholeSeconds(u64);
 
 const UNITS: [(char, u64); 5] =
     [('s', 1), ('m', 60), ('h', 3_600), ('d', 24 * 3_600), ('w', 7 * 24 * 3_600)];
@@ -19,7 +19,7 @@ impl WholeSeconds {
     /// # Errors
     ///
     /// Returns what is wrong and what to do.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let advice = || "write a whole number and a unit, like 60s, 15m, 24h, 90d or 2w".to_owned();
         let unit = text.chars().next_back().ok_or_else(advice)?;
         let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(advice)?;
@@ -34,7 +34,7 @@ impl WholeSeconds {
     }
 
     /// The number of seconds.
-    pub(crate) fn seconds(self) -> u64 {
+    pub fn seconds(self) -> u64 {
         self.0
     }
 }
