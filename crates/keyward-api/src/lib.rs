@@ -9,4 +9,6 @@ pub mod admin_key;
 
 pub mod duration;
 
+pub mod time;
+
 pub mod shapes;

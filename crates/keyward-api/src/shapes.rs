@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
 use keyward::UnixMillis;
 use keyward::key::PREFIX_LEN_MAX;
-use keyward_sqlite::tutorial::parse_timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::time::parse_timestamp;
 
 /// Most characters of a hint: the longest prefix, an underscore and four digits.
 pub const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;

@@ -45,6 +45,8 @@ mod openapi;
 
 mod app;
 
+mod tutorial;
+
 mod client;
 
 mod scan;

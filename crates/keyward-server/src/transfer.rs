@@ -32,7 +32,7 @@ pub(crate) use digest::ImportDigest;
 pub(crate) use json::read_json;
 #[cfg(test)]
 pub(crate) use json_lines::read_json_lines;
-pub(crate) use key::{ImportKey, State};
+pub(crate) use key::{ImportKey, ImportSecret, State};
 pub(crate) use text::Text;
 pub(crate) use time::Time;
 pub(crate) use words::json_fault;

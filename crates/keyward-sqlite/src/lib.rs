@@ -2,8 +2,7 @@
 //! file, with its [`Reports`](keyward::store::Reports) and [`Backup`](keyward::store::Backup).
 //!
 //! [`SqliteStore::open`] documents its demands on the file, and [`OpenError`] the reasons to reject
-//! one; [`tutorial`] reads keys out of another program's file. This crate knows SQL and the core's
-//! trait; it knows nothing of HTTP and reads no clock.
+//! one. This crate knows SQL and the core's trait; it knows nothing of HTTP and reads no clock.
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
 
@@ -86,8 +85,6 @@ mod snapshot;
 mod sqlite;
 
 mod inspect;
-
-pub mod tutorial;
 
 pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use keyward_sqlite::tutorial::TutorialKey;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use super::digest::ImportDigest;
 use super::time::Time;
-use super::{INACTIVE, Item, Line};
 
 /// A key on its way in or out. Its members are those of the route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,61 +101,5 @@ impl<T> de::Visitor<'_> for Text<T> {
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Text(Self::parse))
-    }
-}
-
-impl From<TutorialKey> for ImportKey {
-    /// Keeps the id, so that whatever else names keys by it goes on to do so.
-    fn from(key: TutorialKey) -> Self {
-        let created_at = key.created_at.map(Time);
-        let digest = ImportDigest(key.digest);
-        Self {
-            key_id: Some(key.id.get()),
-            name: key.name,
-            tier: Some(key.tier),
-            tier_gone: None,
-            owner: None,
-            scopes: Vec::new(),
-            networks: Vec::new(),
-            limits: None,
-            metadata: Map::new(),
-            state: if key.is_active { State::Active } else { State::Revoked },
-            expires_at: None,
-            created_at,
-            last_used_at: key.last_used_at.map(Time),
-            revoked_at: None,
-            revoked_reason: (!key.is_active).then(|| INACTIVE.to_owned()),
-            rotated_at: None,
-            secrets: vec![ImportSecret { digest, hint: String::new(), created_at, ends_at: None }],
-        }
-    }
-}
-
-impl From<TutorialKey> for Line {
-    fn from(key: TutorialKey) -> Self {
-        Self { number: key.id.get(), item: Ok(Item::Key(Box::new(key.into()))) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use keyward::digest::Digest;
-    use keyward::{KeyId, UnixMillis};
-
-    use super::*;
-
-    #[test]
-    fn a_key_of_the_tutorial_keeps_its_id_and_an_inactive_one_is_revoked() {
-        let key = TutorialKey {
-            id: KeyId::new(7).unwrap(),
-            digest: Digest::from_stored([0xab; 32]),
-            name: "mobile".to_owned(),
-            tier: "pro".to_owned(),
-            is_active: false,
-            created_at: Some(UnixMillis(1_714_566_896_123)),
-            last_used_at: None,
-        };
-        let text = serde_json::to_string(&ImportKey::from(key)).unwrap();
-        insta::assert_snapshot!(text, @r#"{"key_id":7,"name":"mobile","tier":"pro","state":"revoked","created_at":"2024-05-01T12:34:56.123Z","revoked_reason":"imported as inactive","secrets":[{"digest":"abababababababababababababababababababababababababababababababab","hint":"","created_at":"2024-05-01T12:34:56.123Z"}]}"#);
     }
 }

@@ -1,7 +1,7 @@
 //! Points in time as other systems write them.
 
 use keyward::UnixMillis;
-use keyward_sqlite::tutorial::parse_time;
+use keyward_api::time::parse_time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 

@@ -6,4 +6,3 @@ mod conformance;
 mod sample;
 mod sqlite;
 mod tidy;
-mod tutorial;

@@ -8,11 +8,15 @@ use std::vec;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use keyward_news::tutorial::sqlite_path;
-use keyward_sqlite::tutorial::{BadRow, Tutorial, TutorialKey};
+use serde_json::Map;
 
 use crate::cli::output::is_ascii_wanted;
 use crate::cli::status::Complaint;
-use crate::transfer::{BATCH_KEYS_MAX, Item, Line, ReadError, Text, read_csv, read_json};
+use crate::transfer::{
+    BATCH_KEYS_MAX, INACTIVE, ImportDigest, ImportKey, ImportSecret, Item, Line, ReadError, State,
+    Text, Time, read_csv, read_json,
+};
+use crate::tutorial::{BadRow, Tutorial, TutorialKey};
 
 use super::Format;
 
@@ -149,11 +153,12 @@ impl Iterator for Rows {
         }
         Some(Ok(match self.page.next()? {
             Ok(key) => {
-                let mut line = Line::from(key);
-                if let (true, Ok(Item::Key(key))) = (self.new_ids, &mut line.item) {
+                let number = key.id.get();
+                let mut key = import_key(key);
+                if self.new_ids {
                     key.key_id = None;
                 }
-                line
+                Line { number, item: Ok(Item::Key(Box::new(key))) }
             }
             Err(BadRow { id, reason }) => {
                 Line { number: u64::try_from(id).unwrap_or_default(), item: Err(reason) }
@@ -162,9 +167,52 @@ impl Iterator for Rows {
     }
 }
 
+/// A key of the tutorial's. It keeps its id, so that what names keys by it goes on to do so.
+fn import_key(key: TutorialKey) -> ImportKey {
+    let created_at = key.created_at.map(Time);
+    let digest = ImportDigest(key.digest);
+    ImportKey {
+        key_id: Some(key.id.get()),
+        name: key.name,
+        tier: Some(key.tier),
+        tier_gone: None,
+        owner: None,
+        scopes: Vec::new(),
+        networks: Vec::new(),
+        limits: None,
+        metadata: Map::new(),
+        state: if key.is_active { State::Active } else { State::Revoked },
+        expires_at: None,
+        created_at,
+        last_used_at: key.last_used_at.map(Time),
+        revoked_at: None,
+        revoked_reason: (!key.is_active).then(|| INACTIVE.to_owned()),
+        rotated_at: None,
+        secrets: vec![ImportSecret { digest, hint: String::new(), created_at, ends_at: None }],
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use keyward::digest::Digest;
+    use keyward::{KeyId, UnixMillis};
+
     use super::*;
+
+    #[test]
+    fn a_key_of_the_tutorial_keeps_its_id_and_an_inactive_one_is_revoked() {
+        let key = TutorialKey {
+            id: KeyId::new(7).unwrap(),
+            digest: Digest::from_stored([0xab; 32]),
+            name: "mobile".to_owned(),
+            tier: "pro".to_owned(),
+            is_active: false,
+            created_at: Some(UnixMillis(1_714_566_896_123)),
+            last_used_at: None,
+        };
+        let text = serde_json::to_string(&import_key(key)).unwrap();
+        insta::assert_snapshot!(text, @r#"{"key_id":7,"name":"mobile","tier":"pro","state":"revoked","created_at":"2024-05-01T12:34:56.123Z","revoked_reason":"imported as inactive","secrets":[{"digest":"abababababababababababababababababababababababababababababababab","hint":"","created_at":"2024-05-01T12:34:56.123Z"}]}"#);
+    }
 
     #[test]
     fn the_format_follows_from_the_name() {

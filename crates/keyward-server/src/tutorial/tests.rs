@@ -1,12 +1,10 @@
 //! Keys out of the tutorial's file, as its Python writes it.
 
 use std::fs;
-use std::path::PathBuf;
 
-use keyward::{KeyId, UnixMillis};
-use keyward_sqlite::tutorial::{BadRow, Tutorial, TutorialError};
-use rusqlite::Connection;
 use tempfile::TempDir;
+
+use super::*;
 
 /// What `Base.metadata.create_all` makes of the tutorial's model.
 const SCHEMA: &str = "CREATE TABLE api_keys (\n\tid INTEGER NOT NULL, \n\t\

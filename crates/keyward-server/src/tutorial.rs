@@ -9,13 +9,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::civil::{self, DateTime};
-use jiff::fmt::temporal::Pieces;
-use jiff::tz::Offset;
 use keyward::digest::Digest;
 use keyward::transfer::COPY_ID_MAX;
 use keyward::{KeyId, UnixMillis};
+use keyward_api::time::parse_time;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
@@ -26,8 +23,6 @@ const TABLE: &str = "api_keys";
 /// The columns that it must have; others are left alone.
 const COLUMNS: [&str; 7] =
     ["id", "key_hash", "name", "rate_limit_tier", "is_active", "created_at", "last_used_at"];
-/// The last millisecond of the year 9999, where RFC 3339 ends.
-const MILLIS_MAX: i64 = 253_402_300_799_999;
 /// How long a page waits for the tutorial to end a write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,16 +31,8 @@ const PAGE: &str = "SELECT rowid, id, key_hash, name, rate_limit_tier, is_active
                     last_used_at FROM api_keys WHERE ?1 < rowid ORDER BY rowid LIMIT ?2";
 
 /// The tutorial's file, read page by page.
-///
-/// ```no_run
-/// let mut tutorial = keyward_sqlite::tutorial::Tutorial::open("news.db".as_ref())?;
-/// while let page @ [_, ..] = tutorial.next_page(1_000)?.as_slice() {
-///     println!("{} keys", page.iter().filter(|row| row.is_ok()).count());
-/// }
-/// # Ok::<(), keyward_sqlite::tutorial::TutorialError>(())
-/// ```
 #[derive(Debug)]
-pub struct Tutorial {
+pub(crate) struct Tutorial {
     connection: Connection,
     path: PathBuf,
     /// The last row of the page before.
@@ -54,7 +41,7 @@ pub struct Tutorial {
 
 /// One key as the tutorial keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TutorialKey {
+pub(crate) struct TutorialKey {
     /// Its id.
     pub id: KeyId,
     /// SHA-256 of its secret.
@@ -73,7 +60,7 @@ pub struct TutorialKey {
 
 /// A row that is no key. The rows after it can be read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadRow {
+pub(crate) struct BadRow {
     /// The row's number, which is the key's id if that is a whole number.
     pub id: i64,
     /// The problem, without its values.
@@ -82,7 +69,7 @@ pub struct BadRow {
 
 /// Why the file cannot be read at all.
 #[derive(Debug, Error)]
-pub enum TutorialError {
+pub(crate) enum TutorialError {
     /// There is no such file, or this user may not read it.
     #[error("{path} cannot be read; check the path, and that this user may read the file")]
     Unreadable {
@@ -139,7 +126,7 @@ impl Tutorial {
     /// # Errors
     ///
     /// Returns [`TutorialError`], whose variants name the missing parts.
-    pub fn open(path: &Path) -> Result<Self, TutorialError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, TutorialError> {
         // SQLite says of most failures just that it could not open the file.
         std::fs::File::open(path).map_err(|error| TutorialError::Unreadable {
             path: path.to_owned(),
@@ -165,7 +152,7 @@ impl Tutorial {
     /// # Errors
     ///
     /// Returns [`TutorialError::Other`] if the file cannot be read any more.
-    pub fn count(&self) -> Result<u64, TutorialError> {
+    pub(crate) fn count(&self) -> Result<u64, TutorialError> {
         let count =
             self.connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0));
         count.map_err(|error| explain(&self.path, error))
@@ -178,7 +165,7 @@ impl Tutorial {
     ///
     /// Returns [`TutorialError`] if the file cannot be read any more. A row that is no key is no
     /// error of the page but a [`BadRow`] in it.
-    pub fn next_page(
+    pub(crate) fn next_page(
         &mut self,
         max: u32,
     ) -> Result<Vec<Result<TutorialKey, BadRow>>, TutorialError> {
@@ -254,91 +241,5 @@ fn time(value: ValueRef<'_>) -> Option<Option<UnixMillis>> {
     }
 }
 
-/// Reads a time as the tutorial and most databases write it: `2024-05-01 12:34:56.123456`, with or
-/// without a fraction, with a space or a `T`, with `Z` or an offset. Without either it is UTC.
-///
-/// Fractions of a millisecond are cut off. `None` if it is no time, or one before 1970.
-#[must_use]
-pub fn parse_time(text: &str) -> Option<UnixMillis> {
-    let civil = || Some(millis_of(text.parse().ok()?, Offset::UTC));
-    u64::try_from(timestamp_millis(text).or_else(civil)?).ok().map(UnixMillis)
-}
-
-/// Reads a time in RFC 3339, with any offset, from 1970 to the end of 9999.
-///
-/// Fractions of a millisecond are cut off, and a time that an offset moves beyond 9999 becomes its
-/// end. `None` if it is no such time, or has no offset.
-#[must_use]
-pub fn parse_timestamp(text: &str) -> Option<UnixMillis> {
-    u64::try_from(timestamp_millis(text)?).ok().map(UnixMillis)
-}
-
-fn timestamp_millis(text: &str) -> Option<i64> {
-    text.parse().map(Timestamp::as_millisecond).ok().or_else(|| last_days(text))
-}
-
-/// A `Timestamp` is in the year 9999 with any offset, so the last ones of that year are none. But
-/// many programs write these for "for ever".
-fn last_days(text: &str) -> Option<i64> {
-    let pieces = Pieces::parse(text).ok()?;
-    let millis = millis_of(pieces.date().to_datetime(pieces.time()?), pieces.to_numeric_offset()?);
-    (Timestamp::MAX.as_millisecond() < millis).then_some(millis)
-}
-
-fn millis_of(civil: DateTime, offset: Offset) -> i64 {
-    let since = civil.duration_since(civil::date(1970, 1, 1).to_datetime(civil::Time::midnight()));
-    let millis = since.as_millis() - i128::from(offset.seconds()) * 1_000;
-    i64::try_from(millis).unwrap_or(i64::MAX).min(MILLIS_MAX)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, millis: Option<u64>) {
-        assert_eq!(parse_time(text), millis.map(UnixMillis), "{text}");
-    }
-
-    #[test]
-    fn times_are_read_in_every_form_that_is_in_use() {
-        check("2024-05-01 12:34:56.123456", Some(1_714_566_896_123));
-        check("2024-05-01 12:34:56", Some(1_714_566_896_000));
-        check("2024-05-01T12:34:56", Some(1_714_566_896_000));
-        check("2024-05-01T12:34:56Z", Some(1_714_566_896_000));
-        check("2024-05-01 14:34:56.5+02:00", Some(1_714_566_896_500));
-        check("2024-05-01", Some(1_714_521_600_000));
-        check("1970-01-01 00:00:00", Some(0));
-    }
-
-    #[test]
-    fn times_are_read_to_the_end_of_9999() {
-        let (last, end) = (Some(253_402_300_799_000), Some(253_402_300_799_999));
-        check("9999-12-30T21:59:59Z", Some(253_402_207_199_000));
-        check("9999-12-31T23:59:59Z", last);
-        check("9999-12-31T23:59:59.999Z", end);
-        check("9999-12-31T23:59:59.9999999Z", end);
-        check("9999-12-31T23:59:59+01:00", Some(253_402_297_199_000));
-        check("9999-12-31T23:59:59-01:00", end);
-        check("9999-12-31 23:59:59", last);
-        check("9999-12-31", Some(253_402_214_400_000));
-        for text in ["10000-01-01T00:00:00Z", "+010000-01-01T00:00:00Z", "9999-12-32T00:00:00Z"] {
-            check(text, None);
-        }
-        assert_eq!(parse_timestamp("9999-12-31T23:59:59Z"), last.map(UnixMillis));
-        assert_eq!(parse_timestamp("9999-12-31T23:59:59"), None);
-    }
-
-    #[test]
-    fn an_offset_is_not_left_out_for_a_time_before_1970() {
-        check("1970-01-01T00:00:00+05:00", None);
-        check("1970-01-01T05:00:00+05:00", Some(0));
-    }
-
-    #[test]
-    fn what_is_no_time_is_refused() {
-        for text in ["", "yesterday", "1714566896", "2024-13-01 00:00:00", "1969-12-31 23:59:59"] {
-            check(text, None);
-        }
-    }
-}
+mod tests;
