@@ -12,3 +12,7 @@ pub mod duration;
 pub mod time;
 
 pub mod shapes;
+
+pub mod limit_text;
+
+pub mod transfer;

@@ -27,10 +27,6 @@ mod failure;
 
 mod health;
 
-mod limit_text;
-
-mod transfer;
-
 mod routes;
 
 mod edge;
@@ -79,7 +75,7 @@ mod serve;
 pub mod fuzzing {
     pub use crate::access::fuzzing::token;
     pub use crate::heads::fuzzing::heads;
-    pub use crate::transfer::fuzzing::{csv, json_lines};
+    pub use keyward_api::transfer::fuzzing::{csv, json_lines};
 }
 
 use std::process::ExitCode;

@@ -152,8 +152,9 @@ fn text_of(lines: impl Iterator<Item = Value>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use keyward_api::transfer::{Item, read_json_lines};
+
     use super::*;
-    use crate::transfer::{Item, read_json_lines};
 
     #[test]
     fn lines_are_what_an_import_reads() {

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use keyward_api::transfer::{Batch, Item};
 
 use crate::client::{Client, ClientError, Route};
-use crate::transfer::{Batch, Item};
 
 use super::connection::Connection;
 use super::output::Output;

@@ -14,10 +14,9 @@ mod view;
 
 use clap::{Args, Subcommand};
 use keyward::json::{self, first_inexact_number};
-use serde_json::Value;
-
-use crate::transfer::{INEXACT, json_fault};
 use keyward_api::duration::WholeSeconds;
+use keyward_api::transfer::{INEXACT, json_fault};
+use serde_json::Value;
 
 use super::connection::Common;
 use super::moment::Moment;

@@ -1,10 +1,9 @@
 //! Limits as people type and read them: `100 per 60s burst 200`.
 
 use clap::Args;
-use serde_json::{Value, json};
-
-use crate::limit_text::{LimitText, NAME};
 use keyward_api::duration::WholeSeconds;
+use keyward_api::limit_text::{LimitText, NAME};
+use serde_json::{Value, json};
 
 use super::output::printable;
 

@@ -12,6 +12,11 @@ use keyward::record::{KeyState, Owner, Scopes};
 use keyward::stored::{FormerSecret, StoredSecret, Unkept};
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward::{KeyId, UnixMillis};
+use keyward_api::shapes::{
+    HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
+    TimeText,
+};
+use keyward_api::transfer::ImportDigest;
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,11 +25,6 @@ use utoipa::ToSchema;
 use super::object::Object;
 use crate::admin::limits::LimitView;
 use crate::admin::misplaced;
-use crate::transfer::ImportDigest;
-use keyward_api::shapes::{
-    HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
-    TimeText,
-};
 
 /// A key that came from elsewhere. What is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]

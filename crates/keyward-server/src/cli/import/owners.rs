@@ -1,10 +1,10 @@
 //! Owners on their way in: those that are suspended, and those with limits.
 
 use http::StatusCode;
+use keyward_api::transfer::OwnerLimits;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError, Route};
-use crate::transfer::OwnerLimits;
 
 use super::refusal;
 

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use anyhow::Context as _;
+use keyward_api::transfer::{Batch, Entry};
 use serde_json::Value;
 
 use crate::client::ClientError;
-use crate::transfer::{Batch, Entry};
 
 /// Requests that are under way at one time. The server writes them one after the other; while it
 /// does, it can read the next and answer the one before.
@@ -92,10 +92,10 @@ mod tests {
     use std::sync::Condvar;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use keyward_api::transfer::{Item, read_json_lines};
     use serde_json::json;
 
     use super::*;
-    use crate::transfer::{Item, read_json_lines};
 
     /// Batches of one key each, named by its line.
     fn batches(count: u64) -> impl FnMut() -> anyhow::Result<Option<Batch>> {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use keyward::transfer::ImportRejection;
+use keyward_api::transfer::Entry;
 use serde_json::{Value, json};
 
 use crate::cli::mask::masked;
 use crate::cli::new_file::NewFile;
 use crate::cli::output::{Output, printable};
-use crate::transfer::Entry;
 
 use super::pipeline::Settled;
 use super::refusal;

@@ -7,15 +7,15 @@ use std::vec;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use keyward_api::transfer::{
+    BATCH_KEYS_MAX, INACTIVE, ImportDigest, ImportKey, ImportSecret, Item, Line, ReadError, State,
+    Text, Time, read_csv, read_json,
+};
 use keyward_news::tutorial::sqlite_path;
 use serde_json::Map;
 
 use crate::cli::output::is_ascii_wanted;
 use crate::cli::status::Complaint;
-use crate::transfer::{
-    BATCH_KEYS_MAX, INACTIVE, ImportDigest, ImportKey, ImportSecret, Item, Line, ReadError, State,
-    Text, Time, read_csv, read_json,
-};
 use crate::tutorial::{BadRow, Tutorial, TutorialKey};
 
 use super::Format;

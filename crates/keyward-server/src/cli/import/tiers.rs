@@ -1,10 +1,10 @@
 //! Tiers on their way in: added where the server has none of that name, and never changed.
 
 use anyhow::Context as _;
+use keyward_api::transfer::Tier;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
-use crate::transfer::Tier;
 
 use super::refusal;
 

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use anyhow::Context as _;
 use keyward::digest::Digest;
+use keyward_api::transfer::{ImportKey, Item, State, Time};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,6 @@ use crate::cli::matches::Matches;
 use crate::cli::output::{Look, Output, member, printable};
 use crate::cli::status::{Complaint, Status};
 use crate::client::Client;
-use crate::transfer::{ImportKey, Item, State, Time};
 
 use super::source::Source;
 use guess::{Guess, Made, guesses};
@@ -221,9 +221,10 @@ fn digest_of(bytes: &[u8]) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use keyward_api::transfer::{Text, read_csv};
+
     use super::super::super::output::testing::piped;
     use super::*;
-    use crate::transfer::{Text, read_csv};
 
     const SECRET: &str = "7|prefix_wJalrXUtnFEMIK7MDENG";
 

@@ -10,7 +10,7 @@ mod csv;
 mod dialect;
 mod digest;
 #[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod json;
 mod json_lines;
 mod key;
@@ -26,30 +26,29 @@ use std::io;
 
 use thiserror::Error;
 
-pub(crate) use batch::{BATCH_KEYS_MAX, Batch, Entry};
-pub(crate) use csv::read_csv;
-pub(crate) use digest::ImportDigest;
-pub(crate) use json::read_json;
-#[cfg(test)]
-pub(crate) use json_lines::read_json_lines;
-pub(crate) use key::{ImportKey, ImportSecret, State};
-pub(crate) use text::Text;
-pub(crate) use time::Time;
-pub(crate) use words::json_fault;
+pub use batch::{BATCH_KEYS_MAX, Batch, Entry};
+pub use csv::read_csv;
+pub use digest::ImportDigest;
+pub use json::read_json;
+pub use json_lines::read_json_lines;
+pub use key::{ImportKey, ImportSecret, State};
+pub use text::Text;
+pub use time::Time;
+pub use words::json_fault;
 
 /// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
 /// takes is far below: its metadata, scopes and networks are bounded.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Why a key is revoked that another system called inactive.
-pub(crate) const INACTIVE: &str = "imported as inactive";
+pub const INACTIVE: &str = "imported as inactive";
 
 /// What is told of a number that a server could not keep as it is.
-pub(crate) const INEXACT: &str =
+pub const INEXACT: &str =
     "a number has more digits than a double keeps; write it as a text, in quotation marks";
 
 /// One line of a file, or one row of a table.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Line {
+pub struct Line {
     /// Its number, counted from 1; of a row, the id.
     pub number: u64,
     /// What it holds, or what is wrong with it and what to do.
@@ -58,7 +57,7 @@ pub(crate) struct Line {
 
 /// What a line can hold.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Item {
+pub enum Item {
     /// A key.
     Key(Box<ImportKey>),
     /// A tier that keys after it need.
@@ -72,7 +71,7 @@ pub(crate) enum Item {
 /// The limits of an owner as an export has them.
 #[derive(Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OwnerLimits {
+pub struct OwnerLimits {
     /// The owner.
     pub owner: String,
     /// Its limits, as the server writes them.
@@ -82,7 +81,7 @@ pub(crate) struct OwnerLimits {
 /// A tier as an export has it.
 #[derive(Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Tier {
+pub struct Tier {
     /// Its name.
     pub name: String,
     /// Its limits, as the server writes them.
@@ -91,7 +90,7 @@ pub(crate) struct Tier {
 
 /// Why nothing more of a file can be read.
 #[derive(Debug, Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The file cannot be read on.
     #[error("the file cannot be read")]
     Io(#[from] io::Error),

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use keyward_api::duration::WholeSeconds;
+use crate::duration::WholeSeconds;
 
 /// What a limit is called when nobody names it.
-pub(crate) const NAME: &str = "requests";
+pub const NAME: &str = "requests";
 
 /// A limit as somebody wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LimitText {
+pub struct LimitText {
     name: String,
     amount: u32,
     per: WholeSeconds,
@@ -22,7 +22,7 @@ impl LimitText {
     /// # Errors
     ///
     /// Returns what is wrong and what to do.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let advice = || "write it like \"100 per 60s\" or \"100 per 60s burst 200\"".to_owned();
         let (name, rest) = text.split_once(':').unwrap_or((NAME, text));
         let words: Vec<_> = rest.split_whitespace().collect();
@@ -41,7 +41,7 @@ impl LimitText {
     }
 
     /// The limit as the server takes it.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let per = format!("{}s", self.per.seconds());
         json!({ "name": self.name, "amount": self.amount, "per": per, "burst": self.burst })
     }

@@ -10,7 +10,7 @@ use super::time::Time;
 
 /// A key on its way in or out. Its members are those of the route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct ImportKey {
+pub struct ImportKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<u64>,
     pub name: String,
@@ -48,7 +48,7 @@ pub(crate) struct ImportKey {
 /// One secret of a key; the current one has no end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ImportSecret {
+pub struct ImportSecret {
     pub digest: ImportDigest,
     #[serde(default)]
     pub hint: String,
@@ -61,7 +61,7 @@ pub(crate) struct ImportSecret {
 /// What an operator decided about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum State {
+pub enum State {
     Active,
     Suspended,
     Revoked,
@@ -73,7 +73,7 @@ impl State {
     /// # Errors
     ///
     /// Returns what to write instead.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text.to_ascii_lowercase().as_str() {
             "active" => Ok(Self::Active),
             "suspended" => Ok(Self::Suspended),

@@ -25,7 +25,7 @@ const ESCAPED: &str = "a backslash stands before a quotation mark, which the fir
 /// # Errors
 ///
 /// Returns [`ReadError::Header`] if a column is unknown, missing or named twice.
-pub(crate) fn read_csv<R: Read>(
+pub fn read_csv<R: Read>(
     text: Text<R>,
 ) -> Result<impl Iterator<Item = Result<Line, ReadError>> + use<R>, ReadError> {
     let dialect = Dialect::of(&text.sample);

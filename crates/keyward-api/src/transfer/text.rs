@@ -37,7 +37,7 @@ type After<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// A file in UTF-8, without a byte order mark, and how it begins.
 #[derive(Debug)]
-pub(crate) struct Text<R> {
+pub struct Text<R> {
     /// The first 64 KiB, or all of it.
     pub(super) sample: Vec<u8>,
     /// All of it.
@@ -50,7 +50,7 @@ impl<R: Read> Text<R> {
     /// # Errors
     ///
     /// Returns [`ReadError::Foreign`] if the file is no text, with what to do.
-    pub(crate) fn open(mut from: R) -> Result<Self, ReadError> {
+    pub fn open(mut from: R) -> Result<Self, ReadError> {
         let mut magic = Vec::new();
         from.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
         if let Some((_, problem)) = FOREIGN.iter().find(|(begin, _)| magic.starts_with(begin)) {

@@ -31,7 +31,7 @@ const OTHER_LENGTHS: [(usize, &str); 4] = [
 ///
 /// Holding one proves that the text had 32 bytes, not that they are the SHA-256 of anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ImportDigest(pub Digest);
+pub struct ImportDigest(pub Digest);
 
 impl ImportDigest {
     /// Takes a digest as a file has it.
@@ -39,7 +39,7 @@ impl ImportDigest {
     /// # Errors
     ///
     /// Returns what to write instead, without the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let bare = without_mark(text);
         let base64 = || parse_base64(bare).map(Digest::from_stored);
         let read = Digest::from_hex(bare).or_else(base64).or_else(|| of_other_form(bare));

@@ -3,14 +3,14 @@
 use super::ImportKey;
 
 /// Most keys that the server takes in one request.
-pub(crate) const BATCH_KEYS_MAX: usize = 1_000;
+pub const BATCH_KEYS_MAX: usize = 1_000;
 /// Most bytes that the server takes in one request, less what is around the keys.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024 - 64;
 
 /// Keys on their way to the server, as JSON already, with the lines between and around them that
 /// are no keys, so that all can be reported in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// The keys, separated by commas.
     keys: Vec<u8>,
     entries: Vec<Entry>,
@@ -18,7 +18,7 @@ pub(crate) struct Batch {
 
 /// One line of a batch.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub enum Entry {
     /// A key that is sent.
     Sent {
         /// The number of its line.
@@ -35,12 +35,12 @@ pub(crate) enum Entry {
 
 impl Batch {
     /// Says whether nothing is in it.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Says whether it can hold no further line.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         BATCH_KEYS_MAX <= self.entries.len()
     }
 
@@ -49,7 +49,7 @@ impl Batch {
     /// # Errors
     ///
     /// Returns an error if the key cannot be written as JSON.
-    pub(crate) fn add(&mut self, line: u64, key: &ImportKey) -> serde_json::Result<Option<Self>> {
+    pub fn add(&mut self, line: u64, key: &ImportKey) -> serde_json::Result<Option<Self>> {
         let begin = self.keys.len();
         if begin != 0 {
             self.keys.push(b',');
@@ -66,12 +66,12 @@ impl Batch {
     }
 
     /// Adds a line that is not sent.
-    pub(crate) fn add_fault(&mut self, line: u64, reason: String) {
+    pub fn add_fault(&mut self, line: u64, reason: String) {
         self.entries.push(Entry::Fault { line, reason });
     }
 
     /// The body of the request, if there is a key to be sent, and the lines.
-    pub(crate) fn into_parts(self) -> (Option<Vec<u8>>, Vec<Entry>) {
+    pub fn into_parts(self) -> (Option<Vec<u8>>, Vec<Entry>) {
         let body =
             (!self.keys.is_empty()).then(|| [b"{\"keys\":[", &self.keys[..], b"]}"].concat());
         (body, self.entries)

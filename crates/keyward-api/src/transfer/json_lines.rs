@@ -38,9 +38,7 @@ const MEMBERS: [&str; 20] = [
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads line after line; empty ones are left out, and counted. After an error nothing follows.
-pub(crate) fn read_json_lines(
-    mut from: impl BufRead,
-) -> impl Iterator<Item = Result<Line, ReadError>> {
+pub fn read_json_lines(mut from: impl BufRead) -> impl Iterator<Item = Result<Line, ReadError>> {
     let mut number = 0;
     let mut bytes = Vec::new();
     let mut ended = false;

@@ -29,7 +29,7 @@ const KINDS: [(&str, &str); 11] = [
 ];
 
 /// What is wrong, without the values: one of them may be a secret in the wrong place.
-pub(crate) fn json_fault(error: &serde_json::Error) -> String {
+pub fn json_fault(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let text = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(text, _)| text);
     match error.classify() {

@@ -1,11 +1,11 @@
 //! Points in time as other systems write them.
 
+use crate::time::parse_time;
 use keyward::UnixMillis;
-use keyward_api::time::parse_time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use keyward_api::shapes;
+use crate::shapes;
 
 /// What is told of a text that is no time.
 const RULE: &str = "a time is written like 2030-01-31T12:00:00Z";
@@ -20,7 +20,7 @@ const ZERO: &str = "`0000-00-00` stands for no date in MySQL; leave it empty if 
 
 /// A point in time; read in any form that is in use, written in RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub UnixMillis);
+pub struct Time(pub UnixMillis);
 
 /// The end of a key. PostgreSQL's `infinity` is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Time {
     /// # Errors
     ///
     /// Returns what to write instead.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         if let Some(read) = since_1970(text) {
             return read.map(|millis| Self(UnixMillis(millis)));
         }
