@@ -59,19 +59,6 @@ pub enum TutorialError {
     },
 }
 
-/// The path in a URL of SQLite, as the tutorial writes it.
-///
-/// `sqlite:news.db`, `sqlite:///./news.db` and `sqlite+aiosqlite:///news.db` are relative,
-/// `sqlite:/srv/news.db` and `sqlite:////srv/news.db` are not.
-#[must_use]
-pub fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let (scheme, path) = url.split_once(':')?;
-    let dialect = scheme.split('+').next()?;
-    let path = path.strip_prefix("///").unwrap_or(path);
-    let path = path.split('?').next().filter(|path| !path.is_empty())?;
-    (dialect == "sqlite" && !path.starts_with("//")).then(|| PathBuf::from(path))
-}
-
 impl Tutorial {
     /// Opens the file for reading, and looks whether the table is there.
     ///

@@ -1,25 +1,7 @@
 //! The command line: its commands, what they print, and the status they end with.
 
 mod articles;
-mod audit;
-mod backup;
-mod connection;
 mod doctor;
-mod export;
-mod import;
-mod key;
-mod limit;
-mod mask;
-mod matches;
-mod moment;
-mod new_file;
-mod number;
-mod output;
-mod owner;
-mod scan;
-mod status;
-mod tier;
-mod usage;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -29,25 +11,17 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use keyward_cli::commands::{ControlCommand, FileCommand};
+use keyward_cli::environment::Environment;
+use keyward_cli::mask::without_secrets;
+use keyward_cli::output::{Output, in_ascii, is_ascii_wanted, unwritten};
+use keyward_cli::status::{EXIT_STATUSES, Status, examples, locally, report};
 use serde_json::json;
 
-use crate::environment::Environment;
 use crate::settings::{Flags, Once, ReadSettings, Settings, SettingsError};
 
 use articles::ArticlesCommand;
-use audit::AuditCommand;
-use backup::Backup;
 use doctor::Doctor;
-use export::Export;
-use import::Import;
-use key::KeyCommand;
-use mask::without_secrets;
-use output::{Output, in_ascii, is_ascii_wanted, unwritten};
-use owner::OwnerCommand;
-use scan::Scan;
-use status::{EXIT_STATUSES, Status, examples, locally, report};
-use tier::TierCommand;
-use usage::UsageCommand;
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
@@ -67,36 +41,13 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Issue, find, change, rotate and revoke keys on a running server
-    #[command(subcommand, after_help = EXIT_STATUSES)]
-    Key(KeyCommand),
-    /// List and change tiers, the plans whose limits keys have
-    #[command(subcommand, after_help = EXIT_STATUSES)]
-    Tier(TierCommand),
-    /// Show, suspend and resume owners, with all their keys
-    #[command(subcommand, after_help = EXIT_STATUSES)]
-    Owner(OwnerCommand),
-    /// Show what became of the requests of all keys, and which keys have the most
-    #[command(after_help = examples(&usage::EXAMPLES))]
-    Usage(UsageCommand),
-    /// List, verify and export the trail of all changes
-    #[command(subcommand, after_help = EXIT_STATUSES)]
-    Audit(AuditCommand),
+    #[command(flatten)]
+    Control(ControlCommand),
     /// Import articles into a running server
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
-    /// Find keys in files, directories, histories and logs
-    #[command(after_help = scan::AFTER_HELP)]
-    Scan(Scan),
-    /// Import keys into a running server, from CSV, JSON Lines or the tutorial's database
-    #[command(after_help = import::after_help())]
-    Import(Import),
-    /// Export keys, tiers and suspended owners as JSON Lines, without secrets
-    #[command(after_help = examples(&export::EXAMPLES))]
-    Export(Export),
-    /// Copy the database of a running server into a file
-    #[command(after_help = examples(&backup::EXAMPLES))]
-    Backup(Backup),
+    #[command(flatten)]
+    Files(FileCommand),
     /// Print every setting of `keyward serve`, its value, and where the value came from
     #[command(after_help = examples(&["keyward settings", "keyward settings --json"]))]
     Settings {
@@ -195,16 +146,9 @@ impl Command {
                 let read = Arc::new(move || read_settings(&again));
                 serve(read_settings(flags)?, *once, read)
             }
-            Self::Key(command) => command.run(out),
-            Self::Tier(command) => command.run(out),
-            Self::Owner(command) => command.run(out),
-            Self::Usage(command) => command.run(out),
-            Self::Audit(command) => command.run(out),
+            Self::Control(command) => command.run(out),
             Self::Articles(command) => command.run(out),
-            Self::Scan(scan) => scan.run(out),
-            Self::Import(import) => import.run(out),
-            Self::Export(export) => export.run(out),
-            Self::Backup(backup) => backup.run(out),
+            Self::Files(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Doctor(doctor) => doctor.run(out),
             Self::Completions { shell } => {

@@ -158,8 +158,9 @@ fn in_words(tier: &TierRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    use keyward_cli::environment::Environment;
+
     use super::*;
-    use crate::environment::Environment;
     use crate::settings::Flags;
 
     /// The commands, for a server that was started like this and listens there.

@@ -9,10 +9,6 @@ mod heads;
 
 mod role;
 
-mod environment;
-
-mod secret_file;
-
 mod settings;
 
 mod access;
@@ -40,12 +36,6 @@ mod leaks;
 mod openapi;
 
 mod app;
-
-mod tutorial;
-
-mod client;
-
-mod scan;
 
 mod cli;
 

@@ -27,10 +27,9 @@ use keyward::key::Prefix;
 use keyward::network::Network;
 use keyward_api::admin_key::AdminKey;
 use keyward_axum::RateLimitHeaders;
+use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
-
-use crate::environment::{Environment, NotText};
 
 pub(crate) use admin_key_digest::{AdminKeyDigest, AdminKeyDigests, WhichKey};
 pub(crate) use flags::Flags;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keyward_news::feed::Feed;
-use keyward_news::tutorial::{Tutorial, TutorialError, sqlite_path};
+use keyward_news::tutorial::{Tutorial, TutorialError};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -75,21 +75,4 @@ fn what_is_no_such_database_is_refused_by_name() {
     database(&dir, "CREATE TABLE articles (title)");
     let error = open(&dir).unwrap_err().to_string();
     assert!(error.contains("no table `articles` with the column `url`"), "{error}");
-}
-
-#[test]
-fn a_path_is_read_as_the_tutorial_writes_it() {
-    for (url, path) in [
-        ("sqlite:///./news.db", "./news.db"),
-        ("sqlite:///news.db", "news.db"),
-        ("sqlite:////srv/news.db", "/srv/news.db"),
-        ("sqlite+aiosqlite:///./news.db?timeout=5", "./news.db"),
-        ("sqlite:news.db", "news.db"),
-        ("sqlite:/srv/news.db", "/srv/news.db"),
-    ] {
-        assert_eq!(sqlite_path(url).as_deref(), Some(Path::new(path)), "{url}");
-    }
-    for other in ["news.db", "sqlite:", "sqlite://host/news.db", "https://a.example/news.db"] {
-        assert_eq!(sqlite_path(other), None, "{other}");
-    }
 }

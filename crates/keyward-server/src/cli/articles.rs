@@ -7,15 +7,13 @@ use std::iter;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use keyward_cli::client::{Client, ClientError, Fetcher};
+use keyward_cli::connection::Connection;
+use keyward_cli::output::Output;
+use keyward_cli::status::{Complaint, Status, examples, tell};
 use keyward_news::NewArticle;
 use keyward_news::article::BATCH_MAX;
 use serde_json::{Value, json};
-
-use crate::client::{Client, ClientError, Fetcher};
-
-use super::connection::Connection;
-use super::output::Output;
-use super::status::{Complaint, Status, examples, tell};
 
 use source::Source;
 

@@ -13,15 +13,15 @@ mod network;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use keyward_cli::client::ServerUrl;
+use keyward_cli::connection::{self, Files};
+use keyward_cli::environment::Environment;
+use keyward_cli::output::{self, Cell, Output, Tone};
+use keyward_cli::status::{Complaint, Status};
 use serde_json::json;
 
-use crate::client::ServerUrl;
-use crate::environment::Environment;
 use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Flags, Settings};
 
-use super::connection::{self, Files};
-use super::output::{self, Cell, Output, Tone};
-use super::status::{Complaint, Status};
 use network::Way;
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -193,7 +193,8 @@ fn print(checks: &[Check], out: &mut Output) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::output::testing::both;
+    use keyward_cli::output::testing::both;
+
     use super::*;
 
     #[test]

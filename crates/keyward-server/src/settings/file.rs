@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use crate::secret_file::{read_bounded, without_mark};
+use keyward_cli::secret_file::{read_bounded, without_mark};
 
 use super::table::{self, suggest};
 use super::{SettingsError, Source};

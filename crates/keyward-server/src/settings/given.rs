@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use keyward_api::admin_key::AdminKey;
-
-use crate::environment::{CLIENT_VARIABLES, Environment};
-use crate::secret_file::read_key_file;
+use keyward_cli::environment::{CLIENT_VARIABLES, Environment};
+use keyward_cli::secret_file::read_key_file;
 
 use super::file::ConfigFile;
 use super::flags::Flags;
@@ -171,11 +170,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
 
+    use keyward_cli::environment::WITHOUT_PREFIX;
     use tempfile::TempDir;
 
     use super::super::Settings;
     use super::*;
-    use crate::environment::WITHOUT_PREFIX;
 
     #[test]
     fn every_variable_of_a_setting_is_looked_at() {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use keyward_axum::{Clock as _, SystemClock};
+use keyward_cli::client::Fetcher;
+use keyward_cli::tutorial::sqlite_path;
 use keyward_news::feed::{self, FEED_LEN_MAX, Feed, Origin};
-use keyward_news::tutorial::{Tutorial, sqlite_path};
-
-use crate::client::Fetcher;
+use keyward_news::tutorial::Tutorial;
 
 /// What every SQLite database begins with.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";

@@ -97,7 +97,8 @@ mod tests {
     use super::super::testing::line;
     use super::*;
     #[cfg(unix)]
-    use crate::environment::Environment;
+    use keyward_cli::environment::Environment;
+
     use crate::settings::Flags;
 
     /// A check on one line, without what all of them are about.

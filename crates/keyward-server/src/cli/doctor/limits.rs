@@ -1,11 +1,11 @@
 //! What limits there are: whether the system grants as many connections as the settings promise,
 //! and how often each tier's keys may be used.
 
+use keyward_cli::limit::limits_text;
+use keyward_cli::output::{list, member};
 use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
-use super::super::limit::limits_text;
-use super::super::output::{list, member};
 use super::Check;
 
 /// Files that the server has open besides its connections: the database and its threads, the

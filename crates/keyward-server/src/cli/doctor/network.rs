@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use jiff::Timestamp;
 use keyward::json;
 use keyward_api::access_token::AccessToken;
+use keyward_cli::client::{
+    Client, ClientError, Credential, FetchError, Fetcher, ServerUrl, complaint, knock,
+};
 use keyward_tls::Trust;
 use serde_json::Value;
 
-use crate::client::{
-    Client, ClientError, Credential, FetchError, Fetcher, ServerUrl, complaint, knock,
-};
 use crate::settings::{People, Settings};
 
 use super::{Check, clock, limits};

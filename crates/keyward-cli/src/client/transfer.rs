@@ -1,0 +1,82 @@
+//! What moving keys in and out asks of the client: bodies that are JSON already, requests that are
+//! safe to repeat, and answers of any length.
+
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use http::Method;
+use http::header::CONTENT_TYPE;
+
+use super::{ANSWER_BYTES_MAX, Answer, Client, ClientError, Extras, explain};
+
+/// How long a server may take before a long answer begins: a copy of a database is made first.
+const MADE_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// How long a long answer may pause. The whole of it may take any time: a database has any size.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How much of a long answer is held at one time.
+const PIECE_BYTES: usize = 64 * 1024;
+/// What to do when nobody knows whether keys were imported.
+const REPEAT: &str = "repeat the import: what has been added already is skipped";
+
+impl Client {
+    /// Asks for a change that is safe to ask for again, with a body that is JSON.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::post`], with other advice.
+    pub fn post_again(&self, path: &str, body: Vec<u8>) -> Result<Answer, ClientError> {
+        let with = Extras { body: Some(body), ..Extras::default() };
+        self.ask(&Method::POST, path, with).map_err(|error| error.advising(REPEAT))
+    }
+
+    /// Asks for a change that is safe to ask for again, and that the path says all about.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::post_again`].
+    pub fn act_again(&self, path: &str) -> Result<Answer, ClientError> {
+        self.act(path).map_err(|error| error.advising(REPEAT))
+    }
+
+    /// Asks for bytes of any length, and hands them on piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientError`] unless the server granted it and sent all of it, or whatever `take`
+    /// returns.
+    pub fn download(
+        &self,
+        path: &str,
+        content_type: &str,
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let explain = |error| explain(&self.server, &Method::GET, error);
+        let request = self.request(&Method::GET, path).body(()).map_err(ureq::Error::from);
+        let request = self
+            .agent
+            .configure_request(request.map_err(explain)?)
+            .timeout_global(None)
+            .timeout_recv_response(Some(MADE_WITHIN))
+            .timeout_per_read(Some(PAUSE_MAX))
+            .build();
+        let mut response = self.agent.run(request).map_err(explain)?;
+        let status = response.status();
+        if !status.is_success() {
+            let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            return Err(self.refusal(status, &bytes.map_err(explain)?).into());
+        }
+        if response.headers().get(CONTENT_TYPE).is_none_or(|found| found != content_type) {
+            return Err(self.foreign().into());
+        }
+        let mut from = response.body_mut().as_reader();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match from.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(len) => take(piece.get(..len).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(explain(ureq::Error::Io(error)).into()),
+            }
+        }
+    }
+}

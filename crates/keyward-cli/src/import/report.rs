@@ -1,0 +1,206 @@
+//! What became of each line of an import.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use keyward::transfer::ImportRejection;
+use keyward_api::transfer::Entry;
+use serde_json::{Value, json};
+
+use crate::mask::masked;
+use crate::new_file::NewFile;
+use crate::output::{Output, printable};
+
+use super::pipeline::Settled;
+use super::refusal;
+
+/// Most refused lines that are shown to people; the rest is counted.
+const SHOWN_MAX: usize = 20;
+
+/// Where a report goes, and what it is of.
+pub(super) struct ReportTo<'a> {
+    /// All of it to the output, as JSON.
+    pub json: bool,
+    /// The refused lines to a file as well, as JSON Lines.
+    pub file: Option<&'a Path>,
+    /// A file that is there is replaced.
+    pub replaces: bool,
+    /// Nothing is changed.
+    pub dry_run: bool,
+    /// What the number of a line is.
+    pub unit: &'static str,
+    /// What to say of an id that is taken, where nobody can leave it out by hand.
+    pub id_taken: Option<&'static str>,
+}
+
+impl ReportTo<'_> {
+    /// The server's reason, with what can be done about it here.
+    fn advice(&self, reason: String) -> String {
+        match self.id_taken {
+            Some(advice) if reason == ImportRejection::IdTaken.to_string() => advice.to_owned(),
+            _ => reason,
+        }
+    }
+}
+
+/// Counts what became of the lines, and tells of those that were refused, in their order.
+///
+/// Nothing is held but the first few, for every line of a large file may be refused.
+pub(super) struct Report<'a> {
+    to: &'a ReportTo<'a>,
+    out: &'a mut Output,
+    file: Option<BufWriter<NewFile>>,
+    shown: Vec<String>,
+    notes: Vec<String>,
+    added: u64,
+    skipped: u64,
+    refused: u64,
+}
+
+impl<'a> Report<'a> {
+    /// Begins a report.
+    pub(super) fn begin(to: &'a ReportTo<'a>, out: &'a mut Output) -> anyhow::Result<Self> {
+        let file = to.file.map(|place| NewFile::create(place, to.replaces)).transpose()?;
+        if to.json {
+            out.raw(b"{\"refusals\":[")?;
+        }
+        let file = file.map(BufWriter::new);
+        let (shown, notes) = (Vec::new(), Vec::new());
+        Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, refused: 0 })
+    }
+
+    /// Takes what became of a batch.
+    pub(super) fn settle(&mut self, settled: Settled) -> anyhow::Result<()> {
+        let Settled { entries, answer } = settled;
+        let sent = entries.iter().filter(|entry| matches!(entry, Entry::Sent { .. })).count();
+        let (outcomes, failure) = match answer {
+            None => (Vec::new(), None),
+            Some(Ok(body)) => (Outcome::read(&body, sent)?, None),
+            Some(Err(error)) => match refusal(error) {
+                Ok(detail) => {
+                    let reason = format!("the server refused {sent} keys at once: {detail}");
+                    (vec![Outcome::Refused(reason); sent], None)
+                }
+                Err(error) => (Vec::new(), Some(error)),
+            },
+        };
+        let mut outcomes = outcomes.into_iter();
+        for entry in entries {
+            match entry {
+                Entry::Fault { line, reason } => self.refuse(line, &reason)?,
+                Entry::Sent { line } => match outcomes.next() {
+                    Some(Outcome::Added) => self.added += 1,
+                    Some(Outcome::Skipped) => self.skipped += 1,
+                    Some(Outcome::Refused(reason)) => {
+                        self.refuse(line, &self.to.advice(reason))?;
+                    }
+                    // Nobody knows; the failure is told instead.
+                    None => {}
+                },
+            }
+        }
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Tells of a line that was refused.
+    pub(super) fn refuse(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
+        // It may quote a cell, and people put keys there.
+        let reason = &masked(reason);
+        let refusal = json!({ self.to.unit: line, "reason": reason }).to_string();
+        if self.to.json {
+            let separator = if self.refused == 0 { "\n" } else { ",\n" };
+            self.out.raw(format!("{separator}{refusal}").as_bytes())?;
+        } else if self.shown.len() < SHOWN_MAX {
+            self.shown.push(format!("{} {line}: {}", self.to.unit, printable(reason)));
+        }
+        if let Some(file) = &mut self.file {
+            writeln!(file, "{refusal}").context("the report cannot be written")?;
+        }
+        self.refused += 1;
+        Ok(())
+    }
+
+    /// Takes what people should know besides.
+    pub(super) fn note(&mut self, note: &str) {
+        self.notes.push(masked(note));
+    }
+
+    /// Ends the report, and says how many lines were refused.
+    pub(super) fn finish(mut self, broke_off: bool) -> anyhow::Result<u64> {
+        if let Some(file) = self.file.take() {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+            file.context("the report cannot be written")?.finish()?;
+        }
+        if self.to.json {
+            let totals = json!({
+                "added": self.added,
+                "skipped": self.skipped,
+                "refused": self.refused,
+                "dry_run": self.to.dry_run,
+                "complete": !broke_off,
+                "notes": self.notes,
+            })
+            .to_string();
+            let totals = totals.strip_prefix('{').unwrap_or_default();
+            self.out.raw(format!("],\n{totals}\n").as_bytes())?;
+        } else {
+            self.print(broke_off)?;
+        }
+        Ok(self.refused)
+    }
+
+    fn print(&mut self, broke_off: bool) -> io::Result<()> {
+        for note in &self.notes {
+            self.out.line(&format!("note: {}", printable(note)))?;
+        }
+        for refusal in &self.shown {
+            self.out.line(refusal)?;
+        }
+        let more = self.refused - self.shown.len() as u64;
+        if 0 < more {
+            self.out.line(&format!("and {more} more; --report FILE writes all of them"))?;
+        }
+        let counts = [self.added, self.skipped, self.refused].map(|count| count.to_string());
+        self.out.table(&["added", "skipped", "refused"], &[counts.to_vec()])?;
+        if self.to.dry_run {
+            self.out.line("This was a dry run: nothing was changed.")?;
+        }
+        if broke_off {
+            self.out
+                .line("The import broke off. Repeat it: what has been added already is skipped.")?;
+        } else if self.refused != 0 && !self.to.dry_run {
+            self.out.line(
+                "Correct what was refused and import all of it again: what is there is skipped.",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What the server says of one key.
+#[derive(Clone)]
+enum Outcome {
+    Added,
+    Skipped,
+    Refused(String),
+}
+
+impl Outcome {
+    /// Reads an answer to a request with that many keys.
+    fn read(body: &Value, sent: usize) -> anyhow::Result<Vec<Self>> {
+        let outcome = |key: &Value| match key.get("status")?.as_str()? {
+            "added" => Some(Self::Added),
+            "skipped" => Some(Self::Skipped),
+            "refused" => {
+                let reason = key.get("reason").and_then(Value::as_str);
+                Some(Self::Refused(reason.unwrap_or("the server does not say why").to_owned()))
+            }
+            _ => None,
+        };
+        let keys = body.get("keys").and_then(Value::as_array);
+        let outcomes: Option<Vec<_>> = keys.into_iter().flatten().map(outcome).collect();
+        let outcomes = outcomes.filter(|outcomes| outcomes.len() == sent);
+        outcomes.context("the answer does not say what became of each key; is it a newer server?")
+    }
+}

@@ -1,0 +1,39 @@
+//! `keyward key show`: one key and its latest usage.
+
+use clap::Args;
+
+use crate::client::Route;
+
+use super::{usage, view};
+use crate::connection::Common;
+use crate::number;
+use crate::output::Output;
+
+pub(super) const EXAMPLES: [&str; 2] =
+    ["keyward key show 7", "keyward key show 7 --json | jq .usage.total"];
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Show {
+    /// The key's id, as `list` shows it
+    #[arg(value_parser = number::id)]
+    id: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Show {
+    pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let client = self.common.client()?;
+        let mut key = client.get(&Route::key(self.id))?.body;
+        let usage = client.get(&Route::key(self.id).join("usage"))?.body;
+        if self.common.json {
+            if let Some(members) = key.as_object_mut() {
+                members.insert("usage".to_owned(), usage);
+            }
+            return Ok(out.json(&key)?);
+        }
+        view::print(&key, out)?;
+        out.line("")?;
+        Ok(usage::print(&usage, Some(usage::LATEST_SHOWN), out)?)
+    }
+}

@@ -1,0 +1,67 @@
+//! Limits as people type and read them: `100 per 60s burst 200`.
+
+use clap::Args;
+use keyward_api::duration::WholeSeconds;
+use keyward_api::limit_text::{LimitText, NAME};
+use serde_json::{Value, json};
+
+use crate::output::printable;
+
+/// The flags that give limits.
+#[derive(Debug, Args)]
+#[group(id = "some_limits", multiple = false)]
+pub struct LimitFlags {
+    /// How often it may be used, such as "100 per 60s" or "100 per 60s burst 200"; for up to 8
+    /// limits at once, repeat it with a name before each further one, such as "day: 5000 per 1d"
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = LimitText::parse)]
+    limits: Vec<LimitText>,
+    /// Let it be used without limit
+    #[arg(long)]
+    unlimited: bool,
+}
+
+impl LimitFlags {
+    /// The limits for a body, if any flag gave some.
+    pub(crate) fn json(&self) -> Option<Value> {
+        if self.unlimited {
+            return Some(json!([]));
+        }
+        let limits = || self.limits.iter().map(LimitText::json).collect();
+        (!self.limits.is_empty()).then(limits)
+    }
+}
+
+/// The limits of an answer in the words in which they are typed.
+pub fn limits_text(limits: &Value) -> String {
+    match limits.as_array().map(Vec::as_slice) {
+        None => "-".to_owned(),
+        Some([]) => "no limit".to_owned(),
+        Some(limits) => limits.iter().map(limit_text).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn limit_text(limit: &Value) -> String {
+    let number = |name| limit.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let text = |name| printable(limit.get(name).and_then(Value::as_str).unwrap_or("?"));
+    let (amount, burst, per) = (number("amount"), number("burst"), text("per"));
+    let per = WholeSeconds::parse(&per).map_or(per, |per| per.to_string());
+    let name = Some(text("name")).filter(|name| name != NAME);
+    let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    let burst = if burst == amount { String::new() } else { format!(" burst {burst}") };
+    format!("{name}{amount} per {per}{burst}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_as_they_are_typed() {
+        for text in ["100 per 60s", "100 per 60s burst 200", "writes: 1 per 1d", "7 per 24h"] {
+            let json = json!([LimitText::parse(text).unwrap().json()]);
+            assert_eq!(limits_text(&json), text.replace("24h", "1d"));
+        }
+        assert_eq!(limits_text(&json!([])), "no limit");
+        assert_eq!(limits_text(&Value::Null), "-");
+    }
+}

@@ -1,0 +1,57 @@
+//! Hiding secrets in what is printed: people paste them where they do not belong.
+
+use keyward::scan::hide_keys;
+
+/// As many characters in a row as no name of ours has, and every secret that cannot be guessed.
+const SECRET_LEN_MIN: usize = 32;
+/// What is left of such a text, so that people see which one is meant.
+const LEFT_LEN: usize = 4;
+
+/// The text with no more of a key in it than its hint. The name of a file may hold one, and so may
+/// an argument, if somebody took the key itself for what is to be scanned.
+pub(crate) fn masked(text: &str) -> String {
+    hide_keys(text).into_owned()
+}
+
+/// The same without whatever else could be a secret: keys that came from elsewhere, and our own
+/// with a typing error in them. It hides long names, too: it is for texts where few are expected.
+pub fn without_secrets(text: &str) -> String {
+    let masked = masked(text);
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut hidden = String::with_capacity(masked.len());
+    let mut rest = masked.as_str();
+    while let Some(start) = rest.find(is_inside) {
+        let (before, word) = rest.split_at(start);
+        let (word, after) = word.split_at(word.find(|c| !is_inside(c)).unwrap_or(word.len()));
+        hidden.push_str(before);
+        match word.get(..LEFT_LEN).filter(|_| SECRET_LEN_MIN <= word.len()) {
+            Some(left) => hidden.extend([left, "…"]),
+            None => hidden.push_str(word),
+        }
+        rest = after;
+    }
+    hidden.push_str(rest);
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
+
+    #[test]
+    fn of_a_key_its_hint_is_left() {
+        assert_eq!(masked(&format!("a/{KEY}.txt, {KEY}")), "a/kw_yhjs….txt, kw_yhjs…");
+        assert_eq!(masked("kw_yhjs… é"), "kw_yhjs… é");
+    }
+
+    #[test]
+    fn of_what_may_be_a_secret_four_characters_are_left() {
+        let almost = &KEY[..51];
+        let text = format!("'{KEY}' é '{almost}' '{}' {}", "x-_".repeat(11), "y".repeat(31));
+        let expected = format!("'kw_yhjs…' é 'kw_y…' 'x-_x…' {}", "y".repeat(31));
+        assert_eq!(without_secrets(&text), expected);
+        assert_eq!(without_secrets(""), "");
+    }
+}

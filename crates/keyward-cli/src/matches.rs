@@ -1,0 +1,45 @@
+//! Asking the server which secrets it knows, by their digests.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, ClientError};
+
+/// Most digests that the server looks up in one request.
+pub(crate) const DIGESTS_MAX: usize = 1_000;
+
+/// The secrets that the server knows, each with its key, as its members `key_id`, `name`, `state`,
+/// `secret` and `ends_at` say.
+#[derive(Debug, Default)]
+pub(crate) struct Matches(HashMap<String, Value>);
+
+impl Matches {
+    /// Asks about these digests in hexadecimal, as many at a time as the server takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientError`] unless the server answered all of it.
+    pub(crate) fn ask(client: &Client, digests: &[String]) -> Result<Self, ClientError> {
+        let mut matches = Self::default();
+        for batch in digests.chunks(DIGESTS_MAX) {
+            let question = json!({ "digests": batch });
+            matches.add(client.question("/admin/api-keys/identify", &question)?.body);
+        }
+        Ok(matches)
+    }
+
+    /// Adds what one answer says.
+    pub(crate) fn add(&mut self, mut answer: Value) {
+        let matches = answer.get_mut("matches").and_then(Value::as_array_mut);
+        self.0.extend(matches.into_iter().flatten().filter_map(|one| {
+            let digest = one.get("digest")?.as_str()?.to_owned();
+            Some((digest, one.take()))
+        }));
+    }
+
+    /// The match of one digest.
+    pub(crate) fn find(&self, digest: &str) -> Option<&Value> {
+        self.0.get(digest)
+    }
+}

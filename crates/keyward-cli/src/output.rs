@@ -1,0 +1,163 @@
+//! How the command line shows things: text, tables and JSON, to people at a terminal or to
+//! programs.
+
+mod ascii;
+mod layout;
+mod table;
+mod value;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::time::SystemTime;
+
+use anstream::{AutoStream, ColorChoice};
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use ascii::{in_ascii, is_wanted as is_ascii_wanted};
+pub use table::{Cell, Tone};
+pub use value::{count, list, member, printable};
+
+/// Where answers go: standard output, or memory in a test.
+pub struct Output {
+    to: Box<dyn Write>,
+    look: Look,
+}
+
+/// For whom things are shown, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Somebody reads it at a terminal.
+    pub is_terminal: bool,
+    /// Colours are welcome.
+    pub has_colour: bool,
+    /// The locale knows ASCII alone.
+    pub is_ascii: bool,
+    /// Columns of the terminal, if it cannot be asked.
+    pub width: Option<u16>,
+    /// The time from which relative times count.
+    pub now: Timestamp,
+}
+
+/// What this machine's clock says; one that is before 1970 is no clock, and is at 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).ok();
+    millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
+}
+
+impl Output {
+    /// Standard output, with whatever it is connected to.
+    pub fn stdout() -> Self {
+        let to = io::stdout();
+        let look = Look {
+            is_terminal: to.is_terminal(),
+            // It knows `NO_COLOR`, `CLICOLOR_FORCE` and terminals without colour.
+            has_colour: AutoStream::choice(&to) != ColorChoice::Never,
+            is_ascii: is_ascii_wanted(),
+            width: None,
+            now: now(),
+        };
+        Self { to: Box::new(to), look }
+    }
+
+    /// For whom things are shown.
+    pub fn look(&self) -> Look {
+        self.look
+    }
+
+    /// Writes one line.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.to, "{}", self.look.legible(text)).map_err(unwritten)
+    }
+
+    /// Writes bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes).map_err(unwritten)
+    }
+
+    /// Writes what is held back until its line ends.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.to.flush().map_err(unwritten)
+    }
+
+    /// Writes JSON for programs.
+    pub fn json(&mut self, value: &Value) -> io::Result<()> {
+        writeln!(self.to, "{value:#}").map_err(unwritten)
+    }
+
+    /// Writes a table: framed and fitted on a terminal, plain aligned columns elsewhere.
+    pub fn table<C>(&mut self, head: &[&str], rows: &[Vec<C>]) -> io::Result<()>
+    where
+        C: Clone + Into<Cell>,
+    {
+        let rows: Vec<Vec<Cell>> =
+            rows.iter().map(|row| row.iter().cloned().map(Into::into).collect()).collect();
+        let text = table::text(head, &rows, self.look);
+        writeln!(self.to, "{text}").map_err(unwritten)
+    }
+}
+
+impl Look {
+    /// A text as the locale can show it.
+    pub fn legible(self, text: &str) -> String {
+        if self.is_ascii { in_ascii(text, self.is_terminal) } else { text.to_owned() }
+    }
+}
+
+/// Says what it was that could not be written.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+pub fn unwritten(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("standard output cannot be written: {error}"))
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing {
+    //! What tests of other modules look at output with.
+
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a program sees.
+    pub fn piped() -> Look {
+        let now = "2026-11-24T09:30:00Z".parse().unwrap();
+        Look { is_terminal: false, has_colour: false, is_ascii: false, width: None, now }
+    }
+
+    /// What somebody sees at a terminal without colours.
+    pub fn terminal() -> Look {
+        Look { is_terminal: true, width: Some(120), ..piped() }
+    }
+
+    /// What is written for such a look.
+    pub fn written<E: std::fmt::Debug>(
+        look: Look,
+        write: impl FnOnce(&mut Output) -> Result<(), E>,
+    ) -> String {
+        let memory = Memory::default();
+        write(&mut Output { to: Box::new(memory.clone()), look }).unwrap();
+        String::from_utf8(memory.0.take()).unwrap()
+    }
+
+    /// The same, first for a program and then for somebody at a terminal.
+    pub fn both<E: std::fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
+        let (piped, terminal) = (written(piped(), &write), written(terminal(), &write));
+        format!("{piped}\n--- at a terminal\n{terminal}")
+    }
+}

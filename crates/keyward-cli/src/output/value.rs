@@ -1,0 +1,131 @@
+//! Members of the server's answers as text that cannot steer a terminal.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Look;
+use crate::moment::{relative, to_the_minute};
+
+/// Replaces what cannot be seen and changes what is seen, so that a name cannot move the cursor,
+/// hide a line, turn what follows around, or look like another one.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
+}
+
+fn is_printable(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        // Marks of direction, and what has no width.
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}'
+        // Line ends, embeddings, overrides, isolates, and what only layout sees.
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+    );
+    !c.is_control() && !is_invisible
+}
+
+/// A member of an answer as text; `-` if it is not there.
+pub fn member(object: &Value, name: &str) -> String {
+    match object.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => printable(text),
+        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
+        Some(Value::Array(list)) => {
+            let words = list.iter().map(|word| word.as_str().map_or("?".into(), printable));
+            words.collect::<Vec<_>>().join(" ")
+        }
+        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
+        Some(other) => printable(&other.to_string()),
+    }
+}
+
+/// A member that is a number; 0 if it is not there.
+pub fn count(object: &Value, name: &str) -> u64 {
+    object.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The members of a list; none if it is not there.
+pub fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
+    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+impl Look {
+    /// A member that is a time: `3 h ago` on a terminal, as it is elsewhere.
+    pub fn time(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => relative(at, self.now),
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+
+    /// The same where there is room: `2026-11-24 06:30Z (3 h ago)` on a terminal.
+    pub fn time_at_length(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => {
+                format!("{} ({})", to_the_minute(at), relative(at, self.now))
+            }
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+
+    /// A time that people compare with a calendar: to the minute on a terminal.
+    pub fn calendar_time(self, object: &Value, name: &str) -> String {
+        let text = member(object, name);
+        match text.parse() {
+            Ok(at) if self.is_terminal => to_the_minute(at),
+            Ok::<Timestamp, _>(_) | Err(_) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{piped, terminal};
+    use super::*;
+
+    #[test]
+    fn members_are_shown_without_control_characters() {
+        let key = json!({"name": "a\u{1b}[2Jb", "scopes": ["a:read", "b:*"], "n": 1, "x": null});
+        assert_eq!(member(&key, "name"), "a\u{fffd}[2Jb");
+        assert_eq!(member(&key, "scopes"), "a:read b:*");
+        assert_eq!(member(&key, "n"), "1");
+        assert_eq!(member(&key, "x"), "-");
+    }
+
+    #[test]
+    fn characters_that_hide_or_turn_around_others_are_replaced() {
+        for range in [
+            '\0'..='\u{1f}',
+            '\u{7f}'..='\u{9f}',
+            '\u{61c}'..='\u{61c}',
+            '\u{200b}'..='\u{200f}',
+            '\u{2028}'..='\u{202e}',
+            '\u{2060}'..='\u{2069}',
+            '\u{feff}'..='\u{feff}',
+        ] {
+            for c in range {
+                assert_eq!(printable(&format!("a{c}b")), "a\u{fffd}b", "{:?}", c);
+            }
+        }
+        for text in
+            ["Zoë’s – 名前", "\u{61b}\u{61d}", "\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{206a}"]
+        {
+            assert_eq!(printable(text), text);
+        }
+    }
+
+    #[test]
+    fn times_are_relative_for_people_and_exact_for_programs() {
+        let key = json!({"at": "2026-11-24T06:30:00.000Z", "never": null});
+        assert_eq!(terminal().time(&key, "at"), "3 h ago");
+        assert_eq!(terminal().time_at_length(&key, "at"), "2026-11-24 06:30Z (3 h ago)");
+        assert_eq!(terminal().calendar_time(&key, "at"), "2026-11-24 06:30Z");
+        assert_eq!(terminal().time(&key, "never"), "-");
+        for shown in [piped().time(&key, "at"), piped().time_at_length(&key, "at")] {
+            assert_eq!(shown, "2026-11-24T06:30:00.000Z");
+        }
+    }
+}

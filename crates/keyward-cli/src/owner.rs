@@ -1,0 +1,220 @@
+//! `keyward owner`: the customers to whom keys belong, stopping all keys of one, and the limits
+//! that they share.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::client::{Client, ClientError, Route};
+
+use crate::connection::Common;
+use crate::limit::{LimitFlags, limits_text};
+use crate::output::{Output, count, list, member, printable};
+use crate::status::{Complaint, examples, tell};
+
+/// Owners in one answer: the most that the server gives.
+const PAGE_OWNERS: u32 = 1_000;
+
+/// What can be done with owners.
+#[derive(Debug, Subcommand)]
+pub enum OwnerCommand {
+    /// List the owners that are suspended
+    #[command(after_help = examples(&["keyward owner list"]))]
+    List(OwnerList),
+    /// Show whether an owner is suspended, its limits, and how many keys it has
+    #[command(after_help = examples(&["keyward owner show acme", "keyward key list --owner acme"]))]
+    Show(OneOwner),
+    /// Give an owner limits that all of its keys share, on top of the limits of each key
+    #[command(after_help = examples(&EDIT_EXAMPLES))]
+    Edit(OwnerEdit),
+    /// Refuse all keys of an owner, and to issue more to it
+    #[command(after_help = examples(&["keyward owner suspend acme"]))]
+    Suspend(OneOwner),
+    /// Accept the keys of an owner again, but those that were suspended one by one
+    #[command(after_help = examples(&["keyward owner resume acme"]))]
+    Resume(OneOwner),
+}
+
+const EDIT_EXAMPLES: [&str; 3] = [
+    "keyward owner edit acme --limit \"1000 per 60s\"",
+    "keyward owner edit acme --limit \"1000 per 60s\" --limit \"day: 50000 per 1d\"",
+    "keyward owner edit acme --unlimited   # each key's own limits alone",
+];
+
+#[derive(Debug, Args)]
+pub struct OwnerEdit {
+    /// The owner, as keys have it; it may have no key yet
+    owner: String,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct OwnerList {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct OneOwner {
+    /// The owner, as keys have it
+    owner: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl OwnerCommand {
+    pub(crate) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let (one, verb) = match self {
+            Self::List(list) => return list.run(out),
+            Self::Edit(edit) => return edit.run(out),
+            Self::Show(one) => (one, None),
+            Self::Suspend(one) => (one, Some("suspend")),
+            Self::Resume(one) => (one, Some("resume")),
+        };
+        let client = one.common.client()?;
+        let route = Route::of(["admin", "owners", &one.owner]);
+        let answer = match verb {
+            None => client.get(&route)?.body,
+            Some(verb) => client.act(&route.join(verb))?.body,
+        };
+        let changed = !matches!(self, Self::Show(_));
+        if changed {
+            warn_without_keys(&one.owner, &answer);
+        }
+        if one.common.json {
+            return Ok(out.json(&answer)?);
+        }
+        Ok(out.line(&text(verb, &answer))?)
+    }
+}
+
+impl OwnerEdit {
+    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let Some(limits) = self.limits.json() else {
+            let what = "give the limits with --limit, or say --unlimited";
+            return Err(Complaint::Usage(what.to_owned()).into());
+        };
+        let body = json!({ "limits": limits });
+        let client = self.common.client()?;
+        let route = Route::of(["admin", "owners", &self.owner]);
+        // Unless somebody else has changed it meanwhile.
+        let edited = match client.get(&route) {
+            Ok(before) => {
+                let etag =
+                    before.etag.context("the answer has no `ETag`; is it an older server?")?;
+                client.patch(&route, &body, &etag)?
+            }
+            Err(ClientError::NotFound { .. }) => client.patch_new(&route, &body)?,
+            Err(error) => return Err(error.into()),
+        };
+        let answer = edited.body;
+        warn_without_keys(&self.owner, &answer);
+        if self.common.json {
+            return Ok(out.json(&answer)?);
+        }
+        Ok(out.line(&text(Some("edit"), &answer))?)
+    }
+}
+
+/// An owner is whatever keys say that it is, so one without keys may be a typing error.
+fn warn_without_keys(owner: &str, answer: &Value) {
+    if count(answer, "keys") == 0 {
+        tell(&format!("warning: owner {owner} has no keys; is it written right?"));
+    }
+}
+
+impl OwnerList {
+    fn run(&self, out: &mut Output) -> anyhow::Result<()> {
+        let owners = suspended(&self.common.client()?)?;
+        if self.common.json {
+            let answer = json!({ "count": owners.len(), "suspended_owners": owners });
+            return Ok(out.json(&answer)?);
+        }
+        if owners.is_empty() {
+            return Ok(out.line("No owner is suspended.")?);
+        }
+        for owner in owners {
+            out.line(&printable(&owner))?;
+        }
+        Ok(())
+    }
+}
+
+/// All owners that are suspended, asked for page by page.
+fn suspended(client: &Client) -> anyhow::Result<Vec<String>> {
+    let mut owners: Vec<String> = Vec::new();
+    loop {
+        let route = Route::of(["admin", "owners"]).with("limit", Some(PAGE_OWNERS));
+        let page = client.get(&route.with("after", owners.last()))?.body;
+        let found = list(&page, "suspended_owners").iter().filter_map(Value::as_str);
+        let before = owners.len();
+        owners.extend(found.map(str::to_owned));
+        // A page without any would be asked for again and again.
+        if page.get("next_after").is_none_or(Value::is_null) || owners.len() == before {
+            return Ok(owners);
+        }
+    }
+}
+
+fn text(verb: Option<&str>, answer: &Value) -> String {
+    let (owner, state) = (member(answer, "owner"), member(answer, "state"));
+    let keys = match count(answer, "keys") {
+        1 => "1 key".to_owned(),
+        keys => format!("{keys} keys"),
+    };
+    let limits = answer.get("limits").filter(|limits| **limits != json!([]));
+    let limits = limits.map(limits_text);
+    match verb {
+        Some("edit") => {
+            let limits = limits.unwrap_or_else(|| "no limit".to_owned());
+            format!(
+                "Owner {owner}: {limits}, for all of its keys together ({keys}). It holds from the \
+                 next request on."
+            )
+        }
+        Some("suspend") => format!(
+            "Suspended owner {owner}, {keys}. No request with them is accepted until \
+             `keyward owner resume {owner}`."
+        ),
+        Some(_) => format!(
+            "Resumed owner {owner}, {keys}. Those that were suspended one by one stay so: \
+             `keyward key list --owner {owner} --state suspended`."
+        ),
+        None => match limits {
+            None => format!("Owner {owner} is {state} and has {keys}."),
+            Some(limits) => {
+                format!("Owner {owner} is {state} and has {keys}. They share {limits}.")
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_told_with_their_keys() {
+        let limits = json!([{ "name": "day", "amount": 5, "per": "86400s", "burst": 5 }]);
+        let limited = |verb: Option<&str>, limits: &Value| {
+            let owner = json!({"owner": "acme", "state": "active", "keys": 12, "limits": limits});
+            text(verb, &owner)
+        };
+        let told = |verb: Option<&str>, state: &str, keys: u64| {
+            text(verb, &json!({"owner": "acme", "state": state, "keys": keys}))
+        };
+        let all = [
+            told(None, "active", 12),
+            told(None, "suspended", 1),
+            told(Some("suspend"), "suspended", 12),
+            told(Some("resume"), "active", 12),
+            limited(None, &limits),
+            limited(Some("edit"), &limits),
+            limited(Some("edit"), &json!([])),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}

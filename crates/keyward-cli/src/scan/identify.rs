@@ -1,0 +1,113 @@
+//! Asking the server which keys these are, by their digests, and going on if it cannot be asked.
+
+use keyward::key::Prefix;
+use keyward::scan::{Found, Reading};
+use serde_json::Value;
+
+use crate::client::{Client, ClientError};
+
+use crate::matches::Matches;
+use crate::status::tell;
+
+/// What to do, if somebody wants to know more.
+const NO_ADMIN_KEY: &str =
+    "there is no admin key; set ADMIN_API_KEY, or give --offline if it need not be asked";
+
+/// Whoever knows which keys there are, as long as it answers.
+pub(super) struct Identifier(Who);
+
+enum Who {
+    /// A server that has not failed us yet.
+    Server(Box<Client>),
+    /// Nobody, because we have no admin key; not said yet.
+    Missing,
+    /// Nobody; and whoever runs us knows.
+    Nobody,
+}
+
+/// What the server said about some keys.
+#[derive(Debug, Default)]
+pub(super) struct Identified {
+    /// Whether it said anything.
+    pub(super) was_asked: bool,
+    matches: Matches,
+}
+
+impl Identified {
+    /// What the server knows.
+    pub(super) fn of(matches: Matches) -> Self {
+        Self { was_asked: true, matches }
+    }
+
+    /// The right way to read a key, and what is known of it; if nothing is, the likeliest way.
+    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Value>) {
+        let known = found.readings().find_map(|reading| {
+            let key = self.matches.find(&reading.digest.to_hex())?;
+            Some((reading, Some(key)))
+        });
+        known.unwrap_or((&found.likeliest, None))
+    }
+}
+
+impl Identifier {
+    /// Asks this server, if there is one.
+    pub(super) fn new(client: Option<Client>) -> Self {
+        Self(client.map_or(Who::Missing, |client| Who::Server(Box::new(client))))
+    }
+
+    /// Asks nobody.
+    pub(super) fn offline() -> Self {
+        Self(Who::Nobody)
+    }
+
+    /// Says whether waiting for more keys is useless.
+    pub(super) fn is_offline(&self) -> bool {
+        !matches!(self.0, Who::Server(_))
+    }
+
+    /// Asks about all of these at once.
+    pub(super) fn identify<'a>(&mut self, found: impl Iterator<Item = &'a Found>) -> Identified {
+        let digests: Vec<_> = found
+            .flat_map(|found| found.readings())
+            .map(|reading| reading.digest.to_hex())
+            .collect();
+        if digests.is_empty() {
+            return Identified::default();
+        }
+        let matches = self.ask(|client| Matches::ask(client, &digests));
+        matches.map_or_else(Identified::default, Identified::of)
+    }
+
+    /// The prefixes in use; none if nobody can be asked.
+    pub(super) fn prefixes(&mut self) -> Vec<Prefix> {
+        let answer = self.ask(|client| Ok(client.get("/admin/prefixes")?.body));
+        let prefixes = answer.as_ref().and_then(|answer| answer.get("prefixes")?.as_array());
+        let texts = prefixes.into_iter().flatten().filter_map(Value::as_str);
+        texts.filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The server's answer. If there is none, says so, and asks no more.
+    fn ask<T>(&mut self, question: impl FnOnce(&Client) -> Result<T, ClientError>) -> Option<T> {
+        let error = match &self.0 {
+            Who::Server(client) => match question(client) {
+                Ok(answer) => return Some(answer),
+                Err(error) => explain(&error),
+            },
+            Who::Missing => NO_ADMIN_KEY.to_owned(),
+            Who::Nobody => return None,
+        };
+        tell(&format!("warning: going on without the server: {error}"));
+        self.0 = Who::Nobody;
+        None
+    }
+}
+
+/// The scan goes on, so that nobody need be told what to do next.
+fn explain(error: &ClientError) -> String {
+    match error {
+        ClientError::Broken { server, .. } => format!("the connection to {server} broke"),
+        ClientError::Untrusted { server, flaw } => format!("{server} is not trusted: {flaw}"),
+        ClientError::Unreachable { server, .. } => format!("no server answers at {server}"),
+        other => other.to_string(),
+    }
+}
