@@ -87,7 +87,10 @@ async fn an_import_does_not_wait_within_the_savepoint_of_a_batch() {
     };
     let before = store.commits();
     let (enter, entered) = mpsc::channel();
-    let held = store.writer.call(move |_| Ok(entered.recv().unwrap()));
+    let held = store.writer.call(move |_| {
+        let () = entered.recv().unwrap();
+        Ok(())
+    });
     let others = async {
         let mut jobs = (
             pin!(issue(&store, 1)),
