@@ -6,6 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WholeSeconds(u64);
 
+/// Seconds of a hundred years, leap days included: the longest lifetime and the longest span of a
+/// filter.
+pub const CENTURY_SECS: u64 = 36_525 * 24 * 60 * 60;
+
 const UNITS: [(char, u64); 5] =
     [('s', 1), ('m', 60), ('h', 3_600), ('d', 24 * 3_600), ('w', 7 * 24 * 3_600)];
 /// A thousand years: every sum with it still is a date.

@@ -11,8 +11,46 @@ pub mod duration;
 
 pub mod time;
 
+pub mod query;
+
+pub mod body;
+
 pub mod shapes;
+
+pub mod words;
+
+pub mod clock;
 
 pub mod limit_text;
 
 pub mod transfer;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod limit;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod tier;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod owner;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod key;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod usage;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod export;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod leaks;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod audit;
+
+pub mod rejection;
+
+/// What text with a key in it is rejected with: names, notes and reasons are kept, listed, exported
+/// and audited as they are, so that a secret in one would be in the open for good.
+pub const MISPLACED: &str = "a whole key is in it, which everyone could read here; leave it out";

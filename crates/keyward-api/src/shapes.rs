@@ -1,20 +1,195 @@
-//! The small texts and numbers that bodies are made of, with their bounds, each defined once.
-//!
-//! A member names its shape with `#[schema(value_type = …)]`, or is of the type itself.
+//! The small texts and numbers that bodies are made of, each once: what it holds, how it is read
+//! and written, and its bounds as the document has them.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
-use keyward::UnixMillis;
-use keyward::key::PREFIX_LEN_MAX;
-use serde::{Serialize, Serializer};
+use keyward::details::{Metadata, Reason};
+use keyward::digest::Digest;
+use keyward::json;
+use keyward::key::{PREFIX_LEN_MAX, Prefix};
+use keyward::network::{NETWORKS_MAX, Network, Networks};
+use keyward::record::{KeyName, NAME_CHARS_MAX, Owner, SCOPES_MAX, Scope, Scopes};
+use keyward::scan::holds_key;
+use keyward::tier::TierName;
+use keyward::{KeyId, UnixMillis};
+use keyward_http::fault::Fault;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::body::{At, Field, Read, list, parsed, text};
+use crate::duration::WholeSeconds;
+use crate::query::{Parameter, Parameters};
 use crate::time::parse_timestamp;
 
 /// Most characters of a hint: the longest prefix, an underscore and four digits.
 pub const HINT_LEN_MAX: usize = PREFIX_LEN_MAX + 5;
+
+/// How each text is written and read.
+macro_rules! texts {
+    ($($name:ident($inner:ty) is $as_text:expr;)*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(($as_text)(&self.0).as_ref())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map(Self).map_err(D::Error::custom)
+            }
+        }
+
+    )*};
+}
+
+/// Declares that a parameter is a text that is parsed.
+macro_rules! parsed_parameters {
+    ($($name:ident)*) => {$(
+        impl Parameter for $name {
+            fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
+                parameters.parsed(name).map(Self)
+            }
+        }
+    )*};
+}
+
+parsed_parameters! { TierText OwnerText }
+
+/// A reason is kept, listed and audited as it is, so that no key may be in it.
+impl Parameter for ReasonText {
+    fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
+        let reason: Reason = parameters.parsed(name)?;
+        if holds_key(reason.as_str()) {
+            parameters.misplaced(name);
+            return None;
+        }
+        Some(Self(reason))
+    }
+}
+
+/// What people call a key. Names need not be unique.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(min_length = 1, max_length = 100, example = "weather-bot")]
+pub struct KeyNameText(pub String);
+
+/// What people are to call a key. One character at least is visible, and none is invisible,
+/// bidirectional or a control character. Names need not be unique.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(format = "line", min_length = 1, max_length = 100, example = "weather-bot")]
+#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+pub struct NewNameText(pub KeyName);
+
+/// The name of a tier. Where a key is given one, the tier has to be there.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
+#[schema(format = "tier", example = "basic")]
+pub struct TierText(pub TierName);
+
+/// The id of the customer to whom a key belongs.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
+pub struct OwnerText(pub Owner);
+
+/// An address, or a range of them in CIDR notation without bits behind the prefix.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(format = "network", pattern = r"^[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?$")]
+#[schema(min_length = 2, max_length = 49, example = "192.0.2.0/24")]
+pub struct NetworkText(pub Network);
+
+/// Why a key was revoked, in somebody's words, on one line. One character at least is visible, and
+/// none is invisible, bidirectional or a control character.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(format = "line", min_length = 1, max_length = 200, example = "found on a public page")]
+#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+pub struct ReasonText(pub Reason);
+
+/// SHA-256 as hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]
+pub struct DigestText(pub String);
+
+/// The name of a limit.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^[a-z0-9_-]*$", min_length = 1, max_length = 24)]
+#[schema(example = "requests")]
+pub struct LimitNameText(pub String);
+
+/// The name of a limit; `owner:` stands before that of one that all keys of an owner share.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^(owner:)?[a-z0-9_-]+$", min_length = 1, max_length = 30)]
+#[schema(example = "requests")]
+pub struct LimitLabelText(pub String);
+
+/// What the secrets of a key begin with: words joined by single underscores.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]
+#[schema(example = "kw")]
+pub struct PrefixText(pub Prefix);
+
+/// A day in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(format = Date, example = "2026-11-24")]
+pub struct DayText(pub String);
+
+/// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String)]
+#[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]
+#[schema(max_length = 128, example = "articles:read")]
+pub struct ScopeText(pub Scope);
+
+texts! {
+    ReasonText(Reason) is Reason::as_str;
+    KeyNameText(String) is String::as_str;
+    NewNameText(KeyName) is KeyName::as_str;
+    TierText(TierName) is TierName::as_str;
+    OwnerText(Owner) is Owner::as_str;
+    NetworkText(Network) is Network::to_string;
+    DigestText(String) is String::as_str;
+    LimitNameText(String) is String::as_str;
+    LimitLabelText(String) is String::as_str;
+    PrefixText(Prefix) is Prefix::as_str;
+    DayText(String) is String::as_str;
+    ScopeText(Scope) is Scope::as_str;
+}
+
+/// Identifies a key for ever, or numbers a change. A double holds each of them exactly.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(value_type = i64, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 7)]
+pub struct KeyNumber(pub u64);
+
+impl From<KeyId> for KeyNumber {
+    fn from(id: KeyId) -> Self {
+        Self(id.get())
+    }
+}
+
+impl Parameter for KeyNumber {
+    fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
+        parameters.integer(name, &(1..=keyward::record::KEY_ID_MAX)).map(Self)
+    }
+}
 
 /// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +221,13 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(Self::RULE))
+    }
+}
+
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
         let object = ObjectBuilder::new()
@@ -61,152 +243,136 @@ impl PartialSchema for Time {
 impl ToSchema for Time {}
 
 /// A time that a client sends: RFC 3339 with any offset, from 1970 on.
-#[derive(Debug, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(
+    value_type = String,
     format = DateTime,
     pattern = "^(19[7-9][0-9]|[2-9][0-9]{3})-",
     example = "2030-01-31T12:00:00Z"
 )]
-#[expect(dead_code, reason = "it is a description")]
-pub struct TimeText(String);
+pub struct TimeText(pub UnixMillis);
 
-/// Identifies a key for ever, or numbers a change. A double holds each of them exactly.
-#[derive(Debug, ToSchema)]
-#[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 7)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct KeyNumber(i64);
+impl Field for TimeText {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let Value::String(text) = value else {
+            return Err(at.fault("datetime_type", "Input should be a valid datetime", value));
+        };
+        let fault = || at.fault("datetime_parsing", Time::RULE, text.as_str().into());
+        Time::parse(&text).map(|time| Self(time.0)).ok_or_else(fault)
+    }
+}
 
-/// What people call a key. Names need not be unique.
-#[derive(Debug, ToSchema)]
-#[schema(min_length = 1, max_length = 100, example = "weather-bot")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct KeyNameText(String);
+impl Parameter for TimeText {
+    fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
+        let text = parameters.given(name)?;
+        let read = Time::parse(text);
+        if read.is_none() {
+            parameters.fault("datetime_parsing", name, Time::RULE);
+        }
+        read.map(|time| Self(time.0))
+    }
+}
 
-/// What people are to call a key. One character at least is visible, and none is invisible,
-/// bidirectional or a control character. Names need not be unique.
-#[derive(Debug, ToSchema)]
-#[schema(format = "line", min_length = 1, max_length = 100, example = "weather-bot")]
-#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct NewNameText(String);
+/// A time span: a whole number and a unit, `s`, `m`, `h`, `d` or `w`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = "span", pattern = "^[0-9]+[smhdw]$", min_length = 2)]
+#[schema(example = "60s")]
+pub struct SpanText(pub Duration);
 
-/// The name of a tier. Where a key is given one, the tier has to be there.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^[a-z][a-z0-9_-]*$", min_length = 1, max_length = 24)]
-#[schema(format = "tier", example = "basic")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct TierText(String);
+/// A time span of so many seconds; `rule` says so.
+///
+/// # Errors
+///
+/// Returns the fault if it is none.
+pub fn span(at: &At<'_>, value: Value, secs: &RangeInclusive<u64>, rule: &str) -> Read<Duration> {
+    let text = text(at, value, 0..=usize::MAX)?;
+    let span = WholeSeconds::parse(&text).ok().map(WholeSeconds::seconds);
+    let fits = span.filter(|span| secs.contains(span)).map(Duration::from_secs);
+    fits.ok_or_else(|| at.breaks(&rule, text.into()))
+}
 
-/// The id of the customer to whom a key belongs.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct OwnerText(String);
+impl Field for NewNameText {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let text = text(at, value, 1..=NAME_CHARS_MAX)?;
+        text.parse().map(Self).map_err(|error| at.breaks(&error, text.into()))
+    }
+}
 
-/// An address, or a range of them in CIDR notation without bits behind the prefix.
-#[derive(Debug, ToSchema)]
-#[schema(format = "network", pattern = r"^[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?$")]
-#[schema(min_length = 2, max_length = 49, example = "192.0.2.0/24")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct NetworkText(String);
+/// One of the tiers that there are.
+impl Field for TierText {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let tiers = at.known().tiers;
+        let found = tiers.iter().find(|name| value.as_str() == Some(name.as_str()));
+        let names = || tiers.iter().map(TierName::as_str).collect::<Vec<_>>();
+        let none = || vec![Fault::not_one_of(at.location(), value.clone(), &names())];
+        found.cloned().map(Self).ok_or_else(none)
+    }
+}
 
-/// Why a key was revoked, in somebody's words, on one line. One character at least is visible, and
-/// none is invisible, bidirectional or a control character.
-#[derive(Debug, ToSchema)]
-#[schema(format = "line", min_length = 1, max_length = 200, example = "found on a public page")]
-#[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct ReasonText(String);
+/// Declares that a value of a body is a text that is parsed.
+macro_rules! parsed_fields {
+    ($($name:ident)*) => {$(
+        impl Field for $name {
+            fn read(at: &At<'_>, value: Value) -> Read<Self> {
+                parsed(at, value).map(Self)
+            }
+        }
+    )*};
+}
 
-/// SHA-256 as hexadecimal digits.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^[0-9a-f]{64}$", min_length = 64, max_length = 64)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct DigestText(String);
+parsed_fields! { OwnerText ScopeText NetworkText PrefixText }
 
-/// The name of a limit.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^[a-z0-9_-]*$", min_length = 1, max_length = 24)]
-#[schema(example = "requests")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct LimitNameText(String);
+impl Field for Scopes {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let scopes = list::<ScopeText>(at, value, SCOPES_MAX)?;
+        let scopes = Self::new(scopes.into_iter().map(|scope| scope.0).collect());
+        scopes.map_err(|error| at.breaks(&error, Value::Null))
+    }
+}
 
-/// The name of a limit; `owner:` stands before that of one that all keys of an owner share.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^(owner:)?[a-z0-9_-]+$", min_length = 1, max_length = 30)]
-#[schema(example = "requests")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct LimitLabelText(String);
+impl Field for Networks {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let networks = list::<NetworkText>(at, value, NETWORKS_MAX)?;
+        let networks = Self::new(networks.into_iter().map(|network| network.0).collect());
+        networks.map_err(|error| at.breaks(&error, Value::Null))
+    }
+}
 
-/// What the secrets of a key begin with: words joined by single underscores.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]
-#[schema(example = "kw")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct PrefixText(String);
+/// The metadata of a body, which is read once more: all digits of a number are in its text alone.
+impl Field for Metadata {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            #[serde(borrow)]
+            metadata: &'a RawValue,
+        }
+
+        let Value::Object(object) = value else {
+            return Err(at.fault("dict_type", "Input should be a valid dictionary", value));
+        };
+        let read = match serde_json::from_slice(json::without_mark(at.whole())) {
+            Ok(Whole { metadata }) => metadata.get().parse(),
+            // It was read before, so this does not happen.
+            Err(_) => Self::try_from(object),
+        };
+        // What is too long to be kept is too long to be sent back.
+        read.map_err(|error| at.breaks(&error, Value::Null))
+    }
+}
+
+/// SHA-256 of a secret. What is none may be the very secret, and is not sent back.
+impl Field for Digest {
+    fn read(at: &At<'_>, value: Value) -> Read<Self> {
+        let rule = "a digest is SHA-256 as 64 hexadecimal digits; never send the secret itself";
+        let digest = value.as_str().and_then(Self::from_hex);
+        digest.ok_or_else(|| at.breaks(&rule, Value::Null))
+    }
+}
 
 /// Bytes as they are.
 #[derive(Debug, ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct Binary(Vec<u8>);
-
-/// A day in UTC.
-#[derive(Debug, ToSchema)]
-#[schema(format = Date, example = "2026-11-24")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct DayText(String);
-
-/// A change only if the thing is as it was seen.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct IfMatchHeader {
-    /// The `ETag` under which it was seen, or several. With `*` it has only to be there; without
-    /// the header it is changed whatever it is.
-    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
-    #[param(example = "\"3\"", value_type = String, required = false)]
-    if_match: Option<String>,
-}
-
-/// A change only of what is not as it was seen, or not there.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct IfNoneMatchHeader {
-    /// The `ETag` under which it was seen, or several: what is still so is not sent again, and not
-    /// changed. With `*`, nothing that is there is.
-    #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
-    #[param(example = "\"3\"", value_type = String, required = false)]
-    if_none_match: Option<String>,
-}
-
-/// A request that is made once, however often it is sent.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is a description")]
-pub struct IdempotencyKeyHeader {
-    /// What the client calls the request. The same request under the same name changes nothing
-    /// more within 24 hours: its response is 409 and names the key, whose secret was shown with
-    /// the first response alone. Another request under that name is 422.
-    #[param(rename = "Idempotency-Key", pattern = "^[!-~]+$", min_length = 1, max_length = 64)]
-    #[param(example = "8e03978e-40d5-43dd-bc93-6894a57f9324", value_type = String)]
-    #[param(required = false)]
-    idempotency_key: Option<String>,
-}
-
-/// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
-#[derive(Debug, ToSchema)]
-#[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]
-#[schema(max_length = 128, example = "articles:read")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct ScopeText(String);
-
-/// A time span: a whole number and a unit, `s`, `m`, `h`, `d` or `w`.
-#[derive(Debug, ToSchema)]
-#[schema(format = "span", pattern = "^[0-9]+[smhdw]$", min_length = 2, example = "60s")]
-#[expect(dead_code, reason = "it is a description")]
-pub struct SpanText(String);
+pub struct Binary(pub Vec<u8>);
 
 #[cfg(test)]
 mod tests {

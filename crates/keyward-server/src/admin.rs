@@ -3,38 +3,26 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+mod change;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod keys;
-mod limits;
-mod members;
-mod misplaced;
 mod once;
 pub(crate) mod owners;
 mod precondition;
-mod query;
 pub(crate) mod tiers;
 pub(crate) mod unread;
 
-use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use http::Extensions;
 use http::header::{ETAG, HeaderMap, HeaderValue};
-use keyward::audit::{Actor, Audit};
-use keyward_axum::{Guard, Refusal};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
-use crate::access::Who;
-use crate::body::read_whole;
-use crate::edge::{BACKUP_PATH, RequestId};
+use crate::edge::BACKUP_PATH;
 use crate::role::Role;
 use crate::routes::{Access, Routes};
 
 pub(crate) use self::backup::Backups;
-
-/// Most bytes of a body on an admin route, imports aside.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Every admin route, one line each.
 pub(crate) fn add_routes(routes: Routes) -> Routes {
@@ -70,24 +58,8 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .post("/admin/articles", admin, import_articles)
 }
 
-/// What the audit entry says of a change that this request asks for.
-fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
-    let id = extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
-    // Nobody gets here unknown; what they did would be the program's own doing.
-    let (actor, address) = match extensions.get::<Who>() {
-        Some(Who { actor, address, .. }) => (actor.clone(), Some(*address)),
-        None => (Actor::Program, None),
-    };
-    guard.audit(actor, address, id)
-}
-
 /// The `ETag` header with this tag, which holds visible characters alone.
 fn etag(tag: &str) -> HeaderMap {
     let tag = HeaderValue::try_from(format!("\"{tag}\""));
     HeaderMap::from_iter(tag.map(|tag| (ETAG, tag)))
-}
-
-/// Reads a whole body of at most 64 KiB.
-async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    read_whole(body, BODY_BYTES_MAX).await
 }

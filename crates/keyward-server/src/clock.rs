@@ -1,13 +1,11 @@
 //! Whether a clock can be right: expiry follows it, so that a machine which forgot the time would
 //! let in keys whose time is over.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
-use http::StatusCode;
+use keyward::UnixMillis;
 use keyward::time::EARLIEST;
-use keyward::{Now, UnixMillis};
-use keyward_axum::{Guard, Refusal};
+use keyward_api::clock::doubt;
+use keyward_axum::Guard;
 
 use keyward_api::shapes::Time;
 
@@ -49,21 +47,8 @@ pub(crate) async fn settle(guard: &Guard, told_right: bool) -> anyhow::Result<()
     Ok(())
 }
 
-/// The refusal of what cannot be done by a clock that is in doubt.
-pub(crate) fn in_doubt(now: Now) -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, doubt(now)).retry_after(Duration::ZERO)
-}
-
-/// Names both readings.
-fn doubt(now: Now) -> String {
-    let (wall, carried) = (Time(now.unix).to_text(), Time(now.latest()).to_text());
-    format!("The clock says {wall}, and by what it said before it is {carried}")
-}
-
 #[cfg(test)]
 mod tests {
-    use keyward::time::SteadyNanos;
-
     use super::*;
 
     #[test]
@@ -73,12 +58,5 @@ mod tests {
         insta::assert_snapshot!(refused, @"the clock says 2025-12-31T23:59:59.999Z, and keys whose time is over would work: set it");
         assert!(check_set(UnixMillis(0)).is_err());
         assert!(check_set(EARLIEST).is_ok());
-    }
-
-    #[test]
-    fn a_doubt_names_both_readings() {
-        let now = Now::new(UnixMillis(946_684_800_000), SteadyNanos(0));
-        let told = doubt(now.or_as_late_as(EARLIEST));
-        insta::assert_snapshot!(told, @"The clock says 2000-01-01T00:00:00.000Z, and by what it said before it is 2026-01-01T00:00:00.000Z");
     }
 }

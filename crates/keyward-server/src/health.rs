@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
+use keyward_api::clock;
 use keyward_axum::{Guard, Pulse, Refusal};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use crate::clock;
 use crate::failure::broken;
 
 /// The question whether the store answers, which anyone may ask. It is asked once at a time, and

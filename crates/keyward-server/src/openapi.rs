@@ -11,6 +11,7 @@ mod security;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use keyward_api::rejection::{Invalid, InvalidProblem, Problem, Refused};
 use serde_json::Value;
 use utoipa::OpenApi;
 
@@ -60,7 +61,7 @@ pub(crate) use self::part::Part;
         pages::show_docs_file,
     ),
     components(schemas(
-        refusals::Refused, refusals::Problem, refusals::Invalid, refusals::InvalidProblem,
+        Refused, Problem, Invalid, InvalidProblem,
     )),
     tags(
         (name = "caller", description = "What a caller may know of its own key."),

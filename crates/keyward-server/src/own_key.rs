@@ -11,13 +11,13 @@ use keyward::UnixMillis;
 use keyward::count::Counts;
 use keyward::limit::Standing;
 use keyward::store::Reports;
+use keyward_api::usage::CountsView;
 use keyward_axum::{Caller, Guard, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::known::KnownUsage;
 use self::known::Stored;
-use crate::admin::keys::usage::CountsView;
 use crate::failure::broken;
 use keyward_api::shapes::{
     KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,

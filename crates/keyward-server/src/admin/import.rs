@@ -9,16 +9,16 @@ use keyward::KeyId;
 use keyward::json;
 use keyward::rules::Imported;
 use keyward_axum::fault::Fault;
-use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::audit;
+use super::change::audit;
 use crate::body::read_whole;
 use crate::failure::broken;
+use keyward_api::export::ImportQuery;
 use keyward_api::shapes::KeyNumber;
 
 use self::object::Object;
@@ -43,7 +43,7 @@ pub(crate) async fn import_keys(
     request: Request,
 ) -> Result<Json<ImportReport>, Refusal> {
     let (parts, body) = request.into_parts();
-    let ImportQuery { dry_run } = ImportQuery::read(parts.uri.query())?;
+    let dry_run = ImportQuery::read(parts.uri.query())?.dry_run.unwrap_or_default();
     let body = read_whole(body, BODY_BYTES_MAX).await?;
     let ImportBody { keys } = ImportBody::read(&body)?;
     let audit = audit(&guard, &parts.extensions);
@@ -118,33 +118,6 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
         faults.push(Fault::value_error(vec!["body".into()], Value::Null, &error.to_string()));
     }
     Refusal::unprocessable(faults)
-}
-
-/// Whether anything is added.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ImportQuery {
-    /// Say what would become of the keys, and add none.
-    #[param(required = false, default = false)]
-    dry_run: bool,
-}
-
-impl ImportQuery {
-    fn read(query: Option<&str>) -> Result<Self, Refusal> {
-        let query = Query::parse(query);
-        let mut faults = query.unknown(&["dry_run"]);
-        let dry_run = match query.text("dry_run") {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => {
-                let message = "Input should be a valid boolean, unable to interpret input";
-                let place = vec!["query".into(), "dry_run".into()];
-                faults.push(Fault::new("bool_parsing", place, message).input(other));
-                false
-            }
-        };
-        if faults.is_empty() { Ok(Self { dry_run }) } else { Err(Refusal::unprocessable(faults)) }
-    }
 }
 
 /// What became of an import.

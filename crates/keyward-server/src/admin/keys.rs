@@ -5,31 +5,32 @@ pub(crate) mod identify;
 pub(crate) mod issue;
 pub(crate) mod life;
 pub(crate) mod list;
-mod read;
 pub(crate) mod rotate;
 pub(crate) mod show;
 pub(crate) mod usage;
-mod view;
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::request::Parts;
 use keyward::KeyId;
 use keyward::details::Versions;
 use keyward::gate::ChangeError;
 use keyward::rules::Rejection;
 use keyward::stored::OwnedKey;
+use keyward_api::clock;
+use keyward_api::key::{KeyView, wiped_json};
 use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Refusal, input};
+use serde::Serialize;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
-use self::view::KeyView;
-use super::precondition::{self, Named, Preconditions};
+use super::change::{Change, only_parameter};
+use super::precondition::{self, Named};
 use super::{etag, once};
-use crate::clock;
 use crate::failure::broken;
 use keyward_api::shapes::KeyNumber;
 
@@ -58,12 +59,8 @@ fn tagged(versions: Versions) -> HeaderMap {
 ///
 /// Returns 404 if there is no such key, 412 if it is in another version, and 400 if a header
 /// cannot be read.
-async fn expected(
-    guard: &Guard,
-    id: KeyId,
-    headers: &HeaderMap,
-) -> Result<Option<Versions>, Refusal> {
-    let preconditions = Preconditions::read(headers)?;
+async fn expected(guard: &Guard, id: KeyId, change: &Change) -> Result<Option<Versions>, Refusal> {
+    let preconditions = change.preconditions()?;
     if preconditions.take_any_version() {
         return Ok(None);
     }
@@ -74,12 +71,20 @@ async fn expected(
 
 /// An answer that holds a secret: the text is copied out of memory that is wiped, and nobody on
 /// the way may keep it.
-fn shown_once(status: StatusCode, headers: HeaderMap, text: &Zeroizing<Vec<u8>>) -> Response {
+fn shown_once(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: &impl Serialize,
+) -> Result<Response, Refusal> {
+    let text = wiped_json(body).map_err(|error| {
+        tracing::error!(%error, "A key could not be shown with its secret");
+        Refusal::unavailable()
+    })?;
     let own = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
     ];
-    (status, headers, own, Body::from(text.to_vec())).into_response()
+    Ok((status, headers, own, Body::from(text.to_vec())).into_response())
 }
 
 async fn existing(guard: &Guard, id: KeyId) -> Result<OwnedKey, Refusal> {
@@ -140,11 +145,20 @@ fn refuse_rejected(guard: &Guard, rejection: Rejection) -> Refusal {
 }
 
 /// Which key.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a description; `read_id` reads it")]
 pub(crate) struct KeyPath {
     /// The key's id.
     #[param(value_type = KeyNumber)]
-    key_id: u64,
+    key_id: KeyId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let text = only_parameter(parts, state).await?;
+        let read = read_id(&text).map(|key_id| Self { key_id });
+        read.map_err(|rejection| rejection.into_response())
+    }
 }

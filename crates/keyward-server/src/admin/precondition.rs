@@ -8,9 +8,18 @@ use keyward_axum::Refusal;
 use sha2::{Digest as _, Sha256};
 
 /// What a request wants to be true of the thing that it names.
-#[derive(Debug)]
-pub(super) struct Preconditions {
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct Preconditions {
+    /// The `ETag` under which it was seen, or several. With `*` it has only to be there; without
+    /// the header it is changed whatever it is.
+    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
+    #[param(example = "\"3\"", value_type = String, required = false)]
     matches: Option<Tags>,
+    /// The `ETag` under which it was seen, or several: what is still so is not sent again, and not
+    /// changed. With `*`, nothing that is there is.
+    #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
+    #[param(example = "\"3\"", value_type = String, required = false)]
     none_match: Option<Tags>,
 }
 

@@ -3,27 +3,24 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
-use axum::response::Response;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use http::header::HeaderMap;
-use http::{Extensions, StatusCode};
+use http::request::Parts;
 use keyward::gate::{DeleteTierError, PutTierError, TierBefore};
-use keyward::limit::Limits;
 use keyward::store::Reports;
 use keyward::stored::TierRow;
 use keyward::tier::{ParseTierNameError, TierName};
+use keyward_api::shapes::TierText;
+use keyward_api::tier::{PutTierBody, TierList, TierView};
 use keyward_axum::fault::Fault;
-use keyward_axum::input::{self, Members};
 use keyward_axum::{Guard, Refusal};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::limits::{LimitView, read_limits};
-use super::members::required;
+use super::change::{Change, Sent, only_parameter};
+use super::etag;
 use super::precondition::{self, Named, Preconditions, stale, tag_of};
-use super::{audit, etag, read_body};
 use crate::failure::broken;
-use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, TierText};
 
 /// Lists all tiers, in the order in which they were made.
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(
@@ -33,18 +30,13 @@ pub(crate) async fn list_tiers(
     State(reports): State<Arc<dyn Reports>>,
 ) -> Result<Json<TierList>, Refusal> {
     let tiers = reports.tiers().await.map_err(broken)?;
-    let listed = |tier: &TierRow| ListedTier {
-        keys: tier.keys,
-        tier: TierView::of(&tier.name, &tier.limits),
-    };
-    let tiers: Vec<_> = tiers.iter().map(listed).collect();
-    Ok(Json(TierList { count: tiers.len(), tiers }))
+    Ok(Json(TierList::of(&tiers)))
 }
 
 /// Shows a tier.
 #[utoipa::path(
     get, path = "/admin/tiers/{name}", tag = "tiers",
-    params(TierPath, IfMatchHeader, IfNoneMatchHeader),
+    params(TierPath, Preconditions),
     responses(
         (status = 200, description = "The tier", body = TierView, headers(
             ("ETag" = String, description = "What the tier sets, for `If-Match`"),
@@ -56,10 +48,10 @@ pub(crate) async fn list_tiers(
 )]
 pub(crate) async fn show_tier(
     State(reports): State<Arc<dyn Reports>>,
-    Path(name): Path<String>,
+    TierPath { name }: TierPath,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let tier = find(&*reports, &read_name(&name)?).await?.ok_or_else(no_such_tier)?;
+    let tier = find(&*reports, &name).await?.ok_or_else(no_such_tier)?;
     let view = TierView::of(&tier.name, &tier.limits);
     let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
     precondition::shown(&headers, "tier", &tag, Json(view))
@@ -82,9 +74,9 @@ fn no_such_tier() -> Refusal {
 async fn expected(
     reports: &dyn Reports,
     name: &TierName,
-    headers: &HeaderMap,
+    change: &Change,
 ) -> Result<TierBefore, Refusal> {
-    let preconditions = Preconditions::read(headers)?;
+    let preconditions = change.preconditions()?;
     if preconditions.are_none() {
         return Ok(TierBefore::Any);
     }
@@ -103,7 +95,7 @@ async fn expected(
 /// new tier of that name is not theirs.
 #[utoipa::path(
     delete, path = "/admin/tiers/{name}", tag = "tiers",
-    params(TierPath, IfMatchHeader, IfNoneMatchHeader),
+    params(TierPath, Preconditions),
     responses(
         (status = 204, description = "Deleted"),
         (status = 404, description = "Tier not found"),
@@ -115,13 +107,11 @@ async fn expected(
 pub(crate) async fn delete_tier(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
-    Path(name): Path<String>,
-    extensions: Extensions,
-    headers: HeaderMap,
+    TierPath { name }: TierPath,
+    change: Change,
 ) -> Result<StatusCode, Refusal> {
-    let name = read_name(&name)?;
-    let before = expected(&*reports, &name, &headers).await?;
-    let deleting = guard.delete_tier(name, before, audit(&guard, &extensions));
+    let before = expected(&*reports, &name, &change).await?;
+    let deleting = guard.delete_tier(name, before, change.audit());
     deleting.await.map_err(reject_delete)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -137,17 +127,10 @@ fn reject_delete(error: DeleteTierError) -> Refusal {
     }
 }
 
-fn read_name(name: &str) -> Result<TierName, Refusal> {
-    name.parse().map_err(|error: ParseTierNameError| {
-        let place = vec!["path".into(), "name".into()];
-        Refusal::unprocessable(vec![Fault::value_error(place, name.into(), &error.to_string())])
-    })
-}
-
 /// Writes a tier, new or not. The next request of every key in it is judged by the new limits.
 #[utoipa::path(
     put, path = "/admin/tiers/{name}", tag = "tiers",
-    params(TierPath, IfMatchHeader, IfNoneMatchHeader), request_body = PutTierBody,
+    params(TierPath, Preconditions), request_body = PutTierBody,
     responses(
         (status = 200, description = "Changed", body = TierView, headers(
             ("ETag" = String, description = "What the tier sets"),
@@ -163,16 +146,13 @@ fn read_name(name: &str) -> Result<TierName, Refusal> {
 pub(crate) async fn put_tier(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
-    Path(name): Path<String>,
-    request: Request,
+    TierPath { name }: TierPath,
+    change: Change,
+    Sent(PutTierBody { limits }): Sent<PutTierBody>,
 ) -> Result<(StatusCode, HeaderMap, Json<TierView>), Refusal> {
-    let (parts, body) = request.into_parts();
-    let body = read_body(body).await?;
-    let name = read_name(&name)?;
-    let PutTierBody { limits } = PutTierBody::read(&body)?;
-    let before = expected(&*reports, &name, &parts.headers).await?;
+    let before = expected(&*reports, &name, &change).await?;
     let view = TierView::of(&name, &limits);
-    let putting = guard.put_tier(name, limits, before, audit(&guard, &parts.extensions));
+    let putting = guard.put_tier(name, limits, before, change.audit());
     let created = putting.await.map_err(refuse_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
@@ -187,67 +167,25 @@ fn refuse_put(error: PutTierError) -> Refusal {
     }
 }
 
-/// All tiers.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TierList {
-    /// How many there are.
-    count: usize,
-    tiers: Vec<ListedTier>,
-}
-
-/// A tier, and how much it is used.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListedTier {
-    #[serde(flatten)]
-    tier: TierView,
-    /// How many keys have it that are not revoked.
-    keys: u64,
-}
-
-/// A tier: a named plan.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TierView {
-    #[schema(value_type = TierText)]
-    name: String,
-    /// None is no limit.
-    #[schema(max_items = 8)]
-    limits: Vec<LimitView>,
-}
-
-impl TierView {
-    pub(super) fn of(name: &TierName, limits: &Limits) -> Self {
-        let limits = limits.list().iter().map(LimitView::of).collect();
-        Self { name: name.as_str().to_owned(), limits }
-    }
-}
-
 /// Which tier.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a description")]
 pub(crate) struct TierPath {
     /// The tier's name.
     #[param(value_type = TierText)]
-    name: String,
+    name: TierName,
 }
 
-/// What a tier consists of.
-#[derive(Debug, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PutTierBody {
-    /// None is no limit.
-    #[schema(value_type = Vec<LimitView>, max_items = 8)]
-    limits: Limits,
-}
+impl<S: Send + Sync> FromRequestParts<S> for TierPath {
+    type Rejection = Response;
 
-impl PutTierBody {
-    fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
-        let limits = required(&mut members, "limits", read_limits);
-        let faults = members.finish();
-        match limits {
-            Some(limits) if faults.is_empty() => Ok(Self { limits }),
-            _ => Err(Refusal::unprocessable(faults)),
-        }
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let text = only_parameter(parts, state).await?;
+        let name = text.parse().map_err(|error: ParseTierNameError| {
+            let location = vec!["path".into(), "name".into()];
+            let fault = Fault::value_error(location, text.into(), &error.to_string());
+            Refusal::unprocessable(vec![fault]).into_response()
+        })?;
+        Ok(Self { name })
     }
 }

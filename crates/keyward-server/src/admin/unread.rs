@@ -9,8 +9,8 @@ use keyward::json;
 use keyward_axum::Refusal;
 use keyward_axum::input::{self, Members, Query};
 
+use super::change::Whole;
 use super::precondition::{Named, Preconditions};
-use super::read_body;
 use crate::routes::Registered;
 
 /// The routes that read their query. Each refuses the parameters that it does not know.
@@ -85,7 +85,7 @@ async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, 
         Preconditions::read(&parts.headers)?.check_change("list", Named::Untagged)?;
     }
     if !reads_body(route) {
-        let bytes = read_body(body).await?;
+        let bytes = Whole::of(body).await?.0;
         if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {
             // Whatever it is, it was not meant for here.
             let members = input::json_object(&bytes).map_err(Refusal::masked)?;

@@ -102,7 +102,8 @@ pub(crate) async fn report_github_leaks(
 ) -> Result<Json<Vec<Feedback>>, Refusal> {
     let github = leaks.0.github.as_ref().ok_or_else(Refusal::not_found)?;
     let (parts, body) = request.into_parts();
-    let (identifier, signature) = read_signature(&parts.headers).ok_or_else(invalid_signature)?;
+    let signed = read_signature(&parts.headers).ok_or_else(invalid_signature)?;
+    let SignatureHeaders { identifier, signature } = signed;
     let key = github.keys.find(&identifier, guard.clock().now().steady).await;
     let key = key.map_err(|retry_after| Refusal::unavailable().retry_after(retry_after))?;
     let key = key.ok_or_else(invalid_signature)?;
@@ -126,14 +127,14 @@ fn invalid_signature() -> Refusal {
 }
 
 /// Which key is said to have signed, and the signature.
-fn read_signature(headers: &HeaderMap) -> Option<(String, Signature)> {
+fn read_signature(headers: &HeaderMap) -> Option<SignatureHeaders> {
     let only = |name| {
         let mut lines = headers.get_all(name).iter();
         lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
     };
     let identifier = only(KEY_IDENTIFIER)?.to_owned();
     let signature = STANDARD.decode(only(KEY_SIGNATURE)?).ok()?;
-    Some((identifier, Signature::from_der(&signature).ok()?))
+    Some(SignatureHeaders { identifier, signature: Signature::from_der(&signature).ok()? })
 }
 
 /// Reads the matches. GitHub may add members, which are none of ours.
@@ -156,16 +157,15 @@ fn read(body: &[u8]) -> Result<Vec<MatchBody>, Refusal> {
 }
 
 /// The headers that sign the body.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is a description; `read_signature` reads them")]
 pub(crate) struct SignatureHeaders {
     /// Which of GitHub's public keys verifies the signature.
     #[param(rename = "Github-Public-Key-Identifier")]
     identifier: String,
     /// ECDSA over P-256 with SHA-256 of the body as it was sent: ASN.1 in DER, in base64.
-    #[param(rename = "Github-Public-Key-Signature")]
-    signature: String,
+    #[param(rename = "Github-Public-Key-Signature", value_type = String)]
+    signature: Signature,
 }
 
 /// Where a message came from, and when.
@@ -251,7 +251,7 @@ mod tests {
         headers.insert(KEY_IDENTIFIER, "bcb5".parse().unwrap());
         assert!(read_signature(&headers).is_none());
         headers.insert(KEY_SIGNATURE, signature.parse().unwrap());
-        assert_eq!(read_signature(&headers).unwrap().0, "bcb5");
+        assert_eq!(read_signature(&headers).unwrap().identifier, "bcb5");
         headers.append(KEY_SIGNATURE, signature.parse().unwrap());
         assert!(read_signature(&headers).is_none());
     }

@@ -11,20 +11,19 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use http::StatusCode;
+use keyward::Now;
 use keyward::audit::Actor;
 use keyward::details::Reason;
 use keyward::digest::Digest;
-use keyward::key::{Presented, TEXT_LEN_MAX};
+use keyward::key::Presented;
 use keyward::store::{LeakReport, StoreError};
 use keyward::time::SteadyNanos;
+use keyward_api::body::{Known, RequestBody as _};
+use keyward_api::leaks::{Received, ReportBody, ReportsBody};
 use keyward_axum::failures::Failures;
-use keyward_axum::fault::Fault;
-use keyward_axum::input::{self, Members, Query};
+use keyward_axum::input::Query;
 use keyward_axum::{Guard, Refusal};
-use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use utoipa::ToSchema;
 
 use super::book::Book;
 use super::reason::Secrets;
@@ -35,10 +34,6 @@ use crate::failure::broken;
 
 /// Most bytes of a body: a full list at its longest is 251 kB.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-/// Most secrets that one request reports.
-const REPORTS_MAX: usize = 100;
-/// Most characters that say where a secret was found. A reason keeps the first of them.
-const FOUND_AT_CHARS_MAX: usize = 2_000;
 /// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
 /// that is 6 400 revocations, at some 300 bytes.
 const PENDING_MAX: u32 = 64;
@@ -116,7 +111,8 @@ pub(crate) async fn report_leaks(
     let address = guard.client_address(&parts.headers, &parts.extensions);
     reports.admit(address, guard.clock().now().steady)?;
     let body = read_whole(body, BODY_BYTES_MAX).await?;
-    let (received, found) = read(parts.uri.query(), &body).map_err(Refusal::masked)?;
+    let (received, found) =
+        read(parts.uri.query(), &body, guard.clock().now()).map_err(Refusal::masked)?;
     let permit = reports.permit()?;
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     let at = guard.clock().now().unix;
@@ -185,111 +181,34 @@ async fn revoke_and_forget(guard: &Guard, known: &[LeakReport]) -> Result<(), St
 type Named = (Digest, Option<Reason>);
 
 /// How many reports there were, and what can be a key at all.
-fn read(query: Option<&str>, body: &[u8]) -> Result<(usize, Vec<Named>), Refusal> {
+fn read(query: Option<&str>, body: &[u8], now: Now) -> Result<(usize, Vec<Named>), Refusal> {
     let faults = Query::parse(query).unknown(&[]);
     if !faults.is_empty() {
         return Err(Refusal::unprocessable(faults));
     }
-    let mut members = Members::new(vec!["body".into()], input::json_object(body)?);
-    let place = members.place("reports");
-    let (mut received, mut reports) = (0, Vec::new());
-    match members.take_required("reports") {
-        None => {}
-        Some(Value::Array(list)) if list.is_empty() || REPORTS_MAX < list.len() => {
-            members.fault(wrong_count(place, list.len()));
-        }
-        Some(Value::Array(list)) => {
-            received = list.len();
-            for (at, value) in list.into_iter().enumerate() {
-                let mut place = place.clone();
-                place.push(at.into());
-                match read_report(place, value) {
-                    Ok(report) => reports.push(report),
-                    Err(faults) => faults.into_iter().for_each(|fault| members.fault(fault)),
-                }
-            }
-        }
-        Some(_) => members.fault(Fault::new("list_type", place, "Input should be a valid list")),
-    }
-    let faults = members.finish();
-    if !faults.is_empty() {
-        return Err(Refusal::unprocessable(faults));
-    }
-    let secrets = Secrets::of(reports.iter().map(|(text, _)| text.as_str()));
-    let leak = |(text, found_at): &(String, String)| {
+    let known = Known { tiers: &[], now };
+    let reports = ReportsBody::read(body, known)?.reports.0;
+    let secrets = Secrets::of(reports.iter().map(|report| report.text.as_str()));
+    let leak = |ReportBody { text, found_at }: &ReportBody| {
         let digest = Digest::of(Presented::parse(text).ok()?);
         let reason = secrets.reason("reported by the holder of its secret", found_at);
         Some((digest, reason))
     };
-    Ok((received, reports.iter().filter_map(leak).collect()))
-}
-
-fn wrong_count(place: Vec<Value>, count: usize) -> Fault {
-    if count == 0 {
-        let message = "List should have at least 1 item after validation, not 0";
-        return Fault::new("too_short", place, message).context(json!({ "min_length": 1 }));
-    }
-    let message =
-        format!("List should have at most {REPORTS_MAX} items after validation, not {count}");
-    Fault::new("too_long", place, message).context(json!({ "max_length": REPORTS_MAX }))
-}
-
-/// A text, and where it was found.
-fn read_report(place: Vec<Value>, value: Value) -> Result<(String, String), Vec<Fault>> {
-    let Value::Object(object) = value else {
-        let message = "Input should be a valid dictionary or object to extract fields from";
-        return Err(vec![Fault::new("model_attributes_type", place, message)]);
-    };
-    let mut members = Members::new(place, object);
-    let text = members.string("text", 1..=TEXT_LEN_MAX);
-    let found_at = members.string("found_at", 1..=FOUND_AT_CHARS_MAX);
-    let faults = members.finish();
-    match (text, found_at) {
-        (Some(text), Some(found_at)) if faults.is_empty() => Ok((text, found_at)),
-        _ => Err(faults),
-    }
-}
-
-/// Secrets that leaked.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({
-    "reports": [{ "text": "kw_EXAMPLE-a-leaked-key", "found_at": "https://example.com/page" }]
-}))]
-#[expect(dead_code, reason = "it is a description; `read` reads it")]
-pub(crate) struct ReportsBody {
-    #[schema(min_items = 1, max_items = 100)]
-    reports: Vec<ReportBody>,
-}
-
-/// A secret that leaked.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Report)]
-#[expect(dead_code, reason = "it is a description; `read_report` reads it")]
-struct ReportBody {
-    /// The secret, whole.
-    #[schema(min_length = 1, max_length = 512)]
-    text: String,
-    /// Where it was found, such as the address of a page.
-    #[schema(min_length = 1, max_length = 2_000)]
-    found_at: String,
-}
-
-/// That the reports were received.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Received {
-    /// How many there were, real or not.
-    #[schema(minimum = 1, maximum = 100)]
-    received: usize,
+    Ok((reports.len(), reports.iter().filter_map(leak).collect()))
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward::UnixMillis;
+
     use super::*;
 
+    fn now() -> Now {
+        Now::new(UnixMillis(0), SteadyNanos(0))
+    }
+
     fn read_body(body: &str) -> Result<(usize, usize), Refusal> {
-        read(None, body.as_bytes()).map(|(received, leaks)| (received, leaks.len()))
+        read(None, body.as_bytes(), now()).map(|(received, leaks)| (received, leaks.len()))
     }
 
     fn report(text: &str) -> String {

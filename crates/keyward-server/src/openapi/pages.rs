@@ -12,6 +12,7 @@ use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use keyward_axum::Refusal;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Part;
@@ -66,12 +67,13 @@ pub(crate) async fn show_docs() -> Response {
     )),
     (status = 404, description = "Not Found"),
 ))]
-pub(crate) async fn show_docs_file(Path(file): Path<String>) -> Result<Response, Refusal> {
-    if file == "docs.js" {
-        return Ok(page("text/javascript; charset=utf-8", SCRIPT.into()));
-    }
-    if !DocsFile::ALL.contains(&file.as_str()) {
-        return Err(Refusal::not_found());
+pub(crate) async fn show_docs_file(
+    Path(DocsFilePath { file }): Path<DocsFilePath>,
+) -> Result<Response, Refusal> {
+    match DocsFile::of(&file) {
+        Some(DocsFile::Script) => return Ok(page("text/javascript; charset=utf-8", SCRIPT.into())),
+        Some(DocsFile::Style | DocsFile::Bundle) => {}
+        None => return Err(Refusal::not_found()),
     }
     let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
     match utoipa_swagger_ui::serve(&file, config) {
@@ -93,18 +95,16 @@ fn page(media_type: &str, body: Body) -> Response {
 }
 
 /// Which file.
-#[derive(utoipa::IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a description")]
 pub(crate) struct DocsFilePath {
     /// The file's name.
-    #[param(inline)]
-    file: DocsFile,
+    #[param(inline, value_type = DocsFile)]
+    file: String,
 }
 
 /// The files that the page is made of.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is a description")]
+#[derive(Clone, Copy, ToSchema)]
 enum DocsFile {
     #[serde(rename = "docs.js")]
     Script,
@@ -115,6 +115,12 @@ enum DocsFile {
 }
 
 impl DocsFile {
-    /// Those that come with Swagger UI.
-    const ALL: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "docs.js" => Some(Self::Script),
+            "swagger-ui.css" => Some(Self::Style),
+            "swagger-ui-bundle.js" => Some(Self::Bundle),
+            _ => None,
+        }
+    }
 }

@@ -12,19 +12,20 @@ use keyward::record::{KeyState, Owner, Scopes};
 use keyward::stored::{FormerSecret, StoredSecret, Unkept};
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward::{KeyId, UnixMillis};
-use keyward_api::shapes::{
-    HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
-    TimeText,
-};
-use keyward_api::transfer::ImportDigest;
 use keyward_axum::fault::hide_keys;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::object::Object;
-use crate::admin::limits::LimitView;
-use crate::admin::misplaced;
+use keyward::scan::holds_key;
+use keyward_api::MISPLACED;
+use keyward_api::limit::LimitView;
+use keyward_api::shapes::{
+    HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
+    TimeText,
+};
+use keyward_api::transfer::ImportDigest;
 
 /// A key that came from elsewhere. What is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
@@ -143,7 +144,7 @@ impl ImportKeyBody {
             former,
         };
         if let Some(member) = misplaced_in(&key) {
-            return Err(format!("{member}: {}", misplaced::RULE));
+            return Err(format!("{member}: {}", MISPLACED));
         }
         Ok(key)
     }
@@ -161,7 +162,7 @@ fn misplaced_in(key: &Unkept) -> Option<&'static str> {
     ];
     let scopes = key.scopes.iter().map(|scope| ("scopes", Some(scope.as_str())));
     let mut members = members.into_iter().chain(scopes);
-    members.find(|(_, text)| text.is_some_and(misplaced::holds_key)).map(|(member, _)| member)
+    members.find(|(_, text)| text.is_some_and(holds_key)).map(|(member, _)| member)
 }
 
 fn id(number: u64) -> Result<KeyId, String> {

@@ -1,24 +1,21 @@
 //! Suspending, resuming and revoking a key.
 
-use axum::extract::{Path, State};
-use http::request::Parts;
-use http::{StatusCode, Uri};
+use axum::extract::State;
+use http::StatusCode;
+use keyward::KeyId;
 use keyward::change::KeyChange;
-use keyward::details::Reason;
-use keyward_axum::input::Query;
+use keyward_api::key::{KeyView, RevokeKeyQuery};
 use keyward_axum::{Guard, Refusal};
 
-use super::view::KeyView;
-use super::{KeyPath, Shown, expected, read_id, refuse_change, shown_again};
-use crate::admin::query::Parameters;
-use crate::admin::{audit, misplaced};
-use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
+use super::{KeyPath, Shown, expected, refuse_change, shown_again};
+use crate::admin::change::Change;
+use crate::admin::precondition::Preconditions;
 
 /// Suspends a key: the next request with it is refused, until it is resumed. Suspending it again is
 /// fine.
 #[utoipa::path(
     post, path = "/admin/api-keys/{key_id}/suspend", tag = "keys",
-    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
+    params(KeyPath, Preconditions),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
             ("ETag" = String, description = "The key's version, and its owner's"),
@@ -31,17 +28,17 @@ use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, ReasonText};
 )]
 pub(crate) async fn suspend_key(
     State(guard): State<Guard>,
-    Path(key_id): Path<String>,
-    parts: Parts,
+    KeyPath { key_id: id }: KeyPath,
+    asked: Change,
 ) -> Result<Shown, Refusal> {
-    change(&guard, &key_id, KeyChange::Suspend, &parts).await
+    change(&guard, id, KeyChange::Suspend, &asked).await
 }
 
 /// Resumes a key that was suspended. It stays suspended as long as its owner is. Resuming it again
 /// is fine.
 #[utoipa::path(
     post, path = "/admin/api-keys/{key_id}/resume", tag = "keys",
-    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
+    params(KeyPath, Preconditions),
     responses(
         (status = 200, description = "The key as it is now", body = KeyView, headers(
             ("ETag" = String, description = "The key's version, and its owner's"),
@@ -54,21 +51,20 @@ pub(crate) async fn suspend_key(
 )]
 pub(crate) async fn resume_key(
     State(guard): State<Guard>,
-    Path(key_id): Path<String>,
-    parts: Parts,
+    KeyPath { key_id: id }: KeyPath,
+    asked: Change,
 ) -> Result<Shown, Refusal> {
-    change(&guard, &key_id, KeyChange::Resume, &parts).await
+    change(&guard, id, KeyChange::Resume, &asked).await
 }
 
 async fn change(
     guard: &Guard,
-    key_id: &str,
+    id: KeyId,
     change: KeyChange,
-    parts: &Parts,
+    asked: &Change,
 ) -> Result<Shown, Refusal> {
-    let id = read_id(key_id)?;
-    let expected = expected(guard, id, &parts.headers).await?;
-    let changing = guard.change(id, change, expected, audit(guard, &parts.extensions));
+    let expected = expected(guard, id, asked).await?;
+    let changing = guard.change(id, change, expected, asked.audit());
     changing.await.map_err(|error| refuse_change(guard, error))?;
     shown_again(guard, id).await
 }
@@ -77,7 +73,7 @@ async fn change(
 /// keeps the first reason.
 #[utoipa::path(
     delete, path = "/admin/api-keys/{key_id}", tag = "keys",
-    params(KeyPath, RevokeKeyQuery, IfMatchHeader, IfNoneMatchHeader),
+    params(KeyPath, RevokeKeyQuery, Preconditions),
     responses(
         (status = 204, description = "Revoked"),
         (status = 404, description = "API key not found"),
@@ -87,38 +83,13 @@ async fn change(
 )]
 pub(crate) async fn revoke_key(
     State(guard): State<Guard>,
-    Path(key_id): Path<String>,
-    uri: Uri,
-    parts: Parts,
+    KeyPath { key_id: id }: KeyPath,
+    asked: Change,
 ) -> Result<StatusCode, Refusal> {
-    let id = read_id(&key_id)?;
-    let reason = RevokeKeyQuery::read(uri.query())?;
-    let expected = expected(&guard, id, &parts.headers).await?;
+    let reason = RevokeKeyQuery::read(asked.query())?.reason.map(|reason| reason.0);
+    let expected = expected(&guard, id, &asked).await?;
     let change = KeyChange::Revoke { reason };
-    let changing = guard.change(id, change, expected, audit(&guard, &parts.extensions));
+    let changing = guard.change(id, change, expected, asked.audit());
     changing.await.map_err(|error| refuse_change(&guard, error))?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Why a key is revoked.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is a description; `read` makes a `Reason` of it")]
-pub(crate) struct RevokeKeyQuery {
-    /// Why, in somebody's words.
-    #[param(value_type = Option<ReasonText>)]
-    reason: Option<String>,
-}
-
-impl RevokeKeyQuery {
-    fn read(query: Option<&str>) -> Result<Option<Reason>, Refusal> {
-        let query = Query::parse(query);
-        let mut parameters = Parameters::new(&query, &["reason"]);
-        let reason = parameters.parsed("reason");
-        if reason.as_ref().is_some_and(|reason: &Reason| misplaced::holds_key(reason.as_str())) {
-            parameters.fault(misplaced::fault(vec!["query".into(), "reason".into()]));
-        }
-        parameters.finish()?;
-        Ok(reason)
-    }
 }

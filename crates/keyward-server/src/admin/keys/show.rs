@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HeaderMap;
 use keyward::record::Stage;
 use keyward::store::Reports;
+use keyward_api::key::{KeyView, PrefixList};
 use keyward_axum::{Guard, Refusal};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::view::KeyView;
-use super::{KeyPath, existing, read_id, shown};
+use super::{KeyPath, existing, shown};
 use crate::admin::precondition::{self, Named, Preconditions};
 use crate::failure::broken;
-use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
 
 /// Shows a key.
 #[utoipa::path(
     get, path = "/admin/api-keys/{key_id}", tag = "keys",
-    params(KeyPath, IfMatchHeader, IfNoneMatchHeader),
+    params(KeyPath, Preconditions),
     responses(
         (status = 200, description = "The key", body = KeyView, headers(
             ("ETag" = String, description = "The key's version and its owner's, for `If-Match`"),
@@ -34,10 +31,10 @@ use keyward_api::shapes::{IfMatchHeader, IfNoneMatchHeader, PrefixText};
 )]
 pub(crate) async fn find_key(
     State(guard): State<Guard>,
-    Path(key_id): Path<String>,
+    KeyPath { key_id }: KeyPath,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let key = existing(&guard, read_id(&key_id)?).await?;
+    let key = existing(&guard, key_id).await?;
     let tag = key.versions().to_string();
     // It expired by itself, so its versions are what they were when it worked.
     if key.stage(guard.now().unix) == Stage::Expired {
@@ -59,11 +56,4 @@ pub(crate) async fn list_prefixes(
     let own = guard.gate().prefix().as_str().to_owned();
     let prefixes: BTreeSet<_> = used.into_iter().chain([own]).collect();
     Ok(Json(PrefixList { prefixes: prefixes.into_iter().collect() }))
-}
-
-/// What the secrets of keys begin with.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PrefixList {
-    #[schema(value_type = Vec<PrefixText>)]
-    prefixes: Vec<String>,
 }

@@ -118,7 +118,7 @@ fn a_reason_repeats_no_key() {
         let secrets = secret("a", "");
         let text =
             format!(r#"{{{name}"state":"revoked","{member}":{value},"secrets":[{secrets}]}}"#);
-        let expected = format!("{member}: {}", misplaced::RULE);
+        let expected = format!("{member}: {}", MISPLACED);
         assert_eq!(read(&text).unwrap_err(), expected);
     }
 }

@@ -4,21 +4,23 @@ use keyward::UnixMillis;
 use keyward::query::{Bucket, Hours};
 use keyward::time::UnixHour;
 
-use crate::admin::query::Parameters;
+use crate::query::Parameters;
+use crate::shapes::TimeText;
 
 /// Most hours, or days, in one answer: about three months, or six years.
-pub(crate) const BUCKETS_MAX: u32 = 2_200;
+pub const BUCKETS_MAX: u32 = 2_200;
 
-/// Reads `from` and `to`, rounded outwards to whole hours or days. What is not said is now, and
+/// The hours of `from` and `to`, rounded outwards to whole hours or days. What is not said is now, and
 /// `buckets` hours or days before that.
-pub(super) fn read_hours(
+pub(super) fn hours(
     parameters: &mut Parameters<'_>,
+    [from, to]: [Option<TimeText>; 2],
     bucket: Bucket,
     this_hour: UnixHour,
     buckets: u32,
 ) -> Hours {
-    let from = parameters.time("from").map(UnixMillis::hour);
-    let to = parameters.time("to").map(ceil_hour);
+    let from = from.map(|from| from.0.hour());
+    let to = to.map(|to| ceil_hour(to.0));
     let hours_each = hours_in(bucket);
     let to = ceil(to.unwrap_or(UnixHour(this_hour.0.saturating_add(1))), hours_each);
     let span = hours_each * buckets;
@@ -26,13 +28,13 @@ pub(super) fn read_hours(
     let hours = Hours { from: UnixHour(from), to };
     if to <= hours.from {
         let blamed = if parameters.given("to").is_some() { "to" } else { "from" };
-        parameters.broken_rule(blamed, "from has to be before to");
+        parameters.breaks(blamed, "from has to be before to");
     } else if hours_each * BUCKETS_MAX < to.0 - from {
         let rule = match bucket {
             Bucket::Hour => "from is at most 2200 hours before to",
             Bucket::Day => "from is at most 2200 days before to",
         };
-        parameters.broken_rule("from", rule);
+        parameters.breaks("from", rule);
     }
     hours
 }
@@ -56,16 +58,18 @@ fn ceil(hour: UnixHour, hours_each: u32) -> UnixHour {
 
 #[cfg(test)]
 mod tests {
-    use keyward_axum::input::Query;
+    use keyward_http::input::Query;
 
     use super::*;
+    use crate::query::Parameter as _;
 
     /// Hour 1 000 began on 1970-02-11 at 16:00.
     fn read(query: &str, bucket: Bucket) -> Option<(u32, u32)> {
         let query = Query::parse(Some(query));
-        let mut parameters = Parameters::new(&query, &["from", "to"]);
-        let hours = read_hours(&mut parameters, bucket, UnixHour(1_000), 100);
-        parameters.finish().ok().map(|()| (hours.from.0, hours.to.0))
+        let mut parameters = Parameters::of(&query);
+        let span = ["from", "to"].map(|name| TimeText::read(&mut parameters, name));
+        let hours = hours(&mut parameters, span, bucket, UnixHour(1_000), 100);
+        parameters.finish(&["from", "to"]).ok().map(|()| (hours.from.0, hours.to.0))
     }
 
     #[test]

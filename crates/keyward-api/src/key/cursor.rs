@@ -6,14 +6,23 @@ use keyward::KeyId;
 use keyward::query::{KeyCursor, KeyOrder};
 use keyward::record::NAME_CHARS_MAX;
 
+use crate::words::words;
+
 /// Most characters of a cursor: a word, an id, and a name of four bytes a character, in base64.
 const CURSOR_LEN_MAX: usize = 640;
 
+words! {
+    /// What a list is ordered by.
+    SortWord(Sort) as "Sort" is one of Sort::WORDS.map(Sort::known), called Sort::word;
+}
+
 /// What a list is ordered by, and in which direction. It begins with the newest key by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sort {
-    pub(super) order: KeyOrder,
-    pub(super) descending: bool,
+pub struct Sort {
+    /// The order.
+    pub order: KeyOrder,
+    /// Whether the latest come first.
+    pub descending: bool,
 }
 
 impl Default for Sort {
@@ -24,11 +33,11 @@ impl Default for Sort {
 
 impl Sort {
     /// Every order, as requests name it.
-    pub(super) const WORDS: [&str; 8] =
+    const WORDS: [&str; 8] =
         ["created", "-created", "name", "-name", "last_used", "-last_used", "expires", "-expires"];
 
     /// The order that a word stands for.
-    pub(super) fn of(word: &str) -> Option<Self> {
+    fn of(word: &str) -> Option<Self> {
         let plain = word.strip_prefix('-');
         let order = match plain.unwrap_or(word) {
             "created" => KeyOrder::Created,
@@ -40,20 +49,26 @@ impl Sort {
         Some(Self { order, descending: plain.is_some() })
     }
 
+    fn known(word: &'static str) -> Self {
+        Self::of(word).unwrap_or_default()
+    }
+
     fn word(self) -> &'static str {
         let of = |word: &&str| Self::of(word) == Some(self);
         Self::WORDS.into_iter().find(of).unwrap_or_default()
     }
 
     /// A place in a list of this order, as a text.
-    pub(super) fn cursor(self, place: &KeyCursor) -> String {
+    #[must_use]
+    pub fn cursor(self, place: &KeyCursor) -> String {
         let KeyCursor { value, id } = place;
         BASE64_URL_SAFE_NO_PAD.encode(format!("{} {id} {value}", self.word()))
     }
 
     /// The place that a text stands for; `None` if it is no cursor, or one of another order: there
     /// it would name a place that does not exist.
-    pub(super) fn place(self, cursor: &str) -> Option<KeyCursor> {
+    #[must_use]
+    pub fn place(self, cursor: &str) -> Option<KeyCursor> {
         if CURSOR_LEN_MAX < cursor.len() {
             return None;
         }

@@ -1,0 +1,15 @@
+//! Keys: everything that can be asked and said about them.
+
+mod change;
+mod cursor;
+mod identify;
+mod list;
+mod secret;
+mod view;
+
+pub use change::{EditKeyBody, NewKeyBody, RevokeKeyQuery, RotateKeyBody};
+pub use cursor::Sort;
+pub use identify::{DIGESTS_MAX, IdentifyBody, Match, MatchList, PrefixList, SecretView};
+pub use list::{KeyList, ListKeys, ListKeysQuery};
+pub use secret::{IssuedKey, RotatedKey, SecretText, wiped_json};
+pub use view::{KeyView, SuspendedBy};

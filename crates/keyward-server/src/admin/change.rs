@@ -1,0 +1,145 @@
+//! The head of a request for a change: who asks for it, what it expects, and what it is called.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse as _, Response};
+use http::Extensions;
+use http::request::Parts;
+use keyward::audit::{Actor, Audit};
+use keyward_api::body::{Known, RequestBody};
+use keyward_axum::{Guard, Refusal};
+
+use super::once;
+use super::precondition::Preconditions;
+use crate::access::Who;
+use crate::body::read_whole;
+use crate::edge::RequestId;
+
+/// Most bytes of a body on an admin route, imports aside.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A request for a change, without its body.
+#[derive(Debug)]
+pub(crate) struct Change {
+    guard: Guard,
+    parts: Parts,
+}
+
+impl<S> FromRequestParts<S> for Change
+where
+    S: Send + Sync,
+    Guard: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self { guard: Guard::from_ref(state), parts: parts.clone() })
+    }
+}
+
+impl Change {
+    /// What the audit trail says of the change.
+    pub(super) fn audit(&self) -> Audit {
+        audit(&self.guard, &self.parts.extensions)
+    }
+
+    /// The same, of a change that is made once, if the client says so.
+    ///
+    /// # Errors
+    ///
+    /// Returns the rejection of a request that was made before.
+    pub(super) async fn audit_once(&self, body: &Whole) -> Result<Audit, Refusal> {
+        once::mark(&self.guard, &self.parts, &body.0, self.audit()).await
+    }
+
+    /// What the change expects.
+    ///
+    /// # Errors
+    ///
+    /// Returns 400 if a header cannot be read.
+    pub(super) fn preconditions(&self) -> Result<Preconditions, Refusal> {
+        Preconditions::read(&self.parts.headers)
+    }
+
+    /// The query string.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
+    }
+}
+
+/// What the audit entry says of a change that this request asks for.
+pub(super) fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
+    let id = extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
+    // Nobody gets here unknown; what they did would be the program's own doing.
+    let (actor, address) = match extensions.get::<Who>() {
+        Some(Who { actor, address, .. }) => (actor.clone(), Some(*address)),
+        None => (Actor::Program, None),
+    };
+    guard.audit(actor, address, id)
+}
+
+/// A whole body of at most 64 KiB.
+#[derive(Debug)]
+pub(crate) struct Whole(pub(super) Bytes);
+
+impl Whole {
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    ///
+    /// Returns 413 if it is longer, and 400 if it ends early.
+    pub(super) async fn of(body: Body) -> Result<Self, Refusal> {
+        read_whole(body, BODY_BYTES_MAX).await.map(Self)
+    }
+
+    /// What the body says.
+    ///
+    /// # Errors
+    ///
+    /// Returns 422 with every fault.
+    pub(super) fn read<T: RequestBody>(&self, guard: &Guard) -> Result<T, Refusal> {
+        let tiers = guard.gate().tier_names();
+        T::read(&self.0, Known { tiers: &tiers, now: guard.now() })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        Self::of(request.into_body()).await
+    }
+}
+
+/// What the body of a request says.
+#[derive(Debug)]
+pub(crate) struct Sent<T>(pub(super) T);
+
+impl<S, T> FromRequest<S> for Sent<T>
+where
+    S: Send + Sync,
+    T: RequestBody,
+    Guard: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let whole = Whole::of(request.into_body()).await?;
+        whole.read(&Guard::from_ref(state)).map(Self)
+    }
+}
+
+/// The one parameter of a path, as it was sent.
+///
+/// # Errors
+///
+/// Returns the rejection of a path that is no text, or has not one parameter.
+pub(super) async fn only_parameter<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<String, Response> {
+    let path = Path::<String>::from_request_parts(parts, state).await;
+    path.map(|Path(text)| text).map_err(|rejection| rejection.into_response())
+}
