@@ -128,6 +128,24 @@ fn a_cost_above_a_burst_never_passes() {
     }
 }
 
+/// Whatever it costs, and however many buckets there are.
+#[test]
+fn no_bucket_is_full_after_the_latest_time() {
+    let minute = named("minute", 60, 60, 9);
+    for list in [vec![minute], vec![minute, named("b", 60, 60, 8)]] {
+        let (key, late) = (Key::new(list.clone()), Key::new(list));
+        for cost in [2, 2] {
+            assert!(key.ask(None, cost, ARRIVAL_MAX - 4 * SECOND).is_ok());
+        }
+        for cost in [0, 1] {
+            assert!(key.ask(None, cost, ARRIVAL_MAX - 4 * SECOND).is_err());
+            assert!(late.ask(None, cost, ARRIVAL_MAX).is_err());
+            assert!(late.ask(None, cost, u64::MAX).is_err());
+        }
+        assert!(late.ask(None, 0, ARRIVAL_MAX - SECOND).is_ok(), "nothing was taken");
+    }
+}
+
 #[test]
 fn costs_are_bounded() {
     assert_eq!(Cost::new(COST_MAX).map(Cost::get), Some(1_000_000));
