@@ -27,6 +27,14 @@ impl Fault {
     pub(crate) fn in_column(column: &str, reason: impl fmt::Display) -> Self {
         Self::Inconsistent(format!("{column}: {reason}"))
     }
+
+    /// Says in which row it was found, so that the operator need not search.
+    pub(crate) fn in_row(self, row: impl fmt::Display) -> Self {
+        match self {
+            Self::Inconsistent(reason) => Self::Inconsistent(format!("{row}: {reason}")),
+            Self::Sqlite(_) | Self::Failed(_) => self,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Fault {

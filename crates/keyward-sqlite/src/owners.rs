@@ -33,12 +33,15 @@ pub(crate) fn page(
 }
 
 fn row(row: &Row<'_>) -> Result<OwnerRow, Fault> {
-    let owner = row.get_ref(0)?.as_str()?.parse();
+    let owner: Result<Owner, _> = row.get_ref(0)?.as_str()?.parse();
+    let owner = owner.map_err(|error| Fault::in_column("owners.id", error))?;
+    let limits = limits::parse("owners.limits", row.get_ref(3)?.as_str()?);
     Ok(OwnerRow {
-        owner: owner.map_err(|error| Fault::in_column("owners.id", error))?,
+        limits: limits
+            .map_err(|fault| fault.in_row(format_args!("the owner `{}`", owner.as_str())))?,
+        owner,
         version: OwnerVersion(row.get(1)?),
         suspended_at: row.get::<_, Option<u64>>(2)?.map(UnixMillis),
-        limits: limits::parse("owners.limits", row.get_ref(3)?.as_str()?)?,
         keys: row.get(4)?,
         revoked_keys: row.get(5)?,
     })

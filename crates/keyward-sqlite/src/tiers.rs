@@ -85,11 +85,14 @@ pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), Fault> 
 }
 
 fn tier(row: &Row<'_>) -> Result<TierRow, Fault> {
-    let name = row.get_ref(4)?.as_str()?.parse();
+    let name: Result<TierName, _> = row.get_ref(4)?.as_str()?.parse();
+    let name = name.map_err(|error| Fault::in_column("tiers.name", error))?;
+    let limits = limits::parse("tiers.limits", row.get_ref(1)?.as_str()?);
     Ok(TierRow {
         id: TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?,
-        name: name.map_err(|error| Fault::in_column("tiers.name", error))?,
-        limits: limits::parse("tiers.limits", row.get_ref(1)?.as_str()?)?,
+        limits: limits
+            .map_err(|fault| fault.in_row(format_args!("the tier `{}`", name.as_str())))?,
+        name,
         keys: row.get(2)?,
         is_gone: row.get(3)?,
     })

@@ -183,3 +183,23 @@ async fn a_snapshot_ends_with_what_cannot_be_read() {
     assert!(snapshot.next(10).await.is_err());
     assert!(!is_log_held(&raw));
 }
+
+/// The limits of a tier hold for all of its keys, so nothing is guessed: the tier is named, for
+/// whoever mends the column.
+#[tokio::test]
+async fn damaged_limits_are_told_with_the_name_of_their_tier_or_owner() {
+    for (sql, told) in [
+        ("UPDATE tiers SET limits = '[{' WHERE name = 'pro'", "the tier `pro`: tiers.limits: "),
+        (
+            "INSERT INTO owners VALUES ('org_1', 1, NULL, '[7]', 0, 0)",
+            "the owner `org_1`: owners.limits: ",
+        ),
+    ] {
+        let (_directory, store, raw) = opened();
+        raw.execute(sql, []).unwrap();
+        let opened = keyward::Gate::open(Arc::new(store), "kw".parse().unwrap()).await;
+        let OpenError::Store(error) = opened.unwrap_err() else { panic!("of the store") };
+        assert!(matches!(error, StoreError::Inconsistent(_)));
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
