@@ -184,8 +184,8 @@ async fn a_snapshot_ends_with_what_cannot_be_read() {
     assert!(!is_log_held(&raw));
 }
 
-/// The limits of a tier hold for all of its keys, so nothing is guessed: the tier is named, for
-/// whoever mends the column.
+/// The limits of a tier hold for all of its keys, so nothing is guessed: the error names the tier,
+/// so that an operator finds the column.
 #[tokio::test]
 async fn damaged_limits_are_told_with_the_name_of_their_tier_or_owner() {
     for (sql, told) in [
