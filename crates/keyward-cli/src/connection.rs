@@ -75,15 +75,19 @@ pub struct Common {
 /// What a connection needs is missing, or is none.
 #[derive(Debug, Error)]
 pub enum ConnectionError {
+    /// There is neither an admin key nor an access token.
     #[error(
         "no admin key and no access token; set ADMIN_API_KEY to the key that the server has, or \
          give --admin-api-key-file FILE, or --token-file FILE to act as yourself"
     )]
     NoCredential,
+    /// The variable that names the server does not hold a URL of one.
     #[error("setting `server` (environment variable {SERVER_VARIABLE}): {0}")]
     NoServer(String),
+    /// A variable is not text.
     #[error(transparent)]
     NotText(#[from] NotText),
+    /// A credential or a file with authorities cannot be used; the text says why.
     #[error("{0}")]
     Unusable(String),
 }

@@ -88,7 +88,7 @@ impl KeyCommand {
 
 /// When a key ends, as somebody typed it.
 #[derive(Debug, Args)]
-pub struct Expiry {
+pub(crate) struct Expiry {
     /// How long it works from now on, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = WholeSeconds::parse)]
     expires_in: Option<WholeSeconds>,

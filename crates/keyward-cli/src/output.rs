@@ -6,6 +6,7 @@ mod layout;
 mod table;
 mod value;
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::SystemTime;
 
@@ -21,6 +22,12 @@ pub use value::{count, list, member, printable};
 pub struct Output {
     to: Box<dyn Write>,
     look: Look,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("look", &self.look).finish_non_exhaustive()
+    }
 }
 
 /// For whom things are shown, and when.
@@ -146,7 +153,7 @@ pub mod testing {
     }
 
     /// What is written for such a look.
-    pub fn written<E: std::fmt::Debug>(
+    pub fn written<E: fmt::Debug>(
         look: Look,
         write: impl FnOnce(&mut Output) -> Result<(), E>,
     ) -> String {
@@ -156,7 +163,7 @@ pub mod testing {
     }
 
     /// The same, first for a program and then for somebody at a terminal.
-    pub fn both<E: std::fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
+    pub fn both<E: fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
         let (piped, terminal) = (written(piped(), &write), written(terminal(), &write));
         format!("{piped}\n--- at a terminal\n{terminal}")
     }

@@ -28,10 +28,15 @@ pub fn examples(lines: &[&str]) -> String {
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Everything was done.
     Done = 0,
+    /// The server rejected a request, or a part failed.
     Failed = 1,
+    /// Wrong usage, or settings that cannot be used.
     Usage = 2,
+    /// The server cannot be reached, or the connection broke.
     Unreachable = 3,
+    /// There is no such key, tier or owner.
     NotFound = 4,
 }
 

@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 128;
 const OWN_ARRAYS: [&[u8]; 2] = [b"secrets", b"limits"];
 
 /// Lines of JSON, one after the other, until there are no more or an error.
-pub type JsonLines<'a> = Box<dyn Iterator<Item = Result<Line, ReadError>> + 'a>;
+pub(crate) type JsonLines<'a> = Box<dyn Iterator<Item = Result<Line, ReadError>> + 'a>;
 
 /// Reads keys out of JSON of any shape, and says what the number of a [`Line`] is.
 pub fn read_json<'a, R: Read + 'a>(text: Text<R>) -> (&'static str, JsonLines<'a>) {

@@ -11,37 +11,53 @@ use super::time::Time;
 /// A key on its way in or out. Its members are those of the route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImportKey {
+    /// The id to keep; a new one, if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<u64>,
+    /// What people call it.
     pub name: String,
+    /// Its tier; the server has a default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
+    /// Whether its tier is one that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_gone: Option<bool>,
+    /// To whom it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// What it may do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+    /// Where it may be used from; empty is anywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<String>,
     /// As the file has them; the server judges them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Value>,
+    /// Facts that only operators read.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// What an operator decided about it.
     pub state: State,
+    /// When it ends, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
+    /// When it was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Time>,
+    /// When it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
+    /// Why it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
+    /// When its secret was last replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotated_at: Option<Time>,
+    /// Its secrets, the current one first.
     pub secrets: Vec<ImportSecret>,
 }
 
@@ -49,11 +65,15 @@ pub struct ImportKey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportSecret {
+    /// SHA-256 of its text.
     pub digest: ImportDigest,
+    /// What people recognise it by.
     #[serde(default)]
     pub hint: String,
+    /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
+    /// When a former secret stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Time>,
 }
@@ -62,8 +82,11 @@ pub struct ImportSecret {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// It works.
     Active,
+    /// It does not work until it is resumed.
     Suspended,
+    /// It does not work any more.
     Revoked,
 }
 

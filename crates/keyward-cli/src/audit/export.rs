@@ -14,7 +14,7 @@ pub(super) const EXAMPLES: [&str; 2] =
     ["keyward audit export > trail.jsonl", "keyward audit export --output trail.jsonl"];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Export {
+pub struct Export {
     /// The file to write, which only its owner may read; standard output, if not given
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,

@@ -23,7 +23,7 @@ pub(super) const EXAMPLES: [&str; 4] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct List {
+pub struct List {
     /// Only changes of this key
     #[arg(long, value_name = "ID", visible_alias = "key", value_parser = number::id)]
     key_id: Option<u64>,

@@ -25,7 +25,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Verify {
+pub struct Verify {
     /// A file that `keyward audit export` wrote, or - for standard input; otherwise, the server
     file: Option<String>,
     /// Also fail unless an entry has this digest, which an earlier `verify` printed

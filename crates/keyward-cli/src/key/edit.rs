@@ -24,7 +24,7 @@ pub(super) const EXAMPLES: [&str; 6] = [
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(in super::super) struct Edit {
+pub struct Edit {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: u64,

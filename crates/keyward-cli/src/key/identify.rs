@@ -16,7 +16,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Identify {
+pub struct Identify {
     #[command(flatten)]
     common: Common,
 }

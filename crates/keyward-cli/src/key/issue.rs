@@ -18,7 +18,7 @@ pub(super) const EXAMPLES: [&str; 5] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Issue {
+pub struct Issue {
     /// What people know the key by, 1 to 100 characters
     #[arg(long)]
     name: String,

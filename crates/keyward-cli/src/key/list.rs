@@ -27,7 +27,7 @@ pub(super) const EXAMPLES: [&str; 6] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct List {
+pub struct List {
     /// Only those that are so now
     #[arg(long)]
     state: Option<State>,

@@ -20,7 +20,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 
 #[derive(Debug, Args)]
 #[group(id = "which", required = true, multiple = false, args = ["id", "stdin"])]
-pub(in super::super) struct Revoke {
+pub struct Revoke {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: Option<u64>,

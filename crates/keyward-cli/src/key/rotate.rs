@@ -19,7 +19,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Rotate {
+pub struct Rotate {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: u64,

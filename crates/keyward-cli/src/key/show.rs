@@ -13,7 +13,7 @@ pub(super) const EXAMPLES: [&str; 2] =
     ["keyward key show 7", "keyward key show 7 --json | jq .usage.total"];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct Show {
+pub struct Show {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: u64,

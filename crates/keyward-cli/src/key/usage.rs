@@ -21,7 +21,7 @@ pub(super) const EXAMPLES: [&str; 3] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct KeyUsage {
+pub struct KeyUsage {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: u64,
