@@ -1,4 +1,4 @@
-//! What an operator can set, where each value came from, and which values are refused.
+//! What an operator can set, where each value came from, and which values are rejected.
 //!
 //! The table in `settings/table.rs` is the only list of settings: flags, variables, the keys of
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
@@ -59,7 +59,7 @@ pub(crate) struct Settings {
     pub cors_origins: Option<Origins>,
     /// The SQLite file.
     pub database: PathBuf,
-    /// What guards the admin routes. With neither this nor people, they answer 500.
+    /// What guards the admin routes. With neither this nor people, they respond with 500.
     pub admin_key: Option<AdminKey>,
     /// What guards them as well, while clients move from one admin key to the next.
     pub admin_key_next: Option<AdminKey>,
@@ -77,13 +77,13 @@ pub(crate) struct Settings {
     pub keep_alive_timeout: Duration,
     /// Time for a request's line and headers to arrive.
     pub header_timeout: Duration,
-    /// Time for the rest: reading the body and answering.
+    /// Time for the rest: reading the body and responding.
     pub request_timeout: Duration,
-    /// Time that running requests get when the program is told to stop.
+    /// Time that running requests get when the program is signalled to stop.
     pub stop_within: Duration,
     /// Most failed verifications a minute; `None` is no limit.
     pub failures_per_minute: Option<NonZeroU32>,
-    /// Which header fields tell callers how they stand with their limit.
+    /// Which header fields report the state of its limit to a caller.
     pub rate_limit_headers: RateLimitHeaders,
     /// Most reports of leaked keys a minute and address; `None` is off.
     pub leak_reports: Option<NonZeroU32>,
@@ -117,7 +117,7 @@ pub(crate) enum Source {
     Environment(&'static str),
     /// The settings file at this path.
     File(PathBuf),
-    /// Nobody set it.
+    /// It was not set.
     Default,
 }
 
@@ -165,7 +165,7 @@ pub(crate) enum SettingsError {
         name: &'static str,
         /// Who set it.
         origin: Source,
-        /// What is wrong, and what to do.
+        /// The fault and its remedy.
         problem: String,
     },
     /// A name in the settings file or the environment means nothing.
@@ -203,8 +203,7 @@ pub(crate) enum SettingsError {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong, and what to do. The line itself is left out, as it may hold the admin
-        /// key.
+        /// The fault and its remedy. The line itself is left out, as it may hold the admin key.
         problem: String,
     },
     /// An environment variable of ours is not UTF-8.
@@ -223,7 +222,7 @@ pub(crate) enum SettingsError {
         key: &'static str,
         /// The variable that sets it.
         variable: &'static str,
-        /// What is wrong with the key.
+        /// The weakness of the key.
         why: &'static str,
     },
 }
@@ -282,7 +281,7 @@ impl Settings {
         AdminKeyDigests { first: digest(&self.admin_key), next: digest(&self.admin_key_next) }
     }
 
-    /// Forgets the texts of secrets, once somebody has what is to be kept of them.
+    /// Forgets the texts of secrets, once their digests are taken.
     pub(crate) fn forget_secrets(&mut self) {
         self.admin_key = None;
         self.admin_key_next = None;

@@ -1,4 +1,4 @@
-//! What a server keeps of admin keys, and comparing it with what somebody sent.
+//! The digests that a server keeps of admin keys, and their comparison with a presented key.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl AdminKeyDigest {
 
     /// Says whether a presented text is this key.
     ///
-    /// Digests are compared, not texts, so that the time taken tells neither where two texts
+    /// Digests are compared, not texts, so that the time taken reveals neither where two texts
     /// differ nor how long the key is.
     pub(crate) fn equals(&self, presented: &[u8]) -> bool {
         self == &Self::of_text(presented)
@@ -40,8 +40,8 @@ impl AdminKeyDigest {
         self.len
     }
 
-    /// The same as [`AdminKeyDigest::equals`] without hashing what cannot be the key. Its time
-    /// tells how long the key is.
+    /// The same as [`AdminKeyDigest::equals`] without hashing a text of another length. Its time
+    /// reveals how long the key is.
     pub(crate) fn is_as_long_and_equals(&self, text: &[u8]) -> bool {
         self.len == text.len() && self.equals(text)
     }
@@ -101,7 +101,7 @@ impl AdminKeyDigests {
         };
         let (is_first, is_next) = (equals(&self.first), equals(&self.next));
         match (bool::from(is_first), bool::from(is_next)) {
-            // If they are the same, nobody is left to move.
+            // If they are the same, no client has to change its key.
             (_, true) => Some(WhichKey::Next),
             (true, false) if self.next.is_some() => Some(WhichKey::Replaced),
             (true, false) => Some(WhichKey::Only),

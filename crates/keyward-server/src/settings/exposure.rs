@@ -1,21 +1,22 @@
-//! Whether the admin key keeps out those who can reach the admin routes.
+//! Whether the admin key is strong enough for the network from which the admin routes are
+//! reachable.
 
 use super::strength::looks_made_up;
 use super::{Settings, SettingsError, table};
 
-/// Fewest characters of an admin key that guards a listener others can reach: 24 hexadecimal
-/// digits are 96 bits, which nobody guesses over a network.
+/// Fewest characters of an admin key whose listener is reachable from other machines: 24
+/// hexadecimal digits are 96 bits, too many to guess over a network.
 const EXPOSED_KEY_LEN_MIN: usize = 24;
 
 impl Settings {
-    /// Refuses an admin key that a stranger could guess, if strangers can reach the listener that
-    /// serves the admin routes: off loopback, or behind a proxy.
+    /// Rejects an admin key that is easy to guess, if other machines can reach the listener of the
+    /// admin routes: off loopback, or behind a proxy.
     ///
     /// On loopback any key will do, and without one it opens nothing.
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError::Exposed`] if strangers can reach the listener and the key is
+    /// Returns [`SettingsError::Exposed`] if other machines can reach the listener and the key is
     /// short, or [`looks_made_up`].
     pub(crate) fn check_exposure(&self) -> Result<(), SettingsError> {
         let listen = self.admin_listen.unwrap_or(self.listen);
@@ -37,7 +38,7 @@ impl Settings {
     }
 }
 
-/// Why strangers could guess a key, if they could.
+/// Why a key is easy to guess, if it is.
 fn weakness(key: &str) -> Option<&'static str> {
     if key.len() < EXPOSED_KEY_LEN_MIN {
         return Some("is shorter than 24 characters");

@@ -19,7 +19,7 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file at `path`. One that nobody named need not be there.
+    /// Reads the file at `path`. The file of the default path need not exist.
     pub(super) fn read(path: PathBuf, is_named: bool) -> Result<Self, SettingsError> {
         match read_bounded(&path, CONFIG_LEN_MAX) {
             Ok(text) => Self::parse(path, &text),
@@ -79,8 +79,8 @@ impl ConfigFile {
     }
 }
 
-/// What is wrong with a line that is not TOML, in the order in which people get it wrong. Nothing
-/// of the line is in it.
+/// The fault of a line that is not TOML; the most common faults are tried first. The text never
+/// quotes the line.
 fn problem(line: &str) -> &'static str {
     let Some((_, value)) = line.split_once('=') else {
         return "a setting is written like listen = \"127.0.0.1:8000\"";

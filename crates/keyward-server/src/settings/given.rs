@@ -11,7 +11,7 @@ use super::flags::Flags;
 use super::table::{self, Form, Setting, suggest};
 use super::{CONFIG_FILE, Row, SettingsError, Source};
 
-/// Everything that was set, and a note of what has been read of it.
+/// Everything that was set, and which of it has been read.
 pub(super) struct Given<'a> {
     layers: Layers<'a>,
     directory: &'a Path,
@@ -97,13 +97,13 @@ impl<'a> Given<'a> {
         Ok(None)
     }
 
-    /// Refuses what a setting was set to, for a reason that its text alone does not show.
+    /// Rejects the value of a setting, for a reason that its text alone does not show.
     pub(super) fn refuse(&self, setting: &'static Setting, problem: &str) -> SettingsError {
         let (_, origin) = self.layers.find(setting);
         SettingsError::Invalid { name: setting.name, origin, problem: problem.to_owned() }
     }
 
-    /// Reads an admin key from wherever it is: given as such, or in a file.
+    /// Reads an admin key, given as such or in a file.
     pub(super) fn read_admin_key(
         &mut self,
         as_text: &'static Setting,
@@ -122,7 +122,7 @@ impl<'a> Given<'a> {
                 ),
             });
         }
-        // What is not set ranks last.
+        // A source that is not set ranks last.
         let file_counts = file_source.rank() < text_source.rank();
         let (key, name, source) = if file_counts {
             let key = file.map(|file| read_key_file(&self.directory.join(file)));

@@ -1,4 +1,4 @@
-//! Turning the text of a setting into its value. An error says what is wrong and what to do.
+//! Turning the text of a setting into its value. An error states the fault and its remedy.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -43,7 +43,7 @@ pub(super) fn networks(text: &str, _: &Form) -> Result<Vec<Network>, String> {
 pub(crate) enum Origins {
     /// Every one.
     Any,
-    /// Those that are listed.
+    /// The listed origins.
     These(Vec<HeaderValue>),
 }
 
@@ -57,7 +57,7 @@ pub(super) fn origins(text: &str, _: &Form) -> Result<Origins, String> {
     }
     let origin = |part: &str| {
         let part = part.trim();
-        // A browser sends no pattern, so one would let nobody in.
+        // A browser sends no pattern, so a pattern would allow no origin.
         let url = Url::parse(part)
             .ok()
             .filter(|url| ["http", "https"].contains(&url.scheme()) && !part.contains('*'));

@@ -32,8 +32,8 @@ pub(crate) struct People {
 
 /// Where the issuer is, and the very text that it calls itself.
 ///
-/// Holding one proves a URL that nobody on the way can answer for: `https://`, or `http://` on
-/// loopback, without password, query and fragment.
+/// Holding one proves that the URL cannot be intercepted on the network: `https://`, or `http://`
+/// on loopback, without password, query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IssuerUrl {
     text: String,
@@ -45,7 +45,7 @@ impl IssuerUrl {
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and its remedy.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let url = secure_url(text)?;
         if url.query().is_some() {
@@ -69,7 +69,7 @@ impl IssuerUrl {
 ///
 /// # Errors
 ///
-/// Returns what is wrong and what to do, without the text: it may hold a password.
+/// Returns the fault and its remedy, without the text: it may hold a password.
 pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
     let advice = "write it like https://login.example.com/realms/main";
     let url = Url::parse(text).map_err(|_| format!("is not a URL; {advice}"))?;
@@ -99,12 +99,12 @@ pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
 pub(crate) struct RoleNames(Vec<(String, Role)>);
 
 impl RoleNames {
-    /// Takes `viewer=NAME,issuer=NAME,admin=NAME`. A role may stand there several times, and a name
-    /// may be one of LDAP, with its commas.
+    /// Takes `viewer=NAME,issuer=NAME,admin=NAME`. A role may occur several times, and a name may
+    /// be one of LDAP, with its commas.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and its remedy.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut names: Vec<(String, Role)> = Vec::new();
         for pair in pairs(text) {
@@ -158,8 +158,8 @@ fn pairs(text: &str) -> Vec<&str> {
     pairs
 }
 
-/// Whether a text begins with an attribute of a name of LDAP: one of RFC 4514, section 3, or of
-/// those that directories use beside it, or one by its number.
+/// Whether a text begins with an attribute of a name of LDAP: one of RFC 4514, section 3, another
+/// common one of directories, or one by its number.
 fn is_attribute(text: &str) -> bool {
     const ATTRIBUTES: [&str; 13] = [
         "CN",

@@ -18,7 +18,7 @@ const WORD_LEN_MIN: usize = 3;
 const WORD_LETTER_BITS: u32 = 2;
 /// What a word adds at most: as much as one of 4 096.
 const WORD_BITS_MAX: u32 = 12;
-/// What a word adds that stands in examples of keys.
+/// The bits of a word that is common in examples of keys.
 const COMMON_WORD_BITS: u32 = 2;
 /// Words that say what a key is for, or that it is none yet.
 const COMMON_WORDS: [&str; 40] = [
@@ -77,7 +77,7 @@ pub(crate) fn looks_made_up(key: &str) -> bool {
     bits(key) < BITS_MIN
 }
 
-/// About how many bits it takes to guess a text, for somebody who tries words, repetitions and
+/// About how many bits it takes to guess a text, for an attacker who tries words, repetitions and
 /// sequences first.
 fn bits(text: &str) -> u32 {
     let (alphabet, cased) = (symbol_bits(text), text.as_bytes());
@@ -111,7 +111,7 @@ fn symbol_bits(text: &str) -> u32 {
     }
 }
 
-/// Separators stand between pieces and add next to nothing.
+/// Separators are between pieces and add next to nothing.
 fn byte_bits(byte: u8, alphabet: u32) -> u32 {
     match byte {
         b'-' | b'_' | b'.' | b' ' => 1,
@@ -172,12 +172,12 @@ fn is_frequent(pair: &[u8]) -> bool {
     PAIRS.split(' ').any(|known| known.as_bytes() == pair)
 }
 
-/// What is said of a key in quotation marks.
+/// The remark on a key in quotation marks.
 pub(crate) const QUOTED: &str = "it begins and ends with a quotation mark, which counts as part of \
                                  it: a shell takes such marks away, an env file may not";
 
-/// Whether a key stands in quotation marks, as people write it into files where they are no syntax.
-/// It may be meant, so it is pointed out, not refused.
+/// Whether a key is in quotation marks, a mistake in files where they are no syntax. It may be
+/// intended, so it is pointed out, not rejected.
 pub(crate) fn is_quoted(key: &str) -> bool {
     let quotes = ['"', '\'', '`'];
     quotes

@@ -1,4 +1,4 @@
-//! The table of settings: the one place where a setting is named, described and bounded.
+//! The table of settings: the only definition of the name, description and bounds of a setting.
 
 mod access;
 
@@ -16,7 +16,7 @@ pub(crate) struct Setting {
     pub variable: &'static str,
     /// What its text looks like.
     pub form: Form,
-    /// The value when nobody sets it.
+    /// The value if it is not set.
     pub default: Option<&'static str>,
     /// What it changes, in one sentence.
     pub doc: &'static str,
@@ -29,7 +29,7 @@ pub(crate) struct Setting {
 pub(crate) enum Form {
     /// Text; this is the word for it in `--help`.
     Text(&'static str),
-    /// Text that nobody may see.
+    /// Text that is never shown.
     Secret,
     /// A whole number in this range.
     Count(Range),

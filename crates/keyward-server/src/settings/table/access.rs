@@ -1,4 +1,4 @@
-//! The settings that say who may use the control plane, and what strangers may report.
+//! The settings of access to the control plane, and of reports without authentication.
 
 use super::{Form, Range, Setting};
 
