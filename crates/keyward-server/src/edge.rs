@@ -26,8 +26,8 @@ use crate::access::{Door, X_ADMIN_KEY};
 use crate::heads::{AmbiguousLength, BadHead};
 use crate::routes::is_uncached;
 
-/// Where a copy of the database is asked for. How long one takes is up to the database, so this
-/// route alone has no limit on the time of its answer.
+/// The route of a copy of the database. How long one takes depends on the database, so this route
+/// alone has no limit on the time of its response.
 pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,7 +43,7 @@ struct Inner {
     request_timeout: Duration,
     /// Different in each process, so that ids of two runs do not meet.
     base: u64,
-    /// Relaxed: each number is given once, in whatever order.
+    /// Relaxed: each number is given once, in any order.
     count: AtomicU64,
     /// Knows the admin key, if there is one to look for.
     door: Option<Door>,
@@ -57,8 +57,8 @@ impl Edge {
         Self(Arc::new(Inner { request_timeout, base, count, door: None }))
     }
 
-    /// An edge that gives each request this long to be read and answered, and keeps the admin keys
-    /// of this door from being seen.
+    /// An edge that gives each request this long to be read and responded to, and masks the admin
+    /// keys of this authentication.
     pub(crate) fn hiding(request_timeout: Duration, base: u64, door: Door) -> Self {
         let (count, door) = (AtomicU64::new(0), Some(door));
         Self(Arc::new(Inner { request_timeout, base, count, door }))
@@ -111,10 +111,10 @@ impl fmt::Debug for RequestId {
     }
 }
 
-/// A router behind the edge: it receives each request and sees its response off.
+/// A router with the edge in front: each request and each response passes through the edge.
 ///
-/// It stands in front of the whole router, once. `Router::layer` would put it in front of each
-/// route, behind one more box for the request and one for the response.
+/// The edge is in front of the whole router, once. `Router::layer` would put it in front of each
+/// route, with one more box for the request and one for the response.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     edge: Edge,
@@ -196,7 +196,7 @@ async fn answer(mut router: Router, request: Request) -> Response {
     answered.await.unwrap_or_else(|never| match never {})
 }
 
-/// What a client gets for a mistake of ours; the log was told which when it happened.
+/// The response to a panic; it was logged when it happened.
 fn panicked() -> Response {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
@@ -222,7 +222,7 @@ fn malformed(request: &Request) -> Option<Refusal> {
     None
 }
 
-/// What a client gets for a head that cannot be read.
+/// The response to a request head that cannot be read.
 fn unreadable(bad: BadHead) -> Refusal {
     let (status, detail) = match bad {
         BadHead::Line => (StatusCode::BAD_REQUEST, "Malformed request line"),
@@ -247,17 +247,17 @@ fn shown(path: &str) -> String {
     if hidden == text {
         return path.to_owned();
     }
-    // Escapes may have torn the key apart, so what they stand for is shown; but no line break.
+    // Escapes may have torn the key apart, so the decoded text is shown, without line breaks.
     hidden.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Whether a path is UTF-8 once its `%XX` are the bytes that they stand for.
+/// Whether a path is UTF-8 once its `%XX` are decoded.
 fn is_text(path: &str) -> bool {
     // As nearly all are.
     !path.contains('%') || std::str::from_utf8(&unescaped(path)).is_ok()
 }
 
-/// The bytes of a path whose `%XX` are what they stand for.
+/// The bytes of a path with its `%XX` decoded.
 fn unescaped(path: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
     while let [first, behind @ ..] = rest {
@@ -287,7 +287,7 @@ fn request_id(request: &Request, door: Option<&Door>) -> Option<RequestId> {
     if !decent {
         return None;
     }
-    // It goes into the log, the audit trail and the answer: none may hold a key.
+    // It goes into the log, the audit trail and the response: none may hold a key.
     let admin_keys = door.map(Door::admin_keys).unwrap_or_default();
     let is_admin_key = admin_keys.iter().any(|key| key.is_as_long_and_equals(id.as_bytes()));
     (!is_admin_key && !holds_key(id)).then(|| RequestId::of(id.as_bytes()))

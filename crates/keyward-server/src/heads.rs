@@ -1,9 +1,10 @@
 //! Request heads as they come off the wire, before hyper sees them.
 //!
-//! Two things cannot be told behind hyper. It drops `Content-Length` when a request also says
+//! Two things cannot be seen after hyper. It drops `Content-Length` when a request also says
 //! `Transfer-Encoding`, as RFC 9112 permits; but a proxy in front may have believed the length, and
-//! then the two see different requests. And what it cannot read, it rejects with an empty response
-//! of its own. So each head is judged here first; [`wire`](crate::wire) acts on the verdict.
+//! then the two see different requests. And it rejects a request head that it cannot read with an
+//! empty response of its own. So each head is judged here first; [`wire`](crate::wire) acts on the
+//! verdict.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,8 @@ const LENGTH_MAX: u64 = u64::MAX - 2;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AmbiguousLength;
 
-/// Why a head cannot be read. The connection closes after the response, since what follows cannot
-/// be trusted to begin where it seems to.
+/// Why a request head cannot be read. The connection closes after the response, since the next
+/// request may not begin where it seems to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadHead {
     /// It does not begin with a method, a target and a version of HTTP/1.
@@ -31,13 +32,13 @@ pub(crate) enum BadHead {
     Field,
     /// Its body has no length that two readers would agree on.
     Length,
-    /// The request line alone is longer than a head may be.
+    /// The request line alone is longer than a request head may be.
     LineTooLong,
-    /// The whole is longer than a head may be, or has too many fields.
+    /// The whole request head is too long, or has too many fields.
     TooLarge,
 }
 
-/// What is known of the requests on one connection that hyper has not handed over yet.
+/// The heads of the requests on one connection that hyper has not handed over yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heads(Arc<Mutex<VecDeque<Head>>>);
 
@@ -53,43 +54,45 @@ impl Heads {
     }
 }
 
-/// What a head said about its body, or why it cannot be read.
+/// What a request head states about its body, or why it cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     /// It said a length and chunks.
     pub(crate) ambiguous: bool,
     /// It said chunks. Where they end is hyper's to know, so the connection closes after it.
     pub(crate) chunked: bool,
-    /// It is no head at all; hyper gets a placeholder for it.
+    /// It is no request head at all; hyper gets a placeholder for it.
     pub(crate) bad: Option<BadHead>,
 }
 
-/// Where the connection is: in a body, or where a head begins.
+/// Where the connection is: in a body, or at the beginning of a request head.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     /// Bytes of the current body that are still to come.
     body: u64,
-    /// Set when the rest of the connection cannot be followed: it closes after what is under way.
+    /// Set when the rest of the connection cannot be followed: it closes after the request that is
+    /// under way.
     done: bool,
 }
 
-/// What was found in some bytes.
+/// The result of scanning some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scanned {
-    /// How many bytes are whole heads and their bodies. The rest is the beginning of a head.
+    /// How many bytes are whole request heads and their bodies. The rest is the beginning of a
+    /// head.
     pub(crate) whole: usize,
-    /// Why that rest cannot become a head.
+    /// Why that rest cannot become a request head.
     pub(crate) bad: Option<BadHead>,
 }
 
 impl Scanner {
-    /// Whether the next byte begins a head, or goes on with one.
+    /// Whether the next byte begins a request head, or goes on with one.
     pub(crate) fn is_at_head(&self) -> bool {
         self.body == 0 && !self.done
     }
 
-    /// Goes through bytes that begin where those before ended, but for the rest of the last time,
-    /// which comes again. Each whole head is added to `heads`.
+    /// Goes through bytes that continue the earlier ones; the rest of the last scan comes again at
+    /// their beginning. Each whole request head is added to `heads`.
     pub(crate) fn scan(&mut self, bytes: &[u8], heads: &mut VecDeque<Head>) -> Scanned {
         let mut whole = 0;
         loop {
@@ -120,8 +123,8 @@ impl Scanner {
     }
 }
 
-/// Reads a head: what it said, how long its body is, and where it ends; `None` if it goes on
-/// behind these bytes.
+/// Reads a request head: what it states, how long its body is, and where it ends; `None` if it goes
+/// on after these bytes.
 fn read_head(bytes: &[u8]) -> Result<Option<(Head, u64, usize)>, BadHead> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
@@ -144,7 +147,7 @@ fn too_large(bytes: &[u8]) -> BadHead {
     if most.contains(&b'\n') { BadHead::TooLarge } else { BadHead::LineTooLong }
 }
 
-/// What hyper would reject of a head that is whole, is rejected here.
+/// Rejects each whole request head that hyper would reject.
 fn judge(request: &httparse::Request<'_, '_>) -> Result<(Head, u64), BadHead> {
     let method = request.method.unwrap_or_default();
     let target = request.path.unwrap_or_default();
@@ -162,7 +165,7 @@ fn judge(request: &httparse::Request<'_, '_>) -> Result<(Head, u64), BadHead> {
             }
         }
     }
-    // Of several codings the last one is what is on the wire (RFC 9112, section 6.3).
+    // Of several codings the last one is on the wire (RFC 9112, section 6.3).
     let last = coding.map(|value| value.rsplit(|byte| *byte == b',').next().unwrap_or_default());
     let is_chunked = last.map(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
     if is_chunked == Some(false) || (is_chunked.is_some() && request.version == Some(0)) {

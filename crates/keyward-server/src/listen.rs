@@ -21,8 +21,8 @@ use crate::heads::{AmbiguousLength, HEAD_BYTES_MAX, Heads};
 use crate::places::{Place, Places};
 use crate::wire::{Patience, Wire};
 
-/// A pause after the system refused a connection, such as for want of file descriptors: trying
-/// again at once would only spin.
+/// A pause after accepting a connection failed, such as for want of file descriptors: trying again
+/// at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What clients may take.
@@ -30,9 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Bounds {
     /// Connections at once. For one more, an idle or a slow one gives way.
     pub(crate) connections_max: NonZeroU32,
-    /// For what comes between requests, and for their heads.
+    /// The time limits between requests, and of request heads.
     pub(crate) patience: Patience,
-    /// For reading an answer that was sent.
+    /// The time limit for a client to read a response.
     pub(crate) request_timeout: Duration,
     /// For requests under way when the server stops.
     pub(crate) stop_within: Duration,
@@ -69,7 +69,8 @@ pub(crate) async fn serve(
     tokio::time::timeout(bounds.stop_within, connections.shutdown()).await.is_ok()
 }
 
-/// Accepts a connection, and then finds a place for it: so one gives way only if another comes.
+/// Accepts a connection, and then finds a place for it: so a connection gives way only if another
+/// one comes.
 async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
     let mut is_told = false;
     loop {
@@ -81,7 +82,7 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
                     tracing::warn!(%error, "Could not accept a connection; trying again");
                 }
                 is_told = true;
-                // It may be for want of descriptors, which those who leave give back.
+                // It may be for want of descriptors, which connections that leave give back.
                 places.make_room();
                 places.change_within(ACCEPT_PAUSE).await;
             }
@@ -91,7 +92,7 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
 
 fn prepare(stream: &TcpStream, bounds: Bounds) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // A client that never reads its answers is cut off by the system; no other timer sees it.
+    // A client that never reads its responses is cut off by the system; no other timer sees it.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(bounds.request_timeout))?;
     Ok(())
@@ -132,7 +133,7 @@ impl Connection {
             }
         });
         http1::Builder::new()
-            // The wire has the limits on time; hyper never sees half a head.
+            // The wire has the limits on time; hyper never sees half a request head.
             .header_read_timeout(None)
             // A client that has sent its last request may say so and still read the response.
             .half_close(true)

@@ -2,8 +2,8 @@
 //!
 //! When all are taken and one more connection waits, the address that holds most of them gives one
 //! up: the one that has been idle longest, else the one that has been without a whole request head
-//! longest. A connection with a request under way is never cut. Without this, whoever opens as
-//! many connections as there are places, and says nothing, keeps everybody else out.
+//! longest. A connection with a request under way is never cut. Without this, a client that opens
+//! as many connections as there are places, and sends nothing, would lock out all others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -41,16 +41,16 @@ impl Holder {
 pub(crate) enum Phase {
     /// A request is under way: from its whole head until its response is written.
     Busy,
-    /// A head is awaited, or has begun, since then.
+    /// A request head is awaited, or has begun, since then.
     Head(Instant),
     /// The last response was written then, and nothing has come since.
     Idle(Instant),
 }
 
-/// What is waited for, as the lowest bits of a seat's word; the microseconds since the start are
+/// The kind of a phase, in the lowest bits of a seat's word; the microseconds since the start are
 /// above them.
 const BUSY: u64 = 0;
-/// It is told to leave.
+/// It has to leave.
 const LEAVING: u64 = 1;
 const HEAD: u64 = 2;
 const IDLE: u64 = 3;
@@ -60,9 +60,9 @@ const KIND_BITS: u32 = 2;
 #[derive(Debug)]
 struct Seat {
     /// The phase, or that it has to leave. Changed by its connection, but for the change to
-    /// `LEAVING`, which is made under the lock of the places, from a phase that gives way alone.
-    /// It is ordered with `Inner::short`: whoever gives way either is seen by the one who looks
-    /// for room, or sees that room is looked for.
+    /// `LEAVING`, which is made under the lock of the places, from a phase that gives way alone. It
+    /// is ordered with `Inner::short`: either the search for room sees a connection that may give
+    /// way, or the connection sees that room is needed.
     word: AtomicU64,
     /// Who has to be woken for it to leave. Locked for one exchange.
     waker: Mutex<Option<Waker>>,
@@ -76,12 +76,12 @@ pub(crate) struct Places(Arc<Inner>);
 struct Inner {
     most: usize,
     start: Instant,
-    /// Who holds what. Locked when a connection comes, goes or has to go, never while a request
-    /// is served; a panic inside leaves at worst a place that is counted as taken.
+    /// The places by holder. Locked when a connection comes, goes or has to go, never while a
+    /// request is served; a panic inside leaves at worst a place that is counted as taken.
     held: Mutex<Held>,
-    /// Set while somebody waits for a place.
+    /// Set while a connection waits for a place.
     short: AtomicBool,
-    /// Told when a place is free, or may be made free.
+    /// Notified when a place is free, or may be made free.
     changed: Notify,
 }
 
@@ -89,13 +89,14 @@ struct Inner {
 struct Held {
     holders: HashMap<Holder, BTreeMap<u64, Arc<Seat>>>,
     count: usize,
-    /// How many of them were told to leave.
+    /// How many of them have to leave.
     leaving: usize,
     next_id: u64,
     warned: Option<Instant>,
 }
 
-/// The longest idle first, then the longest without a whole head; of equals the older connection.
+/// The longest idle first, then the longest without a whole request head; of equals the older
+/// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     is_idle: Reverse<bool>,
@@ -133,8 +134,8 @@ impl Places {
         }))
     }
 
-    /// Takes a place for a connection from this address, and waits until there is one. One waits
-    /// at a time: whoever accepts connections. Giving up waiting is fine.
+    /// Takes a place for a connection from this address, and waits until there is one. Only one
+    /// task waits at a time: the one that accepts connections. The wait may be cancelled.
     pub(crate) async fn take(&self, from: IpAddr) -> Place {
         loop {
             if let Some(place) = self.try_take(from) {
@@ -149,11 +150,11 @@ impl Places {
 
     /// Waits until a place is free or may be made free, but no longer than this.
     pub(crate) async fn change_within(&self, limit: Duration) {
-        // An error says that the time is over, which is as good.
+        // The error of a timeout means the same to the caller.
         drop(tokio::time::timeout(limit, self.0.changed.notified()).await);
     }
 
-    /// A place, if one is free. The connection awaits its first head from now on.
+    /// A place, if one is free. The connection awaits its first request head from now on.
     fn try_take(&self, from: IpAddr) -> Option<Place> {
         let mut held = self.0.lock();
         if self.0.most <= held.count {
@@ -170,7 +171,7 @@ impl Places {
         Some(Place { places: Arc::clone(&self.0), seat, holder, id })
     }
 
-    /// Tells those who have to leave, unless some were told and are not gone yet.
+    /// Has connections leave, unless some that have to are still there.
     pub(crate) fn make_room(&self) {
         let mut held = self.0.lock();
         if 0 < held.leaving {
@@ -223,8 +224,8 @@ impl Inner {
 }
 
 impl Held {
-    /// Those who leave when so many places are needed, one after the other: each time one of the
-    /// holder who then has most.
+    /// The connections that leave when so many places are needed, one after the other: each time
+    /// one of the holder who then has most.
     fn victims(&self, wanted: usize) -> Vec<(Rank, Arc<Seat>)> {
         let mut candidates = BinaryHeap::new();
         for (holder, seats) in &self.holders {
@@ -264,8 +265,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Says what the connection is at. Returns `false` if it was told to leave: then it has to,
-    /// unless a request is under way, which takes the place back.
+    /// Sets the phase of the connection. Returns `false` if it has to leave; a request that is
+    /// under way takes the place back.
     pub(crate) fn enter(&self, phase: Phase) -> bool {
         let word = self.places.word(phase);
         let order = Ordering::SeqCst;
@@ -287,7 +288,7 @@ impl Place {
         true
     }
 
-    /// Whether it was told to leave; if not, `waker` is woken when it is.
+    /// Whether it has to leave; if not, `waker` is woken when it has to.
     pub(crate) fn is_leaving(&self, waker: &Waker) -> bool {
         let mut place = self.seat.waker.lock().unwrap_or_else(PoisonError::into_inner);
         if !place.as_ref().is_some_and(|known| known.will_wake(waker)) {

@@ -1,10 +1,10 @@
-//! The stream of a connection, as hyper sees it: whole heads, in time, or the end.
+//! The stream of a connection, as hyper sees it: whole request heads, in time, or the end.
 //!
-//! hyper alone would give idle connections and unfinished heads one time limit, and reject what it
-//! cannot read in a form of its own. So a head is held back here until it is whole; until then the
-//! connection is idle or slow, which have limits of their own, and gives way when places run
-//! short. A head that cannot be read is replaced by a placeholder, whose request the service
-//! answers with what is wrong.
+//! hyper alone would give idle connections and unfinished heads one time limit, and reject an
+//! unreadable head with a response of its own form. So a head is held back here until it is whole;
+//! until then the connection is idle or slow, which have limits of their own, and gives way when
+//! places run short. A head that cannot be read is replaced by a placeholder, whose request the
+//! service responds to with the fault.
 
 use std::io;
 use std::pin::Pin;
@@ -17,20 +17,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
 use crate::places::{Phase, Place};
 
-/// What hyper gets for a head that cannot be read. Nothing of it but the response is ever seen.
+/// What hyper gets for a request head that cannot be read. Only the response to it is ever seen.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
 
 /// How long a connection may say nothing, or not enough.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// From the first byte of a head to its end, and from the start of a connection to that of
-    /// its first head.
+    /// From the first byte of a request head to its end, and from the start of a connection to the
+    /// first byte of its first one.
     pub(crate) head: Duration,
     /// From a response to the next request.
     pub(crate) idle: Duration,
 }
 
-/// A stream that hands over whole heads.
+/// A stream that hands over whole request heads.
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
@@ -38,12 +38,12 @@ pub(crate) struct Wire<S> {
     place: Place,
     patience: Patience,
     scanner: Scanner,
-    /// The beginning of a head, at most a little more than it may be long.
+    /// The beginning of a request head, at most a little more than it may be long.
     held: Vec<u8>,
     /// How many bytes of that are to be handed over.
     ready: usize,
     phase: Phase,
-    /// Set while hyper waits for a head: it has encoded every response before.
+    /// Set while hyper waits for a request head: it has encoded every response before.
     wants_head: bool,
     /// Set while something that was written is not flushed.
     unflushed: bool,
@@ -78,7 +78,7 @@ impl<S> Wire<S> {
         self.place.enter(phase);
     }
 
-    /// A request is over when hyper wants the next one and the response is written.
+    /// A request has ended when hyper wants the next one and the response is written.
     fn settle(&mut self) -> bool {
         let is_over = self.phase == Phase::Busy && self.wants_head && !self.unflushed;
         if is_over {
@@ -88,7 +88,7 @@ impl<S> Wire<S> {
         is_over
     }
 
-    /// Hands over what is ready, as far as there is room.
+    /// Hands over the bytes that are ready, as far as there is room.
     fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
         let count = self.ready.min(buffer.remaining());
         buffer.put_slice(self.held.get(..count).unwrap_or_default());
@@ -96,8 +96,8 @@ impl<S> Wire<S> {
         self.ready -= count;
     }
 
-    /// Looks at what came, which stands in the buffer from `before` on. The beginning of a head is
-    /// taken out again.
+    /// Scans the new bytes, which are in the buffer from `before` on. The beginning of a request
+    /// head is taken out again.
     fn look(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let came = buffer.filled().get(before..).unwrap_or_default();
         let mut heads = self.heads.lock();
@@ -143,7 +143,8 @@ impl<S> Wire<S> {
         }
     }
 
-    /// Whether it waits for a head and has to stop that: its time is over, or its place is needed.
+    /// Whether it waits for a request head and has to stop that: its time has passed, or its place
+    /// is needed.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let deadline = match self.phase {
             Phase::Busy => return false,
@@ -224,7 +225,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         self.unflushed = false;
         if self.settle() {
-            // hyper asked for the next head before; it has to ask again, so that time runs.
+            // hyper asked for the next request head before; it has to ask again, so that time runs.
             context.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))

@@ -13,7 +13,7 @@ use super::unescaped;
 use crate::access::Door;
 use crate::settings::AdminKeyDigest;
 
-/// What stands between the pieces of a path or a query, and around one that was pasted.
+/// The characters between the pieces of a path or a query, and around a pasted key.
 const BETWEEN: &[u8] = b"/?&=;:,#\"'<>() ";
 /// Headers that are kept or echoed, besides the id of the request.
 const KEPT: [HeaderName; 3] = [
@@ -39,8 +39,8 @@ fn in_header(key: &AdminKeyDigest, request: &Request) -> bool {
     values.any(|value| in_bytes(key, value.as_bytes()))
 }
 
-/// Whether the key is in a text, as it is or behind escapes: it, a part between `/` or `&`, or
-/// what is in such a part between other marks.
+/// Whether the key is in a text, as it is or with escapes: the whole text, a part between `/` or
+/// `&`, or a piece of such a part between other marks.
 fn in_text(key: &AdminKeyDigest, text: &str) -> bool {
     if text.len() < key.len() {
         return false;

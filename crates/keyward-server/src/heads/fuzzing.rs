@@ -1,4 +1,4 @@
-//! What must hold for whatever comes off the wire; for the fuzzer alone.
+//! Properties that hold for any bytes from the network; for the fuzzer alone.
 
 use super::{BadHead, HEAD_BYTES_MAX, Head, Scanned, Scanner, VecDeque};
 
@@ -14,7 +14,7 @@ pub fn heads(bytes: &[u8]) -> String {
     for piece in [1, 2, 7, 1_460].into_iter().filter(|piece| bytes.len() < piece * 4_096) {
         let (again, bad_again) = scan(bytes, piece);
         assert_eq!(again, heads, "heads in pieces of {piece} are the same");
-        // Which fault of a large head is seen first depends on the pieces.
+        // Which fault of a large request head is seen first depends on the pieces.
         assert_eq!(bad_again.is_some(), bad.is_some(), "in pieces of {piece}: {bad_again:?}");
     }
     for head in &heads {
@@ -26,7 +26,7 @@ pub fn heads(bytes: &[u8]) -> String {
     format!("{} heads, {:?}, {bad:?}", heads.len().min(4), heads.last())
 }
 
-/// The heads in bytes that arrive in pieces, and why the rest is none.
+/// The request heads in bytes that arrive in pieces, and the fault of the rest.
 fn scan(bytes: &[u8], piece: usize) -> (Vec<Head>, Option<BadHead>) {
     let (mut scanner, mut heads, mut held) = (Scanner::default(), VecDeque::new(), Vec::new());
     for came in bytes.chunks(piece) {

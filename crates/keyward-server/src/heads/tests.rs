@@ -1,4 +1,4 @@
-//! What is a head, whatever the pieces in which it arrives.
+//! Request heads are the same for any pieces in which they arrive.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const PLAIN: Head = Head { ambiguous: false, chunked: false, bad: None };
 const CHUNKED: Head = Head { ambiguous: false, chunked: true, bad: None };
 const BOTH: Head = Head { ambiguous: true, chunked: true, bad: None };
 
-/// The heads in these bytes when they arrive in pieces, and what is wrong in the end.
+/// The request heads in these bytes when they arrive in pieces, and the fault at the end.
 fn scan(bytes: &[u8], piece: usize) -> (Vec<Head>, Option<BadHead>) {
     let (mut scanner, mut heads, mut held) = (Scanner::default(), VecDeque::new(), Vec::new());
     for chunk in bytes.chunks(piece) {
@@ -20,7 +20,7 @@ fn scan(bytes: &[u8], piece: usize) -> (Vec<Head>, Option<BadHead>) {
     (heads.into(), None)
 }
 
-/// Whatever the pieces in which the bytes arrive, the heads are the same.
+/// For any pieces in which the bytes arrive, the request heads are the same.
 #[track_caller]
 fn check(text: &str, heads: &[Head], bad: Option<BadHead>) {
     for piece in 1..=text.len() {

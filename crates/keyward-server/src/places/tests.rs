@@ -85,14 +85,15 @@ async fn who_has_most_is_asked_anew_for_each_of_several() {
     let second: Vec<_> = (0..3).map(|_| seat(&places, OTHER)).collect();
     let victims = places.0.lock().victims(4);
     let ids: Vec<_> = victims.iter().map(|(rank, _)| rank.id).collect();
-    // Five against three: two of the first, and of equals those who wait longest.
+    // Five against three: two of the first, and of equals the connections that have been idle
+    // longest.
     assert_eq!(ids, [0, 1, 2, 5]);
     drop((first, second));
     assert_eq!(places.0.lock().count, 0);
     assert!(places.0.lock().holders.is_empty());
 }
 
-/// Whether somebody waiting for a place has got one by now.
+/// The state of a wait for a place.
 fn poll<F: Future>(waiting: &mut std::pin::Pin<Box<F>>) -> Poll<F::Output> {
     waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }

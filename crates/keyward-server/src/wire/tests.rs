@@ -105,7 +105,7 @@ async fn a_head_in_pieces_is_handed_over_whole_and_what_follows_is_held() {
     assert_eq!(read(&mut wire).await.unwrap().as_bytes(), expected);
     assert_eq!(wire.heads.lock().len(), 2);
     respond(&mut wire).await;
-    // The next head has begun already.
+    // The next request head has begun already.
     assert_about(wait(&mut wire).await, 5);
 }
 
