@@ -1,4 +1,4 @@
-//! Whether the process runs (`GET /healthz`), and whether the store answers and upkeep goes on
+//! Whether the process runs (`GET /healthz`), and whether the store responds and upkeep goes on
 //! (`GET /readyz`).
 
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use utoipa::ToSchema;
 
 use crate::failure::broken;
 
-/// The question whether the store answers, which anyone may ask. It is asked once at a time, and
-/// all who wait get that answer, so that strangers cannot keep the store from those who look
-/// things up. A clone shares everything.
+/// The check whether the store responds, which any client may trigger. One check runs at a time,
+/// and all waiting requests share its result, so that unauthenticated clients cannot keep the store
+/// busy. A clone shares everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Question(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// How many answers there were. It is read to learn whether there was another one meanwhile,
-    /// and changes only under the lock, which orders everything.
+    /// How many checks have ended. It is read to learn whether another one ended meanwhile, and
+    /// changes only under the lock, which orders everything.
     answers: AtomicU64,
-    /// The last answer. Held while the question is asked; if whoever asks it hangs up, the next
-    /// one who waits does.
+    /// The last result. Held while the check runs; if the client that triggered it hangs up, the
+    /// next waiting one runs it.
     last: Mutex<bool>,
 }
 
 impl Question {
-    /// Whether the store answers: what `ask` says, or what somebody else was told who asked
+    /// Whether the store responds: the result of `ask`, or of a check that another request made
     /// meanwhile.
     async fn answer(&self, ask: impl Future<Output = bool>) -> bool {
         let answers = self.0.answers.load(Ordering::Relaxed);
@@ -120,10 +120,10 @@ mod tests {
         let (question, (tell, told)) = (Question::default(), oneshot::channel());
         let first = question.answer(async { told.await.unwrap() });
         let second = question.answer(async { panic!("the store is asked twice") });
-        // They are polled in this order: both wait when the answer comes.
+        // They are polled in this order: both wait when the result comes.
         let (first, second, sent) = tokio::join!(first, second, async { tell.send(true) });
         assert_eq!((first, second, sent), (true, true, Ok(())));
-        // Whoever comes later asks anew.
+        // A later request checks anew.
         assert!(!question.answer(async { false }).await);
     }
 

@@ -1,7 +1,7 @@
 //! The log of `keyward serve`: what goes to standard error, and how that is chosen.
 //!
-//! Nobody who logs waits, fails or panics, whatever has become of standard error: `lines` drops
-//! what cannot be written, and counts it.
+//! Logging never waits, fails or panics, in any state of standard error: `lines` drops the lines
+//! that cannot be written, and counts them.
 
 mod lines;
 
@@ -17,7 +17,7 @@ use crate::settings::{LogFormat, Settings};
 
 use lines::Lines;
 
-/// How long the end of the program waits for its last lines: whoever reads them may be stuck.
+/// How long the end of the program waits for its last lines: their reader may be stuck.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
 /// The log under way.
@@ -27,7 +27,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Starts the log of this process, and has panics told in it.
+    /// Starts the log of this process, and has panics logged.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Log {
             .with_env_filter(filter(&settings.log)?)
             .with_ansi(io::stderr().is_terminal())
             .with_writer(lines.clone())
-            // They would be told by a macro that panics when nobody can be told.
+            // They would be printed by a macro that panics if standard error cannot be written.
             .log_internal_errors(false);
         let set_filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>;
         match settings.log_format {
@@ -79,16 +79,15 @@ fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::try_new(text).with_context(|| format!("the log filter `{text}` cannot be read"))
 }
 
-/// Tells of a panic in the log. The standard library's own way would wait for whoever reads
-/// standard error.
+/// Logs a panic. The standard library's own way would wait for the reader of standard error.
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     let text = panic.payload_as_str().unwrap_or("of another kind");
     let at = panic.location().map(ToString::to_string);
     tracing::error!(panic = text, at, "A part of the program panicked");
 }
 
-/// Writes a text to standard output on a thread of its own, so that nobody waits for whoever reads
-/// it. If it cannot be written, the log says so, and nothing else happens.
+/// Writes a text to standard output on a thread of its own, so that no task waits for its reader.
+/// If it cannot be written, the log says so, and nothing else happens.
 pub(crate) fn print_apart(text: String) {
     let write = move || {
         let mut out = io::stdout().lock();

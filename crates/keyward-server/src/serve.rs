@@ -134,7 +134,8 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     Ok(())
 }
 
-/// The articles in the file of the keys, which take a batch only while that is in its place.
+/// The articles in the file of the keys, which take a batch only while that file exists at its
+/// path.
 fn open_articles(
     settings: &Settings,
     store: &Arc<SqliteStore>,
@@ -169,7 +170,7 @@ async fn until_stop(mut signals: Signals, mut reread: Reread) {
     tracing::info!("Stopping: finishing the requests under way");
 }
 
-/// Opens the database. Also returns what is to be said about a loss that was accepted.
+/// Opens the database. Also returns the message about a loss that was accepted.
 fn open(
     settings: &Settings,
     holder: &str,

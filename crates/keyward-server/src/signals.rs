@@ -14,8 +14,8 @@ const TERMINAL_GOES_WITHIN: Duration = Duration::from_millis(200);
 pub(crate) enum Asked {
     /// An orderly end.
     End,
-    /// SIGHUP: the settings are to be read anew; or the terminal is gone, which is
-    /// [`Signals::is_terminal_gone`]'s to tell.
+    /// SIGHUP: the settings are to be read anew; or the terminal is gone, which
+    /// [`Signals::is_terminal_gone`] decides.
     HangUp,
 }
 
@@ -25,21 +25,21 @@ pub(crate) struct Signals {
     interrupt: Signal,
     quit: Signal,
     hang_up: Signal,
-    /// Nobody reads these: it is enough that they no longer end the program.
+    /// These are never read: it is enough that they no longer end the program.
     _ignored: Vec<Signal>,
     /// Whether the terminal that is there now takes the program along when it goes.
     follows_terminal: bool,
 }
 
 impl Signals {
-    /// Listens. Without that, each of them ends the program at once, and what was counted since
-    /// the last flush is lost.
+    /// Listens. Without that, each of them ends the program at once, and the counts since the last
+    /// flush are lost.
     ///
     /// # Errors
     ///
     /// Returns an error if the system does not let us listen.
     pub(crate) fn listen() -> anyhow::Result<Self> {
-        // Asked first: once somebody listens, SIGHUP is not ignored any more.
+        // Checked first: once a handler is installed, SIGHUP is not ignored any more.
         let follows_terminal = has_terminal() && !is_hang_up_ignored();
         let one = |kind, name| signal(kind).with_context(|| format!("listening for {name}"));
         let mut ignored = vec![
@@ -91,13 +91,13 @@ fn has_terminal() -> bool {
     fs::File::open("/dev/tty").is_ok()
 }
 
-/// Whether whoever started us had SIGHUP ignored. Where the system does not tell, nobody had.
+/// Whether the parent process had SIGHUP ignored; `false` where the system does not say.
 fn is_hang_up_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status");
     status.is_ok_and(|status| ignores_hang_up(&status))
 }
 
-/// Reads the signals that are ignored, as Linux tells them: in hex, SIGHUP in the lowest bit.
+/// Reads the ignored signals in Linux's format: in hex, SIGHUP in the lowest bit.
 fn ignores_hang_up(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

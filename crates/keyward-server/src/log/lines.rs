@@ -1,9 +1,9 @@
 //! Lines on their way to where they are written: a bounded queue, and the one thread that writes.
 //!
-//! The disk may be full, the reader gone, or there and not reading. Whoever has a line to write
-//! must learn nothing of it, least of all by waiting: a request would wait with them. So a line
-//! that finds no room, or cannot be written, is dropped; and when lines can be written again, the
-//! log says how many were.
+//! The disk may be full, the reader gone, or there and not reading. The task that logs a line must
+//! not notice, least of all by waiting: a request would wait with it. So a line that finds no room,
+//! or cannot be written, is dropped; and when lines can be written again, the log says how many
+//! were.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most lines that wait. Nearly all have less than 500 bytes; the longest tell of a path and have
+/// Most lines that wait. Nearly all have less than 500 bytes; the longest contain a path and have
 /// some 20 KB, so that this is 0.5 MB, and 20 MB at worst.
 const WAITING_MAX: usize = 1_024;
 /// A pause after a target said that it takes nothing right now.
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     queue: SyncSender<Message>,
-    /// How many were dropped since the log told of it. Relaxed: one number.
+    /// How many were dropped since the log last reported it. Relaxed: one number.
     dropped: Arc<AtomicU64>,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct Lines {
 enum Message {
     /// Something to write.
     Line(Vec<u8>),
-    /// Somebody wants to know that everything before it is done.
+    /// A request for notice that all lines before it are written.
     Done(SyncSender<()>),
 }
 
 impl Lines {
-    /// Writes lines to `target`, on a thread that ends when nobody has this any more.
+    /// Writes lines to `target`, on a thread that ends when the last handle is dropped.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Lines {
     /// Waits until every line so far is written or dropped, but no longer than that.
     pub(super) fn finish(&self, within: Duration) {
         let (done, told) = sync_channel(1);
-        // If the queue is full, nobody reads.
+        // If the queue is full, the log is not read.
         if self.queue.try_send(Message::Done(done)).is_ok() {
             let _is_late = told.recv_timeout(within);
         }
@@ -121,7 +121,7 @@ fn write_line(target: &mut impl Write, line: &[u8], is_torn: &mut bool) -> io::R
     written
 }
 
-/// Writes bytes, and leaves in `rest` what was not written.
+/// Writes bytes, and leaves the unwritten ones in `rest`.
 fn write_rest(target: &mut impl Write, rest: &mut &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match target.write(rest) {
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// What is written of these lines, and how many were dropped and not told of.
+    /// The written text of these lines, and how many were dropped and not reported.
     fn written(turns: impl IntoIterator<Item = Turn>, texts: &[&str]) -> (String, u64) {
         let target = Target::default();
         target.turns.lock().unwrap().extend(turns);
@@ -198,7 +198,7 @@ mod tests {
     fn what_cannot_be_written_is_dropped_and_counted() {
         let full = || Turn::Fails(io::ErrorKind::StorageFull);
         assert_eq!(written([full(), full()], &["one\n", "two\n"]), (String::new(), 2));
-        // Once there is room again, the log tells of it, and the count begins anew.
+        // Once there is room again, the log reports it, and the count begins anew.
         let (text, dropped) = written([full(), full()], &["one\n", "two\n", "three\n"]);
         assert_eq!((text.as_str(), dropped), ("three\n", 0));
     }
