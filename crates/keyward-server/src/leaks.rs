@@ -1,7 +1,7 @@
-//! Leaked keys: whoever holds a secret may have its key revoked.
+//! Leaked keys: a client that holds a secret may have its key revoked.
 //!
-//! The text of a secret is in here from the body of a request to its digest, and goes nowhere
-//! else: into no log, no answer and no reason.
+//! The text of a secret is in here from the body of a request to its digest, and goes nowhere else:
+//! into no log, no response and no reason.
 
 mod book;
 pub(crate) mod github;
@@ -32,7 +32,7 @@ use self::report::{Reports, report_leaks};
 const DIGESTS_MAX: usize = 1_000;
 /// Reports that are worked off at once.
 const WORKED_OFF_MAX: u32 = 1_000;
-/// Pause before it is tried again to revoke what was given up for the time being.
+/// Pause before revocations that were given up for the time being are tried again.
 const LATE_PAUSE: Duration = Duration::from_secs(30);
 
 /// What takes reports of leaked keys. A clone shares everything.
@@ -41,11 +41,11 @@ pub(crate) struct Leaks(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// `None` if not anyone may report.
+    /// `None` if reports need authentication.
     reports: Option<Reports>,
     /// `None` if GitHub may not.
     github: Option<GitHub>,
-    /// Is told of reports that are kept and whose keys could not be revoked.
+    /// Notified of reports that are kept and whose keys could not be revoked.
     late: Notify,
 }
 
@@ -100,7 +100,8 @@ impl Leaks {
         }
     }
 
-    /// Takes no more reports of anyone, and waits until the keys of earlier ones are revoked.
+    /// Takes no more reports without authentication, and waits until the keys of earlier ones are
+    /// revoked.
     pub(crate) async fn finish(&self) {
         if let Some(reports) = &self.0.reports {
             reports.finish().await;
@@ -125,12 +126,12 @@ async fn work_off(guard: &Guard) -> Result<(), StoreError> {
     }
 }
 
-/// Revokes the keys whose secrets leaked, and says which of these were real: the present or a
-/// former secret of a key, whatever became of it since.
+/// Revokes the keys whose secrets leaked, and returns which of these were real: the present or a
+/// former secret of a key in any state.
 ///
-/// A secret that was replaced and whose grace is over opens nothing any more. It is real, but its
-/// key is left alone: otherwise a leak that was dealt with by a rotation would, whenever somebody
-/// comes upon the old text, take down the new one too.
+/// A secret that was replaced and whose grace has ended is accepted nowhere any more. It is real,
+/// but its key is left alone: otherwise a leak that was dealt with by a rotation would, on each
+/// later report of the old text, revoke the new secret too.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! Where reports are kept before they are answered, so that they survive.
+//! Where reports are kept before their responses are sent, so that they survive.
 //!
-//! A commit takes the longer the more it writes, and only what is real is written. So reports wait
-//! for a beat, those of one beat share a commit, and the first beat behind the commit releases
-//! their responses: the time says no more than that there was one.
+//! A commit takes the longer the more it writes, and only real keys are written. So reports wait
+//! for a beat, the reports of one beat share a commit, and the first beat after the commit releases
+//! their responses: the time reveals only that there was a commit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Inner {
 #[derive(Debug)]
 struct Waiting {
     reports: Vec<LeakReport>,
-    /// Is told whether they are kept.
+    /// Receives whether they are kept.
     kept: oneshot::Sender<bool>,
 }
 
@@ -82,7 +82,8 @@ impl Book {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes one commit on each beat, and on the next one says what came of it, until nobody waits.
+    /// Makes one commit on each beat, and on the next one reports its result, until no report
+    /// waits.
     async fn commit_on_beats(self, guard: Guard) {
         let (mut to_tell, mut kept) = (Vec::new(), false);
         loop {
@@ -110,7 +111,7 @@ impl Book {
     }
 }
 
-/// Tells those who asked whether their reports are kept. Some may have gone.
+/// Tells the waiting requests whether their reports are kept. Some may have ended.
 fn tell(to_tell: &mut Vec<oneshot::Sender<bool>>, kept: bool) {
     for one in to_tell.drain(..) {
         one.send(kept).unwrap_or_default();

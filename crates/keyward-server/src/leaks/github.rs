@@ -49,9 +49,9 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of a body that counts as small: some 300 matches. On each of 1 024 connections, the
 /// default of `connections_max`, these are 64 MiB.
 const SMALL_BYTES_MAX: u64 = 64 * 1024;
-/// Most bodies that are not small and are taken at once, since nobody knows before it is there
-/// whether a body is GitHub's: 8 of 8 MiB are 64 MiB. Small ones need not wait for strangers who
-/// begin to send large ones.
+/// Most bodies that are not small and are taken at once, since whether a body is GitHub's is
+/// unknown until all of it is there: 8 of 8 MiB are 64 MiB. Small ones need not wait for
+/// unauthenticated clients that begin to send large ones.
 const LARGE_BODIES_MAX: usize = 8;
 /// Most matches of a body. If all are real, that is as many revocations, in shared commits.
 const MATCHES_MAX: usize = 10_000;
@@ -137,9 +137,9 @@ fn read_signature(headers: &HeaderMap) -> Option<SignatureHeaders> {
     Some(SignatureHeaders { identifier, signature: Signature::from_der(&signature).ok()? })
 }
 
-/// Reads the matches. GitHub may add members, which are none of ours.
+/// Reads the matches. GitHub may add fields; they are ignored.
 fn read(body: &[u8]) -> Result<Vec<MatchBody>, Refusal> {
-    // What the parser says may quote what it read, so only the kind of its error is told.
+    // The parser's message may quote the body, so only the kind of its error is reported.
     let refused = |kind, message| {
         Refusal::unprocessable(vec![Fault::new(kind, vec!["body".into()], message)])
     };

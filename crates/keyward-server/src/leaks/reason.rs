@@ -7,14 +7,14 @@ use keyward::key::Presented;
 use keyward::scan::{KeyText, key_texts};
 use keyward::text::is_hidden;
 
-/// What stands in the place of a key: one character.
+/// The replacement of a key: one character.
 const MASK: char = '…';
 
-/// The secrets that one request reports, none of which may stand in a reason: where one was found
-/// is often where the others are.
+/// The secrets that one request reports, none of which may be in a reason: the others are often at
+/// the location of the first.
 ///
-/// They are sorted, so that each place of a text is compared with all of them at once, however
-/// many there are and however much alike.
+/// They are sorted, so that each position of a text is compared with all of them at once, for any
+/// number of them and any likeness.
 pub(super) struct Secrets<'a>(Vec<&'a [u8]>);
 
 impl<'a> Secrets<'a> {
@@ -26,8 +26,8 @@ impl<'a> Secrets<'a> {
         Self(secrets)
     }
 
-    /// Puts into words where a secret was found. What somebody else wrote may hold anything:
-    /// what nobody sees goes, the secrets and whatever has the form of our keys are masked, also
+    /// Puts into words where a secret was found. A reporter's text may hold anything: invisible
+    /// characters are removed, the secrets and every text of the form of our keys are masked, also
     /// if they are escaped as in a URL, and the rest is cut to the length of a reason.
     pub(super) fn reason(&self, words: &str, found_at: &str) -> Option<Reason> {
         let (words, found_at) = (self.masked(words), self.masked(found_at));
@@ -38,7 +38,7 @@ impl<'a> Secrets<'a> {
 
     /// As much of a text as a reason can hold, without keys.
     fn masked(&self, text: &str) -> String {
-        // What nobody sees first: without that, what was torn apart may be a key.
+        // Invisible characters first: the parts that they separate may be a key.
         let plain: String = text.chars().filter(|c| !is_hidden(*c)).collect();
         let mut keys = keys_in(&plain).into_iter().peekable();
         let (mut masked, mut at) = (String::new(), 0);
@@ -60,7 +60,7 @@ impl<'a> Secrets<'a> {
     fn longest_at(&self, text: &[u8]) -> usize {
         let (mut secrets, mut depth, mut at, mut longest) = (self.0.as_slice(), 0, 0, 0);
         loop {
-            // Those that end here are before those that go on.
+            // Secrets that end here are sorted before longer ones.
             while let [first, others @ ..] = secrets
                 && first.len() == depth
             {
@@ -80,7 +80,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// Those with this byte at this place, of sorted texts that are the same before it.
+/// The texts with this byte at this position, of sorted texts that are the same before it.
 fn with_byte<'t, 'a>(texts: &'t [&'a [u8]], place: usize, byte: u8) -> &'t [&'a [u8]] {
     let has_it = |text: Option<&&[u8]>| text.and_then(|text| text.get(place)) == Some(&byte);
     if has_it(texts.first()) && has_it(texts.last()) {
@@ -98,7 +98,7 @@ fn keys_in(text: &str) -> Vec<Range<usize>> {
     if text.contains('%') {
         let (bytes, places) = unescaped(text.as_bytes());
         let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
-        // What is no text is none of a key's; a byte of it stays a byte.
+        // Bytes that are not UTF-8 belong to no key; each stays one byte.
         let plain: String =
             bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { ' ' }).collect();
         let found = key_texts(&plain).into_iter().map(range);
@@ -108,7 +108,7 @@ fn keys_in(text: &str) -> Vec<Range<usize>> {
     keys
 }
 
-/// The bytes of a text whose `%XX` are what they stand for, and the place of each in the text.
+/// The bytes of a text with its `%XX` decoded, and the position of each in the text.
 fn unescaped(text: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let (mut bytes, mut places, mut at) = (Vec::new(), Vec::new(), 0);
     while let Some(&first) = text.get(at) {
@@ -120,7 +120,7 @@ fn unescaped(text: &[u8]) -> (Vec<u8>, Vec<usize>) {
     (bytes, places)
 }
 
-/// What the `%XX` at this place of a text stands for, if there is one.
+/// The byte of the `%XX` at this position of a text, if there is one.
 fn escaped(text: &[u8], at: usize) -> Option<u8> {
     let [b'%', digits @ ..] = text.get(at..at + 3)? else { return None };
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

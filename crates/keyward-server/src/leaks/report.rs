@@ -1,7 +1,8 @@
-//! `POST /leaks`: anyone who holds a secret may report that it leaked.
+//! `POST /leaks`: any client that holds a secret may report that it leaked.
 //!
-//! The answer says nothing about what was real. It waits until what is real is kept, for just as
-//! long if nothing is, so that its time says nothing either; the keys are revoked behind it.
+//! The response does not reveal which secrets were real. It waits until the real ones are kept, for
+//! just as long if there are none, so that its time reveals nothing either; the keys are revoked
+//! after it.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -34,22 +35,23 @@ use crate::failure::broken;
 
 /// Most bytes of a body: a full list at its longest is 251 kB.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-/// Most requests that were answered and whose keys are still being revoked. With 100 reports each,
-/// that is 6 400 revocations, at some 300 bytes.
+/// Most requests whose response was sent and whose keys are still being revoked. With 100 reports
+/// each, that is 6 400 revocations, at some 300 bytes.
 const PENDING_MAX: u32 = 64;
-/// How often it is tried at once to revoke what was reported. A busy store keeps each try for 5 s,
+/// How often it is tried at once to revoke the reported keys. A busy store keeps each try for 5 s,
 /// and the stop of a server waits for the last.
 const TRIES_MAX: u32 = 3;
 /// Pause between two of them.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
 /// Keys that are revoked at once. They take a commit or two, so that the next reports are kept in
-/// the time that they take anyway, and nobody learns from theirs what became of the last.
+/// the time that they take anyway, and the time of one response does not reveal the result of the
+/// last.
 const PART_LEN: usize = 8;
 /// Pause before each part: the responses are on their way, and the next commit of reports is
 /// not under way yet.
 const PART_PAUSE: Duration = Duration::from_millis(5);
 
-/// What reports of anyone need. It belongs to one server.
+/// The state of reports without authentication. It belongs to one server.
 #[derive(Debug)]
 pub(super) struct Reports {
     addresses: Failures,
@@ -67,7 +69,7 @@ impl Reports {
     }
 
     fn admit(&self, address: Option<IpAddr>, now: SteadyNanos) -> Result<(), Refusal> {
-        // Those whose address nobody knows are limited together.
+        // Clients of unknown address are limited together.
         let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         self.addresses.count(address, now).map_err(|retry_after| {
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many reports").retry_after(retry_after)
@@ -80,7 +82,7 @@ impl Reports {
 
     /// Takes no more reports, and waits until all that were taken are dealt with.
     pub(super) async fn finish(&self) {
-        // Whoever has every permit knows that no task has one.
+        // Once all permits are held here, no task has one.
         let all = self.pending.acquire_many(PENDING_MAX).await;
         self.pending.close();
         drop(all);
@@ -124,7 +126,7 @@ pub(crate) async fn report_leaks(
     let known = found.into_iter().filter(|(digest, _)| guard.gate().index().find(digest).is_some());
     let known: Vec<_> = known.map(report).collect();
     let (tell, told) = oneshot::channel();
-    // Whoever reported may go away: from here on it is done all the same.
+    // The client may hang up: from here on the revocation no longer depends on it.
     tokio::spawn(async move {
         keep_and_revoke(&guard, &leaks, known, tell).await;
         drop(permit);
@@ -133,8 +135,8 @@ pub(crate) async fn report_leaks(
     Ok((StatusCode::ACCEPTED, Json(Received { received })))
 }
 
-/// Keeps what was reported, answers, and revokes the keys; tries again if the store fails. What
-/// does not work at once is kept until it does, and at the latest done when the server starts.
+/// Keeps the reports, has the response sent, and revokes the keys; tries again if the store fails.
+/// A revocation that fails is kept until it succeeds, at the latest when the server starts.
 async fn keep_and_revoke(
     guard: &Guard,
     leaks: &Leaks,

@@ -20,13 +20,14 @@ use url::Url;
 
 use crate::fetch;
 
-/// How long reading the keys may take. GitHub waits 30 s for an answer to what it found.
+/// How long reading the keys may take. GitHub waits 30 s for the response to its report.
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// Pause between two readings, whatever strangers ask for: GitHub limits them to 60 an hour.
+/// Pause between two readings, for any requests of unauthenticated clients: GitHub limits them to
+/// 60 an hour.
 const PAUSE: Duration = Duration::from_secs(60);
 /// After this long the keys are read again, so that one that was withdrawn stops working.
 const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
-/// After this long without an answer the keys are no longer believed.
+/// After this long without a response the keys are no longer trusted.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most bytes of GitHub's list. A key takes 300.
 const LIST_BYTES_MAX: u64 = 64 * 1024;
@@ -39,8 +40,8 @@ pub(in crate::leaks) struct PublicKeys {
     url: String,
     /// Locked for one look, never while waiting. It is replaced whole, so a poisoned lock is taken.
     known: Mutex<Known>,
-    /// Held while the keys are read, so that they are read once for all who wait; whoever needs a
-    /// key that is known does not.
+    /// Held while the keys are read, so that they are read once for all waiting requests; a request
+    /// that needs a known key does not wait.
     turn: Arc<Turn<()>>,
 }
 
@@ -50,7 +51,7 @@ impl fmt::Debug for PublicKeys {
     }
 }
 
-/// What is known of the keys.
+/// The known keys, and when they were read.
 #[derive(Default)]
 struct Known {
     keys: Vec<(String, VerifyingKey)>,
@@ -71,7 +72,7 @@ enum Next {
 }
 
 impl Known {
-    /// The key of this name, unless nobody could read for long whether GitHub still has it.
+    /// The key of this name, unless it could not be checked for long whether GitHub still has it.
     fn find(&self, identifier: &str, now: SteadyNanos) -> Option<VerifyingKey> {
         let is_kept = self.read_at.is_some_and(|at| since(at, now) < KEPT_FOR);
         let found = self.keys.iter().find(|(known, _)| known == identifier);
@@ -105,8 +106,8 @@ impl PublicKeys {
     ///
     /// # Errors
     ///
-    /// Returns how long to wait if nobody can tell now: the keys could not be read, or they were
-    /// read only just and the name is a new one.
+    /// Returns how long to wait if it cannot be decided now: the keys could not be read, or they
+    /// were read only just and the name is a new one.
     pub(super) async fn find(
         self: &Arc<Self>,
         identifier: &str,
@@ -116,15 +117,15 @@ impl PublicKeys {
             return Ok(Some(key));
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        // Somebody else may have read them meanwhile.
+        // Another request may have read them meanwhile.
         let next = self.known().next(identifier, now);
         match next {
             Next::Use(key) => return Ok(Some(key)),
             Next::Wait(pause) => return Err(pause),
             Next::Ask => self.known().asked_at = Some(now),
         }
-        // What was read is kept even if the client hangs up meanwhile: otherwise a stranger who
-        // does could, once a minute, have the only reading be in vain.
+        // The keys read are kept even if the client hangs up meanwhile: otherwise an attacker that
+        // hangs up could, once a minute, waste the only reading.
         let keys = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || {
             let is_read = keys.read(now);
@@ -133,7 +134,7 @@ impl PublicKeys {
         });
         let is_read = reading.await.unwrap_or(false);
         let found = self.known().find(identifier, now);
-        // If they could not be read, what was known before is still the best that is known.
+        // If they could not be read, the key known before is still the best one.
         if is_read { Ok(found) } else { found.map(Some).ok_or(PAUSE) }
     }
 
@@ -161,19 +162,19 @@ impl PublicKeys {
 /// Why the keys could not be read.
 #[derive(Debug, Error)]
 enum ReadError {
-    /// Nobody answered in time, or the answer was too long.
+    /// There was no response in time, or it was too long.
     #[error("the server of the keys does not answer")]
     Unreachable(#[source] ureq::Error),
-    /// It refused.
+    /// It responded with an error.
     #[error("the server of the keys answers with {0}")]
     Status(StatusCode),
-    /// What it answered is no list of keys.
+    /// Its response is no list of keys.
     #[error("the list of keys cannot be read")]
     Form(#[source] serde_json::Error),
 }
 
 fn read_keys(agent: &Agent, url: &str) -> Result<Vec<(String, VerifyingKey)>, ReadError> {
-    // GitHub asks for a name of whoever asks.
+    // GitHub requires a user agent.
     let name = concat!("keyward/", env!("CARGO_PKG_VERSION"));
     let answer = agent.get(url).header(USER_AGENT, name).call();
     let mut answer = answer.map_err(ReadError::Unreachable)?;
