@@ -1,4 +1,4 @@
-//! The door of the control plane: from where it may be used, by whom, and in which role.
+//! The authentication of the control plane: from where it may be used, by whom, and in which role.
 //!
 //! What a role may do is said where a route is registered, in `routes`.
 
@@ -32,15 +32,16 @@ use self::tokens::GoodTokens;
 use crate::role::Role;
 use crate::settings::{AdminKeyDigests, People, Settings, WhichKey};
 
-/// Where the admin key stands in a request.
+/// The header field of the admin key in a request.
 pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
 /// How many wrong admin keys, and how many wrong tokens, one address may present a minute.
 const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not zero");
 
-/// Who uses the control plane. A request behind the door has one among its extensions.
+/// Who uses the control plane. A request that has passed authentication has one among its
+/// extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
-    /// Who they are: whoever has the admin key, or a person whom the issuer's token names by a
+    /// Who they are: the holder of the admin key, or a person whom the issuer's token names by a
     /// verified mail address or by its id.
     pub(crate) actor: Actor,
     /// What they may do.
@@ -49,7 +50,7 @@ pub(crate) struct Who {
     pub(crate) address: IpAddr,
 }
 
-/// The door. A clone shares everything.
+/// The authentication. A clone shares everything.
 #[derive(Clone)]
 pub(crate) struct Door(Arc<Inner>);
 
@@ -70,7 +71,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// The rules of these settings. What was known of an issuer that is the same stays known.
+    /// The rules of these settings. The known keys of an unchanged issuer are kept.
     fn of(settings: &Settings, before: Option<&Self>) -> Self {
         let known = before.and_then(|before| before.people.clone());
         let known = known.filter(|oidc| Some(oidc.people()) == settings.people.as_ref());
@@ -87,7 +88,7 @@ impl Rules {
     }
 }
 
-/// What is another when the settings were read anew, beside what their rows show.
+/// The changes after the settings were read anew, in addition to the ones that their rows show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
     /// The admin key.
@@ -105,12 +106,12 @@ impl fmt::Debug for Door {
     }
 }
 
-/// Why somebody does not come in.
+/// Why a request is rejected.
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
-    /// Nobody could: there is neither an admin key nor an issuer.
+    /// Every request is rejected: there is neither an admin key nor an issuer.
     NotConfigured,
-    /// They are elsewhere, or nobody knows where.
+    /// Its address is not allowed, or unknown.
     Address,
     /// No admin key, a wrong one, or several.
     AdminKey,
@@ -120,7 +121,7 @@ enum Refused {
     TooManyTokens(Duration),
     /// The token is none that the issuer made for us, or its time is not now.
     Token,
-    /// Nobody can tell: the issuer's keys could not be read.
+    /// It cannot be decided: the issuer's keys could not be read.
     Issuer,
     /// They are who they are, but may not do this.
     Role,
@@ -156,8 +157,8 @@ impl From<Refused> for Refusal {
 }
 
 impl Door {
-    /// The door that these settings ask for, behind these proxies. Nothing is read from the issuer
-    /// yet.
+    /// The authentication that these settings ask for, behind these proxies. Nothing is read from
+    /// the issuer yet.
     pub(crate) fn new(settings: &Settings, proxies: TrustedProxies) -> Self {
         Self(Arc::new(Inner {
             rules: ArcSwap::from_pointee(Rules::of(settings, None)),
@@ -169,8 +170,8 @@ impl Door {
     }
 
     /// Takes the admin keys, the issuer and the networks of these settings from now on; returns
-    /// what is another. Whoever is being let in meanwhile is judged by the old ones or by the new
-    /// ones.
+    /// what changed. A request that is being authenticated meanwhile is judged by the old ones or
+    /// by the new ones.
     pub(crate) fn set(&self, settings: &Settings) -> Changed {
         let before = self.0.rules.load_full();
         let rules = Arc::new(Rules::of(settings, Some(&before)));
@@ -189,9 +190,9 @@ impl Door {
 
     /// Decides who a request is from.
     ///
-    /// Its address comes first, so that a stranger learns nothing else. Then an admin key
-    /// decides, if there is one: a wrong one is refused whatever stands beside it, so that
-    /// nobody is let in as somebody else than they tried to be. Only then a token is looked at.
+    /// Its address comes first, so that clients elsewhere learn nothing else. Then an admin key
+    /// decides, if there is one: a wrong one is rejected even next to a good token, so that no
+    /// request is authenticated as another person than it claims. Only then a token is checked.
     async fn decide(
         &self,
         headers: &HeaderMap,
@@ -277,15 +278,15 @@ pub(crate) async fn identify(
     next: Next,
 ) -> Result<Response, Refusal> {
     let now = guard.now();
-    // A body cannot be shared between threads, as what waits for the issuer may be: only the head
-    // is looked at.
+    // A body cannot be shared between threads, as the wait for the issuer may be: only the request
+    // head is used.
     let (mut parts, body) = request.into_parts();
     let who = door.decide(&parts.headers, &parts.extensions, now).await?;
     parts.extensions.insert(who);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Lets a request pass whose sender has the role. Nobody has one who was not identified.
+/// Lets a request pass whose sender has the role. An unidentified sender has none.
 pub(crate) async fn require_role(
     State(role): State<Role>,
     request: Request,

@@ -38,17 +38,17 @@ pub(super) struct Person {
     pub(super) role: Option<Role>,
 }
 
-/// Why a token does not say who somebody is.
+/// Why a token does not identify a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     /// It is none, or not for us, or not now.
     Invalid(Invalid),
-    /// Nobody can tell: the issuer's keys could not be read, or the clock is in doubt and the
-    /// token is good by one of its readings only.
+    /// It is unknown: the issuer's keys could not be read, or the clock is in doubt and the token
+    /// is good by one of its readings only.
     Unknown,
 }
 
-/// What is wrong with a token. This is for our log; the client learns nothing of it.
+/// The fault of a token. This is for our log; the client learns nothing of it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum Invalid {
     /// It does not have the form.
@@ -66,10 +66,10 @@ pub(super) enum Invalid {
     /// The signature is not that of the key.
     #[error("its signature is wrong")]
     Signature,
-    /// Somebody else made it.
+    /// Another issuer made it.
     #[error("its issuer is another")]
     Issuer,
-    /// It is for somebody else.
+    /// It is for another audience.
     #[error("its audience is another")]
     Audience,
     /// It has expired, or says not when it will.
@@ -78,7 +78,7 @@ pub(super) enum Invalid {
     /// It will be good later, or was made in the future.
     #[error("it is not good yet")]
     NotYet,
-    /// It names nobody.
+    /// It names no person.
     #[error("it names nobody")]
     Nobody,
 }

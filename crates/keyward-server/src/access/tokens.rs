@@ -1,7 +1,7 @@
 //! Tokens that were good a while ago, by their digests.
 //!
-//! This decides about no request: every token is verified each time. It only tells those whose
-//! tokens are worth verifying where an address has sent too many wrong ones.
+//! This decides about no request: every token is verified each time. It only picks the tokens that
+//! are still verified where an address has sent too many wrong ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +15,7 @@ const TOKENS_MAX: usize = 256;
 /// SHA-256 of a token.
 pub(super) type TokenDigest = [u8; 32];
 
-/// What is remembered of a token.
+/// The digest by which a token is remembered.
 pub(super) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -40,7 +40,7 @@ impl GoodTokens {
         self.digests().contains(digest)
     }
 
-    /// Remembers a token that was good, in place of the one that came first if there are many.
+    /// Remembers a token that was good, and forgets the oldest one if there are many.
     pub(super) fn add(&self, digest: TokenDigest) {
         let mut digests = self.digests();
         if digests.contains(&digest) {

@@ -22,7 +22,7 @@ const LEEWAY: Duration = Duration::from_secs(30);
 pub(super) struct Claims(Map<String, Value>);
 
 impl Claims {
-    /// Takes what was signed.
+    /// Reads the signed payload.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
         json::from_slice(bytes).map(Self).map_err(|_| Invalid::Form)
     }
@@ -49,7 +49,7 @@ impl Claims {
     }
 
     /// Whether the token is for this audience. Access tokens of Amazon Cognito have no `aud`, but
-    /// the `client_id` that they were made for; beside an `aud` that does not count.
+    /// the `client_id` that they were made for; next to an `aud` that does not count.
     fn is_for(&self, audience: &str) -> bool {
         match self.claim("aud") {
             None => self.text("client_id") == Some(audience),

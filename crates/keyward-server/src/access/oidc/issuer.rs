@@ -21,38 +21,39 @@ use crate::settings::{IssuerUrl, secure_url};
 
 /// How long each of the two questions to the issuer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Most bytes of an answer. Those of known issuers have some ten thousand.
+/// Most bytes of a response. The responses of known issuers have some ten thousand.
 const ANSWER_BYTES_MAX: u64 = 256 * 1_024;
-/// What to do if nobody who is trusted vouches for the issuer.
+/// The remedy if no trusted authority has certified the issuer.
 const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
-/// How often the keys are read a minute at most, whatever ids strangers make up.
+/// How often the keys are read a minute at most, for any key ids that unauthenticated clients make
+/// up.
 const READS_PER_MINUTE_MAX: u32 = 6;
-/// Pause after a reading that failed, for those whose key is known: they would only wait.
+/// Pause after a reading that failed, for tokens whose key is known: they would only wait.
 const PAUSE: Duration = Duration::from_secs(60);
 /// After this long the keys are read again, so that one that was withdrawn stops working.
 const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
-/// After this long without an answer the keys are no longer believed.
+/// After this long without a response the keys are no longer trusted.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The issuer, and what is known of its keys.
+/// The issuer, and its known JWKS.
 pub(super) struct Issuer {
     agent: Agent,
     url: IssuerUrl,
-    /// A blocking lock, held for a copy and never across `.await`. A panic inside would leave
-    /// what was known before.
+    /// A blocking lock, held for a copy and never across `.await`. A panic inside would leave the
+    /// keys that were known before.
     known: Mutex<Known>,
     /// Held while the keys are read, so that this happens once at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What is known of the issuer's keys.
+/// The issuer's known JWKS.
 #[derive(Clone, Default)]
 struct Known {
     /// The keys, and when they were read; none until that succeeded once.
     keys: Option<(Arc<Keys>, SteadyNanos)>,
     /// When the last reading was begun, if it failed.
     failed_at: Option<SteadyNanos>,
-    /// How many readings have ended; tells whether there was one while somebody waited.
+    /// How many readings have ended; shows whether there was one during a wait.
     reads: u64,
     /// The minute in which readings are counted, and how many there were in it.
     minute: Option<(SteadyNanos, u32)>,
@@ -61,17 +62,17 @@ struct Known {
 /// Why the keys could not be read.
 #[derive(Debug, Error)]
 enum ReadError {
-    /// The issuer does not answer.
+    /// The issuer does not respond.
     #[error("{url} does not answer")]
     Unreachable {
         url: String,
         #[source]
         cause: Box<ureq::Error>,
     },
-    /// Nobody who is trusted vouches for whoever answers.
+    /// The responding server has no certificate of a trusted authority.
     #[error("{url} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
     Untrusted { url: String, flaw: Flaw },
-    /// It answers with something else.
+    /// It responds with another status.
     #[error("{url} answers with {status}")]
     Status { url: String, status: u16 },
     /// What it says is not what it should be.
@@ -80,7 +81,7 @@ enum ReadError {
     /// It calls itself otherwise, so that its tokens would not be taken either.
     #[error("the issuer calls itself `{0}`; set `oidc_issuer` to the very same text")]
     OtherName(String),
-    /// It points to a place where others could answer.
+    /// It points to an address at which an attacker could respond.
     #[error("the issuer's `jwks_uri` {0}")]
     Place(String),
 }
@@ -129,13 +130,13 @@ impl Issuer {
         Self { agent, url, known: Mutex::default(), turn: Arc::default() }
     }
 
-    /// The keys by which to judge this token: those that are known, or if they are old or lack
-    /// the token's key, those that the issuer has now.
+    /// The keys by which to judge this token: the known ones, or if they are old or lack the
+    /// token's key, the ones that the issuer has now.
     ///
     /// # Errors
     ///
     /// Returns [`TokenError::Unknown`] if the token's key is not known, and the issuer does not
-    /// answer or may not be asked again this minute.
+    /// respond or may not be asked again this minute.
     pub(super) async fn keys_for(
         self: &Arc<Self>,
         token: &Token<'_>,
@@ -152,7 +153,7 @@ impl Issuer {
         match known.keys_within(KEPT_FOR, now) {
             // If the issuer has just said that it has no such key, the token is not good.
             Some(keys) if is_answered || keys.have_one_for(token) => Ok(Arc::clone(keys)),
-            // The key may be one that we would know, had the issuer answered.
+            // The key may be one that would be known, had the issuer responded.
             _ => Err(TokenError::Unknown),
         }
     }
@@ -161,8 +162,8 @@ impl Issuer {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the keys, unless somebody has since `reads`, or too often this minute. It goes on if
-    /// the client hangs up, so that the answer is not lost.
+    /// Reads the keys, unless they were read since `reads`, or too often this minute. It goes on if
+    /// the client hangs up, so that the response is not lost.
     async fn read_again(self: &Arc<Self>, reads: u64, now: SteadyNanos) {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         {
@@ -175,7 +176,7 @@ impl Issuer {
         let reading = tokio::task::spawn_blocking(move || {
             let read = issuer.read();
             let mut known = issuer.known();
-            // Whoever waited meanwhile has this answer, too.
+            // Requests that waited meanwhile share this result.
             known.reads += 1;
             known.failed_at = read.is_err().then_some(now);
             match read {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::Invalid;
 use super::token::{Algorithm, KEY_ID_LEN_MAX, Token};
 
-/// Most keys of an issuer that are kept; those who rotate have two or three. A token that does not
-/// say which is tried with all of them, at some 30 µs each.
+/// Most keys of an issuer that are kept; issuers that rotate have two or three. A token without a
+/// key id is tried with all of them, at some 30 µs each.
 const KEYS_MAX: usize = 16;
 /// Bytes of a coordinate on P-256, and of a point on Ed25519.
 const POINT_LEN: usize = 32;
@@ -48,7 +48,7 @@ impl Keys {
         self.for_token(token).next().is_some()
     }
 
-    /// Verifies the signature, and hands out what was signed.
+    /// Verifies the signature, and returns the signed payload.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Keys {
 
 impl Key {
     fn parse(jwk: &Map<String, Value>) -> Option<Self> {
-        // A member that is `null` is not there: some issuers write all that they know of.
+        // A field that is `null` counts as absent: some issuers write every field.
         let member = |name: &str| jwk.get(name).filter(|value| !value.is_null());
         let text = |name: &str| member(name).and_then(Value::as_str);
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
@@ -135,7 +135,7 @@ impl PublicKey {
     }
 }
 
-/// A number without leading zeros, which some issuers write and the verifier refuses.
+/// A number without leading zeros, which some issuers write and the verifier rejects.
 fn unsigned(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().skip_while(|byte| *byte == 0).collect()
 }

@@ -99,7 +99,7 @@ async fn a_new_key_is_found_at_once_and_made_up_ones_do_not_wear_the_issuer_out(
     for _ in 0..4 {
         assert_eq!(verdict(&oidc, &made_up, 1).await, UNKNOWN_KEY);
     }
-    // It may be a new key from now on: nobody knows.
+    // It may be a new key from now on: that is unknown.
     for _ in 0..16 {
         assert_eq!(verdict(&oidc, &made_up, 1).await, Err(TokenError::Unknown));
     }
@@ -139,7 +139,7 @@ async fn all_who_wait_share_one_answer() {
     issuer.set_down(true);
     let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
     let held = issuer.state.lock().unwrap();
-    // They are polled in this order: both wait when the issuer begins to answer.
+    // They are polled in this order: both wait when the issuer begins to respond.
     let verdicts =
         tokio::join!(verdict(&oidc, &token, 0), verdict(&oidc, &token, 0), async { drop(held) });
     assert_eq!(verdicts, (Err(TokenError::Unknown), Err(TokenError::Unknown), ()));
@@ -158,7 +158,7 @@ async fn keys_come_from_where_the_issuer_is_and_nowhere_else() {
     assert_eq!(issuer.asked(), 0);
     issuer.state.lock().unwrap().moved = None;
     let uri = issuer.state.lock().unwrap().jwks_uri.clone();
-    // It leads to the same place, but is no loopback address: others could answer there.
+    // It leads to the same server, but is no loopback address: an attacker could respond there.
     let elsewhere = uri.replace("127.0.0.1", "0.0.0.0");
     assert_ne!(elsewhere, uri);
     for (uri, expected) in [(elsewhere, Err(TokenError::Unknown)), (uri, Ok(()))] {

@@ -17,8 +17,8 @@ const TOKEN_LEN_MAX: usize = HEAD_BYTES_MAX;
 /// Most bytes of the id of a key.
 pub(super) const KEY_ID_LEN_MAX: usize = 256;
 
-/// How tokens are signed. There is no `none`, and nothing that needs a shared secret: with those,
-/// whoever knows a public key could sign.
+/// How tokens are signed. There is no `none`, and no algorithm with a shared secret: with these,
+/// anyone with the public key could sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     /// RSA with SHA-256, PKCS #1 v1.5.
@@ -48,7 +48,7 @@ pub(super) struct Token<'a> {
     pub(super) algorithm: Algorithm,
     /// The id of the key that signed it, if it says so.
     pub(super) key_id: Option<String>,
-    /// What is signed, to the letter.
+    /// The signed text, byte for byte.
     pub(super) signed: &'a str,
     /// The signature.
     pub(super) signature: Vec<u8>,
@@ -56,7 +56,7 @@ pub(super) struct Token<'a> {
     pub(super) claims: Vec<u8>,
 }
 
-/// A member that stands there twice makes it malformed: two readers must not see two headers.
+/// A field that occurs twice makes it malformed: two readers must not see two headers.
 #[derive(Deserialize)]
 struct Header {
     alg: String,

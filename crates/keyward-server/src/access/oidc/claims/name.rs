@@ -23,10 +23,10 @@ const KNOWN_AS: [&str; 8] = [
 
 /// The name of a person in the trail.
 ///
-/// A mail address stands alone if the issuer has verified it: one that was merely typed could be
-/// anyone's. Otherwise it is `NAME (ID)`, where the name says to colleagues who it is, and the id,
-/// which the issuer gave and nobody chooses, says so for good: Entra's `oid`, else `sub`, whose
-/// form at Entra is different for each application. Either may be missing.
+/// A mail address is used alone if the issuer has verified it: an unverified one could be anyone's.
+/// Otherwise it is `NAME (ID)`, where the name identifies the person to colleagues, and the id,
+/// which the issuer assigns and no person can choose, does so permanently: Entra's `oid`, else
+/// `sub`, whose form at Entra is different for each application. Either may be missing.
 pub(super) fn of(claims: &Map<String, Value>) -> Result<String, Invalid> {
     let text = |name: &str| claims.get(name).filter(|value| !value.is_null());
     let is_verified = text("email_verified") == Some(&Value::Bool(true));

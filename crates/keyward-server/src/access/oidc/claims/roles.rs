@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use crate::role::Role;
 use crate::settings::RoleNames;
 
-/// The fields that name an entry of a list of objects (RFC 7643, section 2.4, and what issuers
-/// write in its place).
+/// The fields that name an entry of a list of objects (RFC 7643, section 2.4, and the field that
+/// issuers write instead).
 const NAME_FIELDS: [&str; 2] = ["value", "name"];
 
 /// The highest role that the claim at `path` names.
 ///
 /// Dots lead inwards, and also belong to names: at every level the longest name that is there is
-/// taken first. A list on the way stands for each of its entries.
+/// taken first. A list on the way means each of its entries.
 ///
 /// The claim is a text, a list of texts, an object whose fields are named after roles (those that
 /// are `false` or `null` aside), or a list of objects with a `value` or a `name`. Only the claims
