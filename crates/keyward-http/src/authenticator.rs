@@ -34,8 +34,7 @@ pub struct Authenticator {
     rate_limit_headers: RateLimitHeaders,
 }
 
-/// What may be set about an [`Authenticator`]. By default nothing is limited and no proxy is
-/// trusted.
+/// Options of an [`Authenticator`]. By default nothing is limited and no proxy is trusted.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -57,12 +56,12 @@ pub struct Authenticator {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
-    /// `None` is no limit. Behind a proxy that is not trusted all callers share its address, and so
-    /// do all whose address is not known.
+    /// `None` is no limit. Clients of a proxy that is not trusted share the proxy's address, and
+    /// all clients without a known address share one limit.
     pub failures_per_minute: Option<NonZeroU32>,
-    /// The proxies whose `X-Forwarded-For` tells where a request comes from.
+    /// The proxies whose `X-Forwarded-For` names the client of a request.
     pub trusted_proxies: TrustedProxies,
-    /// Which header fields tell callers how they stand with their limit; all, unless set.
+    /// Which header fields report the state of the caller's limits; all by default.
     pub rate_limit_headers: RateLimitHeaders,
 }
 
@@ -104,7 +103,7 @@ impl Authenticator {
     #[must_use]
     pub fn new(gate: Gate, clock: impl Clock + 'static, options: Options) -> Self {
         let Options { failures_per_minute, trusted_proxies, rate_limit_headers } = options;
-        // What an earlier start knew of the wall clock goes on from here.
+        // From here on the clock is compared with the latest reading of an earlier run.
         gate.follow(clock.now());
         Self {
             gate,
@@ -129,7 +128,7 @@ impl Authenticator {
         &*self.clock
     }
 
-    /// Which header fields tell callers how they stand.
+    /// Which header fields report the state of the caller's limits.
     #[must_use]
     pub fn rate_limit_headers(&self) -> RateLimitHeaders {
         self.rate_limit_headers

@@ -1,25 +1,25 @@
 //! What caches on the way may do with a response for which a key was looked for.
 //!
-//! A cache that several people share knows that `Authorization` protects what it fetches (RFC 9111,
-//! section 3.5), but nothing of `X-API-Key`: unless told, it would hand what one key opened to
-//! strangers, and go on doing so after the key was revoked.
+//! A shared cache knows that `Authorization` protects a response (RFC 9111, section 3.5), but knows
+//! nothing of `X-API-Key`. Without these header fields it would serve a response for one key to
+//! clients without it, even after the key was revoked.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, VARY};
 
 use crate::credentials::X_API_KEY;
 
-/// The fields that decide who gets in.
+/// The header fields that may contain a key.
 const KEY_FIELDS: [(HeaderName, &[u8]); 2] =
     [(AUTHORIZATION, b"Authorization"), (X_API_KEY, b"X-API-Key")];
 const VARY_BY_KEY: HeaderValue = HeaderValue::from_static("Authorization, X-API-Key");
-/// It may be kept by the caller alone, who has to ask each time whether it still holds.
+/// Only the caller may store the response, and has to revalidate it before each use.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Most fields that [`keep_private`] writes.
 pub(crate) const FIELDS_MAX: usize = 2;
 
-/// Says that the response depends on the key and is for its caller alone. What a handler said of
-/// caches stays as it is.
+/// Says that the response depends on the key and is for its caller alone. A `Cache-Control` of the
+/// handler is kept.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -72,7 +72,7 @@ mod tests {
         for line in before {
             headers.append(VARY, HeaderValue::from_static(line));
         }
-        // Whoever does it first, it is done once.
+        // The second call changes nothing.
         for _ in 0..2 {
             keep_private(&mut headers);
             let after: Vec<_> = headers.get_all(VARY).iter().collect();

@@ -1,8 +1,8 @@
-//! Finding the key in a request: where it may stand, and what makes it ambiguous.
+//! Finding the key in a request: the header fields that may contain it, and the ambiguous cases.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
-/// The other place for a key, beside `Authorization: Bearer`.
+/// The other header field for a key, in addition to `Authorization: Bearer`.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why no single key could be found.
@@ -14,13 +14,14 @@ pub enum CredentialsError {
     BadFormat,
 }
 
-/// Finds the key that a request presents, and marks every line where one may stand as sensitive,
-/// so that whatever prints the headers from here on hides it; `None` if there is no key at all.
+/// Finds the key that a request presents, and marks every header line that may contain one as
+/// sensitive, so that code that prints the headers afterwards hides it; `None` if there is no key
+/// at all.
 ///
-/// It stands in `Authorization: Bearer <key>` (RFC 6750; the scheme in any case, RFC 9110) or in
-/// `X-API-Key: <key>`. A key in the URL is never read. A line without a value is as if it were not
-/// there. Beside an `X-API-Key`, the credentials of another scheme, which a proxy in front may have
-/// asked for, are not ours to judge.
+/// The key is in `Authorization: Bearer <key>` (RFC 6750; the scheme in any case, RFC 9110) or in
+/// `X-API-Key: <key>`. A key in the URL is never read. A line without a value is ignored. Next to
+/// an `X-API-Key`, an `Authorization` of another scheme is ignored: a proxy in front may have asked
+/// for it.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -68,7 +69,7 @@ pub fn find(headers: &mut HeaderMap) -> Result<Option<&str>, CredentialsError> {
     }
 }
 
-/// Hides the keys of a request from whatever prints its headers.
+/// Hides the keys of a request from code that prints its headers.
 pub fn mark_sensitive(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if name == AUTHORIZATION || name == X_API_KEY {
@@ -77,7 +78,7 @@ pub fn mark_sensitive(headers: &mut HeaderMap) {
     }
 }
 
-/// A value that is not text is a key that nobody has.
+/// A value that is not text is treated as an unknown key.
 fn text(value: &HeaderValue) -> &str {
     std::str::from_utf8(value.as_bytes()).unwrap_or_default()
 }
@@ -165,7 +166,7 @@ mod tests {
             check(&[("authorization", line), KEY], Ok(Some("def")));
             check(&[KEY, ("authorization", line)], Ok(Some("def")));
         }
-        // These may be meant for us.
+        // These may contain a key for this service.
         for line in [&b"Bearer"[..], b"bearer a b", b"Bearer\tabc", b"Bearer,abc", b"\xff abc"] {
             check(&[("authorization", line), KEY], Err(CredentialsError::BadFormat));
         }

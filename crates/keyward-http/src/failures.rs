@@ -1,7 +1,7 @@
 //! How many wrong keys one address may present.
 //!
-//! Guessing a key is hopeless anyway; this keeps a confused or hostile client from filling logs
-//! and counters. A key that works is never refused because of its address.
+//! Guessing a key is hopeless anyway; this keeps a confused or hostile client from filling logs and
+//! counters. A key that works is never rejected because of its address.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -15,9 +15,10 @@ use keyward::limit::{Limit, Meter};
 use keyward::time::SteadyNanos;
 
 /// Meters, at 16 bytes each. Addresses share them by a keyed hash, and two that meet share a limit.
-/// Where what is counted is refused anyway, that only changes the rejection. Where honest requests
-/// are counted as well, whoever keeps using up the limits of n addresses takes one such request in
-/// 4096 / n with them: of half the others with 2 800 addresses, of nine in ten with 9 400.
+/// Where only rejected requests are counted, a collision only changes the rejection. Where valid
+/// requests are counted as well, an attacker that exhausts the limits of n addresses also exhausts
+/// the limits of about n / 4096 of the other addresses while n is small: of half of them with 2 800
+/// addresses, of nine in ten with 9 400.
 const METERS: usize = 4_096;
 
 /// Until when an address has to wait, in nanoseconds of the steady clock. An atomic that guards
@@ -85,8 +86,8 @@ impl Failures {
         Err(exceeded.retry_after)
     }
 
-    /// Whether this address may try again, without counting anything: for what is costly to look
-    /// at. An address waits once [`Failures::count`] said so.
+    /// Whether this address may try again, without counting anything: for requests that are costly
+    /// to check. An address has to wait once [`Failures::count`] said so.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
-//! What is wrong with an input, said the way that clients of the tutorial design know.
+//! Validation errors of an input, in the form that clients of the tutorial design know.
 //!
-//! Each fault names its kind, the place and the input itself, as pydantic 2 does, except that keys
-//! in it are cut down to their hints: a secret that was sent by mistake is not sent back, where
-//! another log would keep it.
+//! Each fault contains its kind, its location and the input itself, as pydantic 2 does, except that
+//! keys in the input are cut down to their hints: a secret that was sent by mistake is not sent
+//! back, since a log of the client could keep it.
 
 use std::borrow::Cow;
 
 use keyward::scan;
 use serde_json::{Map, Value, json};
 
-/// One thing that is wrong with a query, a path or a body.
+/// A single fault of a query, a path or a body.
 ///
 /// ```
 /// use keyward_http::fault::Fault;
@@ -32,8 +32,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of this kind at this place. `place` begins with `query`, `path`, `header`
-    /// or `body`.
+    /// A fault of this kind at this location. `place` begins with `query`, `path`, `header` or
+    /// `body`.
     #[must_use]
     pub fn new(kind: &'static str, place: Vec<Value>, message: impl Into<String>) -> Self {
         Self { kind, place, message: message.into(), input: Value::Null, context: None }
@@ -45,22 +45,22 @@ impl Fault {
         self.kind
     }
 
-    /// Echoes what was sent, keys in it aside. They are known by their form, which imported ones
-    /// need not have: never pass a header, nor what is likely to be a secret.
+    /// Adds the input, with the keys in it masked. Keys are recognized by their form, which
+    /// imported keys need not have: never pass a header, nor a value that is likely to be a secret.
     #[must_use]
     pub fn input(mut self, input: impl Into<Value>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// Adds the numbers and words that the message is made of.
+    /// Adds the numbers and words that the message contains.
     #[must_use]
     pub fn context(mut self, context: Value) -> Self {
         self.context = Some(context);
         self
     }
 
-    /// A required member or parameter is not there; `parent` is what should hold it.
+    /// A required field or parameter is missing; `parent` is the value that should contain it.
     #[must_use]
     pub fn missing(place: Vec<Value>, parent: Value) -> Self {
         Self::new("missing", place, "Field required").input(parent)
@@ -112,8 +112,8 @@ impl Fault {
             .context(json!({ "error": rule }))
     }
 
-    /// The fault without anything of what was sent, for bodies that hold secrets: the input is left
-    /// out, and a member that nobody knows is told of without its name.
+    /// The fault without any part of the input, for bodies that contain secrets: the input is left
+    /// out, and an unknown field is reported without its name.
     #[must_use]
     pub fn masked(mut self) -> Self {
         self.input = Value::Null;
@@ -158,8 +158,8 @@ fn without_keys(value: Value) -> Value {
     }
 }
 
-/// Whether a member so named holds a secret, by its last word: `api_key`, `clientSecret`, `token`.
-/// A secret that came from elsewhere has no form by which it could be known instead.
+/// Whether a field of this name contains a secret, by its last word: `api_key`, `clientSecret`,
+/// `token`. A secret of another system has no form by which it could be recognized instead.
 fn names_secret(name: &str) -> bool {
     const WORDS: [&str; 5] = ["key", "secret", "token", "password", "passwd"];
     let ends_so = |word: &&str| {
@@ -170,8 +170,8 @@ fn names_secret(name: &str) -> bool {
     WORDS.iter().any(ends_so)
 }
 
-/// The text with each key in it cut off behind its hint, as far as it has the form that Keyward
-/// gives to keys: for messages that quote what was sent. Nothing that stands around a key hides it.
+/// The text with each key in it cut off after its hint, as far as the key has Keyward's form: for
+/// messages that quote the input. A key is found whatever text surrounds it.
 ///
 /// ```
 /// use keyward_http::fault::hide_keys;

@@ -27,7 +27,8 @@ use crate::rejection::Rejection;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the part of a URI behind the question mark; bytes that are no text are replaced.
+    /// Parses the query of a URI, the part after the question mark. Bytes that are not UTF-8 are
+    /// replaced.
     #[must_use]
     pub fn parse(query: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
@@ -40,8 +41,8 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// One fault for each parameter that nobody asks for, so that a typing error does not turn a
-    /// filter off.
+    /// One fault for each parameter that is not in `known`, so that a typing error does not disable
+    /// a filter.
     #[must_use]
     pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
         let unknown = self.0.iter().filter(|(name, _)| !known.contains(&name.as_str()));
@@ -159,7 +160,7 @@ fn unprocessable(fault: Fault) -> Rejection {
     Rejection::unprocessable(vec![fault])
 }
 
-/// Bytes before the place that the parser complains about.
+/// The number of bytes before the location of the parser's error.
 fn offset(body: &[u8], error: &serde_json::Error) -> usize {
     let lines = body.split_inclusive(|byte| *byte == b'\n');
     let above: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
@@ -171,7 +172,8 @@ fn without_position(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
-/// The members of a JSON object, read one by one; what nobody asked for is a fault in the end.
+/// The fields of a JSON object, read one by one. Each field that was not read is a fault in the
+/// end.
 ///
 /// ```
 /// use keyward_http::Rejection;
@@ -199,13 +201,13 @@ pub struct Members {
 }
 
 impl Members {
-    /// Begins to read the members of the object at `place`, such as `["body"]`.
+    /// Begins to read the fields of the object at the location `place`, such as `["body"]`.
     #[must_use]
     pub fn new(place: Vec<Value>, members: Map<String, Value>) -> Self {
         Self { place, rest: members.clone(), whole: members, faults: Vec::new() }
     }
 
-    /// The place of a member.
+    /// The location of a field.
     #[must_use]
     pub fn place(&self, name: &str) -> Vec<Value> {
         let mut place = self.place.clone();
@@ -213,12 +215,13 @@ impl Members {
         place
     }
 
-    /// Takes a member as it is.
+    /// Takes the value of a field unchanged.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.shift_remove(name)
     }
 
-    /// Takes a member that must be there. If it is not, that is a fault and the answer is `None`.
+    /// Takes the value of a required field. If it is missing, that is a fault and the result is
+    /// `None`.
     pub fn take_required(&mut self, name: &str) -> Option<Value> {
         let value = self.take(name);
         if value.is_none() {
@@ -238,14 +241,14 @@ impl Members {
         result.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    /// Takes a text that must be there, of `length` characters.
+    /// Takes a required text of `length` characters.
     pub fn string(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
         let value = self.take_required(name)?;
         let text = string(value, self.place(name), length);
         self.ok(text)
     }
 
-    /// All faults: those noted, in their order, and then one for each member that is left.
+    /// All faults: the noted ones in their order, and then one for each field that was not read.
     #[must_use]
     pub fn finish(mut self) -> Vec<Fault> {
         for (name, value) in std::mem::take(&mut self.rest) {

@@ -53,7 +53,7 @@
 //! | [`clock`] | the time |
 //!
 //! The feature `axum-core` makes rejections responses of axum, and `testing` has a store in memory
-//! and a clock that stands still. No feature is on by default.
+//! and a clock that only the test moves. No feature is on by default.
 //!
 //! Each module uses only those above it in this list.
 

@@ -1,4 +1,4 @@
-//! The address that a request comes from, behind proxies or not.
+//! The address of the client of a request, with or without proxies in between.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use keyward::network::Network;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of proxies whose `X-Forwarded-For` is believed. None, unless somebody says so:
-/// everyone can send that header. A clone shares everything, so that they change for all at once.
+/// The networks of proxies whose `X-Forwarded-For` is believed. There are none by default, since
+/// any client can send that header. Clones share the networks, so a change applies to all of them
+/// at once.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<Shared>);
 
@@ -23,7 +24,7 @@ struct Shared {
 }
 
 impl TrustedProxies {
-    /// Believes the proxies in these networks.
+    /// Trusts the proxies in these networks.
     #[must_use]
     pub fn new(networks: Vec<Network>) -> Self {
         let proxies = Self::default();
@@ -31,21 +32,21 @@ impl TrustedProxies {
         proxies
     }
 
-    /// Believes the proxies in these networks from now on, and no others. A request that is looked
-    /// at meanwhile is judged by the old ones or by the new ones, never by both.
+    /// Trusts the proxies in these networks from now on, and no others. A request that is processed
+    /// meanwhile is judged by the old networks or by the new ones, never by both.
     pub fn set(&self, networks: Vec<Network>) {
         let any = !networks.is_empty();
         self.0.networks.store(Arc::new(networks));
-        // Behind the networks: whoever sees that there are any sees which.
+        // After the networks are stored: a reader that sees `any` set also sees the networks.
         self.0.any.store(any, Ordering::Release);
     }
 
-    /// The address of the client whose connection comes from `peer`: the peer, or behind trusted
-    /// proxies the right-most address in `X-Forwarded-For` that is not a trusted proxy's. What
-    /// stands left of it, the client may have made up.
+    /// The address of the client whose connection comes from `peer`: the peer, or if the peer is a
+    /// trusted proxy, the right-most address in `X-Forwarded-For` that is not a trusted proxy's.
+    /// The client may have made up the addresses left of it.
     ///
-    /// `None` if it is not known: the peer is not, or a trusted proxy handed on something that is
-    /// no address.
+    /// `None` if it is not known: the peer is not known, or a trusted proxy forwarded a value that
+    /// is not an address.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue};
@@ -58,7 +59,7 @@ impl TrustedProxies {
     /// // A trusted proxy names the client.
     /// let of = |peer: &str| proxies.client_address(&headers, peer.parse().ok());
     /// assert_eq!(of("10.0.0.1"), "192.0.2.7".parse().ok());
-    /// // Another peer is the client, whatever it sends.
+    /// // Any other peer is the client itself, and its `X-Forwarded-For` is ignored.
     /// assert_eq!(of("198.51.100.9"), "198.51.100.9".parse().ok());
     /// ```
     #[must_use]
@@ -160,7 +161,7 @@ mod tests {
         check("10.0.0.1", &["unknown"], None);
         check("10.0.0.1", &["198.51.100.7, _hidden"], None);
         check("10.0.0.1", &["198.51.100.7,"], None);
-        // Left of the client's own address nobody looks.
+        // The values left of the client's own address are not read.
         check("10.0.0.1", &["nonsense, 198.51.100.7"], Some("198.51.100.7"));
         check("10.0.0.1", &["ü,\u{80}, 198.51.100.7"], Some("198.51.100.7"));
         check("10.0.0.1", &["ü", "198.51.100.7"], Some("198.51.100.7"));

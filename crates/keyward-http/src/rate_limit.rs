@@ -1,4 +1,4 @@
-//! The header fields that say how a caller stands with its limits.
+//! The header fields that report the state of a caller's limits.
 //!
 //! They are written for each accepted request, so without the machinery of `format!`. With one
 //! limit, what the fields say of the limit itself is rendered once, and the rest shares one piece
@@ -24,8 +24,8 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Most fields that are written for one response.
 const FIELDS_MAX: usize = 5;
 
-/// Which header fields tell callers how they stand with their limits. `Retry-After` of a rejection
-/// is none of them: it is always sent.
+/// Which header fields report the state of the caller's limits. The `Retry-After` of a rejection
+/// does not depend on this: it is always sent.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -81,7 +81,7 @@ impl RateLimitHeaders {
     }
 
     /// Completes the headers of a response to a request for which a key was looked for; `stood` is
-    /// how its caller stood when it was let in, `None` without a caller.
+    /// the state of the caller's limits when the request was allowed, `None` without a caller.
     pub fn complete(self, headers: &mut HeaderMap, stood: Option<(&Standings, UnixMillis)>) {
         headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
         cache::keep_private(headers);
@@ -90,16 +90,17 @@ impl RateLimitHeaders {
         }
     }
 
-    /// Writes how a caller stands that was let in at `at`: the reset of each limit is when it is
-    /// whole.
+    /// Writes the state of the limits of a request that was allowed at `at`: a limit's reset is the
+    /// time at which it is fully available again.
     fn write(self, headers: &mut HeaderMap, standings: &Standings, at: UnixMillis) {
         let Some(shown) = standings.shown() else { return };
         let reset = Reset::new(shown.full_after, at);
         self.write_reset(headers, standings, &shown, reset);
     }
 
-    /// Writes how a caller stands that was refused at `at`: the reset of the limit with the longest
-    /// wait is when the next request will be let in, as `Retry-After` says it.
+    /// Writes the state of the limits of a request that was rejected at `at`: the reset of the
+    /// limit with the longest wait is the time at which the next request will be allowed, the same
+    /// as in `Retry-After`.
     pub(crate) fn write_refused(
         self,
         headers: &mut HeaderMap,

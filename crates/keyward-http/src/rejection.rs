@@ -52,10 +52,10 @@ enum Detail {
     Faults(Vec<Fault>),
 }
 
-/// How a denied request is responded to, and whether it is a failure of its address.
+/// The response to a denied request, and whether it counts as a failure of its address.
 #[derive(Debug)]
 pub(crate) enum DeniedAs {
-    /// The key works, but not for this request: the address is not blamed.
+    /// The key works, but not for this request: it does not count as a wrong key of the address.
     KeyThatWorks(Rejection),
     /// The key does not work: it counts as a wrong one of the address.
     WrongKey(Rejection),
@@ -69,7 +69,7 @@ impl Rejection {
         Self { status, detail, headers: HeaderMap::new() }
     }
 
-    /// Rejects an input that does not fit, with 422 and every fault that was found.
+    /// Rejects an invalid input, with 422 and every fault that was found.
     #[must_use]
     pub fn unprocessable(faults: Vec<Fault>) -> Self {
         let detail = Detail::Faults(faults);
@@ -98,7 +98,7 @@ impl Rejection {
         Self { status, detail, headers: HeaderMap::new() }
     }
 
-    /// The rejection without anything of what was sent; see [`Fault::masked`].
+    /// The rejection without any part of the input; see [`Fault::masked`].
     #[must_use]
     pub fn masked(mut self) -> Self {
         if let Detail::Faults(faults) = &mut self.detail {
@@ -163,7 +163,8 @@ impl Rejection {
         let rejection = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
         match HeaderValue::try_from(challenge) {
             Ok(challenge) => rejection.header(WWW_AUTHENTICATE, challenge),
-            // A scope that fits no header is the program's own mistake; the status stands.
+            // A scope that is not valid in a header is a mistake of the program; the response keeps
+            // its status.
             Err(_) => rejection,
         }
     }
@@ -174,11 +175,11 @@ impl Rejection {
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#))
     }
 
-    /// The response to a denial at `at`, where `scope` was asked for; `told` says how a caller is
-    /// told of its limit. This is the one place that makes HTTP of a denial.
+    /// The response to a denial at `at`, where `scope` was required; `told` selects the header
+    /// fields that report the limits. No other function maps a denial to HTTP.
     ///
     /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
-    /// tells a stranger nothing about which keys exist.
+    /// does not show an attacker which keys exist.
     pub(crate) fn denied(
         denied: &Denied,
         scope: Option<&str>,
@@ -191,7 +192,7 @@ impl Rejection {
                 told.write_refused(&mut rejection.headers, exceeded, at);
                 DeniedAs::KeyThatWorks(rejection)
             }
-            // However long the caller waits, so it says nothing of when to try again.
+            // Waiting does not help, so there is no `Retry-After`.
             Denied::TooCostly(_) => {
                 let detail = "Request costs more than its limit ever allows";
                 DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))
@@ -199,7 +200,7 @@ impl Rejection {
             Denied::OutOfScope(_) => {
                 DeniedAs::KeyThatWorks(Self::out_of_scope(scope.unwrap_or_default()))
             }
-            // The caller has shown the secret, so this tells a stranger nothing.
+            // The caller has presented the secret, so this shows an attacker nothing.
             Denied::OutOfNetwork(_) => {
                 DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
             }

@@ -1,4 +1,5 @@
-//! For tests of services: a store in memory, a clock that stands still, and ready-made callers.
+//! For tests of services: a store in memory, a clock that only the test moves, and ready-made
+//! callers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use keyward::{Asked, Gate, verify};
 use crate::authenticator::{Authenticator, Options};
 use crate::clock::Clock;
 
-/// A clock that stands still until it is told to move. A clone is the same clock.
+/// A clock that only the test moves. A clone is the same clock.
 ///
 /// It begins at 2026-01-01T00:00:00Z.
 ///
@@ -98,7 +99,7 @@ pub async fn authenticator_with(options: Options) -> (Authenticator, FakeClock) 
 ///
 /// # Panics
 ///
-/// Panics if `name` is no name or the store was told to be broken.
+/// Panics if `name` is not a valid name or the store was set to fail.
 pub async fn issue(authenticator: &Authenticator, name: &str) -> String {
     issue_with(authenticator, name, &[]).await
 }
@@ -107,7 +108,8 @@ pub async fn issue(authenticator: &Authenticator, name: &str) -> String {
 ///
 /// # Panics
 ///
-/// Panics if `name` is no name, a scope is no scope, or the store was told to be broken.
+/// Panics if `name` is not a valid name, a scope is not a valid scope, or the store was set to
+/// fail.
 pub async fn issue_with(authenticator: &Authenticator, name: &str, scopes: &[&str]) -> String {
     let key = new_key(name, scopes);
     let issued = authenticator.gate().issue(key, authenticator.program()).await;

@@ -1,4 +1,4 @@
-//! The decision about a request: its key is found, judged, and a denial put into words.
+//! The decision about a request: its key is found and verified, and a denial becomes a response.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -23,7 +23,7 @@ pub struct Required<'a> {
 /// A request whose key works. It has been counted, and its cost taken from the limits.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
-    /// The key, and how it stands with its limits after this request.
+    /// The key, and the state of its limits after this request.
     pub caller: keyward::Caller,
     /// The reading of the clock by which the request was decided.
     pub at: Now,
@@ -33,9 +33,9 @@ impl Authenticator {
     /// Decides about a request that must have a key.
     ///
     /// `peer` is the address of the other end of the connection, `None` if it is not known; after a
-    /// [trusted proxy](super::Options::trusted_proxies), `X-Forwarded-For` names the client. Lines
-    /// of `headers` in which a key may stand are marked sensitive, so that nothing prints them from
-    /// here on. It reads the clock once, waits for nothing, and allocates for a rejection only.
+    /// [trusted proxy](super::Options::trusted_proxies), `X-Forwarded-For` names the client. The
+    /// header lines that may contain a key are marked sensitive, so that nothing prints them
+    /// afterwards. It reads the clock once, never waits, and allocates only for a rejection.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -106,7 +106,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// As [`Authenticator::authenticate`], except that a request without a key is none.
+    /// As [`Authenticator::authenticate`], except that a request without a key is not an error.
     pub fn authenticate_optional(
         &self,
         headers: &mut HeaderMap,
@@ -130,8 +130,8 @@ impl Authenticator {
     }
 
     /// Completes the headers of a response to a request for which a key was looked for: what caches
-    /// may do with it, and how the caller stands with its limits. A handler's own `Cache-Control`
-    /// stays, and its `Vary` is added to. Rejections are complete.
+    /// may do with it, and the state of the caller's limits. A handler's own `Cache-Control` is
+    /// kept, and its `Vary` is extended. Rejections are complete.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -157,7 +157,7 @@ impl Authenticator {
         match Rejection::denied(denied, asked.scope, now.unix, self.rate_limit_headers) {
             DeniedAs::KeyThatWorks(rejection) => rejection,
             DeniedAs::WrongKey(rejection) => {
-                // Those whose address nobody knows are limited together.
+                // All clients without a known address share one limit.
                 let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
                 let counted = self.failures.count(address, now.steady);
                 counted.map_or_else(Rejection::limited, |()| rejection)

@@ -1,4 +1,4 @@
-//! Tests of what is written for one limit; several are tested through a guard.
+//! Tests of the header fields for one limit; several limits are tested through a guard.
 
 use std::num::NonZeroU32;
 

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use keyward::limit::{LIMIT_LABEL_LEN_MAX, Limit, Standing};
 
-/// What stands between two items of a list (RFC 9651, section 4.1.1).
+/// The separator between two items of a list (RFC 9651, section 4.1.1).
 pub(super) const SEPARATOR: &str = ", ";
 /// Most bytes of a quoted name with two parameters: 32 and twice 3 and 20.
 pub(super) const PARAMETERS_LEN_MAX: usize = LIMIT_LABEL_LEN_MAX + 2 + 2 * (3 + 20);
-/// Two more numbers stand after them.
+/// Two more numbers follow them.
 pub(super) const TEXT_LEN_MAX: usize = PARAMETERS_LEN_MAX + 2 * 20;
 
 /// Values of fields, one after the other.

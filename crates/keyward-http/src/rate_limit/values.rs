@@ -96,7 +96,7 @@ struct Fixed {
 }
 
 thread_local! {
-    // Of each thread its own, since nobody has to wait for it.
+    // Each thread has its own, so that no thread waits for another.
     static FIXED: RefCell<[Option<Fixed>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
 }
 

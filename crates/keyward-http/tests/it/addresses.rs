@@ -39,11 +39,11 @@ async fn an_address_presents_so_many_wrong_keys_and_no_more() {
     let wrong = |peer, forwarded| status(&at, "wrong", peer, forwarded);
     let (once, too_often) = (StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(wrong(Some("192.0.2.1"), ""), once);
-    // What it says of itself is not believed, and what a trusted proxy says of it is.
+    // An `X-Forwarded-For` from the client is not believed, one from a trusted proxy is.
     assert_eq!(wrong(Some("192.0.2.1"), "198.51.100.9"), too_often);
     assert_eq!(wrong(Some(PROXY), "192.0.2.1"), too_often);
     assert_eq!(wrong(Some(PROXY), "203.0.113.5"), once);
-    // All whose address is not known are one.
+    // All clients without a known address count as one.
     assert_eq!((wrong(None, ""), wrong(None, "")), (once, too_often));
     // A key that works is never rejected because of its address.
     assert_eq!(status(&at, &secret, Some("192.0.2.1"), ""), StatusCode::OK);
