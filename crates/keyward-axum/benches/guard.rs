@@ -2,7 +2,7 @@
 //! `name value unit`.
 //!
 //! `cargo bench -p keyward-axum --bench guard`. Both are measured in turns, in one run, and each
-//! figure is the median of its turns, so that a machine that is busy for a while bends all alike.
+//! figure is the median of its turns, so that other load on the machine affects all figures alike.
 
 #![expect(clippy::print_stdout, reason = "its lines are its result")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop at once")]
@@ -89,7 +89,7 @@ fn measure(runtime: &Runtime, router: &Router, secret: &str) -> [f64; 2] {
 }
 
 fn turn(runtime: &Runtime, router: &Router, path: &str, secret: &str) -> f64 {
-    // Made before: what a client costs is not asked.
+    // Made before the measurement, which is without the client's work.
     let request = |_| Request::get(path).header("x-api-key", secret).body(Body::empty()).unwrap();
     let requests: Vec<_> = (0..RESPONSES).map(request).collect();
     runtime.block_on(async {

@@ -1,7 +1,7 @@
-//! A whole small app behind Keyward, with its keys in memory.
+//! A small but complete app with Keyward, with its keys in memory.
 //!
 //! Start it with `cargo run -p keyward-axum --features testing --example hello` and type the two
-//! `curl` lines that it prints: one request is allowed, the other is refused.
+//! `curl` lines that it prints: one request is allowed, the other is rejected.
 
 #![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 

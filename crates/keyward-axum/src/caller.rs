@@ -19,10 +19,10 @@ use crate::peer::peer_address;
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
-/// `Option<Caller>` is `None` for a request without any key, and still refuses a bad one. A
-/// request that a guard let in is not verified again, however many of its extractors and layers
-/// ask: its cost is taken from the limits once, as the first of them names it. After a rejection,
-/// which commonly is the answer, whoever asks all the same has it verified and counted anew.
+/// `Option<Caller>` is `None` for a request without any key, and still rejects a key that does not
+/// work. A request that a guard allowed is not verified again by further extractors and layers of
+/// the guard: its cost, as the first of them names it, is taken from the limits once. After a
+/// rejection, a further extractor verifies and counts the request again.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -55,11 +55,11 @@ use crate::peer::peer_address;
 ///
 /// # Rejections
 ///
-/// Answers as the HTTP contract says: 400, 401 or 429; see [`Rejection`].
+/// The response that the HTTP contract names: 400, 401 or 429; see [`Rejection`].
 #[derive(Clone)]
 pub struct Caller {
     verified: keyward::Caller,
-    /// Who let it in; `None` for one that is made for a test.
+    /// The guard that allowed it; `None` for a caller that is made for a test.
     by: Option<GuardId>,
 }
 
@@ -72,7 +72,7 @@ impl Caller {
     /// Asks for a scope inside a handler, where it depends on the request.
     ///
     /// The request has been counted and taken from the limit by then; where the scope is known
-    /// beforehand, [`Scoped`] refuses without taking anything.
+    /// beforehand, [`Scoped`] rejects it without taking anything.
     ///
     /// ```
     /// use keyward_axum::{Caller, Rejection, testing};
@@ -89,7 +89,7 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// Returns the 403 to answer with if the key lacks the scope.
+    /// Returns the 403 response if the key lacks the scope.
     pub fn require(&self, scope: &str) -> Result<(), Rejection> {
         if self.verified.grants(scope) {
             return Ok(());
@@ -141,9 +141,9 @@ pub trait RequiredScope {
 
 /// A caller whose key has a scope.
 ///
-/// Behind [`Guard::layer`](crate::Guard::layer) the request has been verified, counted and taken
-/// from the limits, at the cost that the layer names, when the scope is asked for here. To refuse
-/// before that, name the scope and the cost in the layer, or use extractors alone.
+/// Inside [`Guard::layer`](crate::Guard::layer) the request has already been verified, counted and
+/// taken from the limits, at the cost that the layer names, when the scope is checked here. To
+/// reject it before that, name the scope and the cost in the layer, or use extractors alone.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -258,7 +258,7 @@ fn refused(parts: &Parts, rejection: Rejection) -> Response {
     rejection.respond(Form::of(&parts.headers))
 }
 
-/// A caller, and how it stands if this was the first look at the request.
+/// A caller, and the state of its limits if this was the first verification of the request.
 pub(crate) struct Verified {
     pub(crate) caller: Caller,
     pub(crate) seen: Seen,
@@ -271,12 +271,12 @@ pub(crate) fn verify_once(
     extensions: &mut Extensions,
     required: Required<'_>,
 ) -> Result<Option<Verified>, Rejection> {
-    // One that another guard let in is a stranger here.
+    // A caller that another guard allowed is unknown here.
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {
         required.scope.map_or(Ok(()), |scope| caller.require(scope))?;
         note(extensions, None);
-        // Whoever looked first writes the headers.
+        // The first layer or extractor that looked for a key writes the headers.
         return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));
     }
     let found = guard.authenticate_optional(headers, peer_address(extensions), required);
@@ -305,11 +305,12 @@ fn note(extensions: &Extensions, stood: Option<&(Standings, UnixMillis)>) {
     }
 }
 
-/// How the caller stood when the request was let in, for the header fields of its response; `None`
-/// without a limit, or without a caller.
+/// The state of the caller's limits when the request was allowed, for the header fields of its
+/// response; `None` without a limit, or without a caller.
 type Stood = Option<(Standings, UnixMillis)>;
 
-/// What is known of the key when the layer finishes a response: `None` if none was looked for.
+/// The result of the search for a key, for the layer that finishes the response: `None` if no key
+/// was looked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen {
     /// The layer looked itself.
@@ -323,7 +324,7 @@ impl Seen {
         Self::Later(Arc::default())
     }
 
-    /// Whether a key was looked for, and how its caller stood.
+    /// The state of the caller's limits, if a key was looked for.
     pub(crate) fn take(&mut self) -> Option<Stood> {
         match self {
             Self::Now(stood) => stood.take(),

@@ -15,18 +15,18 @@ use keyward_http::{Authenticator, Clock};
 pub(crate) use self::changes::finished;
 use crate::peer::peer_address;
 
-/// What may be set about a guard. By default nothing is limited and no proxy is trusted.
+/// Options of a guard. By default nothing is limited and no proxy is trusted.
 pub use keyward_http::Options as GuardOptions;
 
-/// What guards an app. A clone shares everything; put one into the app's state.
+/// Guards an app. A clone shares everything; put one into the app's state.
 ///
 /// It is an [`Authenticator`], with [layers](Guard::layer) and extractors for axum, and with
 /// changes that run to their end.
 #[derive(Clone)]
 pub struct Guard(Arc<Authenticator>);
 
-/// Tells guards apart while they live, as they do while they handle a request, without holding on
-/// to them: all requests would count that up and down in one place.
+/// Tells living guards apart, and a guard lives while it handles a request. It is not a reference
+/// to the guard: every request would change the one reference count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuardId(usize);
 
@@ -55,7 +55,7 @@ impl Guard {
     ///
     /// Keys that are restricted to networks, and the count of wrong keys, need to know where a
     /// request comes from: [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) among its
-    /// extensions, as axum puts it there. Without it, such keys are refused.
+    /// extensions, as axum puts it there. Without it, such keys are rejected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -89,7 +89,7 @@ impl Guard {
         GuardId(Arc::as_ptr(&self.0).addr())
     }
 
-    /// The gate, for reading. Changes go through the guard, which sees them to their end.
+    /// The gate, for reading. Changes go through the guard, which runs them to their end.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         self.0.gate()

@@ -1,4 +1,4 @@
-//! The tower layers: one that asks for a key, and one that finishes answers.
+//! The tower layers: one that requires a key, and one that finishes responses.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,10 +16,10 @@ use crate::caller::{Seen, verify_once};
 use crate::guard::Guard;
 
 impl Guard {
-    /// A layer that asks for a key on every request that passes it, for a whole router or any
-    /// tower service whose response body is made `From<Bytes>`. Handlers behind it may still
-    /// take a [`Caller`](crate::Caller); the request is verified once. It does all that
-    /// [`Guard::answers`] does, too.
+    /// A layer that requires a key on every request, for a whole router or any tower service whose
+    /// response body is made `From<Bytes>`. Handlers inside it may still take a
+    /// [`Caller`](crate::Caller); the request is verified once. It also does everything that
+    /// [`Guard::answers`] does.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -45,19 +45,21 @@ impl Guard {
         GuardLayer { guard: self.clone(), asks: Asks::Key(Required::default()) }
     }
 
-    /// A layer that lets every request pass and finishes its answer: it adds the rate-limit
-    /// headers of whichever caller was verified on the way, and turns rejections into problem
-    /// documents for clients that ask for them.
+    /// A layer that lets every request pass and finishes its response: it adds the rate-limit
+    /// headers of the caller that was verified in an inner service, and turns rejections into
+    /// problem documents for clients that accept them.
     ///
     /// Where a key was looked for, found or not, the response says that it depends on the key
     /// (`Vary: Authorization, X-API-Key`, added to what the handler says) and is for its caller
     /// alone (`Cache-Control: private, no-cache`, unless the handler says something else). A
-    /// handler that says `public`, or a time without `private`, lets caches on the way answer in
-    /// its stead for that time: each key has its own copy there, but what a revoked key was once
-    /// given it still gets, and nothing that a cache answers is counted or limited.
+    /// handler that says `public`, or a lifetime without `private`, lets shared caches respond in
+    /// its place for that time. A cache has a copy for each key, but a key that is revoked
+    /// meanwhile still gets its copy, and a request that a cache responds to is neither counted nor
+    /// limited.
     ///
-    /// What answers in a handler's stead, such as a time limit or a catcher of panics, belongs
-    /// behind this layer, so that its responses are finished too: add this one last.
+    /// A layer that responds in a handler's place, such as a timeout or a layer that catches
+    /// panics, belongs inside this layer, so that its responses are finished too: add this one
+    /// last.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -103,7 +105,7 @@ enum Asks {
 }
 
 impl GuardLayer {
-    /// Asks for a key that has this scope, a `resource:action`. A request without it is refused
+    /// Requires a key that has this scope, a `resource:action`. A request without it is rejected
     /// with 403 and takes nothing from the key's limit.
     ///
     /// ```
@@ -132,16 +134,16 @@ impl GuardLayer {
         Self { asks: Asks::Key(required), ..self }
     }
 
-    /// Asks for a key, and counts each request as so many ordinary ones: it takes that much from
-    /// each limit of the key and of its owner, or nothing if one of them has less left. A number up
-    /// to 65 535 is a cost, and so is a [`Cost`], which goes up to 1 000 000. A request that costs
-    /// 0 is let in where one that costs 1 would be, and takes nothing.
+    /// Requires a key, and counts each request as so many ordinary ones: it takes that much from
+    /// each limit of the key and of its owner, or nothing if one of them has less remaining. A
+    /// number up to 65 535 is a cost, and so is a [`Cost`], which goes up to 1 000 000. A request
+    /// that costs 0 is allowed where one that costs 1 would be, and takes nothing.
     ///
     /// A cost above the burst of one of the limits can never pass: the response is 403
     /// `Request costs more than its limit ever allows`, without `Retry-After`.
     ///
-    /// The cost counts for the first look at a request: behind this layer, extractors take nothing
-    /// more. Usage counts requests, whatever they cost.
+    /// The cost is taken when a request is first verified: inside this layer, extractors take
+    /// nothing more. Usage counts requests, not their costs.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -231,7 +233,7 @@ where
 }
 
 pin_project! {
-    /// The answer of a [`GuardService`] under way.
+    /// The future of the response of a [`GuardService`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -286,7 +288,7 @@ fn finish<R: From<Bytes>>(
         && let Some(rejection) = Rejection::taken_from(answer.extensions_mut())
     {
         let mut problem = rejection.respond(form);
-        // What a router or a layer did to the plain answer stays, such as `allow`.
+        // Headers that a router or a layer added to the plain response are kept, such as `allow`.
         let mut headers = std::mem::take(answer.headers_mut());
         headers.remove(CONTENT_LENGTH);
         if let Some(media_type) = problem.headers_mut().remove(CONTENT_TYPE) {

@@ -1,7 +1,7 @@
 //! Keyward in a web app: one handler parameter guards a route.
 //!
 //! A [`Guard`] goes into the app's state; a handler that takes a [`Caller`] runs only for requests
-//! with a key that works. Everyone else gets the answer that the HTTP contract names.
+//! with a key that works. All other requests get the rejection that the HTTP contract names.
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};
@@ -21,7 +21,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let (guard, _clock) = testing::guard().await;
 //! let secret = testing::issue(&guard, "weather-bot").await;
-//! // The layer adds the rate-limit headers to what handlers answer, and keeps shared caches off.
+//! // The layer adds the rate-limit headers to responses, and keeps them out of shared caches.
 //! let answers = guard.answers();
 //! let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
 //!
@@ -38,12 +38,12 @@
 //! ```
 //!
 //! Keys that survive a restart are in a SQLite file: [`SqliteGuard`] opens it in one call (feature
-//! `sqlite`). For other frameworks than axum there is [`keyward_http`].
+//! `sqlite`). For frameworks other than axum there is [`keyward_http`].
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `sqlite` | [`SqliteGuard`]: a guard over a SQLite file, with its upkeep |
-//! | `testing` | [`testing`]: a store in memory, a clock that stands still, ready-made callers |
+//! | `testing` | [`testing`]: a store in memory, a clock that tests move, ready-made callers |
 //!
 //! Neither is on by default.
 //!

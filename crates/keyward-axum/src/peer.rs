@@ -8,7 +8,7 @@ use http::Extensions;
 /// The address of the peer, if [`ConnectInfo<SocketAddr>`](ConnectInfo) is among the extensions of
 /// the request, where axum's `into_make_service_with_connect_info` puts it.
 ///
-/// Behind a proxy this is the proxy; see
+/// For a request through a proxy this is the proxy; see
 /// [`TrustedProxies::client_address`](crate::origin::TrustedProxies::client_address).
 ///
 /// ```

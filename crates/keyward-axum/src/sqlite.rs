@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::guard::{Guard, GuardOptions, finished};
 use crate::upkeep::{Pulse, Upkeep};
 
-/// What may be set about [`SqliteGuard::open_with`].
+/// Options of [`SqliteGuard::open_with`].
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// Who has the file open, in a few words such as the address that the program listens on: a
@@ -26,7 +26,7 @@ pub struct SqliteOptions {
     /// How often usage goes to the file; 1 s by default. Counts younger than that are lost if the
     /// process is killed.
     pub flush_every: Duration,
-    /// What is set about the guard itself.
+    /// The settings of the guard itself.
     pub guard: GuardOptions,
 }
 
@@ -43,7 +43,8 @@ impl Default for SqliteOptions {
     }
 }
 
-/// Why a guard over a SQLite file did not open. Nothing that was in the file is lost or altered.
+/// Why a guard over a SQLite file did not open. The contents of the file are neither lost nor
+/// altered.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The file cannot be opened: the error names it, and what to do.
@@ -99,8 +100,8 @@ pub struct SqliteGuard {
 }
 
 impl SqliteGuard {
-    /// Opens the file at `path`, or creates it, readable by its owner only, with what is usual:
-    /// [`SqliteOptions::default`].
+    /// Opens the file at `path`, or creates it, readable by its owner only, with the default
+    /// settings: [`SqliteOptions::default`].
     ///
     /// # Errors
     ///
@@ -180,18 +181,18 @@ impl SqliteGuard {
         &self.store
     }
 
-    /// Says whether the upkeep goes on, for as long as it is asked: for a health check.
+    /// A handle that says whether the upkeep is running, for a health check; it also works after
+    /// the upkeep has ended.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.upkeep.pulse()
     }
 
-    /// Stops the upkeep, moves what was counted until now to the file, and closes it: once the
-    /// server has handled its last request. Clones of the guard then still verify, and change
-    /// nothing.
+    /// Stops the upkeep, moves all counts to the file, and closes it. To be called after the server
+    /// has handled its last request. Clones of the guard then still verify, and change nothing.
     ///
-    /// One that is dropped instead loses the counts since the last flush and nothing else, and the
-    /// file stays open for as long as a clone of the guard is there.
+    /// A guard that is dropped instead loses only the counts since the last flush, and the file
+    /// stays open as long as there is a clone of the guard.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! For people who test their own handlers: a store in memory, a clock that stands still, and
+//! For tests of an app's own handlers: a store in memory, a clock that only the test moves, and
 //! ready-made callers.
 
 pub use keyward_http::testing::{FakeClock, issue, issue_with};

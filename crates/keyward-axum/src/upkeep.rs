@@ -12,11 +12,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::guard::{Guard, finished};
 
-/// How often the wall clock is looked at, however seldom usage is flushed.
+/// How often the wall clock is read, independently of how often usage is flushed.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// Upkeep under way. There is one for a guard; without it nothing is flushed, and nobody notices
-/// that the wall clock is set.
+/// Running upkeep, one for each guard. Without it nothing is flushed, and a change of the wall
+/// clock is not noticed.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -43,17 +43,17 @@ pub struct Upkeep {
     pulse: Pulse,
 }
 
-/// Whether upkeep does what it is there for. A clone shares everything; the default is well.
+/// Whether upkeep works. A clone shares everything; the default is that it works.
 #[derive(Clone, Debug, Default)]
 pub struct Pulse(Arc<AtomicU8>);
 
-/// How upkeep is.
+/// The state of upkeep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Beat {
-    /// It goes on, as far as the store lets it.
+    /// It runs, as far as the store lets it.
     Well = 0,
-    /// Its last turn panicked; it goes on trying.
+    /// Its last turn panicked; it tries again.
     Faltering,
     /// It has ended.
     Ended,
@@ -75,8 +75,8 @@ impl Pulse {
 
 impl Upkeep {
     /// Starts the loop on the current tokio runtime. Counts younger than `flush_every` are lost if
-    /// the process is killed; a store that fails is tried again at each turn, and nothing is lost
-    /// or counted twice by that. A turn that panics is told in the log, and the next one follows.
+    /// the process is killed; a store that fails is tried again at each turn, and that neither
+    /// loses counts nor counts twice. A turn that panics is logged, and the next one follows.
     #[must_use]
     pub fn start(guard: Guard, flush_every: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -91,20 +91,20 @@ impl Upkeep {
         Self { guard, stop, running, pulse }
     }
 
-    /// Says whether it goes on, for as long as anybody asks.
+    /// A handle that says whether the loop is running; it also works after the loop has ended.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// Stops the loop and flushes what was counted until now.
+    /// Stops the loop and flushes all counts.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the last flush failed; then the counts since the one before it
     /// are lost with the process.
     pub async fn stop(self) -> Result<(), StoreError> {
-        // Neither can fail in a way that matters: the loop is gone, or it is about to be.
+        // A failure of either does not matter: the loop has ended, or is about to end.
         let _ = self.stop.send(true);
         if let Err(error) = self.running.await {
             tracing::error!(%error, "Upkeep ended early");
@@ -118,7 +118,7 @@ impl Upkeep {
     }
 }
 
-/// What is left to do when upkeep ends, in whatever way.
+/// The work that is left when upkeep ends, also by a panic or by being dropped.
 #[derive(Debug)]
 struct End {
     pulse: Pulse,
@@ -154,8 +154,8 @@ async fn follow(guard: &Guard) {
     }
 }
 
-/// Tells once when the clock comes to be in doubt, and when it is not any more. Returns whether it
-/// is.
+/// Logs once when the clock begins to be in doubt, and once when the doubt ends. Returns whether it
+/// is in doubt.
 fn tell(now: Now, doubted: bool) -> bool {
     let is_in_doubt = now.is_in_doubt();
     if is_in_doubt && !doubted {

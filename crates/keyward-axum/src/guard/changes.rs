@@ -21,12 +21,12 @@ use tokio::task::{JoinError, JoinHandle};
 use super::Guard;
 
 impl Guard {
-    /// Makes a change, whatever it is; see [`Gate::run`](keyward::Gate::run).
+    /// Makes a change of any kind; see [`Gate::run`](keyward::Gate::run).
     ///
     /// # Errors
     ///
     /// Returns [`ChangeError`] if it is not known whether the change survives, or if it would end a
-    /// grace at a time that nobody knows. What was rejected is in [`Committed::outcome`].
+    /// grace period at a time that is not known. A rejected change is in [`Committed::outcome`].
     pub async fn run(&self, change: Change, audit: Audit) -> Result<Committed, ChangeError> {
         self.to_end(move |at| async move {
             let clock = || at.clock().now();
@@ -67,7 +67,7 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Returns [`ChangeError`]; then nobody holds a new secret that works.
+    /// Returns [`ChangeError`]; then there is no new secret that works.
     pub async fn rotate(
         &self,
         id: KeyId,
@@ -134,7 +134,7 @@ impl Guard {
         .await
     }
 
-    /// Adds keys that came from elsewhere; see [`Gate::import`](keyward::Gate::import).
+    /// Adds keys of another system; see [`Gate::import`](keyward::Gate::import).
     ///
     /// # Errors
     ///
@@ -196,8 +196,8 @@ impl Guard {
         .await
     }
 
-    /// Runs a change as a task of its own, so that a client who hangs up half-way cannot leave the
-    /// store changed and memory not.
+    /// Runs a change as a task of its own, so that a client that disconnects half-way cannot leave
+    /// the store changed and memory unchanged.
     async fn to_end<F, T, E>(&self, change: impl FnOnce(Self) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,

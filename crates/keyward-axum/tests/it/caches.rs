@@ -1,5 +1,4 @@
-//! What responses tell the caches on their way: a key that opened something opened it for its
-//! caller alone.
+//! The header fields for caches: a response to a request with a key is for its caller alone.
 
 use axum::Router;
 use axum::body::Body;
@@ -83,7 +82,7 @@ async fn so_is_a_rejection_without_any_layer() {
     check(&bare, "/asks", without, StatusCode::FORBIDDEN).await;
 }
 
-/// A key was looked for, whether or not there was one and whatever the handler made of that.
+/// A key was looked for, whether or not there was one and independently of the handler's response.
 #[tokio::test]
 async fn a_response_depends_on_a_key_that_was_only_looked_for() {
     let (router, guard, _clock) = fresh().await;
@@ -99,7 +98,7 @@ async fn a_response_depends_on_a_key_that_was_only_looked_for() {
         check(&whatever, "/", headers, StatusCode::OK).await;
     }
     check(&whatever, "/gone", &key, StatusCode::NOT_FOUND).await;
-    // Nobody looked.
+    // No key was looked for.
     let headers = [("x-api-key", key[0].1.as_str())];
     for (path, status) in [("/open", StatusCode::OK), ("/nowhere", StatusCode::NOT_FOUND)] {
         let response = send(&whatever, path, &headers).await;
@@ -122,7 +121,7 @@ async fn so_does_what_answers_in_a_handlers_stead() {
         .with_state(App { guard: guard.clone() });
     let key = [("x-api-key", testing::issue(&guard, "weather-bot").await)];
     check(&router, "/", &key, StatusCode::INTERNAL_SERVER_ERROR).await;
-    // Behind a layer that asks for a key, whatever is there or not.
+    // Inside a layer that requires a key, for routes that exist and for other paths.
     let layered = Router::new().route("/", get(async || "")).layer(guard.layer());
     check(&layered, "/nowhere", &key, StatusCode::NOT_FOUND).await;
 }

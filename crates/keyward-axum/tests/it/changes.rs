@@ -23,7 +23,7 @@ use keyward_axum::{Clock, Guard, GuardOptions, Upkeep, testing};
 
 const ALL: Hours = Hours { from: UnixHour(0), to: UnixHour(u32::MAX) };
 
-/// Begins a change, hangs up, and lets go on whatever goes on.
+/// Begins a change, drops its future, and lets the running tasks go on.
 async fn hang_up<T>(change: impl Future<Output = T>) {
     {
         let mut context = Context::from_waker(Waker::noop());
@@ -87,7 +87,7 @@ async fn a_client_that_hangs_up_stops_no_change() {
     assert_eq!(verify().unwrap_err().as_str(), "revoked");
 }
 
-/// A wall clock that was set, which shows when somebody looks at it.
+/// A wall clock that was set, which shows at its next reading.
 #[derive(Clone, Debug, Default)]
 struct SetClock(Arc<AtomicU64>, Arc<AtomicU64>);
 
@@ -101,7 +101,7 @@ impl Clock for SetClock {
     }
 }
 
-/// The runtime's time stands still, and goes on to the next timer whenever everybody waits.
+/// The runtime's time is paused, and jumps to the next timer whenever all tasks wait.
 #[tokio::test(start_paused = true)]
 async fn upkeep_follows_the_wall_clock_and_so_does_expiry() {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();

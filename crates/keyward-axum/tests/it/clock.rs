@@ -1,4 +1,4 @@
-//! What becomes of requests when somebody sets the wall clock.
+//! Requests after the wall clock was set.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn a_leaked_key_is_ended_whatever_the_clock_says() {
     assert_eq!(answer.status(), 401);
 }
 
-/// The runtime's time stands still, and goes on to the next timer whenever everybody waits.
+/// The runtime's time is paused, and jumps to the next timer whenever all tasks wait.
 #[tokio::test(start_paused = true)]
 async fn upkeep_keeps_the_latest_reading_of_a_server_that_does_nothing() {
     let (_, guard, clock) = fresh().await;

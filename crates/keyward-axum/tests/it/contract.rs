@@ -1,4 +1,4 @@
-//! The answers that existing clients rely on, whole: status, headers, body.
+//! The whole responses that existing clients rely on: status, headers, body.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -233,8 +233,8 @@ async fn a_key_in_the_url_is_never_read() {
 
 #[tokio::test]
 async fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
-    // A caller by itself, one behind the proxy who makes something up, and those of whom the proxy
-    // says nothing that could be read, who are taken for one.
+    // A direct client, a client of the proxy that forges an address, and clients whose address in
+    // the proxy's header cannot be read, which count as one.
     let sources: [(&str, [&[u8]; 3]); 3] = [
         ("192.0.2.1:7", [b"", b"", b""]),
         ("10.0.0.1:7", [b"\xff, 198.51.100.7", b"a, 198.51.100.7", b"\x80,198.51.100.7"]),

@@ -108,7 +108,7 @@ fn priced(guard: &Guard) -> Router {
         .with_state(App { guard: guard.clone() })
 }
 
-/// What a socket gets: the status, what is left, when to try again, and the body.
+/// The response on a socket: the status, the remaining requests, the time to wait, and the body.
 async fn ask(to: SocketAddr, path: &'static str, secret: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {secret}\r\n");
     let request = format!("{request}connection: close\r\n\r\n");
@@ -155,7 +155,7 @@ async fn a_route_costs_what_is_said_beside_its_scope() {
     /eleven 403 - - {"detail":"Request costs more than its limit ever allows"}
     /three 200 7 - hello
     "#);
-    // Usage counts requests, whatever they cost.
+    // Usage counts requests, not their costs.
     let counted = guard.verify(&Asked::of(&secret)).unwrap().counted(guard.now().unix);
     assert_eq!((counted[Outcome::Allowed], counted[Outcome::Limited]), (5, 3));
 }

@@ -72,7 +72,7 @@ async fn send(router: &Router, path: &str, headers: &[(&str, &str)]) -> Response
     router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
-/// A whole answer as text: status, headers in order, body.
+/// A whole response as text: status, headers in order, body.
 async fn shown(answer: Response<Body>) -> String {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();

@@ -1,4 +1,4 @@
-//! Keys that are restricted to networks, behind a proxy and without one.
+//! Keys that are restricted to networks, with and without a proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 
 use crate::app;
 
-/// A guard behind a proxy in 10.0.0.0/8, and the secret of a key for 192.0.2.0/24 alone.
+/// A guard that trusts proxies in 10.0.0.0/8, and the secret of a key for 192.0.2.0/24 alone.
 async fn restricted() -> (Guard, String) {
     let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
     let trusted_proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
@@ -52,13 +52,13 @@ async fn a_key_works_from_its_networks_alone() {
     check(Some("192.0.2.7:1"), &[], StatusCode::OK).await;
     check(Some("[::ffff:192.0.2.7]:1"), &[], StatusCode::OK).await;
     check(Some("198.51.100.7:1"), &[], StatusCode::FORBIDDEN).await;
-    // A stranger says that it comes from the office.
+    // A client outside the network forges an address of the network.
     check(Some("198.51.100.7:1"), &["192.0.2.7"], StatusCode::FORBIDDEN).await;
-    // The proxy says so; and a stranger behind the proxy says so.
+    // The proxy reports that address; then a client of the proxy forges it.
     check(Some("10.0.0.1:1"), &["192.0.2.7"], StatusCode::OK).await;
     check(Some("10.0.0.1:1"), &["192.0.2.7, 198.51.100.7"], StatusCode::FORBIDDEN).await;
     check(Some("10.0.0.1:1"), &["192.0.2.7", "198.51.100.7"], StatusCode::FORBIDDEN).await;
-    // Nobody knows.
+    // The address is not known.
     check(Some("10.0.0.1:1"), &["unknown"], StatusCode::FORBIDDEN).await;
     check(None, &[], StatusCode::FORBIDDEN).await;
 }

@@ -1,4 +1,5 @@
-//! A request is verified once, whoever asks; and the layer works with any tower service.
+//! A request is verified once for all layers and extractors, and the layer works with any tower
+//! service.
 
 use std::convert::Infallible;
 

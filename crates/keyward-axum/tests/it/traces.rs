@@ -1,4 +1,4 @@
-//! Credentials never reach a trace, whatever is traced.
+//! Credentials never reach a trace, even if all headers are traced.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ async fn at_the_level_of_trace_no_secret_is_written() {
     let handler = async |caller: Caller, headers: http::HeaderMap| {
         tracing::trace!(?caller, ?headers, "Handling");
     };
-    // The layer stands outside, where the keys are hidden before anything else sees them.
+    // The layer is the outermost one, so that the keys are hidden before any other layer sees them.
     let router = Router::new()
         .route("/", get(handler))
         .layer(
@@ -66,6 +66,6 @@ async fn at_the_level_of_trace_no_secret_is_written() {
 
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("weather-bot"), "the trace is empty, so it shows nothing");
-    // Not even the part behind the hint, which a masked format might leave.
+    // Not even the part after the hint, which a masked format might show.
     assert!(!text.contains(&secret[7..]), "a secret was traced");
 }

@@ -52,7 +52,7 @@ async fn upkeep(clock: &BadClock) -> Upkeep {
     upkeep
 }
 
-/// Lets the turn pass that comes next. Time stands still, and jumps when nobody has anything to do.
+/// Lets the next turn pass. Time is paused, and jumps when no task has work to do.
 async fn pass_turn() {
     tokio::time::sleep(FLUSH_EVERY).await;
 }
@@ -78,7 +78,7 @@ async fn upkeep_that_ends_says_so() {
     clock.bad_syncs.store(1, Ordering::Relaxed);
     let upkeep = upkeep(&clock).await;
     assert!(!upkeep.pulse().is_well());
-    // What was counted goes to the store all the same.
+    // The counts still go to the store.
     upkeep.stop().await.unwrap();
 }
 
