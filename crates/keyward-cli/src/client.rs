@@ -26,14 +26,14 @@ pub use error::ClientError;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take. An import of 1 000 keys is the longest there is.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// Most bytes of an answer that are read. A page of the audit trail is the longest.
+/// Most bytes of a response that are read. A page of the audit trail is the longest.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Most bytes of a refusal that are read when nothing else is wanted.
+/// Most bytes of an error response that are read when nothing else is wanted.
 const KNOCK_BYTES_MAX: u64 = 64 * 1024;
 
-/// What to do when nothing was to be changed.
+/// The advice when the request was not to change anything.
 const TRY_AGAIN: &str = "try again";
-/// What to do when nobody knows whether a change was made.
+/// The advice when it is unknown whether a change was made.
 const CHECK_FIRST: &str =
     "the change may have been made all the same: look with `keyward key list` before you repeat it";
 
@@ -45,16 +45,16 @@ pub struct Client {
     credential: Credential,
 }
 
-/// What the server said to a request that it granted.
+/// The server's response to a request that it granted.
 #[derive(Debug)]
 pub struct Answer {
-    /// The JSON; `null` if the answer was empty.
+    /// The JSON; `null` if the response was empty.
     pub body: Value,
-    /// The version of what was shown, if it has one.
+    /// The version of the object that was shown, if it has one.
     pub etag: Option<String>,
 }
 
-/// What goes along with a method and a path.
+/// The parts of a request in addition to its method and path.
 #[derive(Default)]
 struct Extras<'a> {
     body: Option<Vec<u8>>,
@@ -165,7 +165,7 @@ impl Client {
         Ok(Answer { body, etag: header(ETAG) })
     }
 
-    /// Sends a request, and returns what came with a success.
+    /// Sends a request, and returns the response if it is a success.
     fn send(
         &self,
         method: &Method,
@@ -219,8 +219,8 @@ impl Client {
 fn agent(server: &ServerUrl, trust: &Trust) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        // The credential goes to the server that was named, not through a proxy and not on to
-        // wherever an answer points.
+        // The credential goes to the named server, not through a proxy and not on to the target of
+        // a redirect.
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -257,17 +257,18 @@ fn explain(server: &ServerUrl, method: &Method, error: ureq::Error) -> ClientErr
     ClientError::Broken { server, advice, cause }
 }
 
-/// Asks whether a Keyward server is there, without any credential, and returns what its clock says.
+/// Asks whether a Keyward server is there, without any credential, and returns the time of its
+/// clock.
 ///
 /// # Errors
 ///
-/// Returns [`ClientError`] if nobody answers, or somebody else.
+/// Returns [`ClientError`] if no server responds, or a server of another kind.
 pub fn knock(server: &ServerUrl, trust: &Trust) -> Result<Option<String>, ClientError> {
     let failed = |error| explain(server, &Method::GET, error);
     let url = format!("{}/key", server.as_str());
     let mut response = agent(server, trust).get(url).call().map_err(failed)?;
     let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
-    // Without a key every route refuses, in our words.
+    // Without a key every route rejects the request, in this project's form.
     let refusal = parse(&read.map_err(failed)?).filter(|body| body.get("detail").is_some());
     if refusal.is_none() {
         return Err(ClientError::Foreign { server: server.as_str().to_owned() });
@@ -276,7 +277,7 @@ pub fn knock(server: &ServerUrl, trust: &Trust) -> Result<Option<String>, Client
     Ok(date.map(str::to_owned))
 }
 
-/// Asks a server whether it is ready, and returns what it says if it is not.
+/// Asks a server whether it is ready, and returns its explanation if it is not.
 pub fn complaint(server: &ServerUrl, trust: &Trust) -> Option<String> {
     let url = format!("{}/readyz", server.as_str());
     let mut response = agent(server, trust).get(url).call().ok()?;

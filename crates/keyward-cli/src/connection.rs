@@ -1,5 +1,5 @@
-//! Which server a command talks to, how it proves that it may, and whether people or programs
-//! read what it says.
+//! Which server a command talks to, how it authenticates, and whether people or programs read its
+//! output.
 
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,7 @@ pub struct Common {
     connection: Connection,
 }
 
-/// What a connection needs is missing, or is none.
+/// A value that a connection needs is missing, or invalid.
 #[derive(Debug, Error)]
 pub enum ConnectionError {
     /// There is neither an admin key nor an access token.
@@ -120,14 +120,14 @@ impl Connection {
         }
     }
 
-    /// What fetches documents from anywhere.
+    /// A client that fetches documents from any server.
     pub fn fetcher(&self) -> anyhow::Result<Fetcher> {
         let environment = Environment::of(std::env::vars_os()).map_err(ConnectionError::NotText)?;
         Ok(Fetcher::new(self.files.trust(&environment)?.for_anywhere()))
     }
 
-    /// What a flag names, or else the one credential of the environment: the admin key from where
-    /// `keyward serve` would take it, or an access token.
+    /// The credential that a flag names, or else the one of the environment: the admin key from
+    /// where `keyward serve` would take it, or an access token.
     fn credential(&self, environment: &Environment) -> Result<Credential, ConnectionError> {
         if let Some(file) = &self.admin_api_key_file {
             return read_key_file(file)
@@ -180,7 +180,7 @@ impl Files {
 ///
 /// # Errors
 ///
-/// Returns [`ConnectionError::NoServer`] if what the environment names is none.
+/// Returns [`ConnectionError::NoServer`] if the server that the environment names is invalid.
 pub fn server(
     typed: Option<&ServerUrl>,
     environment: &Environment,

@@ -22,15 +22,15 @@ pub const CA_FILE_VARIABLE: &str = "KEYWARD_CA_FILE";
 pub const CLIENT_VARIABLES: [&str; 4] =
     [SERVER_VARIABLE, TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, CA_FILE_VARIABLE];
 
-/// What the name of a variable of ours begins with.
+/// The prefix of the name of each of our variables.
 const PREFIX: &str = "KEYWARD_";
 /// Our variables with other names, which they had before there was a prefix.
 pub const WITHOUT_PREFIX: [&str; 3] = ["ADMIN_API_KEY", "ADMIN_API_KEY_NEXT", "DATABASE_URL"];
 
 /// The variables that concern us: `KEYWARD_…` and [`WITHOUT_PREFIX`].
 ///
-/// One that is empty counts as not set, since that is how compose files leave one out, and so does
-/// what Kubernetes sets in pods beside a Service of this name.
+/// An empty variable counts as not set, since that is how compose files leave one out, and so does
+/// a variable that Kubernetes sets in pods next to a Service of this name.
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
 /// An environment variable of ours, by its name, is not UTF-8.

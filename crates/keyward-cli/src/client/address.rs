@@ -9,11 +9,11 @@ use std::ops::Deref;
 pub struct ServerUrl(String);
 
 impl ServerUrl {
-    /// Takes a URL as somebody typed it.
+    /// Parses a URL as the operator typed it.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and its remedy.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fits = text.parse::<http::Uri>().is_ok_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https"))
@@ -40,7 +40,7 @@ impl ServerUrl {
 }
 
 impl Default for ServerUrl {
-    /// Where a server listens unless somebody says otherwise.
+    /// The address where a server listens by default.
     fn default() -> Self {
         Self("http://127.0.0.1:8000".to_owned())
     }
@@ -48,8 +48,8 @@ impl Default for ServerUrl {
 
 /// A path below the server, with its query.
 ///
-/// Holding one proves that what people typed is in it as text only: a slash in an owner's name
-/// makes no new part, and an ampersand in a filter no new parameter.
+/// Every typed value is in it as text only: a slash in an owner's name makes no new part, and an
+/// ampersand in a filter no new parameter.
 #[derive(Clone, Debug)]
 pub struct Route {
     text: String,

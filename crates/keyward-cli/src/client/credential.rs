@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use keyward_api::access_token::AccessToken;
 use keyward_api::admin_key::AdminKey;
 
-/// What goes along with each request.
+/// The credential that each request carries.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// The server's admin key.

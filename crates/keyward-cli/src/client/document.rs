@@ -10,7 +10,7 @@ use url::Url;
 use super::error::GIVE_AUTHORITY;
 use super::{ANSWER_WITHIN, CONNECT_WITHIN};
 
-/// What fetches documents.
+/// A client that fetches documents.
 #[derive(Debug)]
 pub struct Fetcher {
     trust: Trust,
@@ -18,7 +18,7 @@ pub struct Fetcher {
     agent: OnceCell<Agent>,
 }
 
-/// A document, and what is needed to read it.
+/// A document, and the headers that are needed to read it.
 #[derive(Debug)]
 pub struct Fetched {
     pub bytes: Vec<u8>,
@@ -31,10 +31,10 @@ pub struct Fetched {
 /// Why a document could not be fetched.
 #[derive(Debug, Error)]
 pub enum FetchError {
-    /// Nobody who is trusted vouches for whoever has it.
+    /// No trusted authority vouches for the server that has it.
     #[error("{flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
     Untrusted {
-        /// What is wrong with it.
+        /// The flaw of its certificate.
         flaw: Flaw,
     },
     /// It is not there, or not all of it came.
@@ -52,7 +52,8 @@ impl From<ureq::Error> for FetchError {
 }
 
 impl Fetcher {
-    /// Fetches from those for whom somebody vouches who is trusted, and without TLS from anyone.
+    /// Fetches over TLS from servers for which a trusted authority vouches, and without TLS from
+    /// any server.
     pub fn new(trust: Trust) -> Self {
         Self { trust, agent: OnceCell::new() }
     }

@@ -1,4 +1,4 @@
-//! Why a request had no success, in words that say what to do about it.
+//! Why a request had no success, in words that name the remedy.
 
 use http::StatusCode;
 use keyward_tls::Flaw;
@@ -7,14 +7,14 @@ use thiserror::Error;
 
 use super::Credential;
 
-/// What to do if nobody who is trusted vouches for a server.
+/// The advice if no trusted authority vouches for a server.
 pub(super) const GIVE_AUTHORITY: &str =
     "give the certificate of its authority with --ca-file FILE or KEYWARD_CA_FILE";
 
 /// Why a request had no success.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Nobody was there, so nothing has changed.
+    /// No server was reached, so nothing has changed.
     #[error(
         "no server answers at {server}; start one with `keyward serve`, or name another with \
          --server"
@@ -22,26 +22,26 @@ pub enum ClientError {
     Unreachable {
         /// Where we looked.
         server: String,
-        /// What the connection said.
+        /// The error of the connection.
         #[source]
         cause: Box<ureq::Error>,
     },
-    /// Whoever was there could not prove to be the server, so nothing was sent.
+    /// The peer could not prove that it is the server, so nothing was sent.
     #[error("the server at {server} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
     Untrusted {
         /// Where we looked.
         server: String,
-        /// What is wrong with it.
+        /// The flaw of its certificate.
         flaw: Flaw,
     },
-    /// The connection ended before the answer did, so nobody knows.
+    /// The connection ended before the response did, so the outcome is unknown.
     #[error("the connection to {server} broke before the answer came; {advice}")]
     Broken {
         /// Where we asked.
         server: String,
-        /// What to do.
+        /// The advice.
         advice: &'static str,
-        /// What the connection said.
+        /// The error of the connection.
         #[source]
         cause: Box<ureq::Error>,
     },
@@ -51,22 +51,22 @@ pub enum ClientError {
         /// The server's words.
         detail: String,
     },
-    /// The server refused, or failed.
+    /// The server rejected the request, or failed.
     #[error("the server at {server} refused with {status}: {detail}{advice}")]
     Refused {
-        /// Who refused.
+        /// The server that rejected it.
         server: String,
         /// Its status.
         status: StatusCode,
         /// Its words.
         detail: String,
-        /// What to do, if we know; begins with `; `.
+        /// The advice, if there is any; begins with `; `.
         advice: &'static str,
     },
-    /// The answer is none that a Keyward server gives.
+    /// The response is none that a Keyward server gives.
     #[error("what answers at {server} is no Keyward server; name the right one with --server")]
     Foreign {
-        /// Who answered.
+        /// The server that responded.
         server: String,
     },
 }
@@ -81,7 +81,7 @@ impl ClientError {
     }
 }
 
-/// Turns an answer that is no success into an error.
+/// Turns a response that is no success into an error.
 pub(super) fn refusal(
     server: &str,
     credential: &Credential,
@@ -137,7 +137,7 @@ fn advice(credential: &Credential, status: StatusCode, detail: &str) -> &'static
     }
 }
 
-/// The server's words: a text, or a list of faults with the place of each.
+/// The server's words: a text, or a list of faults with the location of each.
 fn detail_text(detail: &Value) -> String {
     match detail {
         Value::String(text) => text.clone(),

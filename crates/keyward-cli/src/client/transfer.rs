@@ -1,5 +1,5 @@
-//! What moving keys in and out asks of the client: bodies that are JSON already, requests that are
-//! safe to repeat, and answers of any length.
+//! Requests of the client that move keys in and out: with bodies that are JSON already, safe to
+//! repeat, and with responses of any length.
 
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use http::header::CONTENT_TYPE;
 
 use super::{ANSWER_BYTES_MAX, Answer, Client, ClientError, Extras, explain};
 
-/// How long a server may take before a long answer begins: a copy of a database is made first.
+/// How long a server may take before a long response begins: a copy of a database is made first.
 const MADE_WITHIN: Duration = Duration::from_secs(60 * 60);
-/// How long a long answer may pause. The whole of it may take any time: a database has any size.
+/// How long a long response may pause. The whole of it may take any time: a database has any size.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How much of a long answer is held at one time.
+/// How much of a long response is held at one time.
 const PIECE_BYTES: usize = 64 * 1024;
-/// What to do when nobody knows whether keys were imported.
+/// The advice when it is unknown whether keys were imported.
 const REPEAT: &str = "repeat the import: what has been added already is skipped";
 
 impl Client {
@@ -42,8 +42,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns [`ClientError`] unless the server granted it and sent all of it, or whatever `take`
-    /// returns.
+    /// Returns [`ClientError`] unless the server granted it and sent all of it, or the error of
+    /// `take`.
     pub fn download(
         &self,
         path: &str,

@@ -1,8 +1,8 @@
-//! The variables that Kubernetes puts into every pod beside a Service, in the form that Docker's
+//! The variables that Kubernetes puts into every pod next to a Service, in the form that Docker's
 //! links once had.
 //!
-//! Beside a Service that is named `keyward`, or `keyward-` and more, they begin with `KEYWARD_` and
-//! would pass for settings. Source: Kubernetes, "Service", section "Environment variables".
+//! Next to a Service that is named `keyward`, or `keyward-` and more, they begin with `KEYWARD_`
+//! and would pass for settings. Source: Kubernetes, "Service", section "Environment variables".
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -45,7 +45,7 @@ fn is_port(value: &str) -> bool {
 }
 
 fn is_address(value: &str) -> bool {
-    // A Service without an address of its own has this word in its place.
+    // A Service without an address of its own has this word instead.
     value == "None" || value.parse::<IpAddr>().is_ok()
 }
 
