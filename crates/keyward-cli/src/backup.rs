@@ -38,7 +38,7 @@ pub struct Backup {
     connection: Connection,
 }
 
-/// What came is no whole database, so nothing was written.
+/// The received bytes are no whole database, so nothing was written.
 #[derive(Debug, Error, PartialEq, Eq)]
 enum IncompleteError {
     #[error("what the server sent is not a SQLite database; nothing was written")]
@@ -88,7 +88,7 @@ fn progress() -> ProgressBar {
     bar
 }
 
-/// What is known of a copy as it passes: its length, and its first bytes.
+/// The facts collected about a copy as it passes: its length, and its first bytes.
 #[derive(Debug, Default)]
 struct Copy {
     len: u64,

@@ -20,10 +20,10 @@ pub(crate) const EXAMPLES: [&str; 2] = [
     "keyward export | keyward import - --format jsonl --server http://other:8000",
 ];
 
-/// Keys in one answer: half of what the server would give, since an answer is held in memory.
+/// Keys in one response: half of the server's maximum, since a response is held in memory.
 const PAGE_KEYS: u32 = 500;
 
-/// What is said on standard error, where it cannot get into the export.
+/// The notice on standard error, where it cannot get into the export.
 const NOTICE: &str = "\
 The export holds the digests of all secrets, with names, owners and metadata. Nobody can call with
 a digest, but whoever has it can tell whether a text is one of your secrets: keep it like the
@@ -72,7 +72,7 @@ impl Export {
 }
 
 fn notice() {
-    // If nobody can be told, the file is there all the same.
+    // The file is there even if this cannot be written.
     let _unheard = io::stderr().write_all(NOTICE.as_bytes());
 }
 
@@ -113,7 +113,7 @@ fn write_all(
     Ok(keys)
 }
 
-/// The tiers of an answer that no line told of so far, as lines. They stand before their keys.
+/// The tiers of a response that have no line so far, as lines. They precede their keys.
 fn tier_lines(answer: &Value, told: &mut HashSet<String>) -> Vec<u8> {
     let member = |of: &Value, name| of.get(name).cloned().unwrap_or_default();
     let tier = |tier| json!({ "name": member(tier, "name"), "limits": member(tier, "limits") });
@@ -122,8 +122,8 @@ fn tier_lines(answer: &Value, told: &mut HashSet<String>) -> Vec<u8> {
     text_of(new.map(|one| json!({ "tier": tier(one) })))
 }
 
-/// A page as lines, the owners before the keys: those that are suspended, which the first page has,
-/// and those with limits that no line told of so far.
+/// A page as lines, the owners before the keys: suspended owners, which the first page has, and
+/// owners with limits that have no line so far.
 fn lines(page: &Value, keys: &[Value], limited: &mut HashSet<String>) -> Vec<u8> {
     let owners = list(page, "suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
     let name = |owner: &Value| owner.get("owner").and_then(Value::as_str).map(str::to_owned);

@@ -24,7 +24,7 @@ use report::{Report, ReportTo};
 use source::{Lines, Source, TutorialFile};
 use tiers::Tiers;
 
-/// What `--help` says at its end: the columns and members of files, and how the command is typed.
+/// The end of `--help`: the columns and fields of files, and examples of the command.
 pub(crate) fn after_help() -> String {
     format!("{COLUMNS}\n\n{}", examples(&EXAMPLES))
 }
@@ -35,7 +35,7 @@ metadata, state or is_active, created_at, last_used_at, hint, key_id. The first 
 
 An import is safe to repeat: keys that are there already are skipped.";
 
-/// What to do if an id of the tutorial's is taken.
+/// The advice if an id of the tutorial is taken.
 const ID_TAKEN: &str = "another key has this id; import with --new-ids";
 
 const EXAMPLES: [&str; 4] = [
@@ -161,7 +161,7 @@ impl Import {
     }
 }
 
-/// Lines gathered into batches. What is no key but what keys need is seen to on the way.
+/// Lines gathered into batches. Tiers and owners, which keys need, are added on the way.
 struct Batches<'a> {
     lines: Lines,
     batch: Batch,
@@ -207,8 +207,8 @@ impl Batches<'_> {
     }
 }
 
-/// Tells a refusal of what was sent, after which the rest can go on, from a failure that the next
-/// request would meet as well.
+/// Separates a rejection of this request, after which the rest can go on, from a failure that the
+/// next request would meet as well.
 fn refusal(error: ClientError) -> Result<String, ClientError> {
     match error {
         ClientError::Refused { status, detail, .. }

@@ -1,4 +1,4 @@
-//! Owners on their way in: those that are suspended, and those with limits.
+//! Owners on their way in: suspended ones, and ones with limits.
 
 use http::StatusCode;
 use keyward_api::transfer::OwnerLimits;
@@ -8,10 +8,10 @@ use crate::client::{Client, ClientError, Route};
 
 use super::refusal;
 
-/// What is told of a server that knows no limits of owners.
+/// The note about a server that knows no limits of owners.
 const OLDER: &str = "this server knows no limits of owners; it is older than the export";
 
-/// The owners of a file, and what is to be said about them.
+/// The owners of a file, and the notes about them.
 pub(super) struct Owners<'a> {
     client: &'a Client,
     dry_run: bool,
@@ -24,7 +24,7 @@ impl<'a> Owners<'a> {
     }
 
     /// Suspends an owner. The server suspends keys that come later with their owner, so once is
-    /// enough, and none of them works in between. The inner error is the server's refusal of this
+    /// enough, and none of them works in between. The inner error is the server's rejection of this
     /// one.
     pub(super) fn suspend(&self, owner: &str) -> anyhow::Result<Result<(), String>> {
         if self.dry_run {
@@ -37,7 +37,7 @@ impl<'a> Owners<'a> {
     }
 
     /// Gives an owner its limits if it has none. Limits that are there stay, as those of a tier do.
-    /// The inner error is the server's refusal of this one.
+    /// The inner error is the server's rejection of this one.
     pub(super) fn limit(&mut self, one: &OwnerLimits) -> anyhow::Result<Result<(), String>> {
         let OwnerLimits { owner, limits } = one;
         let route = Route::of(["admin", "owners", owner]);
@@ -87,7 +87,7 @@ impl<'a> Owners<'a> {
         Ok(())
     }
 
-    /// What is to be said about the owners.
+    /// The notes about the owners.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -1,4 +1,4 @@
-//! Several requests at one time, with their answers in order.
+//! Several requests at one time, with their responses in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::client::ClientError;
 
 /// Requests that are under way at one time. The server writes them one after the other; while it
-/// does, it can read the next and answer the one before.
+/// does, it can read the next one and respond to the one before.
 const IN_FLIGHT: usize = 3;
 /// Most batches between the reader and the report. At 4 MiB each this is 24 MiB.
 const AHEAD_MAX: usize = 6;
 
-/// What became of a batch.
+/// The outcome of a batch.
 pub(super) struct Settled {
     /// Its lines.
     pub entries: Vec<Entry>,
-    /// What the server said; `None` if there was nothing to be sent.
+    /// The server's response; `None` if there was nothing to be sent.
     pub answer: Option<Result<Value, ClientError>>,
 }
 
@@ -34,8 +34,8 @@ pub(super) fn run(
     mut settle: impl FnMut(Settled) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (jobs, queue) = mpsc::channel();
-    // Whoever waits for a job holds it, and the others wait for whoever does. A panic leaves
-    // nothing half done in it.
+    // The thread that waits for a job holds the lock, and the others wait for that thread. A panic
+    // leaves nothing half done in it.
     let queue = Mutex::new(queue);
     let (done, answers) = mpsc::channel();
     let work = || {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn answers_are_settled_in_order_whichever_comes_first() {
-        // The first request is answered after the second one.
+        // The first request gets its response after the second one.
         let (second_is_done, told) = (Mutex::new(false), Condvar::new());
         let post = |body: Vec<u8>| {
             let body = String::from_utf8(body).unwrap();

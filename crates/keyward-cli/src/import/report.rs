@@ -1,4 +1,4 @@
-//! What became of each line of an import.
+//! The outcome of each line of an import.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -15,27 +15,27 @@ use crate::output::{Output, printable};
 use super::pipeline::Settled;
 use super::refusal;
 
-/// Most refused lines that are shown to people; the rest is counted.
+/// Most rejected lines that are shown to people; the rest is counted.
 const SHOWN_MAX: usize = 20;
 
-/// Where a report goes, and what it is of.
+/// The destination of a report, and its subject.
 pub(super) struct ReportTo<'a> {
     /// All of it to the output, as JSON.
     pub json: bool,
-    /// The refused lines to a file as well, as JSON Lines.
+    /// The file that gets the rejected lines as well, as JSON Lines.
     pub file: Option<&'a Path>,
     /// A file that is there is replaced.
     pub replaces: bool,
     /// Nothing is changed.
     pub dry_run: bool,
-    /// What the number of a line is.
+    /// The unit that the number of a line counts.
     pub unit: &'static str,
-    /// What to say of an id that is taken, where nobody can leave it out by hand.
+    /// The advice about an id that is taken, where the operator cannot leave it out by hand.
     pub id_taken: Option<&'static str>,
 }
 
 impl ReportTo<'_> {
-    /// The server's reason, with what can be done about it here.
+    /// The server's reason, with the remedy that applies here.
     fn advice(&self, reason: String) -> String {
         match self.id_taken {
             Some(advice) if reason == ImportRejection::IdTaken.to_string() => advice.to_owned(),
@@ -44,9 +44,9 @@ impl ReportTo<'_> {
     }
 }
 
-/// Counts what became of the lines, and tells of those that were refused, in their order.
+/// Counts the outcomes of the lines, and reports the rejected ones, in their order.
 ///
-/// Nothing is held but the first few, for every line of a large file may be refused.
+/// Only the first few are held, for every line of a large file may be rejected.
 pub(super) struct Report<'a> {
     to: &'a ReportTo<'a>,
     out: &'a mut Output,
@@ -70,7 +70,7 @@ impl<'a> Report<'a> {
         Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, refused: 0 })
     }
 
-    /// Takes what became of a batch.
+    /// Takes the outcome of a batch.
     pub(super) fn settle(&mut self, settled: Settled) -> anyhow::Result<()> {
         let Settled { entries, answer } = settled;
         let sent = entries.iter().filter(|entry| matches!(entry, Entry::Sent { .. })).count();
@@ -95,7 +95,7 @@ impl<'a> Report<'a> {
                     Some(Outcome::Refused(reason)) => {
                         self.refuse(line, &self.to.advice(reason))?;
                     }
-                    // Nobody knows; the failure is told instead.
+                    // Unknown; the failure is reported instead.
                     None => {}
                 },
             }
@@ -103,7 +103,7 @@ impl<'a> Report<'a> {
         failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Tells of a line that was refused.
+    /// Reports a rejected line.
     pub(super) fn refuse(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
         // It may quote a cell, and people put keys there.
         let reason = &masked(reason);
@@ -121,12 +121,12 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// Takes what people should know besides.
+    /// Takes an additional note for people.
     pub(super) fn note(&mut self, note: &str) {
         self.notes.push(masked(note));
     }
 
-    /// Ends the report, and says how many lines were refused.
+    /// Ends the report, and returns the number of rejected lines.
     pub(super) fn finish(mut self, broke_off: bool) -> anyhow::Result<u64> {
         if let Some(file) = self.file.take() {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
@@ -178,7 +178,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What the server says of one key.
+/// The server's result for one key.
 #[derive(Clone)]
 enum Outcome {
     Added,
@@ -187,7 +187,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Reads an answer to a request with that many keys.
+    /// Reads the response to a request with that many keys.
     fn read(body: &Value, sent: usize) -> anyhow::Result<Vec<Self>> {
         let outcome = |key: &Value| match key.get("status")?.as_str()? {
             "added" => Some(Self::Added),

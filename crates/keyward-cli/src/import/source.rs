@@ -27,11 +27,11 @@ pub(super) struct Source {
     pub lines: Lines,
     /// Draws on standard error, and nothing unless that is a terminal.
     pub bar: ProgressBar,
-    /// What the number of a line is.
+    /// The unit that the number of a line counts.
     pub unit: &'static str,
 }
 
-/// What to say if nobody knows what a file is.
+/// The error if the format of a file is unknown.
 const UNKNOWN_FORMAT: &str =
     "the name of the file does not say what it is; give --format csv or --format json";
 
@@ -44,7 +44,7 @@ impl TutorialFile {
     ///
     /// # Errors
     ///
-    /// Returns what to write instead.
+    /// Returns the form to write instead.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         sqlite_path(url).map(Self).ok_or_else(|| {
             "write `sqlite:` and the path of the file, such as sqlite:news.db or \
@@ -71,7 +71,7 @@ impl Source {
         Self::read(path, format, from, bar)
     }
 
-    /// Opens the tutorial's database. With `new_ids`, its keys leave their ids behind.
+    /// Opens the tutorial's database. With `new_ids`, its keys are imported without their ids.
     pub(super) fn open_tutorial(file: &TutorialFile, new_ids: bool) -> anyhow::Result<Self> {
         let tutorial = Tutorial::open(&file.0)?;
         let bar = bar(Some(tutorial.count()?), "{wide_bar} {pos}/{len} keys, {eta} left");
@@ -93,7 +93,7 @@ impl Source {
                 anyhow::anyhow!("{name}: {problem}")
             }
         };
-        // What a file is that is no text is said before what its name does not say.
+        // That a file is no text is reported before a format that its name does not tell.
         let text = Text::open(from).map_err(&explain)?;
         let unknown = || Complaint::Usage(UNKNOWN_FORMAT.to_owned());
         let (unit, lines): (_, Lines) = match format.ok_or_else(unknown)? {
@@ -166,7 +166,7 @@ impl Iterator for Rows {
     }
 }
 
-/// A key of the tutorial's. It keeps its id, so that what names keys by it goes on to do so.
+/// A key of the tutorial's. It keeps its id, so that references to it stay valid.
 fn import_key(key: TutorialKey) -> ImportKey {
     let created_at = key.created_at.map(Time);
     let digest = ImportDigest(key.digest);

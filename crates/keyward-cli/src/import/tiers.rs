@@ -8,7 +8,7 @@ use crate::client::{Client, Route};
 
 use super::refusal;
 
-/// The tiers of the server, once they were asked for, and what is to be said about ours.
+/// The tiers of the server, once they were asked for, and the notes about the tiers of the file.
 pub(super) struct Tiers<'a> {
     client: &'a Client,
     dry_run: bool,
@@ -21,7 +21,7 @@ impl<'a> Tiers<'a> {
         Self { client, dry_run, known: None, notes: Vec::new() }
     }
 
-    /// Adds a tier if it is missing. The inner error is the server's refusal of this one.
+    /// Adds a tier if it is missing. The inner error is the server's rejection of this one.
     pub(super) fn take(&mut self, tier: &Tier) -> anyhow::Result<Result<(), String>> {
         let Tier { name, limits } = tier;
         let found = self.known()?.iter().find(|known| known.get("name") == Some(&json!(name)));
@@ -49,7 +49,7 @@ impl<'a> Tiers<'a> {
         Ok(Ok(()))
     }
 
-    /// What is to be said about the tiers.
+    /// The notes about the tiers.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -1,5 +1,5 @@
-//! `keyward import --try`: whether the caller of one secret will be let in, and if not, what the
-//! digest was made of.
+//! `keyward import --try`: whether the caller with one secret will be accepted, and if not, which
+//! text the digest was made of.
 
 mod guess;
 
@@ -20,7 +20,7 @@ use crate::status::{Complaint, Status};
 use super::source::Source;
 use guess::{Guess, Made, guesses};
 
-/// What is said if nothing fits.
+/// The report if nothing fits.
 const NOTHING_FITS: &str = "\
 The caller of this secret will not be let in: no key has its digest. Either its key is not there,
 or the digest was made with a salt, a key (HMAC) or a slow function, and cannot be moved.
@@ -34,9 +34,9 @@ struct Found {
     /// Such as `the key in line 7`.
     key: String,
     number: u64,
-    /// Why the key lets nobody in.
+    /// Why the key accepts no caller.
     obstacle: Option<String>,
-    /// What holds only afterwards.
+    /// The part that is true only after the import.
     condition: &'static str,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn try_source(secret: &str, source: Source, out: &mut Output) -> anyh
     Ok(Trial { unit: source.unit, found })
 }
 
-/// Why a key of a file lets nobody in.
+/// Why a key of a file accepts no caller.
 fn obstacle(
     key: &ImportKey,
     ends_at: Option<Time>,
@@ -140,16 +140,16 @@ pub(super) fn try_server(secret: &str, client: &Client, look: Look) -> anyhow::R
     Ok(Trial { unit: "key_id", found })
 }
 
-/// What came of it.
+/// The result of a trial.
 #[derive(Debug)]
 pub(super) struct Trial {
-    /// What the number of a key is.
+    /// The unit that the number of a key counts.
     unit: &'static str,
     found: Option<Found>,
 }
 
 impl Trial {
-    /// Says it, and fails unless the caller will be let in.
+    /// Reports it, and fails unless the caller will be accepted.
     pub(super) fn tell(&self, as_json: bool, out: &mut Output) -> anyhow::Result<()> {
         let (lets_in, text) = self.in_words();
         if as_json {
@@ -228,7 +228,7 @@ mod tests {
 
     const SECRET: &str = "7|prefix_wJalrXUtnFEMIK7MDENG";
 
-    /// What is said of the secret and a file with one key, whose digest is made of these bytes.
+    /// The report about the secret and a file with one key, whose digest is made of these bytes.
     fn told(secret: &str, made_of: &[u8], more: &str) -> String {
         let (names, cells) = more.split_once('=').unwrap_or_default();
         let digest = digest_of(made_of).to_hex();
@@ -239,7 +239,7 @@ mod tests {
             Source { lines: Box::new(lines), bar: indicatif::ProgressBar::hidden(), unit: "line" };
         let told = crate::output::testing::written(piped(), |out| {
             let trial = try_source(secret, source, out)?;
-            // Its status is that of what is said.
+            // Its exit status is that of the report.
             let (lets_in, _) = trial.in_words();
             assert_eq!(trial.tell(false, out).is_ok(), lets_in);
             anyhow::Ok(())

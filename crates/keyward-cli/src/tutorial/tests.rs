@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What `Base.metadata.create_all` makes of the tutorial's model.
+/// The schema that `Base.metadata.create_all` makes of the tutorial's model.
 const SCHEMA: &str = "CREATE TABLE api_keys (\n\tid INTEGER NOT NULL, \n\t\
     key_hash VARCHAR(64) NOT NULL, \n\tname VARCHAR(100) NOT NULL, \n\t\
     rate_limit_tier VARCHAR(20) NOT NULL, \n\tis_active BOOLEAN NOT NULL, \n\t\

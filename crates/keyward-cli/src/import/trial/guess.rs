@@ -1,4 +1,4 @@
-//! What other systems make a digest of.
+//! The texts that other systems make a digest of.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -11,7 +11,7 @@ use super::digest_of;
 /// Most parts of a secret that are tried.
 const PARTS_MAX: usize = 16;
 
-/// A digest that a key may have, and what it was made of.
+/// A digest that a key may have, and the text that it was made of.
 #[derive(Clone, Debug)]
 pub(super) struct Guess {
     pub digest: Digest,
@@ -20,7 +20,7 @@ pub(super) struct Guess {
     pub can_be_sent: bool,
 }
 
-/// What a digest was made of; the likeliest first.
+/// The text that a digest was made of; the likeliest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Made {
     Whole,
@@ -57,7 +57,7 @@ impl Made {
         }
     }
 
-    /// What it is, as an object in a sentence.
+    /// Its name, as an object in a sentence.
     pub(super) fn in_words(self) -> String {
         let text = match self {
             Self::Whole => "the secret",
@@ -84,14 +84,14 @@ impl Guess {
         Self { digest: digest_of(bytes), made, can_be_sent }
     }
 
-    /// The secret behind a prefix that it lacks.
+    /// The secret after a prefix that it lacks.
     pub(super) fn with_prefix(secret: &str, prefix: &str) -> Self {
         let text = Zeroizing::new(format!("{prefix}{secret}"));
         Self::of(text.as_bytes(), Made::Prefixed)
     }
 }
 
-/// What the digest of a secret may be, the likeliest first.
+/// The digests that a secret may have, the likeliest first.
 pub(super) fn guesses(secret: &str) -> Vec<Guess> {
     let mut guesses = vec![Guess::of(secret.as_bytes(), Made::Whole)];
     let separators = secret.char_indices().filter(|(_, c)| "|_.-: ".contains(*c));
@@ -130,7 +130,7 @@ pub(super) fn guesses(secret: &str) -> Vec<Guess> {
         bytes(decoded.unwrap_or_default(), Made::FromBase64);
     }
     bytes(from_hex(secret).unwrap_or_default(), Made::FromHex);
-    // Upper case of what has no letters is the same text; the first guess counts.
+    // Upper case of a text without letters is the same text; the first guess counts.
     let mut seen = std::collections::HashSet::new();
     guesses.retain(|guess| guess.digest != digest_of(b"") && seen.insert(*guess.digest.as_bytes()));
     guesses
