@@ -1,4 +1,5 @@
-//! `keyward audit`: who changed what, and whether the trail itself was tampered with.
+//! `keyward audit`: the recorded changes and their authors, and whether the trail itself was
+//! tampered with.
 
 mod chain;
 mod entry;
@@ -15,8 +16,8 @@ use crate::client::{Client, ClientError, Route};
 use crate::output::Output;
 use crate::status::examples;
 
-/// Entries that are asked for at once: with the largest metadata before and after, half of what
-/// the client reads of one answer.
+/// Entries of one request: with the largest metadata before and after, half of the longest response
+/// that the client reads.
 const PAGE_LEN: u32 = 500;
 
 /// What can be done with the audit trail.
@@ -59,7 +60,7 @@ struct Newest {
     digest: String,
 }
 
-/// What a walk along the trail comes by.
+/// A step of a walk along the trail.
 enum Step<'a> {
     /// Before all entries, if the server knows it.
     Newest(&'a Newest),

@@ -1,6 +1,6 @@
 //! Walking the trail to its end, and saying in words where it breaks first.
 //!
-//! What an entry's digest is taken over is known to `keyward::audit` alone.
+//! `keyward::audit` alone knows the bytes that an entry's digest is taken over.
 
 use keyward::audit::{self, AuditEntry, ChainDigest, ChainError, ChangeId};
 use thiserror::Error;
@@ -12,22 +12,22 @@ use super::entry;
 pub(super) struct Chain {
     walked: audit::Chain,
     last_id: Option<u64>,
-    /// A digest that somebody noted down, and the entry that has it once that was met.
+    /// A digest that the operator noted down, and the entry that has it, once the walk has met it.
     expected: Option<(ChainDigest, Option<u64>)>,
     /// The entry that must be there, with this digest, and whether it was met.
     newest: Option<(u64, ChainDigest, bool)>,
 }
 
-/// Where the chain breaks. The trail before that place is as it was written.
+/// Where the chain breaks. The trail before that location is as it was written.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum Break {
-    /// What stands there is no entry, so nobody can tell what it said.
+    /// The text there is no entry, so its former content is unknown.
     #[error("what comes after entry {after} is no entry of an audit trail: {problem}")]
     Unreadable { after: u64, problem: String },
     /// The same on a line of a file.
     #[error("line {line} is no entry of an audit trail: {problem}")]
     UnreadableLine { line: u64, problem: String },
-    /// The entry does not say any more what it said when it was written.
+    /// The content of the entry has changed since it was written.
     #[error("entry {id} was edited: it does not have its own digest")]
     Edited { id: u64 },
     /// The entry is as it was written, and the one that was before it is not there.
@@ -109,7 +109,7 @@ impl Chain {
         }
     }
 
-    /// The end of the trail: whether what was expected was met.
+    /// The end of the trail: whether the walk met the expected digest.
     pub(super) fn end(&self) -> Result<(), Break> {
         if let Some((id, _, false)) = self.newest {
             return Err(Break::EndMissing { id });

@@ -8,7 +8,7 @@ use keyward_api::shapes::Time;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members of an entry. Those that are unknown are left aside: the digest does not cover them.
+/// The fields of an entry. Unknown fields are ignored: the digest does not cover them.
 #[derive(Debug, Deserialize)]
 struct Members {
     id: u64,
@@ -16,7 +16,7 @@ struct Members {
     actor: String,
     address: Option<String>,
     verb: String,
-    /// A plain number, as the tier and the owner are texts: the trail is checked as it stands.
+    /// A plain number, as the tier and the owner are texts: the trail is checked as it was written.
     key_id: Option<u64>,
     tier: Option<String>,
     owner: Option<String>,
@@ -30,11 +30,11 @@ struct Members {
 ///
 /// # Errors
 ///
-/// Returns what is wrong if it is none.
+/// Returns the fault if the text is no entry.
 pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
     let members: Members = json::from_str(text).map_err(|error| error.to_string())?;
     let at = parse_time(&members.at).ok_or("`at` is no time")?;
-    // `null` is read as no details wherever it comes from.
+    // `null` is read as no details, from any source.
     let details = members.details.map(|details| details.get().to_owned());
     Ok(beyond_names(AuditEntry {
         id: ChangeId(members.id),

@@ -54,7 +54,7 @@ impl Export {
     }
 }
 
-/// The entry on one line. In JSON a line end stands between words only, never within a text.
+/// The entry on one line. In JSON a line end occurs between tokens only, never within a string.
 fn one_line(entry: &str) -> String {
     entry.replace(['\n', '\r'], " ")
 }

@@ -137,14 +137,14 @@ fn with_times(mut entry: Value) -> Value {
     entry
 }
 
-/// Turns a member that is a time in milliseconds into a text.
+/// Turns a field that is a time in milliseconds into a text.
 fn name_time(name: &str, member: &mut Value) {
     if let Some(time) = time(name, member) {
         *member = time.into();
     }
 }
 
-/// What was changed. An entry about a key may name its tier and owner as well.
+/// The object that was changed. An entry about a key may name its tier and owner as well.
 fn subject(entry: &Value) -> String {
     let named = |name: &str, word: &str| {
         entry.get(name).filter(|value| !value.is_null())?;
@@ -154,7 +154,7 @@ fn subject(entry: &Value) -> String {
     subject.or_else(|| named("tier", "tier")).unwrap_or_else(|| "-".to_owned())
 }
 
-/// What the change was: member by member where there is a before and an after.
+/// The change: field by field where there is a before and an after.
 fn details(entry: &Value) -> String {
     let Some(details) = entry.get("details").and_then(Value::as_object) else {
         return "-".to_owned();
@@ -168,7 +168,7 @@ fn details(entry: &Value) -> String {
     let words: Vec<_> = match changed {
         Some(changed) => changed
             .into_iter()
-            // Of what is new, what it has says enough.
+            // For a new object, its present fields suffice.
             .filter(|(_, before, after)| before.is_some() || !is_nothing(after))
             .map(|(name, before, after)| match before {
                 Some(before) => format!("{name}: {} → {}", text(name, before), text(name, after)),
@@ -192,7 +192,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// A member in words; the trail has times as milliseconds.
+/// A field in words; the trail has times as milliseconds.
 fn text(name: &str, value: &Value) -> String {
     match (time(name, value), value) {
         (Some(time), _) => time,
@@ -203,7 +203,7 @@ fn text(name: &str, value: &Value) -> String {
     }
 }
 
-/// A member of the trail's that is a time in milliseconds, as RFC 3339.
+/// A field of the trail that is a time in milliseconds, as RFC 3339.
 fn time(name: &str, value: &Value) -> Option<String> {
     let is_time = name.ends_with("_at") || name.ends_with("_until");
     let millis = value.as_u64().filter(|_| is_time)?;

@@ -15,7 +15,7 @@ use crate::connection::Common;
 use crate::output::Output;
 use crate::status::{Complaint, Status};
 
-/// Most bytes of a line of an exported trail, many times what the largest entry has.
+/// Most bytes of a line of an exported trail, many times the length of the largest entry.
 const LINE_LEN_MAX: u64 = 1_024 * 1_024;
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -97,8 +97,8 @@ fn open(path: &str) -> anyhow::Result<BufReader<File>> {
     Ok(BufReader::new(file))
 }
 
-/// Walks along every line that has something on it. One that is no entry is where the trail
-/// breaks; whoever cut off the end of a file in the middle of a line did not leave it whole.
+/// Walks along every line that is not blank. The trail breaks at a line that is no entry: a file
+/// whose end was cut off in the middle of a line is not whole.
 fn read_lines(mut from: impl BufRead, chain: &mut Chain) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     for line in 1_u64.. {
@@ -127,7 +127,7 @@ mod tests {
     use super::super::chain::testing::trail;
     use super::*;
 
-    /// What `--json` and people are told about a trail.
+    /// The report about a trail, as JSON and as text.
     fn told(trail: &[AuditEntry]) -> String {
         let mut chain = Chain::new(None);
         let found = trail.iter().try_for_each(|entry| chain.step(entry)).err();
