@@ -103,7 +103,7 @@ pub(crate) struct Expiry {
 }
 
 impl Expiry {
-    /// The member of a body that says it, if anything was said.
+    /// The field of a body that holds it, if it was given.
     fn member(&self, out: &Output) -> Option<(&'static str, Value)> {
         let within = self.expires_in.map(|within| ("expires_in", format!("{}s", within.seconds())));
         let at = || self.expires_at.map(|at| ("expires_at", at.text(out.look().now)));

@@ -31,7 +31,7 @@ impl LimitFlags {
     }
 }
 
-/// The limits of an answer in the words in which they are typed.
+/// The limits of a response in the form in which they are typed.
 pub fn limits_text(limits: &Value) -> String {
     match limits.as_array().map(Vec::as_slice) {
         None => "-".to_owned(),

@@ -12,7 +12,7 @@ use crate::limit::{LimitFlags, limits_text};
 use crate::output::{Output, count, list, member, printable};
 use crate::status::{Complaint, examples, tell};
 
-/// Owners in one answer: the most that the server gives.
+/// Owners in one response: the most that the server gives.
 const PAGE_OWNERS: u32 = 1_000;
 
 /// What can be done with owners.
@@ -100,7 +100,7 @@ impl OwnerEdit {
         let body = json!({ "limits": limits });
         let client = self.common.client()?;
         let route = Route::of(["admin", "owners", &self.owner]);
-        // Unless somebody else has changed it meanwhile.
+        // Unless another client has changed it meanwhile.
         let edited = match client.get(&route) {
             Ok(before) => {
                 let etag =
@@ -119,7 +119,7 @@ impl OwnerEdit {
     }
 }
 
-/// An owner is whatever keys say that it is, so one without keys may be a typing error.
+/// Owners exist only as names in keys, so one without keys may be a typing error.
 fn warn_without_keys(owner: &str, answer: &Value) {
     if count(answer, "keys") == 0 {
         tell(&format!("warning: owner {owner} has no keys; is it written right?"));

@@ -1,4 +1,4 @@
-//! `keyward usage`: what became of the requests of all keys, and whose they were.
+//! `keyward usage`: the outcomes of the requests of all keys, and the keys with the most requests.
 
 use clap::{Args, ValueEnum};
 use keyward::count::Outcome;
@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use crate::number;
 use crate::output::{Output, list, member};
 
-/// What became of a request, as the server counts it.
+/// The outcomes of a request, as the server counts them.
 pub(crate) const OUTCOMES: [&str; Outcome::ALL.len()] = Outcome::WORDS;
 
 pub(crate) const EXAMPLES: [&str; 3] = [

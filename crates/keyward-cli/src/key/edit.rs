@@ -1,4 +1,4 @@
-//! `keyward key edit`: changing a key, unless somebody else has changed it meanwhile.
+//! `keyward key edit`: changing a key, unless another client has changed it meanwhile.
 
 use anyhow::Context as _;
 use clap::Args;
@@ -90,7 +90,7 @@ impl Edit {
         Ok(print(self.id, &before.body, &after, out)?)
     }
 
-    /// What is to change, and nothing else.
+    /// The fields to change, and no others.
     fn body(&self, out: &Output) -> anyhow::Result<Value> {
         let mut body = Map::new();
         let mut add = |name: &str, value: Option<Value>| {
@@ -119,14 +119,14 @@ impl Edit {
     }
 }
 
-/// Whether an `ETag` is that of a key in this version, whatever the version of its owner, which
-/// stands after a dot.
+/// Whether an `ETag` is that of a key in this version, with any version of its owner, which follows
+/// a dot.
 fn is_of(etag: &str, version: u64) -> bool {
     let versions = etag.trim_matches('"');
     versions.split('.').next() == Some(version.to_string().as_str())
 }
 
-/// Says what is different now.
+/// Prints the difference.
 fn print(id: u64, before: &Value, after: &Value, out: &mut Output) -> std::io::Result<()> {
     let rows = changes(before, after, out.look());
     if rows.is_empty() {

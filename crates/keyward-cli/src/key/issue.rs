@@ -70,7 +70,8 @@ impl Issue {
         })?)
     }
 
-    /// What is sent. What was not given is left out, so that the server's own defaults hold.
+    /// The body of the request. Flags that were not given are left out, so that the server's own
+    /// defaults hold.
     fn body(&self, out: &Output) -> anyhow::Result<Value> {
         let mut body = Map::new();
         let mut add = |name: &str, value: Option<Value>| {
@@ -121,7 +122,7 @@ mod tests {
         });
         let shown =
             both(|out: &mut Output| out.line(&issued_text(&issued, "kw_secret", out.look())));
-        // A second time it would stay in the history of whoever tries it.
+        // A second copy would stay in the shell history of a user who tries the command.
         assert_eq!(shown.matches("kw_secret").count(), 2, "once for each reader: {shown}");
         insta::assert_snapshot!(shown);
     }

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 use crate::number;
 use crate::output::{Cell, Output, list, member};
 
-/// Most keys that the server lists in one answer.
+/// Most keys that the server lists in one response.
 const PAGE_MAX: u32 = 100;
 
 pub(super) const EXAMPLES: [&str; 6] = [
@@ -108,7 +108,7 @@ struct Found {
 }
 
 impl Found {
-    /// The server's members, as if all had come on one page.
+    /// The server's fields, as if all had come on one page.
     fn json(self) -> Value {
         let count = self.keys.len();
         let mut json = json!({ "api_keys": self.keys, "count": count, "next_cursor": self.next });
@@ -172,7 +172,7 @@ impl List {
 
     fn route(&self, limit: u32, asks_total: bool, cursor: Option<&str>, out: &Output) -> Route {
         let time = |moment: Option<Moment>| moment.map(|at| at.text(out.look().now));
-        // The order is the server's own unless somebody asks for another one.
+        // The order is the server's own unless another one is asked for.
         let sort = Some(&self.sort).filter(|sort| *sort != "-created");
         Route::of(["admin", "api-keys"])
             .with("state", self.state.map(State::word))

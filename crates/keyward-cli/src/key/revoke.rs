@@ -50,7 +50,7 @@ impl Revoke {
     }
 }
 
-/// The id of the key to a secret, and what to say about it.
+/// The id of the key to a secret, and the note about it.
 fn identify(client: &Client, text: &str, look: Look) -> anyhow::Result<(u64, String)> {
     let digest = one_digest(text)?;
     let matches = Matches::ask(client, std::slice::from_ref(&digest))?;
@@ -59,8 +59,8 @@ fn identify(client: &Client, text: &str, look: Look) -> anyhow::Result<(u64, Str
         return Err(Complaint::NotFound(what.to_owned()).into());
     };
     let (id, name) = (count(found, "key_id"), member(found, "name"));
-    // As when a leak is reported: what a rotation has dealt with must not take down the secret
-    // that callers have moved to.
+    // As when a leak is reported: the leak of a secret that a rotation has replaced must not take
+    // down the secret that callers have moved to.
     if secret::is_over(found, look) {
         anyhow::bail!(
             "that is a former secret of key {id}, {name}, and opens nothing any more; nothing was \
@@ -74,7 +74,7 @@ fn identify(client: &Client, text: &str, look: Look) -> anyhow::Result<(u64, Str
     Ok((id, note))
 }
 
-/// The digest of the one secret that there must be: whoever pastes two did not mean it.
+/// The digest of the one secret that there must be: two pasted secrets are a mistake.
 fn one_digest(text: &str) -> Result<String, Complaint> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let complain = |what: &str| Err(Complaint::Usage(format!("standard input {what}")));

@@ -17,7 +17,7 @@ use crate::status::Complaint;
 /// Most bytes of standard input that are read: some twenty thousand secrets.
 const INPUT_LEN_MAX: u64 = 1_024 * 1_024;
 
-/// Reads secrets, one a line. At a terminal one is asked for, and what is typed does not show.
+/// Reads secrets, one a line. At a terminal one is asked for, and the typed text does not show.
 pub(in super::super) fn read() -> anyhow::Result<Zeroizing<String>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {

@@ -1,4 +1,4 @@
-//! `keyward key usage`: what became of one key's requests.
+//! `keyward key usage`: the outcomes of one key's requests.
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;

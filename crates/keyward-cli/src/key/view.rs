@@ -1,11 +1,11 @@
-//! How a key is shown: its state, its members, and all of it.
+//! How a key is shown: its state, its fields, and all of it.
 
 use serde_json::Value;
 
 use crate::limit::limits_text;
 use crate::output::{Cell, Look, Output, Tone, list, member, printable};
 
-/// The state of a key, with whoever suspended it and how long a former secret still works.
+/// The state of a key, with the cause of a suspension and how long a former secret still works.
 pub(super) fn state(key: &Value, look: Look) -> Cell {
     let state = member(key, "state");
     let tone = match state.as_str() {
@@ -47,7 +47,7 @@ fn networks(key: &Value) -> String {
     if list(key, "networks").is_empty() { "any".to_owned() } else { member(key, "networks") }
 }
 
-/// One member in words.
+/// One field in words.
 pub(super) fn value(key: &Value, name: &str, look: Look) -> Cell {
     match name {
         "state" => state(key, look),
@@ -65,8 +65,8 @@ pub(super) fn value(key: &Value, name: &str, look: Look) -> Cell {
     }
 }
 
-/// Everything about a key, under the server's names; what this program does not know is shown
-/// as it is.
+/// Everything about a key, under the server's names; fields that this program does not know are
+/// shown as they are.
 pub(super) fn print(key: &Value, out: &mut Output) -> std::io::Result<()> {
     let look = out.look();
     let names = key.as_object().into_iter().flatten().map(|(name, _)| name);
