@@ -20,7 +20,7 @@ use crate::output::{Output, member, printable};
 use crate::status::{Complaint, Status, tell};
 use identify::{Identified, Identifier};
 
-/// What `--help` says at its end.
+/// The end of `--help`.
 pub(crate) const AFTER_HELP: &str = "\
 Examples:
   keyward scan .
@@ -38,7 +38,7 @@ Exit status:
   1  keys found
   2  wrong usage, or something could not be read";
 
-/// What stands for standard input.
+/// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
 
 #[derive(Debug, Args)]
@@ -106,8 +106,8 @@ impl Scan {
         drop(scanner);
         done = done.and_then(|()| report.flush());
         match (done, report) {
-            // Whoever read our output may have left, as in `keyward scan . | head`; the status
-            // must tell them all the same.
+            // The reader of our output may have left, as in `keyward scan . | head`; the exit
+            // status must still report the keys that were found.
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             (_, Report { has_found: true, .. }) => Err(Complaint::Told(Status::Failed).into()),
             (_, Report { has_failed: true, .. }) => Err(Complaint::Told(Status::Usage).into()),
@@ -123,12 +123,12 @@ struct Finding {
     key: Found,
 }
 
-/// Prints what was found, with what the server knows of it.
+/// Prints the findings, with the server's data about them.
 struct Report<'a> {
     identifier: Identifier,
     is_json: bool,
     out: &'a mut Output,
-    /// What waits to be asked about together.
+    /// The findings of the next request to the server.
     pending: Vec<Finding>,
     /// The digests of all that waits.
     digests: usize,
@@ -159,7 +159,8 @@ impl<'a> Report<'a> {
                 }
                 self.digests += digests;
                 self.pending.push(Finding { place, line, key });
-                // Where nobody is asked, nobody should wait: it may be a log that grows.
+                // Where no server is asked, each finding is printed at once: the input may be a log
+                // that grows.
                 if self.identifier.is_offline() { self.flush() } else { Ok(()) }
             }
             Event::Unreadable { place, cause } => {

@@ -1,6 +1,6 @@
 //! Looking for keys in files, directories and streams, with memory that does not grow with them.
 //!
-//! What is told of a key that was found, and to whom, is the command line's business.
+//! How a key that was found is reported, and to which reader, is up to the command line.
 
 pub(crate) mod rules;
 
@@ -15,7 +15,7 @@ use walkdir::{DirEntry, WalkDir};
 /// are still in the processor's own memory when they are searched.
 const CHUNK_LEN: usize = 256 * 1024;
 
-/// What a scan comes upon.
+/// An event of a scan.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A key.
@@ -36,7 +36,7 @@ pub(crate) enum Event {
     },
 }
 
-/// Searches one place after the other and tells of each event.
+/// Searches one source after the other and reports each event.
 pub(crate) struct Scanner<'a> {
     finder: &'a Finder,
     chunk: Vec<u8>,
@@ -52,11 +52,11 @@ impl<'a> Scanner<'a> {
     /// Searches a file, or all files in a directory and below it.
     ///
     /// Hidden files are searched, for keys love to be in `.env`. Links are not followed, except
-    /// that `path` may be one: where they lead is either searched anyway, or nobody asked for it.
+    /// that `path` may be one: their target is either searched anyway, or was not asked for.
     /// Devices, sockets and named pipes are left alone unless `path` is one. The objects of a Git
     /// repository are compressed, so that no key can be seen in them; they are left out.
     pub(crate) fn scan_path(&mut self, path: &Path) -> io::Result<()> {
-        // What is named is searched, whatever it is; `<(git log -p)` is a pipe behind a link.
+        // A named path of any kind is searched; `<(git log -p)` is a link to a pipe.
         if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
             return self.scan_file(path);
         }
@@ -84,7 +84,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Searches whatever can be read from `stream`, which is called `place`.
+    /// Searches everything that can be read from `stream`, which is reported as `place`.
     pub(crate) fn scan_stream(&mut self, place: &str, mut stream: impl Read) -> io::Result<()> {
         let mut search = Search::new(self.finder);
         let mut lines = Lines::default();
@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
 }
 
 fn holds_git_objects(entry: &DirEntry) -> bool {
-    // What was named is searched, even if it is this.
+    // A named path is searched, even if it is this one.
     entry.depth() != 0 && entry.file_type().is_dir() && entry.path().ends_with(".git/objects")
 }
 

@@ -9,23 +9,23 @@ use crate::client::{Client, ClientError};
 use crate::matches::Matches;
 use crate::status::tell;
 
-/// What to do, if somebody wants to know more.
+/// The advice for a user who wants to know more.
 const NO_ADMIN_KEY: &str =
     "there is no admin key; set ADMIN_API_KEY, or give --offline if it need not be asked";
 
-/// Whoever knows which keys there are, as long as it answers.
+/// The server that knows which keys there are, as long as it responds.
 pub(super) struct Identifier(Who);
 
 enum Who {
     /// A server that has not failed us yet.
     Server(Box<Client>),
-    /// Nobody, because we have no admin key; not said yet.
+    /// No server, because we have no admin key; not reported yet.
     Missing,
-    /// Nobody; and whoever runs us knows.
+    /// No server; and the user knows.
     Nobody,
 }
 
-/// What the server said about some keys.
+/// The server's response about some keys.
 #[derive(Debug, Default)]
 pub(super) struct Identified {
     /// Whether it said anything.
@@ -34,12 +34,12 @@ pub(super) struct Identified {
 }
 
 impl Identified {
-    /// What the server knows.
+    /// The server's data about some keys.
     pub(super) fn of(matches: Matches) -> Self {
         Self { was_asked: true, matches }
     }
 
-    /// The right way to read a key, and what is known of it; if nothing is, the likeliest way.
+    /// The right way to read a key, and its match; without a match, the likeliest way.
     pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Value>) {
         let known = found.readings().find_map(|reading| {
             let key = self.matches.find(&reading.digest.to_hex())?;
@@ -55,7 +55,7 @@ impl Identifier {
         Self(client.map_or(Who::Missing, |client| Who::Server(Box::new(client))))
     }
 
-    /// Asks nobody.
+    /// Asks no server.
     pub(super) fn offline() -> Self {
         Self(Who::Nobody)
     }
@@ -78,7 +78,7 @@ impl Identifier {
         matches.map_or_else(Identified::default, Identified::of)
     }
 
-    /// The prefixes in use; none if nobody can be asked.
+    /// The prefixes in use; none if no server can be asked.
     pub(super) fn prefixes(&mut self) -> Vec<Prefix> {
         let answer = self.ask(|client| Ok(client.get("/admin/prefixes")?.body));
         let prefixes = answer.as_ref().and_then(|answer| answer.get("prefixes")?.as_array());
@@ -86,7 +86,7 @@ impl Identifier {
         texts.filter_map(|text| text.parse().ok()).collect()
     }
 
-    /// The server's answer. If there is none, says so, and asks no more.
+    /// The server's response. If there is none, reports that, and asks no more.
     fn ask<T>(&mut self, question: impl FnOnce(&Client) -> Result<T, ClientError>) -> Option<T> {
         let error = match &self.0 {
             Who::Server(client) => match question(client) {
@@ -102,7 +102,7 @@ impl Identifier {
     }
 }
 
-/// The scan goes on, so that nobody need be told what to do next.
+/// The scan goes on, so that no advice is needed.
 fn explain(error: &ClientError) -> String {
     match error {
         ClientError::Broken { server, .. } => format!("the connection to {server} broke"),

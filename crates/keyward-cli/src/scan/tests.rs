@@ -1,4 +1,4 @@
-//! What is printed of a key that was found.
+//! The output about a key that was found.
 
 use keyward::digest::Digest;
 use keyward::key::Presented;
@@ -19,7 +19,7 @@ fn known(answer: Value) -> Identified {
     Identified::of(matches)
 }
 
-/// What a server says of a key that is presented.
+/// The response of a server about a key that is presented.
 fn answer(text: &str, secret: &str) -> Identified {
     let digest = Digest::of(Presented::parse(text).unwrap());
     let digest: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();

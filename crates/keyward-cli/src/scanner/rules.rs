@@ -72,12 +72,12 @@ fn name(prefix: &Prefix) -> String {
 }
 
 /// A regular expression for the engines of Go and RE2; its only group is the key, which gitleaks
-/// and betterleaks take without being told. The latter refuses a `secretGroup`.
+/// and betterleaks take by default. The latter rejects a `secretGroup`.
 ///
-/// A key may begin anywhere, as for `keyward scan`: what is before it may be an escape sequence or
+/// A key may begin anywhere, as for `keyward scan`: the text before it may be an escape sequence or
 /// a colour of a terminal, whose letters run into it. In it there may be ends of lines as mail has
-/// them, and colours. Those engines cannot look ahead, so that behind a key there is a word
-/// boundary or an underscore.
+/// them, and colours. Those engines cannot look ahead, so that after a key there is a word boundary
+/// or an underscore.
 fn pattern(prefix: &Prefix) -> String {
     let prefix = prefix.as_str();
     let nothing = r"(?:=\r?\n|\x1b\[[0-9;]*[A-Za-z])*";

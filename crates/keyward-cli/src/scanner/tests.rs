@@ -1,4 +1,4 @@
-//! What is walked, what is left out, and which line a key is on.
+//! Which files are walked, which are left out, and which line a key is on.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::*;
 
 const KEY: &str = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
 
-/// `place:line` of each key, and `place: cause` of what could not be read.
+/// `place:line` of each key, and `place: cause` of each source that could not be read.
 fn scan(act: impl FnOnce(&mut Scanner<'_>) -> io::Result<()>) -> Vec<String> {
     let mut told = Vec::new();
     let finder = Finder::default();
@@ -24,7 +24,7 @@ fn scan(act: impl FnOnce(&mut Scanner<'_>) -> io::Result<()>) -> Vec<String> {
     told
 }
 
-/// What a scan of a directory with these files tells, as seen from there.
+/// The events of a scan of a directory with these files, with paths relative to it.
 fn scan_directory(files: &[&str]) -> Vec<String> {
     let directory = TempDir::new().unwrap();
     for file in files {
