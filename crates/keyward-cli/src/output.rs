@@ -18,7 +18,7 @@ pub use ascii::{in_ascii, is_wanted as is_ascii_wanted};
 pub use table::{Cell, Tone};
 pub use value::{count, list, member, printable};
 
-/// Where answers go: standard output, or memory in a test.
+/// The destination of results: standard output, or memory in a test.
 pub struct Output {
     to: Box<dyn Write>,
     look: Look,
@@ -33,7 +33,7 @@ impl fmt::Debug for Output {
 /// For whom things are shown, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Somebody reads it at a terminal.
+    /// A person reads it at a terminal.
     pub is_terminal: bool,
     /// Colours are welcome.
     pub has_colour: bool,
@@ -45,7 +45,7 @@ pub struct Look {
     pub now: Timestamp,
 }
 
-/// What this machine's clock says; one that is before 1970 is no clock, and is at 1970.
+/// The time of this machine's clock; a time before 1970 is no time, and counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn now() -> Timestamp {
 }
 
 impl Output {
-    /// Standard output, with whatever it is connected to.
+    /// Standard output, with the look that fits it.
     pub fn stdout() -> Self {
         let to = io::stdout();
         let look = Look {
@@ -83,7 +83,7 @@ impl Output {
         self.to.write_all(bytes).map_err(unwritten)
     }
 
-    /// Writes what is held back until its line ends.
+    /// Writes the text that is held back until its line ends.
     pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush().map_err(unwritten)
     }
@@ -112,7 +112,7 @@ impl Look {
     }
 }
 
-/// Says what it was that could not be written.
+/// Adds to an error that it is the output that could not be written.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 pub fn unwritten(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("standard output cannot be written: {error}"))
@@ -120,7 +120,7 @@ pub fn unwritten(error: io::Error) -> io::Error {
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing {
-    //! What tests of other modules look at output with.
+    //! Helpers with which tests of other modules look at output.
 
     use std::cell::RefCell;
     use std::rc::Rc;
@@ -141,18 +141,18 @@ pub mod testing {
         }
     }
 
-    /// What a program sees.
+    /// The look for a program.
     pub fn piped() -> Look {
         let now = "2026-11-24T09:30:00Z".parse().unwrap();
         Look { is_terminal: false, has_colour: false, is_ascii: false, width: None, now }
     }
 
-    /// What somebody sees at a terminal without colours.
+    /// The look for a person at a terminal without colours.
     pub fn terminal() -> Look {
         Look { is_terminal: true, width: Some(120), ..piped() }
     }
 
-    /// What is written for such a look.
+    /// The text that is written for such a look.
     pub fn written<E: fmt::Debug>(
         look: Look,
         write: impl FnOnce(&mut Output) -> Result<(), E>,
@@ -162,7 +162,7 @@ pub mod testing {
         String::from_utf8(memory.0.take()).unwrap()
     }
 
-    /// The same, first for a program and then for somebody at a terminal.
+    /// The same, first for a program and then for a person at a terminal.
     pub fn both<E: fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
         let (piped, terminal) = (written(piped(), &write), written(terminal(), &write));
         format!("{piped}\n--- at a terminal\n{terminal}")

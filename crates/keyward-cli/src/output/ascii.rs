@@ -2,7 +2,7 @@
 
 use std::env;
 
-/// What stands for our own punctuation. Each is what people write where they have no other.
+/// The replacements of our own punctuation. Each is common in texts that are ASCII only.
 const IN_ASCII: [(char, &str); 14] = [
     ('–', "-"),
     ('—', "--"),
@@ -20,13 +20,13 @@ const IN_ASCII: [(char, &str); 14] = [
     ('\u{a0}', " "),
 ];
 
-/// Whether this process was told to write ASCII.
+/// Whether the environment asks this process for ASCII.
 pub fn is_wanted() -> bool {
     is_wanted_by(|name| env::var(name).ok())
 }
 
-/// As POSIX has it: the first of three variables that is not empty counts. If none is set, nobody
-/// said anything, and terminals of today know UTF-8.
+/// As POSIX has it: the first of three variables that is not empty counts. If none is set, the
+/// encoding is UTF-8, which terminals of today know.
 fn is_wanted_by(find: impl Fn(&str) -> Option<String>) -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let Some(locale) = names.filter_map(find).find(|value| !value.is_empty()) else {
@@ -42,8 +42,8 @@ fn is_wanted_by(find: impl Fn(&str) -> Option<String>) -> bool {
     }
 }
 
-/// The text with our own punctuation in ASCII. Other letters are somebody's data: they stay where
-/// a program reads them, and become `?` at a terminal that would show something else.
+/// The text with our own punctuation in ASCII. Other letters are data: they stay where a program
+/// reads them, and become `?` at a terminal that would show something else.
 pub fn in_ascii(text: &str, is_terminal: bool) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {

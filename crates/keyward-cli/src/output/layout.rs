@@ -5,9 +5,9 @@ use unicode_width::UnicodeWidthStr as _;
 /// Columns that a frame takes on top of the text: two for each column, and the lines.
 const FRAME_OF_COLUMN: usize = 3;
 const FRAME: usize = 1;
-/// Most lines of one cell. A higher one is harder to read than a member a line.
+/// Most lines of one cell. A higher one is harder to read than a field a line.
 const CELL_LINES_MAX: usize = 4;
-/// What stands before a text that has lines of its own.
+/// The indent of a text that has lines of its own.
 const INDENT: &str = "  ";
 
 /// How a table is shown.
@@ -15,7 +15,7 @@ const INDENT: &str = "  ";
 pub(super) enum Layout {
     /// Side by side, each as wide as this.
     Columns(Vec<usize>),
-    /// One member a line, since the columns do not fit.
+    /// One field a line, since the columns do not fit.
     Records,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// One member of a record, under its name or behind it, without a line end.
+/// One field of a record, under its name or after it, without a line end.
 pub(super) fn member(
     name: &str,
     names_width: usize,

@@ -9,10 +9,10 @@ use super::{Look, printable};
 /// Columns of a terminal below which nothing would fit, so that lines had better run on.
 const WIDTH_MIN: u16 = 20;
 
-/// What stands in one place of a table.
+/// The content of one cell of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The text; what could steer a terminal is replaced when it is shown.
+    /// The text; characters that could steer a terminal are replaced when it is shown.
     pub text: String,
     /// How it strikes the eye where there are colours. It says nothing that the text does not.
     pub tone: Tone,
@@ -25,7 +25,7 @@ pub enum Tone {
     Plain,
     /// All is well.
     Good,
-    /// Somebody should look at it.
+    /// The operator should look at it.
     Warning,
     /// It does not work, or no longer.
     Bad,
@@ -99,8 +99,8 @@ fn framed(head: &[&str], rows: &[Vec<Cell>], widths: Option<&[usize]>, look: Loo
     table.to_string()
 }
 
-/// One member a line, and an empty line between two rows. What says nothing is left out. A table
-/// of members is one record.
+/// One field a line, and an empty line between two rows. Empty fields are left out. A table of
+/// fields is one record.
 fn records<'a>(head: &[&str], rows: &'a [Vec<Cell>], width: usize, look: Look) -> String {
     let says_nothing = |cell: &Cell| matches!(&*cell.text, "" | "-");
     let records: Vec<Vec<(String, &'a Cell)>> = if head == ["member", "value"] {

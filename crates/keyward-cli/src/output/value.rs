@@ -1,4 +1,4 @@
-//! Members of the server's answers as text that cannot steer a terminal.
+//! Fields of the server's responses as text that cannot steer a terminal.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::Look;
 use crate::moment::{relative, to_the_minute};
 
-/// Replaces what cannot be seen and changes what is seen, so that a name cannot move the cursor,
-/// hide a line, turn what follows around, or look like another one.
+/// Replaces invisible characters that change the visible ones, so that a name cannot move the
+/// cursor, hide a line, reverse the text after it, or look like another one.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
 }
@@ -15,15 +15,15 @@ pub fn printable(text: &str) -> String {
 fn is_printable(c: char) -> bool {
     let is_invisible = matches!(
         c,
-        // Marks of direction, and what has no width.
+        // Marks of direction, and characters without width.
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}'
-        // Line ends, embeddings, overrides, isolates, and what only layout sees.
+        // Line ends, embeddings, overrides, isolates, and characters for layout only.
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
     );
     !c.is_control() && !is_invisible
 }
 
-/// A member of an answer as text; `-` if it is not there.
+/// A field of a response as text; `-` if it is not there.
 pub fn member(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
@@ -38,18 +38,18 @@ pub fn member(object: &Value, name: &str) -> String {
     }
 }
 
-/// A member that is a number; 0 if it is not there.
+/// A field that is a number; 0 if it is not there.
 pub fn count(object: &Value, name: &str) -> u64 {
     object.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// The members of a list; none if it is not there.
+/// The elements of a list; none if it is not there.
 pub fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
     object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 impl Look {
-    /// A member that is a time: `3 h ago` on a terminal, as it is elsewhere.
+    /// A field that is a time: `3 h ago` on a terminal, unchanged in other output.
     pub fn time(self, object: &Value, name: &str) -> String {
         let text = member(object, name);
         match text.parse() {
