@@ -1,4 +1,5 @@
-//! All commands, in two groups: those that ask about keys, and those that have to do with files.
+//! All commands, in two groups: the commands that ask about keys, and the commands that work on
+//! files.
 
 use clap::Subcommand;
 
@@ -53,11 +54,11 @@ pub enum FileCommand {
 }
 
 impl ControlCommand {
-    /// Does what was typed.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// Returns what went wrong; [`Status::of`](crate::status::Status::of) says what to end with.
+    /// Returns the error; [`Status::of`](crate::status::Status::of) has its exit status.
     pub fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         match self {
             Self::Key(command) => command.run(out),
@@ -70,7 +71,7 @@ impl ControlCommand {
 }
 
 impl FileCommand {
-    /// Does what was typed.
+    /// Runs the command.
     ///
     /// # Errors
     ///

@@ -1,20 +1,20 @@
-//! Hiding secrets in what is printed: people paste them where they do not belong.
+//! Hiding secrets in output: people paste them where they do not belong.
 
 use keyward::scan::hide_keys;
 
 /// As many characters in a row as no name of ours has, and every secret that cannot be guessed.
 const SECRET_LEN_MIN: usize = 32;
-/// What is left of such a text, so that people see which one is meant.
+/// The number of characters that stay of such a text, so that people see which one is meant.
 const LEFT_LEN: usize = 4;
 
 /// The text with no more of a key in it than its hint. The name of a file may hold one, and so may
-/// an argument, if somebody took the key itself for what is to be scanned.
+/// an argument, if the user gave the key itself instead of a path to scan.
 pub(crate) fn masked(text: &str) -> String {
     hide_keys(text).into_owned()
 }
 
-/// The same without whatever else could be a secret: keys that came from elsewhere, and our own
-/// with a typing error in them. It hides long names, too: it is for texts where few are expected.
+/// The same without any other possible secret: keys of other systems, and our own with a typing
+/// error in them. It hides long names, too: it is for texts where few are expected.
 pub fn without_secrets(text: &str) -> String {
     let masked = masked(text);
     let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

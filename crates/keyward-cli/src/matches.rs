@@ -9,8 +9,8 @@ use crate::client::{Client, ClientError};
 /// Most digests that the server looks up in one request.
 pub(crate) const DIGESTS_MAX: usize = 1_000;
 
-/// The secrets that the server knows, each with its key, as its members `key_id`, `name`, `state`,
-/// `secret` and `ends_at` say.
+/// The secrets that the server knows, each with its key, in the fields `key_id`, `name`, `state`,
+/// `secret` and `ends_at`.
 #[derive(Debug, Default)]
 pub(crate) struct Matches(HashMap<String, Value>);
 
@@ -19,7 +19,7 @@ impl Matches {
     ///
     /// # Errors
     ///
-    /// Returns [`ClientError`] unless the server answered all of it.
+    /// Returns [`ClientError`] unless the server responded to all of it.
     pub(crate) fn ask(client: &Client, digests: &[String]) -> Result<Self, ClientError> {
         let mut matches = Self::default();
         for batch in digests.chunks(DIGESTS_MAX) {
@@ -29,7 +29,7 @@ impl Matches {
         Ok(matches)
     }
 
-    /// Adds what one answer says.
+    /// Adds the matches of one response.
     pub(crate) fn add(&mut self, mut answer: Value) {
         let matches = answer.get_mut("matches").and_then(Value::as_array_mut);
         self.0.extend(matches.into_iter().flatten().filter_map(|one| {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keyward_api::duration::WholeSeconds;
 use keyward_api::shapes::Time;
 
-/// A point in time as somebody typed it: RFC 3339, a date in UTC, or how long ago.
+/// A point in time as the operator typed it: RFC 3339, a date in UTC, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     At(Time),
@@ -16,7 +16,7 @@ impl Moment {
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and its remedy.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Ok(ago) = WholeSeconds::parse(text) {
             return Ok(Self::Ago(ago));
@@ -48,7 +48,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// A time as people say it: `3 h ago`, `in 29 d`. What is not yet complete is not counted.
+/// A time as people say it: `3 h ago`, `in 29 d`. Incomplete units are not counted.
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let apart = at.duration_since(now);
     let seconds = apart.unsigned_abs().as_secs();

@@ -13,7 +13,7 @@ use thiserror::Error;
 #[error("{0} is there already; give --force to replace it, or name another file")]
 pub(crate) struct FileExists(String);
 
-/// Says that what is there neither can be replaced by a file nor takes one as a stream of bytes.
+/// The existing file neither can be replaced nor takes a stream of bytes.
 #[derive(Debug, Error)]
 enum NoFileError {
     #[error("{0} is a directory; name a file in it")]
@@ -24,21 +24,22 @@ enum NoFileError {
     Other(String),
 }
 
-/// A file that is being written beside its place. Unless [`NewFile::finish`] is called, nothing
-/// remains of it.
+/// A file that is being written next to its final path. Unless [`NewFile::finish`] is called,
+/// nothing remains of it.
 ///
-/// Only regular files are replaced. What takes a stream of bytes (a device such as `/dev/stdout`,
-/// a pipe) is written into as it is, so that there what was written remains in any case.
+/// Only regular files are replaced. A file that takes a stream of bytes (a device such as
+/// `/dev/stdout`, a pipe) is written into directly, so that the written bytes remain there in any
+/// case.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     file: File,
-    /// Where it is written; `None` if that is its place, or once it is there.
+    /// The temporary path; `None` if it is written at its final path, or once it is there.
     beside: Option<PathBuf>,
     place: PathBuf,
     replaces: bool,
 }
 
-/// What is at a place.
+/// The kind of file at a path.
 #[derive(Debug)]
 enum Found {
     Nothing,
@@ -72,13 +73,13 @@ impl NewFile {
         Ok(Self { file, beside: Some(beside), place, replaces })
     }
 
-    /// Puts the file in its place, once it would survive a loss of power.
+    /// Moves the file to its final path, once it would survive a loss of power.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         if self.beside.is_none() {
             return Ok(());
         }
-        // Again, as somebody may have made one meanwhile. A hard link would leave no gap at all,
-        // but not every disk that keeps backups has them.
+        // Again, as another process may have made one meanwhile. A hard link would leave no gap at
+        // all, but not every disk that keeps backups has them.
         match look(&self.place)? {
             Found::Nothing => {}
             Found::File(_) if self.replaces => {}
@@ -103,7 +104,7 @@ impl NewFile {
     }
 }
 
-/// Looks what is there. Anything that cannot be looked at shows when the file is created.
+/// Looks at the path. An error of this look shows when the file is created.
 fn look(place: &Path) -> Result<Found, NoFileError> {
     let shown = || place.display().to_string();
     let Ok(itself) = fs::symlink_metadata(place) else { return Ok(Found::Nothing) };
@@ -153,7 +154,7 @@ impl Write for NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some(beside) = &self.beside {
-            // What cannot be removed has a name that says what it is.
+            // A file that cannot be removed has a name that identifies it.
             let _left = fs::remove_file(beside);
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn count(text: &str) -> Result<NonZeroU32, String> {
     whole(text).ok_or_else(|| format!("write a whole number from 1 to {}", u32::MAX))
 }
 
-/// How many to name of those that have the most.
+/// How many of the keys with the most requests to name.
 pub(crate) fn top(text: &str) -> Result<u32, String> {
     const TOP: RangeInclusive<u32> = 1..=100;
     let found = whole(text).filter(|count| TOP.contains(count));

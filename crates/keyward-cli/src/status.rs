@@ -1,4 +1,4 @@
-//! What a command ends with, and what it says on standard error when it went wrong.
+//! The exit status of a command, and its message on standard error after a failure.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -10,7 +10,7 @@ use crate::connection::ConnectionError;
 use crate::mask::masked;
 use crate::output::{in_ascii, is_ascii_wanted, printable};
 
-/// What the exit statuses mean, for `--help`.
+/// The meaning of the exit statuses, for `--help`.
 pub const EXIT_STATUSES: &str = "\
 Exit status:
   0  done
@@ -19,13 +19,13 @@ Exit status:
   3  the server cannot be reached, or the connection broke
   4  there is no such key, tier or owner";
 
-/// What stands below the help of a command: how it is typed, and how it ends.
+/// The text below the help of a command: examples, and its exit statuses.
 pub fn examples(lines: &[&str]) -> String {
     let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
     format!("Examples:\n{lines}\n{EXIT_STATUSES}")
 }
 
-/// What a command ends with.
+/// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Everything was done.
@@ -43,13 +43,13 @@ pub enum Status {
 /// Why a command of its own accord does not end well.
 #[derive(Debug, Error)]
 pub enum Complaint {
-    /// What was typed or piped in makes no sense.
+    /// The typed or piped input makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// What was asked for is not there.
+    /// The requested object does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// A key has a secret, and nobody has it.
+    /// A key has a new secret that could not be shown.
     #[error("{0}")]
     Unshown(String, #[source] io::Error),
     /// Everything has been said already; only the status is left.
@@ -58,9 +58,9 @@ pub enum Complaint {
 }
 
 impl Status {
-    /// What a command that ended with this error ends with.
+    /// The exit status of a command that failed with this error.
     pub fn of(error: &anyhow::Error) -> Self {
-        // Whoever read our output has seen enough, as in `keyward key list | head`.
+        // The reader of our output has seen enough, as in `keyward key list | head`.
         let reader_left = error
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
@@ -89,7 +89,7 @@ impl Status {
     }
 }
 
-/// Says on standard error what went wrong, and why.
+/// Reports an error and its causes on standard error.
 pub fn report(error: &anyhow::Error) {
     let is_told = matches!(error.downcast_ref(), Some(Complaint::Told(_)));
     if is_told || Status::of(error) == Status::Done {
@@ -101,11 +101,11 @@ pub fn report(error: &anyhow::Error) {
     }
 }
 
-/// Says one line on standard error. What comes from a server or a file in it cannot steer the
-/// terminal, and a key in it is not repeated.
+/// Writes one line to standard error. Text in it from a server or a file cannot steer the terminal,
+/// and a key in it is not repeated.
 pub fn tell(text: &str) {
     let text = locally(&printable(&masked(text)));
-    // If nobody can be told, the exit status still says it.
+    // If this cannot be written, the exit status still reports it.
     let _unheard = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
