@@ -35,7 +35,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Sends the request on all connections, each as soon as the answer before it is there.
+    /// Sends the request on all connections, each as soon as the previous response is there.
     pub(crate) fn run(
         address: SocketAddr,
         process: u32,
@@ -78,7 +78,7 @@ async fn keep_busy(address: SocketAddr, request: Vec<u8>, until: Instant) -> u64
     requests
 }
 
-/// Whether an answer of the class 2xx is all there.
+/// Whether a response of the class 2xx is all there.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;
@@ -93,7 +93,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 /// User and system time of a process, all threads together.
 fn cpu_seconds(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // Behind the name, which is in parentheses, user and system time are fields 14 and 15.
+    // After the name, which is in parentheses, user and system time are fields 14 and 15.
     let mut fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11);
     let mut ticks = || fields.next().unwrap().parse::<f64>().unwrap();
     (ticks() + ticks()) / TICKS

@@ -1,7 +1,7 @@
 //! What Keyward costs over HTTP. `cargo xtask bench` runs this and makes a table of it.
 //!
 //! Prints lines of `name value unit`. Servers run in processes of their own, so that their
-//! processor time can be told from the client's.
+//! processor time is separate from the client's.
 
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop at once")]
@@ -117,7 +117,7 @@ fn article(number: usize) -> String {
     article.to_string()
 }
 
-/// Keys issued 64 at a time, each durable before its answer.
+/// Keys issued 64 at a time, each durable before its response.
 fn issue() {
     let folder = tempfile::tempdir().unwrap();
     println!("disk.sync {:.3} ms", 1_000.0 * sync_seconds(folder.path()));
@@ -141,7 +141,7 @@ fn sync_seconds(folder: &Path) -> f64 {
     median(times.collect())
 }
 
-/// From starting the process to the first answer of a guarded route.
+/// From starting the process to the first response of a guarded route.
 fn start() {
     let folder = tempfile::tempdir().unwrap();
     let secret = fill(&folder.path().join("keyward.db"));
