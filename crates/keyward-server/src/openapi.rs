@@ -1,7 +1,7 @@
 //! The description of everything that is served, as OpenAPI 3.1, and the pages to read it on.
 //!
-//! A handler describes what only it has, beside its code; [`complete()`] adds what every answer
-//! has, so that no handler repeats it.
+//! A handler describes its own parts, next to its code; [`complete()`] adds the common parts of all
+//! responses, so that no handler repeats them.
 
 mod complete;
 mod pages;
@@ -23,7 +23,7 @@ pub(crate) use self::part::Part;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Keyward", description = include_str!("openapi/description.md")),
-    // Relative to the document, so that it is true behind a path as well.
+    // Relative to the document, so that it is true under the path of a proxy as well.
     servers((url = ".")),
     paths(
         crate::health::show_health,

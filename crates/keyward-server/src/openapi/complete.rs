@@ -1,11 +1,11 @@
-//! What all operations have in common: who may ask, the refusals and the headers.
+//! The common parts of all operations: the audience, the rejections and the headers.
 
 use serde_json::{Map, Value, json};
 
 use super::refusals;
 use super::security::{Audience, schemes};
 
-/// The refusals that any operation may answer with: status, name and details.
+/// The rejections that any operation may respond with: status, name and details.
 const ANYONE: [(u16, &str, &str); 5] = [
     (400, "Malformed", MALFORMED),
     (408, "TooSlow", "Request Timeout"),
@@ -17,7 +17,7 @@ const MALFORMED: &str = "Malformed request line; Malformed header field; Malform
                          or Transfer-Encoding; Content-Length beside Transfer-Encoding; Missing \
                          Host header; More than one Host header; The path is not UTF-8";
 const WITH_BODY: (u16, &str, &str) = (413, "TooLarge", "Content Too Large");
-/// Headers of every answer to a caller whose key works.
+/// Headers of every response to a caller whose key works.
 const STANDING: [&str; 5] = [
     "RateLimit",
     "RateLimit-Policy",
@@ -25,14 +25,14 @@ const STANDING: [&str; 5] = [
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
 ];
-/// Headers of every answer for which a key was looked for.
+/// Headers of every response for which a key was looked for.
 const KEPT: [&str; 2] = ["Cache-Control", "Vary"];
 
-/// Bodies of which two members exclude each other, even as `null`.
+/// Bodies of which two fields exclude each other, even as `null`.
 const EXCLUSIVE: [(&str, [&str; 2]); 2] =
     [("NewKeyBody", ["expires_at", "expires_in"]), ("EditKeyBody", ["expires_at", "expires_in"])];
 
-/// Adds to each operation what its handler leaves unsaid.
+/// Adds the common parts to each operation.
 pub(super) fn complete(document: &mut Value) {
     let mut shared = Map::new();
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
@@ -64,14 +64,14 @@ fn complete_operation(
     shared: &mut Map<String, Value>,
 ) {
     let audience = Audience::of(path, operation);
-    // Operators get everything refused that a route does not read.
+    // Requests of operators are rejected for any input that a route does not read.
     let is_read = audience == Audience::Operators;
     let has_body = is_read || operation.contains_key("requestBody");
     let has_input = has_body || operation.contains_key("parameters");
     if let Some(body) = operation.get_mut("requestBody") {
         forbid_null(body);
     }
-    // Unless told, a reader takes an operation for one that the whole document's rule covers.
+    // An operation without `security` would get the whole document's rule.
     let security = audience.security().unwrap_or_else(|| json!([]));
     operation.entry("security").or_insert(security);
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {

@@ -1,7 +1,7 @@
 //! The pages on which the description is read: the document, and Swagger UI.
 //!
-//! All of it is inside the program, and nothing on the pages asks another server. Every link is
-//! relative, so that they work behind a path.
+//! All of it is inside the program, and the pages send no request to another server. Every link is
+//! relative, so that they work under the path of a proxy.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 
-/// The document and its pages, open to anyone who reaches the listener that they describe.
+/// The document and its pages, open to every client that reaches the listener that they describe.
 pub(crate) fn add_routes(routes: Routes) -> Routes {
     routes
         .get("/openapi.json", Access::Open, show_openapi)

@@ -1,17 +1,17 @@
-//! What a listener serves of all that is described.
+//! The part of the document that a listener serves.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// A part of everything.
+/// A part of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// All of it.
     Whole,
-    /// What is not under `/admin`.
+    /// The routes that are not under `/admin`.
     Callers,
-    /// What is under `/admin`, and what every listener has.
+    /// The routes under `/admin`, and the routes of every listener.
     Operators,
 }
 
@@ -55,7 +55,7 @@ impl Part {
     }
 }
 
-/// How a tag is noted beside references, which all begin with `#`.
+/// How a tag is noted among references, which all begin with `#`.
 fn tag_of(name: &str) -> String {
     format!("tag {name}")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The content of a refusal with these details, in both of its forms.
+/// The content of a rejection with these details, in both of its forms.
 pub(super) fn content(status: u16, details: &str) -> Value {
     let detail = details.split("; ").next().unwrap_or_default();
     let title = http::StatusCode::from_u16(status).ok().and_then(|it| it.canonical_reason());

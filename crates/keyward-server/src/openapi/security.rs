@@ -1,13 +1,14 @@
-//! How callers and operators show who they are, and the refusals that follow from it.
+//! How callers and operators authenticate, and the rejections that follow from it.
 
 use serde_json::{Map, Value, json};
 
 /// Who an operation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// Anyone.
+    /// Every client, without authentication.
     Anyone,
-    /// Whoever has a key: the handler says so, with `security(("key" = []), ("key_header" = []))`.
+    /// The holders of a key: the handler says so, with `security(("key" = []), ("key_header" =
+    /// []))`.
     Callers,
     /// Operators: everything under `/admin`.
     Operators,
@@ -33,7 +34,7 @@ impl Audience {
         }
     }
 
-    /// The refusals that every operation for these people has: status, name and details.
+    /// The rejections that every operation for this audience has: status, name and details.
     pub(super) fn refusals(self) -> &'static [(u16, &'static str, &'static str)] {
         match self {
             Self::Anyone => &[],

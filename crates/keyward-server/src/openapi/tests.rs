@@ -85,10 +85,10 @@ fn everything_on(folder: &Path, more: &[(&str, &str)]) -> Settings {
     .unwrap()
 }
 
-/// The paths of a router, which it tells in its `Debug` form alone.
+/// The paths of a router, which only its `Debug` form shows.
 fn paths_served(router: &app::Front) -> BTreeSet<String> {
     let text = format!("{router:?}");
-    // What answers unknown paths is a router of its own, with these two.
+    // The fallback for unknown paths is a router of its own, with these two.
     let text = text.replacen("\"/\"", "", 1).replace("\"/{*__private__axum_fallback}\"", "");
     let pieces = text.split("RouteId(").filter_map(|piece| piece.split_once("): \""));
     pieces.filter_map(|(_, rest)| rest.split('"').next().map(str::to_owned)).collect()
