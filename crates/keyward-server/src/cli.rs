@@ -81,7 +81,7 @@ pub(crate) fn run(
     let status = match parse(std::env::args_os()) {
         Ok(command) => {
             let mut out = Output::stdout();
-            // What is still held back would be lost in silence.
+            // Output that is still buffered would be lost in silence.
             let done = command.run(serve, &mut out).and_then(|()| Ok(out.flush()?));
             ended(done)
         }
@@ -105,14 +105,14 @@ fn status(error: &anyhow::Error) -> Status {
     if error.is::<SettingsError>() { Status::Usage } else { Status::of(error) }
 }
 
-/// What was typed; or, once it is said why it is nothing, what to end with.
+/// The parsed command; or, once the message is printed, the exit status.
 fn parse(words: impl Iterator<Item = OsString>) -> Result<Command, Status> {
     let error = match Cli::try_parse_from(words) {
         Ok(typed) => return Ok(typed.command),
         Err(error) => error,
     };
     if !error.use_stderr() {
-        // Somebody asked for the help or the version, which hold nothing that was typed.
+        // The help or the version was asked for; neither repeats the command line.
         let printed = print_help(&error).and_then(|()| io::stdout().flush());
         return Err(ended(printed.map_err(|error| unwritten(error).into())));
     }
@@ -128,8 +128,9 @@ fn print_help(error: &clap::Error) -> io::Result<()> {
     error.print()
 }
 
-/// What clap says about wrong usage. It repeats what was typed, which may be a secret that somebody
-/// took for an argument: on the screen, and in the log of whatever ran us, it would stay.
+/// The message of clap about wrong usage. It quotes the command line, which may hold a secret that
+/// the operator took for an argument: it would stay on the screen, and in the log of the calling
+/// program.
 fn complaint(error: &clap::Error) -> String {
     without_secrets(&error.render().to_string())
 }

@@ -52,7 +52,8 @@ impl ArticlesCommand {
     }
 }
 
-/// What became of articles, as the server counts it, and of what is none, as it is counted here.
+/// The results of articles, as the server counts them, and of entries that are no articles, as they
+/// are counted here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     added: u64,
@@ -93,11 +94,11 @@ impl Tally {
     }
 }
 
-/// One feed, with what was brought in before its error, if it had one.
+/// One feed, with the articles imported before its error, if it had one.
 struct Imported<'a> {
     feed: &'a str,
     tally: Tally,
-    /// What is wrong with it, entry by entry.
+    /// Its faults, entry by entry.
     notes: Vec<String>,
     error: Option<anyhow::Error>,
 }
@@ -112,7 +113,7 @@ impl Import {
             one.notes.iter().for_each(|note| tell(&format!("{feed}: {note}")));
             match one.error {
                 Some(error) if is_hopeless(&error) => {
-                    // What was imported before must not get lost over it.
+                    // The counts of earlier imports must not be lost with it.
                     imported.push(Imported { error: None, ..one });
                     self.print(&imported, out)?;
                     return Err(error);
@@ -164,7 +165,7 @@ impl Imported<'_> {
 fn is_hopeless(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(ClientError::Refused { status, .. }) => {
-            // A credential that is refused once is refused again.
+            // A credential that is rejected once is rejected again.
             !status.is_client_error() || matches!(status.as_u16(), 401 | 403 | 429)
         }
         Some(

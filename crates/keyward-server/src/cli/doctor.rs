@@ -1,7 +1,7 @@
-//! `keyward doctor`: what is well, what is not, and what to do about it.
+//! `keyward doctor`: checks of the installation, with a remedy for each fault.
 //!
-//! Each file below looks at one thing. What it decides from is handed to a plain function, so
-//! that every answer can be tested.
+//! Each file below checks one subject. The facts are passed to a pure function, so that every
+//! result can be tested.
 
 mod clock;
 mod database;
@@ -48,7 +48,7 @@ pub(super) struct Doctor {
     flags: Flags,
 }
 
-/// What is no setting, and found in the same places.
+/// The values that are no settings, and are read from the same sources.
 struct Surroundings {
     /// The settings file, which need not be there.
     config: PathBuf,
@@ -64,7 +64,7 @@ enum Health {
     Fail,
 }
 
-/// What was found when one thing was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Check {
     what: &'static str,
@@ -127,7 +127,7 @@ impl Doctor {
         let (settings, surroundings) = match self.read() {
             Ok(read) => read,
             Err(error) => {
-                // Without them nobody knows where to look for the rest.
+                // The other checks depend on the settings.
                 checks.push(Check::fail("settings", error.to_string(), "correct that setting"));
                 return checks;
             }

@@ -1,4 +1,4 @@
-//! What can be typed: help, examples, and what is refused.
+//! The command line: help, examples, and rejected usage.
 
 use super::*;
 

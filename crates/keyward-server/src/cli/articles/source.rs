@@ -22,7 +22,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Reads a feed from wherever it is. Each error begins with its name.
+    /// Reads a feed from a URL, a file or standard input. Each error begins with its name.
     pub(super) fn open(fetcher: &Fetcher, name: &str) -> anyhow::Result<Self> {
         if let Some(path) = sqlite_path(name) {
             return Ok(Self::Tutorial(Tutorial::open(&path)?));

@@ -8,14 +8,14 @@ use super::Check;
 use crate::clock::is_set;
 use keyward_api::shapes::Time;
 
-/// Nobody runs a version of today by then.
+/// No version of today is in use by then.
 const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);
 /// A `Date` header is up to a second old when it is written, and another one underway.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(3);
 /// From here on keys end noticeably early or late.
 const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(60);
 
-/// So far behind what it said before, a server no longer believes a clock.
+/// A clock that has gone back by more than this is no longer trusted by a server.
 const BEHIND_MAX_MS: i64 = 60_000;
 
 const SYNCHRONISE: &str = "synchronise the clock, such as with `timedatectl set-ntp true`";
@@ -47,8 +47,8 @@ pub(super) fn compare(now: Timestamp, latest: Option<UnixMillis>) -> Check {
     Check::fail(what, found, advice)
 }
 
-/// Compares with the clock of the server, as its `Date` header tells it, which was written between
-/// these two points in time of ours.
+/// Compares with the clock of the server, as in its `Date` header, which was written between these
+/// two times of the local clock.
 pub(super) fn skew(date: &str, before: Timestamp, after: Timestamp) -> Option<Check> {
     let theirs = DateTimeParser::new().parse_timestamp(date).ok()?;
     // The nearest point at which both could have said the same.

@@ -7,13 +7,13 @@ use keyward_sqlite::{Inspection, inspect};
 
 use super::{Check, clock};
 
-/// Below this much room a server may soon have to refuse changes.
+/// Below this much free space a server may soon have to reject changes.
 const FREE_WARN: u64 = 1_024 * MEBIBYTE;
 /// Below this much not even the write-ahead log has room.
 const FREE_FAIL: u64 = 64 * MEBIBYTE;
 const MEBIBYTE: u64 = 1_024 * 1_024;
 
-/// Looks at the database, and says whether somebody serves from it.
+/// Checks the database, and returns whether a server is using it.
 pub(super) fn check(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
     let shown = path.display();
     let mut checks = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn check(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
         }
         Err(error) => {
             let text = error.to_string();
-            // The error says what to do behind its semicolon.
+            // The error's remedy comes after its semicolon.
             let (found, advice) = text.split_once("; ").unwrap_or((&text, "look at its cause"));
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             let found = format!("{found}{}", cause.unwrap_or_default());
@@ -66,7 +66,7 @@ fn schema(found: u32, known: u32) -> Check {
     }
 }
 
-/// The room that is left where the file is or would be, if the system tells.
+/// The free space where the file is or would be, if the system reports it.
 fn free_bytes(path: &Path) -> Option<u64> {
     let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
     let found = rustix::fs::statvfs(directory).ok()?;

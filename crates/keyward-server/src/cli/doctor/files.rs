@@ -1,4 +1,4 @@
-//! Whether others can read digests or the admin key, or put something else in their place.
+//! Whether other users can read digests or the admin key, or replace them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
     let mut open = Vec::new();
     if holds_admin_key(settings) { &mut private } else { &mut open }.push(config.to_owned());
 
-    // Whoever may write to a directory can put another file in the place of one in it. That of
-    // the database is there before the database is.
+    // A user with write access to a directory can replace the files in it. The directory of the
+    // database exists before the database does.
     let files = private.iter().chain(&open).filter(|path| mode(path).is_some());
     let directories: BTreeSet<_> =
         files.chain([&settings.database]).map(|path| directory(path)).collect();
@@ -60,7 +60,7 @@ fn mode(_: &Path) -> Option<u32> {
     None
 }
 
-/// Looks at a file that is nobody else's business.
+/// Checks a file that no other user may read.
 fn private_file(path: &Path, mode: u32) -> Check {
     let shown = path.display();
     let advice = format!("chmod 600 '{shown}'");
@@ -82,7 +82,7 @@ fn others_write(path: &Path, mode: u32) -> Check {
     let shown = path.display();
     let advice = format!("chmod go-w '{shown}'");
     let found = |who| format!("{who} may write to {shown} (mode {mode:03o})");
-    // In a sticky directory, such as `/tmp`, nobody can replace what is another's.
+    // In a sticky directory, such as `/tmp`, no user can replace another user's files.
     let is_sticky = mode & 0o1000 != 0;
     match (mode & 0o020, mode & 0o002) {
         (0, 0) => Check::ok("file permissions", format!("only its owner may write to {shown}")),

@@ -1,4 +1,4 @@
-//! Whether the admin key is one that nobody guesses.
+//! Whether the admin key is hard to guess.
 
 use std::iter;
 

@@ -1,4 +1,4 @@
-//! Whether the server answers and takes the admin key, and whether the issuer of access tokens
+//! Whether the server responds and accepts the admin key, and whether the issuer of access tokens
 //! can be reached.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,10 +19,10 @@ use super::{Check, clock, limits};
 /// Most bytes of an issuer's metadata that are read.
 const METADATA_LEN_MAX: usize = 256 * 1_024;
 
-/// What to do if nobody who is trusted vouches for the issuer.
+/// The remedy if no trusted authority has certified the issuer.
 const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
 
-/// How the server is reached, and as whom besides whoever has the admin key.
+/// How the server is reached, and the access token to use in addition to the admin key.
 pub(super) struct Way {
     /// The server, if one is named.
     pub(super) server: Option<ServerUrl>,
@@ -53,7 +53,7 @@ pub(super) fn check(
 /// Where a server can be asked.
 struct Door {
     url: ServerUrl,
-    /// The admin routes are behind it.
+    /// It serves the admin routes.
     is_admin: bool,
 }
 
@@ -117,7 +117,7 @@ fn admin_checks(server: &ServerUrl, trust: &Trust, credential: Credential) -> Ve
     }
 }
 
-/// A server that does not run yet is no fault; one that runs and does not answer is.
+/// A server that does not run yet is no fault; one that runs and does not respond is.
 fn unreachable(error: &ClientError, is_served: bool) -> Check {
     let text = error.to_string();
     let (found, advice) = text.split_once("; ").unwrap_or((&text, "try again"));
