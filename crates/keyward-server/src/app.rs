@@ -1,4 +1,4 @@
-//! The app: its state, and every route in one place.
+//! The app: its state, and the list of all routes.
 
 use std::sync::Arc;
 
@@ -47,8 +47,8 @@ pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
     leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
 }
 
-/// A router with what stands in front of it. The layer that finishes responses comes first, so that
-/// those of the edge, which answers in a handler's stead, are finished too.
+/// A router with the layers in front of it. The layer that finishes responses comes first, so that
+/// the responses of the edge, which responds in a handler's stead, are finished too.
 pub(crate) type Front = GuardService<Received>;
 
 /// What the listeners serve.
@@ -60,7 +60,7 @@ pub(crate) struct Served {
     pub(crate) control: Option<Front>,
 }
 
-/// Every route, with what stands in front of it; on one listener, or with the control plane on a
+/// Every route, with the layers in front of it; on one listener, or with the control plane on a
 /// listener of its own.
 pub(crate) fn served(app: &App, edge: &Edge, settings: &Settings) -> Served {
     let cors = settings.cors_origins.as_ref().map(cors::layer);

@@ -1,5 +1,5 @@
-//! Whether a clock can be right: expiry follows it, so that a machine which forgot the time would
-//! let in keys whose time is over.
+//! Whether a clock can be right: expiry follows it, so that a machine that has lost the time would
+//! accept expired keys.
 
 use anyhow::{Context as _, ensure};
 use keyward::UnixMillis;
@@ -9,22 +9,22 @@ use keyward_axum::Guard;
 
 use keyward_api::shapes::Time;
 
-/// Whether somebody has set the clock that says `now`.
+/// Whether the clock that says `now` was ever set.
 pub(crate) fn is_set(now: UnixMillis) -> bool {
     EARLIEST <= now
 }
 
-/// Refuses to serve by a clock that nobody has set.
+/// Fails if the clock was never set.
 pub(crate) fn check_set(now: UnixMillis) -> anyhow::Result<()> {
     let says = Time(now).to_text();
     ensure!(is_set(now), "the clock says {says}, and keys whose time is over would work: set it");
     Ok(())
 }
 
-/// Takes the clock for right, on record, if this start was told that it is and there is a doubt.
+/// Takes the clock for right, on record, if this start got `--clock-is-right` and there is a doubt.
 ///
-/// That counts once: where the start before this one was told so, too, it was said of what that one
-/// found, and a doubt that came up since stays.
+/// That counts once: if the previous start got it too, it was meant for the doubt of that start,
+/// and a later doubt stays.
 pub(crate) async fn settle(guard: &Guard, told_right: bool) -> anyhow::Result<()> {
     let now = guard.now();
     let store = guard.gate().store();

@@ -31,8 +31,8 @@ const READ: [HeaderName; 9] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// A layer that answers preflights, which carry no key, and adds to `Vary` that responses depend
-/// on the origin.
+/// A layer that responds to preflights, which carry no key, and adds to `Vary` that responses
+/// depend on the origin.
 pub(crate) fn layer(origins: &Origins) -> CorsLayer {
     let origins = match origins {
         Origins::Any => AllowOrigin::any(),

@@ -1,4 +1,4 @@
-//! Asking servers whose answers we rely on: the issuer that vouches for people, and GitHub.
+//! Requests to servers whose responses are relied on: the OIDC issuer, and GitHub.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use keyward_tls::Trust;
 use ureq::Agent;
 use url::Url;
 
-/// What asks them. Nobody else can answer for the server at this URL: redirections are not
-/// followed, and where the URL is `https:`, so is whatever else is asked, and somebody who is
-/// trusted vouches for it.
+/// The client for them. No other server can respond for the one at this URL: redirections are not
+/// followed, and for an `https:` URL all requests use `https:`, with a certificate of a trusted
+/// authority.
 ///
 /// A proxy that the environment names is taken for `https:` alone, where it cannot read along.
-/// `http:` is for loopback, and a proxy's loopback is another machine's: whoever answers there
-/// could make keys.
+/// `http:` is for loopback, and a proxy's loopback is another machine's: a server there could make
+/// up keys.
 pub(crate) fn agent(url: &Url, answer_within: Duration, trust: &Trust) -> Agent {
     let is_https = url.scheme() == "https";
     let config = Agent::config_builder()

@@ -1,4 +1,5 @@
-//! What `keyward serve` says at its start: what was opened, what holds, and what to type next.
+//! The text that `keyward serve` prints at its start: the opened files and listeners, the settings
+//! in force, and the next commands.
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -47,7 +48,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Says what was opened, what holds, and what to type next.
+/// Lists the opened files and listeners, the settings in force, and the next commands.
 pub(crate) fn greeting(
     settings: &Settings,
     guard: &Guard,

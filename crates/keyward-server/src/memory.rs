@@ -1,18 +1,18 @@
 //! Keeping the memory of this process from others: it holds admin keys and secrets for a moment.
 
-/// Has the system write no dump of this process, whatever it dies of, and on Linux let nobody but
-/// root look into it, as a debugger would.
+/// Has the system write no core dump of this process, and on Linux let only root inspect it, as a
+/// debugger would.
 ///
-/// If the system refuses, the program goes on: what there is to hide is wiped after its use, too.
+/// If the system call fails, the program goes on: secrets are wiped after their use, too.
 #[cfg(target_os = "linux")]
 pub(crate) fn refuse_dumps() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     let _refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Has the system write no dump of this process, whatever it dies of.
+/// Has the system write no core dump of this process.
 ///
-/// If the system refuses, the program goes on: what there is to hide is wiped after its use, too.
+/// If the system call fails, the program goes on: secrets are wiped after their use, too.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn refuse_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -38,8 +38,8 @@ pub(crate) async fn show_own_key(
     caller: Caller,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Refusal> {
     let now = guard.now().unix;
-    // What is not in the store yet is taken from memory, so that no caller can make the server
-    // write by asking.
+    // Counts that are not in the store yet are taken from memory, so that no caller can make the
+    // server write by asking.
     let pending = caller.counted(now);
     let asked = known.of(guard.gate(), &*reports, caller.key_id(), now);
     let stored = asked.await.map_err(broken)?;
@@ -136,7 +136,7 @@ pub(crate) struct OwnUsage {
 }
 
 impl OwnUsage {
-    /// Adds what is not in the store yet, which is of today.
+    /// Adds the counts that are not in the store yet, which are of today.
     fn of(stored: Stored, pending: Counts) -> Self {
         let [today, month] = [stored.today, stored.month].map(|mut counts| {
             counts.add(&pending);

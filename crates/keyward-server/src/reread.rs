@@ -9,14 +9,14 @@ use crate::access::Door;
 use crate::log::Log;
 use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
 
-/// Whatever other settings take effect in.
+/// The parts of the server that changed settings take effect in.
 pub(crate) struct Reread {
     /// Reads the settings as they were read at the start: the same flags and environment, and the
     /// files as they are now.
     pub(crate) read: Arc<ReadSettings>,
-    /// The door of the control plane.
+    /// The authentication of the control plane.
     pub(crate) door: Door,
-    /// The proxies that the door and the guard trust.
+    /// The proxies that the authentication and the guard trust.
     pub(crate) proxies: TrustedProxies,
     /// The log.
     pub(crate) log: Arc<Log>,
@@ -25,8 +25,8 @@ pub(crate) struct Reread {
 }
 
 impl Reread {
-    /// Reads the settings and the files that they name; says in the log what is another now, and
-    /// what would be after a restart. If anything is invalid, all stays as it is.
+    /// Reads the settings and the files that they name; logs the changed settings, and the changes
+    /// that need a restart. If anything is invalid, all stays as it is.
     pub(crate) async fn now(&mut self) {
         let read = Arc::clone(&self.read);
         // A file may be somewhere far away.

@@ -1,4 +1,4 @@
-//! What became of a loss that was accepted, in words for the operator who accepted it.
+//! The report on a loss that was accepted, for the operator who accepted it.
 
 use std::fmt::Display;
 
@@ -7,7 +7,7 @@ use keyward_sqlite::{Loss, Restored};
 /// Most names in a list; the audit trail has them all.
 const NAMES_MAX: usize = 20;
 
-/// What is missing, what was done about it, and what nobody can know.
+/// The missing changes, the repairs, and the changes that cannot be known.
 pub(crate) fn words(restored: &Restored) -> String {
     let Restored { revoked, replaced, suspended, suspended_owners, .. } = restored;
     let Restored { left_suspended, left_suspended_owners, .. } = restored;
@@ -54,7 +54,7 @@ fn missing(loss: Loss) -> String {
     }
 }
 
-/// What nobody can know, and what to do about it.
+/// The changes that cannot be known, and the remedy.
 fn unknown(restored: &Restored) -> String {
     let (last, given) = restored.key_ids;
     let lost = match given {

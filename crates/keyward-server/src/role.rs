@@ -1,6 +1,6 @@
-//! The roles of those who use the control plane.
+//! The roles of the users of the control plane.
 
-/// What somebody may do on the control plane. Each role may do all that those before it may.
+/// What a user may do on the control plane. Each role includes the rights of the roles before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     /// Looks.

@@ -1,4 +1,4 @@
-//! The routes, and what stands in front of them.
+//! The routes, and the layers in front of them.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -75,7 +75,7 @@ fn health_is_told_with_few_allocations() {
     assert!(all <= 25, "{all} allocations, {bare} of them by axum itself");
 }
 
-/// What answers in a handler's stead stands behind the layer that finishes responses.
+/// The layers that respond in a handler's stead are inside the layer that finishes responses.
 #[tokio::test]
 async fn a_mistake_of_ours_depends_on_the_key_too() {
     let folder = tempfile::tempdir().unwrap();

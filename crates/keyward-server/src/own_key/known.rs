@@ -77,7 +77,7 @@ impl KnownUsage {
         Ok(stored)
     }
 
-    /// What is known as of then; nothing, if that is another time.
+    /// The stored counts as of then, emptied if they are of another time.
     fn known(&self, as_of: AsOf) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_of != Some(as_of) {
