@@ -1,7 +1,8 @@
 //! Keys as files hold them: reading CSV and JSON into what `POST /admin/import` takes.
 //!
-//! A file is read line by line and never held as a whole. A line that is no key is told with its
-//! number and what to do, and the lines after it go on. This module knows no server.
+//! A file is read line by line and is never in memory as a whole. A line that is not a key is
+//! reported with its number and the remedy, and reading continues after it. This module does not
+//! talk to a server.
 
 mod batch;
 mod cell;
@@ -42,7 +43,7 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Why a key is revoked that another system called inactive.
 pub const INACTIVE: &str = "imported as inactive";
 
-/// What is told of a number that a server could not keep as it is.
+/// The fault of a number that a server could not store exactly.
 pub const INEXACT: &str =
     "a number has more digits than a double keeps; write it as a text, in quotation marks";
 
@@ -51,11 +52,11 @@ pub const INEXACT: &str =
 pub struct Line {
     /// Its number, counted from 1; of a row, the id.
     pub number: u64,
-    /// What it holds, or what is wrong with it and what to do.
+    /// Its contents, or the fault and the remedy.
     pub item: Result<Item, String>,
 }
 
-/// What a line can hold.
+/// The contents of a line.
 #[derive(Debug, PartialEq)]
 pub enum Item {
     /// A key.

@@ -1,14 +1,14 @@
-//! As many keys as go into one request.
+//! As many keys as fit into one request.
 
 use super::ImportKey;
 
 /// Most keys that the server takes in one request.
 pub const BATCH_KEYS_MAX: usize = 1_000;
-/// Most bytes that the server takes in one request, less what is around the keys.
+/// Most bytes that the server takes in one request, less the text around the keys.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024 - 64;
 
-/// Keys on their way to the server, as JSON already, with the lines between and around them that
-/// are no keys, so that all can be reported in their order.
+/// Keys for the server, already as JSON, and the lines among them that are not keys, so that all
+/// lines can be reported in their order.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The keys, separated by commas.
@@ -24,22 +24,22 @@ pub enum Entry {
         /// The number of its line.
         line: u64,
     },
-    /// A line that is no key, or one that nobody would take.
+    /// A line that is not a key, or a key that no server would take.
     Fault {
         /// The number of the line.
         line: u64,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
 
 impl Batch {
-    /// Says whether nothing is in it.
+    /// Whether it has no lines.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Says whether it can hold no further line.
+    /// Whether there is no room for a further line.
     pub fn is_full(&self) -> bool {
         BATCH_KEYS_MAX <= self.entries.len()
     }

@@ -12,20 +12,20 @@ use super::line::{Flag, Id, Members, TierMember, is_null};
 use super::list::words;
 use super::time::{End, Time};
 
-/// What is told of a cell that says neither yes nor no: a key could be let in by mistake.
+/// The fault of a cell that says neither yes nor no: a key could be allowed by mistake.
 const UNDECIDED: &str = "whether the key works is not said; write 1 or 0";
-/// What is told of a cell with more than one limit.
+/// The fault of a cell with more than one limit.
 const ONE_LIMIT: &str =
     "a cell holds one limit; import keys with several as JSON Lines, with `limits`";
 const METADATA: &str = "metadata is a JSON object";
 const PYTHON: &str = "metadata is a JSON object, and this is Python's text of one; write it with \
                       json.dumps";
 
-/// Takes what a cell says. One that is not empty but stands for nothing says nothing either.
+/// Sets the value of a cell. A null of another system counts as an empty cell.
 ///
 /// # Errors
 ///
-/// Returns what is wrong and what to do, without the cell.
+/// Returns the fault and the remedy, without the cell.
 pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(), String> {
     if is_null(cell) {
         return match column {

@@ -27,7 +27,7 @@ const COLUMNS: [&str; 18] = [
     "id",
 ];
 
-/// What is told of a column with more than one limit a key.
+/// The fault of a column with more than one limit for a key.
 const LIMITS: &str = "a record has one limit, in a column `limit` such as `100 per 60s burst 200`; \
                       import keys with several as JSON Lines, with `limits`";
 
@@ -58,7 +58,7 @@ pub(super) fn read_header(cells: &[&[u8]]) -> Result<Vec<&'static str>, ReadErro
     check(&columns).map_or(Ok(columns), |problem| Err(ReadError::Header(problem)))
 }
 
-/// What is wrong with columns that are known.
+/// The fault of the columns together, each of which is known.
 fn check(columns: &[&str]) -> Option<String> {
     for (at, name) in columns.iter().enumerate().filter(|(_, name)| **name != NAMELESS) {
         if columns.iter().take(at).any(|other| other == name) {

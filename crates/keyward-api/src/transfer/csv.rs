@@ -12,11 +12,12 @@ use super::line::Members;
 use super::text::Text;
 use super::{Item, LINE_BYTES_MAX, Line, ReadError};
 
-/// Most cells of a record that are looked at; there are fewer columns.
+/// Most cells of a record that are read; there are fewer columns.
 const CELLS_MAX: usize = 32;
-/// What to do about a file in another encoding.
+/// The remedy for a file in another encoding.
 const SAVE: &str = "save the file as UTF-8, which spreadsheets call “CSV UTF-8”";
-/// What is told of a record that is not written like those before it.
+/// The fault of a record whose quotation marks are escaped in another way than in the records
+/// before it.
 const ESCAPED: &str = "a backslash stands before a quotation mark, which the first 64 KiB of the \
                        file do not have; write such a mark twice instead, or move this record up";
 
@@ -72,7 +73,7 @@ pub fn read_csv<R: Read>(
 struct Records<R> {
     from: R,
     parser: csv_core::Reader,
-    /// Looks for what the beginning of the file did not show.
+    /// Looks for escapes that the beginning of the file did not have.
     quotes: Quotes,
     has_escapes: bool,
     /// The record has a backslash that must belong to a quotation mark.
@@ -85,7 +86,8 @@ struct Records<R> {
     ends_len: usize,
 }
 
-/// What became of reading a record: the line on which it begins, and perhaps the last one of it.
+/// The result of reading a record: the line on which it begins, and its last line if it is too
+/// long.
 enum Record {
     Read { number: u64 },
     TooLong { number: u64, last: u64 },
@@ -146,7 +148,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// The parser would skip them too, but not tell on which line the record begins.
+    /// The parser would skip them too, but not report the line on which the record begins.
     fn skip_empty_lines(&mut self) -> io::Result<()> {
         loop {
             let input = self.from.fill_buf()?;

@@ -1,6 +1,6 @@
-//! How a CSV file is written, seen by its beginning.
+//! The dialect of a CSV file, detected by its beginning.
 
-/// What can stand between two cells.
+/// The separators that may be between two cells.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// How a CSV file is written.
@@ -8,16 +8,16 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) struct Dialect {
     /// Bytes at the beginning that are no record: Excel's line `sep=;`.
     pub skipped: usize,
-    /// What stands between two cells.
+    /// The separator between two cells.
     pub delimiter: u8,
-    /// A backslash in quotation marks stands before a quotation mark of the text, as `MySQL` writes
-    /// it, in place of a second quotation mark.
+    /// Within quotation marks, a quotation mark of the text is escaped by a backslash, as `MySQL`
+    /// writes it, instead of being doubled.
     pub has_escapes: bool,
 }
 
 impl Dialect {
-    /// Looks at the first bytes of a file. No name of a column has a delimiter in it, so that the
-    /// header tells which one it is.
+    /// Detects the dialect by the first bytes of a file. No name of a column contains a delimiter,
+    /// so the header shows which one the file has.
     pub(super) fn of(sample: &[u8]) -> Self {
         let (skipped, said) = separator_line(sample);
         let text = sample.get(skipped..).unwrap_or_default();
@@ -46,7 +46,7 @@ fn delimiter_of(text: &[u8]) -> u8 {
     let header = text.get(begin..).unwrap_or_default().split(|byte| matches!(byte, b'\r' | b'\n'));
     let header = header.into_iter().next().unwrap_or_default();
     let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
-    // The first of those that are as many.
+    // If counts are equal, the first of them.
     DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
 }
 
@@ -54,24 +54,24 @@ fn has_escapes(text: &[u8], delimiter: u8) -> bool {
     Quotes::new(delimiter).see(text)
 }
 
-/// Looks for a quotation mark after a backslash that stands where RFC 4180 has none, so that the
-/// backslash must belong to it.
+/// Looks for a quotation mark after a backslash at a position where RFC 4180 has no quotation mark,
+/// so that the backslash must be its escape.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotes {
     delimiter: u8,
     at: At,
-    /// The byte before, and the one before a quotation mark that may close a cell.
+    /// The previous byte, and the byte before a quotation mark that may close a cell.
     last: u8,
     before: u8,
 }
 
-/// Where in a record the next byte stands.
+/// The position of the next byte in a record.
 #[derive(Clone, Copy, Debug)]
 enum At {
     Begin,
     Bare,
     Quoted,
-    /// Behind a quotation mark in quotation marks.
+    /// After a quotation mark within quotation marks.
     Closing,
 }
 
@@ -81,12 +81,12 @@ impl Quotes {
         Self { delimiter, at: At::Begin, last: 0, before: 0 }
     }
 
-    /// Goes on with a record, whatever came before.
+    /// Begins again with a record, without the state of the bytes before it.
     pub(super) fn restart(&mut self) {
         *self = Self::new(self.delimiter);
     }
 
-    /// Looks at the next bytes, and says whether there was one.
+    /// Reads the next bytes, and says whether they have such a quotation mark.
     pub(super) fn see(&mut self, bytes: &[u8]) -> bool {
         let mut seen = false;
         for byte in bytes.iter().copied() {

@@ -7,11 +7,11 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use keyward::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// What is told of a text that is none. The text itself is not: it may be a secret.
+/// The fault of a text that is not a digest. It does not quote the text, which may be a secret.
 const RULE: &str = "a digest is the SHA-256 of a secret, in 64 hex digits or 43 characters of \
                     base64; a secret itself cannot be imported";
 
-/// What is told of digests that cannot be moved, by how they begin.
+/// The fault of digests that cannot be moved, which are recognized by their beginning.
 const SLOW: &str = "a digest that was made slowly or with a salt (bcrypt, scrypt, Argon2, PBKDF2) \
                     cannot be moved; issue a new key";
 /// The marks of such digests.
@@ -38,7 +38,7 @@ impl ImportDigest {
     ///
     /// # Errors
     ///
-    /// Returns what to write instead, without the text.
+    /// Returns the remedy, without the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let bare = without_mark(text);
         let base64 = || parse_base64(bare).map(Digest::from_stored);
@@ -63,8 +63,8 @@ fn without_mark(text: &str) -> &str {
     mark.and_then(|mark| text.get(mark.len()..)).unwrap_or(text)
 }
 
-/// Hex with colons between the bytes, and the bytes of a hexadecimal text, which is what comes of
-/// a column of bytes into which a program put hex digits.
+/// Hex with colons between the bytes, and the bytes of a hexadecimal text, as in a column of bytes
+/// into which a program put hex digits.
 fn of_other_form(text: &str) -> Option<Digest> {
     let twice = || {
         let pairs = text.as_bytes().chunks_exact(2).filter(|_| text.len() == 128);
@@ -91,7 +91,7 @@ fn problem(text: &str) -> &'static str {
 
 fn parse_base64(text: &str) -> Option<[u8; 32]> {
     let text = text.strip_suffix('=').unwrap_or(text);
-    // The two alphabets differ in two characters, which never stand together.
+    // The two alphabets differ in two characters, and no text has characters of both.
     let engine = if text.contains(['-', '_']) { URL_SAFE_NO_PAD } else { STANDARD_NO_PAD };
     let mut bytes = [0; 32];
     let len = engine.decode_slice(text, &mut bytes).ok()?;

@@ -9,7 +9,7 @@ use super::{LINE_BYTES_MAX, Line, ReadError};
 
 /// Most levels of arrays and objects, as many as the parser of one object takes.
 const DEPTH_MAX: usize = 128;
-/// Members of a key that are arrays of objects. One of another name holds the keys.
+/// Fields of a key that are arrays of objects. Such an array of another name contains the keys.
 const OWN_ARRAYS: [&[u8]; 2] = [b"secrets", b"limits"];
 
 /// Lines of JSON, one after the other, until there are no more or an error.
@@ -50,7 +50,7 @@ impl Shape {
     }
 }
 
-/// Whether the first object has a member that is an array of objects, and no member of a key.
+/// Whether the first object has a field that is an array of objects, and not a field of a key.
 fn holds_a_list(text: &[u8]) -> bool {
     let mut rest = text;
     let (mut depth, mut name): (u32, &[u8]) = (0, b"");
@@ -153,7 +153,7 @@ struct Cutter {
     open: Vec<u8>,
     is_text: bool,
     is_escaped: bool,
-    /// The object, or what stands in its place, as far as it was read.
+    /// The object, or another value in its place, as far as it was read.
     element: Vec<u8>,
     line: u64,
 }
@@ -208,7 +208,7 @@ impl Cutter {
     /// Keeps a byte of an element, up to one more than an element may have.
     fn keep(&mut self, byte: u8) {
         let is_inside = self.path.len() < self.open.len() && self.open.starts_with(self.path);
-        // In an object around the array there are other members, and arrays of other things.
+        // An object around the array has other fields, and arrays of other values.
         if is_inside || (self.open == self.path && (byte == b'{' || self.path != b"{[")) {
             self.keep_always(byte);
         }

@@ -10,7 +10,7 @@ use super::names::explain_unknown;
 use super::words::json_fault;
 use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
-/// What a key on a line is made of; for the question what somebody may have meant.
+/// The fields of a key on a line, for suggesting a similar name.
 const MEMBERS: [&str; 20] = [
     "digest",
     "hint",
@@ -84,7 +84,7 @@ fn read_bounded(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Optio
 }
 
 pub(super) fn parse(line: &[u8]) -> Result<Item, String> {
-    // Serde would take a list as well, member by member.
+    // Serde would take a list as well, field by field.
     if !line.starts_with(b"{") {
         return Err("the line is not a JSON object".to_owned());
     }
@@ -95,7 +95,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Item, String> {
     members.item()
 }
 
-/// What is wrong, without the values: one of them may be a secret in the wrong place.
+/// The fault, without the values: one of them may be a secret in the wrong field.
 fn explain(error: &serde_json::Error) -> String {
     let (text, column) = (json_fault(error), error.column());
     if !error.is_data() {

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::digest::ImportDigest;
 use super::time::Time;
 
-/// A key on its way in or out. Its members are those of the route.
+/// A key to be imported, or one that was exported. Its fields are the fields of the route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImportKey {
     /// The id to keep; a new one, if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<u64>,
-    /// What people call it.
+    /// The name by which people know it.
     pub name: String,
     /// Its tier; the server has a default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +22,7 @@ pub struct ImportKey {
     /// Whether its tier is one that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_gone: Option<bool>,
-    /// To whom it belongs.
+    /// The owner to whom it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// What it may do.
@@ -31,7 +31,7 @@ pub struct ImportKey {
     /// Where it may be used from; empty is anywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<String>,
-    /// As the file has them; the server judges them.
+    /// The limits as they are in the file; the server validates them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Value>,
     /// Facts that only operators read.
@@ -67,7 +67,7 @@ pub struct ImportKey {
 pub struct ImportSecret {
     /// SHA-256 of its text.
     pub digest: ImportDigest,
-    /// What people recognise it by.
+    /// The first characters, by which people recognise it.
     #[serde(default)]
     pub hint: String,
     /// When it was made.

@@ -1,4 +1,4 @@
-//! What the members of a line, or the cells of a record, make together.
+//! The item that the fields of a line, or the cells of a record, describe together.
 
 use keyward::transfer::COPY_ID_MAX;
 use serde::{Deserialize, Deserializer};
@@ -9,8 +9,8 @@ use super::key::{ImportKey, ImportSecret, State};
 use super::time::{End, Time, scalar};
 use super::{INACTIVE, Item, OwnerLimits, Tier, number};
 
-/// Everything that a line can say, before it is known what the line is. Other systems' names for
-/// a member are read as well.
+/// All fields that a line can have, before the kind of the line is known. Other systems' names for
+/// a field are read as well.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Members {
@@ -41,7 +41,7 @@ pub(super) struct Members {
     pub owner_limits: Option<OwnerLimits>,
 }
 
-/// The member `tier`: the name of a key's tier, or a whole tier on a line of its own.
+/// The field `tier`: the name of a key's tier, or a whole tier on a line of its own.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged, expecting = "`tier` is a name, or an object with `name` and `limits`")]
 pub(super) enum TierMember {
@@ -92,12 +92,12 @@ impl<'de> Deserialize<'de> for Flag {
 pub(super) fn is_null(text: &str) -> bool {
     const ANY_CASE: [&str; 4] = ["null", "none", "(null)", "[null]"];
     ANY_CASE.iter().any(|null| null.eq_ignore_ascii_case(text))
-        // Somebody may be called Nan.
+        // Nan is also a name of people.
         || matches!(text, "\\N" | "nan" | "NaN" | "NaT" | "nil" | "<NA>" | "#N/A" | "undefined")
 }
 
 impl Members {
-    /// Says what the members make, or what is wrong and what to do.
+    /// The item that the fields describe, or the fault and the remedy.
     pub(super) fn item(mut self) -> Result<Item, String> {
         self.check_nulls()?;
         if let Some(owner) = self.suspended_owner.take() {
@@ -123,7 +123,7 @@ impl Members {
         }
     }
 
-    /// A word that stands for nothing elsewhere is no owner, name or tier.
+    /// A word that is a null in other systems is not an owner, a name or a tier.
     fn check_nulls(&self) -> Result<(), String> {
         let tier = match &self.tier {
             Some(TierMember::Name(tier)) => Some(tier),
@@ -156,7 +156,7 @@ impl Members {
         };
         let is_said_revoked = self.revoked_at.is_some() || self.revoked_reason.is_some();
         if is_said_revoked && state != State::Revoked {
-            // A key that somebody revoked would come to work again.
+            // A revoked key would work again.
             let rule = "`revoked_at` and `revoked_reason` go with the state `revoked`";
             return Err(rule.to_owned());
         }

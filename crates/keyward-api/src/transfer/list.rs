@@ -1,20 +1,20 @@
-//! Lists in one cell, as the systems write them that have lists.
+//! Lists in one cell, in the forms that other systems write.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// What is told of a list that is none.
+/// The fault of a text that is not a list.
 const RULE: &str = "the list cannot be read; write its members with spaces between them";
 const NOTHING: &str = "a member of the list is empty or null; leave it out";
 const SPACES: &str = "a member of the list has a space in it; write its members with spaces \
                       between them, without brackets";
 
-/// The members of a list: between spaces or commas, or as JSON, Python (`['a', 'b']`) and
-/// PostgreSQL (`{a,"b"}`) write lists. None of the members has spaces or commas.
+/// The items of a list: between spaces or commas, or as JSON, Python (`['a', 'b']`) and PostgreSQL
+/// (`{a,"b"}`) write lists. No item has spaces or commas.
 ///
 /// # Errors
 ///
-/// Returns what to write instead.
+/// Returns the remedy.
 pub(super) fn words(cell: &str) -> Result<Vec<String>, &'static str> {
     let end = match cell.chars().next() {
         Some('[') => ']',

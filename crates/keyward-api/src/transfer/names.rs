@@ -1,6 +1,6 @@
-//! The names of columns and members, and what somebody may have meant by another one.
+//! The names of columns and fields, and suggestions for an unknown name.
 
-/// How alike a name must be to what was written, to be worth a question.
+/// The least similarity of a name to an unknown one for it to be suggested.
 const LIKENESS_MIN: f64 = 0.8;
 /// Longest name that is repeated. A file without a header has values where the names should be,
 /// and a value may be a secret, which is longer.

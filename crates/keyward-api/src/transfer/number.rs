@@ -1,6 +1,6 @@
 //! Ids as other systems write them.
 
-/// What is told of a text that is no id.
+/// The fault of a text that is not an id.
 const RULE: &str = "an id is a whole number";
 const GROUPED: &str = "an id is a whole number without separators; whether this is a thousand \
                        times as much cannot be known";

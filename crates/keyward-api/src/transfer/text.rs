@@ -1,4 +1,4 @@
-//! Files as UTF-8, whatever program wrote them.
+//! Files as UTF-8, from UTF-8 or UTF-16.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
@@ -8,12 +8,12 @@ use super::ReadError;
 
 /// Most bytes of a file that are looked at before it is read.
 const SAMPLE_BYTES: u64 = 64 * 1024;
-/// Bytes by which it is seen what a file is; SQLite's are the longest.
+/// Bytes that identify the kind of a file; SQLite's are the longest.
 const MAGIC_BYTES: u64 = 16;
 /// Bytes that are decoded at one time.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// How a file begins that is no text, and what to do with it.
+/// The beginnings of files that are not text, each with its remedy.
 const FOREIGN: [(&[u8], &str); 7] = [
     (
         b"\x1f\x8b",
@@ -32,7 +32,7 @@ const FOREIGN: [(&[u8], &str); 7] = [
     (b"SQLite format 3\0", "the file is a SQLite database; import it with --from sqlite:FILE"),
 ];
 
-/// What was read ahead, and then the rest.
+/// The bytes that were read ahead, and then the rest.
 type After<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// A file in UTF-8, without a byte order mark, and how it begins.
@@ -49,14 +49,14 @@ impl<R: Read> Text<R> {
     ///
     /// # Errors
     ///
-    /// Returns [`ReadError::Foreign`] if the file is no text, with what to do.
+    /// Returns [`ReadError::Foreign`] with the remedy if the file is not text.
     pub fn open(mut from: R) -> Result<Self, ReadError> {
         let mut magic = Vec::new();
         from.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
         if let Some((_, problem)) = FOREIGN.iter().find(|(begin, _)| magic.starts_with(begin)) {
             return Err(ReadError::Foreign((*problem).to_owned()));
         }
-        // A header and JSON begin with ASCII, of which UTF-16 makes a zero byte and the letter.
+        // A header and JSON begin with ASCII, which has a zero byte next to each letter in UTF-16.
         let decoder = match *magic.as_slice() {
             [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
                 let problem = "the file is UTF-32; save it as UTF-8";

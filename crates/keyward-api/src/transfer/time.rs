@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::shapes;
 
-/// What is told of a text that is no time.
+/// The fault of a text that is not a time.
 const RULE: &str = "a time is written like 2030-01-31T12:00:00Z";
 const NUMBER: &str = "a time that is a number has 10 digits for seconds since 1970, or 13 for \
                       milliseconds; otherwise write it like 2030-01-31T12:00:00Z";
@@ -28,7 +28,7 @@ pub(super) struct End(pub Option<Time>);
 
 impl Time {
     /// Takes a time as a file has it: RFC 3339, what databases write, or a number of seconds,
-    /// milliseconds, microseconds or nanoseconds since 1970, told apart by its digits.
+    /// milliseconds, microseconds or nanoseconds since 1970, distinguished by the number of digits.
     ///
     /// # Errors
     ///
@@ -57,8 +57,8 @@ impl End {
     }
 }
 
-/// Reads a number. Its digits tell its unit from 2001 to 2286; `None` if it is no number, or a
-/// date of eight digits.
+/// Reads a number. The number of digits shows the unit for times from 2001 to 2286; `None` if it is
+/// not a number, or a date of eight digits.
 fn since_1970(text: &str) -> Option<Result<u64, &'static str>> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -138,7 +138,7 @@ pub(super) fn scalar<'de, D: Deserializer<'de>, T>(
         Value::String(text) => text,
         Value::Number(number) => number.to_string(),
         Value::Bool(yes) => yes.to_string(),
-        // Neither can be read by any rule, and a rule is what is told.
+        // No rule can read these values, and the fault is that of the rule.
         Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
     };
     rule(&text).map_err(de::Error::custom)

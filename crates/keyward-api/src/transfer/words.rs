@@ -1,4 +1,4 @@
-//! What is wrong with JSON, in words of people rather than of a parser.
+//! Faults of JSON, in the words of people rather than of a parser.
 
 use serde_json::error::Category;
 
@@ -28,7 +28,7 @@ const KINDS: [(&str, &str); 11] = [
     ("struct Members", "an object"),
 ];
 
-/// What is wrong, without the values: one of them may be a secret in the wrong place.
+/// The fault, without the values: one of them may be a secret in the wrong field.
 pub fn json_fault(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let text = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(text, _)| text);

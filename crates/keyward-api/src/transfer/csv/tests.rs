@@ -1,4 +1,4 @@
-//! CSV as other systems write it, and as nobody should.
+//! CSV as other systems write it, and malformed CSV.
 
 use proptest::prelude::*;
 
