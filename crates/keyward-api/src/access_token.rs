@@ -11,8 +11,8 @@ const SCHEME: &str = "Bearer";
 
 /// An access token of an OpenID Connect issuer.
 ///
-/// Holding one proves 1 to 16 384 visible ASCII characters. Whether it is good, the server says.
-/// Its memory is wiped when it is dropped, and a header is the only way to the text.
+/// Holding one proves 1 to 16 384 visible ASCII characters. Only the server can say whether it is
+/// valid. Its memory is wiped when it is dropped, and a header is the only way to the text.
 #[derive(Clone)]
 pub struct AccessToken(Zeroizing<String>);
 

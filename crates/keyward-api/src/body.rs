@@ -21,10 +21,10 @@ use crate::query::Chars;
 
 /// Where a value is: `["body", "scopes", 0]`.
 pub type Location = Vec<Value>;
-/// What a value says, or everything that is wrong with it.
+/// The value that was read, or all of its faults.
 pub type Read<T> = Result<T, Vec<Fault>>;
 
-/// What reading a body needs to know besides its text.
+/// The facts that reading a body needs in addition to its text.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The tiers that there are.
@@ -33,7 +33,7 @@ pub struct Known<'a> {
     pub now: Now,
 }
 
-/// Where a value stands in a body that is being read.
+/// The location of a value in a body that is being read.
 #[derive(Clone, Debug)]
 pub struct At<'a> {
     location: Location,
@@ -68,7 +68,7 @@ impl<'a> At<'a> {
         self.body
     }
 
-    /// What is known besides the body.
+    /// The facts that are known in addition to the body.
     #[must_use]
     pub fn known(&self) -> Known<'a> {
         self.known
@@ -93,10 +93,10 @@ pub trait Field: Sized {
     ///
     /// # Errors
     ///
-    /// Returns every fault that it has.
+    /// Returns all faults of the value.
     fn read(at: &At<'_>, value: Value) -> Read<Self>;
 
-    /// What it is if the field is left out; `None` if it must not be.
+    /// The value if the field is left out; `None` if the field is required.
     #[must_use]
     fn left_out(_at: &At<'_>) -> Option<Read<Self>> {
         None
@@ -114,7 +114,7 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// A field that may be left out, which is something else than `null`.
+/// A field that may be left out, which differs from `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given<T>(pub Option<T>);
 
@@ -188,8 +188,8 @@ pub fn items<T: Field>(at: &At<'_>, list: Vec<Value>) -> Read<Vec<T>> {
     if faults.is_empty() { Ok(items) } else { Err(faults) }
 }
 
-/// The fields of an object, read one by one. What is wrong with one is noted, so that a body is
-/// there whenever all of its fields are free of faults.
+/// The fields of an object, read one by one. Faults are noted, so that there is a body whenever no
+/// field has a fault.
 #[derive(Debug)]
 pub struct Fields<'a> {
     at: At<'a>,
@@ -239,10 +239,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Notes each field that has a key in it, or in its name, whatever it is about.
+    /// Notes each field that has a key in its value or its name, whether the field is known or not.
     fn note_keys(&mut self, object: &Map<String, Value>) {
         for (name, value) in object {
-            // Its digits stand in JSON as they are, and nothing that is escaped joins them.
+            // JSON escapes none of the characters of a key, and an escaped character does not
+            // extend one.
             if holds_key(name) || holds_key(&value.to_string()) {
                 let location = self.at.inside(name.as_str()).location();
                 self.members.fault(Fault::value_error(location, Value::Null, MISPLACED));

@@ -1,4 +1,4 @@
-//! What is said about a clock that is in doubt.
+//! The message about a clock that is in doubt.
 
 use std::time::Duration;
 

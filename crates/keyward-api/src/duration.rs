@@ -18,11 +18,11 @@ const SECONDS_MAX: u64 = 1_000 * 366 * 24 * 3_600;
 const PLAIN_SECONDS_MAX: u64 = 120;
 
 impl WholeSeconds {
-    /// Takes a duration as somebody typed it.
+    /// Parses a duration as people type it.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and the remedy.
     pub fn parse(text: &str) -> Result<Self, String> {
         let advice = || "write a whole number and a unit, like 60s, 15m, 24h, 90d or 2w".to_owned();
         let unit = text.chars().next_back().ok_or_else(advice)?;

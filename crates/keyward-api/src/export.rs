@@ -1,4 +1,4 @@
-//! Keys on their way to another place.
+//! Keys on their way to another store.
 
 use keyward::record::{KEY_ID_MAX, KeyState};
 use keyward::stored::{OwnerRow, StoredSecret, Unkept};

@@ -13,10 +13,10 @@ use crate::body::{At, Field, Fields, Read, list, text};
 use crate::duration::WholeSeconds;
 use crate::shapes::{LimitNameText, SpanText};
 
-/// What a time is that a limit counts over.
+/// The rule for the time that a limit counts over.
 const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
 
-/// What two limits of one name get told.
+/// The fault of two limits with the same name.
 const SAME_NAME: &str = "a limit before it has this name; each needs a name of its own";
 
 /// How often, per what time.
@@ -56,11 +56,11 @@ impl LimitView {
         limits.list().iter().map(Self::of).collect()
     }
 
-    /// The limit that this says.
+    /// The limit that this describes.
     ///
     /// # Errors
     ///
-    /// Returns why it is none.
+    /// Returns the fault if it is not a valid limit.
     pub fn read(&self) -> Result<Limit, String> {
         let per = parse_per(&self.per).ok_or(PER_RULE)?;
         let count = |count| NonZeroU32::new(count).ok_or("amount and burst are at least 1");
@@ -144,7 +144,8 @@ impl<const MAX: u32> Field for Count<MAX> {
     }
 }
 
-/// A time such as `60s`, `15m`, `1h` or `1d`. A unit must be there, so that nobody has to guess.
+/// A time such as `60s`, `15m`, `1h` or `1d`. The unit is required, so that the reader of a request
+/// does not have to guess it.
 struct Per(Duration);
 
 impl Field for Per {

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::duration::WholeSeconds;
 
-/// What a limit is called when nobody names it.
+/// The name of a limit without a name.
 pub const NAME: &str = "requests";
 
-/// A limit as somebody wrote it.
+/// A limit as people write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitText {
     name: String,
@@ -17,11 +17,11 @@ pub struct LimitText {
 }
 
 impl LimitText {
-    /// Takes a limit as somebody wrote it; a name and a colon may stand before it.
+    /// Parses a limit as people write it, with or without a name and a colon before it.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong and what to do.
+    /// Returns the fault and the remedy.
     pub fn parse(text: &str) -> Result<Self, String> {
         let advice = || "write it like \"100 per 60s\" or \"100 per 60s burst 200\"".to_owned();
         let (name, rest) = text.split_once(':').unwrap_or((NAME, text));

@@ -1,7 +1,7 @@
 //! Reading query strings: each parameter by its type, and every fault found at once.
 //!
-//! A query is a struct, and [`query!`](crate::query!) names its parameters. How each is read follows
-//! from its type.
+//! A query is a struct, and [`query!`](crate::query!) names its parameters. Each is read by its
+//! type.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::MISPLACED;
 use crate::duration::{CENTURY_SECS, WholeSeconds};
 
-/// The parameters of a query, read one by one. What is wrong with one is noted, so that a query is
-/// there whenever all of its parameters are free of faults.
+/// The parameters of a query, read one by one. Faults are noted, so that there is a query whenever
+/// no parameter has a fault.
 #[derive(Debug)]
 pub struct Parameters<'a> {
     query: &'a Query,
@@ -99,8 +99,8 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// Returns 422 with all faults: those noted, in their order, and then one for each parameter
-    /// that is none of these.
+    /// Returns 422 with all faults: the noted ones in their order, and then one for each parameter
+    /// that is not among `names`.
     pub fn finish(mut self, names: &[&str]) -> Result<(), Rejection> {
         self.faults.extend(self.query.unknown(names));
         if self.faults.is_empty() { Ok(()) } else { Err(Rejection::unprocessable(self.faults)) }
@@ -113,11 +113,11 @@ fn location(name: &str) -> Vec<Value> {
 
 /// A value of a query.
 pub trait Parameter: Sized {
-    /// Reads the parameter. `None` if it is not there, or if that is a fault, which is noted.
+    /// Reads the parameter. `None` if it is missing, or if it has a fault, which is noted.
     fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self>;
 }
 
-/// Whether something is asked for: `true` or `false`.
+/// A switch: `true` or `false`.
 impl Parameter for bool {
     fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
         match parameters.given(name)? {
@@ -144,7 +144,7 @@ impl Parameter for String {
 pub struct PageLen<const MAX: u32>(pub u32);
 
 impl<const MAX: u32> PageLen<MAX> {
-    /// Most items that may be asked for.
+    /// Most items that may be requested.
     pub const MAX: u32 = MAX;
 }
 
@@ -186,7 +186,7 @@ macro_rules! query {
             /// The names of all parameters.
             pub const NAMES: &[&str] = &[$(stringify!($field)),*];
 
-            /// Takes all parameters; what is wrong with one is noted.
+            /// Takes all parameters and notes their faults.
             #[must_use]
             pub fn take_from(parameters: &mut $crate::query::Parameters<'_>) -> Self {
                 Self { $($field: $crate::query::Parameter::read(parameters, stringify!($field)),)* }

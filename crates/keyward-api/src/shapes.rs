@@ -191,12 +191,12 @@ impl Parameter for KeyNumber {
     }
 }
 
-/// A point in time as answers have it: RFC 3339 in UTC, with milliseconds.
+/// A point in time as in responses: RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub UnixMillis);
 
 impl Time {
-    /// What is wrong with a text that [`Time::parse`] does not take.
+    /// The fault of a text that [`Time::parse`] does not take.
     pub const RULE: &str =
         "Input should be a valid datetime in RFC 3339, such as 2030-01-31T12:00:00Z";
 
@@ -205,8 +205,8 @@ impl Time {
         parse_timestamp(text).map(Self)
     }
 
-    /// The text of the time, which [`Time::parse`] takes for the same time. Beyond the year 9999,
-    /// where the format ends, it is the end of that.
+    /// The text of the time, which [`Time::parse`] reads as the same time. A time after the year
+    /// 9999, where the format ends, is written as the end of that year.
     pub fn to_text(self) -> String {
         let epoch = civil::date(1970, 1, 1).to_datetime(civil::Time::midnight());
         let since = SignedDuration::from_millis(i64::try_from(self.0.0).unwrap_or(i64::MAX));
@@ -355,12 +355,12 @@ impl Field for Metadata {
             // It was read before, so this does not happen.
             Err(_) => Self::try_from(object),
         };
-        // What is too long to be kept is too long to be sent back.
+        // A value that is too long to be stored is too long to be sent back.
         read.map_err(|error| at.breaks(&error, Value::Null))
     }
 }
 
-/// SHA-256 of a secret. What is none may be the very secret, and is not sent back.
+/// SHA-256 of a secret. An invalid value may be the secret itself, and is not sent back.
 impl Field for Digest {
     fn read(at: &At<'_>, value: Value) -> Read<Self> {
         let rule = "a digest is SHA-256 as 64 hexadecimal digits; never send the secret itself";
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        // Where a day of an offset ends, where the format does, and beyond it.
+        // The end of a day of an offset, the end of the format, and a time after it.
         let ends = [0, 1, 1_795_512_600_123, 253_402_207_200_999, 253_402_207_201_000];
         for millis in ends.into_iter().chain([253_402_300_799_999]) {
             let time = Time(UnixMillis(millis));

@@ -27,7 +27,7 @@ macro_rules! words {
                 $all.into_iter().map($word).collect()
             }
 
-            /// What a word stands for.
+            /// The value that a word names.
             #[must_use]
             pub fn of(word: &str) -> Option<Self> {
                 $all.into_iter().map(Self).find(|it| it.as_str() == word)

@@ -164,7 +164,7 @@ fn expiry(
     now: Now,
 ) -> Result<Option<UnixMillis>, Rejection> {
     let lasting = lifetime.map(|lifetime| now.unix.later_by(lifetime));
-    // What is over by the earlier reading is over by both.
+    // An expiry that is past by the earlier reading is past by both.
     let differs =
         |ends_at: UnixMillis| now.unix < ends_at && (lasting.is_some() || ends_at <= now.latest());
     let expiry = at.or(lasting);
@@ -210,7 +210,7 @@ impl Field for TierOrBasic {
     }
 }
 
-/// A time that is not over: a key that is issued is meant to work.
+/// A time in the future: an issued key is meant to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeToCome(pub UnixMillis);
 

@@ -1,4 +1,4 @@
-//! Orders of a list, and cursors: where a page ends, as a text that clients only hand back.
+//! Orders of a list, and cursors: the end of a page, as an opaque text that clients send back.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -36,7 +36,7 @@ impl Sort {
     const WORDS: [&str; 8] =
         ["created", "-created", "name", "-name", "last_used", "-last_used", "expires", "-expires"];
 
-    /// The order that a word stands for.
+    /// The order that a word names.
     fn of(word: &str) -> Option<Self> {
         let plain = word.strip_prefix('-');
         let order = match plain.unwrap_or(word) {
@@ -58,15 +58,15 @@ impl Sort {
         Self::WORDS.into_iter().find(of).unwrap_or_default()
     }
 
-    /// A place in a list of this order, as a text.
+    /// The text of a cursor in a list of this order.
     #[must_use]
     pub fn cursor(self, place: &KeyCursor) -> String {
         let KeyCursor { value, id } = place;
         BASE64_URL_SAFE_NO_PAD.encode(format!("{} {id} {value}", self.word()))
     }
 
-    /// The place that a text stands for; `None` if it is no cursor, or one of another order: there
-    /// it would name a place that does not exist.
+    /// The cursor of a text; `None` if it is not a cursor, or a cursor of another order, in which
+    /// it would name a position that does not exist.
     #[must_use]
     pub fn place(self, cursor: &str) -> Option<KeyCursor> {
         if CURSOR_LEN_MAX < cursor.len() {

@@ -1,4 +1,4 @@
-//! Responses that hold a secret, which is shown this once.
+//! Responses with a secret, which is shown only once.
 
 use std::fmt;
 use std::io;
@@ -126,8 +126,8 @@ impl From<&Rotated> for RotatedKey {
     }
 }
 
-/// A body as JSON, in memory that is wiped. It never grows: that would leave a copy of the secret
-/// behind.
+/// A body as JSON, in memory that is wiped. It never grows, since growing would leave a copy of the
+/// secret in memory.
 ///
 /// # Errors
 ///

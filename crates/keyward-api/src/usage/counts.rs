@@ -1,4 +1,4 @@
-//! Requests by outcome, as answers have them: a field for each outcome, called by its word.
+//! Requests by outcome, as in responses: a field for each outcome, named by its word.
 
 use std::collections::BTreeMap;
 

@@ -7,11 +7,11 @@ use keyward::time::UnixHour;
 use crate::query::Parameters;
 use crate::shapes::TimeText;
 
-/// Most hours, or days, in one answer: about three months, or six years.
+/// Most hours, or days, in one response: about three months, or six years.
 pub const BUCKETS_MAX: u32 = 2_200;
 
-/// The hours of `from` and `to`, rounded outwards to whole hours or days. What is not said is now, and
-/// `buckets` hours or days before that.
+/// The hours of `from` and `to`, rounded outwards to whole hours or days. By default `to` is now,
+/// and `from` is `buckets` hours or days before `to`.
 pub(super) fn hours(
     parameters: &mut Parameters<'_>,
     [from, to]: [Option<TimeText>; 2],
