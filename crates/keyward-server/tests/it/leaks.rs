@@ -1,4 +1,4 @@
-//! Reports of leaked keys, by GitHub and by anyone.
+//! Reports of leaked keys, by GitHub and by any client.
 
 mod github;
 mod reports;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::server::Server;
 
-/// What the audit trail says of the revocations so far, oldest first: actors and reasons.
+/// The revocations so far in the audit trail, oldest first: actors and reasons.
 fn revocations(server: &Server) -> Vec<(String, String)> {
     let page = server.admin("GET", "/admin/audit?verb=revoke", "").json();
     let told = |entry: &Value| {

@@ -1,4 +1,4 @@
-//! What GitHub's secret scanning reports, signed by a key of the test's own.
+//! Reports of GitHub's secret scanning, signed by a key of the test's own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -23,7 +23,7 @@ use crate::server::{ADMIN_KEY, Answer, Server};
 const NAME: &str = "the-key-of-this-test";
 const REFUSED: &str = r#"403 {"detail":"Invalid signature"}"#;
 
-/// What publishes GitHub's keys, and how often it was asked.
+/// A server that publishes GitHub's keys, and the number of its requests.
 struct KeyServer {
     url: String,
     asked: Arc<AtomicUsize>,
@@ -34,8 +34,8 @@ impl KeyServer {
         Self::start_with(key, "200 OK", 0)
     }
 
-    /// One that answers this, a redirection perhaps, with at least so many bytes. What it sends
-    /// people to is there.
+    /// A server that responds with this status, possibly a redirection, and at least so many bytes.
+    /// The target of the redirection exists.
     fn start_with(key: &SigningKey, status: &'static str, len_min: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
@@ -56,7 +56,7 @@ impl KeyServer {
                 let length = body.len();
                 let status = if head[0].contains("/elsewhere") { "200 OK" } else { status };
                 let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
-                // Whoever asked may have heard enough.
+                // The client may have read enough.
                 drop(connection.write_all((head + &body).as_bytes()));
             }
         });
@@ -133,7 +133,7 @@ fn what_github_found_is_revoked_and_only_what_is_real() {
     assert!(told[0].1.starts_with(start), "{told:?}");
     assert_eq!(told[0].1.chars().count(), 200);
 
-    // Again, as GitHub does where it got no answer: as real as before, and nothing to be done.
+    // Again, as GitHub does where it got no response: as real as before, and nothing to be done.
     let again = send(&server, NAME, &sign(&key, &body), &body);
     assert_eq!(again.json(), expected);
     assert_eq!(revocations(&server), told);
@@ -172,7 +172,7 @@ fn a_former_secret_is_as_real_and_one_that_ended_takes_nothing_down() {
     let answer = send(&server, NAME, &sign(&key, &body), &body);
     assert_eq!(labels(&answer), ["true_positive", "true_positive"]);
     assert!(!works(&server, "present-one") && !works(&server, "former-with-grace"));
-    // What leaked opens nothing, and its key has been given another secret for that reason.
+    // The leaked secret is rejected, and its key has another secret for that reason.
     assert!(works(&server, "present-two"));
 }
 
@@ -211,7 +211,7 @@ fn keys_that_are_not_known_are_asked_for_only_now_and_then() {
     let good = sign(&key, body);
     assert_eq!(send(&server, "no-such-name", &good, body).brief(), REFUSED);
     for _ in 0..3 {
-        // It may be a new one; whoever has it is told to come again.
+        // It may be a new one; the response asks the client to repeat the request.
         let answer = send(&server, "no-such-name", &good, body);
         assert_eq!(answer.status, 503);
         let secs: u64 = answer.header("retry-after").unwrap().parse().unwrap();
@@ -231,7 +231,7 @@ fn what_cannot_be_done_now_is_to_be_sent_again() {
     let body = json!([found(&secret)]).to_string();
     let signature = sign(&key, &body);
     let send = || send(&server, NAME, &signature, &body);
-    // Somebody else writes, and does not end.
+    // Another process writes, and does not end.
     let held = Connection::open(folder.path().join("keyward.db")).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
     let answer = send();

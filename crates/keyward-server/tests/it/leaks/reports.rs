@@ -1,4 +1,4 @@
-//! What anyone reports who holds a secret.
+//! Reports of any client that holds a secret.
 
 use std::path::Path;
 use std::thread;
@@ -49,7 +49,7 @@ fn the_answer_does_not_tell_what_was_real_and_what_was_is_revoked() {
     assert_eq!(seen(&[&real, "former-with-grace"]), unreal);
     assert_eq!(seen(&[&real, "former-with-grace"]), unreal, "once it is revoked, too");
 
-    // What was answered is done before the server has stopped.
+    // Accepted reports are processed before the server has stopped.
     let (status, errors) = server.stop();
     assert!(status.success(), "{errors}");
     let server = start(folder.path(), "1000");
@@ -95,7 +95,7 @@ fn what_was_received_is_revoked_even_if_the_server_is_killed_at_once() {
         }
     });
     server.kill();
-    // Off now, which takes nothing of what was promised back.
+    // Reports are off now, but the accepted ones are still processed.
     let server = Server::start(folder.path());
     assert!(secrets.iter().all(|secret| !works(&server, secret)));
     assert!(works(&server, &other));
@@ -110,7 +110,7 @@ fn what_is_kept_is_worked_off_on_record_before_the_first_request() {
     server.kill();
     let file = Connection::open(folder.path().join("keyward.db")).unwrap();
     let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
-    // What nobody has is not written, and took a commit all the same.
+    // Unknown secrets are not written, but took a commit.
     assert_eq!(count("SELECT count(*) FROM leaks"), 0);
     assert_eq!(count("SELECT commits FROM leaks_kept"), 1);
     let keep = "INSERT INTO leaks VALUES (unhex(?1), 'found in a page', '192.0.2.7', 'r-1', 7)";
@@ -134,7 +134,7 @@ fn what_may_not_survive_is_to_be_reported_again() {
     let on = ("KEYWARD_LEAK_REPORTS", "1000");
     let server = Server::start_with(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY), on]);
     let (_, real) = server.issue("leaked");
-    // Somebody else writes, and does not end.
+    // Another process writes, and does not end.
     let held = Connection::open(folder.path().join("keyward.db")).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
     for text in [real.as_str(), "kw_nobody-has-this-secret"] {
@@ -153,7 +153,7 @@ fn an_address_reports_so_often_and_no_more() {
     let server = start(folder.path(), "2");
     let (_, secret) = server.issue("leaked");
     assert_eq!(report(&server, &["kw_a-guess-of-mine"]).status, 202);
-    // What is malformed counts as well.
+    // Malformed reports count as well.
     assert_eq!(server.send("POST", "/leaks", &[], "{}").status, 422);
     let refused = report(&server, &[&secret]);
     assert_eq!(refused.brief(), r#"429 {"detail":"Too many reports"}"#);
@@ -197,7 +197,7 @@ fn what_does_not_fit_is_refused_without_an_echo() {
     assert_eq!(report(&server, &too_many).status, 422);
     let large = format!(r#"{{"reports":[{{"text":"{}"}}]}}"#, "x".repeat(256 * 1024));
     assert_eq!(server.send("POST", "/leaks", &[], &large).status, 413);
-    // One whose place is in the text of where it was found, and which is real.
+    // A real one, whose location contains the secret.
     let body = json!({ "reports": [{ "text": secret, "found_at": format!("{at}?{secret}") }] });
     assert_eq!(server.send("POST", "/leaks", &[], &body.to_string()).status, 202);
     assert!(server.stop().0.success());
