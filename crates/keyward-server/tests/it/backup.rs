@@ -11,7 +11,7 @@ use tempfile::tempdir;
 use crate::sample;
 use crate::server::{ADMIN_KEY, Connection, Server};
 
-/// Makes the file larger than what a connection holds on its way.
+/// Makes the file larger than the buffers of a connection.
 fn fill(server: &Server) {
     for batch in 0..4 {
         let key = |number: usize| {
@@ -85,7 +85,7 @@ fn a_copy_under_load_has_every_key_that_was_answered_before() {
         let answer = connection.send("GET", "/articles?limit=1", &[&key], "");
         assert_eq!(answer.status, 200);
     }
-    // Those that came later are there whole or not at all.
+    // Keys that came later are there whole or not at all.
     let keys = restored.admin("GET", "/admin/api-keys?total=true", "").json()["total"].clone();
     // The newest change is that the copy was restored.
     let entries = restored.admin("GET", "/admin/audit?order=desc&limit=2", "").json();
@@ -118,7 +118,7 @@ fn a_second_copy_is_refused_while_one_is_under_way_and_leaves_that_alone() {
     let second = server.admin("GET", "/admin/backup", "");
     assert_eq!(second.brief(), r#"503 {"detail":"Another backup is under way"}"#);
     assert_eq!(second.header("retry-after"), Some("10"));
-    // Whoever is busy with a copy is busy with nothing else.
+    // A copy does not delay other requests.
     assert_eq!(server.admin("GET", "/admin/api-keys?limit=1", "").status, 200);
     let copy = first.read().unwrap();
     assert!(8_000_000 < copy.bytes.len() && copy.bytes.starts_with(b"SQLite format 3\0"));

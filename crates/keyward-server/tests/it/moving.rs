@@ -1,4 +1,4 @@
-//! Moving keys in and out, each command as a process of its own, against a server that answers by
+//! Moving keys in and out, each command as a process of its own, against a server that responds by
 //! path.
 
 mod export;
@@ -21,7 +21,7 @@ fn digest(number: u64) -> String {
     format!("{number:064x}")
 }
 
-/// A server that answers by method and path, and keeps the requests.
+/// A server that responds by method and path, and keeps the requests.
 struct Server {
     url: String,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -35,7 +35,7 @@ struct Request {
 }
 
 impl Server {
-    /// Answers until the test ends; an empty answer ends the connection.
+    /// Responds until the test ends; an empty response ends the connection.
     fn start(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -62,7 +62,7 @@ impl Server {
         self.requests.lock().unwrap().iter().map(|request| request.line.clone()).collect()
     }
 
-    /// The keys that were sent, whatever the order of the requests.
+    /// The keys that were sent, independent of the order of the requests.
     fn keys(&self) -> Vec<Value> {
         let requests = self.requests.lock().unwrap();
         let bodies = requests.iter().filter(|request| request.line.contains("/admin/import"));
@@ -78,8 +78,8 @@ fn ok(body: &Value) -> Vec<u8> {
     answer("200 OK", "", &body.to_string()).into_bytes()
 }
 
-/// What the server makes of keys: those named `there` are skipped, those of the tier `gold` are
-/// refused, and the others added.
+/// The server's results for keys: keys named `there` are skipped, keys of the tier `gold` are
+/// rejected, and the others added.
 fn import(request: &Request) -> Vec<u8> {
     let body: Value = serde_json::from_str(&request.body).unwrap();
     let outcome = |key: &Value| match (key["name"].as_str(), key["tier"].as_str()) {
@@ -115,7 +115,7 @@ impl Desk {
         self.text(name)
     }
 
-    /// What a command printed, and its status.
+    /// The output of a command, and its exit status.
     fn run(&self, server: &Server, arguments: &[&str]) -> String {
         self.story(&server.url, &keyward(&server.url, arguments))
     }

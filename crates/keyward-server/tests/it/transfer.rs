@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::sample;
 use crate::server::{Server, issued};
 
-/// What a server has: tiers, suspended owners and keys.
+/// The data of a server: tiers, suspended owners and keys.
 fn export(server: &Server, page: u32) -> (Value, Value, Vec<Value>) {
     let path = |after: &str| format!("/admin/export?limit={page}{after}");
     let first = server.admin("GET", &path(""), "");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Two pages, of which the first has what keys need.
+/// Two pages, of which the first has the tiers and owners that keys need.
 fn export(request: &Request) -> Vec<u8> {
     let key = |id: u64| {
         let secrets = json!([{"digest": digest(id), "hint": "kw_abcd", "ends_at": null}]);
@@ -110,7 +110,7 @@ fn a_tier_that_is_made_during_an_export_stands_before_its_keys() {
         None => line["tier"]["name"].as_str().unwrap().to_owned(),
     };
     assert_eq!(lines.map(told).collect::<Vec<_>>(), ["basic", "1", "late", "2", "3", "4"]);
-    // Nobody is asked for tiers but when one is missing.
+    // The tiers are requested only when one is missing.
     let asked = server.lines().iter().filter(|line| *line == "GET /admin/tiers").count();
     assert_eq!(asked, 1);
 }

@@ -273,7 +273,8 @@ fn the_tutorials_keys_come_with_their_ids_and_states() {
     assert_eq!(keys[0]["created_at"], json!("2024-05-01T12:34:56.123Z"));
     assert_eq!((&keys[1]["key_id"], &keys[1]["state"]), (&json!(4), &json!("revoked")));
     assert_eq!(keys[1]["revoked_reason"], json!("imported as inactive"));
-    // To a server that has keys with these ids already, they come with none, as it is told.
+    // For a server that has keys with these ids already, the flag of its advice imports them
+    // without ids.
     let taken = Server::start(|request| {
         let body: Value = serde_json::from_str(&request.body).unwrap();
         let reason = keyward::transfer::ImportRejection::IdTaken.to_string();
