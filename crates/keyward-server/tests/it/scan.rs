@@ -244,7 +244,7 @@ fn a_stream_that_does_not_end_is_told_of_line_by_line() {
     assert_eq!(process.wait().unwrap().code(), Some(1));
 }
 
-/// A repository, and what can be done in it.
+/// A repository for a test.
 struct Repository(TempDir);
 
 impl Repository {
@@ -269,7 +269,7 @@ impl Repository {
         fs::write(self.path().join(name), text).unwrap();
     }
 
-    /// What the lines of the help between these two do.
+    /// A script of the lines of the help between these two.
     fn script(&self, first: &str, last: &str) -> String {
         let help = keyward(self.path(), None, &["--help"]).output().unwrap().stdout;
         let help = String::from_utf8(help).unwrap();
@@ -284,7 +284,7 @@ impl Repository {
         format!("#!/bin/sh\n{}\n", lines.join("\n"))
     }
 
-    /// Adds a file and tells Git about it in one of the ways in which a key could hide.
+    /// Adds a file, with Git set up in one of the ways in which a key could hide.
     fn hide(&self, way: &str) {
         let leak = format!("x {KEY}\n");
         match way {
@@ -353,7 +353,7 @@ fn the_history_of_the_help_shows_keys_wherever_they_hid() {
         repository.hide(way);
         git(&["add", "."]);
         git(&["commit", "-qm", "leak"]);
-        // Taking it out would show what a merge brought in.
+        // Its removal would show a file that a merge brought in.
         if way != "merged" {
             git(&["rm", "-q", "leak"]);
             git(&["commit", "-qm", "gone"]);

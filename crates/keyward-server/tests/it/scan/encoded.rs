@@ -1,4 +1,4 @@
-//! Keys behind encodings, as the real program finds them.
+//! Keys in encodings, as the real program finds them.
 
 use std::fs;
 
