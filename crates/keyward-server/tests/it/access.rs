@@ -11,7 +11,7 @@ use tempfile::{TempDir, tempdir};
 use crate::issuer::{FakeIssuer, SigningKey, unsigned};
 use crate::server::{ADMIN_KEY, Answer, Connection, Server, issued, new_admin_key};
 
-/// Turns on what is off unless set. GitHub's keys are never asked for.
+/// Turns on the routes that are off by default. GitHub's keys are never asked for.
 const LEAKS: [(&str, &str); 2] =
     [("KEYWARD_LEAK_REPORTS", "1000"), ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")];
 
@@ -20,7 +20,7 @@ struct Route {
     method: &'static str,
     path: String,
     access: &'static str,
-    /// The answer to those who may.
+    /// The status for callers that may use it.
     status: u16,
 }
 
@@ -38,11 +38,11 @@ fn routes() -> Vec<Route> {
     rows.map(route).collect()
 }
 
-/// A kind of caller: what it sends, and what it is refused with where it may not.
+/// A kind of caller: its headers, and how far it gets.
 struct Kind {
     name: &'static str,
     headers: Vec<String>,
-    /// How far it gets under `/admin`: a role, or else the answer.
+    /// How far it gets under `/admin`: a role, or else the response.
     admin: Result<u8, &'static str>,
     /// Whether it has a key for `/articles` and its like.
     has_key: bool,
@@ -115,8 +115,8 @@ fn kinds(issuer: &FakeIssuer, key: &SigningKey, right_key: &str, secret: &str) -
     ]
 }
 
-/// Good in everything, of the same kind and under the id of the issuer's key, but signed by
-/// somebody else's.
+/// Good in everything, of the same kind and under the id of the issuer's key, but signed by a
+/// foreign one.
 fn foreign(issuer: &FakeIssuer) -> String {
     issuer.token(&SigningKey::another_rsa("a"), &json!({}))
 }
@@ -142,7 +142,7 @@ fn check(route: &Route, kind: &Kind, answer: &Answer) {
     check_caches(route, answer, &place);
 }
 
-/// No cache keeps what operators are told, and none hands one caller's response to another.
+/// No cache stores the responses to operators, and none hands one caller's response to another.
 fn check_caches(route: &Route, answer: &Answer, place: &str) {
     let (kept, depends_on) = (answer.header("cache-control"), answer.header("vary"));
     let expected = match route.access {
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Nothing has come of all that was refused.
+    /// No rejected request has changed anything.
     fn check_unchanged(&mut self) {
         let admin_key = |kind: &&Kind| kind.name == "admin key";
         let headers = self.kinds.iter().find(admin_key).unwrap().headers.clone();
@@ -293,7 +293,7 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
             assert_eq!(send(there).brief(), UNKNOWN, "{} {}", route.method, route.path);
         }
     }
-    // What a name in the table cannot show: the files that there are.
+    // The existing files, which a parameter in the table cannot show.
     for path in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/docs.js"] {
         let get = |address| Connection::open(address).send("GET", path, &[], "");
         assert_eq!(get(control).status, 200, "{path}");

@@ -1,4 +1,4 @@
-//! The admin API: who may use it, its recorded answers, and what its changes do.
+//! The admin API: who may use it, its recorded responses, and the effects of its changes.
 
 use insta::assert_snapshot;
 use tempfile::tempdir;

@@ -1,4 +1,4 @@
-//! The audit trail over HTTP: finding entries, and whether what was altered shows.
+//! The audit trail over HTTP: finding entries, and whether alterations show.
 
 use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, Chain, ChainDigest, ChainError, ChangeId};
@@ -26,11 +26,11 @@ fn entries(server: &Server, query: &str) -> Vec<Value> {
     }
 }
 
-/// An entry as whoever reads the answer has it.
+/// An entry, as a client reads it from the response.
 fn entry(value: &Value) -> AuditEntry {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     let at: Option<jiff::Timestamp> = value["at"].as_str().unwrap().parse().ok();
-    // Behind the last time that there is, as the answer is where somebody made such a one of it.
+    // A time after the last valid one, which an alteration can cause, counts as the last number.
     let at = at.map_or(u64::MAX, |at| at.as_millisecond().cast_unsigned());
     let details = &value["details"];
     AuditEntry {
@@ -194,7 +194,7 @@ fn a_trail_over_http_is_whole_and_an_edited_or_deleted_entry_shows() {
         "UPDATE audit SET details = rtrim(details, '!') WHERE id = 1",
         ChainError::Altered(ChangeId(1)),
     );
-    // The trail can be read whatever somebody made of it.
+    // The trail can be read with any alteration.
     broken(
         "UPDATE audit SET owner = 'x y', tier = 'A B', key_id = -1, at_ms = -5 WHERE id = 5",
         "UPDATE audit SET owner = 'acme', tier = NULL, key_id = NULL, \

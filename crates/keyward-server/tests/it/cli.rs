@@ -1,4 +1,4 @@
-//! The client commands, each as a process of its own, against a server that says what it is told.
+//! The client commands, each as a process of its own, against a server with given responses.
 
 mod audit;
 mod doctor;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
-/// A server that gives these answers, one to a connection, and returns the requests.
+/// A server that sends these responses, one to a connection, and returns the requests.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) requests: JoinHandle<Vec<String>>,
@@ -93,7 +93,7 @@ fn body(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
 }
 
-/// The status, and what was printed, with the server's changing port masked.
+/// The exit status, and the output, with the server's changing port masked.
 pub(crate) fn story(server: &str, output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -185,7 +185,7 @@ fn the_admin_key_comes_from_a_file() {
 #[test]
 fn an_empty_variable_names_no_server() {
     for (server, told) in [
-        // Nobody need be at the default address, or somebody else may be.
+        // There may be no server at the default address, or another one.
         ("", "127.0.0.1:8000"),
         ("nowhere", "setting `server` (environment variable KEYWARD_SERVER): write it like"),
     ] {
@@ -317,7 +317,7 @@ fn a_broken_feed_does_not_keep_the_others_out() {
     assert!(requests[0].contains("https://paper.example/1"), "{requests:?}");
 }
 
-/// A site that answers each request for a feed with this head and body.
+/// A site that responds to each request for a feed with this head and body.
 fn site(head: &str, body: &[u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/feeds/news", listener.local_addr().unwrap());

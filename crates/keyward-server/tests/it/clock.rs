@@ -1,4 +1,4 @@
-//! A server whose clock is behind what it said before.
+//! A server whose clock is earlier than the latest time that it stored.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,7 +49,7 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     assert!(names_both, "{detail}");
     let asked = doctor(folder.path(), &["--server", &format!("http://{}", server.address)]);
     assert!(asked.contains("by what it said before it is 2200-01-01T00:00:"), "{asked}");
-    // What would end at a time that nobody knows is not begun.
+    // A change with an end at an unknown time is rejected.
     let key = format!("{KEYS}/{id}");
     let refused = [
         server.admin("POST", KEYS, r#"{"name":"c","expires_in":"90d"}"#),
@@ -88,7 +88,7 @@ fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
     assert_eq!(status(&server, &ends), 503);
     let (_, log) = server.stop();
     assert!(log.contains("counts once"), "{log}");
-    // It was taken away, and was given anew by somebody who looked.
+    // The flag was taken away, and is given anew after a look at the clock.
     let server = Server::start(folder.path());
     assert_eq!(status(&server, &ends), 503);
     assert!(server.stop().0.success());

@@ -50,7 +50,8 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
             }
         }
     }
-    // Caches must not hand on what another origin got, nor what nobody's page got.
+    // Caches must not reuse the response to another origin, nor the response to a request without
+    // an origin.
     assert!(vary(&server.get("/articles", &secret)).contains("origin"));
     for origin in ["https://app.example.evil", "http://app.example", "null"] {
         let asked = preflight(&server, "/articles", origin);

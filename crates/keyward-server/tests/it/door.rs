@@ -1,4 +1,4 @@
-//! The door of the control plane: addresses, and wrong admin keys.
+//! Authentication of the control plane: addresses, and wrong admin keys.
 
 use tempfile::tempdir;
 
@@ -53,10 +53,10 @@ fn wrong_admin_keys_are_counted_by_address_and_not_by_what_a_stranger_says_of_it
     let more = [("ADMIN_API_KEY", key.as_str()), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.0/8")];
     let server = start(&folder, &more);
     let status = |hops: &str| ask(&server, "wrong", Some(hops)).status;
-    // What stands left of the client's address, the client made up.
+    // The addresses left of the client's own are made up by the client.
     assert!((0..10).all(|number| status(&format!("10.0.0.{number}, 192.0.2.1")) == 403));
     assert_eq!(status("192.0.2.1"), 429);
-    // One that happens to share its limit may be among them; not all of them do.
+    // An address that happens to share its limit may be among them; not all of them do.
     assert!((2..6).any(|number| status(&format!("192.0.2.{number}")) == 403));
 }
 
@@ -67,7 +67,7 @@ fn addresses_outside_of_the_networks_are_refused_before_any_key() {
     assert_eq!(ask(&server, ADMIN_KEY, None).brief(), ELSEWHERE);
     assert_eq!(ask(&server, "wrong", None).brief(), ELSEWHERE);
     assert_eq!(server.send("GET", PATH, &[], "").brief(), ELSEWHERE);
-    // Saying to be elsewhere does not help, and the rest of the program is for everyone.
+    // A false address in a header does not help, and the other routes are open to every address.
     assert_eq!(ask(&server, ADMIN_KEY, Some("10.0.0.1")).brief(), ELSEWHERE);
     assert_eq!(server.send("GET", "/healthz", &[], "").status, 200);
     assert_eq!(server.send("GET", "/articles", &[], "").status, 401);

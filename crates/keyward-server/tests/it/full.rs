@@ -72,7 +72,7 @@ fn on_a_full_disk_keys_are_revoked_and_suspended_and_nothing_else_is_changed() {
 
     fill(&inside.join("fill"));
     let issue = || server.admin("POST", "/admin/api-keys", owned).status;
-    // What is left in the pages that there are is used up first.
+    // Space that is left in the existing pages is used up first.
     while issue() == 201 {}
     assert_eq!(issue(), 503);
     assert_eq!(fs::metadata(&reserve).unwrap().len(), whole);

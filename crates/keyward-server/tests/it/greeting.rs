@@ -1,4 +1,4 @@
-//! What `keyward serve` says to type next, typed as it is said.
+//! The commands that `keyward serve` suggests, run as they are printed.
 
 use std::path::Path;
 use std::process::{Command, Output};

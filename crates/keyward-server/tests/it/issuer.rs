@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// Made with `openssl genpkey` for these tests; the other kinds are made anew each time.
 const RSA_PEM: &str = include_str!("issuer/test-only-rsa.pem");
 const ANOTHER_RSA_PEM: &str = include_str!("issuer/test-only-rsa-2.pem");
-/// What `openssl` writes before a public RSA key of 2048 bits: that it is one (RFC 5280).
+/// The header that `openssl` writes before a public RSA key of 2048 bits (RFC 5280).
 const SPKI_OF_RSA_2048: [u8; 24] = [
     0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
     0x01, 0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
@@ -29,15 +29,15 @@ const SPKI_OF_RSA_2048: [u8; 24] = [
 /// The issuer. Its thread ends with the test's process.
 pub(crate) struct FakeIssuer {
     pub(crate) address: SocketAddr,
-    /// Where it is for those who ask.
+    /// Its URL for clients.
     base: String,
-    /// While it is locked, the issuer keeps whoever asks waiting.
+    /// While it is locked, requests to the issuer wait.
     pub(crate) state: Arc<Mutex<State>>,
 }
 
-/// What the issuer answers.
+/// The data of the issuer's responses.
 pub(crate) struct State {
-    /// What it calls itself.
+    /// Its name for itself.
     name: String,
     keys: Vec<Value>,
     is_down: bool,
@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(crate) requests: usize,
     /// Where it says that its keys are.
     pub(crate) jwks_uri: String,
-    /// A path of which it says that what was there is at `/elsewhere` now, where it is.
+    /// A path that redirects to `/elsewhere`, which has its content.
     pub(crate) moved: Option<&'static str>,
     /// The least bytes of its keys; spaces fill them up.
     pub(crate) keys_len_min: usize,
@@ -91,7 +91,7 @@ impl FakeIssuer {
         format!("{}/realms/test", self.base)
     }
 
-    /// The same issuer for those who find it here.
+    /// The same issuer for clients that reach it at this URL.
     pub(crate) fn at(self, base: String) -> Self {
         {
             let mut state = self.state.lock().unwrap();
@@ -106,7 +106,7 @@ impl FakeIssuer {
         self.state.lock().unwrap().keys = keys.iter().map(|key| key.jwk()).collect();
     }
 
-    /// Answers nothing but 500 from now on, or all again.
+    /// Responds with 500 only from now on, or normally again.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
     }
@@ -151,7 +151,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         ("200 X".to_owned(), state.document(path.strip_prefix("/elsewhere").unwrap_or(path)))
     };
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}", body.len());
-    // Whoever asked may be gone.
+    // The client may be gone.
     drop(write!(stream.get_mut(), "{head}\r\n\r\n{body}"));
 }
 
@@ -246,8 +246,8 @@ impl SigningKey {
         }
     }
 
-    /// Tokens that a verifier takes that lets a token choose how a key is used: the public half of
-    /// an RSA key, which anyone can have, is the shared secret of HS256.
+    /// Tokens that pass a verifier that lets a token choose how a key is used: the public half of
+    /// an RSA key, which every client can have, is the shared secret of HS256.
     pub(crate) fn hs256_forgeries(&self, claims: &Value) -> [String; 4] {
         let header = json!({ "alg": "HS256", "typ": "at+jwt", "kid": self.id });
         let signed = unsigned(&header, claims);
@@ -271,7 +271,7 @@ impl SigningKey {
         [n, pkcs1, spki, pem]
     }
 
-    /// A token with this header and these claims, whatever they say.
+    /// A token with this header and any claims.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = unsigned(header, claims);
         let signature = match &self.pair {
@@ -290,7 +290,7 @@ impl SigningKey {
     }
 }
 
-/// What is signed of a token.
+/// The signed part of a token.
 pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}", part(header), part(claims))

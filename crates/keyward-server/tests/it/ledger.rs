@@ -1,4 +1,4 @@
-//! A database that is behind what was answered is recognised at the start, and not served.
+//! A database that lacks acknowledged changes is recognised at the start, and not served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ fn file(folder: &Path, suffix: &str) -> PathBuf {
     folder.join(format!("keyward.db{suffix}"))
 }
 
-/// The names and bytes of all files but those that say who has the database open.
+/// The names and bytes of all files but the ones that only show that a process has the database
+/// open.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap());
     let all = entries.map(|entry| {
@@ -27,7 +28,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Starts the program, which must refuse to serve and change nothing, and returns what it says.
+/// Starts the program, which must not serve and change nothing, and returns its error.
 fn refused(folder: &Path, flags: &[&str]) -> String {
     let before = files(folder);
     let ended = command(folder, &ENVIRONMENT).args(flags).output().unwrap();
@@ -254,7 +255,7 @@ fn a_ledger_that_cannot_be_written_stops_no_change() {
     fs::remove_dir(&ledger).unwrap();
     fs::rename(&aside, &ledger).unwrap();
     while server.send("GET", "/readyz", &[], "").status != 200 {}
-    // What is deleted is written anew, with what it knew.
+    // A deleted ledger is written anew, with its former content.
     fs::remove_file(&ledger).unwrap();
     let (id, _) = server.issue("three");
     assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
@@ -287,7 +288,7 @@ fn entries_that_were_cut_off_show() {
     let (whole, said) = run(&server, &["audit", "verify"]);
     assert!(!whole && said.contains("between entry 5 and entry 11"), "{said}");
     assert_eq!(server.send("GET", "/readyz", &[], "").status, 503);
-    // With the numbers set back, only the ledger can tell.
+    // With the numbers set back, only the ledger shows it.
     raw.execute_batch(
         "DELETE FROM audit WHERE 5 < id; UPDATE sqlite_sequence SET seq = 5 WHERE name = 'audit'",
     )

@@ -64,7 +64,7 @@ fn a_key_is_issued_with_everything_that_it_can_have() {
     assert_eq!(shown.header("etag"), Some("\"1\""));
     let prefixes = server.admin("GET", "/admin/prefixes", "").brief();
     assert_eq!(prefixes, r#"200 {"prefixes":["acme_live","kw"]}"#);
-    // From 127.0.0.1 it may not be used, and that is said to whoever holds it.
+    // From 127.0.0.1 it may not be used, and the response to its holder says so.
     let secret = issued.json()["api_key"].as_str().unwrap().to_owned();
     assert_eq!(server.get("/key", &secret).brief(), r#"403 {"detail":"Address not allowed"}"#);
 }
@@ -192,7 +192,7 @@ fn an_edit_counts_from_the_next_request_on() {
     assert_eq!(patch(&server, id, &[], owned).status, 200);
     let own = server.get("/key", &secret).json();
     assert_eq!((&own["owner"], &own["name"]), (&json!("org_2f9"), &json!("renamed")));
-    // An expiry that is over expires it now; taking it away brings it back.
+    // A past expiry expires it now; removing the expiry restores it.
     let past = patch(&server, id, &[], r#"{"expires_at":"2020-01-01T00:00:00Z"}"#);
     assert_eq!(past.json()["state"], "expired");
     assert_eq!(server.get("/key", &secret).brief(), REFUSED);
@@ -221,7 +221,7 @@ fn two_people_who_edit_do_not_overwrite_each_other() {
     for malformed in ["4", "\"4", "\"4\" \"5\"", "*, \"4\"", ""] {
         assert_eq!(edit(malformed, "fifth").0, 400, "{malformed}");
     }
-    // What changes nothing counts nothing.
+    // A change without effect does not raise the version.
     assert_eq!(edit("\"4\"", "fourth"), done("\"4\""));
     assert_eq!(patch(&server, id, &[], "{}").header("etag"), Some("\"4\""));
     assert_eq!(show(&server, id)["name"], "fourth");

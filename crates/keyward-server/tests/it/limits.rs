@@ -1,4 +1,4 @@
-//! Several limits of a key and of a tier: bodies, what is shown, and what a caller is told.
+//! Several limits of a key and of a tier: bodies, the shown limits, and the headers for a caller.
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -38,7 +38,7 @@ fn a_key_and_a_tier_have_several_limits_and_all_of_them_hold() {
     };
     assert_eq!(statuses(&secret, 6), [200, 200, 200, 200, 200, 429]);
     assert_eq!(statuses(&other, 4), [200, 200, 200, 429]);
-    // A name that was there goes on with what was used, and a new one begins full.
+    // A limit whose name stays keeps its used amount, and a new one begins full.
     let edit = json!({ "limits": [limit("week", 100, "7d"), limit("requests", 4, "60s")] });
     let own = json!([limit("week", 100, "604800s"), limit("requests", 4, "60s")]);
     assert_eq!(server.admin("PATCH", &path, &edit.to_string()).status, 200);

@@ -40,7 +40,7 @@ fn a_database_that_is_moved_away_takes_no_change_and_is_found_again() {
         fs::rename(&path, &aside).unwrap();
         assert_eq!(is_ready(&server), 503);
         assert_eq!(changes(&server), [503, 503]);
-        // What was opened is read on, also by those who read for the first time.
+        // Reads go on in the open file, also on new connections.
         assert_eq!(server.get("/articles", &secret).status, 200);
         assert_eq!(server.admin("GET", "/admin/api-keys", "").status, 200);
         assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 503);
@@ -56,7 +56,7 @@ fn a_database_that_is_moved_away_takes_no_change_and_is_found_again() {
     // Once for each time, however many requests and flushes met it.
     assert_eq!(told(&errors), (2, 2), "{errors}");
 
-    // What was counted meanwhile was kept for later.
+    // Counts of the meantime were kept for later.
     let server = Server::start(folder.path());
     let usage = server.admin("GET", &format!("/admin/api-keys/{id}/usage"), "").json();
     assert_eq!(usage["total"]["allowed"], 4, "{usage}");
@@ -83,7 +83,7 @@ fn a_database_that_is_deleted_or_whose_log_is_lost_takes_no_change() {
         attack(&folder.path().join(name));
         assert_eq!(is_ready(&server), 503, "{name}");
         assert_eq!(changes(&server), [503, 503], "{name}");
-        // Keys are known all the same, whatever can be read behind them.
+        // Keys are known all the same, whether or not other data can be read.
         let judged = ["/key", "/articles"].map(|path| server.get(path, &secret).status);
         assert!(judged.iter().all(|status| [200, 503].contains(status)), "{name}: {judged:?}");
         assert_eq!(server.get("/key", &secret.to_lowercase()).status, 401, "{name}");
@@ -116,7 +116,7 @@ fn no_second_server_comes_in_by_another_name_or_without_the_lock_file() {
     assert!(errors.contains("is in use by another process"), "{errors}");
     assert_eq!((is_ready(&first), changes(&first)), (200, [201, 200]));
     assert!(first.stop().0.success());
-    // With nobody there, each of its names opens it.
+    // Without another process, each of its names opens it.
     drop(Server::start(folder.path()));
 }
 

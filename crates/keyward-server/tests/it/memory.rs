@@ -1,4 +1,4 @@
-//! What stays in the memory of the program: no secret that it issued, and no admin key.
+//! The memory of the program keeps no secret that it issued, and no admin key.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -21,8 +21,8 @@ const CHUNK: usize = 1024 * 1024;
 
 /// The program in this folder, so that its memory can be looked at.
 ///
-/// It lets nobody but root look. Whoever is not root is so in a name space of users of their own;
-/// where that is forbidden too, these tests fail and say so, for they could show nothing.
+/// Only root may look at it. Another user becomes root in a user namespace; where that is forbidden
+/// too, these tests fail and report it, for they could show nothing.
 fn watched(folder: &Path, environment: &[(&str, &str)]) -> Command {
     let plain = command(folder, environment);
     if is_root() {
@@ -40,7 +40,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// The regions of memory in which one of these texts stands, but for the stacks of threads:
+/// The regions of memory that contain one of these texts, but for the stacks of threads:
 /// SECURITY.md says that a text may stay there until another request writes over it.
 fn regions_with(id: u32, texts: &[String]) -> BTreeSet<String> {
     let memory = File::open(format!("/proc/{id}/mem"));
@@ -53,7 +53,7 @@ fn regions_with(id: u32, texts: &[String]) -> BTreeSet<String> {
         let (from, to) = range.split_once('-').unwrap();
         let at = |text| u64::from_str_radix(text, 16).unwrap();
         let (from, to) = (at(from), at(to));
-        // One page that nobody may touch, and a stack right behind it.
+        // One page without access, and a stack right after it.
         let is_stack = guard == Some(from);
         guard = (rights.starts_with("---") && to - from == 4_096).then_some(to);
         if rights.starts_with("rw") && !is_stack && holds(&memory, from, to, texts) {
@@ -68,7 +68,7 @@ fn holds(memory: &File, mut from: u64, to: u64, texts: &[String]) -> bool {
     let mut bytes = vec![0; CHUNK + longest];
     while from < to {
         let wanted = bytes.len().min(usize::try_from(to - from).unwrap());
-        // A region may be gone since, or have no memory behind it.
+        // A region may be gone since, or have no memory.
         let Ok(read) = memory.read_at(&mut bytes[..wanted], from) else { return false };
         if read == 0 {
             return false;
@@ -76,13 +76,13 @@ fn holds(memory: &File, mut from: u64, to: u64, texts: &[String]) -> bool {
         if texts.iter().any(|text| memmem::find(&bytes[..read], text.as_bytes()).is_some()) {
             return true;
         }
-        // What begins in one piece may end in the next.
+        // A text that begins in one piece may end in the next.
         from += CHUNK as u64;
     }
     false
 }
 
-/// Looks until none of the texts stands anywhere but in these regions.
+/// Looks until none of the texts is anywhere but in these regions.
 #[track_caller]
 fn check_gone(server: &Server, texts: &[String], but: &[&str]) {
     let but: BTreeSet<_> = but.iter().copied().map(str::to_owned).collect();
@@ -97,7 +97,7 @@ fn check_gone(server: &Server, texts: &[String], but: &[&str]) {
 }
 
 /// Issues keys, uses and rotates them, with this admin key; all connections are closed then.
-/// Returns what was secret about it: the half of a secret alone would give it away.
+/// Returns the secret texts: half of a secret alone would give it away.
 fn live(server: &Server, admin_key: &str) -> Vec<String> {
     let admin = |method: &str, path: &str, body: &str| -> Answer {
         server.send(method, path, &[&format!("x-admin-key: {admin_key}")], body)
@@ -144,7 +144,7 @@ fn secrets_and_the_admin_key_are_wiped_from_memory() {
     texts.extend(halves_of(&admin_key));
     texts.extend(halves_of(&next));
     check_gone(&server, &texts, &[]);
-    // These tests can find what is there: a name that a key has.
+    // These tests can find a text that is in memory: the name of a key.
     let name = ["short-lived".to_owned()];
     assert!(!regions_with(server.id(), &name).is_empty(), "nothing can be found at all");
 }
@@ -172,7 +172,7 @@ fn the_program_leaves_no_dump() {
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let server = Server::spawn(&mut command);
     if !is_root() {
-        // What belongs to root, of a process of ours, is what nobody else may look into.
+        // A file of our process that belongs to root is closed to every other user.
         let memory = fs::metadata(format!("/proc/{}/mem", server.id())).unwrap();
         assert_eq!(memory.uid(), 0);
     }

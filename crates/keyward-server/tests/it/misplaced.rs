@@ -33,7 +33,7 @@ fn a_key_is_kept_nowhere_but_as_a_digest() {
     check(("DELETE", &revoke), "", json!(["query", "reason"]));
     let suspend = format!("/admin/owners/{secret}/suspend");
     check(("POST", &suspend), "", json!(["path", "owner"]));
-    // Nothing that stands around it makes it another text.
+    // No text around it hides it.
     for torn in [format!("n {secret}a"), format!("x{secret}0"), secret[3..].to_owned()] {
         check(post, &json!({ "name": torn }).to_string(), json!(["body", "name"]));
         check(

@@ -27,7 +27,7 @@ fn a_key_is_issued_once_and_its_secret_shown_once() {
     let other = send(&server, KEYS, "\"8e03978e\"", r#"{"name":"another"}"#);
     assert_eq!(other.status, 422);
     assert_eq!(other.json()["detail"][0]["loc"], serde_json::json!(["header", "Idempotency-Key"]));
-    // It is kept with the change, so it survives what the change survives.
+    // It is stored with the change, so it survives whenever the change does.
     server.kill();
     let server = Server::start(folder.path());
     assert_eq!(send(&server, KEYS, "\"8e03978e\"", BODY).brief(), repeated);

@@ -19,8 +19,8 @@ fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }
 
-/// Sends requests to a server nobody hears any more, some of them with a key, stops it, and looks
-/// in the database for what was counted.
+/// Sends requests to a server whose output has no reader any more, some of them with a key, stops
+/// it, and looks in the database for the counts.
 #[track_caller]
 fn check_served(folder: &Path, server: Server, requests: u64) {
     let (id, secret) = server.issue("heard");
@@ -76,7 +76,7 @@ fn a_server_that_cannot_greet_serves_and_says_so() {
         line.clear();
         assert_ne!(std::io::BufRead::read_line(&mut log, &mut line).unwrap(), 0, "it ended");
     }
-    // Its address stands in the lock, too.
+    // Its address is in the lock file, too.
     let lock = fs::read_to_string(folder.path().join("keyward.db.lock")).unwrap();
     let address = lock.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
     let mut connection = crate::server::Connection::open(address.parse().unwrap());
@@ -85,7 +85,7 @@ fn a_server_that_cannot_greet_serves_and_says_so() {
     assert_eq!(status, 200);
 }
 
-/// What becomes of a command whose output goes there.
+/// The result of a command whose output goes there.
 fn run(words: &[&str], to: impl Into<Stdio>, errors_to: impl Into<Stdio>) -> Output {
     let folder = tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));

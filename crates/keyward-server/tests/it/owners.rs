@@ -142,7 +142,7 @@ fn all_keys_of_an_owner_share_its_limits_on_top_of_their_own() {
     let told = denied.header("ratelimit").unwrap();
     assert!(told.contains(&format!(r#""owner:requests";r=0;t={retry}"#)), "{told}");
 
-    // Its keys know, and other limits hold at once; those that had been there go on.
+    // Its keys show it, and new limits hold at once; the existing ones keep their state.
     let more = json!([limit("day", 9, "86400s")]);
     assert_eq!(edit(&server, "acme", &more).json()["version"], 2);
     let key = server.get("/key", "acme-one").json();
@@ -191,7 +191,7 @@ fn an_edit_of_an_owner_is_on_record_and_made_of_what_was_seen() {
     assert_eq!(send(&format!("if-match: {tag}"), &many).status, 200);
     let stale = send(&format!("if-match: {tag}"), &few).brief();
     assert_eq!(stale, r#"412 {"detail":"The owner has changed since; read it again"}"#);
-    // What changes nothing is not on record, and neither is a body without anything.
+    // A change without effect is not recorded, and neither is an empty body.
     assert_eq!(edit(&server, "acme", &many).json()["version"], 2);
     assert_eq!(server.admin("PATCH", path, "{}").json()["version"], 2);
 
@@ -204,7 +204,7 @@ fn an_edit_of_an_owner_is_on_record_and_made_of_what_was_seen() {
         (&json!("acme"), json!(1), json!(2))
     );
 
-    // One that was known and is not any more counts as absent, whatever its version.
+    // An owner that is no longer known counts as absent, whatever its version.
     for verb in ["suspend", "resume"] {
         assert_eq!(server.admin("POST", &format!("/admin/owners/b/{verb}"), "").status, 200);
     }

@@ -1,4 +1,4 @@
-//! People: what the control plane makes of tokens, with the real program and an issuer beside it.
+//! People: how the control plane judges tokens, with the real program and an issuer next to it.
 
 use std::net::TcpListener;
 
@@ -149,7 +149,7 @@ fn the_audit_names_a_person_and_where_they_are() {
     };
     let mail = json!({ "email": "ann@example.com", "email_verified": true });
     let typed = json!({ "email": "root@example.com", "email_verified": false });
-    // What stands left of the client's address, the client made up.
+    // The addresses left of the client's own are made up by the client.
     let from = "198.51.100.9, 192.0.2.7";
     let issued = send("POST", "/admin/api-keys", mail, from, r#"{"name":"hers"}"#);
     assert_eq!(issued.status, 201, "{}", issued.body);

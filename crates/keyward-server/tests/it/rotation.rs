@@ -65,7 +65,7 @@ fn a_second_rotation_ends_the_first_grace_at_once() {
     let statuses = [&second, &third, &fourth].map(|secret| server.get("/key", secret).status);
     assert_eq!(statuses, [401, 401, 200]);
     assert_eq!(server.admin("GET", &format!("{KEYS}/{id}"), "").json()["grace_until"], Value::Null);
-    // Whatever happens to the key happens to all of its secrets.
+    // Each change of the key's state applies to all of its secrets.
     let fifth = secret(&rotate(&server, id, "{}"));
     assert_eq!(server.admin("POST", &format!("{KEYS}/{id}/suspend"), "").status, 200);
     let statuses = [&fourth, &fifth].map(|secret| server.get("/key", secret).status);
@@ -105,7 +105,8 @@ fn a_grace_is_a_time_of_at_most_thirty_days() {
     assert_eq!(server.get("/key", &old).status, 200);
 }
 
-/// Waits until each caller has had two more answers: the second was asked for after this began.
+/// Waits until each caller has had two more responses: the second one was requested after this
+/// began.
 fn wait_for_everyone(answered: &[AtomicUsize]) {
     let counts = || answered.iter().map(|count| count.load(Ordering::Relaxed));
     let before: Vec<_> = counts().collect();
@@ -136,8 +137,8 @@ fn a_rotation_under_load_loses_no_request() {
     thread::scope(|scope| {
         answered.iter().for_each(|answered| drop(scope.spawn(|| call(answered))));
         for _ in 0..5 {
-            // Callers learn of the new secret only after the old one was replaced, and the one
-            // before that is in nobody's hands when the next rotation ends its grace.
+            // Callers learn of the new secret only after the old one was replaced, and no caller
+            // uses the one before that when the next rotation ends its grace.
             wait_for_everyone(&answered);
             let rotated = secret(&rotate(&server, id, r#"{"grace":"1h"}"#));
             wait_for_everyone(&answered);

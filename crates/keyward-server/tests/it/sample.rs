@@ -1,4 +1,4 @@
-//! Keys whose secrets a test knows without having been told them by the server.
+//! Keys whose secrets a test knows before any response of the server.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,7 @@ pub(crate) fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A key as an import has it: its present secret last, and before it those that it had.
+/// A key as an import has it: its present secret last, after its former ones.
 pub(crate) fn key(name: &str, former: &[(&str, &str)], secret: &str) -> Value {
     let former = former.iter().map(|(text, end)| json!({"digest": digest(text), "ends_at": end}));
     let secrets: Vec<_> = former.chain([json!({ "digest": digest(secret) })]).collect();

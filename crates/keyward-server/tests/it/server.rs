@@ -1,4 +1,4 @@
-//! The real program as a child process, and a client that sends whatever bytes a test wants.
+//! The real program as a child process, and a client that sends any bytes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The admin key of the servers in these tests that only this machine reaches. It stands here for
-/// everyone to read, so that a server that seems to be behind a proxy refuses it.
+/// The admin key of the servers in these tests that only this machine reaches. It is public here,
+/// so that a server that seems to be behind a proxy rejects it.
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
-/// How long a test waits for an answer before it fails rather than hangs.
+/// How long a test waits for a response before it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port, with its database in a folder of the test's.
@@ -34,8 +34,8 @@ impl Server {
         Self::spawn(&mut command(folder, environment))
     }
 
-    /// A server on a backup that lies beside no ledger: it is refused first, with the flag that
-    /// accepts it.
+    /// A server on a backup without a ledger next to it: the start fails first, and names the flag
+    /// that accepts the backup.
     pub(crate) fn start_restored(folder: &Path) -> Self {
         let environment = [("ADMIN_API_KEY", ADMIN_KEY)];
         let refused = command(folder, &environment).output().unwrap();
@@ -80,7 +80,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and then what it printed to standard error.
+    /// Sends SIGTERM, and returns the exit status and standard error.
     pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM");
         self.wait()
@@ -93,7 +93,7 @@ impl Server {
         assert!(kill.unwrap().success());
     }
 
-    /// How it ends, and what it printed to standard error.
+    /// Waits for the end, and returns the exit status and standard error.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let mut errors = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
@@ -102,7 +102,7 @@ impl Server {
         (self.child.wait().unwrap(), errors)
     }
 
-    /// Closes our end of its standard error, so that nobody reads it.
+    /// Closes our end of its standard error, so that it has no reader.
     pub(crate) fn close_log(&mut self) {
         drop(self.child.stderr.take());
     }
@@ -132,8 +132,8 @@ impl Server {
         lines
     }
 
-    /// Reads standard error up to a line with these words, and returns that line. What was read
-    /// beyond it is lost.
+    /// Reads standard error up to a line with these words, and returns that line. Text that was
+    /// read beyond it is lost.
     pub(crate) fn wait_for_log(&mut self, words: &str) -> String {
         let mut lines = BufReader::new(self.child.stderr.take().unwrap());
         let mut line = String::new();
@@ -172,20 +172,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test that failed must not leave a server behind; one that ended is gone already.
+        // A failed test must not leave a server running; one that ended is gone already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// The flag that a start names when it refuses a database that is behind.
+/// The flag that a start names when it rejects a database that is older than its ledger.
 pub(crate) fn after_restore(said: &str) -> String {
     let (_, rest) = said.split_once("--after-restore=").unwrap_or_else(|| panic!("{said}"));
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     format!("--after-restore={digits}")
 }
 
-/// An admin key that nobody has seen before.
+/// A random admin key.
 pub(crate) fn new_admin_key() -> String {
     let digits = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", digits(), digits())
@@ -210,7 +210,7 @@ pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
 
-/// What the server answered.
+/// The server's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -254,7 +254,7 @@ impl Connection {
         self.try_send(method, path, headers, body).expect("the server answers")
     }
 
-    /// `None` if the connection ended before a whole answer came.
+    /// `None` if the connection ended before a whole response came.
     pub(crate) fn try_send(
         &mut self,
         method: &str,
@@ -295,7 +295,7 @@ impl Connection {
         Some(Answer { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..answer })
     }
 
-    /// What has come and was not read yet; waits until that is something.
+    /// The bytes that have come and were not read yet; waits until there are some.
     pub(crate) fn peek(&mut self) -> &[u8] {
         self.stream.fill_buf().unwrap()
     }

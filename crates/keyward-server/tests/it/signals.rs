@@ -1,5 +1,5 @@
-//! What signals do to the program: an orderly end loses no count, no other signal ends it, and
-//! SIGHUP has the settings read anew.
+//! Signals to the program: an orderly end loses no count, no other signal ends it, and SIGHUP has
+//! the settings read anew.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -88,7 +88,7 @@ impl Lines {
     }
 }
 
-/// Asks until the answer is this: what a signal asks for is done a moment later.
+/// Asks until the result is this one: the effect of a signal comes a moment later.
 #[track_caller]
 fn until<T: PartialEq + std::fmt::Debug>(expected: &T, ask: impl Fn() -> T) {
     for _ in 0..20_000 {
@@ -194,7 +194,7 @@ fn an_admin_key_is_replaced_without_a_moment_in_which_clients_are_shut_out() {
     // The old one was asked before the new one, so perhaps before the signal was heeded.
     assert_eq!(both(), (200, 200));
 
-    // Neither is read, or seen by anyone, in a URL.
+    // A URL with either of them is rejected.
     for key in [&old, &new] {
         assert_eq!(server.send("GET", &format!("/articles?key={key}"), &[], "").status, 400);
     }
@@ -278,7 +278,7 @@ fn a_terminal_that_goes_is_an_orderly_end() {
 #[test]
 fn a_terminal_that_goes_ends_nothing_under_nohup() {
     let folder = tempdir().unwrap();
-    // What `nohup` does.
+    // As `nohup` does.
     let mut orphan = Orphan::make(folder.path(), "trap '' HUP;");
     orphan.wait_for("Read the settings anew");
     assert!(Command::new("kill").args(["-TERM", &orphan.id]).status().unwrap().success());

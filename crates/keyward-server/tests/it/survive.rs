@@ -1,4 +1,4 @@
-//! What was answered survives: `kill -9`, an orderly stop, and a second process.
+//! Acknowledged changes survive: `kill -9`, an orderly stop, and a second process.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use crate::server::{ADMIN_KEY, Connection, Server, command, issued};
 
 const CALLERS: usize = 64;
 const ROUNDS: usize = 20;
-/// Answers after which the server is killed, in the middle of whatever it does.
+/// Responses after which the server is killed, in the middle of its work.
 const ANSWERS: usize = 400;
 
-/// Whether a key must work: `false` once its revocation was answered. A key whose revocation was
-/// asked for and not answered may do either, so it is not in here.
+/// Whether a key must work: `false` once its revocation was acknowledged. A key whose revocation
+/// was requested and not acknowledged may do either, so it is not in here.
 type Known = Mutex<HashMap<String, bool>>;
 
 #[test]

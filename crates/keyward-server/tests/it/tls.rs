@@ -1,5 +1,5 @@
-//! TLS on loopback: authorities that nobody else trusts, and what stands in front of a server with
-//! a certificate of theirs. Unit tests use this file as well.
+//! TLS on loopback: authorities that only the tests trust, and proxies in front of a server with a
+//! certificate of theirs. Unit tests use this file as well.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -37,7 +37,7 @@ impl Authority {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let config = Arc::clone(&config);
-                // Whoever does not trust the certificate hangs up.
+                // A client that does not trust the certificate hangs up.
                 thread::spawn(move || drop(pass_on(client.unwrap(), config, server)));
             }
         });
@@ -58,7 +58,7 @@ impl Authority {
     }
 }
 
-/// Passes one request on, and its answer, which ends with the connection.
+/// Passes one request on, and its response, which ends with the connection.
 fn pass_on(client: TcpStream, config: Arc<ServerConfig>, server: SocketAddr) -> io::Result<()> {
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut client = StreamOwned::new(connection, client);

@@ -16,7 +16,7 @@ fn keyward(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Out
     command.args(arguments).output().unwrap()
 }
 
-/// What was said of what went wrong, and the exit status.
+/// The error message, and the exit status.
 fn complaint(output: &Output, url: &str) -> String {
     let errors = String::from_utf8(output.stderr.clone()).unwrap().replace(url, "URL");
     format!("{errors}exit status {}", output.status.code().unwrap())
@@ -34,7 +34,7 @@ fn people_use_the_command_line_with_their_token() {
             ("ADMIN_API_KEY", ADMIN_KEY),
             ("KEYWARD_OIDC_ISSUER", &url),
             ("KEYWARD_OIDC_AUDIENCE", "keyward"),
-            // What a shell may have set for the commands is nothing to the server.
+            // The server ignores variables that a shell may have set for the commands.
             ("KEYWARD_TOKEN", "eyJh.e30.c2ln"),
             ("KEYWARD_TOKEN_FILE", "no/such/file"),
             ("KEYWARD_CA_FILE", "no/such/file"),

@@ -35,7 +35,7 @@ fn errors(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A server that gives these answers, and the port at which it does.
+/// A server that sends these responses, and its address.
 fn answering(bodies: &[&str]) -> (cli::Server, SocketAddr) {
     let answers = bodies.iter().map(|body| cli::answer("200 OK", "", body)).collect();
     let server = cli::Server::answering(answers);

@@ -1,11 +1,11 @@
-//! Parameters and members that a route does not read.
+//! Parameters and fields that a route does not read.
 
 use serde_json::json;
 use tempfile::tempdir;
 
 use crate::server::Server;
 
-/// Every route under `/admin` that is there to be asked, whatever is left out of its query.
+/// Every route under `/admin`, without its query.
 const ROUTES: [(&str, &str); 23] = [
     ("GET", "/admin/api-keys"),
     ("POST", "/admin/api-keys"),
@@ -43,7 +43,7 @@ fn what_no_route_reads_is_refused_and_nothing_is_done() {
             assert_eq!(answer.status, 422, "{method} {path} {body}: {}", answer.body);
             let faults = answer.json()["detail"].clone();
             let faults = faults.as_array().unwrap();
-            // Where a body may hold secrets, names that nobody knows are not repeated.
+            // Where a body may hold secrets, unknown names are not repeated.
             let places = [json!([place, "grase"]), json!([place])];
             let told = faults.iter().any(|fault| places.contains(&fault["loc"]));
             assert!(told, "{method} {path}: {faults:?}");

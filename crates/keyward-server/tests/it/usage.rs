@@ -1,4 +1,4 @@
-//! Usage of a key, of all keys, and what a caller may know of its own.
+//! Usage of a key, of all keys, and the usage that a caller sees of its own key.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ fn a_caller_sees_its_own_key() {
     let text = steady(own.json(), &times).replace(counts, "<1 allowed>");
     assert_snapshot!(text, @r#"{"key_id":1,"name":"weather-bot","tier":"basic","owner":"org_2f9","scopes":["articles:read"],"expires_at":"2100-01-01T00:00:00.000Z","limit":{"name":"requests","amount":100,"per":"60s","burst":100,"remaining":99,"reset_at":"<time>"},"limits":[{"name":"requests","amount":100,"per":"60s","burst":100,"remaining":99,"reset_at":"<time>"}],"usage":{"today":<1 allowed>,"month":<1 allowed>}}"#);
     assert!(!own.body.contains(&secret[8..]));
-    // What was flushed and what was not are counted together, each once.
+    // Flushed and pending requests are counted together, each once.
     server.admin("GET", "/admin/usage", "");
     let own = server.get("/key", &secret).json();
     assert_eq!(own["usage"]["today"]["allowed"], 2);

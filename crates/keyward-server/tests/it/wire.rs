@@ -1,4 +1,4 @@
-//! Bad input on the wire: every request gets an answer, and nobody can hold the server.
+//! Bad input on the wire: every request gets a response, and no client can block the server.
 
 use tempfile::tempdir;
 
@@ -98,7 +98,7 @@ fn slow_and_idle_clients_are_let_go() {
     let mut silent = server.connect();
     let mut slow = server.connect();
     slow.write(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
-    // Both places are taken; this one is served as soon as they are free.
+    // Both connections are taken; this one is served as soon as they are free.
     assert_eq!(server.send("GET", "/healthz", &[], "").status, 200);
     assert!(silent.is_closed());
     assert!(slow.is_closed());
@@ -221,7 +221,7 @@ fn an_idle_connection_outlives_the_time_for_heads() {
 #[test]
 fn when_connections_run_short_the_slow_and_idle_give_way() {
     let folder = tempdir().unwrap();
-    // Nobody is let go for want of time.
+    // No connection reaches its timeout.
     let environment = [
         ("ADMIN_API_KEY", ADMIN_KEY),
         ("KEYWARD_HEADER_TIMEOUT", "5m"),
@@ -238,7 +238,7 @@ fn when_connections_run_short_the_slow_and_idle_give_way() {
     let expect = "expect: 100-continue\r\n";
     posting.write(format!("{head}{expect}content-length: 16\r\n\r\n").as_bytes()).unwrap();
     assert_eq!(posting.read().unwrap().status, 100, "its request is under way");
-    // More than there are places, one after the other, and each of them stays open.
+    // More connections than the server takes, one after the other, and each of them stays open.
     let mut good: Vec<_> = (0..8)
         .map(|_| {
             let mut connection = server.connect();
