@@ -91,7 +91,7 @@ fn bearer(line: &HeaderValue) -> Option<&str> {
 }
 
 /// Whether a line begins with the name of a scheme (a token, RFC 9110, section 11.4) that is not
-/// `Bearer`. One that is written wrongly is not known to be another.
+/// `Bearer`. A malformed scheme does not count as another one.
 fn has_another_scheme(line: &HeaderValue) -> bool {
     let line = line.as_bytes().trim_ascii();
     let scheme = line.split(|byte| *byte == b' ').next().unwrap_or_default();

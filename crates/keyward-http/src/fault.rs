@@ -90,7 +90,7 @@ impl Fault {
             .context(json!({ "max_length": max }))
     }
 
-    /// The input is none of the values that there are.
+    /// The input is not one of the known values.
     #[must_use]
     pub fn not_one_of(place: Vec<Value>, input: Value, known: &[&str]) -> Self {
         let quoted: Vec<_> = known.iter().map(|word| format!("'{word}'")).collect();

@@ -54,8 +54,8 @@ impl Query {
         unknown.map(fault).collect()
     }
 
-    /// One fault for each parameter that is sent again, for routes on which one that counts for
-    /// nothing must not pass for one that counts.
+    /// One fault for each repeated parameter, for routes on which an ignored value must not be
+    /// mistaken for the one that counts.
     #[must_use]
     pub fn repeated(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();

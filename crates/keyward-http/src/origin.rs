@@ -19,7 +19,8 @@ pub struct TrustedProxies(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     networks: ArcSwap<Vec<Network>>,
-    /// Whether there are any. Most have none, and then a request looks no further.
+    /// Whether there are any networks. Most services have none, and then a request does not load
+    /// them.
     any: AtomicBool,
 }
 

@@ -1,7 +1,7 @@
 //! The header fields that report the state of a caller's limits.
 //!
 //! They are written for each accepted request, so without the machinery of `format!`. With one
-//! limit, what the fields say of the limit itself is rendered once, and the rest shares one piece
+//! limit, the parts that depend only on the limit are rendered once, and the rest shares one piece
 //! of memory. With several, all fields share one piece of memory, however many limits there are.
 
 mod text;

@@ -126,7 +126,7 @@ pub async fn issue_with(authenticator: &Authenticator, name: &str, scopes: &[&st
 ///
 /// # Panics
 ///
-/// Panics if `name` is no name or a scope is no scope.
+/// Panics if `name` is not a valid name or a scope is not a valid scope.
 #[must_use]
 pub fn caller(name: &str, scopes: &[&str]) -> keyward::Caller {
     let key = new_key(name, scopes);

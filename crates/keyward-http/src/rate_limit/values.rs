@@ -85,11 +85,12 @@ impl Values {
     }
 }
 
-/// Limits whose fields a thread keeps rendered. Those of a tier are shared by all of its keys; of
-/// more limits than these, some are rendered anew.
+/// How many limits a thread keeps rendered. All keys of a tier share its limits; with more limits
+/// than this, some are rendered again.
 const KEPT: usize = 16;
 
-/// What the fields say of a limit itself: the policy, and the most requests at once.
+/// The parts of the fields that depend only on the limit: the policy, and the most requests at
+/// once.
 struct Fixed {
     limit: Limit,
     fields: [Option<HeaderValue>; 2],

@@ -11,7 +11,7 @@ impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let kept = Box::new(self.clone());
         let mut response = self.respond::<Body>(Form::Plain);
-        // A layer that knows the client's wish makes a problem document of it.
+        // A layer that knows which form the client accepts makes a problem document of it.
         response.extensions_mut().insert(kept);
         response
     }

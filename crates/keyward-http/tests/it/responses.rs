@@ -1,4 +1,4 @@
-//! What a response says, of a request that passed and of one that is rejected.
+//! The responses to requests that passed and to rejected ones.
 
 use std::time::Duration;
 
