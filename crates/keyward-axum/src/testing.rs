@@ -46,7 +46,7 @@ pub async fn guard_with(options: GuardOptions) -> (Guard, FakeClock) {
 ///
 /// # Panics
 ///
-/// Panics if `name` is no name or a scope is no scope.
+/// Panics if `name` is not a valid name or a scope is not a valid scope.
 #[must_use]
 pub fn caller(name: &str, scopes: &[&str]) -> Caller {
     Caller::new(keyward_http::testing::caller(name, scopes), None)

@@ -1,4 +1,4 @@
-//! How often a guarded response takes memory more often than an open one.
+//! How many more allocations a guarded response makes than an open one.
 
 use axum::Router;
 use axum::body::Body;

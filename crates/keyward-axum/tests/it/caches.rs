@@ -14,7 +14,7 @@ use crate::{App, ReadArticles, fresh, send};
 const BOTH: (Option<&str>, Option<&str>) =
     (Some("private, no-cache"), Some("Authorization, X-API-Key"));
 
-/// What the response says of caches; a second line of either would be a mistake.
+/// The header fields of the response for caches; a second line of either is a mistake.
 fn said(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
     let only = |name: HeaderName| {
         let mut lines = headers.get_all(name).iter();

@@ -28,7 +28,7 @@ async fn ending(guard: &Guard) -> [Issued; 2] {
     [expires, rotated]
 }
 
-/// A key that nothing ends.
+/// A key without an end.
 async fn lasting(guard: &Guard) -> Issued {
     let new = NewKey::plain("b".parse().unwrap(), "enterprise".parse().unwrap(), None);
     guard.issue(new, guard.program()).await.unwrap()

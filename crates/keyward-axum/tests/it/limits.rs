@@ -44,7 +44,7 @@ async fn all_limits_are_named_in_their_order_and_one_is_shown_alone() {
         let lines: Vec<_> = lines.collect();
         format!("{}\n{}", response.status(), lines.join("\n"))
     };
-    // Least is left of the first one.
+    // The first limit has the least remaining.
     assert_snapshot!(told().await, @r#"
     200 OK
     ratelimit-policy: "requests";q=3;w=60, "day";q=5;w=86400
@@ -66,7 +66,7 @@ async fn all_limits_are_named_in_their_order_and_one_is_shown_alone() {
     "#);
     clock.advance(Duration::from_secs(60));
     told().await;
-    // Least is left of the second one.
+    // The second limit has the least remaining.
     assert_snapshot!(told().await, @r#"
     200 OK
     ratelimit-policy: "requests";q=3;w=60, "day";q=5;w=86400
@@ -75,7 +75,7 @@ async fn all_limits_are_named_in_their_order_and_one_is_shown_alone() {
     x-ratelimit-remaining: 0
     x-ratelimit-reset: 1767312000
     "#);
-    // The longest wait is that of the second one, and all three times are the same.
+    // The second limit has the longest wait, and all three times are the same.
     assert_snapshot!(told().await, @r#"
     429 Too Many Requests
     ratelimit-policy: "requests";q=3;w=60, "day";q=5;w=86400

@@ -11,16 +11,16 @@ use keyward_axum::keyward::time::Now;
 use keyward_axum::testing::FakeClock;
 use keyward_axum::{Clock, Guard, GuardOptions, Upkeep};
 
-/// Shorter than from one look at the wall clock, which is a reading too, to the next.
+/// Shorter than the time between two calls of `sync`, each of which has a reading too.
 const FLUSH_EVERY: Duration = Duration::from_millis(400);
 
-/// What fails about a clock: the mistakes of ours that the tests here make happen.
+/// The failures of a clock, which simulate mistakes in the code.
 #[derive(Clone, Debug, Default)]
 struct BadClock {
     right: FakeClock,
     /// How many readings panic from now on.
     bad_readings: Arc<AtomicU32>,
-    /// How many looks at the wall clock panic.
+    /// How many calls of `sync` panic from now on.
     bad_syncs: Arc<AtomicU32>,
 }
 
