@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// Most bytes of a token: no server takes a longer request head.
 const LEN_MAX: usize = 16 * 1_024;
-/// The word before a token in a header, which belongs to the header.
+/// The scheme before a token in a header, which is not a part of the token.
 const SCHEME: &str = "Bearer";
 
 /// An access token of an OpenID Connect issuer.

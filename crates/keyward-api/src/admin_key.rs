@@ -9,9 +9,9 @@ const LEN_MAX: usize = 512;
 
 /// The key of the admin routes.
 ///
-/// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). Whether that is enough to
-/// guard a listener that others can reach is for the server to say. Its memory is
-/// wiped when it is dropped, and [`AdminKey::expose`] is the only way to the text.
+/// Holding one proves 1 to 512 visible ASCII characters (`!` to `~`). The server decides whether
+/// that is strong enough for a listener that other machines can reach. Its memory is wiped when it
+/// is dropped, and [`AdminKey::expose`] is the only way to the text.
 #[derive(Clone)]
 pub struct AdminKey(Zeroizing<String>);
 

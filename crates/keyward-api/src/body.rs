@@ -27,7 +27,7 @@ pub type Read<T> = Result<T, Vec<Fault>>;
 /// The facts that reading a body needs in addition to its text.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// The tiers that there are.
+    /// The existing tiers.
     pub tiers: &'a [TierName],
     /// The time.
     pub now: Now,
@@ -132,7 +132,7 @@ impl<T: Field> Field for Given<T> {
 ///
 /// # Errors
 ///
-/// Returns the fault if it is none.
+/// Returns the fault if it is not such a text.
 pub fn text(at: &At<'_>, value: Value, chars: RangeInclusive<usize>) -> Read<String> {
     input::string(value, at.location(), chars).map_err(|fault| vec![fault])
 }
@@ -147,7 +147,7 @@ impl<const MIN: usize, const MAX: usize> Field for Chars<MIN, MAX> {
 ///
 /// # Errors
 ///
-/// Returns the fault if it is none.
+/// Returns the fault if it is not such a text.
 pub fn parsed<T: FromStr<Err: Display>>(at: &At<'_>, value: Value) -> Read<T> {
     let text = text(at, value, 0..=usize::MAX)?;
     text.parse().map_err(|error| at.breaks(&error, text.into()))
@@ -157,7 +157,7 @@ pub fn parsed<T: FromStr<Err: Display>>(at: &At<'_>, value: Value) -> Read<T> {
 ///
 /// # Errors
 ///
-/// Returns the faults of its items, or the one that it is too long or no list.
+/// Returns the faults of its items, or the fault that it is too long or not a list.
 pub fn list<T: Field>(at: &At<'_>, value: Value, max: usize) -> Read<Vec<T>> {
     let list = match value {
         Value::Array(list) if list.len() <= max => list,
@@ -251,7 +251,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// All faults: those noted, in their order, and then one for each field that is not known.
+    /// All faults: the noted ones in their order, and then one for each unknown field.
     #[must_use]
     pub fn finish(self) -> Vec<Fault> {
         self.members.finish()
@@ -260,7 +260,7 @@ impl<'a> Fields<'a> {
 
 /// The body of a request.
 pub trait RequestBody: Sized {
-    /// Whether its texts are kept, so that no key may be in them.
+    /// Whether its texts are stored, so that they must not contain a key.
     const IS_KEPT: bool = false;
     /// Whether no body at all counts as `{}`.
     const MAY_BE_EMPTY: bool = false;

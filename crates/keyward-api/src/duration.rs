@@ -44,7 +44,7 @@ impl WholeSeconds {
 }
 
 impl fmt::Display for WholeSeconds {
-    /// The largest unit up to days that leaves no rest.
+    /// In the largest unit up to days that leaves no remainder.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |size: &u64| PLAIN_SECONDS_MAX < self.0 && self.0.is_multiple_of(*size);
         let units = [('d', 24 * 3_600), ('h', 3_600), ('m', 60)];

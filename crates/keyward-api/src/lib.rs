@@ -51,6 +51,6 @@ pub mod audit;
 
 pub mod rejection;
 
-/// What text with a key in it is rejected with: names, notes and reasons are kept, listed, exported
-/// and audited as they are, so that a secret in one would be in the open for good.
+/// The rejection of a text with a key in it. Names, notes and reasons are stored, listed, exported
+/// and audited unchanged, so a secret in one of them would be exposed permanently.
 pub const MISPLACED: &str = "a whole key is in it, which everyone could read here; leave it out";

@@ -283,7 +283,7 @@ pub struct SpanText(pub Duration);
 ///
 /// # Errors
 ///
-/// Returns the fault if it is none.
+/// Returns the fault if it is not such a span.
 pub fn span(at: &At<'_>, value: Value, secs: &RangeInclusive<u64>, rule: &str) -> Read<Duration> {
     let text = text(at, value, 0..=usize::MAX)?;
     let span = WholeSeconds::parse(&text).ok().map(WholeSeconds::seconds);
@@ -298,7 +298,7 @@ impl Field for NewNameText {
     }
 }
 
-/// One of the tiers that there are.
+/// An existing tier.
 impl Field for TierText {
     fn read(at: &At<'_>, value: Value) -> Read<Self> {
         let tiers = at.known().tiers;

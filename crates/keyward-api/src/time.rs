@@ -1,4 +1,4 @@
-//! Points in time as texts have them, ours and other programs'.
+//! Points in time as texts, of Keyward and of other programs.
 
 use jiff::Timestamp;
 use jiff::civil::{self, DateTime};
@@ -32,8 +32,8 @@ fn timestamp_millis(text: &str) -> Option<i64> {
     text.parse().map(Timestamp::as_millisecond).ok().or_else(|| last_days(text))
 }
 
-/// A `Timestamp` is in the year 9999 with any offset, so the last ones of that year are none. But
-/// many programs write these for "for ever".
+/// A `Timestamp` is in the year 9999 with any offset, so it has no room for the last times of that
+/// year. But many programs write these for "for ever".
 fn last_days(text: &str) -> Option<i64> {
     let pieces = Pieces::parse(text).ok()?;
     let millis = millis_of(pieces.date().to_datetime(pieces.time()?), pieces.to_numeric_offset()?);

@@ -40,7 +40,7 @@ pub use words::json_fault;
 /// Most bytes of one line, or of one CSV record over several lines. The largest key that a server
 /// takes is far below: its metadata, scopes and networks are bounded.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Why a key is revoked that another system called inactive.
+/// The reason for the revocation of a key that another system called inactive.
 pub const INACTIVE: &str = "imported as inactive";
 
 /// The fault of a number that a server could not store exactly.

@@ -1,4 +1,4 @@
-//! Values of which there are a few, each with its word.
+//! Enumerated values, each with its word.
 
 use keyward::audit::Verb;
 use keyward::query::{Bucket, TopBy};

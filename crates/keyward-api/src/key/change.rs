@@ -70,7 +70,7 @@ body!(
 );
 
 impl NewKeyBody {
-    /// The key that is asked for.
+    /// The requested key.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ body!(
 );
 
 impl EditKeyBody {
-    /// The changes that are asked for.
+    /// The requested changes.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ pub struct RevokeKeyQuery {
 
 query!(RevokeKeyQuery { reason });
 
-/// One of the tiers that there are; `basic` if none is named.
+/// An existing tier; `basic` if none is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierOrBasic(pub TierName);
 
@@ -233,7 +233,7 @@ impl<const LEAST: u64> Field for Lifetime<LEAST> {
     }
 }
 
-/// How long the secret before works after a rotation; 24 hours if it is left out.
+/// How long the previous secret works after a rotation; 24 hours if it is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grace(pub Duration);
 

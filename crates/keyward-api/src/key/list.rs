@@ -85,7 +85,7 @@ pub struct ListKeys {
     pub query: KeyQuery,
     /// In which order.
     pub sort: Sort,
-    /// Whether all that fit are counted.
+    /// Whether all matching keys are counted.
     pub total: bool,
 }
 
@@ -169,7 +169,7 @@ pub struct KeyList {
 }
 
 impl KeyList {
-    /// A page in this order, and the count of all keys that fit, if it was asked for.
+    /// A page in this order, and the count of all matching keys, if it was requested.
     #[must_use]
     pub fn of(page: &KeyPage, total: Option<KeyCount>, sort: Sort, now: UnixMillis) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What a cell of a CSV file says, under the name of its column.
+//! The values of the cells of a CSV file, by the names of their columns.
 
 use keyward::json::{self, first_inexact_number};
 use serde_json::Value;

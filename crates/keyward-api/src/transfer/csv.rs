@@ -137,7 +137,8 @@ impl<R: BufRead> Records<R> {
                 ReadRecordResult::Record => return Ok(Some(Record::Read { number })),
                 ReadRecordResult::End => return Ok(None),
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    // Whether we are inside of a quote cannot be known; the next line begins anew.
+                    // It is not known whether the rest is inside quotation marks, so the next line
+                    // is a new record.
                     self.parser.reset();
                     self.quotes.restart();
                     let last = self.number;
@@ -209,7 +210,7 @@ fn parse(columns: &[&str], cells: &[&[u8]]) -> Result<Item, String> {
         if *column == NAMELESS {
             check_nameless(at, cell)?;
         } else if !cell.is_empty() {
-            // An empty cell says nothing, as SQL's NULL is written.
+            // An empty cell has no value, since SQL's NULL is written so.
             set(&mut members, column, cell).map_err(|fault| format!("`{column}`: {fault}"))?;
         }
     }

@@ -1,5 +1,5 @@
 //! JSON that is not one object a line: an array of objects, an object with such an array, or
-//! objects that are set out over several lines.
+//! objects that are pretty-printed over several lines.
 
 use std::io::{BufRead, Read};
 
@@ -23,7 +23,7 @@ pub fn read_json<'a, R: Read + 'a>(text: Text<R>) -> (&'static str, JsonLines<'a
     }
 }
 
-/// How objects lie in a file.
+/// The arrangement of the objects in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// One a line.
@@ -40,7 +40,7 @@ impl Shape {
             Some(b'[') => Self::Elements(b"["),
             Some(b'{') if holds_a_list(text) => Self::Elements(b"{["),
             Some(b'{') if first_line.len() < text.len() => match first_line.trim_ascii_end() {
-                // A line that ends in the middle of an object, as programs set them out.
+                // A line that ends in the middle of an object, as in pretty-printed JSON.
                 b"{" | [.., b',' | b'[' | b':'] => Self::Elements(b""),
                 [b'{', .., b'{'] => Self::Elements(b""),
                 _ => Self::Lines,
@@ -116,8 +116,7 @@ impl<R: BufRead> Elements<R> {
         Self { from, cutter, number: 0, ended: false }
     }
 
-    /// Reads on to the end of an element, which the cutter has then; `false` at the end of the
-    /// file.
+    /// Reads to the end of an element, which is then in the cutter; `false` at the end of the file.
     fn read(&mut self) -> Result<bool, ReadError> {
         let cutter = &mut self.cutter;
         cutter.element.clear();

@@ -34,7 +34,7 @@ const MEMBERS: [&str; 20] = [
     "key_id",
 ];
 
-/// What Windows programs put in front of a file.
+/// The byte order mark that Windows programs put in front of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads line after line; empty ones are left out, and counted. After an error nothing follows.
@@ -70,7 +70,7 @@ pub fn read_json_lines(mut from: impl BufRead) -> impl Iterator<Item = Result<Li
     })
 }
 
-/// Reads a line without its end, or what fits of it; `None` at the end of the file, and
+/// Reads a line without its end, or as much of it as fits; `None` at the end of the file, and
 /// `Some(false)` if it is too long.
 fn read_bounded(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();

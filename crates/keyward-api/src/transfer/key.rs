@@ -95,7 +95,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// Returns what to write instead.
+    /// Returns the remedy.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text.to_ascii_lowercase().as_str() {
             "active" => Ok(Self::Active),

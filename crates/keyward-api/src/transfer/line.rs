@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// Whether a text is how a database or a language writes that there is nothing.
+/// Whether a text is the null of a database or a programming language.
 pub(super) fn is_null(text: &str) -> bool {
     const ANY_CASE: [&str; 4] = ["null", "none", "(null)", "[null]"];
     ANY_CASE.iter().any(|null| null.eq_ignore_ascii_case(text))

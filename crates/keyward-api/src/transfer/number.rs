@@ -12,7 +12,7 @@ const SHORTENED: &str = "a spreadsheet shortened this number; give its column th
 ///
 /// # Errors
 ///
-/// Returns what to write instead.
+/// Returns the remedy.
 pub(super) fn id(text: &str) -> Result<u64, &'static str> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let whole = |digits: &str| digits.parse().map_err(|_| RULE);

@@ -22,7 +22,7 @@ const ZERO: &str = "`0000-00-00` stands for no date in MySQL; leave it empty if 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub UnixMillis);
 
-/// The end of a key. PostgreSQL's `infinity` is none.
+/// The end of a key. PostgreSQL's `infinity` is no end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End(pub Option<Time>);
 
@@ -32,7 +32,7 @@ impl Time {
     ///
     /// # Errors
     ///
-    /// Returns what to write instead.
+    /// Returns the remedy.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if let Some(read) = since_1970(text) {
             return read.map(|millis| Self(UnixMillis(millis)));
@@ -47,7 +47,7 @@ impl End {
     ///
     /// # Errors
     ///
-    /// Returns what to write instead.
+    /// Returns the remedy.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         match text.to_ascii_lowercase().as_str() {
             "infinity" | "+infinity" => Ok(Self(None)),
