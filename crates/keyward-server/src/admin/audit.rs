@@ -24,7 +24,7 @@ pub(crate) async fn list_audit(
     uri: Uri,
 ) -> Result<Json<AuditPageView>, Refusal> {
     let query = ListAuditQuery::read(uri.query())?;
-    // Before the page: what is on record later may be newer, and must not be older.
+    // Before the page: entries recorded later may be newer, and must not be older.
     let newest = guard.gate().store().newest_change();
     let page = reports.audit_entries(query.into()).await.map_err(broken)?;
     Ok(Json(AuditPageView::of(page, newest)))

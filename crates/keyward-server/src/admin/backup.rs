@@ -28,8 +28,8 @@ const CHUNK: usize = 64 * 1024;
 /// When to ask again while another copy is under way: a small one is done by then.
 const BUSY_FOR: Duration = Duration::from_secs(10);
 
-/// Where copies are made: beside the database, where there is room for one by all that is known,
-/// and one at a time. A clone shares everything.
+/// Makes copies, one at a time, in the directory of the database, which most likely has room for
+/// one. A clone shares everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Backups {
     database: Arc<PathBuf>,
@@ -37,8 +37,8 @@ pub(crate) struct Backups {
 }
 
 impl Backups {
-    /// Copies of the database at `path`, which no other process serves. Whatever one that was
-    /// killed left of a copy is removed: it has the digests of all secrets.
+    /// Copies of the database at `path`, which no other process serves. Remains of a copy of a
+    /// killed process are removed: they have the digests of all secrets.
     pub(crate) fn of(path: &Path) -> Self {
         let backups = Self { database: Arc::new(path.to_owned()), one: Arc::default() };
         if let Err(error) = backups.remove_stale() {
@@ -52,7 +52,8 @@ impl Backups {
         directory.unwrap_or(Path::new("."))
     }
 
-    /// What the names of copies begin with: that of the database, since others may lie beside it.
+    /// The prefix of the names of copies: it contains the name of the database, since another
+    /// database may be in the same directory.
     fn prefix(&self) -> OsString {
         let mut prefix = OsString::from(".");
         prefix.push(self.database.file_name().unwrap_or_default());
@@ -88,13 +89,13 @@ pub(crate) async fn back_up(
     State(store): State<Arc<dyn Backup>>,
     State(backups): State<Backups>,
 ) -> Result<Response, Refusal> {
-    // Nobody waits: who gave up and asks again would only make the line longer.
+    // No request waits: a client that gives up and asks again would only make the queue longer.
     let turn = Arc::clone(&backups.one).try_lock_owned().map_err(|_| {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Another backup is under way")
             .retry_after(BUSY_FOR)
     })?;
-    // A task of its own: the store copies to the end even if the client hangs up, and until then
-    // nobody else may begin, or copies would take all of the store's readers.
+    // A task of its own: the store copies to the end even if the client hangs up, and until then no
+    // other copy may begin, or copies would take all of the store's readers.
     let making = tokio::spawn(make(store, backups, turn));
     let copy = making.await.map_err(|error| failed(&error.into()))??;
     let headers = [
@@ -118,8 +119,8 @@ async fn make(
     let path = directory.path().join("copy.db");
     store.back_up(&path).await.map_err(broken)?;
     let mut file = File::open(&path).await.map_err(failed)?;
-    // From here on the copy has no name: its room is free as soon as nobody reads it any more,
-    // whatever becomes of the client or of this process.
+    // From here on the copy has no name: its space is free as soon as the file is closed, even if
+    // the client hangs up or this process is killed.
     directory.close().map_err(failed)?;
     let left = file.seek(SeekFrom::End(0)).await.map_err(failed)?;
     file.rewind().await.map_err(failed)?;
@@ -135,7 +136,7 @@ fn failed(error: &io::Error) -> Refusal {
 struct Copy {
     file: File,
     left: u64,
-    /// Given back with the last byte: whoever has that may ask for another copy at once.
+    /// Given back with the last byte: a client that has that may ask for another copy at once.
     turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -200,7 +201,7 @@ mod tests {
         assert!(!path(".a.db-backup-Ab3dE6").exists());
         assert!(kept.iter().all(|name| path(name).join("copy.db").exists()));
         assert!(path(".a.db-backup-file").exists());
-        // What is made now would be found by the next.
+        // The remains made here are found by the next start.
         let made = tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(folder.path());
         let made = made.unwrap().keep();
         Backups::of(&path("a.db"));
@@ -244,7 +245,7 @@ mod tests {
         };
         let slow = async {
             let first = ask("/slow").await.unwrap().status();
-            // By the end of the second one, the time of the copy is over as well.
+            // By the end of the second one, the time of the copy has passed as well.
             let second = ask("/slow").await.unwrap().status();
             over.notify_one();
             [first, second]

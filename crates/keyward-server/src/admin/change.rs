@@ -1,4 +1,4 @@
-//! The head of a request for a change: who asks for it, what it expects, and what it is called.
+//! The request head of a change: its actor, its preconditions, and its idempotency key.
 
 use std::convert::Infallible;
 
@@ -69,10 +69,10 @@ impl Change {
     }
 }
 
-/// What the audit entry says of a change that this request asks for.
+/// The audit part of a change that this request asks for.
 pub(super) fn audit(guard: &Guard, extensions: &Extensions) -> Audit {
     let id = extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
-    // Nobody gets here unknown; what they did would be the program's own doing.
+    // Every request here is identified; an unidentified one would count as the program's own.
     let (actor, address) = match extensions.get::<Who>() {
         Some(Who { actor, address, .. }) => (actor.clone(), Some(*address)),
         None => (Actor::Program, None),

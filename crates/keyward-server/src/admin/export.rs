@@ -1,4 +1,4 @@
-//! Carrying everything but the texts of secrets to another place, page by page.
+//! Exports everything but the texts of secrets, page by page.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

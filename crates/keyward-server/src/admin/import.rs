@@ -48,7 +48,7 @@ pub(crate) async fn import_keys(
     let ImportBody { keys } = ImportBody::read(&body)?;
     let audit = audit(&guard, &parts.extensions);
     let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
-    // What can be read goes to the store together; what cannot keeps its place in the report.
+    // The readable keys go to the store together; the others keep their positions in the report.
     let mut copies = Vec::new();
     let places: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
     let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
@@ -98,8 +98,8 @@ impl ImportBody {
     }
 }
 
-/// Says what is wrong with a body; the answer leaves out what was sent, which is long and may hold
-/// secrets.
+/// Explains the fault of a body; the response leaves out the body itself, which is long and may
+/// hold secrets.
 fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
     use keyward_axum::input::{Members, json_object};
     let members = match json_object(body) {

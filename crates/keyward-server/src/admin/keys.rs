@@ -69,8 +69,8 @@ async fn expected(guard: &Guard, id: KeyId, change: &Change) -> Result<Option<Ve
     Ok(Some(versions))
 }
 
-/// An answer that holds a secret: the text is copied out of memory that is wiped, and nobody on
-/// the way may keep it.
+/// A response that holds a secret: the text is copied out of memory that is wiped, and no cache may
+/// keep it.
 fn shown_once(
     status: StatusCode,
     headers: HeaderMap,

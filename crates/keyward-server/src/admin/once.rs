@@ -69,8 +69,8 @@ fn of(parts: &Parts, body: &Bytes) -> Result<Option<Once>, Refusal> {
 ///
 /// # Errors
 ///
-/// Returns the refusal of a request that was made before. It comes before all that might speak
-/// against the request by now, such as that a time has passed or a version has changed. Of two at
+/// Returns the rejection of a request that was made before. It comes before all other reasons to
+/// reject the request by now, such as that a time has passed or a version has changed. Of two at
 /// once, the store finds the later.
 pub(super) async fn mark(
     guard: &Guard,
@@ -88,7 +88,7 @@ pub(super) async fn mark(
     Ok(audit)
 }
 
-/// The refusal of a request that was made before, or of another one of its name.
+/// The rejection of a request that was made before, or of another one under its idempotency key.
 pub(super) fn refuse(earlier: Earlier) -> Refusal {
     match earlier {
         Earlier::Same(id) => {

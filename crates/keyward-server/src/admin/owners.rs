@@ -174,14 +174,14 @@ async fn set_suspended(
     change: &Change,
 ) -> Result<Response, Refusal> {
     check(reports, &owner, change).await?;
-    // An owner that has no key and is not suspended is none: that is what was asked for.
+    // An owner that has no key and is not suspended does not exist, as requested.
     let row = guard.set_owner_suspended(owner, suspended, change.audit()).await.map_err(broken)?;
     shown(&row)
 }
 
 /// Checks what the request expects of the owner, and returns the version that it has then; `None`
-/// if any will do. Its keys may change until it is changed itself, which is harmless: that reaches
-/// whatever keys it has by then.
+/// if any will do. Its keys may change until it is changed itself, which is harmless: the change
+/// applies to the keys that it has by then.
 async fn check(
     reports: &dyn Reports,
     owner: &Owner,

@@ -1,5 +1,5 @@
-//! `If-Match` and `If-None-Match`: a change only of what is as the client last saw it, and an
-//! answer without a body to whoever has seen it (RFC 9110, section 13).
+//! `If-Match` and `If-None-Match`: a change only of a resource that is as the client last saw it,
+//! and a response without a body to a client that has the current version (RFC 9110, section 13).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -73,7 +73,7 @@ impl Preconditions {
         }
     }
 
-    /// Whether whoever reads it has it already, as it is.
+    /// Whether the client has the current version already.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ fn failed(detail: String) -> Refusal {
     Refusal::new(StatusCode::PRECONDITION_FAILED, detail)
 }
 
-/// The `ETag` of what has no version of its own: 16 digits of the SHA-256 of what is shown.
+/// The `ETag` of a resource without a version: 16 digits of the SHA-256 of its view.
 pub(super) fn tag_of(shown: &impl serde::Serialize) -> Option<String> {
     let text = serde_json::to_vec(shown).ok()?;
     let digest = Sha256::digest(&text);

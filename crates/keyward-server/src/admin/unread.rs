@@ -1,5 +1,5 @@
-//! What a route does not read, it refuses: a parameter or a member that nobody looks at was meant
-//! to do something, such as to end a grace at once, or to say why. So was the first of two
+//! Rejects input that a route does not read: an ignored parameter or field was meant to do
+//! something, such as to end a grace at once, or to give a reason. So was the first of two
 //! parameters of one name, of which a route would read the last alone.
 
 use axum::extract::{Request, State};
@@ -13,7 +13,7 @@ use super::change::Whole;
 use super::precondition::{Named, Preconditions};
 use crate::routes::Registered;
 
-/// The routes that read their query. Each refuses the parameters that it does not know.
+/// The routes that read their query. Each rejects unknown parameters.
 const QUERIES: [(&str, &str); 8] = [
     ("GET", "/admin/api-keys"),
     ("DELETE", "/admin/api-keys/{key_id}"),
@@ -24,7 +24,7 @@ const QUERIES: [(&str, &str); 8] = [
     ("POST", "/admin/import"),
     ("GET", "/admin/export"),
 ];
-/// The routes that read their body. Each refuses the members that it does not know.
+/// The routes that read their body. Each rejects unknown fields.
 const BODIES: [(&str, &str); 8] = [
     ("POST", "/admin/api-keys"),
     ("POST", "/admin/api-keys/identify"),
@@ -36,7 +36,8 @@ const BODIES: [(&str, &str); 8] = [
     ("POST", "/admin/articles"),
 ];
 
-/// The routes that read `If-Match` and `If-None-Match`: those of what has an `ETag`, reading aside.
+/// The routes that read `If-Match` and `If-None-Match`: all routes of resources with an `ETag`,
+/// except for reading.
 const PRECONDITIONS: [(&str, &str); 10] = [
     ("PATCH", "/admin/api-keys/{key_id}"),
     ("DELETE", "/admin/api-keys/{key_id}"),
@@ -87,7 +88,7 @@ async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, 
     if !reads_body(route) {
         let bytes = Whole::of(body).await?.0;
         if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {
-            // Whatever it is, it was not meant for here.
+            // Any body is misplaced here.
             let members = input::json_object(&bytes).map_err(Refusal::masked)?;
             faults.extend(Members::new(vec!["body".into()], members).finish());
         }

@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// What an object says. Serde alone would take a list as well, member by member, and so something
-/// that the description of the API forbids.
+/// A value read from an object alone. Serde would accept a list as well, field by field, which the
+/// description of the API forbids.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

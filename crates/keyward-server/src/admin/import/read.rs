@@ -1,4 +1,4 @@
-//! Reading one key of an import: what is wrong with it refuses it alone, with a reason in words.
+//! Reading one key of an import: a fault rejects that key alone, with a reason in words.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -101,7 +101,7 @@ struct SecretBody {
 }
 
 impl ImportKeyBody {
-    /// Reads a key; the error says which member does not fit, and why.
+    /// Reads a key; the error says which field does not fit, and why.
     pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<Unkept, String> {
         let body = serde_json::from_str(text.get());
         let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
@@ -150,9 +150,10 @@ impl ImportKeyBody {
     }
 }
 
-/// The member with a whole key in it, if there is one. What is not looked at has no room for one.
+/// The field with a whole key in it, if there is one. The fields that are not checked are too short
+/// for one.
 fn misplaced_in(key: &Unkept) -> Option<&'static str> {
-    // Written anew, since an escape sequence may stand in a key as it was sent.
+    // Written anew, since a key may be sent with an escape sequence in it.
     let metadata = key.metadata.to_json().to_string();
     let members = [
         ("name", Some(key.name.as_str())),
@@ -170,8 +171,8 @@ fn id(number: u64) -> Result<KeyId, String> {
     id.ok_or_else(|| format!("key_id: a whole number from 1 to {COPY_ID_MAX}"))
 }
 
-/// What was decided about a key. One that is said to have been revoked, and not to be, is not let
-/// in: whoever wrote that down meant it to be dead.
+/// The state of a key. One with a revocation and another state is rejected: its author meant it to
+/// be dead.
 fn state(
     said: Option<StateBody>,
     revoked_at: Option<UnixMillis>,
@@ -266,7 +267,7 @@ fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String
 /// What the parser says, without the line, which is that of one key alone.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    // It quotes names and words that it does not know, and somebody may have put a key there.
+    // It quotes names and words that it does not know, and one of them may be a key.
     hide_keys(text.split(" at line ").next().unwrap_or_default().to_owned())
 }
 

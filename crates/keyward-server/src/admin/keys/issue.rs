@@ -38,7 +38,7 @@ pub(crate) async fn issue_key(
     let key = body.read::<NewKeyBody>(&guard)?.into_key(now)?;
     let issued = guard.issue(key, audit).await.map_err(|error| refuse(&guard, error))?;
     let mut headers = tagged(issued.versions);
-    // Relative, so that it is true behind a path as well.
+    // Relative, so that it is true under the path of a proxy as well.
     let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
     headers.extend(location.ok().map(|location| (LOCATION, location)));
     shown_once(StatusCode::CREATED, headers, &IssuedKey::from(&issued))

@@ -36,13 +36,14 @@ pub(crate) async fn list_keys(
     let page = reports.list_keys(query).await.map_err(broken)?;
     let list = KeyList::of(&page, total, sort, now);
     let headers = list.next_cursor.as_deref().map(|cursor| (LINK, next_link(&asked, cursor)));
-    // What was asked for is in the link, and whatever is between us may log it.
+    // The query is in the link, and a proxy on the way may log it.
     let headers = headers.filter(|(_, link)| !holds_key(link));
     let headers = headers.and_then(|(name, link)| Some((name, HeaderValue::try_from(link).ok()?)));
     Ok((HeaderMap::from_iter(headers), Json(list)))
 }
 
-/// The next page of the same list, relative to this one, so that it is true behind a path as well.
+/// The next page of the same list, relative to this one, so that it is true under the path of a
+/// proxy as well.
 fn next_link(asked: &Query, cursor: &str) -> String {
     let mut next = form_urlencoded::Serializer::new(String::new());
     let kept = ListKeysQuery::NAMES.iter().filter(|name| !matches!(**name, "cursor" | "before"));

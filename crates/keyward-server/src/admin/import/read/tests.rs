@@ -1,4 +1,4 @@
-//! What is read, and the reasons for what is not.
+//! Accepted keys, and the reasons of rejections.
 
 use super::*;
 
