@@ -1,7 +1,7 @@
 //! Registering routes: each with the access that it asks for, on the listener where it belongs.
 //!
-//! [`Routes`] is the only way for a handler into the program, so that no route can come to be
-//! without somebody having said who may use it.
+//! [`Routes`] is the only way for a handler into the program, so that each route states who may use
+//! it.
 
 use axum::Router;
 use axum::extract::Extension;
@@ -20,12 +20,12 @@ use crate::role::Role;
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anyone.
+    /// Every client.
     Open,
-    /// Whoever has a key. The handler asks for it, by a parameter such as `Caller`, since it
+    /// The holders of a key. The handler asks for it, by a parameter such as `Caller`, since it
     /// alone knows which scope; `tests/it/access.rs` sees that each of them does.
     Key,
-    /// Whoever has this role on the control plane, or a higher one. The router asks for it.
+    /// Users with this role on the control plane, or a higher one. The router asks for it.
     Admin(Role),
 }
 
@@ -43,21 +43,21 @@ pub(crate) struct Registered {
 /// The routes so far.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    /// What callers and strangers use.
+    /// The routes of callers and unauthenticated clients.
     public: Router<App>,
-    /// Whether the program runs, for whatever watches a listener.
+    /// Whether the program runs, for the monitoring of a listener.
     health: Router<App>,
-    /// What describes a listener to those who can reach it.
+    /// The description of a listener, for its clients.
     described: Router<App>,
-    /// Behind the door: everything under `/admin`.
+    /// With authentication: everything under `/admin`.
     admin: Router<App>,
     /// In front of the routes that ask for a key, if pages of other origins may use them.
     cors: Option<CorsLayer>,
     table: Vec<Registered>,
 }
 
-/// The routers that the routes make. Nobody adds a route to them: they leave this module with what
-/// stands in front of them.
+/// The routers that the routes make. No route is added to them later: they leave this module with
+/// all layers in front of them.
 #[derive(Debug)]
 pub(crate) struct Routers {
     public: Router<App>,
@@ -67,14 +67,14 @@ pub(crate) struct Routers {
 }
 
 impl Routers {
-    /// One for all, behind what `finish` puts in front.
+    /// One for all, with the layers of `finish` in front.
     pub(crate) fn together<F>(self, finish: impl Fn(Router<App>) -> F) -> F {
         let described = self.described(Part::Whole);
         finish(self.public.merge(self.health).merge(described).merge(self.admin))
     }
 
-    /// One for strangers and one for operators, each behind what `finish` puts in front. Both say
-    /// how the program is, and each describes what it serves itself.
+    /// One for the public and one for operators, each with the layers of `finish` in front. Both
+    /// report the health of the program, and each describes its own routes.
     pub(crate) fn apart<F>(self, finish: impl Fn(Router<App>) -> F) -> (F, F) {
         let (callers, operators) = (self.described(Part::Callers), self.described(Part::Operators));
         let public = self.public.merge(self.health.clone()).merge(callers);
@@ -186,7 +186,7 @@ impl Routes {
         &self.table
     }
 
-    /// The routers, with the door in front of everything under `/admin`.
+    /// The routers, with authentication in front of everything under `/admin`.
     pub(crate) fn into_routers(self, app: &App) -> Routers {
         let door = middleware::from_fn_with_state(app.clone(), access::identify);
         let admin = self.admin.route_layer(door);
@@ -194,9 +194,9 @@ impl Routes {
     }
 }
 
-/// Whether no cache may keep what is answered under a path, refusals included: what operators and
-/// those who report leaks are told, and how the server is now. Caches know that `Authorization`
-/// protects a response (RFC 9111, section 3.5), but nothing of an admin key.
+/// Whether no cache may keep the responses under a path, rejections included: the responses to
+/// operators and to reports of leaks, and the health of the server. Caches know that
+/// `Authorization` protects a response (RFC 9111, section 3.5), but nothing of an admin key.
 pub(crate) fn is_uncached(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
     ["admin", "leaks", "healthz", "readyz"].contains(&first)
