@@ -69,12 +69,12 @@ impl Extras<'_> {
 }
 
 impl Client {
-    /// Makes a client of a server for which those vouch who are trusted. Nothing is sent yet.
+    /// Makes a client of a server for which trusted authorities vouch. Nothing is sent yet.
     pub fn new(server: ServerUrl, trust: &Trust, credential: Credential) -> Self {
         Self { agent: agent(&server, trust), server, credential }
     }
 
-    /// Asks for something.
+    /// Requests an object.
     ///
     /// # Errors
     ///
@@ -83,17 +83,17 @@ impl Client {
         self.ask(&Method::GET, path, Extras::default())
     }
 
-    /// Asks for something of which this side knows the form.
+    /// Requests an object whose type the client knows.
     ///
     /// # Errors
     ///
-    /// Returns [`ClientError`] unless the server granted it in that form.
+    /// Returns [`ClientError`] unless the server granted it and the object has that type.
     pub fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let (_, bytes) = self.send(&Method::GET, path, Extras::default())?;
         json::from_slice(&bytes).map_err(|_| self.foreign())
     }
 
-    /// Asks for a change, with a body.
+    /// Requests a change, with a body.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Client {
         self.ask(&Method::POST, path, Extras::json(body))
     }
 
-    /// Asks for something with a question that is too long for a path.
+    /// Requests an object with a query that is too long for a path.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Client {
         self.post(path, body).map_err(|error| error.advising(TRY_AGAIN))
     }
 
-    /// Asks for a change that the path says all about.
+    /// Requests a change without a body.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Client {
         self.ask(&Method::POST, path, Extras::default())
     }
 
-    /// Asks that something be so from now on, whether or not it was there.
+    /// Creates or replaces an object.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Client {
         self.ask(&Method::PUT, path, Extras::json(body))
     }
 
-    /// Asks for an edit of the version that `etag` names, and of no other.
+    /// Requests an edit of the version that `etag` names, and of no other.
     ///
     /// # Errors
     ///
@@ -139,16 +139,16 @@ impl Client {
         self.ask(&Method::PATCH, path, Extras { if_match: Some(etag), ..Extras::json(body) })
     }
 
-    /// Asks for fields of something that is not there yet, and of nothing that is.
+    /// Requests an edit that creates an object, and changes no existing one.
     ///
     /// # Errors
     ///
-    /// As for [`Client::post`]; with status 412 if it is there.
+    /// As for [`Client::post`]; with status 412 if it exists.
     pub fn patch_new(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
         self.ask(&Method::PATCH, path, Extras { if_absent: true, ..Extras::json(body) })
     }
 
-    /// Asks for an end to something.
+    /// Requests the deletion of an object.
     ///
     /// # Errors
     ///
@@ -182,7 +182,8 @@ impl Client {
         if with.if_absent {
             request = request.header(IF_NONE_MATCH, "*");
         }
-        // An empty body would still be announced, which a GET should not do and a POST should.
+        // An empty body would still have a `content-length`, which a POST should have and a GET
+        // should not.
         let is_bare = with.body.is_none() && method != Method::POST;
         let sent = match request.body(with.body.unwrap_or_default()) {
             Ok(request) if is_bare => self.agent.run(request.map(drop)),

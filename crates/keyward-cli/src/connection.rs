@@ -15,7 +15,7 @@ use crate::environment::{
 };
 use crate::secret_file::{read_key_file, read_token_file};
 
-/// The variables that hold a credential, or name a file that does.
+/// The variables that hold a credential, or name a file that holds one.
 const CREDENTIAL_VARIABLES: [&str; 4] =
     ["ADMIN_API_KEY", "KEYWARD_ADMIN_API_KEY_FILE", TOKEN_VARIABLE, TOKEN_FILE_VARIABLE];
 
@@ -87,7 +87,7 @@ pub enum ConnectionError {
     /// A variable is not text.
     #[error(transparent)]
     NotText(#[from] NotText),
-    /// A credential or a file with authorities cannot be used; the text says why.
+    /// A credential or a file with authorities cannot be used; the text has the reason.
     #[error("{0}")]
     Unusable(String),
 }
@@ -109,7 +109,7 @@ impl Connection {
         Ok(Client::new(server.unwrap_or_default(), &trust, credential))
     }
 
-    /// The same, or nothing if there is no credential.
+    /// The same, or `None` if there is no credential.
     pub fn client_if_configured(&self) -> anyhow::Result<Option<Client>> {
         let has_none = |error: &anyhow::Error| {
             matches!(error.downcast_ref(), Some(ConnectionError::NoCredential))
@@ -167,7 +167,7 @@ impl Files {
         Some(token.map_err(ConnectionError::Unusable))
     }
 
-    /// Who may vouch for the server.
+    /// The authorities that may vouch for the server.
     pub fn trust(&self, environment: &Environment) -> Result<Trust, ConnectionError> {
         let named = || environment.find(CA_FILE_VARIABLE).map(Path::new);
         let file = self.ca_file.as_deref().or_else(named);
@@ -188,7 +188,7 @@ pub fn server(
     if let Some(server) = typed {
         return Ok(Some(server.clone()));
     }
-    // Clap would take a variable that is empty for a server, where settings count it as not set.
+    // Clap would take an empty variable as a server, where settings count it as not set.
     let server = environment.find(SERVER_VARIABLE).map(ServerUrl::parse).transpose();
     server.map_err(ConnectionError::NoServer)
 }

@@ -28,7 +28,7 @@ impl ServerUrl {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    /// Whether the server has to prove who it is.
+    /// Whether the server has to prove its identity.
     pub fn is_https(&self) -> bool {
         self.0.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
     }
@@ -100,7 +100,7 @@ impl Deref for Route {
     }
 }
 
-/// Adds a text with everything escaped that RFC 3986 does not call unreserved.
+/// Adds a text, in which all characters but the unreserved ones of RFC 3986 are escaped.
 fn escape(text: &str, to: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,4 +1,4 @@
-//! How a command proves that it may: with the admin key, or as a person.
+//! How a command authenticates: with the admin key, or as a person.
 
 use http::header::AUTHORIZATION;
 use keyward_api::access_token::AccessToken;

@@ -1,4 +1,4 @@
-//! Documents from anywhere, such as feeds.
+//! Documents of any server, such as feeds.
 
 use std::cell::OnceCell;
 
@@ -22,9 +22,9 @@ pub struct Fetcher {
 #[derive(Debug)]
 pub struct Fetched {
     pub bytes: Vec<u8>,
-    /// Where it was found in the end.
+    /// Its URL after all redirects.
     pub address: Option<Url>,
-    /// How its characters are written, if that was said.
+    /// Its charset, if a header named one.
     pub charset: Option<String>,
 }
 

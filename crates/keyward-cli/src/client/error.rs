@@ -20,7 +20,7 @@ pub enum ClientError {
          --server"
     )]
     Unreachable {
-        /// Where we looked.
+        /// The URL of the server.
         server: String,
         /// The error of the connection.
         #[source]
@@ -29,7 +29,7 @@ pub enum ClientError {
     /// The peer could not prove that it is the server, so nothing was sent.
     #[error("the server at {server} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
     Untrusted {
-        /// Where we looked.
+        /// The URL of the server.
         server: String,
         /// The flaw of its certificate.
         flaw: Flaw,
@@ -37,7 +37,7 @@ pub enum ClientError {
     /// The connection ended before the response did, so the outcome is unknown.
     #[error("the connection to {server} broke before the answer came; {advice}")]
     Broken {
-        /// Where we asked.
+        /// The URL of the server.
         server: String,
         /// The advice.
         advice: &'static str,
@@ -45,10 +45,10 @@ pub enum ClientError {
         #[source]
         cause: Box<ureq::Error>,
     },
-    /// The server knows no such thing.
+    /// The server has no such object.
     #[error("{detail}")]
     NotFound {
-        /// The server's words.
+        /// The server's explanation.
         detail: String,
     },
     /// The server rejected the request, or failed.
@@ -58,7 +58,7 @@ pub enum ClientError {
         server: String,
         /// Its status.
         status: StatusCode,
-        /// Its words.
+        /// Its explanation.
         detail: String,
         /// The advice, if there is any; begins with `; `.
         advice: &'static str,
@@ -92,7 +92,7 @@ pub(super) fn refusal(
     let Some(detail) = body.get("detail").map(detail_text) else {
         return ClientError::Foreign { server };
     };
-    // A route that is not there is not the same as a key that is not there.
+    // A missing route is not the same as a missing key.
     if status == StatusCode::NOT_FOUND && detail != "Not Found" {
         return ClientError::NotFound { detail };
     }
@@ -137,7 +137,7 @@ fn advice(credential: &Credential, status: StatusCode, detail: &str) -> &'static
     }
 }
 
-/// The server's words: a text, or a list of faults with the location of each.
+/// The server's explanation: a text, or a list of faults with the location of each.
 fn detail_text(detail: &Value) -> String {
     match detail {
         Value::String(text) => text.clone(),

@@ -19,7 +19,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 const REPEAT: &str = "repeat the import: what has been added already is skipped";
 
 impl Client {
-    /// Asks for a change that is safe to ask for again, with a body that is JSON.
+    /// Requests a change that is safe to repeat, with a body that is JSON.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Client {
         self.ask(&Method::POST, path, with).map_err(|error| error.advising(REPEAT))
     }
 
-    /// Asks for a change that is safe to ask for again, and that the path says all about.
+    /// Requests a change that is safe to repeat, without a body.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Client {
         self.act(path).map_err(|error| error.advising(REPEAT))
     }
 
-    /// Asks for bytes of any length, and hands them on piece by piece.
+    /// Requests bytes of any length, and hands them on piece by piece.
     ///
     /// # Errors
     ///

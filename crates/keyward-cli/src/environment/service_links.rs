@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// Whether a variable is one of those, by its name and by its value. No setting has such a name
-/// and takes such a value.
+/// Whether a variable is one of these, by its name and by its value. No setting has such a name and
+/// takes such a value.
 pub(super) fn is_one(name: &str, value: &str) -> bool {
     if name.ends_with("_SERVICE_HOST") {
         return is_address(value);
