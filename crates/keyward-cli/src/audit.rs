@@ -44,7 +44,7 @@ impl AuditCommand {
     }
 }
 
-/// A page of the trail whose entries are kept letter by letter, since digests are made of them.
+/// A page of the trail whose entries are kept verbatim, since digests are made of them.
 #[derive(Debug, Deserialize)]
 struct Page {
     entries: Vec<Box<RawValue>>,

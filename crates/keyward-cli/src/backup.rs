@@ -1,4 +1,4 @@
-//! `keyward backup`: a consistent copy of the database, taken while the server goes on.
+//! `keyward backup`: a consistent copy of the database, taken while the server runs.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -18,9 +18,9 @@ use crate::output::Output;
 pub(crate) const EXAMPLES: [&str; 2] =
     ["keyward backup keyward-2026-11-24.db", "keyward backup --force /backups/keyward.db"];
 
-/// How a backup is announced.
+/// The media type of a backup.
 const CONTENT_TYPE: &str = "application/vnd.sqlite3";
-/// How many bytes the header of a SQLite file has (<https://sqlite.org/fileformat2.html>).
+/// Bytes of the header of a SQLite file (<https://sqlite.org/fileformat2.html>).
 const HEADER_LEN: usize = 100;
 
 #[derive(Debug, Args)]

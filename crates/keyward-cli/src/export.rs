@@ -76,7 +76,7 @@ fn notice() {
     let _unheard = io::stderr().write_all(NOTICE.as_bytes());
 }
 
-/// Asks for page after page, and hands each on as lines; says how many keys there were.
+/// Requests page after page, and writes each as lines; returns the number of keys.
 fn write_all(
     client: &Client,
     mut write: impl FnMut(&[u8]) -> anyhow::Result<()>,
@@ -96,13 +96,13 @@ fn write_all(
         write(&tier_lines(&page, &mut told))?;
         let is_told = |key: &Value| key.get("tier_gone").is_some() || told.contains(tier_of(key));
         if !keys.iter().all(is_told) {
-            // Made since the first page, which had all tiers.
+            // The tier was made since the first page, which had all tiers.
             write(&tier_lines(&client.get("/admin/tiers")?.body, &mut told))?;
         }
         write(&lines(&page, keys, &mut limited))?;
         bar.inc(keys.len() as u64);
         match page.get("next_after").and_then(Value::as_u64) {
-            // Anything else would never end.
+            // Any other cursor would cause an endless loop.
             Some(next) if after < next => after = next,
             Some(_) => anyhow::bail!("the server repeats a page; is it a newer one?"),
             None => break,

@@ -111,7 +111,7 @@ impl Expiry {
     }
 }
 
-/// A moment that is no duration, since `--expires-at 90d` would mean 90 days ago.
+/// A point in time that is no duration, since `--expires-at 90d` would mean 90 days ago.
 fn parse_end(text: &str) -> Result<Moment, String> {
     match Moment::parse(text)? {
         at @ Moment::At(_) => Ok(at),

@@ -2,13 +2,14 @@
 
 use keyward::scan::hide_keys;
 
-/// As many characters in a row as no name of ours has, and every secret that cannot be guessed.
+/// The length of a run of characters that no name of ours reaches, but every secret that cannot be
+/// guessed.
 const SECRET_LEN_MIN: usize = 32;
 /// The number of characters that stay of such a text, so that people see which one is meant.
 const LEFT_LEN: usize = 4;
 
-/// The text with no more of a key in it than its hint. The name of a file may hold one, and so may
-/// an argument, if the user gave the key itself instead of a path to scan.
+/// The text, with each key in it cut to its hint. The name of a file may hold a key, and so may an
+/// argument, if the user gave the key itself instead of a path to scan.
 pub(crate) fn masked(text: &str) -> String {
     hide_keys(text).into_owned()
 }

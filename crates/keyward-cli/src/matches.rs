@@ -19,7 +19,7 @@ impl Matches {
     ///
     /// # Errors
     ///
-    /// Returns [`ClientError`] unless the server responded to all of it.
+    /// Returns [`ClientError`] unless the server responded to all requests.
     pub(crate) fn ask(client: &Client, digests: &[String]) -> Result<Self, ClientError> {
         let mut matches = Self::default();
         for batch in digests.chunks(DIGESTS_MAX) {

@@ -30,7 +30,7 @@ impl Moment {
         })
     }
 
-    /// The point itself, in the words of the API.
+    /// The point itself, in the form of the API.
     pub(crate) fn text(self, now: Timestamp) -> String {
         match self {
             Self::At(at) => at.to_text(),
@@ -48,12 +48,12 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// A time as people say it: `3 h ago`, `in 29 d`. Incomplete units are not counted.
+/// A relative time, for people: `3 h ago`, `in 29 d`. Incomplete units are not counted.
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let apart = at.duration_since(now);
     let seconds = apart.unsigned_abs().as_secs();
     let units = [("y", 365 * 86_400), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    // Two years are said in days, for `in 1 y` would hide too much.
+    // Up to two years are shown in days, for `in 1 y` would hide too much.
     let fits = |unit: &str, size| if unit == "y" { 2 * size <= seconds } else { size <= seconds };
     let Some((unit, size)) = units.into_iter().find(|(unit, size)| fits(unit, *size)) else {
         return "now".to_owned();

@@ -1,4 +1,4 @@
-//! A file that is there whole or not at all, and that only its owner may read.
+//! A file that exists whole or not at all, and that only its owner may read.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::process;
 use anyhow::Context as _;
 use thiserror::Error;
 
-/// Says that there is a file already.
+/// The file exists already.
 #[derive(Debug, Error)]
 #[error("{0} is there already; give --force to replace it, or name another file")]
 pub(crate) struct FileExists(String);
@@ -49,7 +49,7 @@ enum Found {
 }
 
 impl NewFile {
-    /// Begins a file; one that is there is only replaced if that is wanted.
+    /// Begins a file; an existing one is replaced only if `replaces` is set.
     pub(crate) fn create(place: &Path, replaces: bool) -> anyhow::Result<Self> {
         let cannot = || format!("{} cannot be written", place.display());
         let place = match look(place)? {
@@ -57,7 +57,7 @@ impl NewFile {
             Found::File(file) if replaces => file,
             Found::File(_) => return Err(FileExists(place.display().to_string()).into()),
             Found::Stream => {
-                // A stream may be a file to which more is added.
+                // A stream may be a file that is appended to.
                 let file = File::options().append(true).open(place).with_context(cannot)?;
                 return Ok(Self { file, beside: None, place: place.to_owned(), replaces });
             }
@@ -119,15 +119,15 @@ fn look(place: &Path) -> Result<Found, NoFileError> {
     if !itself.is_symlink() {
         return Ok(Found::File(place.to_owned()));
     }
-    // `/dev/stdout` is such a link. A file that some program has open already is none to replace.
+    // `/dev/stdout` is such a link. A file that a program has open already must not be replaced.
     if ["/dev", "/proc"].iter().any(|system| place.starts_with(system)) {
         return Ok(Found::Stream);
     }
     fs::canonicalize(place).map(Found::File).map_err(|_| NoFileError::Dangling(shown()))
 }
 
-/// Whether bytes can be written to it one after the other. A disk could be as well, and would be
-/// lost.
+/// Whether bytes can be written to it one after the other. A block device could be, too, but its
+/// content would be lost.
 #[cfg(unix)]
 fn is_stream(it: &Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt as _;

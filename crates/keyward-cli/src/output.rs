@@ -1,4 +1,4 @@
-//! How the command line shows things: text, tables and JSON, to people at a terminal or to
+//! How the command line shows results: text, tables and JSON, to people at a terminal or to
 //! programs.
 
 mod ascii;
@@ -30,7 +30,7 @@ impl fmt::Debug for Output {
     }
 }
 
-/// For whom things are shown, and when.
+/// The kind of reader of the output, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     /// A person reads it at a terminal.
@@ -39,7 +39,7 @@ pub struct Look {
     pub has_colour: bool,
     /// The locale knows ASCII alone.
     pub is_ascii: bool,
-    /// Columns of the terminal, if it cannot be asked.
+    /// Columns of the terminal, if its width cannot be queried.
     pub width: Option<u16>,
     /// The time from which relative times count.
     pub now: Timestamp,
@@ -68,7 +68,7 @@ impl Output {
         Self { to: Box::new(to), look }
     }
 
-    /// For whom things are shown.
+    /// The kind of reader of the output.
     pub fn look(&self) -> Look {
         self.look
     }

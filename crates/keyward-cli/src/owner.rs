@@ -152,7 +152,7 @@ fn suspended(client: &Client) -> anyhow::Result<Vec<String>> {
         let found = list(&page, "suspended_owners").iter().filter_map(Value::as_str);
         let before = owners.len();
         owners.extend(found.map(str::to_owned));
-        // A page without any would be asked for again and again.
+        // A page without owners would be requested again and again.
         if page.get("next_after").is_none_or(Value::is_null) || owners.len() == before {
             return Ok(owners);
         }

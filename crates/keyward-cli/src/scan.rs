@@ -130,7 +130,7 @@ struct Report<'a> {
     out: &'a mut Output,
     /// The findings of the next request to the server.
     pending: Vec<Finding>,
-    /// The digests of all that waits.
+    /// The number of digests in `pending`.
     digests: usize,
     has_found: bool,
     has_failed: bool,

@@ -11,8 +11,8 @@ use std::path::Path;
 use keyward::scan::{Finder, Found, Search};
 use walkdir::{DirEntry, WalkDir};
 
-/// Bytes that are read at once: enough that the calls cost nothing, and little enough that they
-/// are still in the processor's own memory when they are searched.
+/// Bytes that are read at once: enough that the calls cost nothing, and few enough that they are
+/// still in the processor's cache when they are searched.
 const CHUNK_LEN: usize = 256 * 1024;
 
 /// An event of a scan.
@@ -44,17 +44,17 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Makes a scanner. An error of `tell` ends the scan and comes out of it.
+    /// Makes a scanner. An error of `tell` ends the scan, which returns it.
     pub(crate) fn new(finder: &'a Finder, tell: impl FnMut(Event) -> io::Result<()> + 'a) -> Self {
         Self { finder, chunk: vec![0; CHUNK_LEN], tell: Box::new(tell) }
     }
 
     /// Searches a file, or all files in a directory and below it.
     ///
-    /// Hidden files are searched, for keys love to be in `.env`. Links are not followed, except
-    /// that `path` may be one: their target is either searched anyway, or was not asked for.
-    /// Devices, sockets and named pipes are left alone unless `path` is one. The objects of a Git
-    /// repository are compressed, so that no key can be seen in them; they are left out.
+    /// Hidden files are searched, for keys are often in `.env`. Links are not followed, except that
+    /// `path` may be one: their target is either searched anyway, or was not asked for. Devices,
+    /// sockets and named pipes are left alone unless `path` is one. The objects of a Git repository
+    /// are compressed, so that no key can be seen in them; they are left out.
     pub(crate) fn scan_path(&mut self, path: &Path) -> io::Result<()> {
         // A named path of any kind is searched; `<(git log -p)` is a link to a pipe.
         if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {

@@ -39,7 +39,7 @@ fn read(path: &Path, len_max: u64) -> Result<Zeroizing<String>, String> {
 ///
 /// # Errors
 ///
-/// As for [`fs::read_to_string`], and if there are more.
+/// As for [`fs::read_to_string`], and if the file is longer.
 pub fn read_bounded(path: &Path, len_max: u64) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     let len = fs::File::open(path)?.take(len_max + 1).read_to_string(&mut text)?;
@@ -49,7 +49,7 @@ pub fn read_bounded(path: &Path, len_max: u64) -> io::Result<Zeroizing<String>> 
     Ok(text)
 }
 
-/// The text without the mark that some editors put before it to say that it is UTF-8.
+/// The text without the byte order mark that some editors put before UTF-8.
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

@@ -40,7 +40,7 @@ pub enum Status {
     NotFound = 4,
 }
 
-/// Why a command of its own accord does not end well.
+/// An error of the command itself, not of the server.
 #[derive(Debug, Error)]
 pub enum Complaint {
     /// The typed or piped input makes no sense.
@@ -52,7 +52,7 @@ pub enum Complaint {
     /// A key has a new secret that could not be shown.
     #[error("{0}")]
     Unshown(String, #[source] io::Error),
-    /// Everything has been said already; only the status is left.
+    /// Everything has been reported already; only the status is left.
     #[error("not everything is well")]
     Told(Status),
 }

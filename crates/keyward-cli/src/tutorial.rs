@@ -1,4 +1,4 @@
-//! Keys out of the tutorial's own SQLite file, so that its callers can move without noticing.
+//! Keys out of the tutorial's own SQLite file, so that its callers can move without a change.
 //!
 //! The tutorial keeps a table `api_keys (id, key_hash, name, rate_limit_tier, is_active,
 //! created_at, last_used_at)`, where `key_hash` is the SHA-256 of a secret in hex. The file is
@@ -79,7 +79,7 @@ pub(crate) enum TutorialError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The file is something else than a SQLite database.
+    /// The file is no SQLite database.
     #[error("{path} is not a SQLite database; name the file that the tutorial uses")]
     NotADatabase {
         /// The file.
@@ -140,7 +140,7 @@ impl Tutorial {
     ///
     /// Returns [`TutorialError`], whose variants name the missing parts.
     pub(crate) fn open(path: &Path) -> Result<Self, TutorialError> {
-        // SQLite says of most failures just that it could not open the file.
+        // SQLite reports most failures only as a file that could not be opened.
         std::fs::File::open(path).map_err(|error| TutorialError::Unreadable {
             path: path.to_owned(),
             source: error.into(),

@@ -1,4 +1,4 @@
-//! Walking the trail to its end, and saying in words where it breaks first.
+//! Walks the trail to its end, and reports in words where it breaks first.
 //!
 //! `keyward::audit` alone knows the bytes that an entry's digest is taken over.
 
@@ -30,7 +30,7 @@ pub(super) enum Break {
     /// The content of the entry has changed since it was written.
     #[error("entry {id} was edited: it does not have its own digest")]
     Edited { id: u64 },
-    /// The entry is as it was written, and the one that was before it is not there.
+    /// The entry is as it was written, and its predecessor is missing.
     #[error("something between entry {after} and entry {id} was removed, or replaced")]
     Removed { id: u64, after: u64 },
     /// The same at the beginning.
@@ -42,7 +42,7 @@ pub(super) enum Break {
     /// Entries are missing, and the one after them was chained to the one before them.
     #[error("entries between entry {after} and entry {id} are missing: they were cut off")]
     CutOff { id: u64, after: u64 },
-    /// The newest entry that the server knows of is not there.
+    /// The newest entry that the server knows of is missing.
     #[error("entry {id} was cut off: it is the newest one that the server's ledger knows of")]
     EndMissing { id: u64 },
     /// The newest entry that the server knows of is another one.
@@ -59,7 +59,7 @@ pub(super) enum Break {
 impl Chain {
     /// The chain before its first entry.
     pub(super) fn new(expected: Option<ChainDigest>) -> Self {
-        // Of a trail without entries people note this down.
+        // The digest that is noted down of a trail without entries.
         let start = |digest| (digest == ChainDigest::START).then_some(0);
         let expected = expected.map(|digest| (digest, start(digest)));
         Self { walked: audit::Chain::default(), last_id: None, expected, newest: None }
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(walk(&removed, None).unwrap_err(), Break::Removed { id: 4, after: 2 });
         let beginning = trail(5).split_off(1);
         assert_eq!(walk(&beginning, None).unwrap_err(), Break::BeginningRemoved { id: 2 });
-        // Edited with care: the digest was made anew.
+        // Edited with care: the digest was computed anew.
         let mut rewritten = trail(5);
         rewritten[2].actor = "somebody else".to_owned();
         rewritten[2].digest = rewritten[2].seal();

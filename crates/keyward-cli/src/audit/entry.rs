@@ -26,7 +26,7 @@ struct Members {
     digest: String,
 }
 
-/// Reads an entry, its details to the letter.
+/// Reads an entry, with its details verbatim.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
     }))
 }
 
-/// Reads a time, also one before 1970, which nothing wrote: it is one of the upper half.
+/// Reads a time. One before 1970, which no program wrote, is a number of the upper half.
 fn parse_time(text: &str) -> Option<UnixMillis> {
     let time =
         || Some(UnixMillis(text.parse::<Timestamp>().ok()?.as_millisecond().cast_unsigned()));
@@ -60,8 +60,8 @@ fn parse_time(text: &str) -> Option<UnixMillis> {
     Time::parse(text).map(|Time(at)| at).or_else(time)
 }
 
-/// The entry as it was written, if its time is one that has no name in RFC 3339: the server shows
-/// all of these as the last moment that has one.
+/// The entry as it was written, if its time cannot be written in RFC 3339: the server shows all of
+/// these as the last time that can.
 fn beyond_names(entry: AuditEntry) -> AuditEntry {
     const LAST: UnixMillis = UnixMillis(253_402_300_799_999);
     if entry.at != LAST || entry.seal() == entry.digest {

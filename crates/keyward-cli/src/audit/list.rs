@@ -1,4 +1,4 @@
-//! `keyward audit list`: the changes that fit.
+//! `keyward audit list`: the changes that match the filters.
 
 use std::num::NonZeroU32;
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::client::ClientError;
 
-/// Requests that are under way at one time. The server writes them one after the other; while it
-/// does, it can read the next one and respond to the one before.
+/// Most requests in flight at one time. The server writes them one after the other; while it does,
+/// it can read the next one and respond to the one before.
 const IN_FLIGHT: usize = 3;
 /// Most batches between the reader and the report. At 4 MiB each this is 24 MiB.
 const AHEAD_MAX: usize = 6;
@@ -26,8 +26,7 @@ pub(super) struct Settled {
 
 /// Sends batch after batch, and settles them in the order in which they came.
 ///
-/// After an error no batch is begun, and those that are under way are settled before it is
-/// returned.
+/// After an error no batch is begun, and the batches in flight are settled before it is returned.
 pub(super) fn run(
     mut next: impl FnMut() -> anyhow::Result<Option<Batch>>,
     post: impl Fn(Vec<u8>) -> Result<Value, ClientError> + Sync,

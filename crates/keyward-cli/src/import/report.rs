@@ -20,11 +20,11 @@ const SHOWN_MAX: usize = 20;
 
 /// The destination of a report, and its subject.
 pub(super) struct ReportTo<'a> {
-    /// All of it to the output, as JSON.
+    /// The whole report goes to the output, as JSON.
     pub json: bool,
     /// The file that gets the rejected lines as well, as JSON Lines.
     pub file: Option<&'a Path>,
-    /// A file that is there is replaced.
+    /// An existing file is replaced.
     pub replaces: bool,
     /// Nothing is changed.
     pub dry_run: bool,
@@ -105,7 +105,7 @@ impl<'a> Report<'a> {
 
     /// Reports a rejected line.
     pub(super) fn refuse(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
-        // It may quote a cell, and people put keys there.
+        // It may quote a cell, which may hold a misplaced key.
         let reason = &masked(reason);
         let refusal = json!({ self.to.unit: line, "reason": reason }).to_string();
         if self.to.json {

@@ -19,10 +19,10 @@ use crate::tutorial::{BadRow, Tutorial, TutorialKey, sqlite_path};
 
 use super::Format;
 
-/// Lines, one after the other, until there are no more or an error.
+/// Lines, one after the other, until their end or an error.
 pub(super) type Lines = Box<dyn Iterator<Item = anyhow::Result<Line>>>;
 
-/// Lines, and how far they are.
+/// Lines, and their progress.
 pub(super) struct Source {
     pub lines: Lines,
     /// Draws on standard error, and nothing unless that is a terminal.

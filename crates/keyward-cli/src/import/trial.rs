@@ -213,7 +213,7 @@ impl Trial {
     }
 }
 
-/// SHA-256 of any bytes, where a caller can only send a text.
+/// SHA-256 of any bytes, although a caller can send text only.
 fn digest_of(bytes: &[u8]) -> Digest {
     use sha2::Digest as _;
     Digest::from_stored(sha2::Sha256::digest(bytes).into())

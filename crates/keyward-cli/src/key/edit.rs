@@ -79,7 +79,7 @@ impl Edit {
         let before = client.get(&Route::key(self.id))?;
         let etag = before.etag.context("the answer has no `ETag`; is it an older server?")?;
         let etag = match self.if_version {
-            // The server says that it has changed.
+            // The server reports that it has changed.
             Some(version) if !is_of(&etag, version) => format!("\"{version}\""),
             Some(_) | None => etag,
         };

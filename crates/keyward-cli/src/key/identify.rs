@@ -54,7 +54,7 @@ impl Identify {
     }
 }
 
-/// The lines that have something on them.
+/// The lines that are not blank.
 fn lines(text: &str) -> Vec<Line> {
     let numbered = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let line = |(number, line)| Line { number, digest: secret::digest(line), found: None };
@@ -73,7 +73,7 @@ fn json(lines: &[Line]) -> Value {
     json!({ "keys": lines.iter().map(one).collect::<Vec<_>>() })
 }
 
-/// Says it line by line; the texts themselves are not repeated.
+/// Prints the result line by line; the texts themselves are not repeated.
 fn print(lines: &[Line], out: &mut Output) -> std::io::Result<()> {
     let look = out.look();
     let row = |line: &Line| {

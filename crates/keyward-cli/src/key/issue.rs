@@ -63,7 +63,7 @@ impl Issue {
         } else {
             out.line(&issued_text(&issued, &key, out.look()))
         };
-        // Not even a reader that left early ends this well: the only copy of the secret is lost.
+        // Even a reader that left early is an error here: the only copy of the secret is lost.
         Ok(shown.map_err(|error| {
             let what = "was issued but its secret could not be shown; rotate or revoke it";
             Complaint::Unshown(format!("key {} {what}", member(&issued, "key_id")), error)

@@ -1,4 +1,4 @@
-//! `keyward key list`: the keys that fit, page after page.
+//! `keyward key list`: the keys that match the filters, page after page.
 
 use std::num::NonZeroU32;
 
@@ -99,11 +99,11 @@ impl State {
 #[derive(Debug, Default)]
 struct Found {
     keys: Vec<Value>,
-    /// How many fit, if that was asked.
+    /// The number of matching keys, if it was asked for.
     total: Option<Value>,
-    /// Whether there may be more than that.
+    /// Whether `total` is a lower bound.
     total_is_least: bool,
-    /// Where the rest begins.
+    /// The cursor of the next page.
     next: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl List {
             || self.idle_for.is_some()
     }
 
-    /// Asks for page after page, until there are no more or there are enough.
+    /// Requests page after page, up to the last one or until there are enough keys.
     fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<Found> {
         let mut found = Found::default();
         let most = if self.all { u32::MAX } else { self.limit.get() };
@@ -233,7 +233,7 @@ fn print(found: &Found, has_filter: bool, out: &mut Output) -> std::io::Result<(
     Ok(())
 }
 
-/// No key has anything in this column.
+/// No key has a value in this column.
 fn is_empty(rows: &[Vec<Cell>], at: usize) -> bool {
     rows.iter().all(|row| row.get(at).is_some_and(|cell| cell.text == "-"))
 }

@@ -48,7 +48,7 @@ impl Rotate {
         } else {
             out.line(&rotated_text(&rotated, &key, out.look()))
         };
-        // As for a key that is issued, with the difference that callers may depend on it.
+        // As for an issued key, with the difference that callers may depend on this one.
         Ok(shown.map_err(|error| {
             let what = "has a new secret, which could not be shown; rotate it again or revoke it";
             Complaint::Unshown(format!("key {} {what}", self.id), error)

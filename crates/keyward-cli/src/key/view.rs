@@ -79,7 +79,7 @@ pub(super) fn print(key: &Value, out: &mut Output) -> std::io::Result<()> {
 pub(super) mod testing {
     use serde_json::{Value, json};
 
-    /// A key with everything that one can have.
+    /// A key with every field set.
     pub(crate) fn full_key() -> Value {
         json!({
             "key_id": 7, "name": "mobile app", "tier": "pro", "owner": "acme",
@@ -93,7 +93,7 @@ pub(super) mod testing {
         })
     }
 
-    /// A key with as little as one can have.
+    /// A key with no optional field set.
     pub(crate) fn bare_key(id: u64, state: &str, suspended_by: &[&str]) -> Value {
         json!({
             "key_id": id, "name": format!("key {id}"), "tier": "basic", "owner": null,

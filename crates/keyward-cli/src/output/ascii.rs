@@ -1,4 +1,4 @@
-//! Text for locales that know nothing but ASCII, such as `C`.
+//! Text for locales with ASCII only, such as `C`.
 
 use std::env;
 

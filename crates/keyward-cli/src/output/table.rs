@@ -6,7 +6,7 @@ use comfy_table::{Cell as Painted, Color, ContentArrangement, Table};
 use super::layout::{Layout, layout, member, wrap};
 use super::{Look, printable};
 
-/// Columns of a terminal below which nothing would fit, so that lines had better run on.
+/// Columns of a terminal below which nothing would fit, so that lines are not wrapped.
 const WIDTH_MIN: u16 = 20;
 
 /// The content of one cell of a table.
@@ -14,14 +14,14 @@ const WIDTH_MIN: u16 = 20;
 pub struct Cell {
     /// The text; characters that could steer a terminal are replaced when it is shown.
     pub text: String,
-    /// How it strikes the eye where there are colours. It says nothing that the text does not.
+    /// Its colour, where there are colours. It adds no meaning to the text.
     pub tone: Tone,
 }
 
-/// How a text strikes the eye.
+/// The colour of a text, by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Like everything else.
+    /// No colour.
     Plain,
     /// All is well.
     Good,
@@ -51,7 +51,7 @@ pub(super) fn text(head: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
     }
     let shown = |cell: &Cell| Cell { text: look.legible(&printable(&cell.text)), ..*cell };
     let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-    // Some that record a terminal say that it has no width.
+    // Some programs that record a terminal report a width of 0.
     let width = look.width.or_else(|| Table::new().width()).filter(|width| WIDTH_MIN <= *width);
     let Some(width) = width.map(usize::from) else {
         return framed(head, &rows, None, look);

@@ -1,4 +1,4 @@
-//! Asking the server which keys these are, by their digests, and going on if it cannot be asked.
+//! Asks the server which keys these are, by their digests, and goes on if it cannot be asked.
 
 use keyward::key::Prefix;
 use keyward::scan::{Found, Reading};
@@ -17,7 +17,7 @@ const NO_ADMIN_KEY: &str =
 pub(super) struct Identifier(Who);
 
 enum Who {
-    /// A server that has not failed us yet.
+    /// A server that has not failed yet.
     Server(Box<Client>),
     /// No server, because we have no admin key; not reported yet.
     Missing,
@@ -28,7 +28,7 @@ enum Who {
 /// The server's response about some keys.
 #[derive(Debug, Default)]
 pub(super) struct Identified {
-    /// Whether it said anything.
+    /// Whether the server responded.
     pub(super) was_asked: bool,
     matches: Matches,
 }
@@ -60,7 +60,7 @@ impl Identifier {
         Self(Who::Nobody)
     }
 
-    /// Says whether waiting for more keys is useless.
+    /// Whether waiting for more keys is useless.
     pub(super) fn is_offline(&self) -> bool {
         !matches!(self.0, Who::Server(_))
     }

@@ -75,9 +75,9 @@ fn name(prefix: &Prefix) -> String {
 /// and betterleaks take by default. The latter rejects a `secretGroup`.
 ///
 /// A key may begin anywhere, as for `keyward scan`: the text before it may be an escape sequence or
-/// a colour of a terminal, whose letters run into it. In it there may be ends of lines as mail has
-/// them, and colours. Those engines cannot look ahead, so that after a key there is a word boundary
-/// or an underscore.
+/// a colour of a terminal, whose letters run into it. Within the key there may be line ends as mail
+/// has them, and colours. Those engines cannot look ahead, so that after a key there is a word
+/// boundary or an underscore.
 fn pattern(prefix: &Prefix) -> String {
     let prefix = prefix.as_str();
     let nothing = r"(?:=\r?\n|\x1b\[[0-9;]*[A-Za-z])*";

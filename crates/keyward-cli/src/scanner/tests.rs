@@ -73,7 +73,7 @@ fn links_are_followed_only_if_they_are_named() {
     assert_eq!(told, [format!("{}: NotFound", path("here/dangling").display())]);
 }
 
-/// Gives a few bytes at a time, and is interrupted before each.
+/// A reader that gives a few bytes at a time, and is interrupted before each read.
 struct Trickle<'a> {
     rest: &'a [u8],
     len: usize,

@@ -26,7 +26,7 @@ pub(super) enum Made {
     Whole,
     /// The part after a character, such as Sanctum's `|` or the `_` of a prefix.
     After(char),
-    /// Something that the hint begins with, and then the secret.
+    /// The prefix of the hint, and then the secret.
     Prefixed,
     Lower,
     Upper,
@@ -118,7 +118,7 @@ pub(super) fn guesses(secret: &str) -> Vec<Guess> {
     text(once.to_hex(), Made::TwiceAsHex);
     text(once.to_hex().to_ascii_uppercase(), Made::TwiceAsHex);
     let mut bytes = |bytes: Vec<u8>, made| {
-        // Bytes are no text, even where they could be.
+        // The bytes count as no text, even if they are valid UTF-8.
         let guess = Guess::of(&Zeroizing::new(bytes), made);
         guesses.push(Guess { can_be_sent: false, ..guess });
     };
