@@ -56,8 +56,10 @@ pub struct Authenticator {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// How many wrong keys one address may present a minute before it gets 429 instead of 401;
-    /// `None` is no limit. Clients of a proxy that is not trusted share the proxy's address, and
-    /// all clients without a known address share one limit.
+    /// `None` is no limit.
+    ///
+    /// Clients of a proxy that is not trusted share the proxy's address, and all clients without a
+    /// known address share one limit.
     pub failures_per_minute: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` names the client of a request.
     pub trusted_proxies: TrustedProxies,

@@ -14,9 +14,10 @@ pub enum CredentialsError {
     BadFormat,
 }
 
-/// Finds the key that a request presents, and marks every header line that may contain one as
-/// sensitive, so that code that prints the headers afterwards hides it; `None` if there is no key
-/// at all.
+/// Finds the key that a request presents; `None` if there is no key at all.
+///
+/// Marks every header line that may contain a key as sensitive, so that code that prints the
+/// headers afterwards hides it.
 ///
 /// The key is in `Authorization: Bearer <key>` (RFC 6750; the scheme in any case, RFC 9110) or in
 /// `X-API-Key: <key>`. A key in the URL is never read. A line without a value is ignored. Next to

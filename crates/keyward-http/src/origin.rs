@@ -10,9 +10,10 @@ use keyward::network::Network;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of proxies whose `X-Forwarded-For` is believed. There are none by default, since
-/// any client can send that header. Clones share the networks, so a change applies to all of them
-/// at once.
+/// The networks of proxies whose `X-Forwarded-For` is believed.
+///
+/// There are none by default, since any client can send that header. Clones share the networks, so
+/// a change applies to all of them at once.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<Shared>);
 
