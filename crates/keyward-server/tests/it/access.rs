@@ -1,7 +1,7 @@
 //! Every route with every kind of caller.
 //!
 //! The table `access/routes.txt` is written by hand. A unit test in `src/app.rs` fails if the
-//! program has a route that is not in it, or the other way round.
+//! program has a route that is not in it, or the reverse.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use tempfile::{TempDir, tempdir};
 use crate::issuer::{FakeIssuer, SigningKey, unsigned};
 use crate::server::{ADMIN_KEY, Answer, Connection, Server, issued, new_admin_key};
 
-/// Turns on the routes that are off by default. GitHub's keys are never asked for.
+/// Turns on the routes that are off by default. GitHub's keys are never fetched.
 const LEAKS: [(&str, &str); 2] =
     [("KEYWARD_LEAK_REPORTS", "1000"), ("KEYWARD_GITHUB_LEAKS", "http://127.0.0.1:1/")];
 
@@ -44,7 +44,7 @@ struct Kind {
     headers: Vec<String>,
     /// How far it gets under `/admin`: a role, or else the response.
     admin: Result<u8, &'static str>,
-    /// Whether it has a key for `/articles` and its like.
+    /// Whether it has a key for `/articles` and similar routes.
     has_key: bool,
 }
 
@@ -299,7 +299,7 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
         assert_eq!(get(control).status, 200, "{path}");
         assert_eq!(get(server.address).status, 200, "{path}");
     }
-    // Each describes itself, with links that lead to itself.
+    // Each listener describes itself, with links to itself.
     let paths = |address| {
         let document = Connection::open(address).send("GET", "/openapi.json", &[], "").json();
         assert_eq!(document["servers"], serde_json::json!([{ "url": "." }]));

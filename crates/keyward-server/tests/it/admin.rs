@@ -18,7 +18,7 @@ fn the_admin_key_is_asked_before_anything_else() {
     assert_eq!(server.send("PUT", "/admin/tiers/basic", &wrong, "").brief(), forbidden);
     assert_eq!(server.send("POST", "/admin/articles", &wrong, "").brief(), forbidden);
     assert_eq!(server.send("GET", "/admin/tiers", &[&twice, &twice], "").brief(), forbidden);
-    // A key of a caller opens nothing here.
+    // A caller's key grants no access here.
     let (_, secret) = server.issue("caller");
     let as_admin = format!("x-admin-key: {secret}");
     assert_eq!(server.send("GET", "/admin/tiers", &[&as_admin], "").brief(), forbidden);

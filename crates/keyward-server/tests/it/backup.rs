@@ -1,4 +1,4 @@
-//! A copy of the database, taken while the server goes on.
+//! A copy of the database, taken while the server runs.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn fill(server: &Server) {
     }
 }
 
-/// Asks for a copy, until no other is under way. It is made, and on its way.
+/// Requests a copy, until no other is under way. The copy is made, and its response has begun.
 fn begin(server: &Server) -> Connection {
     loop {
         let mut client = server.connect();
@@ -77,7 +77,7 @@ fn a_copy_under_load_has_every_key_that_was_answered_before() {
     assert_eq!(leftovers(folder.path()), [""; 0]);
 
     fs::write(elsewhere.path().join("keyward.db"), &copy.bytes).unwrap();
-    // The first is still there, and issues.
+    // The first server still runs, and issues keys.
     let restored = Server::start_restored(elsewhere.path());
     let mut connection = restored.connect();
     for secret in &before {
@@ -87,7 +87,7 @@ fn a_copy_under_load_has_every_key_that_was_answered_before() {
     }
     // Keys that came later are there whole or not at all.
     let keys = restored.admin("GET", "/admin/api-keys?total=true", "").json()["total"].clone();
-    // The newest change is that the copy was restored.
+    // The newest entry records that the copy was restored.
     let entries = restored.admin("GET", "/admin/audit?order=desc&limit=2", "").json();
     assert_eq!(entries["entries"][1]["id"], keys);
     assert!(before.len() as u64 <= keys.as_u64().unwrap());

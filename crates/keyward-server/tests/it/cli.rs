@@ -65,7 +65,7 @@ pub(crate) fn keyward(server: &str, arguments: &[&str]) -> Output {
     keyward_reading("", server, arguments)
 }
 
-/// The program with the admin key in its environment, and nothing else but the server.
+/// The program with only the admin key and the server in its environment.
 fn command(server: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     let environment = [("KEYWARD_SERVER", server), ("ADMIN_API_KEY", ADMIN_KEY)];
@@ -79,7 +79,7 @@ fn keyward_reading(input: &str, server: &str, arguments: &[&str]) -> Output {
     let mut command = command(server, arguments);
     let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.current_dir(directory.path()).spawn().unwrap();
-    // A program that reads nothing has closed its end by now, which is its right.
+    // A program that reads nothing may have closed its end by now.
     let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -139,7 +139,7 @@ fn a_secret_that_nobody_got_does_not_end_well() {
         for form in [&[][..], &["--quiet"], &["--json"]] {
             let server = Server::answering(vec![answer("200 OK", "", body)]);
             let arguments = [arguments, form].concat();
-            // As in `keyward key issue … | true`, if that is quick.
+            // As in `keyward key issue … | true`, if `true` ends first.
             let (reader, closed) = std::io::pipe().unwrap();
             drop(reader);
             let mut command = command(&server.url, &arguments);

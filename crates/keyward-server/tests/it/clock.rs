@@ -10,8 +10,7 @@ use crate::server::{ADMIN_KEY, Server, command, issued};
 
 const KEYS: &str = "/admin/api-keys";
 
-/// Makes the database believe that the clock was here before, such as when it was ahead for a
-/// while.
+/// Stores this time as the latest one in the database, as if the clock had been ahead for a while.
 fn claim(folder: &Path, latest: &str) {
     let connection = Connection::open(folder.join("keyward.db")).unwrap();
     let sql = "UPDATE clock SET latest_ms = unixepoch(?1) * 1000 WHERE latest_ms IS NOT NULL";

@@ -1,4 +1,4 @@
-//! Pages in browsers, of other origins.
+//! Pages of other origins in browsers.
 
 use tempfile::tempdir;
 
@@ -25,7 +25,7 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
     let server = Server::start_with(folder.path(), &environment);
     let (_, secret) = server.issue("page");
     for origin in ["https://app.example", "http://localhost:5173"] {
-        // The browser asks first, and without the key.
+        // The browser sends a preflight first, without the key.
         let asked = preflight(&server, "/articles", origin);
         assert!((200..300).contains(&asked.status), "{asked:?}");
         assert_eq!(asked.header("access-control-allow-origin"), Some(origin));

@@ -25,7 +25,7 @@ fn ask(server: &Server, key: &str, hops: Option<&str>) -> Answer {
 fn ten_wrong_admin_keys_a_minute_are_too_many() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[]);
-    // A key that is missing is no guess.
+    // A missing key is no guess.
     for _ in 0..20 {
         assert_eq!(server.send("GET", PATH, &[], "").brief(), FORBIDDEN);
     }

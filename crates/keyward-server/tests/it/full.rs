@@ -1,4 +1,4 @@
-//! A disk that is full, for real: a file system of some megabytes for the server alone.
+//! A disk that is really full: a file system of some megabytes for the server alone.
 
 #![cfg(target_os = "linux")]
 
@@ -12,14 +12,14 @@ use tempfile::tempdir;
 use crate::server::{ADMIN_KEY, Server};
 
 /// Set it to pass where neither root nor user namespaces can mount anything: then these tests show
-/// nothing, and say so.
+/// nothing, and report that.
 const WITHOUT: &str = "KEYWARD_TEST_WITHOUT_MOUNTS";
 
-/// Mounts a small file system over the working directory and serves there. All ends with `unshare`.
+/// Mounts a small file system over the working directory and serves there. Both end with `unshare`.
 const SCRIPT: &str = "mount -t tmpfs -o size=24m none . && cd \"$PWD\" && \
                       exec \"$0\" serve --listen 127.0.0.1:0";
 
-/// Starts a server on such a file system. `None` if that was asked for.
+/// Starts a server on such a file system. `None` if [`WITHOUT`] is set.
 fn start(folder: &Path) -> Option<Server> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child"]);

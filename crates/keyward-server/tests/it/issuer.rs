@@ -37,15 +37,15 @@ pub(crate) struct FakeIssuer {
 
 /// The data of the issuer's responses.
 pub(crate) struct State {
-    /// Its name for itself.
+    /// The `issuer` that it announces.
     name: String,
     keys: Vec<Value>,
     is_down: bool,
-    /// How often its keys were asked for.
+    /// The number of requests for its keys.
     asked: usize,
-    /// How often it was asked for anything.
+    /// The number of all requests.
     pub(crate) requests: usize,
-    /// Where it says that its keys are.
+    /// The URL that it announces for its keys.
     pub(crate) jwks_uri: String,
     /// A path that redirects to `/elsewhere`, which has its content.
     pub(crate) moved: Option<&'static str>,
@@ -59,7 +59,7 @@ impl FakeIssuer {
         Self::start_as(None, keys)
     }
 
-    /// One that calls itself otherwise than where it is, if a name is given.
+    /// An issuer whose name differs from its URL, if a name is given.
     pub(crate) fn start_as(name: Option<&str>, keys: &[&SigningKey]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,7 +86,7 @@ impl FakeIssuer {
         issuer
     }
 
-    /// Where it is.
+    /// Its URL.
     pub(crate) fn url(&self) -> String {
         format!("{}/realms/test", self.base)
     }
@@ -111,7 +111,7 @@ impl FakeIssuer {
         self.state.lock().unwrap().is_down = is_down;
     }
 
-    /// How often its keys were asked for.
+    /// The number of requests for its keys.
     pub(crate) fn asked(&self) -> usize {
         self.state.lock().unwrap().asked
     }
@@ -191,7 +191,7 @@ impl SigningKey {
         Self::rsa_of(id, RSA_PEM)
     }
 
-    /// A key of the same kind that is not the same.
+    /// Another key of the same kind.
     pub(crate) fn another_rsa(id: &'static str) -> Self {
         Self::rsa_of(id, ANOTHER_RSA_PEM)
     }

@@ -86,7 +86,7 @@ fn a_byte_that_flipped_in_the_log_of_changes_is_noticed() {
         assert!(said.contains("keyward.db") && said.contains("write-ahead log"), "{said}");
         assert_eq!(after_restore(&said), "--after-restore=60");
     }
-    // Put right, it is served.
+    // With its bytes restored, it is served.
     fs::write(&wal, &whole).unwrap();
     drop(Server::start(folder.path()));
     let mut flipped = fs::read(&wal).unwrap();
@@ -183,7 +183,7 @@ fn a_backup_that_was_restored_takes_nothing_back() {
     let server = accept(folder.path(), &flag);
     assert_eq!(admin(&server, "GET", "/admin/audit?limit=1000", "").json()["count"], entries);
     assert!(server.stop().0.success());
-    // The same backup once more is another loss.
+    // A second restore of the same backup is another loss.
     restore();
     let said = refused(folder.path(), &[&flag]);
     assert!(!said.contains(&format!("{flag}`")), "{said}");
@@ -228,7 +228,7 @@ fn a_ledger_that_is_gone_broken_or_anothers_is_named() {
     assert!(said.contains("belongs to another database"), "{said}");
     fs::remove_file(&ledger).unwrap();
     assert_eq!(after_restore(&refused(folder.path(), &[])), "--after-restore=60");
-    // A record that was torn is no loss: the database has it.
+    // A torn record is no loss: the database has it.
     fs::write(&ledger, &whole[..whole.len() - 10]).unwrap();
     assert!(Server::start(folder.path()).stop().0.success());
     let mended = fs::read(&ledger).unwrap();
@@ -251,7 +251,7 @@ fn a_ledger_that_cannot_be_written_stops_no_change() {
     assert_eq!(server.get("/articles", &secret).status, 401);
     server.issue("two");
     assert_eq!(server.send("GET", "/readyz", &[], "").status, 503);
-    // When the way is free it recovers without a change.
+    // When the path is free again, it recovers without a change.
     fs::remove_dir(&ledger).unwrap();
     fs::rename(&aside, &ledger).unwrap();
     while server.send("GET", "/readyz", &[], "").status != 200 {}

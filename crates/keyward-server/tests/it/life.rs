@@ -98,7 +98,7 @@ fn every_fault_of_a_new_key_is_told_at_once() {
     let networks = json!(vec!["::1"; 33]);
     assert_eq!(refused(&format!(r#""networks":{networks}"#)), "body.networks too_long");
     assert_eq!(server.admin("GET", KEYS, "").json()["count"], 0);
-    // The last that pass.
+    // The largest accepted values.
     let body = format!(
         r#"{{"name":"x","expires_in":"36525d","metadata":{{"a":"{}"}},"owner":null,"limits":[]}}"#,
         "x".repeat(4_088)
@@ -229,7 +229,7 @@ fn two_people_who_edit_do_not_overwrite_each_other() {
     assert_eq!(stale, r#"412 {"detail":"The key has changed since; read it again"}"#);
     let gone = patch(&server, 99, &["if-match: \"1\""], "{}").brief();
     assert_eq!(gone, r#"404 {"detail":"API key not found"}"#);
-    // The other changes of a key heed it as well.
+    // The other changes of a key check it as well.
     let admin = format!("x-admin-key: {ADMIN_KEY}");
     let path = format!("{KEYS}/{id}");
     for (method, path) in [
@@ -338,7 +338,7 @@ fn a_text_is_identified_by_its_digest_alone() {
     assert_eq!(matches.len(), 2);
     assert!(matches.contains(&one(&old_digest, "former", &rotated["grace_until"])));
     assert!(matches.contains(&one(&new_digest, "current", &Value::Null)));
-    // A grace that was cut short says when, and goes on saying it.
+    // A grace that was cut short has its end in this response and in later ones.
     assert_eq!(server.admin("POST", &format!("{KEYS}/1/rotate"), r#"{"grace":"0s"}"#).status, 200);
     let matches = identify(&asked).json()["matches"].as_array().unwrap().clone();
     assert_eq!(matches.len(), 2);

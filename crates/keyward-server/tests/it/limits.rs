@@ -134,7 +134,7 @@ fn an_export_carries_all_limits_to_another_server() {
     let again = other.admin("GET", "/admin/export", "").json();
     assert_eq!(again["keys"], exported["keys"]);
 
-    // One of the keys does not fit, and the others come in.
+    // One of the keys is invalid, and the others are added.
     let mut keys = exported["keys"].clone();
     keys[0]["limits"] = json!([limit("day", 1, "1s"), limit("day", 2, "1s")]);
     keys[0].as_object_mut().unwrap().remove("key_id");

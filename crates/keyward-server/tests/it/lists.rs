@@ -99,7 +99,7 @@ fn lists_have_orders_and_each_goes_both_ways() {
         (secret, id)
     };
     assert_eq!(server.get("/key", &secret).status, 200);
-    // Usage is asked for, so that the last use is written down.
+    // Usage is requested, so that the last use is stored.
     server.admin("GET", "/admin/usage", "");
     assert_eq!(all_ids(&server, "sort=created&limit=2"), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(all_ids(&server, "sort=name&limit=2"), [2, 3, 5, 7, 1, 6, 4]);
@@ -161,7 +161,7 @@ fn questions_that_do_not_fit_are_refused_with_every_fault() {
     check(format!("sort=created&cursor={cursor}"));
     check(format!("before=2&cursor={cursor}"));
     check("cursor=".to_owned());
-    // A whole secret is no hint, and is not sent back.
+    // A whole secret is no hint, and the response does not repeat it.
     let (_, secret) = server.issue("c");
     let answer = list(&server, &format!("hint={secret}"));
     assert!(answer.status == 422 && !answer.body.contains(&secret[8..]), "{}", answer.body);

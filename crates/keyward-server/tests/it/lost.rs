@@ -23,7 +23,7 @@ fn is_ready(server: &Server) -> u16 {
     server.send("GET", "/readyz", &[], "").status
 }
 
-/// Lines of the log that say that the database is gone, and that it is back.
+/// The numbers of log lines that report a lost database, and its return.
 fn told(log: &str) -> (usize, usize) {
     let count = |words| log.lines().filter(|line| line.contains(words)).count();
     (count("not in its place"), count("in its place again"))

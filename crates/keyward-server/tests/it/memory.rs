@@ -13,8 +13,8 @@ use tempfile::tempdir;
 
 use crate::server::{Answer, Server, command, issued, new_admin_key};
 
-/// How often memory is looked at until nothing is left: a connection that was closed at this end
-/// is closed at the other a moment later.
+/// Most looks at the memory until nothing is left: a connection that was closed at this end is
+/// closed at the other a moment later.
 const LOOKS_MAX: usize = 200;
 /// Bytes that are read at once.
 const CHUNK: usize = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Requests that are made once, however often they are sent: `Idempotency-Key`.
+//! Requests that take effect once, however often they are sent: `Idempotency-Key`.
 
 use std::sync::Barrier;
 use std::thread;

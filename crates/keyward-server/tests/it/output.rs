@@ -1,4 +1,4 @@
-//! Output that cannot be written: nothing else comes of it.
+//! Output that cannot be written: it has no other effect.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
@@ -109,7 +109,7 @@ fn a_command_whose_result_cannot_be_written_says_so() {
         let errors = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(1), "{words:?}: {errors}");
         assert!(errors.starts_with("error: standard output cannot be written: "), "{errors}");
-        // Even if that cannot be said, the status says it.
+        // Even if that cannot be written, the exit status reports it.
         assert_eq!(run(words, full(), full()).status.code(), Some(1), "{words:?}");
     }
 }

@@ -284,7 +284,7 @@ fn limits_of_owners_go_to_another_server_and_are_left_out_where_there_are_none()
         keyward(&other, &["import", path]);
         assert_eq!(page(&other)["owner_limits"], json!(told));
     }
-    // Limits that are there stay.
+    // Existing limits stay.
     edit(&other, "no-key-yet", &json!([limit("requests", 2, "3600s")]));
     let story = keyward(&other, &["import", path]);
     let note = "note: the owner `no-key-yet` keeps its limits, which are others";

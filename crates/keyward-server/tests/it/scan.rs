@@ -97,7 +97,7 @@ fn what_cannot_be_read_is_named() {
     error: absent: cannot be read: No such file or directory (os error 2)
     exit status 2
     ");
-    // That a key was found matters more.
+    // A key that was found determines the exit status.
     let found = scan(planted().path(), &["--offline", "absent", ".env"]);
     assert!(found.contains("error: absent") && found.ends_with("exit status 1"), "{found}");
 }

@@ -18,7 +18,7 @@ pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 /// How long a test waits for a response before it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server on a free port, with its database in a folder of the test's.
+/// A server on a free port, with its database in a folder of the test.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -63,7 +63,7 @@ impl Server {
         Self { child, address, greeting }
     }
 
-    /// Where the control plane is, if it has a listener of its own.
+    /// The address of the control plane, if it has a listener of its own.
     pub(crate) fn control(&self) -> Option<SocketAddr> {
         let line = self.greeting.lines().find_map(|line| line.strip_prefix("  admin "))?;
         Some(line.trim().strip_prefix("http://")?.parse().unwrap())
@@ -191,7 +191,7 @@ pub(crate) fn new_admin_key() -> String {
     format!("{:016x}{:016x}", digits(), digits())
 }
 
-/// The program in this folder, with this environment and nothing else of Keyward's.
+/// The program in this folder, with this environment and no other variable of Keyward.
 pub(crate) fn command(folder: &Path, environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder);
@@ -275,7 +275,7 @@ impl Connection {
         self.stream.get_mut().write_all(bytes).ok()
     }
 
-    /// Says that nothing more is sent, and goes on reading.
+    /// Shuts down the sending side, and goes on reading.
     pub(crate) fn half_close(&mut self) {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
@@ -304,7 +304,7 @@ impl Connection {
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0]) {
             Ok(count) => count == 0,
-            // Still open when patience ends.
+            // Still open after [`PATIENCE`].
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
     }

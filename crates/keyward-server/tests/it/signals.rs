@@ -191,7 +191,7 @@ fn an_admin_key_is_replaced_without_a_moment_in_which_clients_are_shut_out() {
     );
     server.signal("HUP");
     until(&(200, 200), both);
-    // The old one was asked before the new one, so perhaps before the signal was heeded.
+    // The old one was asked before the new one, so perhaps before the signal took effect.
     assert_eq!(both(), (200, 200));
 
     // A URL with either of them is rejected.

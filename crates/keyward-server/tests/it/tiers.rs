@@ -97,7 +97,7 @@ fn keys_that_were_revoked_go_on_showing_a_tier_that_is_gone() {
     assert_eq!(listed(&server, "tier=gold"), both[1..]);
     assert!(uses(&server).contains(&("gold".to_owned(), 1)));
 
-    // Elsewhere, where there is a tier of that name already, it is not theirs either.
+    // On another server that has a tier of that name already, it is not theirs either.
     let exported = server.admin("GET", "/admin/export", "").json();
     assert_eq!(exported["keys"][0]["tier_gone"], true);
     assert_eq!(exported["keys"][1].get("tier_gone"), None);

@@ -1,4 +1,4 @@
-//! The command line in the hands of a person with an access token, against the real server.
+//! The command line with a person's access token, against the real server.
 
 use std::fs;
 use std::path::Path;

@@ -91,7 +91,7 @@ fn what_is_exported_and_imported_is_the_same_and_goes_on_working() {
     let (here, there) = (tempdir().unwrap(), tempdir().unwrap());
     let server = Server::start(here.path());
     let secrets = fill(&server);
-    // A stop writes down when keys were used.
+    // A stop stores when keys were used.
     assert!(server.stop().0.success());
     let server = Server::start(here.path());
     let whole = export(&server, 1_000);

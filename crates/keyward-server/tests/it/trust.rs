@@ -1,4 +1,4 @@
-//! Whose certificates are taken: of the issuer, of the server that the command line talks to, and
+//! Which certificates are trusted: of the issuer, of the server that the command line talks to, and
 //! of feeds.
 
 use std::fs;

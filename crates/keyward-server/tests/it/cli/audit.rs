@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{Server, answer, first_lines, keyward, story};
 
-/// An entry that is none of a chain; the number is left as it is.
+/// An entry outside of a chain; its number is kept verbatim.
 const ENTRY: &str = r#"{"id":1,"at":"2026-11-24T09:30:00.000Z","actor":"admin-key","address":"127.0.0.1","verb":"issue","key_id":7,"tier":null,"owner":null,"request_id":"r1","details":{"n":1.10},"previous":"0000000000000000000000000000000000000000000000000000000000000000","digest":"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"}"#;
 
 fn page(entries: &str, next: &str) -> String {

@@ -70,11 +70,11 @@ fn everything_around_a_running_server_is_looked_at() {
     permit("keyward.db", 0o666);
     let (listen, admin) = (server.address.to_string(), server.control().unwrap().to_string());
     let addresses = ["--json", "--listen", &listen, "--admin-listen", &admin];
-    // An empty variable leaves it to the settings where to ask.
+    // With an empty variable, the settings name the server.
     let output = doctor(&directory, "", &addresses);
     let checks = checks(&output);
     let shown = checks.iter().map(|(check, status)| match check.as_str() {
-        // How much room there is, is not up to us.
+        // The free space differs between machines.
         "disk" => format!("{check}: …"),
         _ => format!("{check}: {status}"),
     });

@@ -293,7 +293,7 @@ fn large_bodies_that_nobody_has_signed_yet_are_few() {
     let large = format!("[{}]", " ".repeat(64 * 1_024));
     let good = sign(&key, &large);
     assert_eq!(send(&server, NAME, &good, &large).brief(), "200 []");
-    // The server says that it reads a body, and gets nothing of it.
+    // The server announces that it reads a body, and receives nothing of it.
     let head = format!(
         "POST /leaks/github HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
          github-public-key-identifier: {NAME}\r\ngithub-public-key-signature: {good}\r\n\

@@ -115,7 +115,7 @@ fn what_is_kept_is_worked_off_on_record_before_the_first_request() {
     assert_eq!(count("SELECT commits FROM leaks_kept"), 1);
     let keep = "INSERT INTO leaks VALUES (unhex(?1), 'found in a page', '192.0.2.7', 'r-1', 7)";
     file.execute(keep, [sample::digest(&real)]).unwrap();
-    // Of a key that is gone, as an earlier copy of the database would have it.
+    // The leak of a key that is gone, as an earlier copy of the database would have it.
     file.execute("INSERT INTO leaks VALUES (zeroblob(32), NULL, NULL, NULL, 7)", []).unwrap();
     let server = Server::start(folder.path());
     assert!(!works(&server, &real));
