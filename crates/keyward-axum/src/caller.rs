@@ -22,7 +22,8 @@ use crate::peer::peer_address;
 /// `Option<Caller>` is `None` for a request without any key, and still rejects a key that does not
 /// work. A request that a guard allowed is not verified again by further extractors and layers of
 /// the guard: its cost, as the first of them names it, is taken from the limits once. After a
-/// rejection, a further extractor verifies and counts the request again.
+/// rejection, which is usually the response, a further extractor verifies and counts the request
+/// again.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -25,8 +25,8 @@ pub use keyward_http::Options as GuardOptions;
 #[derive(Clone)]
 pub struct Guard(Arc<Authenticator>);
 
-/// Tells living guards apart, and a guard lives while it handles a request. It is not a reference
-/// to the guard: every request would change the one reference count.
+/// The identity of a guard among those in memory; a guard is in memory while it handles a request.
+/// It is not a counted reference to the guard, since all requests would then change the same count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuardId(usize);
 

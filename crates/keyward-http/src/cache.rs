@@ -1,8 +1,8 @@
 //! What caches on the way may do with a response for which a key was looked for.
 //!
 //! A shared cache knows that `Authorization` protects a response (RFC 9111, section 3.5), but knows
-//! nothing of `X-API-Key`. Without these header fields it would serve a response for one key to
-//! clients without it, even after the key was revoked.
+//! nothing of `X-API-Key`. Without the fields that this module adds, it would serve a response for
+//! one key to clients without that key, even after the key was revoked.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, VARY};
 

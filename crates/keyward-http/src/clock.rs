@@ -62,8 +62,8 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
     fn sync(&self) {
-        // A wall clock before 1970 is not a clock, and is read as 1970. No service should run by
-        // that time, and a gate that knew a later time does not believe it.
+        // A wall clock before 1970 is not a clock, and is read as 1970. No service should run at
+        // that time, and a gate that has known a later time does not believe it.
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let since_epoch = since_epoch.unwrap_or_default();
         let unix_ms = since_epoch.as_millis();
