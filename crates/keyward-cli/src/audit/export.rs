@@ -33,7 +33,7 @@ impl Export {
         let client = self.connection.client()?;
         let Some(path) = &self.output else {
             return super::walk_entries(&client, |entry| {
-                // As it is, whatever the locale: it is JSON.
+                // Unchanged in every locale, since it is JSON.
                 Ok(out.raw(format!("{}\n", one_line(entry)).as_bytes())?)
             });
         };

@@ -204,7 +204,7 @@ fn an_edit_of_an_owner_is_on_record_and_made_of_what_was_seen() {
         (&json!("acme"), json!(1), json!(2))
     );
 
-    // An owner that is no longer known counts as absent, whatever its version.
+    // An owner that is no longer known counts as absent, with any version.
     for verb in ["suspend", "resume"] {
         assert_eq!(server.admin("POST", &format!("/admin/owners/b/{verb}"), "").status, 200);
     }
