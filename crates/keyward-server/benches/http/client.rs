@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// What a server did under load.
+/// The work of a server under load.
 pub(crate) struct Load {
     /// Requests a second.
     pub(crate) rate: f64,

@@ -1,4 +1,4 @@
-//! What Keyward costs over HTTP. `cargo xtask bench` runs this and makes a table of it.
+//! The cost of Keyward over HTTP. `cargo xtask bench` runs this and makes a table of it.
 //!
 //! Prints lines of `name value unit`. Servers run in processes of their own, so that their
 //! processor time is separate from the client's.
@@ -129,7 +129,7 @@ fn issue() {
     println!("http.issue_rate {:.0} keys/s", median(rates));
 }
 
-/// What the disk takes to make a small write durable.
+/// The time of the disk to make a small write durable.
 fn sync_seconds(folder: &Path) -> f64 {
     let mut file = File::create(folder.join("sync")).unwrap();
     let times = (0..50).map(|_| {
