@@ -1,4 +1,4 @@
-//! What an operator can set, where each value came from, and which values are rejected.
+//! The settings of an operator, the source of each value, and which values are rejected.
 //!
 //! The table in `settings/table.rs` is the only list of settings: flags, variables, the keys of
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
@@ -53,19 +53,20 @@ pub(crate) struct Settings {
     pub admin_listen: Option<SocketAddr>,
     /// Where the control plane may be used from.
     pub admin_networks: Vec<Network>,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Whose pages may use the routes that ask for a key.
+    /// The origins whose pages may use the routes that ask for a key.
     pub cors_origins: Option<Origins>,
     /// The SQLite file.
     pub database: PathBuf,
-    /// What guards the admin routes. With neither this nor people, they respond with 500.
+    /// The admin key that guards the admin routes. With neither this nor people, they respond with
+    /// 500.
     pub admin_key: Option<AdminKey>,
-    /// What guards them as well, while clients move from one admin key to the next.
+    /// The next admin key, which is accepted as well while clients move to it.
     pub admin_key_next: Option<AdminKey>,
     /// Who vouches for people that use the admin routes.
     pub people: Option<People>,
-    /// What the keys that are issued begin with.
+    /// The prefix of the keys that are issued.
     pub key_prefix: Prefix,
     /// Pause between two flushes of the usage counts.
     pub flush_every: Duration,
@@ -186,7 +187,7 @@ pub(crate) enum SettingsError {
     Unreadable {
         /// The file.
         path: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         cause: std::io::Error,
     },

@@ -14,12 +14,12 @@ pub(crate) struct AdminKeyDigest {
 }
 
 impl AdminKeyDigest {
-    /// What a server keeps of a key.
+    /// The digest that a server keeps of a key.
     pub(crate) fn of(key: &AdminKey) -> Self {
         Self::of_text(key.expose().as_bytes())
     }
 
-    /// Says whether a presented text is this key.
+    /// Whether a presented text is this key.
     ///
     /// Digests are compared, not texts, so that the time taken reveals neither where two texts
     /// differ nor how long the key is.
@@ -93,7 +93,7 @@ impl AdminKeyDigests {
         [&self.first, &self.next].into_iter().flatten()
     }
 
-    /// Says which of the keys a presented text is. Both are compared, whichever it is.
+    /// Returns which of the keys a presented text is. Both are always compared.
     pub(crate) fn find(&self, presented: &[u8]) -> Option<WhichKey> {
         let presented = AdminKeyDigest::of_text(presented);
         let equals = |key: &Option<AdminKeyDigest>| {

@@ -1,4 +1,4 @@
-//! Who set what: flags before environment before settings file before defaults.
+//! The precedence of sources: flags before environment before settings file before defaults.
 
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ impl<'a> Given<'a> {
         self.layers.find(setting).0
     }
 
-    /// Reads one setting and notes what it was and where it came from.
+    /// Reads one setting and notes its value and its source.
     pub(super) fn read<T>(
         &mut self,
         setting: &'static Setting,

@@ -15,16 +15,16 @@ const NAMES_MAX: usize = 64;
 /// Most characters of an issuer, an audience or a claim.
 const TEXT_CHARS_MAX: usize = 512;
 
-/// The issuer that vouches for people, and what its tokens have to say.
+/// The OIDC issuer, and the required claims of its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct People {
-    /// What the issuer calls itself.
+    /// The issuer's name for itself.
     pub issuer: IssuerUrl,
     /// Whom a token has to be for.
     pub audience: String,
     /// Where a token holds roles.
     pub role_claim: String,
-    /// What the issuer calls them.
+    /// The issuer's names of them.
     pub roles: RoleNames,
     /// Who may vouch for the issuer.
     pub trust: Trust,
@@ -94,7 +94,7 @@ pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// What the issuer calls each role.
+/// The issuer's name of each role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleNames(Vec<(String, Role)>);
 

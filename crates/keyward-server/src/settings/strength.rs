@@ -4,23 +4,23 @@
 //! came before, as estimators of passwords do (Wheeler, "zxcvbn", USENIX Security 2016). It knows
 //! no list of bad keys: repetitions, sequences and words add little, whichever they are.
 
-/// Fewest bits of a key that guards what others can reach. Random keys of 24 hexadecimal digits
-/// have some 96, six words drawn from a long list some 70, and examples such as
+/// Fewest bits of a key whose listener is reachable from other machines. Random keys of 24
+/// hexadecimal digits have some 96, six words drawn from a long list some 70, and examples such as
 /// `change-me-change-me` at most 40.
 const BITS_MIN: u32 = 56;
-/// What going on in a sequence or repeating something adds, however long it is.
+/// The bits of a sequence or a repetition of any length.
 const REPEAT_BITS: u32 = 4;
 /// Fewest characters of a repetition or a sequence.
 const REPEAT_LEN_MIN: usize = 3;
 /// Fewest letters of a word.
 const WORD_LEN_MIN: usize = 3;
-/// What a letter of a word adds.
+/// The bits of a letter of a word.
 const WORD_LETTER_BITS: u32 = 2;
-/// What a word adds at most: as much as one of 4 096.
+/// The most bits of a word: those of one of 4 096.
 const WORD_BITS_MAX: u32 = 12;
 /// The bits of a word that is common in examples of keys.
 const COMMON_WORD_BITS: u32 = 2;
-/// Words that say what a key is for, or that it is none yet.
+/// Words for the purpose of a key, or for a placeholder.
 const COMMON_WORDS: [&str; 40] = [
     "admin",
     "api",
@@ -100,7 +100,7 @@ fn bits(text: &str) -> u32 {
     bits
 }
 
-/// What a random letter or digit of this text adds.
+/// The bits of a random letter or digit of this text.
 fn symbol_bits(text: &str) -> u32 {
     let is_hex = |one: char| one.is_ascii_hexdigit() || !one.is_ascii_alphanumeric();
     let has_letters = text.chars().any(|one| one.is_ascii_alphabetic());

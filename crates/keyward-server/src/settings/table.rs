@@ -14,17 +14,17 @@ pub(crate) struct Setting {
     pub flag: Option<&'static str>,
     /// Its environment variable.
     pub variable: &'static str,
-    /// What its text looks like.
+    /// The form of its text.
     pub form: Form,
     /// The value if it is not set.
     pub default: Option<&'static str>,
-    /// What it changes, in one sentence.
+    /// Its effect, in one sentence.
     pub doc: &'static str,
-    /// What happens at the extremes.
+    /// The effect of extreme values.
     pub extremes: &'static str,
 }
 
-/// What the text of a setting looks like.
+/// The form of the text of a setting.
 #[derive(Debug)]
 pub(crate) enum Form {
     /// Text; this is the word for it in `--help`.
@@ -88,7 +88,7 @@ fn duration_text(millis: u64) -> String {
 /// How alike two names must be for one to be suggested for the other, from 0 to 1.
 const LIKENESS_MIN: f64 = 0.7;
 
-/// Names the known name that looks most like `unknown`, or says where to find them all.
+/// Suggests the known name that is most like `unknown`, or points to the list of all names.
 pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) -> String {
     // The prefix would make all variables look alike.
     let bare = |name: &str| name.trim_start_matches("KEYWARD_").to_lowercase();
