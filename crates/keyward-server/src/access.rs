@@ -1,6 +1,6 @@
 //! The authentication of the control plane: from where it may be used, by whom, and in which role.
 //!
-//! What a role may do is said where a route is registered, in `routes`.
+//! The rights of a role are stated where a route is registered, in `routes`.
 
 mod oidc;
 mod tokens;
@@ -63,7 +63,7 @@ struct Inner {
     good_tokens: GoodTokens,
 }
 
-/// What changes when the settings are read anew.
+/// The parts that change when the settings are read anew.
 struct Rules {
     admin_keys: AdminKeyDigests,
     people: Option<Arc<Oidc>>,
@@ -240,8 +240,8 @@ impl Door {
         Ok(Who { actor: Actor::Person(person.name), role, address })
     }
 
-    /// Says whom a token is about. Verifying one takes up to a millisecond of the processor, so an
-    /// address with too many wrong ones has to wait, but for tokens that were good before.
+    /// Returns the person of a token. Verifying one takes up to a millisecond of the processor, so
+    /// an address with too many wrong ones has to wait, but for tokens that were good before.
     async fn identify(
         &self,
         people: &Oidc,

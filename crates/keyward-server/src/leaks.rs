@@ -35,15 +35,15 @@ const WORKED_OFF_MAX: u32 = 1_000;
 /// Pause before revocations that were given up for the time being are tried again.
 const LATE_PAUSE: Duration = Duration::from_secs(30);
 
-/// What takes reports of leaked keys. A clone shares everything.
+/// The receiver of reports of leaked keys. A clone shares everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaks(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// `None` if reports need authentication.
+    /// `None` if reports without authentication are off.
     reports: Option<Reports>,
-    /// `None` if GitHub may not.
+    /// `None` if reports of GitHub are off.
     github: Option<GitHub>,
     /// Notified of reports that are kept and whose keys could not be revoked.
     late: Notify,
@@ -60,7 +60,7 @@ impl Leaks {
     }
 
     /// The same, once the keys are revoked that were reported before: the server may have been
-    /// killed between a response and what it promised.
+    /// killed between a response and the revocations that it promised.
     pub(crate) async fn start(settings: &Settings, guard: &Guard) -> anyhow::Result<Self> {
         work_off(guard).await.context("revoking the keys that were reported as leaked")?;
         let leaks = Self::new(settings);
@@ -88,7 +88,8 @@ impl Leaks {
         routes
     }
 
-    /// Works off, for as long as the server runs, what could not be revoked when it was reported.
+    /// Revokes, for as long as the server runs, the keys that could not be revoked when they were
+    /// reported.
     async fn work_off_late(self, guard: Guard) {
         loop {
             self.0.late.notified().await;

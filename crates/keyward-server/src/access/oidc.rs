@@ -32,7 +32,7 @@ pub(super) struct Oidc {
 /// Whom a token is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Person {
-    /// What the audit calls them.
+    /// Their name in the audit trail.
     pub(super) name: String,
     /// The highest of their roles, if they have one.
     pub(super) role: Option<Role>,
@@ -72,7 +72,7 @@ pub(super) enum Invalid {
     /// It is for another audience.
     #[error("its audience is another")]
     Audience,
-    /// It has expired, or says not when it will.
+    /// It has expired, or has no expiry.
     #[error("it has expired")]
     Expired,
     /// It will be good later, or was made in the future.
@@ -95,7 +95,7 @@ impl Oidc {
         &self.people
     }
 
-    /// Says whom a token is about.
+    /// Returns the person of a token.
     ///
     /// # Errors
     ///

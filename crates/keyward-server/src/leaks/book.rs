@@ -25,7 +25,7 @@ pub(super) struct Book(Arc<Inner>);
 struct Inner {
     /// The first beat.
     start: Instant,
-    /// Those of the next commit; `None` if no task would make it. Locked for one step.
+    /// The reports of the next commit; `None` if no task would make it. Locked for one step.
     waiting: Mutex<Option<Vec<Waiting>>>,
 }
 
@@ -70,7 +70,7 @@ impl Book {
         is_first
     }
 
-    /// Takes what waits; `None` if that is nothing, and then the next who comes needs a task.
+    /// Takes the waiting reports; `None` if there are none, and then the next report needs a task.
     fn take(&self) -> Option<Vec<Waiting>> {
         let mut waiting = self.lock();
         let batch = waiting.take().filter(|batch| !batch.is_empty())?;

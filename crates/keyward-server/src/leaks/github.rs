@@ -1,4 +1,5 @@
-//! `POST /leaks/github`: what GitHub's secret scanning found, as its partner programme has it.
+//! `POST /leaks/github`: findings of GitHub's secret scanning, in the form of its partner
+//! programme.
 //!
 //! See GitHub's page "Secret scanning partner program". The body is signed, and every key that is
 //! named in one that GitHub did sign counts as public.
@@ -56,7 +57,7 @@ const LARGE_BODIES_MAX: usize = 8;
 /// Most matches of a body. If all are real, that is as many revocations, in shared commits.
 const MATCHES_MAX: usize = 10_000;
 
-/// What reports of GitHub need. It belongs to one server.
+/// The state of reports of GitHub. It belongs to one server.
 #[derive(Debug)]
 pub(super) struct GitHub {
     keys: Arc<PublicKeys>,
@@ -192,7 +193,7 @@ pub(crate) struct MatchBody {
 }
 
 impl MatchBody {
-    /// What to look up, if the text can be a key at all.
+    /// The digest to look up, if the text can be a key at all.
     fn leak(&self, secrets: &Secrets<'_>, from: &Source) -> Option<LeakReport> {
         let presented = Presented::parse(&self.token).ok()?;
         let source = self.source.as_deref().filter(|source| !source.is_empty());

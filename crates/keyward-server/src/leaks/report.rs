@@ -179,10 +179,10 @@ async fn revoke_and_forget(guard: &Guard, known: &[LeakReport]) -> Result<(), St
     guard.gate().store().forget_leaks(digests).await
 }
 
-/// What a report names, and what the audit trail is to say of it.
+/// The digest of a reported secret, and the reason for the audit trail.
 type Named = (Digest, Option<Reason>);
 
-/// How many reports there were, and what can be a key at all.
+/// How many reports there were, and the reports whose text can be a key at all.
 fn read(query: Option<&str>, body: &[u8], now: Now) -> Result<(usize, Vec<Named>), Refusal> {
     let faults = Query::parse(query).unknown(&[]);
     if !faults.is_empty() {

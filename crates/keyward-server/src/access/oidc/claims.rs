@@ -1,5 +1,5 @@
-//! What a token claims, once its signature was verified: from whom, for whom, until when, about
-//! whom (RFC 7519, section 4.1).
+//! The claims of a token whose signature was verified: from whom, for whom, until when, about whom
+//! (RFC 7519, section 4.1).
 
 mod name;
 mod roles;

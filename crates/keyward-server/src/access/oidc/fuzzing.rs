@@ -1,4 +1,4 @@
-//! What must hold for any token; for the fuzzer alone.
+//! Properties that hold for any token; for the fuzzer alone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

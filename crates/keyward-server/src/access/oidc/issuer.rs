@@ -75,7 +75,7 @@ enum ReadError {
     /// It responds with another status.
     #[error("{url} answers with {status}")]
     Status { url: String, status: u16 },
-    /// What it says is not what it should be.
+    /// Its response does not have the expected form.
     #[error("{url} is not {what}")]
     Foreign { url: String, what: &'static str },
     /// It calls itself otherwise, so that its tokens would not be taken either.
@@ -124,7 +124,7 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 }
 
 impl Issuer {
-    /// The issuer at this URL, if those vouch for it who are trusted. Nothing is asked yet.
+    /// The issuer at this URL, to be verified by these trusted authorities. No request is sent yet.
     pub(super) fn new(url: IssuerUrl, trust: &Trust) -> Self {
         let agent = fetch::agent(url.location(), ANSWER_WITHIN, trust);
         Self { agent, url, known: Mutex::default(), turn: Arc::default() }

@@ -107,8 +107,8 @@ impl Key {
 }
 
 impl PublicKey {
-    /// The one algorithm that the key is for: what a token says of itself never chooses how a key
-    /// is used.
+    /// The one algorithm that the key is for: the header of a token never chooses how a key is
+    /// used.
     fn algorithm(&self) -> Algorithm {
         match self {
             Self::Rsa { .. } => Algorithm::Rs256,

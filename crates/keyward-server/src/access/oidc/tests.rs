@@ -34,7 +34,7 @@ fn judge_with(issuer: &FakeIssuer, trust: Trust) -> Oidc {
     })
 }
 
-/// What it says so many seconds after it was made, of a token that is good at any time.
+/// The verdict on an otherwise valid token, so many seconds after the verifier was made.
 async fn verdict(oidc: &Oidc, token: &str, after_secs: u64) -> Result<(), TokenError> {
     let unix = UnixMillis(u64::try_from(Timestamp::now().as_millisecond()).unwrap());
     let start = Now::new(unix, SteadyNanos(0));

@@ -44,15 +44,15 @@ impl Algorithm {
 /// A token that has the form of one. Nothing about it has been verified.
 #[derive(Debug)]
 pub(super) struct Token<'a> {
-    /// How it says that it is signed.
+    /// The algorithm that its header names.
     pub(super) algorithm: Algorithm,
-    /// The id of the key that signed it, if it says so.
+    /// The id of the key that signed it, if its header names one.
     pub(super) key_id: Option<String>,
     /// The signed text, byte for byte.
     pub(super) signed: &'a str,
     /// The signature.
     pub(super) signature: Vec<u8>,
-    /// What it claims, as JSON.
+    /// Its claims, as JSON.
     pub(super) claims: Vec<u8>,
 }
 

@@ -61,7 +61,7 @@ struct Known {
     asked_at: Option<SteadyNanos>,
 }
 
-/// What to do about a key that is asked for.
+/// The action for a requested key.
 enum Next {
     /// This is it.
     Use(VerifyingKey),
@@ -185,7 +185,7 @@ fn read_keys(agent: &Agent, url: &str) -> Result<Vec<(String, VerifyingKey)>, Re
     parse_keys(&list.map_err(ReadError::Unreachable)?)
 }
 
-/// What GitHub publishes.
+/// The document that GitHub publishes.
 #[derive(Deserialize)]
 struct List {
     public_keys: Vec<Listed>,
@@ -277,7 +277,7 @@ mod tests {
             stream.write_all(&[head.into_bytes(), body].concat()).unwrap();
         });
         let keys = Arc::new(PublicKeys::at(&url));
-        // It is polled once, and dropped: as a request is whose client is gone.
+        // It is polled once, and dropped: like a request whose client has gone.
         let gone = tokio::time::timeout(Duration::ZERO, keys.find("a", at(0))).await;
         assert!(gone.is_err(), "nobody has answered yet");
         release.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! What the audit trail calls a person.
+//! The name of a person in the audit trail.
 
 use keyward::audit::PERSON_CHARS_MAX;
 use keyward::scan::holds_key;
