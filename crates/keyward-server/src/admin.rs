@@ -1,4 +1,4 @@
-//! The admin API: its routes, and what its resources have in common. Who may use it is decided in
+//! The admin API: its routes, and the common parts of its resources. Who may use it is decided in
 //! `access`.
 
 pub(crate) mod audit;

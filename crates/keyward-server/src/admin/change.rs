@@ -40,7 +40,7 @@ where
 }
 
 impl Change {
-    /// What the audit trail says of the change.
+    /// The audit part of the change.
     pub(super) fn audit(&self) -> Audit {
         audit(&self.guard, &self.parts.extensions)
     }
@@ -54,7 +54,7 @@ impl Change {
         once::mark(&self.guard, &self.parts, &body.0, self.audit()).await
     }
 
-    /// What the change expects.
+    /// The preconditions of the change.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Whole {
         read_whole(body, BODY_BYTES_MAX).await.map(Self)
     }
 
-    /// What the body says.
+    /// The parsed body.
     ///
     /// # Errors
     ///

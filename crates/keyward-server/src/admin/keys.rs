@@ -48,12 +48,12 @@ async fn shown_again(guard: &Guard, id: KeyId) -> Result<Shown, Refusal> {
     Ok(shown(guard, &key))
 }
 
-/// The `ETag` of a key: what it is depends on its own version and on its owner's.
+/// The `ETag` of a key: its state depends on its own version and on its owner's.
 fn tagged(versions: Versions) -> HeaderMap {
     etag(&versions.to_string())
 }
 
-/// The versions that a change expects, as the request says; `None` if any will do.
+/// The versions that the request expects; `None` if any will do.
 ///
 /// # Errors
 ///

@@ -50,7 +50,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What the client calls a request, with the digest of its method, path and body.
+/// The idempotency key of a request, with the digest of its method, path and body.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ fn of(parts: &Parts, body: &Bytes) -> Result<Option<Once>, Refusal> {
     Ok(Some(Once { name, request: hash.finalize().into() }))
 }
 
-/// Marks a change as one that is made once, if the client says so.
+/// Marks a change as one that is made once, if the client asks for it.
 ///
 /// # Errors
 ///

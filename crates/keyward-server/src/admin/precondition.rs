@@ -61,7 +61,7 @@ impl Preconditions {
     ///
     /// # Errors
     ///
-    /// Returns the 412 if not; `what` is what the thing is called.
+    /// Returns the 412 if not; `what` is the word for the resource.
     pub(super) fn check_change(&self, what: &str, named: Named<'_>) -> Result<(), Refusal> {
         self.check_match(what, named)?;
         match &self.none_match {
@@ -77,7 +77,7 @@ impl Preconditions {
     ///
     /// # Errors
     ///
-    /// Returns 412 if it is not what `If-Match` says.
+    /// Returns 412 if `If-Match` does not match.
     pub(super) fn is_known(&self, what: &str, named: Named<'_>) -> Result<bool, Refusal> {
         self.check_match(what, named)?;
         Ok(self.none_match.as_ref().is_some_and(|tags| tags.weakly_have(named)))
@@ -91,11 +91,12 @@ impl Preconditions {
     }
 }
 
-/// What a reader gets: the thing, or that it has not changed, under its `ETag` in either case.
+/// The response to a read: the resource, or 304 if it has not changed, with its `ETag` in either
+/// case.
 ///
 /// # Errors
 ///
-/// Returns 400 or 412 as the request's preconditions say.
+/// Returns the 400 or 412 of the request's preconditions.
 pub(super) fn shown(
     headers: &HeaderMap,
     what: &str,
@@ -109,7 +110,7 @@ pub(super) fn shown(
     Ok(answer)
 }
 
-/// The 412 of a change of what the client does not know as it is.
+/// The 412 of a change of a resource whose current version the client does not know.
 pub(super) fn stale(what: &str) -> Refusal {
     failed(format!("The {what} has changed since; read it again"))
 }
@@ -155,7 +156,7 @@ impl Tags {
         tags.map(Some).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, malformed))
     }
 
-    /// Weak tags never match here, since what they name may have changed.
+    /// Weak tags never match here, since the resource may have changed.
     fn strongly_have(&self, named: Named<'_>) -> bool {
         self.have(named, |tag| !tag.is_weak)
     }

@@ -66,7 +66,7 @@ fn no_such_tier() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "Tier not found")
 }
 
-/// What a change expects of the tier, as the request says.
+/// The precondition of a change of the tier.
 ///
 /// # Errors
 ///

@@ -61,8 +61,8 @@ pub(crate) fn reads_body(route: (&str, &str)) -> bool {
     BODIES.contains(&route)
 }
 
-/// Lets a request on unless it says something that its route does not read. An empty body, and one
-/// that is `{}`, say nothing.
+/// Lets a request pass unless it contains input that its route does not read. An empty body, and
+/// one that is `{}`, contain none.
 pub(crate) async fn refuse_unread(
     State(route): State<Registered>,
     request: Request,

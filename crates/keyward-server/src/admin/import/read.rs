@@ -264,7 +264,7 @@ fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String
     Ok(Some(at.0))
 }
 
-/// What the parser says, without the line, which is that of one key alone.
+/// The parser's message, without the line number, which counts within one key alone.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     // It quotes names and words that it does not know, and one of them may be a key.

@@ -1,4 +1,4 @@
-//! Editing a key: the next request is judged by what it is now.
+//! Editing a key: the next request is judged by the new fields.
 
 use axum::extract::State;
 use keyward::audit::Audit;

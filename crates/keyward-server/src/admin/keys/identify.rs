@@ -23,7 +23,7 @@ pub(crate) async fn identify_keys(
     request: Request,
 ) -> Result<Json<MatchList>, Refusal> {
     let body = read_whole(request.into_body(), BODY_BYTES_MAX).await?;
-    // What does not fit may be the very secret.
+    // A text that is no digest may be the secret itself.
     let now = guard.now();
     let body = IdentifyBody::read(&body, Known { tiers: &[], now }).map_err(Refusal::masked)?;
     let found = guard.gate().store().find_digests(body.digests.0).await.map_err(broken)?;

@@ -1,4 +1,4 @@
-//! Showing a key, and what the secrets of keys begin with.
+//! Showing a key, and the prefixes of the secrets of keys.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) async fn find_key(
 ) -> Result<Response, Refusal> {
     let key = existing(&guard, key_id).await?;
     let tag = key.versions().to_string();
-    // It expired by itself, so its versions are what they were when it worked.
+    // It expired by itself, so its versions have not changed since it worked.
     if key.stage(guard.now().unix) == Stage::Expired {
         Preconditions::read(&headers)?.is_known("key", Named::Tagged(&tag))?;
         return Ok(shown(&guard, &key).into_response());

@@ -1,4 +1,4 @@
-//! Usage: what became of the requests of a key, and of those of all keys.
+//! Usage: the results of the requests of a key, and of all keys.
 
 use std::sync::Arc;
 
