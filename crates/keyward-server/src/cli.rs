@@ -1,4 +1,4 @@
-//! The command line: its commands, what they print, and the status they end with.
+//! The command line: its commands, their output, and their exit status.
 
 mod articles;
 mod doctor;
@@ -74,7 +74,7 @@ const SERVE_EXAMPLES: [&str; 2] =
 const COMPLETIONS_EXAMPLES: [&str; 1] =
     ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
-/// Does what the command line says; `serve` is what the command of that name does.
+/// Runs the command line; `serve` implements the command of that name.
 pub(crate) fn run(
     serve: impl FnOnce(Settings, Once, Arc<ReadSettings>) -> anyhow::Result<()>,
 ) -> ExitCode {
@@ -90,7 +90,7 @@ pub(crate) fn run(
     ExitCode::from(status as u8)
 }
 
-/// Says what went wrong, if anything did.
+/// Reports the error, if there was one.
 fn ended(done: anyhow::Result<()>) -> Status {
     done.map_or_else(
         |error| {

@@ -87,7 +87,7 @@ impl Tally {
         json!({ "added": added, "updated": updated, "skipped": skipped, "left_out": left_out })
     }
 
-    /// Says whether nothing came of a feed that has entries.
+    /// Whether no article came of a feed that has entries.
     fn is_nothing(self) -> bool {
         let Self { added, updated, skipped, left_out } = self;
         0 < left_out && added + updated + skipped == 0
@@ -161,7 +161,7 @@ impl Imported<'_> {
     }
 }
 
-/// Says whether the next feed would fail for the same reason.
+/// Whether the next feed would fail for the same reason.
 fn is_hopeless(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(ClientError::Refused { status, .. }) => {
@@ -205,7 +205,7 @@ fn import_all(
     Ok(())
 }
 
-/// Brings articles to the server, batch by batch; what it took is counted even if a later batch
+/// Sends articles to the server, batch by batch; accepted ones are counted even if a later batch
 /// fails.
 fn post(client: &Client, articles: &[NewArticle], tally: &mut Tally) -> anyhow::Result<()> {
     // Draws on standard error, and nothing unless that is a terminal.

@@ -70,7 +70,7 @@ struct Check {
     what: &'static str,
     health: Health,
     found: String,
-    /// What to do about it; nothing, if all is well.
+    /// The remedy; none, if all is well.
     advice: Option<String>,
 }
 

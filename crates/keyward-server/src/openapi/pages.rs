@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::Part;
 use crate::routes::{Access, Routes};
 
-/// Only what this server serves runs, looks or is asked; `data:` is small icons.
+/// Scripts, styles and requests are of this server alone; `data:` is small icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";

@@ -27,7 +27,7 @@ impl Part {
         }
     }
 
-    /// Leaves out the paths of other parts, and what only they need.
+    /// Leaves out the paths of other parts, and the components that only they need.
     pub(super) fn leave_out_others(self, document: &mut Value) {
         if self == Self::Whole {
             return;
@@ -79,7 +79,8 @@ fn gather(value: &Value, document: &Value, needed: &mut BTreeSet<String>) {
     }
 }
 
-/// Notes what an operation names without a reference: ways to authenticate, and tags.
+/// Notes the components that an operation names without a reference: ways to authenticate, and
+/// tags.
 fn note_named(members: &Map<String, Value>, needed: &mut BTreeSet<String>) {
     let list = |name| members.get(name).and_then(Value::as_array).into_iter().flatten();
     for scheme in list("security").filter_map(Value::as_object).flat_map(Map::keys) {

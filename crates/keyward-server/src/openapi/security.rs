@@ -26,7 +26,7 @@ impl Audience {
         }
     }
 
-    /// What the document says of it, if the handler does not.
+    /// Its `security` in the document, if the handler declares none.
     pub(super) fn security(self) -> Option<Value> {
         match self {
             Self::Operators => Some(json!([{ "admin_key": [] }, { "person": [] }])),

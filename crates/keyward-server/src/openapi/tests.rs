@@ -1,4 +1,4 @@
-//! The document and the router say the same.
+//! The document and the router agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use keyward_cli::tutorial::sqlite_path;
 use keyward_news::feed::{self, FEED_LEN_MAX, Feed, Origin};
 use keyward_news::tutorial::Tutorial;
 
-/// What every SQLite database begins with.
+/// The first bytes of every SQLite database.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Articles, page by page.

@@ -30,7 +30,7 @@ pub(super) fn check(now: Timestamp) -> Check {
     Check::fail("clock", found, SYNCHRONISE)
 }
 
-/// Compares with what the clock said last to a server that used the database.
+/// Compares with the latest time at which a server used the database.
 pub(super) fn compare(now: Timestamp, latest: Option<UnixMillis>) -> Check {
     let what = "latest reading";
     let Some(latest) = latest else {
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:30:00Z"), agree);
         assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:31:00Z"), agree);
         assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:31:00Z"), agree);
-        // A clock that was set back meanwhile is compared with what it said first.
+        // A clock that was set back meanwhile is compared with its first reading.
         assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:00:00Z"), agree);
         let behind = told("2026-11-24T09:30:04Z", "2026-11-24T09:31:00Z");
         assert!(behind.contains("is 4 s behind"), "{behind}");

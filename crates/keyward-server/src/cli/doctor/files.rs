@@ -77,7 +77,8 @@ fn private_file(path: &Path, mode: u32) -> Check {
     }
 }
 
-/// Looks at what others may read, and had better not write to. A group may be one person's.
+/// Checks a file that other users may read, and should not be able to write to. A group may be one
+/// person's.
 fn others_write(path: &Path, mode: u32) -> Check {
     let shown = path.display();
     let advice = format!("chmod go-w '{shown}'");
@@ -101,7 +102,7 @@ mod tests {
 
     use crate::settings::Flags;
 
-    /// A check on one line, without what all of them are about.
+    /// A check on one line, without the common subject of all checks.
     fn told(check: &Check) -> String {
         line(check).replace("file permissions: ", "")
     }

@@ -12,7 +12,7 @@ const UNQUOTE: &str = "leave them out if they are none of the key's characters";
 const MAKE_NEXT: &str = "make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY_NEXT";
 const MAKE_ONE: &str = "make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY";
 
-/// Looks at the admin key, and at the next one if there is one. What they are stays unsaid.
+/// Checks the admin key, and the next one if there is one. Their texts are not shown.
 pub(super) fn check(settings: &Settings) -> Vec<Check> {
     let exposed = settings.check_exposure();
     if let Err(SettingsError::Exposed { key, why, .. }) = exposed {

@@ -1,5 +1,5 @@
-//! What limits there are: whether the system grants as many connections as the settings promise,
-//! and how often each tier's keys may be used.
+//! The limits: whether the system grants as many connections as the settings promise, and how often
+//! each tier's keys may be used.
 
 use keyward_cli::limit::limits_text;
 use keyward_cli::output::{list, member};
@@ -12,7 +12,7 @@ use super::Check;
 /// log, the listeners; generously.
 const OTHER_FILES: u64 = 128;
 
-/// Most tiers that are named: what matters fits into a line or two.
+/// Most tiers that are named: they fit into a line or two.
 const TIERS_SHOWN: usize = 8;
 
 /// Looks at the limit of this shell, which is that of a server that is started from it.
@@ -37,7 +37,7 @@ fn files(limit: Option<u64>, connections_max: u64) -> Check {
     }
 }
 
-/// The limits of the tiers, as the server lists them: what a new key is held to.
+/// The limits of the tiers, as the server lists them, which apply to new keys.
 pub(super) fn of_tiers(answer: &Value) -> Check {
     let tiers = list(answer, "tiers");
     let tier = |tier: &Value| {

@@ -30,7 +30,7 @@ pub(super) struct Way {
     pub(super) token: Option<AccessToken>,
 }
 
-/// Looks at everything that is beyond a socket; `clock` says what this machine's clock says.
+/// Checks everything that is reached over a socket; `clock` reads this machine's clock.
 pub(super) fn check(
     way: &Way,
     settings: &Settings,
