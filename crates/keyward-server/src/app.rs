@@ -22,7 +22,7 @@ use crate::own_key::{self, KnownUsage};
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
 
-/// What handlers share. A clone shares everything.
+/// The shared state of handlers. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]
 pub(crate) struct App {
     pub(crate) guard: Guard,
@@ -37,7 +37,7 @@ pub(crate) struct App {
     pub(crate) pulse: Pulse,
 }
 
-/// Every route of the program, with those for leaks that are on.
+/// Every route of the program, with the routes for leaks that are on.
 pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
     let routes = Routes::new(cors)
         .get("/healthz", Access::Open, show_health)
@@ -51,7 +51,7 @@ pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
 /// the responses of the edge, which responds in a handler's stead, are finished too.
 pub(crate) type Front = GuardService<Received>;
 
-/// What the listeners serve.
+/// The routers of the listeners.
 #[derive(Debug)]
 pub(crate) struct Served {
     /// On the public listener.

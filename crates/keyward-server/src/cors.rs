@@ -15,10 +15,10 @@ use crate::settings::Origins;
 /// How long a browser may keep the response to a preflight; Chromium keeps none for longer.
 const KEEP_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 const METHODS: [Method; 2] = [Method::GET, Method::HEAD];
-/// What a page may send beyond what every page may.
+/// The request headers that a page may send in addition to the ones that every page may.
 const SENT: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("x-request-id")];
-/// What a page may read beyond what every page may.
+/// The response headers that a page may read in addition to the ones that every page may.
 const READ: [HeaderName; 9] = [
     LINK,
     RETRY_AFTER,

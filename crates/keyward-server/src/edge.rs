@@ -1,4 +1,4 @@
-//! What every request passes first: its host, its id, its time limit, and its keys made invisible.
+//! The first layer of every request: its host, its id, its time limit, and the masking of its keys.
 
 mod astray;
 
@@ -34,7 +34,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Most characters of a request id that a client chooses.
 const REQUEST_ID_LEN_MAX: usize = 64;
 
-/// What the edge needs to know. A clone shares everything.
+/// The state of the edge. A clone shares everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge(Arc<Inner>);
 
@@ -150,7 +150,7 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let told = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (request.method().clone(), request.uri().clone()));
     let mut answer = match refusal {
-        // What follows on this connection cannot be trusted to begin where it seems to.
+        // The next request on this connection may not begin where it seems to.
         Some(refusal) => {
             refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
@@ -189,7 +189,7 @@ async fn answer_in_time(router: Router, request: Request, limit: Duration) -> Re
 async fn answer(mut router: Router, request: Request) -> Response {
     let mut answering = pin!(async { router.call(request).await });
     let answered = poll_fn(|context| {
-        // What panicked is not polled again, only dropped.
+        // A future that panicked is not polled again, only dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
         polled.unwrap_or_else(|_panic| Poll::Ready(Ok(panicked())))
     });

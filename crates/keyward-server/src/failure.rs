@@ -1,4 +1,4 @@
-//! What becomes of a request when the store fails.
+//! The response to a request when the store fails.
 
 use std::error::Error as _;
 

@@ -15,10 +15,10 @@ use http::{Method, Uri};
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Most header fields of a request; hyper has the same bound.
 const FIELDS_MAX: usize = 100;
-/// Most that a length may say; hyper keeps the two largest numbers for itself.
+/// The largest length; hyper keeps the two largest numbers for itself.
 const LENGTH_MAX: u64 = u64::MAX - 2;
 
-/// Marks a request that said both how long its body is and that it comes in chunks.
+/// Marks a request that states both the length of its body and that it comes in chunks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AmbiguousLength;
 
@@ -43,7 +43,7 @@ pub(crate) enum BadHead {
 pub(crate) struct Heads(Arc<Mutex<VecDeque<Head>>>);
 
 impl Heads {
-    /// What to know about the next request, in the order in which they came.
+    /// The heads of the next requests, in the order in which they came.
     pub(crate) fn next(&self) -> Head {
         self.lock().pop_front().unwrap_or_default()
     }

@@ -84,7 +84,7 @@ pub(crate) async fn show_readiness(
     }
     let ask = async {
         let store = guard.gate().store();
-        // What troubles it is logged where it is found.
+        // The cause is logged where it is found.
         let is_well =
             store.trouble().is_none() || (store.mend().await.is_ok() && store.trouble().is_none());
         store.ping().await.map_err(|error| drop(broken(error))).is_ok() && is_well

@@ -59,7 +59,7 @@ mod signals;
 
 mod serve;
 
-/// The parsers of untrusted bytes with what must hold for them, for the fuzzer alone.
+/// The parsers of untrusted bytes with the properties that hold for them, for the fuzzer alone.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
@@ -70,7 +70,7 @@ pub mod fuzzing {
 
 use std::process::ExitCode;
 
-/// Does what the command line says, and returns what the program ends with.
+/// Runs the command line, and returns the exit status of the program.
 #[must_use]
 pub fn run() -> ExitCode {
     memory::refuse_dumps();

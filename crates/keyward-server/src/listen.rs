@@ -25,7 +25,7 @@ use crate::wire::{Patience, Wire};
 /// at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What clients may take.
+/// The limits on clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Connections at once. For one more, an idle or a slow one gives way.

@@ -1,4 +1,4 @@
-//! The log of `keyward serve`: what goes to standard error, and how that is chosen.
+//! The log of `keyward serve`: the lines on standard error, and how they are chosen.
 //!
 //! Logging never waits, fails or panics, in any state of standard error: `lines` drops the lines
 //! that cannot be written, and counts them.

@@ -1,4 +1,4 @@
-//! What a caller may know of its own key.
+//! The view of a caller's own key.
 
 mod known;
 

@@ -36,7 +36,7 @@ impl Holder {
     }
 }
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// A request is under way: from its whole head until its response is written.

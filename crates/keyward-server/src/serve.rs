@@ -45,7 +45,7 @@ pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> an
     ended
 }
 
-/// What it takes to have other settings while serving.
+/// The parts that reading the settings anew needs while serving.
 struct Anew {
     read: Arc<ReadSettings>,
     log: Arc<Log>,

@@ -1,4 +1,4 @@
-//! The signals that the program heeds while it serves, and what each of them asks for.
+//! The signals that the program handles while it serves, and the action of each.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long a terminal may take to go once it hangs up.
 const TERMINAL_GOES_WITHIN: Duration = Duration::from_millis(200);
 
-/// What a signal asks for.
+/// The action of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// An orderly end.

@@ -17,10 +17,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
 use crate::places::{Phase, Place};
 
-/// What hyper gets for a request head that cannot be read. Only the response to it is ever seen.
+/// The replacement that hyper gets for a request head that cannot be read. Only the response to it
+/// is ever seen.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
 
-/// How long a connection may say nothing, or not enough.
+/// How long a connection may send nothing, or an incomplete request head.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// From the first byte of a request head to its end, and from the start of a connection to the

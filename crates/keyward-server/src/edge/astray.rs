@@ -22,7 +22,7 @@ const KEPT: [HeaderName; 3] = [
     HeaderName::from_static("if-none-match"),
 ];
 
-/// What a client gets that sends the admin key where it would be seen.
+/// The response to a client that sends the admin key where it would be logged.
 pub(super) fn refusal(door: &Door, request: &Request) -> Option<Refusal> {
     let keys = door.admin_keys();
     let is_astray = keys.iter().any(|key| in_url(key, request.uri()) || in_header(key, request));

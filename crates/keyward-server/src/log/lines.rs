@@ -67,7 +67,7 @@ impl Lines {
     }
 }
 
-/// What `tracing` hands a whole line to. It never fails.
+/// The writer to which `tracing` passes each whole line. It never fails.
 impl Write for &Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.put(bytes);
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// What a write does, turn by turn; then it takes everything.
+    /// The results of the first writes, one by one; later ones accept everything.
     enum Turn {
         Takes(usize),
         Fails(io::ErrorKind),

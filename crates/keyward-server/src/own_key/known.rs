@@ -1,4 +1,4 @@
-//! What keys used by the store's account, which is asked once for each key and flush.
+//! The stored usage of keys, which is read once for each key and flush.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,11 +14,11 @@ use keyward::{Gate, KeyId, UnixMillis};
 
 /// Most days of a month.
 const DAYS_MAX: u32 = 31;
-/// Most keys of which the store's account is kept. At some 80 bytes each this is 320 KB; the store
-/// is asked for others each time.
+/// Most keys whose stored usage is kept. At some 80 bytes each this is 320 KB; the store is asked
+/// for others each time.
 const KEYS_MAX: usize = 4_096;
 
-/// What the store has of keys that asked. A clone shares everything.
+/// The stored usage of keys that asked. A clone shares everything.
 #[derive(Clone, Default)]
 pub(crate) struct KnownUsage(Arc<Mutex<Known>>);
 
@@ -35,7 +35,7 @@ struct AsOf {
     day: UnixHour,
 }
 
-/// What a key used, as far as the store has it.
+/// The usage of a key, as far as it is stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stored {
     /// Since midnight, in UTC.
@@ -51,7 +51,7 @@ impl fmt::Debug for KnownUsage {
 }
 
 impl KnownUsage {
-    /// What the store has of this key.
+    /// The stored usage of this key.
     pub(super) async fn of(
         &self,
         gate: &Gate,

@@ -1,4 +1,4 @@
-//! When a connection ends, and what of it hyper sees.
+//! When a connection ends, and which bytes of it hyper sees.
 
 use std::num::NonZeroU32;
 use std::task::Waker;
@@ -20,7 +20,7 @@ async fn wire() -> (Wire<DuplexStream>, DuplexStream, Places) {
     (Wire::new(server, Heads::default(), place, PATIENCE), client, places)
 }
 
-/// What hyper gets at once; `None` if it has to wait.
+/// The bytes that hyper gets at once; `None` if it has to wait.
 async fn read(wire: &mut Wire<DuplexStream>) -> Option<String> {
     let mut bytes = vec![0; 32 * 1024];
     let mut buffer = ReadBuf::new(&mut bytes);
@@ -39,7 +39,7 @@ async fn wait(wire: &mut Wire<DuplexStream>) -> (Duration, bool) {
     (start.elapsed(), read.unwrap().unwrap() == 0)
 }
 
-/// What hyper does to respond.
+/// Writes and flushes as hyper does to respond.
 async fn respond(wire: &mut Wire<DuplexStream>) {
     wire.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     wire.flush().await.unwrap();
