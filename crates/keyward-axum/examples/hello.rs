@@ -3,7 +3,7 @@
 //! Start it with `cargo run -p keyward-axum --features testing --example hello` and type the two
 //! `curl` lines that it prints: one request is allowed, the other is rejected.
 
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for its reader")]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     println!("allowed: curl -i localhost:3000 -H 'X-API-Key: {}'", issued.secret.expose());
-    println!("refused: curl -i localhost:3000");
+    println!("rejected: curl -i localhost:3000");
     axum::serve(listener, app).await?;
     upkeep.stop().await?;
     Ok(())

@@ -131,7 +131,7 @@ pub async fn issue_with(authenticator: &Authenticator, name: &str, scopes: &[&st
 pub fn caller(name: &str, scopes: &[&str]) -> keyward::Caller {
     let key = new_key(name, scopes);
     let secret = Secret::generate(&Prefix::default()).expect("the system gives randomness");
-    let presented = Presented::parse(secret.expose()).expect("what is generated can be presented");
+    let presented = Presented::parse(secret.expose()).expect("a generated secret can be presented");
     let id = KeyId::new(1).expect("1 is an id");
     let limits = Limits::of(None);
     let tier = Arc::new(Tier::new(key.tier.clone(), limits));
