@@ -2,6 +2,7 @@
 
 mod change;
 mod cursor;
+mod fields;
 mod identify;
 mod list;
 mod secret;

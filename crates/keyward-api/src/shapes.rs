@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
-use keyward::details::{Metadata, Reason};
-use keyward::digest::Digest;
-use keyward::json;
+use keyward::details::Reason;
 use keyward::key::{PREFIX_LEN_MAX, Prefix};
-use keyward::network::{NETWORKS_MAX, Network, Networks};
-use keyward::record::{KeyName, NAME_CHARS_MAX, Owner, SCOPES_MAX, Scope, Scopes};
+use keyward::network::Network;
+use keyward::record::{KeyName, NAME_CHARS_MAX, Owner, Scope};
 use keyward::scan::holds_key;
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
@@ -20,12 +18,11 @@ use keyward_http::fault::Fault;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::body::{At, Field, Read, list, parsed, text};
+use crate::body::{At, Field, Read, parsed, text};
 use crate::duration::WholeSeconds;
 use crate::query::{Parameter, Parameters};
 use crate::time::parse_timestamp;
@@ -321,53 +318,6 @@ macro_rules! parsed_fields {
 }
 
 parsed_fields! { OwnerText ScopeText NetworkText PrefixText }
-
-impl Field for Scopes {
-    fn read(at: &At<'_>, value: Value) -> Read<Self> {
-        let scopes = list::<ScopeText>(at, value, SCOPES_MAX)?;
-        let scopes = Self::new(scopes.into_iter().map(|scope| scope.0).collect());
-        scopes.map_err(|error| at.breaks(&error, Value::Null))
-    }
-}
-
-impl Field for Networks {
-    fn read(at: &At<'_>, value: Value) -> Read<Self> {
-        let networks = list::<NetworkText>(at, value, NETWORKS_MAX)?;
-        let networks = Self::new(networks.into_iter().map(|network| network.0).collect());
-        networks.map_err(|error| at.breaks(&error, Value::Null))
-    }
-}
-
-/// The metadata of a body, which is read once more: all digits of a number are in its text alone.
-impl Field for Metadata {
-    fn read(at: &At<'_>, value: Value) -> Read<Self> {
-        #[derive(Deserialize)]
-        struct Whole<'a> {
-            #[serde(borrow)]
-            metadata: &'a RawValue,
-        }
-
-        let Value::Object(object) = value else {
-            return Err(at.fault("dict_type", "Input should be a valid dictionary", value));
-        };
-        let read = match serde_json::from_slice(json::without_mark(at.whole())) {
-            Ok(Whole { metadata }) => metadata.get().parse(),
-            // It was read before, so this does not happen.
-            Err(_) => Self::try_from(object),
-        };
-        // A value that is too long to be stored is too long to be sent back.
-        read.map_err(|error| at.breaks(&error, Value::Null))
-    }
-}
-
-/// SHA-256 of a secret. An invalid value may be the secret itself, and is not sent back.
-impl Field for Digest {
-    fn read(at: &At<'_>, value: Value) -> Read<Self> {
-        let rule = "a digest is SHA-256 as 64 hexadecimal digits; never send the secret itself";
-        let digest = value.as_str().and_then(Self::from_hex);
-        digest.ok_or_else(|| at.breaks(&rule, Value::Null))
-    }
-}
 
 /// Bytes as they are.
 #[derive(Debug, ToSchema)]
