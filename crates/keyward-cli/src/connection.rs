@@ -94,6 +94,10 @@ pub enum ConnectionError {
 
 impl Common {
     /// The client for the server that was named.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn client(&self) -> anyhow::Result<Client> {
         self.connection.client()
     }
@@ -101,6 +105,10 @@ impl Common {
 
 impl Connection {
     /// The client for the server that was named.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn client(&self) -> anyhow::Result<Client> {
         let environment = Environment::of(std::env::vars_os()).map_err(ConnectionError::NotText)?;
         let credential = self.credential(&environment)?;
@@ -110,6 +118,10 @@ impl Connection {
     }
 
     /// The same, or `None` if there is no credential.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn client_if_configured(&self) -> anyhow::Result<Option<Client>> {
         let has_none = |error: &anyhow::Error| {
             matches!(error.downcast_ref(), Some(ConnectionError::NoCredential))
@@ -121,6 +133,10 @@ impl Connection {
     }
 
     /// A client that fetches documents from any server.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn fetcher(&self) -> anyhow::Result<Fetcher> {
         let environment = Environment::of(std::env::vars_os()).map_err(ConnectionError::NotText)?;
         Ok(Fetcher::new(self.files.trust(&environment)?.for_anywhere()))
@@ -168,6 +184,10 @@ impl Files {
     }
 
     /// The authorities that may vouch for the server.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn trust(&self, environment: &Environment) -> Result<Trust, ConnectionError> {
         let named = || environment.find(CA_FILE_VARIABLE).map(Path::new);
         let file = self.ca_file.as_deref().or_else(named);

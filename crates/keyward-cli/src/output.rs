@@ -74,26 +74,46 @@ impl Output {
     }
 
     /// Writes one line.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if standard output cannot be written.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.to, "{}", self.look.legible(text)).map_err(unwritten)
     }
 
     /// Writes bytes as they are.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if standard output cannot be written.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.to.write_all(bytes).map_err(unwritten)
     }
 
     /// Writes the text that is held back until its line ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if standard output cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush().map_err(unwritten)
     }
 
     /// Writes JSON for programs.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if standard output cannot be written.
     pub fn json(&mut self, value: &Value) -> io::Result<()> {
         writeln!(self.to, "{value:#}").map_err(unwritten)
     }
 
     /// Writes a table: framed and fitted on a terminal, plain aligned columns elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if standard output cannot be written.
     pub fn table<C>(&mut self, head: &[&str], rows: &[Vec<C>]) -> io::Result<()>
     where
         C: Clone + Into<Cell>,
@@ -143,7 +163,8 @@ pub mod testing {
 
     /// The look for a program.
     pub fn piped() -> Look {
-        let now = "2026-11-24T09:30:00Z".parse().unwrap();
+        // 2026-11-24T09:30:00Z
+        let now = Timestamp::constant(1_795_512_600, 0);
         Look { is_terminal: false, has_colour: false, is_ascii: false, width: None, now }
     }
 
@@ -153,16 +174,25 @@ pub mod testing {
     }
 
     /// The text that is written for such a look.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is not written.
     pub fn written<E: fmt::Debug>(
         look: Look,
         write: impl FnOnce(&mut Output) -> Result<(), E>,
     ) -> String {
         let memory = Memory::default();
-        write(&mut Output { to: Box::new(memory.clone()), look }).unwrap();
-        String::from_utf8(memory.0.take()).unwrap()
+        let done = write(&mut Output { to: Box::new(memory.clone()), look });
+        assert!(done.is_ok(), "{done:?}");
+        String::from_utf8_lossy(&memory.0.take()).into_owned()
     }
 
     /// The same, first for a program and then for a person at a terminal.
+    ///
+    /// # Panics
+    ///
+    /// As for [`written`].
     pub fn both<E: fmt::Debug>(write: impl Fn(&mut Output) -> Result<(), E>) -> String {
         let (piped, terminal) = (written(piped(), &write), written(terminal(), &write));
         format!("{piped}\n--- at a terminal\n{terminal}")

@@ -13,14 +13,22 @@ const KEY_FILE_LEN_MAX: u64 = 1_024;
 /// Most bytes of a token file that are read: the longest token and a line end fit.
 const TOKEN_FILE_LEN_MAX: u64 = 17 * 1_024;
 
-/// Reads an admin key from a file. An error names the fault, never the content of the file.
+/// Reads an admin key from a file.
+///
+/// # Errors
+///
+/// Returns the fault and its remedy, and nothing of the content of the file.
 pub fn read_key_file(path: &Path) -> Result<AdminKey, String> {
     let text = read(path, KEY_FILE_LEN_MAX)?;
     AdminKey::parse(without_mark(&text).trim_end_matches(['\r', '\n']))
         .map_err(|problem| format!("the key in file {} {problem}", path.display()))
 }
 
-/// Reads an access token from a file. An error names the fault, never the content of the file.
+/// Reads an access token from a file.
+///
+/// # Errors
+///
+/// Returns the fault and its remedy, and nothing of the content of the file.
 pub fn read_token_file(path: &Path) -> Result<AccessToken, String> {
     let text = read(path, TOKEN_FILE_LEN_MAX)?;
     AccessToken::parse(without_mark(&text))
