@@ -1,5 +1,6 @@
 //! The record of a key, secrets aside: its id, name, owner, restrictions and state.
 
+mod label;
 mod state;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::text::{self, TextError};
+
+use self::label::Label;
 
 pub use self::state::{KeyState, Stage};
 
@@ -51,7 +54,7 @@ impl fmt::Display for KeyId {
 /// What people call a key: 1 to [`NAME_CHARS_MAX`] characters, all of which can be seen as they
 /// are; see [`text::check`]. Names need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyName(CompactString);
+pub struct KeyName(Label);
 
 /// The error of a name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -86,7 +89,7 @@ impl KeyName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -97,7 +100,7 @@ pub const OWNER_LEN_MAX: usize = 100;
 ///
 /// It means nothing to Keyward, which has no table of users; it only groups keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Owner(CompactString);
+pub struct Owner(Label);
 
 /// The error of a text that cannot be an owner's id.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -120,7 +123,7 @@ impl Owner {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Tiers: named plans that many keys share.
 
+use std::fmt;
 use std::str::FromStr;
 #[expect(clippy::disallowed_types, reason = "it is for a field of a tier, and no static")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::limit::{Buckets, Era, GENERATIONS, Limits};
@@ -19,8 +19,11 @@ pub const TIERS_MAX: usize = 1_000;
 
 /// The name of a tier: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with a
 /// letter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TierName(CompactString);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TierName {
+    /// All of it, so that a copy takes no memory and shares none. Zeros follow.
+    bytes: [u8; TIER_NAME_LEN_MAX],
+}
 
 /// The error of a text that cannot name a tier.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -33,10 +36,12 @@ impl FromStr for TierName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
         let begins_with_letter = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        if TIER_NAME_LEN_MAX < text.len() || !begins_with_letter || !text.bytes().all(fits) {
+        if !begins_with_letter || !text.bytes().all(fits) {
             return Err(ParseTierNameError);
         }
-        Ok(Self(text.into()))
+        let mut bytes = [0; TIER_NAME_LEN_MAX];
+        bytes.get_mut(..text.len()).ok_or(ParseTierNameError)?.copy_from_slice(text.as_bytes());
+        Ok(Self { bytes })
     }
 }
 
@@ -44,7 +49,14 @@ impl TierName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TierName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TierName").field(&self.as_str()).finish()
     }
 }
 
