@@ -40,7 +40,7 @@ pub(crate) async fn show_own_key(
     let now = guard.now().unix;
     // Counts that are not in the store yet are taken from memory, so that no caller can make the
     // server write by asking.
-    let pending = caller.counted(now);
+    let pending = guard.gate().counted(&caller, now);
     let asked = known.of(guard.gate(), &*reports, caller.key_id(), now);
     let stored = asked.await.map_err(broken)?;
     let usage = OwnUsage::of(stored, pending);

@@ -217,14 +217,6 @@ impl Bank {
         let denied = self.denied.each_ref().map(|counter| counter.load(Ordering::Relaxed));
         counts_of(self.allowed.load(Ordering::Relaxed), denied)
     }
-
-    /// Takes what another bank counted. Nothing is counted here meanwhile.
-    fn take_over(&self, before: &Self) {
-        self.allowed.store(before.allowed.swap(0, Ordering::Relaxed), Ordering::Relaxed);
-        for (counter, before) in self.denied.iter().zip(&before.denied) {
-            counter.store(before.swap(0, Ordering::Relaxed), Ordering::Relaxed);
-        }
-    }
 }
 
 fn counts_of(allowed: u32, denied: [u16; DENIALS]) -> Counts {
@@ -268,22 +260,6 @@ impl Counters {
     /// The counts of this hour that are not taken yet.
     pub(crate) fn in_hour(&self, hour: UnixHour) -> Counts {
         self.bank(hour).read()
-    }
-
-    /// Whether everything that was counted is taken.
-    pub(crate) fn are_empty(&self) -> bool {
-        let nothing = Counts::default();
-        self.banks.iter().all(|bank| bank.read() == nothing)
-    }
-
-    /// Takes what another entry of the same key counted and no flush has taken, and leaves nothing
-    /// there. What is taken here is taken once, even if a flush empties the other meanwhile.
-    /// Nothing is counted here yet.
-    pub(crate) fn take_over(&self, before: &Self) {
-        self.last_used_ms.store(before.last_used_ms.load(Ordering::Relaxed), Ordering::Relaxed);
-        for (bank, before) in self.banks.iter().zip(&before.banks) {
-            bank.take_over(before);
-        }
     }
 
     /// Empties the counters: what was counted, with its hour, as seen at `now`.

@@ -76,10 +76,10 @@ impl Digest {
         place
     }
 
-    /// The position and the rest.
-    pub(crate) fn parts(&self) -> (u64, Rest) {
-        let [place, rest @ ..] = self.words();
-        (place, Rest(rest))
+    /// A number that distinguishes few digests, and is no part of their position.
+    pub(crate) fn stripe(&self) -> u64 {
+        let [.., last] = self.words();
+        last
     }
 
     fn words(&self) -> [u64; 4] {
@@ -92,33 +92,18 @@ impl Digest {
     }
 }
 
-/// A digest without its position, for a table that keeps the two apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Rest([u64; 3]);
-
-impl Rest {
-    /// A number that distinguishes few digests, and is no part of their position.
-    pub(crate) fn stripe(&self) -> u64 {
-        let [.., last] = self.0;
-        last
-    }
-}
-
-impl PartialEq for Rest {
-    /// Takes the same time, at whichever byte they differ.
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
 fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
 impl PartialEq for Digest {
+    /// Takes the same time, at whichever byte they differ: all bits are looked at before anything
+    /// is decided.
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        // Four words rather than 32 bytes, for each step of a comparison costs the same.
-        self.words().ct_eq(&other.words()).into()
+        let pairs = self.words().into_iter().zip(other.words());
+        let differing = pairs.fold(0, |differing, (one, other)| differing | (one ^ other));
+        differing.ct_eq(&0).into()
     }
 }
 

@@ -20,13 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use crate::carried::Carried;
+use crate::count::Counts;
 use crate::index::Index;
 use crate::key::{Prefix, RandomError};
 use crate::store::{KeyStore, Page, StoreError};
 use crate::tier::Tier;
-use crate::time::Now;
+use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
-use crate::verify::{Asked, Verdict, verify};
+use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
@@ -133,6 +134,14 @@ impl Gate {
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage
+    }
+
+    /// What was counted of a caller's key in the hour of `at`, and is not on its way to the store
+    /// yet: its own request, too.
+    #[must_use]
+    pub fn counted(&self, caller: &Caller, at: UnixMillis) -> Counts {
+        let counted = self.index.look(caller.digest(), |held| held.entry.counted(at));
+        counted.unwrap_or_default()
     }
 
     /// The prefix of new keys that ask for no other.

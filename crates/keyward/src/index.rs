@@ -3,6 +3,8 @@
 mod entry;
 mod life;
 mod owners;
+mod shown;
+mod slots;
 mod table;
 
 use std::fmt;
@@ -13,19 +15,21 @@ use triomphe::Arc;
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::owner::OwnerState;
-use crate::record::Owner;
+use crate::record::{KeyId, Owner};
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
-pub use entry::{Entry, NewEntry};
+pub use entry::Entry;
+
+pub(crate) use shown::Shown;
 
 use owners::Owners;
 use table::{Former, Table};
 
 /// Parts that the index is split into, so that a change locks, and a growing table moves, one
-/// key in more than a thousand. Tables double, all at about the same number of keys; with three
-/// times a power of two they are well filled at each power of ten.
-const SHARDS: usize = 1_536;
+/// key in more than a thousand. Tables grow by a quarter, all at about the same number of keys;
+/// with so many they are well filled at a million keys and at ten million.
+const SHARDS: usize = 1_568;
 
 /// The end of a grace that has ended for good: no reading of the clock is before it, even if the
 /// clock is set.
@@ -77,33 +81,15 @@ impl fmt::Debug for Index {
 }
 
 /// What a digest led to.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Found {
     /// The key.
-    pub entry: Entry,
+    pub id: KeyId,
     /// When the grace of the secret ends, if it is a former one.
     pub ends_at: Option<UnixMillis>,
 }
 
-/// Holds a key while a verdict about it is made: nothing changes it meanwhile.
-pub(crate) struct Look<'a> {
-    shard: &'a Shard,
-    table: RwLockReadGuard<'a, Table>,
-    /// Where in the table.
-    at: usize,
-    ends_at: Option<UnixMillis>,
-}
-
-impl Look<'_> {
-    /// The key; always there.
-    #[inline]
-    pub(crate) fn held(&self) -> Option<Held<'_>> {
-        let entry = &self.table.current.get_bucket(self.at)?.entry;
-        Some(Held { entry, ends_at: self.ends_at, lock: &self.shard.buckets })
-    }
-}
-
-/// What a digest leads to.
+/// What a digest leads to, while a verdict about it is made: nothing changes it meanwhile.
 pub(crate) struct Held<'a> {
     pub(crate) entry: &'a Entry,
     /// As in [`Found`].
@@ -113,84 +99,70 @@ pub(crate) struct Held<'a> {
 }
 
 impl Index {
-    /// Finds the key that has, or had, the secret with this digest, and holds it while a verdict
-    /// about it is made.
+    /// Finds the key that has, or had, the secret with this digest, and holds it while `ask` asks
+    /// for what it is about.
+    ///
+    /// From a former secret it is one step to the present one, however often the key was rotated:
+    /// only while a rotation is under way do some secrets still lead to the one that it replaces,
+    /// which leads on. It ends, since each rotation makes a secret that never was before.
     #[inline]
-    pub(crate) fn look(&self, digest: &Digest) -> Option<Look<'_>> {
-        let shard = self.shard(digest);
-        let table = shard.read();
-        if let Some(at) = table.find_at(digest) {
-            return Some(Look { shard, table, at, ends_at: None });
-        }
-        let Former { next, ends_at, .. } = *table.find_former(digest)?;
-        drop(table);
-        self.follow(next, ends_at)
-    }
-
-    /// Goes to the present secret. That is one step, however often the key was rotated: only while
-    /// a rotation is under way do some secrets still lead to the one that it replaces, which leads
-    /// on. It ends, since each rotation makes a secret that never was before.
-    #[cold]
-    fn follow(&self, mut next: Digest, mut ends_at: UnixMillis) -> Option<Look<'_>> {
+    pub(crate) fn look<T>(&self, digest: &Digest, ask: impl FnOnce(&Held<'_>) -> T) -> Option<T> {
+        let (mut digest, mut ends_at) = (*digest, None);
         loop {
-            let shard = self.shard(&next);
+            let shard = self.shard(&digest);
             let table = shard.read();
-            if let Some(at) = table.find_at(&next) {
-                return Some(Look { shard, table, at, ends_at: Some(ends_at) });
+            if let Some(entry) = table.find(&digest) {
+                return Some(ask(&Held { entry, ends_at, lock: &shard.buckets }));
             }
-            let former = table.find_former(&next)?;
-            ends_at = ends_at.min(former.ends_at);
-            next = former.next;
+            let former = table.find_former(&digest)?;
+            let soonest = |ends_at: UnixMillis| ends_at.min(former.ends_at);
+            ends_at = Some(ends_at.map_or(former.ends_at, soonest));
+            digest = former.next;
         }
     }
 
     /// Finds the key that has, or had, the secret with this digest.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Found> {
-        let look = self.look(digest)?;
-        let Held { entry, ends_at, .. } = look.held()?;
-        Some(Found { entry: entry.clone(), ends_at })
+        self.look(digest, |held| Found { id: held.entry.id(), ends_at: held.ends_at })
     }
 
     /// Adds a key, unless one with this digest is there already: what is there is newer, such as
     /// a key that was revoked while it was still being issued. Returns whether it was added.
-    pub fn insert(&self, NewEntry { digest, entry }: NewEntry) -> bool {
-        let mut shard = self.shard(&digest).write();
-        if shard.find(&digest).is_some() || shard.find_former(&digest).is_some() {
+    pub fn insert(&self, entry: Entry) -> bool {
+        let digest = entry.digest();
+        let mut shard = self.shard(digest).write();
+        if shard.find(digest).is_some() || shard.find_former(digest).is_some() {
             return false;
         }
-        shard.insert(&digest, entry);
+        shard.current.insert(entry);
         true
     }
 
-    /// Puts a key in the place of what it was before, or adds it. Its limits go on where they were;
-    /// a key that was revoked stays revoked. Returns the key if something is counted that a flush
-    /// would not find.
+    /// Puts a key in the place of what it was before, or adds it. Its limits go on where they were,
+    /// and so do its counters; a key that was revoked stays revoked.
     ///
     /// Changes of one key must come one after the other.
-    #[must_use]
-    pub(crate) fn replace(&self, new: NewEntry, clock: ReadClock<'_>) -> Option<Entry> {
-        let NewEntry { digest, entry } = new;
-        let mut shard = self.shard(&digest).write();
-        if let Some(before) = shard.remove(&digest) {
-            entry.take_over(&before, clock);
+    pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) {
+        let mut shard = self.shard(entry.digest()).write();
+        match shard.find_mut(entry.digest()) {
+            Some(there) => there.change(entry, clock),
+            None => shard.current.insert(entry),
         }
-        shard.insert(&digest, entry.clone());
-        counted(entry)
     }
 
     /// Gives a key another secret: `entry` has the new one's digest, and the secret with the
-    /// digest `before` works until `ends_at`. Returns what [`Index::replace`] does.
+    /// digest `before` works until `ends_at`. What is kept is as with [`Index::replace`].
     ///
     /// One step to all who look: both secrets' shards are locked.
-    #[must_use]
     pub(crate) fn rotate(
         &self,
-        NewEntry { digest, entry }: NewEntry,
+        mut entry: Entry,
         before: Digest,
         ends_at: UnixMillis,
         clock: ReadClock<'_>,
-    ) -> Option<Entry> {
+    ) {
+        let digest = *entry.digest();
         let (to, from) = (Self::place(&digest), Self::place(&before));
         // The lower one first, as in every step that locks two.
         let mut low = self.at(to.min(from)).write();
@@ -201,17 +173,16 @@ impl Index {
             Some(_) | None => low.leave(former),
         };
         if let Some(there) = there {
-            entry.take_over(&there, clock);
+            entry.take_over(there, clock);
         }
         match &mut high {
-            Some(high) if from < to => high.insert(&digest, entry.clone()),
-            Some(_) | None => low.insert(&digest, entry.clone()),
+            Some(high) if from < to => high.current.insert(entry),
+            Some(_) | None => low.current.insert(entry),
         }
-        counted(entry)
     }
 
     /// Notes a secret that a key had before, the one that it has now, and until when the former
-    /// works. Returns what passed for the key until now, if something is counted there.
+    /// works. Returns what passed for the key until now, whose counters no flush finds any more.
     ///
     /// Changes of one key must come one after the other, and each must note all secrets that the
     /// key had, so that none leads to another that was replaced.
@@ -222,25 +193,20 @@ impl Index {
         next: Digest,
         ends_at: UnixMillis,
     ) -> Option<Entry> {
-        self.shard(&digest).write().leave(Former { digest, next, ends_at }).and_then(counted)
+        self.shard(&digest).write().leave(Former { digest, next, ends_at })
     }
 
     /// Moves all keys of a tier to another one, shard by shard: to limits with other names.
-    /// `counted` is told of each key of which something is counted that a flush would not find.
     /// Returns `None` past the last shard.
     pub(crate) fn move_keys(
         &self,
         shard: usize,
         (from, to): (&StdArc<Tier>, &StdArc<Tier>),
         clock: ReadClock<'_>,
-        mut found: impl FnMut(Entry),
     ) -> Option<()> {
         let mut table = self.shards.get(shard)?.write();
-        for slot in table.current.iter_mut().filter(|slot| slot.entry.is_in(from)) {
-            let entry = slot.entry.in_tier(StdArc::clone(to));
-            entry.take_over(&slot.entry, clock);
-            slot.entry = entry.clone();
-            counted(entry).into_iter().for_each(&mut found);
+        for entry in table.current.iter_mut().filter(|entry| entry.is_in(from)) {
+            entry.move_to(StdArc::clone(to), clock);
         }
         Some(())
     }
@@ -297,9 +263,7 @@ impl Index {
 
     /// Shows every entry of one part of the index; `None` past the last part.
     pub(crate) fn each_in_shard(&self, shard: usize, mut visit: impl FnMut(&Entry)) -> Option<()> {
-        for slot in &self.shards.get(shard)?.read().current {
-            visit(&slot.entry);
-        }
+        self.shards.get(shard)?.read().current.iter().for_each(&mut visit);
         Some(())
     }
 
@@ -308,18 +272,13 @@ impl Index {
     }
 
     fn place(digest: &Digest) -> usize {
-        // The table within uses the upper and lower bits; these are the ones in the middle.
+        // The table within goes by the number as a whole, so that this one is as good as any.
         usize::try_from(digest.place() >> 32).unwrap_or_default() % SHARDS
     }
 
     fn at(&self, place: usize) -> &Shard {
         self.shards.get(place).expect("positions are below SHARDS, and there are SHARDS shards")
     }
-}
-
-/// The key, if something is counted of it.
-fn counted(entry: Entry) -> Option<Entry> {
-    Some(entry).filter(|entry| !entry.counters().are_empty())
 }
 
 #[cfg(test)]

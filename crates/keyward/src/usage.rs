@@ -14,13 +14,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_queue::ArrayQueue;
 
 use crate::count::{Added, COUNTER_FULL, Counts, Outcome};
+use crate::digest::Digest;
 use crate::index::{Entry, Index};
 use crate::record::KeyId;
 use crate::time::{UnixHour, UnixMillis};
 
 use striped::Striped;
 
-/// Most keys that wait for a flush by name. At 16 bytes each this is 1 MB.
+/// Most keys that wait for a flush by name. At 40 bytes each this is 2.6 MB.
 pub(crate) const QUEUE_LEN: usize = 65_536;
 /// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
 pub const BATCH_ROWS_MAX: usize = 4_096;
@@ -40,7 +41,8 @@ pub struct UsageRow {
 
 /// The keys whose counters are not empty.
 pub struct Usage {
-    queue: ArrayQueue<Entry>,
+    /// By the digest of the secret that is, or was, the key's: the index leads from there.
+    queue: ArrayQueue<Digest>,
     /// Set when a key found the queue full. `Release` and `Acquire` pair the setting with the
     /// look through the index, which then sees the count that was added before.
     overflowed: AtomicBool,
@@ -82,7 +84,7 @@ impl Usage {
     /// Counts one request of a known key.
     pub(crate) fn count(&self, entry: &Entry, outcome: Outcome, at: UnixMillis) {
         match entry.counters().add(outcome, at) {
-            Added::First => self.enqueue(entry.clone()),
+            Added::First => self.enqueue(*entry.digest()),
             Added::More => {}
             Added::Full => self.keep_full(entry.id(), outcome, at),
         }
@@ -93,10 +95,9 @@ impl Usage {
         self.unknown.count();
     }
 
-    /// Leaves a key where the next flush finds it: counts from before a change go on in the entry
-    /// that replaced it.
-    pub(crate) fn enqueue(&self, entry: Entry) {
-        if self.queue.push(entry).is_err() {
+    /// Leaves a key where the next flush finds it, whatever becomes of it until then.
+    fn enqueue(&self, digest: Digest) {
+        if self.queue.push(digest).is_err() {
             self.overflowed.store(true, Ordering::Release);
         }
     }
@@ -156,9 +157,9 @@ impl Collector {
     pub(crate) fn take(&mut self, usage: &Usage, index: &Index, now: UnixMillis) -> Vec<UsageRow> {
         let mut rows = Vec::new();
         while rows.len() < BATCH_ROWS_MAX
-            && let Some(entry) = usage.queue.pop()
+            && let Some(digest) = usage.queue.pop()
         {
-            take_from(&entry, now, &mut rows);
+            index.look(&digest, |held| take_from(held.entry, now, &mut rows));
         }
         let mut beside = usage.beside();
         let full = BATCH_ROWS_MAX.saturating_sub(rows.len()).min(beside.rows.len());
@@ -194,7 +195,6 @@ fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
     use crate::limit::Limits;
     use crate::stored::Key;
     use crate::tier::Tier;
@@ -211,18 +211,22 @@ mod tests {
         Key::plain(id, name.parse().unwrap(), "basic".parse().unwrap(), digest)
     }
 
-    fn filled(keys: u64) -> (Index, Vec<Entry>) {
+    fn filled(keys: u64) -> (Index, Vec<Digest>) {
         let limits = Limits::new(Vec::new()).unwrap();
         let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
         let index = Index::default();
-        let mut entries = Vec::new();
+        let mut digests = Vec::new();
         for id in 1..=keys {
             let digest = digest_of(id);
             let key = key(KeyId::new(id).unwrap(), "a", digest);
             index.insert(Entry::new(&key, std::sync::Arc::clone(&tier)));
-            entries.push(index.find(&digest).unwrap().entry);
+            digests.push(digest);
         }
-        (index, entries)
+        (index, digests)
+    }
+
+    fn count(usage: &Usage, index: &Index, digest: &Digest, outcome: Outcome, at: u64) {
+        index.ask(digest, |entry| usage.count(entry, outcome, UnixMillis(at))).unwrap();
     }
 
     fn collect_all(usage: &Usage, index: &Index) -> Vec<UsageRow> {
@@ -239,10 +243,10 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_taken_once() {
-        let (index, entries) = filled(1);
+        let (index, digests) = filled(1);
         let usage = Usage::default();
         for _ in 0..3 {
-            usage.count(&entries[0], Outcome::Allowed, UnixMillis(1));
+            count(&usage, &index, &digests[0], Outcome::Allowed, 1);
         }
         let rows = collect_all(&usage, &index);
         let [row] = rows.as_slice() else { panic!("one row, not {rows:?}") };
@@ -253,12 +257,12 @@ mod tests {
 
     #[test]
     fn totals_have_each_request_once_and_never_decrease() {
-        let (index, entries) = filled(2);
+        let (index, digests) = filled(2);
         let usage = Usage::default();
         let mut before = usage.totals();
         for round in 1..4 {
-            for (entry, outcome) in entries.iter().cycle().zip(Outcome::ALL) {
-                usage.count(entry, outcome, UnixMillis(round));
+            for (digest, outcome) in digests.iter().cycle().zip(Outcome::ALL) {
+                count(&usage, &index, digest, outcome, round);
             }
             assert_eq!(usage.totals(), before, "it is without counts not taken yet");
             collect_all(&usage, &index);
@@ -273,10 +277,10 @@ mod tests {
     #[test]
     fn more_keys_than_the_queue_holds_lose_nothing() {
         let keys = QUEUE_LEN as u64 + 5_000;
-        let (index, entries) = filled(keys);
+        let (index, digests) = filled(keys);
         let usage = Usage::default();
-        for entry in &entries {
-            usage.count(entry, Outcome::Limited, UnixMillis(1));
+        for digest in &digests {
+            count(&usage, &index, digest, Outcome::Limited, 1);
         }
         let rows = collect_all(&usage, &index);
         assert_eq!(rows.iter().map(|row| row.counts[Outcome::Limited]).sum::<u64>(), keys);
@@ -284,31 +288,27 @@ mod tests {
         assert_eq!(ids.len() as u64, keys);
     }
 
-    /// Replaces the entries of the keys, as changes of them do.
-    fn replace(index: &Index, usage: &Usage, entries: &[Entry]) {
-        for entry in entries {
+    /// Changes the keys.
+    fn replace(index: &Index, digests: &[Digest]) {
+        for (id, digest) in (1..).zip(digests) {
             let limits = Limits::new(Vec::new()).unwrap();
             let tier = Tier::new("basic".parse().unwrap(), limits);
-            let digest = digest_of(entry.id().get());
-            let key = key(entry.id(), "b", digest);
+            let key = key(KeyId::new(id).unwrap(), "b", *digest);
             let after = Entry::new(&key, std::sync::Arc::new(tier));
-            let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
-            index.replace(after, &clock).into_iter().for_each(|entry| usage.enqueue(entry));
+            index.replace(after, &|| Now::new(UnixMillis(0), SteadyNanos(0)));
         }
     }
 
-    /// The entries that a flush finds first are no longer those of the index.
     #[test]
     fn what_was_counted_before_a_key_was_changed_is_taken_once() {
-        let (index, entries) = filled(3);
+        let (index, digests) = filled(3);
         let usage = Usage::default();
         for round in 1..4 {
-            for entry in &entries {
-                let entry = index.find(&digest_of(entry.id().get())).unwrap().entry;
-                usage.count(&entry, Outcome::Allowed, UnixMillis(round));
+            for digest in &digests {
+                count(&usage, &index, digest, Outcome::Allowed, round);
             }
-            replace(&index, &usage, &entries);
-            replace(&index, &usage, &entries);
+            replace(&index, &digests);
+            replace(&index, &digests);
             let rows = collect_all(&usage, &index);
             assert_eq!(rows.len(), 3);
             assert!(rows.iter().all(|row| row.counts[Outcome::Allowed] == 1));
@@ -319,12 +319,12 @@ mod tests {
     #[test]
     fn nor_is_it_lost_when_the_queue_is_full() {
         let keys = QUEUE_LEN as u64 + 5_000;
-        let (index, entries) = filled(keys);
+        let (index, digests) = filled(keys);
         let usage = Usage::default();
-        for entry in &entries {
-            usage.count(entry, Outcome::Limited, UnixMillis(1));
+        for digest in &digests {
+            count(&usage, &index, digest, Outcome::Limited, 1);
         }
-        replace(&index, &usage, &entries);
+        replace(&index, &digests);
         assert!(usage.overflowed.load(Ordering::Relaxed));
         let rows = collect_all(&usage, &index);
         let limited = rows.iter().map(|row| row.counts[Outcome::Limited]);
@@ -333,10 +333,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded() {
-        let (index, entries) = filled(3 * BATCH_ROWS_MAX as u64);
+        let (index, digests) = filled(3 * BATCH_ROWS_MAX as u64);
         let usage = Usage::default();
-        for entry in &entries {
-            usage.count(entry, Outcome::Allowed, UnixMillis(1));
+        for digest in &digests {
+            count(&usage, &index, digest, Outcome::Allowed, 1);
         }
         let rows = Collector::default().take(&usage, &index, UnixMillis(2));
         assert_eq!(rows.len(), BATCH_ROWS_MAX);
@@ -344,10 +344,10 @@ mod tests {
 
     #[test]
     fn more_denials_than_a_counter_holds_are_all_there() {
-        let (index, entries) = filled(1);
+        let (index, digests) = filled(1);
         let usage = Usage::default();
         for _ in 0..3 * COUNTER_FULL + 7 {
-            usage.count(&entries[0], Outcome::Revoked, UnixMillis(1));
+            count(&usage, &index, &digests[0], Outcome::Revoked, 1);
         }
         let rows = collect_all(&usage, &index);
         let revoked = rows.iter().map(|row| row.counts[Outcome::Revoked]);
@@ -357,11 +357,32 @@ mod tests {
 
     #[test]
     fn what_leaves_the_index_is_taken_once() {
-        let (index, entries) = filled(1);
+        let (index, digests) = filled(1);
         let usage = Usage::default();
-        let _ = entries[0].counters().add(Outcome::Allowed, UnixMillis(1));
-        usage.keep(entries[0].clone());
+        count(&usage, &index, &digests[0], Outcome::Allowed, 1);
+        let passed = index.put_former(digests[0], digest_of(2), UnixMillis(1)).unwrap();
+        usage.keep(passed);
         assert_eq!(collect_all(&usage, &index).len(), 1);
         assert!(collect_all(&usage, &index).is_empty());
+    }
+
+    /// A flush finds a key by a secret that it no longer has.
+    #[test]
+    fn what_was_counted_before_a_rotation_is_taken_once() {
+        let (index, digests) = filled(1);
+        let usage = Usage::default();
+        for (round, next) in (2..5).enumerate() {
+            let (before, after) = (digest_of(next - 1), digest_of(next));
+            count(&usage, &index, &digests[0], Outcome::Allowed, 1);
+            let limits = Limits::new(Vec::new()).unwrap();
+            let tier = std::sync::Arc::new(Tier::new("basic".parse().unwrap(), limits));
+            let entry = Entry::new(&key(KeyId::new(1).unwrap(), "a", after), tier);
+            let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
+            index.rotate(entry, before, UnixMillis(9), &clock);
+            count(&usage, &index, &after, Outcome::Allowed, 1);
+            let rows = collect_all(&usage, &index);
+            assert_eq!(rows.len(), 1, "{round}");
+            assert_eq!((rows[0].key_id.get(), rows[0].counts[Outcome::Allowed]), (1, 2));
+        }
     }
 }

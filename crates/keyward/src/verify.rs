@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::count::{Counts, Outcome};
+use crate::count::Outcome;
 use crate::digest::Digest;
-use crate::index::{Entry, Held, Index, Look};
+use crate::index::{Entry, Held, Index, Shown};
 use crate::key::Presented;
 use crate::limit::{Cost, Exceeded, Standing, Standings, TakeError};
-use crate::record::{KeyId, Stage};
+use crate::record::{KeyId, Owner, Stage};
+use crate::tier::TierName;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 
@@ -60,14 +61,13 @@ impl fmt::Debug for Asked<'_> {
 /// [`Denied::Unknown`].
 pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
     let presented = Presented::parse(asked.text).ok();
-    let look = presented.and_then(|presented| index.look(&Digest::of(presented)));
-    match look.as_ref().and_then(Look::held) {
-        Some(held) => judge(&held, usage, asked, now),
-        None => {
-            usage.count_unknown();
-            Err(Denied::Unknown)
-        }
-    }
+    let judged = presented.and_then(|presented| {
+        index.look(&Digest::of(presented), |held| judge(held, usage, asked, now))
+    });
+    judged.unwrap_or_else(|| {
+        usage.count_unknown();
+        Err(Denied::Unknown)
+    })
 }
 
 /// Decides about one request of a key that is known, and counts it.
@@ -77,13 +77,13 @@ fn judge(found: &Held<'_>, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdic
     let verdict = match admit(found, asked, now, &mut standings) {
         Ok(()) => {
             usage.count(entry, Outcome::Allowed, now.unix);
-            return Ok(Caller { entry: entry.clone(), standings });
+            return Ok(Caller { key: entry.shown(), standings });
         }
         Err(Reason::Limits(TakeError::Exceeded(retry_after))) => {
-            Denied::Limited(KeyRef(entry.clone()), Exceeded { standings, retry_after })
+            Denied::Limited(KeyRef::of(entry), Exceeded { standings, retry_after })
         }
-        Err(Reason::Limits(TakeError::TooCostly)) => Denied::TooCostly(KeyRef(entry.clone())),
-        Err(Reason::Key(reason)) => reason(KeyRef(entry.clone())),
+        Err(Reason::Limits(TakeError::TooCostly)) => Denied::TooCostly(KeyRef::of(entry)),
+        Err(Reason::Key(reason)) => reason(KeyRef::of(entry)),
     };
     if let Some(outcome) = verdict.outcome() {
         usage.count(entry, outcome, now.unix);
@@ -240,28 +240,36 @@ impl Denied {
     }
 }
 
-/// The key that a denial is about, as it was then. Cloning shares it; two are equal if they are of
-/// the same key.
+/// The key that a denial is about, as it was then. Two are equal if they are of the same key.
 #[derive(Clone)]
-pub struct KeyRef(Entry);
+pub struct KeyRef {
+    id: KeyId,
+    tier: TierName,
+    owner: Option<Owner>,
+}
 
 impl KeyRef {
+    fn of(entry: &Entry) -> Self {
+        let owner = entry.owner().map(|owner| owner.name().clone());
+        Self { id: entry.id(), tier: entry.tier().name().clone(), owner }
+    }
+
     /// The key's identity, which outlives its secrets.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.0.id()
+        self.id
     }
 
     /// The name of the key's tier.
     #[must_use]
     pub fn tier(&self) -> &str {
-        self.0.tier().name().as_str()
+        self.tier.as_str()
     }
 
     /// To whom the key belongs, if that is known.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.0.owner()
+        self.owner.as_ref().map(Owner::as_str)
     }
 }
 
@@ -279,10 +287,11 @@ impl fmt::Debug for KeyRef {
     }
 }
 
-/// A verified key, as a handler sees it. Cloning shares it.
+/// A verified key, as a handler sees it: as it was when the request was let in, whatever becomes of
+/// the key. Cloning takes no memory.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    entry: Entry,
+    key: Shown,
     standings: Standings,
 }
 
@@ -290,50 +299,47 @@ impl Caller {
     /// The key's identity, which outlives its secrets.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.entry.id()
+        self.key.id
+    }
+
+    /// The digest of the secret that was the key's present one.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.key.digest
     }
 
     /// What people call the key.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.entry.name()
+        self.key.name.as_str()
     }
 
     /// The name of the key's tier.
     #[must_use]
     pub fn tier(&self) -> &str {
-        self.entry.tier().name().as_str()
+        self.key.tier.as_str()
     }
 
     /// To whom the key belongs, if that is known.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.entry.owner()
+        self.key.owner.as_ref().map(Owner::as_str)
     }
 
     /// The first instant at which the key no longer works; `None` is never.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixMillis> {
-        self.entry.expires_at()
-    }
-
-    /// What was counted in the hour of `at` and no flush has taken yet, of the key as it was when
-    /// this request was let in: what was counted before its last change, or is on its way to the
-    /// store, is not in it.
-    #[must_use]
-    pub fn counted(&self, at: UnixMillis) -> Counts {
-        self.entry.counted(at)
+        self.key.expires_at
     }
 
     /// The key's scopes, in the order in which they were given.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.entry.scopes()
+        self.key.scopes()
     }
 
     /// Whether the key may do what `asked` names, a `resource:action`.
     #[must_use]
     pub fn grants(&self, asked: &str) -> bool {
-        self.entry.grants(asked)
+        self.key.grants(asked)
     }
 
     /// The state of the caller's limit with the smallest remaining, after this request; `None`

@@ -156,7 +156,8 @@ async fn a_route_costs_what_is_said_beside_its_scope() {
     /three 200 7 - hello
     "#);
     // Usage counts requests, not their costs.
-    let counted = guard.verify(&Asked::of(&secret)).unwrap().counted(guard.now().unix);
+    let caller = guard.verify(&Asked::of(&secret)).unwrap();
+    let counted = guard.gate().counted(&caller, guard.now().unix);
     assert_eq!((counted[Outcome::Allowed], counted[Outcome::Limited]), (5, 3));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use triomphe::Arc as Shared;
 
-use crate::index::{ENDED, Entry, NewEntry};
+use crate::index::{ENDED, Entry};
 use crate::owner::OwnerState;
 use crate::store::StoreError;
 use crate::stored::{FormerSecret, Key, OwnerRow};
@@ -74,11 +74,10 @@ impl Gate {
         let entry = self.entry(key, owner)?;
         // The present secret by the index, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|it| self.index.holds(&it.secret.digest));
-        let counted = match held {
+        match held {
             Some(held) => self.index.rotate(entry, held.secret.digest, end_of(held, at), clock),
             None => self.index.replace(entry, clock),
-        };
-        counted.into_iter().for_each(|entry| self.usage.enqueue(entry));
+        }
         self.note_former(key, at);
         Ok(())
     }
@@ -87,12 +86,12 @@ impl Gate {
     fn note_former(&self, key: &Key, at: UnixMillis) {
         for former in &key.former {
             let (digest, ends_at) = (former.secret.digest, end_of(former, at));
-            let counted = self.index.put_former(digest, key.secret.digest, ends_at);
-            counted.into_iter().for_each(|entry| self.usage.keep(entry));
+            let passed = self.index.put_former(digest, key.secret.digest, ends_at);
+            passed.into_iter().for_each(|entry| self.usage.keep(entry));
         }
     }
 
-    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<NewEntry, StoreError> {
+    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<Entry, StoreError> {
         let tier = self.tier_of(key)?;
         let shared = self.owner_of(key, owner);
         Ok(Entry::of_owner(key, tier, shared))

@@ -25,7 +25,7 @@ use crate::audit::Audit;
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::{Counts, Outcome};
 use crate::details::OwnerVersion;
-use crate::index::ENDED;
+use crate::index::{ENDED, Entry};
 use crate::issue::{Issued, NewKey};
 use crate::key::Secret;
 use crate::limit::{Limit, Limits};
@@ -121,23 +121,23 @@ async fn keys(store: &MemoryStore) -> Vec<Key> {
 #[track_caller]
 fn check_agreement(gate: &Gate, id: KeyId) {
     let stored = on_this_thread(gate.store().find_key(id)).unwrap().unwrap();
-    let found = gate.index().find(&stored.key.secret.digest).unwrap();
-    assert_eq!(found.ends_at, None, "its present secret is no former one");
-    let (entry, key) = (found.entry, &stored.key);
-    assert_eq!(entry.id(), id);
-    assert_eq!(entry.stage(NOW.unix), stored.stage(NOW.unix));
-    if entry.stage(NOW.unix) != Stage::Revoked {
-        assert_eq!((entry.name(), entry.tier().name()), (key.name.as_str(), &key.tier));
-        assert_eq!(entry.owner(), key.owner.as_ref().map(Owner::as_str));
-        assert_eq!(entry.expires_at(), key.expires_at);
-        assert!(entry.scopes().eq(key.scopes.iter().map(Scope::as_str)));
+    let (index, key) = (gate.index(), &stored.key);
+    let found = index.find(&key.secret.digest).unwrap();
+    assert_eq!((found.id, found.ends_at), (id, None), "its present secret is no former one");
+    let held = |entry: &Entry| (entry.shown(), entry.stage(NOW.unix));
+    let (shown, stage) = index.ask(&key.secret.digest, held).unwrap();
+    assert_eq!(stage, stored.stage(NOW.unix));
+    if stage != Stage::Revoked {
+        assert_eq!((&shown.name, &shown.tier), (&key.name, &key.tier));
+        assert_eq!((&shown.owner, shown.expires_at), (&key.owner, key.expires_at));
+        assert!(shown.scopes().eq(key.scopes.iter().map(Scope::as_str)));
     }
     for former in &stored.key.former {
         let digest = former.secret.digest;
         let found = gate.index().find(&digest).unwrap();
         let ended = former.ends_at <= NOW.unix;
         let ends_at = if ended { ENDED } else { former.ends_at };
-        assert_eq!((found.entry.id(), found.ends_at), (id, Some(ends_at)));
+        assert_eq!((found.id, found.ends_at), (id, Some(ends_at)));
         assert_eq!(gate.index().steps(&digest), Some(1));
     }
 }

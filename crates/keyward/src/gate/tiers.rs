@@ -116,8 +116,7 @@ impl Gate {
             *tier = Arc::clone(&after);
         }
         let mut shard = 0;
-        let found = |entry| self.usage.enqueue(entry);
-        while let Some(()) = self.index.move_keys(shard, (before, &after), clock, found) {
+        while let Some(()) = self.index.move_keys(shard, (before, &after), clock) {
             shard += 1;
             if shard.is_multiple_of(SHARDS_AT_ONCE) {
                 give_way().await;

@@ -1,14 +1,14 @@
 //! One key, as the index holds it.
 
 use std::fmt;
+use std::mem;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::slice;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use triomphe::ThinArc;
-
 use crate::count::{Counters, Counts};
-use crate::digest::{Digest, Rest};
+use crate::digest::Digest;
 use crate::limit::{Buckets, Cost, Era, Limits, Standings, TakeError, carried};
 use crate::network::Networks;
 use crate::owner::OwnerState;
@@ -18,39 +18,60 @@ use crate::tier::Tier;
 use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
 use super::life::Life;
+use super::shown::Shown;
 
-/// One key in memory, with one limit 160 bytes, names of over 24 bytes and restrictions aside.
-/// Each further limit takes 8 bytes. Cloning shares it.
-#[derive(Clone)]
-pub struct Entry(ThinArc<Head, AtomicU64>);
-
-/// What an entry is besides the words of its own buckets, one for each of its limits, in their
-/// order.
-pub(super) struct Head {
-    /// The digest of its secret, but for the part that its slot in the table has.
-    rest: Rest,
-    life: Life,
+/// One key in memory: 152 bytes, with one limit or none. Names of over 24 bytes, restrictions, and
+/// the words of several limits are elsewhere.
+///
+/// All that a verdict about most keys touches lies here, side by side in a slot of the table: each
+/// further place in memory costs a verdict about one of many keys as much as all the rest.
+#[repr(C)]
+pub struct Entry {
+    /// Never zero, so that a slot without a key takes no room more.
+    id: KeyId,
+    /// Of the key's present secret.
+    digest: Digest,
+    pub(super) life: Life,
+    words: Words,
     tier: Arc<Tier>,
     /// Shared by all keys of the owner, so that suspending it is one step.
     owner: Option<triomphe::Arc<OwnerState>>,
-    counters: Counters,
     /// `None` for a key without any, as most are.
     extras: Option<triomphe::Arc<Extras>>,
-    id: KeyId,
+    counters: Counters,
     name: KeyName,
 }
 
-/// An entry that is on its way into the index.
-#[derive(Debug)]
-pub struct NewEntry {
-    pub(super) digest: Digest,
-    pub(crate) entry: Entry,
+/// The words of a key's own buckets, one for each of its limits, in their order.
+enum Words {
+    One(AtomicU64),
+    Several(Box<[AtomicU64]>),
+}
+
+impl Words {
+    fn full(limits: usize) -> Self {
+        Self::of(vec![0; limits])
+    }
+
+    fn of(words: Vec<u64>) -> Self {
+        match words.as_slice() {
+            [one] => Self::One(AtomicU64::new(*one)),
+            _ => Self::Several(words.into_iter().map(AtomicU64::new).collect()),
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[AtomicU64] {
+        match self {
+            Self::One(word) => slice::from_ref(word),
+            Self::Several(words) => words,
+        }
+    }
 }
 
 /// What only some keys have.
-#[derive(PartialEq)]
-struct Extras {
-    scopes: Scopes,
+pub(super) struct Extras {
+    pub(super) scopes: Scopes,
     networks: Networks,
     /// Its own, which replace the tier's.
     limits: Option<Limits>,
@@ -71,140 +92,94 @@ impl Entry {
     /// An entry for the present secret of a key, with full buckets and nothing counted. It shares
     /// its owner with no other entry, and no change of the owner reaches it.
     #[must_use]
-    #[expect(clippy::new_ret_no_self, reason = "what is new is on its way into the index")]
-    pub fn new(key: &Key, tier: Arc<Tier>) -> NewEntry {
+    pub fn new(key: &Key, tier: Arc<Tier>) -> Self {
         let owner = key.owner.clone().map(|name| OwnerState::new(name, false));
         Self::of_owner(key, tier, owner.map(triomphe::Arc::new))
     }
 
     /// As [`Entry::new`], with an owner that it shares.
     #[must_use]
-    pub fn of_owner(
-        key: &Key,
-        tier: Arc<Tier>,
-        owner: Option<triomphe::Arc<OwnerState>>,
-    ) -> NewEntry {
-        let digest = key.secret.digest;
+    pub fn of_owner(key: &Key, tier: Arc<Tier>, owner: Option<triomphe::Arc<OwnerState>>) -> Self {
         let limits = key.limits.as_ref().unwrap_or(tier.limits()).list().len();
-        let (_, rest) = digest.parts();
-        let head = Head {
-            rest,
+        Self {
+            id: key.id,
+            digest: key.secret.digest,
             life: Life::new(key.state, key.expires_at),
+            words: Words::full(limits),
             tier,
             owner,
-            counters: Counters::default(),
-            id: key.id,
-            name: key.name.clone(),
             extras: Extras::of(key),
-        };
-        NewEntry { digest, entry: Self::with_full_buckets(head, limits) }
-    }
-
-    /// The same key under other limits of its tier, with full buckets and nothing counted.
-    pub(super) fn in_tier(&self, tier: Arc<Tier>) -> Self {
-        let limits = self.own_limits().unwrap_or(tier.limits()).list().len();
-        let before = self.head();
-        let head = Head {
-            rest: before.rest,
-            life: before.life.copied(),
-            tier,
-            owner: before.owner.clone(),
             counters: Counters::default(),
-            id: before.id,
-            name: before.name.clone(),
-            extras: before.extras.clone(),
-        };
-        Self::with_full_buckets(head, limits)
+            name: key.name.clone(),
+        }
     }
 
-    fn with_full_buckets(head: Head, limits: usize) -> Self {
-        let words = (0..limits).map(|_| AtomicU64::new(0));
-        Self(ThinArc::from_header_and_iter(head, words))
-    }
-
-    /// Bytes of an entry without its buckets.
-    #[cfg(test)]
-    pub(super) const SIZE: usize = size_of::<Head>();
-
-    pub(super) fn head(&self) -> &Head {
-        &self.0.header.header
-    }
-
-    fn words(&self) -> &[AtomicU64] {
-        &self.0.slice
-    }
-
-    /// Whether the rest of its digest is this.
-    #[inline]
-    pub(super) fn is_of(&self, rest: &Rest) -> bool {
-        self.head().rest == *rest
+    /// The digest of the key's present secret.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
     }
 
     /// Revokes the key.
     pub(super) fn revoke(&self) {
-        self.head().life.revoke();
+        self.life.revoke();
     }
 
     /// Whether this is the very tier of the key.
     pub(super) fn is_in(&self, tier: &Arc<Tier>) -> bool {
-        Arc::ptr_eq(&self.head().tier, tier)
+        Arc::ptr_eq(&self.tier, tier)
     }
 
     /// The key's identity.
     #[must_use]
     pub fn id(&self) -> KeyId {
-        self.head().id
-    }
-
-    /// What people call the key.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.head().name.as_str()
+        self.id
     }
 
     /// The tier of the key, whose limits hold unless it has its own.
     #[must_use]
     pub fn tier(&self) -> &Tier {
-        &self.head().tier
+        &self.tier
     }
 
-    /// To whom the key belongs.
-    #[must_use]
-    pub fn owner(&self) -> Option<&str> {
-        self.head().owner.as_ref().map(|owner| owner.name().as_str())
+    /// The owner of the key.
+    pub(crate) fn owner(&self) -> Option<&OwnerState> {
+        self.owner.as_deref()
     }
 
     /// When the key expires.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixMillis> {
-        self.head().life.expires_at()
+        self.life.expires_at()
+    }
+
+    /// What is shown of the key, as it is now. Takes no memory.
+    #[inline]
+    pub(crate) fn shown(&self) -> Shown {
+        Shown {
+            id: self.id,
+            digest: self.digest,
+            name: self.name.clone(),
+            tier: self.tier.name().clone(),
+            owner: self.owner().map(|owner| owner.name().clone()),
+            expires_at: self.expires_at(),
+            extras: self.extras.clone(),
+        }
     }
 
     /// Whether the key may do what `asked` names.
-    #[must_use]
-    pub fn grants(&self, asked: &str) -> bool {
-        self.head().extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
+    pub(crate) fn grants(&self, asked: &str) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
     }
 
-    /// The key's scopes, in the order in which they were given.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.head()
-            .extras
-            .iter()
-            .flat_map(|extras| extras.scopes.iter())
-            .map(|scope| scope.as_str())
+    /// What was counted in the hour of `at` and no flush has taken yet.
+    pub(crate) fn counted(&self, at: UnixMillis) -> Counts {
+        self.counters.in_hour(at.hour())
     }
 
-    /// What was counted in the hour of `at` and no flush has taken yet, since the key was last
-    /// changed.
-    #[must_use]
-    pub fn counted(&self, at: UnixMillis) -> Counts {
-        self.head().counters.in_hour(at.hour())
-    }
-
+    #[inline]
     pub(crate) fn stage(&self, now: UnixMillis) -> Stage {
-        let stage = self.head().life.stage(now);
-        match &self.head().owner {
+        let stage = self.life.stage(now);
+        match &self.owner {
             Some(owner) if owner.is_suspended() => match stage {
                 Stage::Revoked => Stage::Revoked,
                 Stage::Active | Stage::Suspended | Stage::Expired => Stage::Suspended,
@@ -215,7 +190,7 @@ impl Entry {
 
     /// Whether the key may be used from this address.
     pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.head().extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
+        self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
     }
 
     /// Takes the cost of one request from each of the key's limits and its owner's, or from none.
@@ -228,59 +203,69 @@ impl Entry {
         now: SteadyNanos,
         told: &mut Standings,
     ) -> Result<(), TakeError> {
-        let owner = self.head().owner.as_ref().map(|owner| owner.buckets());
+        let owner = self.owner.as_ref().map(|owner| owner.buckets());
         self.buckets().take(lock, owner, cost, now, told)
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.head().counters
+        &self.counters
     }
 
     fn own_limits(&self) -> Option<&Limits> {
-        self.head().extras.as_ref()?.limits.as_ref()
+        self.extras.as_ref()?.limits.as_ref()
     }
 
     #[inline]
     fn buckets(&self) -> Buckets<'_> {
+        let words = self.words.as_slice();
         match self.own_limits() {
-            Some(own) => Buckets { limits: own, told: own, era: Era::FIRST, words: self.words() },
-            None => self.head().tier.buckets(self.words(), self.head().rest.stripe()),
+            Some(own) => Buckets { limits: own, told: own, era: Era::FIRST, words },
+            None => self.tier.buckets(words, self.digest.stripe()),
         }
+    }
+
+    /// Becomes what the key is now; see [`Entry::take_over`].
+    pub(super) fn change(&mut self, now: Self, clock: ReadClock<'_>) {
+        let before = mem::replace(self, now);
+        self.take_over(before, clock);
     }
 
     /// Goes on where the entry stood whose place this one takes: a key that was revoked stays so,
     /// what was taken from a limit stays taken, and what was counted is counted here.
     ///
     /// No request is under way on either: whoever calls holds the locks of their shards.
-    pub(super) fn take_over(&self, before: &Self, clock: ReadClock<'_>) {
-        self.head().life.inherit(&before.head().life);
-        self.head().counters.take_over(&before.head().counters);
+    pub(super) fn take_over(&mut self, before: Self, clock: ReadClock<'_>) {
+        self.life.inherit(&before.life);
         let is_same = match (self.own_limits(), before.own_limits()) {
-            (None, None) => Arc::ptr_eq(&self.head().tier, &before.head().tier),
+            (None, None) => Arc::ptr_eq(&self.tier, &before.tier),
             (Some(own), Some(others)) => own == others,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        if is_same {
-            for (word, before) in self.words().iter().zip(before.words()) {
-                word.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
-            }
-            return;
-        }
-        // The clock is read now that nothing is taken from `before` any more: an earlier reading
-        // would give back what was taken since.
-        let (now, after) = (clock().steady, self.buckets());
-        let carried = carried(&before.buckets(), after.limits, after.era, now);
-        for (word, carried) in self.words().iter().zip(carried) {
-            word.store(carried, Ordering::Relaxed);
-        }
+        self.words =
+            if is_same { before.words } else { carried_to(&self.buckets(), &before, clock) };
+        self.counters = before.counters;
     }
+
+    /// Moves the key to other limits of its tier.
+    ///
+    /// No request is under way on it: whoever calls holds the lock of its shard.
+    pub(super) fn move_to(&mut self, tier: Arc<Tier>, clock: ReadClock<'_>) {
+        if self.own_limits().is_none() {
+            let after = tier.buckets(&[], self.digest.stripe());
+            self.words = carried_to(&after, self, clock);
+        }
+        self.tier = tier;
+    }
+}
+
+/// The words of an entry as they go on under other limits. Nothing is taken from it any more: a
+/// reading of the clock from before that would give back what was taken since.
+fn carried_to(after: &Buckets<'_>, before: &Entry, clock: ReadClock<'_>) -> Words {
+    Words::of(carried(&before.buckets(), after.limits, after.era, clock().steady))
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("id", &self.head().id)
-            .field("name", &self.head().name)
-            .finish()
+        f.debug_struct("Entry").field("id", &self.id).field("name", &self.name).finish()
     }
 }

@@ -33,10 +33,6 @@ impl Life {
         self.0.store(REVOKED, Ordering::Release);
     }
 
-    pub(super) fn copied(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Acquire)))
-    }
-
     /// Stays what `before` became for ever.
     pub(super) fn inherit(&self, before: &Self) {
         if before.0.load(Ordering::Acquire) == REVOKED {

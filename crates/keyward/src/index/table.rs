@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::time::UnixMillis;
 
 use super::Entry;
+use super::slots::Slots;
 
 /// A secret that was replaced by a rotation.
 pub(super) struct Former {
@@ -16,18 +17,11 @@ pub(super) struct Former {
     pub(super) ends_at: UnixMillis,
 }
 
-/// Where a key is in its part of the index. The place is the beginning of its digest: of those
-/// entries that it is not, a request touches none, and a table that grows touches none at all.
-pub(super) struct Slot {
-    pub(super) place: u64,
-    pub(super) entry: Entry,
-}
-
 /// One part of the index.
 #[derive(Default)]
 pub(super) struct Table {
     /// Keys, by the digest of the secret that is theirs now.
-    pub(super) current: HashTable<Slot>,
+    pub(super) current: Slots,
     /// Secrets that keys had before. A request looks here only if it found nothing above, so
     /// rotations cost other callers nothing.
     pub(super) former: HashTable<Former>,
@@ -36,16 +30,11 @@ pub(super) struct Table {
 impl Table {
     #[inline]
     pub(super) fn find(&self, digest: &Digest) -> Option<&Entry> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        self.current.find(place, is_it).map(|slot| &slot.entry)
+        self.current.get(self.current.find_at(digest)?)
     }
 
-    #[inline]
-    pub(super) fn find_at(&self, digest: &Digest) -> Option<usize> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        self.current.find_bucket_index(place, is_it)
+    pub(super) fn find_mut(&mut self, digest: &Digest) -> Option<&mut Entry> {
+        self.current.get_mut(self.current.find_at(digest)?)
     }
 
     pub(super) fn find_former(&self, digest: &Digest) -> Option<&Former> {
@@ -56,22 +45,9 @@ impl Table {
         self.former.find(digest.place(), |former| former.digest == *digest)
     }
 
-    pub(super) fn insert(&mut self, digest: &Digest, entry: Entry) {
-        let slot = Slot { place: digest.place(), entry };
-        self.current.insert_unique(slot.place, slot, |slot| slot.place);
-    }
-
-    /// Takes a key out; it is put back with another digest, or as another entry.
-    pub(super) fn remove(&mut self, digest: &Digest) -> Option<Entry> {
-        let (place, rest) = digest.parts();
-        let is_it = |slot: &Slot| slot.place == place && slot.entry.is_of(&rest);
-        let found = self.current.find_entry(place, is_it);
-        found.ok().map(|found| found.remove().0.entry)
-    }
-
     /// Makes a secret a former one. Returns the key if it was the present one of that.
     pub(super) fn leave(&mut self, former: Former) -> Option<Entry> {
-        let there = self.remove(&former.digest);
+        let there = self.current.find_at(&former.digest).and_then(|at| self.current.remove(at));
         self.put_former(former);
         there
     }

@@ -84,7 +84,7 @@ async fn what_a_clock_in_doubt_refuses_is_not_counted() {
     assert_eq!(verdict(&gate, &issued, at(LONG_AGO, 1)), Err("clock_in_doubt"));
     let mut counted = 0;
     for shard in 0.. {
-        let visit = |entry: &crate::index::Entry| {
+        let visit = |entry: &Entry| {
             counted += entry.counted(UnixMillis(LONG_AGO)).denied();
         };
         let Some(()) = gate.index().each_in_shard(shard, visit) else { break };

@@ -109,7 +109,7 @@ fn fill_the_queue(gate: &Gate) -> Vec<Entry> {
     let tier = gate.tier(&"basic".parse().unwrap()).unwrap();
     let (id, name) = (KeyId::new(1_000).unwrap(), "Other".parse().unwrap());
     let key = Key::plain(id, name, tier.name().clone(), Digest::from_stored([0; 32]));
-    let entry = || Entry::new(&key, Arc::clone(&tier)).entry;
+    let entry = || Entry::new(&key, Arc::clone(&tier));
     let entries = || (0..QUEUE_LEN).map(|_| entry());
     entries().inspect(|entry| gate.usage().count(entry, Outcome::Allowed, NOW.unix)).collect()
 }

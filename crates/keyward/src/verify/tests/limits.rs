@@ -7,7 +7,6 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::index::NewEntry;
 use crate::record::Owner;
 
 const SECOND: u64 = 1_000_000_000;
@@ -58,7 +57,7 @@ impl World {
         Now::new(UnixMillis(1_000_000), SteadyNanos(self.clock.load(Ordering::SeqCst)))
     }
 
-    fn entry(&self, key: usize, terms: &Terms) -> NewEntry {
+    fn entry(&self, key: usize, terms: &Terms) -> Entry {
         let id = KeyId::new(key as u64 + 1).unwrap();
         let tier = &self.tiers[terms.tier];
         let plain = Key::plain(id, "Key".parse().unwrap(), tier.name().clone(), digest(key));
@@ -69,7 +68,7 @@ impl World {
 
     /// Issues a key, or edits it.
     fn put_key(&self, key: usize, terms: &Terms) {
-        drop(self.index.replace(self.entry(key, terms), &|| self.now()));
+        self.index.replace(self.entry(key, terms), &|| self.now());
     }
 
     fn put_tier(&mut self, tier: usize, limits: &Limits) {
@@ -80,7 +79,7 @@ impl World {
         let after = StdArc::new(Tier::new(before.name().clone(), limits.clone()));
         self.tiers[tier] = StdArc::clone(&after);
         let (tiers, clock) = ((&before, &after), || self.now());
-        (0..).map_while(|shard| self.index.move_keys(shard, tiers, &clock, drop)).for_each(drop);
+        (0..).map_while(|shard| self.index.move_keys(shard, tiers, &clock)).for_each(drop);
     }
 
     fn put_owner(&self, owner: usize, limits: &Limits) {
