@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::carried::Carried;
 use crate::count::Counts;
-use crate::index::Index;
+use crate::index::{Held, Index};
 use crate::key::{Prefix, RandomError};
 use crate::store::{KeyStore, Page, StoreError};
 use crate::tier::Tier;
@@ -140,8 +140,8 @@ impl Gate {
     /// yet: its own request, too.
     #[must_use]
     pub fn counted(&self, caller: &Caller, at: UnixMillis) -> Counts {
-        let counted = self.index.look(caller.digest(), |held| held.entry.counted(at));
-        counted.unwrap_or_default()
+        let counted = |held: &Held<'_>| held.entry.counted(at);
+        self.index.look(caller.digest(), |held| held.map(counted).unwrap_or_default())
     }
 
     /// The prefix of new keys that ask for no other.

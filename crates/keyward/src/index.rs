@@ -99,22 +99,22 @@ pub(crate) struct Held<'a> {
 }
 
 impl Index {
-    /// Finds the key that has, or had, the secret with this digest, and holds it while `ask` asks
-    /// for what it is about.
+    /// Finds the key that has, or had, the secret with this digest, and holds it while `ask` says
+    /// what it is about; `None` if there is no such key.
     ///
     /// From a former secret it is one step to the present one, however often the key was rotated:
     /// only while a rotation is under way do some secrets still lead to the one that it replaces,
     /// which leads on. It ends, since each rotation makes a secret that never was before.
     #[inline]
-    pub(crate) fn look<T>(&self, digest: &Digest, ask: impl FnOnce(&Held<'_>) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, digest: &Digest, ask: impl FnOnce(Option<&Held<'_>>) -> T) -> T {
         let (mut digest, mut ends_at) = (*digest, None);
         loop {
             let shard = self.shard(&digest);
             let table = shard.read();
             if let Some(entry) = table.find(&digest) {
-                return Some(ask(&Held { entry, ends_at, lock: &shard.buckets }));
+                return ask(Some(&Held { entry, ends_at, lock: &shard.buckets }));
             }
-            let former = table.find_former(&digest)?;
+            let Some(former) = table.find_former(&digest) else { return ask(None) };
             let soonest = |ends_at: UnixMillis| ends_at.min(former.ends_at);
             ends_at = Some(ends_at.map_or(former.ends_at, soonest));
             digest = former.next;
@@ -124,19 +124,15 @@ impl Index {
     /// Finds the key that has, or had, the secret with this digest.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Found> {
-        self.look(digest, |held| Found { id: held.entry.id(), ends_at: held.ends_at })
+        self.look(digest, |held| {
+            held.map(|held| Found { id: held.entry.id(), ends_at: held.ends_at })
+        })
     }
 
     /// Adds a key, unless one with this digest is there already: what is there is newer, such as
     /// a key that was revoked while it was still being issued. Returns whether it was added.
     pub fn insert(&self, entry: Entry) -> bool {
-        let digest = entry.digest();
-        let mut shard = self.shard(digest).write();
-        if shard.find(digest).is_some() || shard.find_former(digest).is_some() {
-            return false;
-        }
-        shard.current.insert(entry);
-        true
+        self.shard(entry.digest()).write().add(entry)
     }
 
     /// Puts a key in the place of what it was before, or adds it. Its limits go on where they were,

@@ -159,7 +159,9 @@ impl Collector {
         while rows.len() < BATCH_ROWS_MAX
             && let Some(digest) = usage.queue.pop()
         {
-            index.look(&digest, |held| take_from(held.entry, now, &mut rows));
+            index.look(&digest, |held| {
+                held.into_iter().for_each(|held| take_from(held.entry, now, &mut rows));
+            });
         }
         let mut beside = usage.beside();
         let full = BATCH_ROWS_MAX.saturating_sub(rows.len()).min(beside.rows.len());

@@ -4,18 +4,18 @@ use std::fmt;
 use std::mem;
 use std::net::IpAddr;
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 
 use crate::count::{Counters, Counts};
 use crate::digest::Digest;
-use crate::limit::{Buckets, Cost, Era, Limits, Standings, TakeError, carried};
+use crate::limit::{Buckets, Era, Limits, SharedBuckets, carried};
 use crate::network::Networks;
 use crate::owner::OwnerState;
 use crate::record::{KeyId, KeyName, Scopes, Stage};
 use crate::stored::Key;
 use crate::tier::Tier;
-use crate::time::{ReadClock, SteadyNanos, UnixMillis};
+use crate::time::{ReadClock, UnixMillis};
 
 use super::life::Life;
 use super::shown::Shown;
@@ -50,7 +50,10 @@ enum Words {
 
 impl Words {
     fn full(limits: usize) -> Self {
-        Self::of(vec![0; limits])
+        match limits {
+            1 => Self::One(AtomicU64::new(0)),
+            _ => Self::of(vec![0; limits]),
+        }
     }
 
     fn of(words: Vec<u64>) -> Self {
@@ -153,7 +156,7 @@ impl Entry {
     }
 
     /// What is shown of the key, as it is now. Takes no memory.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn shown(&self) -> Shown {
         Shown {
             id: self.id,
@@ -193,18 +196,10 @@ impl Entry {
         self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
     }
 
-    /// Takes the cost of one request from each of the key's limits and its owner's, or from none.
-    /// `lock` is the same for all requests of the key; `told` receives the state of the limits.
+    /// The buckets of the owner, if it has any.
     #[inline]
-    pub(crate) fn take(
-        &self,
-        lock: &Mutex<()>,
-        cost: Cost,
-        now: SteadyNanos,
-        told: &mut Standings,
-    ) -> Result<(), TakeError> {
-        let owner = self.owner.as_ref().map(|owner| owner.buckets());
-        self.buckets().take(lock, owner, cost, now, told)
+    pub(crate) fn owner_buckets(&self) -> Option<&SharedBuckets> {
+        self.owner.as_ref().map(|owner| owner.buckets()).filter(|buckets| buckets.are_set())
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -215,8 +210,9 @@ impl Entry {
         self.extras.as_ref()?.limits.as_ref()
     }
 
+    /// The buckets of the key's own limits, or of its tier's.
     #[inline]
-    fn buckets(&self) -> Buckets<'_> {
+    pub(crate) fn buckets(&self) -> Buckets<'_> {
         let words = self.words.as_slice();
         match self.own_limits() {
             Some(own) => Buckets { limits: own, told: own, era: Era::FIRST, words },

@@ -71,7 +71,7 @@ impl Slots {
     /// Adds a key that is not there.
     pub(super) fn insert(&mut self, entry: Entry) {
         if self.homes.saturating_mul(7) / 8 <= self.len {
-            self.grow();
+            self.resize(self.homes + (self.homes / 4).max(2));
         }
         self.put(entry);
     }
@@ -116,16 +116,25 @@ impl Slots {
             at += 1;
         }
         // Those that stand there and behind make room, up to the next gap.
-        let mut next = Some(entry);
-        while let Some(entry) = next {
-            next = match self.slot(at) {
-                Some(slot) => slot.replace(entry),
-                None => {
-                    self.push(entry);
-                    None
-                }
+        let mut entry = entry;
+        loop {
+            let rest =
+                self.chunks.get_mut(at / CHUNK).and_then(|chunk| chunk.get_mut(at % CHUNK..));
+            let rest = rest.unwrap_or_default();
+            let gap = rest.iter().position(Option::is_none);
+            let (moved, _) = rest.split_at_mut(gap.map_or(rest.len(), |gap| gap + 1));
+            at += moved.len();
+            if !moved.is_empty() {
+                moved.rotate_right(1);
+            }
+            let Some(slot) = moved.first_mut() else {
+                self.push(entry);
+                break;
             };
-            at += 1;
+            match slot.replace(entry) {
+                Some(last) => entry = last,
+                None => break,
+            }
         }
         self.len += 1;
     }
@@ -142,8 +151,7 @@ impl Slots {
         }
     }
 
-    fn grow(&mut self) {
-        let homes = self.homes + (self.homes / 4).max(2);
+    fn resize(&mut self, homes: usize) {
         let homes = if homes <= CHUNK { homes } else { homes.next_multiple_of(CHUNK) };
         let before = mem::replace(self, Self::with_homes(homes));
         self.len = before.len;

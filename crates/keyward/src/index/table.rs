@@ -37,6 +37,16 @@ impl Table {
         self.current.get_mut(self.current.find_at(digest)?)
     }
 
+    /// Adds a key, unless its secret is one that is known. Returns whether it was added.
+    pub(super) fn add(&mut self, entry: Entry) -> bool {
+        let digest = entry.digest();
+        if self.find(digest).is_some() || self.find_former(digest).is_some() {
+            return false;
+        }
+        self.current.insert(entry);
+        true
+    }
+
     pub(super) fn find_former(&self, digest: &Digest) -> Option<&Former> {
         // Where nothing was rotated, a text that is unknown costs no second look.
         if self.former.is_empty() {

@@ -88,7 +88,7 @@ impl Entry {
 impl Index {
     /// What is so of the key that has, or had, this secret.
     pub(crate) fn ask<T>(&self, digest: &Digest, ask: impl FnOnce(&Entry) -> T) -> Option<T> {
-        self.look(digest, |held| ask(held.entry))
+        self.look(digest, |held| held.map(|held| ask(held.entry)))
     }
 
     /// How many secrets lie between this one and the key; 0 for the key's present one.

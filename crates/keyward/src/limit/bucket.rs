@@ -128,45 +128,58 @@ impl Meter {
     ///
     /// Returns [`Exceeded`] if the limit is reached; then nothing was taken.
     pub fn take(&self, limit: &Limit, now: SteadyNanos) -> Result<Standing, Exceeded> {
-        let took = take_one(limit, Era::FIRST, &self.0, Cost::ONE, now);
-        // Every bucket holds one.
-        let (full_at, taken) = took.unwrap_or((u64::MAX, Err(TakeError::TooCostly)));
-        let standing = limit.standing(full_at, now.0);
-        match taken {
-            Ok(()) => Ok(standing),
-            Err(TakeError::Exceeded(wait)) => Err(Exceeded::new(standing, wait)),
-            Err(TakeError::TooCostly) => Err(Exceeded::new(standing, limit.per())),
-        }
+        let bucket = Bucket { limit, era: Era::FIRST, word: &self.0 };
+        bucket.take(Cost::ONE, now).map_err(|error| {
+            let wait = match error {
+                TakeError::Exceeded(wait) => wait,
+                // Every bucket holds one.
+                TakeError::TooCostly => limit.per(),
+            };
+            Exceeded::new(bucket.standing(now), wait)
+        })
     }
 }
 
-/// When a bucket will be full, and whether a request was taken from it.
-pub(super) type Took = (u64, Result<(), TakeError>);
+/// A bucket with the limit that is in force for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Bucket<'a> {
+    pub(super) limit: &'a Limit,
+    /// Under which edition the word counts.
+    pub(super) era: Era,
+    pub(super) word: &'a AtomicU64,
+}
 
-/// Takes from one bucket, or says when there will be room.
-#[inline]
-pub(super) fn take_one(
-    limit: &Limit,
-    era: Era,
-    word: &AtomicU64,
-    cost: Cost,
-    now: SteadyNanos,
-) -> Result<Took, TakeError> {
-    let step = limit.step(cost.judged()).ok_or(TakeError::TooCostly)?;
-    // Relaxed: the number guards nothing but itself, and the exchange below is atomic.
-    let mut seen = word.load(Ordering::Relaxed);
-    loop {
-        let check = Check::new(era.mark(seen, limit), limit, step, now.0);
-        if check.wait != 0 {
-            let wait = Duration::from_nanos(check.wait);
-            return Ok((check.mark.full_at, Err(TakeError::Exceeded(wait))));
+impl Bucket<'_> {
+    /// Takes the cost of one request, and returns the state of the limit after it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TakeError`] if the limit is reached or can never allow that much.
+    #[inline]
+    pub(crate) fn take(self, cost: Cost, now: SteadyNanos) -> Result<Standing, TakeError> {
+        let Self { limit, era, word } = self;
+        let step = limit.step(cost.judged()).ok_or(TakeError::TooCostly)?;
+        // Relaxed: the number guards nothing but itself, and the exchange below is atomic.
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let check = Check::new(era.mark(seen, limit), limit, step, now.0);
+            if check.wait != 0 {
+                return Err(TakeError::Exceeded(Duration::from_nanos(check.wait)));
+            }
+            if cost == Cost::NOTHING {
+                return Ok(limit.standing(check.mark.full_at, now.0));
+            }
+            let next = check.word();
+            match word.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(limit.standing(check.next, now.0)),
+                Err(newer) => seen = newer,
+            }
         }
-        if cost == Cost::NOTHING {
-            return Ok((check.mark.full_at, Ok(())));
-        }
-        match word.compare_exchange_weak(seen, check.word(), Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return Ok((check.next, Ok(()))),
-            Err(newer) => seen = newer,
-        }
+    }
+
+    /// The state of the limit if nothing is taken.
+    pub(crate) fn standing(self, now: SteadyNanos) -> Standing {
+        let mark = self.era.mark(self.word.load(Ordering::Relaxed), self.limit);
+        self.limit.standing(mark.full_at, now.0)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::time::SteadyNanos;
 
-use super::bucket::{ARRIVAL_MAX, Check, take_one};
+use super::bucket::{ARRIVAL_MAX, Bucket, Check};
 use super::shared::{Shared, SharedBuckets};
 use super::standing::Several;
 use super::{Cost, Era, Limit, Limits, STANDINGS_MAX, Standings};
@@ -34,7 +34,16 @@ pub(crate) struct Buckets<'a> {
     pub(crate) words: &'a [AtomicU64],
 }
 
-impl Buckets<'_> {
+impl<'a> Buckets<'a> {
+    /// The bucket, if there is one only.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<Bucket<'a>> {
+        match (self.limits.list(), self.words) {
+            ([limit], [word]) => Some(Bucket { limit, era: self.era, word }),
+            _ => None,
+        }
+    }
+
     /// Takes the cost of one request from each of these buckets and each of the owner's, or from
     /// none. `told` receives the state of the limits; it is written in place, since it is long. For
     /// a request that is too costly, it stays empty.
@@ -60,15 +69,15 @@ impl Buckets<'_> {
         {
             return taken;
         }
-        match (self.limits.list(), self.words) {
-            ([], _) => Ok(()),
-            ([limit], [word]) => {
-                let (full_at, taken) = take_one(limit, self.era, word, cost, now)?;
-                *told = Standings::one(limit.standing(full_at, now.0));
-                taken
-            }
-            _ => self.take_several(lock, cost, now, told),
+        if self.limits.list().is_empty() {
+            return Ok(());
         }
+        let Some(only) = self.only() else { return self.take_several(lock, cost, now, told) };
+        let taken = only.take(cost, now);
+        if taken != Err(TakeError::TooCostly) {
+            *told = Standings::one(taken.unwrap_or_else(|_| only.standing(now)));
+        }
+        taken.map(drop)
     }
 
     /// Takes from the key's buckets alone, which are several.
@@ -177,10 +186,7 @@ impl Buckets<'_> {
     }
 
     /// The limits with their words, those of the key before those of the owner.
-    fn each<'a>(
-        &'a self,
-        owner: Option<&'a Shared>,
-    ) -> impl Iterator<Item = (&'a Limit, u64, Era)> {
+    fn each(&self, owner: Option<&'a Shared>) -> impl Iterator<Item = (&'a Limit, u64, Era)> {
         // A missing word is replaced by one that allows nothing.
         let words = self.words.iter().map(|word| word.load(Ordering::Relaxed));
         let words = words.chain(iter::repeat(u64::MAX));
