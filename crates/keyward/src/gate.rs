@@ -104,13 +104,17 @@ impl Gate {
         let mut snapshot = self.store.snapshot().await?;
         // Held until their keys share them.
         let mut owners = Vec::new();
+        let mut loading = self.index.loading();
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
             match page {
                 Page::Tiers(rows) => self.know_tiers(&rows),
                 Page::Owners(rows) => owners.extend(rows.iter().map(|row| self.load_owner(row))),
-                Page::Keys(keys) => keys.iter().try_for_each(|key| self.load_key(key))?,
+                Page::Keys(keys) => {
+                    keys.iter().try_for_each(|key| self.load_key(&mut loading, key))?;
+                }
             }
         }
+        loading.finish();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod entry;
 mod life;
+mod loading;
 mod owners;
 mod shown;
 mod slots;
@@ -20,6 +21,7 @@ use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
 pub use entry::Entry;
+pub use loading::Loading;
 
 pub(crate) use shown::Shown;
 

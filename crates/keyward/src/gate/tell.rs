@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use triomphe::Arc as Shared;
 
-use crate::index::{ENDED, Entry};
+use crate::index::{ENDED, Entry, Loading};
 use crate::owner::OwnerState;
 use crate::store::StoreError;
 use crate::stored::{FormerSecret, Key, OwnerRow};
@@ -24,7 +24,7 @@ impl Gate {
     }
 
     /// Takes in a key while the gate opens.
-    pub(super) fn load_key(&self, key: &Key) -> Result<(), StoreError> {
+    pub(super) fn load_key(&self, loading: &mut Loading<'_>, key: &Key) -> Result<(), StoreError> {
         let owner = match &key.owner {
             Some(name) => Some(self.index.find_owner(name).ok_or_else(|| {
                 let (id, name) = (key.id, name.as_str());
@@ -33,12 +33,10 @@ impl Gate {
             None => None,
         };
         let tier = self.tier_of(key)?;
-        let entry = Entry::of_owner(key, tier, owner);
-        if self.index.insert(entry) {
-            // The time is unknown here, but it was as late as that when the key got its present
-            // secret: a grace that had ended by then stays ended, even if the clock was set back.
-            self.note_former(key, key.secret.created_at);
-        }
+        loading.add(Entry::of_owner(key, tier, owner));
+        // The time is unknown here, but it was as late as that when the key got its present secret:
+        // a grace that had ended by then stays ended, even if the clock was set back.
+        self.note_former(key, key.secret.created_at);
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Slots {
 }
 
 /// Slots that are allocated together.
-const CHUNK: usize = 32;
+pub(super) const CHUNK: usize = 32;
 
 impl Slots {
     fn with_homes(homes: usize) -> Self {
@@ -74,6 +74,15 @@ impl Slots {
             self.resize(self.homes + (self.homes / 4).max(2));
         }
         self.put(entry);
+    }
+
+    /// Makes room for as many more keys: five sixths full then.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let len = self.len + more;
+        let homes = len + len / 5 + 1;
+        if self.homes < homes {
+            self.resize(homes);
+        }
     }
 
     /// Takes the key in this slot out.
