@@ -140,8 +140,8 @@ impl Gate {
         &self.usage
     }
 
-    /// What was counted of a caller's key in the hour of `at`, and is not on its way to the store
-    /// yet: its own request, too.
+    /// The counts of a caller's key in the hour of `at` that are not on their way to the store yet;
+    /// the caller's own request is among them.
     #[must_use]
     pub fn counted(&self, caller: &Caller, at: UnixMillis) -> Counts {
         let counted = |held: &Held<'_>| held.entry.counted(at);

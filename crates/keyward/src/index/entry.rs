@@ -155,7 +155,7 @@ impl Entry {
         self.life.expires_at()
     }
 
-    /// What is shown of the key, as it is now. Takes no memory.
+    /// The shown fields of the key, as they are now. Takes no memory.
     #[inline(always)]
     pub(crate) fn shown(&self) -> Shown {
         Shown {
@@ -174,7 +174,7 @@ impl Entry {
         self.extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
     }
 
-    /// What was counted in the hour of `at` and no flush has taken yet.
+    /// The counts of the hour of `at` that no flush has taken yet.
     pub(crate) fn counted(&self, at: UnixMillis) -> Counts {
         self.counters.in_hour(at.hour())
     }
@@ -227,9 +227,9 @@ impl Entry {
     }
 
     /// Goes on where the entry stood whose place this one takes: a key that was revoked stays so,
-    /// what was taken from a limit stays taken, and what was counted is counted here.
+    /// its use of limits and its counts are taken over.
     ///
-    /// No request is under way on either: whoever calls holds the locks of their shards.
+    /// No request is under way on either: the calling code holds the locks of their shards.
     pub(super) fn take_over(&mut self, before: Self, clock: ReadClock<'_>) {
         self.life.inherit(&before.life);
         let is_same = match (self.own_limits(), before.own_limits()) {
@@ -244,7 +244,7 @@ impl Entry {
 
     /// Moves the key to other limits of its tier.
     ///
-    /// No request is under way on it: whoever calls holds the lock of its shard.
+    /// No request is under way on it: the calling code holds the lock of its shard.
     pub(super) fn move_to(&mut self, tier: Arc<Tier>, clock: ReadClock<'_>) {
         if self.own_limits().is_none() {
             let after = tier.buckets(&[], self.digest.stripe());
@@ -255,7 +255,7 @@ impl Entry {
 }
 
 /// The words of an entry as they go on under other limits. Nothing is taken from it any more: a
-/// reading of the clock from before that would give back what was taken since.
+/// reading of the clock from before that would give back units taken since.
 fn carried_to(after: &Buckets<'_>, before: &Entry, clock: ReadClock<'_>) -> Words {
     Words::of(carried(&before.buckets(), after.limits, after.era, clock().steady))
 }

@@ -1,4 +1,4 @@
-//! What is shown of a key, as it was when something was decided about it.
+//! The shown fields of a key, from the time of a verdict.
 
 use std::fmt;
 
@@ -11,8 +11,7 @@ use crate::time::UnixMillis;
 
 use super::entry::Extras;
 
-/// What is shown of a key, as it was at one time, whatever becomes of the key. Cloning takes no
-/// memory.
+/// The shown fields of a key, as they were at one time. Cloning takes no memory.
 #[derive(Clone)]
 pub(crate) struct Shown {
     pub(crate) id: KeyId,

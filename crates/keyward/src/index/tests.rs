@@ -86,7 +86,7 @@ impl Entry {
 }
 
 impl Index {
-    /// What is so of the key that has, or had, this secret.
+    /// The answer of the key that has, or had, this secret.
     pub(crate) fn ask<T>(&self, digest: &Digest, ask: impl FnOnce(&Entry) -> T) -> Option<T> {
         self.look(digest, |held| held.map(|held| ask(held.entry)))
     }

@@ -32,7 +32,7 @@ impl Slots {
         self.chunks.iter().map(Vec::len).sum()
     }
 
-    /// Checks that a look finds what is there: no gap lies between a key and its home, and keys are
+    /// Checks that a look finds each key: no gap lies between a key and its home, and keys are
     /// in order.
     fn check(&self) {
         let mut before = (0, 0);

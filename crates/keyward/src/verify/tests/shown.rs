@@ -1,4 +1,4 @@
-//! What is shown of a key that was changed since.
+//! The shown fields of a key that has changed since.
 
 use super::*;
 
@@ -33,5 +33,5 @@ fn a_caller_and_a_denial_show_the_key_as_it_was() {
     let expected = ("Another".to_owned(), "other".to_owned(), None, Vec::new(), None);
     assert_eq!(shown(&now), expected);
     let counts = Counts::from([(Outcome::Allowed, 2), (Outcome::Limited, 1)]);
-    assert_eq!(before.counted(), counts, "and what was counted is counted on");
+    assert_eq!(before.counted(), counts, "and its counts go on");
 }
