@@ -1,7 +1,5 @@
 //! Reading articles out of the tutorial's database.
 
-use std::path::Path;
-
 use keyward_news::feed::Feed;
 use keyward_news::tutorial::{Tutorial, TutorialError};
 use rusqlite::Connection;
