@@ -81,7 +81,7 @@ impl<'a> Buckets<'a> {
     }
 
     /// Takes from the key's buckets alone, which are several.
-    #[inline(never)]
+    #[inline]
     fn take_several(
         &self,
         lock: &Mutex<()>,
