@@ -1,5 +1,6 @@
 //! The commands that `keyward serve` suggests, run as they are printed.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -36,7 +37,8 @@ fn the_next_command_works_as_it_is_printed() {
     let folder = tempdir().unwrap();
     let tools = folder.path().join("my tools");
     std::fs::create_dir(&tools).unwrap();
-    std::fs::copy(PROGRAM, tools.join("keyward")).unwrap();
+    // No copy: a process that another test starts meanwhile may hold it open for writing.
+    symlink(PROGRAM, tools.join("keyward")).unwrap();
     // By its path, which is relative and has a space in it.
     let server = start_as(&tools.join("keyward"), folder.path(), &tools);
     let line = server.greeting.lines().find(|line| line.contains("key issue")).unwrap().trim();
@@ -51,7 +53,7 @@ fn a_program_that_was_found_in_path_is_named_as_it_was() {
     let folder = tempdir().unwrap();
     let tools = folder.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
-    std::fs::copy(PROGRAM, tools.join("keyward")).unwrap();
+    symlink(PROGRAM, tools.join("keyward")).unwrap();
     let server = start_as(Path::new("keyward"), folder.path(), &tools);
     let line = server.greeting.lines().find(|line| line.contains("key issue")).unwrap().trim();
     assert!(line.starts_with("keyward key issue"), "{line}");
