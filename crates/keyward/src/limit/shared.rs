@@ -1,12 +1,11 @@
 //! Buckets that all keys of one owner share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::time::ReadClock;
 
 use super::bucket::full_at;
-use super::take::guard;
 use super::{Era, Limit, Limits};
 
 /// The limits of an owner and their buckets. They begin full. Without limits, it is 24 bytes.
@@ -60,4 +59,9 @@ impl SharedBuckets {
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Box<Shared>>> {
         guard(&self.shared)
     }
+}
+
+/// Nothing panics while one of these locks is held; if it did, the words would be whole.
+pub(super) fn guard<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,14 @@
 //! Taking from all buckets of a request as one step.
 
 use std::iter;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::time::SteadyNanos;
 
 use super::bucket::{ARRIVAL_MAX, Bucket, Check};
-use super::shared::{Shared, SharedBuckets};
+use super::shared::{Shared, SharedBuckets, guard};
 use super::standing::Several;
 use super::{Cost, Era, Limit, Limits, STANDINGS_MAX, Standings};
 
@@ -303,9 +303,4 @@ pub(crate) fn carried(
     };
     let limits = after.list().iter().enumerate();
     limits.map(|limit| word_of(limit).unwrap_or(era.full())).collect()
-}
-
-/// Nothing panics while one of these locks is held; if it did, the words would be whole.
-pub(super) fn guard<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
