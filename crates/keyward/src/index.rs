@@ -1,6 +1,7 @@
 //! The map in memory from digest to key, which is all that a request asks.
 
 mod entry;
+mod extras;
 mod life;
 mod loading;
 mod owners;

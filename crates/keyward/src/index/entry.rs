@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicU64;
 use crate::count::{Counters, Counts};
 use crate::digest::Digest;
 use crate::limit::{Buckets, Era, Limits, SharedBuckets, carried};
-use crate::network::Networks;
 use crate::owner::OwnerState;
-use crate::record::{KeyId, KeyName, Scopes, Stage};
+use crate::record::{KeyId, KeyName, Stage};
 use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
+use super::extras::Extras;
 use super::life::Life;
 use super::shown::Shown;
 
@@ -36,8 +36,7 @@ pub struct Entry {
     tier: Arc<Tier>,
     /// Shared by all keys of the owner, so that suspending it is one step.
     owner: Option<triomphe::Arc<OwnerState>>,
-    /// `None` for a key without any, as most are.
-    extras: Option<triomphe::Arc<Extras>>,
+    extras: Extras,
     counters: Counters,
     name: KeyName,
 }
@@ -69,25 +68,6 @@ impl Words {
             Self::One(word) => slice::from_ref(word),
             Self::Several(words) => words,
         }
-    }
-}
-
-/// What only some keys have.
-pub(super) struct Extras {
-    pub(super) scopes: Scopes,
-    networks: Networks,
-    /// Its own, which replace the tier's.
-    limits: Option<Limits>,
-}
-
-impl Extras {
-    fn of(key: &Key) -> Option<triomphe::Arc<Self>> {
-        let Key { scopes, networks, limits, .. } = key;
-        if scopes.is_empty() && networks.is_empty() && limits.is_none() {
-            return None;
-        }
-        let (scopes, networks) = (scopes.clone(), networks.clone());
-        Some(triomphe::Arc::new(Self { scopes, networks, limits: limits.clone() }))
     }
 }
 
@@ -171,7 +151,7 @@ impl Entry {
 
     /// Whether the key may do what `asked` names.
     pub(crate) fn grants(&self, asked: &str) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
+        self.extras.grants(asked)
     }
 
     /// The counts of the hour of `at` that no flush has taken yet.
@@ -193,7 +173,7 @@ impl Entry {
 
     /// Whether the key may be used from this address.
     pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.extras.as_ref().is_none_or(|extras| extras.networks.allow(address))
+        self.extras.allow(address)
     }
 
     /// The buckets of the owner, if it has any.
@@ -207,7 +187,7 @@ impl Entry {
     }
 
     fn own_limits(&self) -> Option<&Limits> {
-        self.extras.as_ref()?.limits.as_ref()
+        self.extras.limits()
     }
 
     /// The buckets of the key's own limits, or of its tier's.

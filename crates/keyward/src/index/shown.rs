@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use triomphe::Arc;
-
 use crate::digest::Digest;
 use crate::record::{KeyId, KeyName, Owner};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
-use super::entry::Extras;
+use super::extras::Extras;
 
 /// The shown fields of a key, as they were at one time. Cloning takes no memory.
 #[derive(Clone)]
@@ -21,18 +19,18 @@ pub(crate) struct Shown {
     pub(crate) tier: TierName,
     pub(crate) owner: Option<Owner>,
     pub(crate) expires_at: Option<UnixMillis>,
-    pub(super) extras: Option<Arc<Extras>>,
+    pub(super) extras: Extras,
 }
 
 impl Shown {
     /// Whether the key may do what `asked` names.
     pub(crate) fn grants(&self, asked: &str) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.scopes.grants(asked))
+        self.extras.grants(asked)
     }
 
     /// The key's scopes, in the order in which they were given.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.extras.iter().flat_map(|extras| extras.scopes.iter()).map(|scope| scope.as_str())
+        self.extras.scopes()
     }
 }
 
