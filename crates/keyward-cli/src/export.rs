@@ -1,7 +1,7 @@
 //! `keyward export`: everything but secrets, as JSON Lines that `keyward import` reads.
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
-
 use crate::connection::Connection;
 use crate::new_file::NewFile;
 use crate::output::Output;
@@ -53,13 +52,7 @@ impl Export {
             notice();
             return Ok(());
         };
-        let mut file = NewFile::create(place, self.force)?;
-        let mut buffer = BufWriter::new(&mut file);
-        let context = || format!("{} cannot be written", place.display());
-        let keys = write_all(&client, |text| buffer.write_all(text).with_context(context))?;
-        buffer.flush().with_context(context)?;
-        drop(buffer);
-        file.finish()?;
+        let keys = NewFile::write(place, self.force, |write| write_all(&client, write))?;
         if self.json {
             out.json(&json!({ "file": place.display().to_string(), "keys": keys }))?;
         } else {

@@ -1,7 +1,7 @@
 //! A file that exists whole or not at all, and that only its owner may read.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -71,6 +71,22 @@ impl NewFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&beside).with_context(cannot)?;
         Ok(Self { file, beside: Some(beside), place, replaces })
+    }
+
+    /// Writes a whole file: `write` gets a function that takes the bytes one after the other.
+    pub(crate) fn write<T>(
+        place: &Path,
+        replaces: bool,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let cannot = || format!("{} cannot be written", place.display());
+        let mut file = Self::create(place, replaces)?;
+        let mut buffer = BufWriter::new(&mut file);
+        let written = write(&mut |bytes| buffer.write_all(bytes).with_context(cannot))?;
+        buffer.flush().with_context(cannot)?;
+        drop(buffer);
+        file.finish()?;
+        Ok(written)
     }
 
     /// Moves the file to its final path, once it would survive a loss of power.

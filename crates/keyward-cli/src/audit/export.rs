@@ -1,9 +1,7 @@
 //! `keyward audit export`: the whole trail as JSON Lines.
 
-use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use crate::connection::Connection;
@@ -37,19 +35,14 @@ impl Export {
                 Ok(out.raw(format!("{}\n", one_line(entry)).as_bytes())?)
             });
         };
-        let shown = path.display();
-        let mut file = NewFile::create(path, self.force)?;
-        let mut buffer = BufWriter::new(&mut file);
-        let context = || format!("{shown} cannot be written");
         let mut entries = 0_u64;
-        super::walk_entries(&client, |entry| {
-            entries += 1;
-            writeln!(buffer, "{}", one_line(entry)).with_context(context)
+        NewFile::write(path, self.force, |write| {
+            super::walk_entries(&client, |entry| {
+                entries += 1;
+                write(format!("{}\n", one_line(entry)).as_bytes())
+            })
         })?;
-        buffer.flush().with_context(context)?;
-        drop(buffer);
-        file.finish()?;
-        let path = printable(&shown.to_string());
+        let path = printable(&path.display().to_string());
         Ok(out.line(&format!("Wrote {entries} entries to {path}."))?)
     }
 }
