@@ -16,6 +16,8 @@ use crate::words::{OrderWord, VerbWord};
 
 /// Entries on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u32 = 100;
+/// Most entries on one page.
+pub const PAGE_MAX: u32 = 1_000;
 
 /// Which entries, and which page of them.
 #[derive(Debug, IntoParams)]
@@ -35,7 +37,7 @@ pub struct ListAuditQuery {
     pub until: Option<TimeText>,
     /// Most entries on the page.
     #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
-    pub limit: Option<PageLen<1_000>>,
+    pub limit: Option<PageLen<PAGE_MAX>>,
     /// Which come first: the oldest (`asc`) or the newest (`desc`).
     #[param(inline)]
     pub order: Option<OrderWord>,

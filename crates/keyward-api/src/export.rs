@@ -15,6 +15,9 @@ use crate::shapes::{
 };
 use crate::tier::TierView;
 
+/// Most keys on one page.
+pub const PAGE_MAX: u32 = 1_000;
+
 /// Which page.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -24,7 +27,7 @@ pub struct ExportQuery {
     pub after: Option<AfterKey>,
     /// Most keys on the page.
     #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
-    pub limit: Option<PageLen<1_000>>,
+    pub limit: Option<PageLen<PAGE_MAX>>,
 }
 
 query!(ExportQuery { after, limit });

@@ -11,6 +11,6 @@ mod view;
 pub use change::{EditKeyBody, NewKeyBody, RevokeKeyQuery, RotateKeyBody};
 pub use cursor::Sort;
 pub use identify::{DIGESTS_MAX, IdentifyBody, Match, MatchList, PrefixList, SecretView};
-pub use list::{KeyList, ListKeys, ListKeysQuery};
+pub use list::{KeyList, ListKeys, ListKeysQuery, PAGE_MAX};
 pub use secret::{IssuedKey, RotatedKey, SecretText, wiped_json};
 pub use view::{KeyView, SuspendedBy};

@@ -12,6 +12,9 @@ use crate::query::PageLen;
 use crate::shapes::OwnerText;
 use crate::{body, query};
 
+/// Most owners on one page.
+pub const PAGE_MAX: u32 = 1_000;
+
 /// Which page of the owners that are suspended.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -20,7 +23,7 @@ pub struct ListOwnersQuery {
     pub after: Option<OwnerText>,
     /// Most owners on the page.
     #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
-    pub limit: Option<PageLen<1_000>>,
+    pub limit: Option<PageLen<PAGE_MAX>>,
 }
 
 query!(ListOwnersQuery { after, limit });

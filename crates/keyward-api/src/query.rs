@@ -143,11 +143,6 @@ impl Parameter for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLen<const MAX: u32>(pub u32);
 
-impl<const MAX: u32> PageLen<MAX> {
-    /// Most items that may be requested.
-    pub const MAX: u32 = MAX;
-}
-
 impl<const MAX: u32> Parameter for PageLen<MAX> {
     fn read(parameters: &mut Parameters<'_>, name: &'static str) -> Option<Self> {
         let length = parameters.integer(name, &(1..=MAX.into()))?;

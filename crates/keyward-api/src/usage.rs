@@ -22,6 +22,8 @@ use crate::words::{BucketWord, TopByWord};
 
 /// Hours that all keys are asked about, unless the request says otherwise.
 const TOP_HOURS: u32 = 24;
+/// Most keys that are named.
+pub const TOP_MAX: u32 = 100;
 /// Keys that are named, unless the request says otherwise.
 const TOP_DEFAULT: u32 = 10;
 
@@ -69,7 +71,7 @@ pub struct TopQuery {
     pub by: Option<TopByWord>,
     /// Most keys that are named.
     #[param(value_type = u32, minimum = 1, maximum = 100, default = 10, required = false)]
-    pub top: Option<PageLen<100>>,
+    pub top: Option<PageLen<TOP_MAX>>,
 }
 
 query!(TopQuery { from, to, by, top });

@@ -15,6 +15,8 @@ use crate::query::{Chars, LongSpan, PageLen, Parameters};
 use crate::shapes::{HINT_LEN_MAX, KeyNumber, OwnerText, SpanText, TierText, TimeText};
 use crate::words::StageWord;
 
+/// Most keys on one page.
+pub const PAGE_MAX: u32 = 100;
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u32 = 20;
 
@@ -50,7 +52,7 @@ pub struct ListKeysQuery {
     pub sort: Option<SortWord>,
     /// Most keys on the page.
     #[param(value_type = u32, minimum = 1, maximum = 100, default = 20, required = false)]
-    pub limit: Option<PageLen<100>>,
+    pub limit: Option<PageLen<PAGE_MAX>>,
     /// Count the keys that fit, on all pages, as far as the work for one request goes.
     #[param(value_type = bool, required = false, default = false)]
     pub total: Option<bool>,

@@ -23,6 +23,7 @@ use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward_api::key::DIGESTS_MAX;
 use keyward_api::shapes::HINT_LEN_MAX;
 use keyward_api::usage::BUCKETS_MAX;
+use keyward_api::{audit, export, key, owner, usage};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_cli::environment::Environment;
@@ -206,10 +207,10 @@ fn bounds_are_those_that_hold() {
     count("MatchList/properties/matches/maxItems", DIGESTS_MAX);
     count("ImportBody/properties/keys/maxItems", import::KEYS_MAX);
     count("ImportReport/properties/keys/maxItems", import::KEYS_MAX);
-    check("KeyList/properties/api_keys/maxItems", 100);
-    check("AuditPageView/properties/entries/maxItems", 1_000);
-    check("ExportPage/properties/keys/maxItems", 1_000);
-    check("OwnerPage/properties/suspended_owners/maxItems", 1_000);
+    check("KeyList/properties/api_keys/maxItems", key::PAGE_MAX.into());
+    check("AuditPageView/properties/entries/maxItems", audit::PAGE_MAX.into());
+    check("ExportPage/properties/keys/maxItems", export::PAGE_MAX.into());
+    check("OwnerPage/properties/suspended_owners/maxItems", owner::PAGE_MAX.into());
     check("UsageView/properties/hours/maxItems", BUCKETS_MAX.into());
     check("UsageView/properties/days/maxItems", BUCKETS_MAX.into());
 }
@@ -222,15 +223,15 @@ fn bounds_of_parameters_are_those_that_hold() {
         let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
         assert_eq!(parameter["schema"][bound], json!(expected), "{path} {name}");
     };
-    check("/admin/api-keys", "limit", "maximum", 100);
+    check("/admin/api-keys", "limit", "maximum", key::PAGE_MAX.into());
     check("/admin/api-keys", "name", "minLength", NAME_PART_CHARS_MIN as u64);
     check("/admin/api-keys", "name", "maxLength", NAME_CHARS_MAX as u64);
     check("/admin/api-keys", "hint", "maxLength", HINT_LEN_MAX as u64);
-    check("/admin/audit", "limit", "maximum", 1_000);
-    check("/admin/export", "limit", "maximum", 1_000);
+    check("/admin/audit", "limit", "maximum", audit::PAGE_MAX.into());
+    check("/admin/export", "limit", "maximum", export::PAGE_MAX.into());
     check("/admin/export", "after", "maximum", KEY_ID_MAX);
-    check("/admin/owners", "limit", "maximum", 1_000);
-    check("/admin/usage", "top", "maximum", 100);
+    check("/admin/owners", "limit", "maximum", owner::PAGE_MAX.into());
+    check("/admin/usage", "top", "maximum", usage::TOP_MAX.into());
 }
 
 #[test]
