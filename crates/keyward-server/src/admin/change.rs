@@ -7,6 +7,7 @@ use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::Extensions;
 use http::request::Parts;
+use keyward::Now;
 use keyward::audit::{Actor, Audit};
 use keyward_api::body::{Known, RequestBody};
 use keyward_axum::{Guard, Refusal};
@@ -94,14 +95,13 @@ impl Whole {
         read_whole(body, BODY_BYTES_MAX).await.map(Self)
     }
 
-    /// The parsed body.
+    /// The parsed body of a request that came at this time.
     ///
     /// # Errors
     ///
     /// Returns 422 with every fault.
-    pub(super) fn read<T: RequestBody>(&self, guard: &Guard) -> Result<T, Refusal> {
-        let tiers = guard.gate().tier_names();
-        T::read(&self.0, Known { tiers: &tiers, now: guard.now() })
+    pub(super) fn read<T: RequestBody>(&self, guard: &Guard, now: Now) -> Result<T, Refusal> {
+        T::read(&self.0, Known { tiers: &guard.gate().tier_names(), now })
     }
 }
 
@@ -127,7 +127,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let whole = Whole::of(request.into_body()).await?;
-        whole.read(&Guard::from_ref(state)).map(Self)
+        let guard = Guard::from_ref(state);
+        whole.read(&guard, guard.now()).map(Self)
     }
 }
 

@@ -113,14 +113,13 @@ pub(crate) async fn report_leaks(
     let address = guard.client_address(&parts.headers, &parts.extensions);
     reports.admit(address, guard.clock().now().steady)?;
     let body = read_whole(body, BODY_BYTES_MAX).await?;
-    let (received, found) =
-        read(parts.uri.query(), &body, guard.clock().now()).map_err(Refusal::masked)?;
+    let now = guard.clock().now();
+    let (received, found) = read(parts.uri.query(), &body, now).map_err(Refusal::masked)?;
     let permit = reports.permit()?;
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
-    let at = guard.clock().now().unix;
     let report = |(digest, reason)| {
         let request_id = request_id.clone();
-        LeakReport { digest, reason, address, request_id, at }
+        LeakReport { digest, reason, address, request_id, at: now.unix }
     };
     // Memory knows them, and takes as long for the others.
     let known = found.into_iter().filter(|(digest, _)| guard.gate().index().find(digest).is_some());

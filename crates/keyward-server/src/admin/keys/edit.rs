@@ -7,7 +7,7 @@ use keyward_api::key::{EditKeyBody, KeyView};
 use keyward_axum::{Guard, Refusal};
 
 use super::{KeyPath, Shown, expected, refuse_change, shown_again};
-use crate::admin::change::{Change, Sent};
+use crate::admin::change::{Change, Whole};
 use crate::admin::precondition::Preconditions;
 
 /// Changes members of a key, and leaves alone those that the body does not name. The next request
@@ -30,11 +30,11 @@ pub(crate) async fn edit_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
     change: Change,
-    Sent(body): Sent<EditKeyBody>,
+    body: Whole,
 ) -> Result<Shown, Refusal> {
     let now = guard.now();
     let audit = Audit { at: now.unix, ..change.audit() };
-    let edit = body.into_edit(now)?;
+    let edit = body.read::<EditKeyBody>(&guard, now)?.into_edit(now)?;
     let expected = expected(&guard, id, &change).await?;
     let changing = guard.change(id, KeyChange::Edit(Box::new(edit)), expected, audit);
     changing.await.map_err(|error| refuse_change(&guard, error))?;

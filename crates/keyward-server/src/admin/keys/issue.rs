@@ -35,7 +35,7 @@ pub(crate) async fn issue_key(
 ) -> Result<Response, Refusal> {
     let now = guard.now();
     let audit = Audit { at: now.unix, ..change.audit_once(&body).await? };
-    let key = body.read::<NewKeyBody>(&guard)?.into_key(now)?;
+    let key = body.read::<NewKeyBody>(&guard, now)?.into_key(now)?;
     let issued = guard.issue(key, audit).await.map_err(|error| refuse(&guard, error))?;
     let mut headers = tagged(issued.versions);
     // Relative, so that it is true under the path of a proxy as well.

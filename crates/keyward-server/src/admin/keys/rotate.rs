@@ -36,7 +36,7 @@ pub(crate) async fn rotate_key(
     body: Whole,
 ) -> Result<Response, Refusal> {
     let audit = change.audit_once(&body).await?;
-    let grace = body.read::<RotateKeyBody>(&guard)?.grace.0;
+    let grace = body.read::<RotateKeyBody>(&guard, guard.now())?.grace.0;
     let expected = expected(&guard, id, &change).await?;
     let rotating = guard.rotate(id, grace, expected, audit);
     let rotated = rotating.await.map_err(|error| refuse_change(&guard, error))?;
