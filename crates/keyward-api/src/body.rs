@@ -229,26 +229,28 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes that two fields are given that exclude each other.
-    fn note_both(&mut self, object: &Map<String, Value>, [first, second]: [&'static str; 2]) {
-        let is_given = |name| object.contains_key(name) && !self.faulty.contains(&name);
-        if is_given(first) && is_given(second) {
+    fn note_both(&mut self, [first, second]: [&'static str; 2]) {
+        let given = |name| self.members.whole().get(name).filter(|_| !self.faulty.contains(&name));
+        if let (Some(_), Some(value)) = (given(first), given(second)) {
             let rule = format!("{first} and {second} exclude each other");
-            let value = object.get(second).cloned().unwrap_or_default();
+            let value = value.clone();
             let faults = self.at.inside(second).breaks(&rule, value);
             faults.into_iter().for_each(|fault| self.members.fault(fault));
         }
     }
 
     /// Notes each field that has a key in its value or its name, whether the field is known or not.
-    fn note_keys(&mut self, object: &Map<String, Value>) {
-        for (name, value) in object {
+    fn note_keys(&mut self) {
+        let mut faults = Vec::new();
+        for (name, value) in self.members.whole() {
             // JSON escapes none of the characters of a key, and an escaped character does not
             // extend one.
             if holds_key(name) || holds_key(&value.to_string()) {
                 let location = self.at.inside(name.as_str()).location();
-                self.members.fault(Fault::value_error(location, Value::Null, MISPLACED));
+                faults.push(Fault::value_error(location, Value::Null, MISPLACED));
             }
         }
+        faults.into_iter().for_each(|fault| self.members.fault(fault));
     }
 
     /// All faults: the noted ones in their order, and then one for each unknown field.
@@ -280,13 +282,13 @@ pub trait RequestBody: Sized {
         let is_empty = || json::without_mark(body).iter().all(u8::is_ascii_whitespace);
         let body: &[u8] = if Self::MAY_BE_EMPTY && is_empty() { b"{}" } else { body };
         let object = input::json_object(body)?;
-        let mut fields = Fields::of(At::body(body, known), object.clone());
+        let mut fields = Fields::of(At::body(body, known), object);
         if Self::IS_KEPT {
-            fields.note_keys(&object);
+            fields.note_keys();
         }
         let read = Self::take_from(&mut fields);
         if let Some(both) = Self::EXCLUSIVE {
-            fields.note_both(&object, both);
+            fields.note_both(both);
         }
         let faults = fields.finish();
         match read {

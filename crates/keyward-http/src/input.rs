@@ -207,6 +207,12 @@ impl Members {
         Self { place, rest: members.clone(), whole: members, faults: Vec::new() }
     }
 
+    /// All fields, those that were taken among them.
+    #[must_use]
+    pub fn whole(&self) -> &Map<String, Value> {
+        &self.whole
+    }
+
     /// The location of a field.
     #[must_use]
     pub fn place(&self, name: &str) -> Vec<Value> {
