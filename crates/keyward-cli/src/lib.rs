@@ -1,7 +1,6 @@
 //! The commands of the program `keyward` that ask a server, read files and scan them.
 //!
-//! This crate has no part of the server: no settings, no listener, no handler. Its requests and the
-//! responses that it reads are the bodies of `keyward-api`.
+//! This crate has no part of the server: no settings, no listener, no handler.
 //!
 //! Each module uses only the modules above it in this list.
 
