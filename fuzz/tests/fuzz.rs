@@ -75,6 +75,8 @@ impl Options {
         run::catch_panics();
         match (self.input, self.time) {
             (Some(path), _) => {
+                // Cargo runs this in its own folder, and people type paths from the workspace's root.
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
                 let input = fs::read(&path).with_context(|| format!("{}", path.display()))?;
                 Ok(self.targets.iter().all(|target| tell_one(target, &path, &input)))
             }
