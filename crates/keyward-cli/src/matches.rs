@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
+use keyward_api::key::DIGESTS_MAX;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
-
-/// Most digests that the server looks up in one request.
-pub(crate) const DIGESTS_MAX: usize = 1_000;
 
 /// The secrets that the server knows, each with its key, in the fields `key_id`, `name`, `state`,
 /// `secret` and `ends_at`.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyward::key::Prefix;
 use keyward::scan::{Finder, Found};
+use keyward_api::key::DIGESTS_MAX;
 use serde_json::{Value, json};
 
 use crate::scanner::rules::{Tool, rules};
@@ -15,7 +16,6 @@ use crate::scanner::{Event, Scanner};
 
 use crate::connection::Connection;
 use crate::mask::masked;
-use crate::matches::DIGESTS_MAX;
 use crate::output::{Output, member, printable};
 use crate::status::{Complaint, Status, tell};
 use identify::{Identified, Identifier};

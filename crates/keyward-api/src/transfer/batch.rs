@@ -2,7 +2,7 @@
 
 use super::ImportKey;
 
-/// Most keys that the server takes in one request.
+/// Most keys that the server takes in one request, so that other changes wait only shortly.
 pub const BATCH_KEYS_MAX: usize = 1_000;
 /// Most bytes that the server takes in one request, less the text around the keys.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024 - 64;

@@ -20,14 +20,13 @@ use crate::body::read_whole;
 use crate::failure::broken;
 use keyward_api::export::ImportQuery;
 use keyward_api::shapes::KeyNumber;
+use keyward_api::transfer::BATCH_KEYS_MAX;
 
 use self::object::Object;
 use self::read::ImportKeyBody;
 
 /// Most bytes of a body that brings keys.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most keys that one request brings, so that others wait for their own changes only shortly.
-pub(crate) const KEYS_MAX: usize = 1_000;
 
 /// Adds keys that came from elsewhere. Their secrets go on working, whatever their form was.
 ///
@@ -86,9 +85,9 @@ impl ImportBody {
                 let message = "List should have at least 1 item after validation, not 0";
                 Err(refused(Fault::new("too_short", place(), message).input(Value::Array(vec![]))))
             }
-            count if KEYS_MAX < count => {
+            count if BATCH_KEYS_MAX < count => {
                 let message = format!(
-                    "List should have at most {KEYS_MAX} items after validation, not {count}"
+                    "List should have at most {BATCH_KEYS_MAX} items after validation, not {count}"
                 );
                 // The list itself is too long to be sent back.
                 Err(refused(Fault::new("too_long", place(), message)))

@@ -22,6 +22,7 @@ use keyward::tier::TIER_NAME_LEN_MAX;
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward_api::key::DIGESTS_MAX;
 use keyward_api::shapes::HINT_LEN_MAX;
+use keyward_api::transfer::BATCH_KEYS_MAX;
 use keyward_api::usage::BUCKETS_MAX;
 use keyward_api::{audit, export, key, owner, usage};
 use keyward_axum::origin::TrustedProxies;
@@ -34,7 +35,7 @@ use tower::ServiceExt as _;
 
 use super::{Part, document};
 use crate::access::Door;
-use crate::admin::{Backups, import, unread};
+use crate::admin::{Backups, unread};
 use crate::app::{self, App, Served};
 use crate::edge::Edge;
 use crate::health::Question;
@@ -205,8 +206,8 @@ fn bounds_are_those_that_hold() {
     count("ExportedKey/properties/secrets/maxItems", COPY_SECRETS_MAX);
     count("IdentifyBody/properties/digests/maxItems", DIGESTS_MAX);
     count("MatchList/properties/matches/maxItems", DIGESTS_MAX);
-    count("ImportBody/properties/keys/maxItems", import::KEYS_MAX);
-    count("ImportReport/properties/keys/maxItems", import::KEYS_MAX);
+    count("ImportBody/properties/keys/maxItems", BATCH_KEYS_MAX);
+    count("ImportReport/properties/keys/maxItems", BATCH_KEYS_MAX);
     check("KeyList/properties/api_keys/maxItems", key::PAGE_MAX.into());
     check("AuditPageView/properties/entries/maxItems", audit::PAGE_MAX.into());
     check("ExportPage/properties/keys/maxItems", export::PAGE_MAX.into());
