@@ -127,8 +127,7 @@ impl Rejection {
     }
 
     /// 400: the request has more than one key.
-    #[must_use]
-    pub fn several_keys() -> Self {
+    pub(crate) fn several_keys() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "More than one API key in the request")
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
             .private()
@@ -143,16 +142,15 @@ impl Rejection {
     }
 
     /// 401: the `Authorization` line is not `Bearer <key>`.
-    #[must_use]
-    pub fn bad_format() -> Self {
+    pub(crate) fn bad_format() -> Self {
         let detail = "Invalid Authorization format. Use: Bearer YOUR_API_KEY";
         Self::new(StatusCode::UNAUTHORIZED, detail)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_request""#))
+            .private()
     }
 
     /// 429: too many requests, of one key or of one address with wrong ones.
-    #[must_use]
-    pub fn limited(retry_after: Duration) -> Self {
+    pub(crate) fn limited(retry_after: Duration) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").retry_after(retry_after)
     }
 

@@ -118,7 +118,7 @@ impl Authenticator {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(None),
             Err(CredentialsError::Several) => return Err(Rejection::several_keys()),
-            Err(CredentialsError::BadFormat) => return Err(Rejection::bad_format().private()),
+            Err(CredentialsError::BadFormat) => return Err(Rejection::bad_format()),
         };
         let now = self.clock.now();
         let Required { scope, cost } = required;
