@@ -47,12 +47,14 @@ pub(crate) fn run(
                 }
             }
         }
-        batch.finish(reserve, keeper.as_mut(), commits);
-        if connection.is_autocommit() && late::are_many_waiting(connection).unwrap_or(false) {
-            let mut batch = Batch::new(connection, watch, known);
-            batch.begin();
-            batch.list_keys();
-            batch.finish(reserve, keeper.as_mut(), commits);
+        let kept = batch.finish(reserve, keeper.as_mut(), commits);
+        // The reserve is for changes that end keys.
+        if kept.is_ok()
+            && !reserve.is_given_up()
+            && late::are_many_waiting(connection).unwrap_or(false)
+        {
+            let batch = Batch::new(connection, watch, known);
+            batch.list_keys(reserve, keeper.as_mut(), commits);
         }
         if !connection.is_autocommit() {
             return;
@@ -166,22 +168,31 @@ impl<'a> Batch<'a> {
 
     /// Writes the rows that lists need of new keys, in a batch without jobs. A failure is undone,
     /// and they wait for the end of the next batch.
-    fn list_keys(&mut self) {
-        if self.failure.is_none()
-            && let Err(fault) = late::list_all(self.connection)
-        {
-            let error = StoreError::from(fault);
+    fn list_keys(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
+        self.begin();
+        let listed = self.kept().and_then(|()| Ok(late::list_all(self.connection)?));
+        let kept = match listed {
+            Ok(()) => self.finish(reserve, keeper, commits),
+            Err(error) => {
+                self.execute("ROLLBACK");
+                Err(error)
+            }
+        };
+        if let Err(error) = kept {
             tracing::warn!(%error, "The rows that lists need of new keys are not written yet");
-            self.execute("ROLLBACK");
-            self.begin();
         }
     }
 
-    /// Commits, notes and counts that, and replies to every job.
+    /// Commits, notes and counts that, and replies to every job with what this returns.
     ///
     /// A write into a file that is no longer at its path is not acknowledged, even if the file was
     /// taken away at this very moment.
-    fn finish(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
+    fn finish(
+        mut self,
+        reserve: &Reserve,
+        keeper: Option<&mut Keeper>,
+        commits: &AtomicU64,
+    ) -> Result<(), StoreError> {
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");
@@ -203,6 +214,7 @@ impl<'a> Batch<'a> {
         for outcome in std::mem::take(&mut self.outcomes) {
             outcome.answer(self.kept());
         }
+        self.kept()
     }
 
     /// The notes of the batch for the ledger, unless it has failed; if these cannot be read, it
