@@ -143,7 +143,10 @@ impl<'a> Batch<'a> {
     fn attempt_first(&mut self, job: Job) {
         let outcome = job.run(self.kept().map(|()| self.connection));
         if !outcome.succeeded {
-            self.execute("ROLLBACK");
+            // Nothing to undo if SQLite did already, as it does where a statement finds no room.
+            if !self.connection.is_autocommit() {
+                self.execute("ROLLBACK");
+            }
             self.begin();
         } else if self.connection.is_autocommit() {
             // SQLite rolled the transaction back, and the batch learns of it by this, which fails.

@@ -79,6 +79,34 @@ async fn what_was_written_beside_a_batch_is_known_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_first_change_that_finds_no_room_takes_no_other_along() {
+    let (_directory, store) = opened();
+    execute(&store, "PRAGMA max_page_count = 1").await;
+    let (enter, entered) = mpsc::channel();
+    let first = store.writer.call(move |connection| {
+        entered.recv().unwrap();
+        connection.execute_batch("CREATE TABLE too_much (a)")?;
+        let tried = connection.execute_batch("INSERT INTO too_much VALUES (zeroblob(1000000))");
+        // SQLite has ended the transaction, not only the statement.
+        assert!(tried.is_err() && connection.is_autocommit(), "{tried:?}");
+        Ok(tried?)
+    });
+    let other = async {
+        let update = "UPDATE tiers SET keys = 7 WHERE name = 'basic'";
+        let mut change =
+            pin!(store.writer.call(|connection| Ok(connection.execute_batch(update)?)));
+        ask(change.as_mut()).await;
+        enter.send(()).unwrap();
+        change.await
+    };
+    let (first, other) = tokio::join!(first, other);
+    assert!(matches!(first, Err(StoreError::Unavailable(_))), "{first:?}");
+    other.unwrap();
+    let tiers = store.tiers().await.unwrap();
+    assert!(tiers.iter().any(|tier| tier.name.as_str() == "basic" && tier.keys == 7));
+}
+
+#[tokio::test]
 async fn an_import_does_not_wait_within_the_savepoint_of_a_batch() {
     let (_directory, store) = opened();
     let import = |numbers: std::ops::Range<u64>| {
