@@ -20,7 +20,7 @@ use super::extras::Extras;
 use super::life::Life;
 use super::shown::Shown;
 
-/// One key in memory: 152 bytes, with one limit or none. Names of over 24 bytes, restrictions, and
+/// One key in memory: 152 bytes, with one limit or none. Names of over 22 bytes, restrictions, and
 /// the words of several limits are elsewhere.
 ///
 /// All that a verdict about most keys touches lies here, side by side in a slot of the table: each

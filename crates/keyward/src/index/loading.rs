@@ -38,7 +38,7 @@ impl Index {
 impl Loading<'_> {
     /// Adds a key to those that the index gets.
     pub fn add(&mut self, entry: Entry) {
-        let Some(part) = self.parts.get_mut(Index::place(entry.digest())) else { return };
+        let part = self.part(Index::place(entry.digest()));
         match part.last_mut() {
             Some(piece) if piece.len() < piece.capacity() => piece.push(entry),
             Some(_) | None => {
@@ -49,6 +49,10 @@ impl Loading<'_> {
                 part.push(piece);
             }
         }
+    }
+
+    fn part(&mut self, place: usize) -> &mut Vec<Vec<Entry>> {
+        self.parts.get_mut(place).expect("places are below SHARDS, and there are SHARDS parts")
     }
 
     /// Adds all of them to the index, each as [`Index::insert`] does.

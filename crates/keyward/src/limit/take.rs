@@ -46,7 +46,7 @@ impl<'a> Buckets<'a> {
 
     /// Takes the cost of one request from each of these buckets and each of the owner's, or from
     /// none. `told` receives the state of the limits; it is written in place, since it is long. For
-    /// a request that is too costly, it stays empty.
+    /// a request that is too costly, it means nothing.
     ///
     /// One bucket by itself is taken from without a lock. Several of one key are written under
     /// `lock`, which is the same for all requests of the key, and those of an owner under its own.
@@ -63,7 +63,6 @@ impl<'a> Buckets<'a> {
         now: SteadyNanos,
         told: &mut Standings,
     ) -> Result<(), TakeError> {
-        let owner = owner.filter(|owner| owner.are_set());
         if let Some(owner) = owner
             && let Some(taken) = self.take_with_owner(lock, owner, cost, now, told)
         {
