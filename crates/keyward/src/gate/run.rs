@@ -177,7 +177,8 @@ impl Gate {
                 self.carried.accept(clock());
                 Ok(())
             }
-            Decided::Imported { keys, owners } => self.tell_imported(keys, owners, &[], at).await,
+            // An import is told with the digests of its keys, by the way of its own.
+            Decided::Imported { .. } => Err(unexpected(decided)),
         }
     }
 
