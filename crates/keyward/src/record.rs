@@ -1,6 +1,6 @@
 //! The record of a key, secrets aside: its id, name, owner, restrictions and state.
 
-mod label;
+mod short;
 mod state;
 
 use std::fmt;
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::text::{self, TextError};
 
-use self::label::Label;
+use self::short::ShortText;
 
 pub use self::state::{KeyState, Stage};
 
@@ -54,7 +54,7 @@ impl fmt::Display for KeyId {
 /// What people call a key: 1 to [`NAME_CHARS_MAX`] characters, all of which can be seen as they
 /// are; see [`text::check`]. Names need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyName(Label);
+pub struct KeyName(ShortText);
 
 /// The error of a name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub const OWNER_LEN_MAX: usize = 100;
 ///
 /// It means nothing to Keyward, which has no table of users; it only groups keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Owner(Label);
+pub struct Owner(ShortText);
 
 /// The error of a text that cannot be an owner's id.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

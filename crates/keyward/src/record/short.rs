@@ -12,12 +12,12 @@ const INSIDE_MAX: usize = 22;
 /// A text in 24 bytes: up to [`INSIDE_MAX`] bytes are inside, and a longer one is shared by its
 /// copies. A verdict copies names, and takes no memory.
 #[derive(Clone)]
-pub(super) enum Label {
+pub(super) enum ShortText {
     Inside { len: u8, bytes: [u8; INSIDE_MAX] },
     Shared(Arc<str>),
 }
 
-impl Label {
+impl ShortText {
     pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Inside { len, bytes } => {
@@ -29,7 +29,7 @@ impl Label {
     }
 }
 
-impl From<&str> for Label {
+impl From<&str> for ShortText {
     fn from(text: &str) -> Self {
         let mut bytes = [0; INSIDE_MAX];
         match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
@@ -42,33 +42,33 @@ impl From<&str> for Label {
     }
 }
 
-impl PartialEq for Label {
+impl PartialEq for ShortText {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
     }
 }
 
-impl Eq for Label {}
+impl Eq for ShortText {}
 
-impl PartialOrd for Label {
+impl PartialOrd for ShortText {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Label {
+impl Ord for ShortText {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_str().cmp(other.as_str())
     }
 }
 
-impl Hash for Label {
+impl Hash for ShortText {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
     }
 }
 
-impl fmt::Debug for Label {
+impl fmt::Debug for ShortText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
@@ -85,18 +85,18 @@ mod tests {
             .into_iter()
             .chain([23, 24, 25, 100, 400].map(|len| "n".repeat(len)))
         {
-            let label = Label::from(text.as_str());
-            let measured = allocation_counter::measure(|| drop(label.clone()));
-            assert_eq!((measured.count_total, label.as_str()), (0, text.as_str()));
+            let short = ShortText::from(text.as_str());
+            let measured = allocation_counter::measure(|| drop(short.clone()));
+            assert_eq!((measured.count_total, short.as_str()), (0, text.as_str()));
         }
-        assert_eq!((size_of::<Label>(), size_of::<Option<Label>>()), (24, 24));
+        assert_eq!((size_of::<ShortText>(), size_of::<Option<ShortText>>()), (24, 24));
     }
 
     #[test]
-    fn labels_are_ordered_as_their_texts() {
+    fn short_texts_are_ordered_as_their_texts() {
         let long = "b".repeat(25);
-        let mut labels = ["c", &long, "a"].map(Label::from);
-        labels.sort();
-        assert_eq!(labels.each_ref().map(Label::as_str), ["a", &long, "c"]);
+        let mut texts = ["c", &long, "a"].map(ShortText::from);
+        texts.sort();
+        assert_eq!(texts.each_ref().map(ShortText::as_str), ["a", &long, "c"]);
     }
 }
