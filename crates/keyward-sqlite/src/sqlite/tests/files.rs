@@ -134,3 +134,26 @@ async fn without_room_the_reserve_goes_to_what_ends_keys_and_nothing_else_is_cha
     let revoke = Change::Key { id, change: revoke, expected: None };
     store.commit(revoke, audit()).await.unwrap().outcome.unwrap();
 }
+
+#[tokio::test]
+async fn the_reserve_is_not_given_to_what_lists_need() {
+    let (_directory, store) = opened();
+    let listed = || store.writer.call(|connection| Ok(late::last_listed(connection)?));
+    assert!(store.reserve.give_up());
+    // Past the question whether there is room, as if it was given up meanwhile.
+    let known = store.known.clone();
+    let commit = move |connection: &Connection| {
+        for number in 0..600 {
+            let issue = Change::Issue(Box::new(new_key(number)));
+            known.commit(connection, issue, &audit())?.outcome.unwrap();
+        }
+        Ok(())
+    };
+    store.writer.call(commit).await.unwrap();
+    assert_eq!(listed().await.unwrap(), 0);
+    assert_eq!(listed().await.unwrap(), 0);
+
+    store.reserve.check().unwrap();
+    listed().await.unwrap();
+    assert_eq!(listed().await.unwrap(), 600);
+}
