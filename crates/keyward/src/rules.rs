@@ -37,7 +37,7 @@ pub use change::{Change, OwnerChange, TierBefore};
 pub use entry::{Subject, seal};
 pub use facts::Facts;
 pub use lookup::{Lookup, OnceRow, Progress};
-pub use outcome::{Committed, Decided, Decision, Fault, Imported, Rejection};
+pub use outcome::{ChangeRejection, Committed, Decided, Decision, Fault, Imported};
 pub use writes::{KeyWrite, OnceWrite, Writes};
 
 use draft::Draft;

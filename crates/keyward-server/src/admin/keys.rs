@@ -19,7 +19,7 @@ use http::request::Parts;
 use keyward::KeyId;
 use keyward::details::Versions;
 use keyward::gate::ChangeError;
-use keyward::rules::Rejection;
+use keyward::rules::ChangeRejection;
 use keyward::stored::OwnedKey;
 use keyward_api::clock;
 use keyward_api::key::{KeyView, wiped_json};
@@ -124,20 +124,20 @@ fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
     }
 }
 
-fn refuse_rejected(guard: &Guard, rejection: Rejection) -> Refusal {
+fn refuse_rejected(guard: &Guard, rejection: ChangeRejection) -> Refusal {
     let conflict = |detail| Refusal::new(StatusCode::CONFLICT, detail);
     match rejection {
-        Rejection::UnknownKey => no_such_key(),
-        Rejection::UnknownTier => no_such_tier(guard, Value::Null),
-        Rejection::StaleKey(_) => precondition::stale("key"),
-        Rejection::Earlier(earlier) => once::refuse(earlier),
-        Rejection::Revoked => conflict("API key is revoked"),
-        Rejection::Expired => conflict("API key has expired"),
-        other @ (Rejection::OwnerSuspended
-        | Rejection::StaleTier
-        | Rejection::StaleOwner(_)
-        | Rejection::TierUsed(_)
-        | Rejection::TooManyTiers) => {
+        ChangeRejection::UnknownKey => no_such_key(),
+        ChangeRejection::UnknownTier => no_such_tier(guard, Value::Null),
+        ChangeRejection::StaleKey(_) => precondition::stale("key"),
+        ChangeRejection::Earlier(earlier) => once::refuse(earlier),
+        ChangeRejection::Revoked => conflict("API key is revoked"),
+        ChangeRejection::Expired => conflict("API key has expired"),
+        other @ (ChangeRejection::OwnerSuspended
+        | ChangeRejection::StaleTier
+        | ChangeRejection::StaleOwner(_)
+        | ChangeRejection::TierUsed(_)
+        | ChangeRejection::TooManyTiers) => {
             tracing::error!(error = %other, "A key could not be changed");
             Refusal::unavailable()
         }

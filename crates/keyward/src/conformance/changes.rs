@@ -8,7 +8,7 @@ use crate::details::{Version, Versions};
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::{KeyState, Scopes};
-use crate::rules::Rejection;
+use crate::rules::ChangeRejection;
 use crate::stored::OwnerRow;
 
 use super::Store;
@@ -23,7 +23,7 @@ async fn refusal(
     key: u64,
     change: KeyChange,
     expected: Option<u64>,
-) -> Rejection {
+) -> ChangeRejection {
     let expected = expected.map(|version| Version::new(version).unwrap().into());
     store.change_key(id(key), change, expected, audit(50)).await.unwrap_err().rejection()
 }
@@ -106,7 +106,7 @@ pub async fn what_changes_nothing_counts_up_no_version(store: &dyn Store) {
 pub async fn a_change_of_another_version_is_refused(store: &dyn Store) {
     let key = issue(store, 1).await;
     change(store, key, KeyChange::Suspend, audit(2)).await;
-    let stale = Rejection::StaleKey(Versions::from(Version::new(2).unwrap()));
+    let stale = ChangeRejection::StaleKey(Versions::from(Version::new(2).unwrap()));
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
         for expected in [1, 3] {
@@ -126,7 +126,7 @@ pub async fn an_edit_to_an_unknown_tier_is_refused(store: &dyn Store) {
         edit.name = Some("Other".parse().unwrap());
         edit.tier = Some("gold".parse().unwrap());
     });
-    assert_eq!(refusal(store, 1, step, None).await, Rejection::UnknownTier);
+    assert_eq!(refusal(store, 1, step, None).await, ChangeRejection::UnknownTier);
     assert_eq!(details(store, key).await, before);
     assert_eq!(verbs(store).await, ["issue"]);
 }
@@ -135,7 +135,7 @@ pub async fn a_change_of_no_key_is_refused(store: &dyn Store) {
     issue(store, 1).await;
     let revoke = KeyChange::Revoke { reason: None };
     for step in [KeyChange::Suspend, KeyChange::Resume, revoke, rotation(2, 0), edit(|_| {})] {
-        assert_eq!(refusal(store, 2, step, None).await, Rejection::UnknownKey);
+        assert_eq!(refusal(store, 2, step, None).await, ChangeRejection::UnknownKey);
     }
     assert_eq!(verbs(store).await, ["issue"]);
 }
@@ -164,7 +164,7 @@ pub async fn revoking_is_final_and_keeps_its_reason(store: &dyn Store) {
     assert_eq!(details(store, key).await.key.revoked_reason, Some(reason));
     let before = details(store, key).await;
     for step in [KeyChange::Suspend, KeyChange::Resume, rotation(2, 0), edit(|_| {})] {
-        assert_eq!(refusal(store, 1, step, None).await, Rejection::Revoked);
+        assert_eq!(refusal(store, 1, step, None).await, ChangeRejection::Revoked);
     }
     assert_eq!(details(store, key).await, before);
     assert!(store.find_digests(vec![digest(2)]).await.unwrap().is_empty());

@@ -4,7 +4,7 @@ use crate::audit::{Chain, ChangeId};
 use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Versions};
 use crate::record::KeyId;
-use crate::rules::{Change, Decided, OwnerChange, Rejection, TierBefore};
+use crate::rules::{Change, ChangeRejection, Decided, OwnerChange, TierBefore};
 
 use super::Store;
 use super::sample::{
@@ -56,11 +56,11 @@ pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {
     }
     let present = Versions { key: before.0.key.version, owner: OwnerVersion(0) };
     let expected = [
-        Rejection::StaleKey(present),
-        Rejection::StaleTier,
-        Rejection::StaleTier,
-        Rejection::TierUsed(1),
-        Rejection::StaleOwner(OwnerVersion(0)),
+        ChangeRejection::StaleKey(present),
+        ChangeRejection::StaleTier,
+        ChangeRejection::StaleTier,
+        ChangeRejection::TierUsed(1),
+        ChangeRejection::StaleOwner(OwnerVersion(0)),
     ];
     assert_eq!(told, expected);
     assert_eq!((details(store, key).await, trail(store).await), before);

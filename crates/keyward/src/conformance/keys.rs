@@ -4,7 +4,7 @@ use crate::UnixMillis;
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::Scopes;
-use crate::rules::Rejection;
+use crate::rules::ChangeRejection;
 use crate::stored::{Key, Unkept};
 
 use super::Store;
@@ -67,7 +67,7 @@ pub async fn a_key_of_an_unknown_tier_is_not_kept(store: &dyn Store) {
     new.tier = "gold".parse().unwrap();
     assert_eq!(
         store.insert_key(new, audit(1)).await.unwrap_err().rejection(),
-        Rejection::UnknownTier
+        ChangeRejection::UnknownTier
     );
     assert!(keys(store).await.is_empty() && verbs(store).await.is_empty());
 }
@@ -79,7 +79,7 @@ pub async fn a_key_of_a_deleted_tier_is_not_kept(store: &dyn Store) {
     new.tier = "gold".parse().unwrap();
     assert_eq!(
         store.insert_key(new, audit(3)).await.unwrap_err().rejection(),
-        Rejection::UnknownTier
+        ChangeRejection::UnknownTier
     );
 }
 
@@ -88,7 +88,7 @@ pub async fn a_key_of_a_suspended_owner_is_not_kept(store: &dyn Store) {
     let mut new = new_key(1);
     new.owner = Some(owner("org_1"));
     let refused = store.insert_key(new.clone(), audit(2)).await.unwrap_err();
-    assert_eq!(refused.rejection(), Rejection::OwnerSuspended);
+    assert_eq!(refused.rejection(), ChangeRejection::OwnerSuspended);
     assert!(keys(store).await.is_empty());
     assert_eq!(verbs(store).await, ["suspend-owner"]);
     store.set_owner_suspended(owner("org_1"), false, audit(3)).await.unwrap();

@@ -4,7 +4,7 @@ use crate::KeyId;
 use crate::audit::{Actor, Audit};
 use crate::change::KeyChange;
 use crate::once::{Earlier, Once};
-use crate::rules::Rejection;
+use crate::rules::ChangeRejection;
 
 use super::sample::{audit, issue, new_key, owner, revoke, rotation, verbs};
 use super::{Error, Store};
@@ -23,7 +23,7 @@ async fn insert(store: &dyn Store, number: u64, audit: Audit) -> Result<KeyId, E
     let inserted = store.insert_key(new_key(number), audit).await;
     let inserted = match inserted.map_err(Error::rejection) {
         Ok(key) => Ok(key.key.id),
-        Err(Rejection::Earlier(earlier)) => Err(earlier),
+        Err(ChangeRejection::Earlier(earlier)) => Err(earlier),
         Err(other) => panic!("{other:?}"),
     };
     // The check beforehand reports the same as the change itself.
@@ -46,9 +46,9 @@ pub async fn a_request_rotates_once(store: &dyn Store) {
         rotated.map(|key| key.key.version.get()).map_err(Error::rejection)
     };
     assert_eq!(rotate(2, named(2, 7)).await, Ok(2));
-    let same = Rejection::Earlier(Earlier::Same(id));
+    let same = ChangeRejection::Earlier(Earlier::Same(id));
     assert_eq!(rotate(3, named(3, 7)).await, Err(same));
-    assert_eq!(rotate(4, named(4, 8)).await, Err(Rejection::Earlier(Earlier::Other)));
+    assert_eq!(rotate(4, named(4, 8)).await, Err(ChangeRejection::Earlier(Earlier::Other)));
     assert_eq!(verbs(store).await, ["issue", "rotate"]);
 }
 
@@ -59,9 +59,9 @@ pub async fn an_earlier_request_is_told_whatever_else_speaks_against_it(store: &
     new.owner = Some(owner("acme"));
     store.set_owner_suspended(owner("acme"), true, audit(3)).await.unwrap();
     let again = store.insert_key(new, named(4, 7)).await.unwrap_err();
-    assert_eq!(again.rejection(), Rejection::Earlier(Earlier::Same(id)));
+    assert_eq!(again.rejection(), ChangeRejection::Earlier(Earlier::Same(id)));
     let rotated = store.change_key(id, rotation(5, 0), None, named(5, 7)).await.unwrap_err();
-    assert_eq!(rotated.rejection(), Rejection::Earlier(Earlier::Same(id)));
+    assert_eq!(rotated.rejection(), ChangeRejection::Earlier(Earlier::Same(id)));
 }
 
 pub async fn each_actor_has_names_of_its_own(store: &dyn Store) {
@@ -89,12 +89,12 @@ pub async fn what_changed_nothing_keeps_no_name(store: &dyn Store) {
     new.tier = "gone".parse().unwrap();
     assert_eq!(
         store.insert_key(new, named(1, 7)).await.unwrap_err().rejection(),
-        Rejection::UnknownTier
+        ChangeRejection::UnknownTier
     );
     let id = issue(store, 2).await;
     revoke(store, id, audit(3)).await;
     let rotated = store.change_key(id, rotation(4, 0), None, named(4, 7)).await.unwrap_err();
-    assert_eq!(rotated.rejection(), Rejection::Revoked);
+    assert_eq!(rotated.rejection(), ChangeRejection::Revoked);
     let again = KeyChange::Revoke { reason: None };
     store.change_key(id, again, None, named(5, 7)).await.unwrap();
     assert_eq!(store.earlier(named(6, 7)).await.unwrap(), None);

@@ -6,7 +6,7 @@ use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Version, Versions};
 use crate::limit::Limits;
 use crate::record::{KeyState, Owner};
-use crate::rules::{Change, Decided, OwnerChange, Rejection};
+use crate::rules::{Change, ChangeRejection, Decided, OwnerChange};
 use crate::stored::{OwnedKey, OwnerRow, Unkept};
 use crate::{KeyId, UnixMillis};
 
@@ -103,7 +103,7 @@ pub async fn a_change_is_made_of_a_key_whose_owner_is_as_expected(store: &dyn St
         let changed = store.change_key(key, rename(), Some(expected), audit(60)).await;
         changed.map(|key| key.versions().to_string()).map_err(Error::rejection)
     };
-    let stale = Rejection::StaleKey(Versions { key: Version::FIRST, owner: OwnerVersion(1) });
+    let stale = ChangeRejection::StaleKey(Versions { key: Version::FIRST, owner: OwnerVersion(1) });
     assert_eq!(try_it(before).await, Err(stale));
     assert_eq!(try_it(Versions { owner: OwnerVersion(2), ..before }).await, Err(stale));
     assert_eq!(try_it(Versions { owner: OwnerVersion(1), ..before }).await, Ok("2.1".to_owned()));
@@ -226,7 +226,7 @@ async fn limited(
     name: &str,
     amount: u32,
     expected: Option<u64>,
-) -> Result<OwnerRow, Rejection> {
+) -> Result<OwnerRow, ChangeRejection> {
     let list = if amount == 0 { Vec::new() } else { vec![limit(amount)] };
     let change = OwnerChange::Edit { limits: Limits::new(list).unwrap() };
     let expected = expected.map(OwnerVersion);
@@ -264,7 +264,7 @@ pub async fn the_limits_of_an_owner_are_kept_and_read(store: &dyn Store) {
 pub async fn an_owner_is_edited_in_the_version_that_is_expected(store: &dyn Store) {
     assert_eq!(limited(store, "a", 5, Some(0)).await.unwrap().version, OwnerVersion(1));
     let stale = limited(store, "a", 6, Some(0)).await;
-    assert_eq!(stale, Err(Rejection::StaleOwner(OwnerVersion(1))));
+    assert_eq!(stale, Err(ChangeRejection::StaleOwner(OwnerVersion(1))));
     // Nothing differs, so that nothing is on record.
     assert_eq!(limited(store, "a", 5, Some(1)).await.unwrap().version, OwnerVersion(1));
     assert_eq!(limited(store, "a", 6, Some(1)).await.unwrap().version, OwnerVersion(2));

@@ -4,7 +4,7 @@ use crate::UnixMillis;
 use crate::change::KeyChange;
 use crate::digest::Digest;
 use crate::record::KeyState;
-use crate::rules::Rejection;
+use crate::rules::ChangeRejection;
 use crate::store::StoreError;
 use crate::stored::OwnedKey;
 
@@ -70,7 +70,7 @@ pub async fn an_expired_key_is_given_no_other_secret(store: &dyn Store) {
     new.expires_at = Some(UnixMillis(100));
     let key = insert(store, new, audit(1)).await;
     let late = store.change_key(key, rotation(2, 10), None, audit(100)).await.unwrap_err();
-    assert_eq!(late.rejection(), Rejection::Expired);
+    assert_eq!(late.rejection(), ChangeRejection::Expired);
     assert_eq!(keys(store).await[0].key.secret.digest, digest(1));
     assert_eq!(verbs(store).await, ["issue"]);
     assert_eq!(former(&rotate(store, key, 2, 10, 99).await), [(digest(1), 100)]);

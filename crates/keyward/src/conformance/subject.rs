@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::change::KeyChange;
 use crate::details::Versions;
 use crate::record::{KeyId, Owner};
-use crate::rules::{Change, Decided, Imported, OwnerChange, Rejection, TierBefore};
+use crate::rules::{Change, ChangeRejection, Decided, Imported, OwnerChange, TierBefore};
 use crate::store::{KeyStore, Page, Reports, StoreError};
 use crate::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use crate::tier::TierName;
@@ -118,13 +118,13 @@ impl<S: KeyStore + Reports> Store for S {}
 #[derive(Debug)]
 pub enum Error {
     /// The rules reject it.
-    Rejected(Rejection),
+    Rejected(ChangeRejection),
     /// The store does not say.
     Store(StoreError),
 }
 
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
+impl From<ChangeRejection> for Error {
+    fn from(rejection: ChangeRejection) -> Self {
         Self::Rejected(rejection)
     }
 }
@@ -138,7 +138,7 @@ impl From<StoreError> for Error {
 impl Error {
     /// The rejection of the change.
     #[track_caller]
-    pub fn rejection(self) -> Rejection {
+    pub fn rejection(self) -> ChangeRejection {
         match self {
             Self::Rejected(rejection) => rejection,
             Self::Store(error) => panic!("{error:?}"),

@@ -2,7 +2,7 @@
 
 use crate::query::KeyFilter;
 use crate::record::KeyState;
-use crate::rules::{Imported, Rejection};
+use crate::rules::{ChangeRejection, Imported};
 use crate::stored::Unkept;
 use crate::tier::TierName;
 use crate::transfer::ImportRejection;
@@ -72,7 +72,7 @@ pub async fn writing_a_tier_as_it_is_changes_nothing(store: &dyn Store) {
 
 pub async fn a_tier_that_no_key_has_is_deleted(store: &dyn Store) {
     let deleted = store.delete_tier(name("gold"), audit(1)).await.unwrap_err();
-    assert_eq!(deleted.rejection(), Rejection::UnknownTier);
+    assert_eq!(deleted.rejection(), ChangeRejection::UnknownTier);
     assert!(verbs(store).await.is_empty());
     store.delete_tier(name("pro"), audit(2)).await.unwrap();
     assert_eq!(names(store).await, ["basic", "enterprise"]);
@@ -85,7 +85,7 @@ pub async fn a_tier_that_a_key_has_stays(store: &dyn Store) {
     let revoked = issue(store, 2).await;
     revoke(store, revoked, audit(3)).await;
     let deleted = store.delete_tier(name("basic"), audit(4)).await.unwrap_err();
-    assert_eq!(deleted.rejection(), Rejection::TierUsed(1));
+    assert_eq!(deleted.rejection(), ChangeRejection::TierUsed(1));
     assert_eq!(names(store).await, ["basic", "pro", "enterprise"]);
     assert_eq!(verbs(store).await, ["issue", "issue", "revoke"]);
 }
@@ -125,7 +125,7 @@ pub async fn a_tier_that_only_revoked_keys_have_is_deleted_and_they_show_it(stor
     assert!(uses.contains(&(name("gold"), 1)), "{uses:?}");
     assert_eq!(
         store.delete_tier(name("gold"), audit(7)).await.unwrap_err().rejection(),
-        Rejection::TierUsed(1)
+        ChangeRejection::TierUsed(1)
     );
     // Revoking again changes nothing, and any other change is rejected as for every revoked key.
     revoke(store, old, audit(8)).await;

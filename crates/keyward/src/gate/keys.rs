@@ -12,7 +12,7 @@ use crate::issue::{Issued, NewKey, Rotated};
 use crate::key::{Prefix, RandomError, Secret};
 use crate::once::Earlier;
 use crate::record::{KeyId, Owner};
-use crate::rules::{Change, Decided, Imported, OwnerChange, Rejection};
+use crate::rules::{Change, ChangeRejection, Decided, Imported, OwnerChange};
 use crate::store::StoreError;
 use crate::stored::{OwnedKey, OwnerRow, StoredSecret, Unkept};
 use crate::tier::TierName;
@@ -64,19 +64,19 @@ impl Gate {
         }
     }
 
-    fn not_issued(&self, rejection: Rejection) -> IssueError {
+    fn not_issued(&self, rejection: ChangeRejection) -> IssueError {
         match rejection {
-            Rejection::UnknownTier => IssueError::UnknownTier { known: self.tier_names() },
-            Rejection::OwnerSuspended => IssueError::OwnerSuspended,
-            Rejection::Earlier(earlier) => IssueError::Earlier(earlier),
-            other @ (Rejection::UnknownKey
-            | Rejection::StaleKey(_)
-            | Rejection::StaleTier
-            | Rejection::StaleOwner(_)
-            | Rejection::Revoked
-            | Rejection::Expired
-            | Rejection::TierUsed(_)
-            | Rejection::TooManyTiers) => IssueError::Store(unfit(other)),
+            ChangeRejection::UnknownTier => IssueError::UnknownTier { known: self.tier_names() },
+            ChangeRejection::OwnerSuspended => IssueError::OwnerSuspended,
+            ChangeRejection::Earlier(earlier) => IssueError::Earlier(earlier),
+            other @ (ChangeRejection::UnknownKey
+            | ChangeRejection::StaleKey(_)
+            | ChangeRejection::StaleTier
+            | ChangeRejection::StaleOwner(_)
+            | ChangeRejection::Revoked
+            | ChangeRejection::Expired
+            | ChangeRejection::TierUsed(_)
+            | ChangeRejection::TooManyTiers) => IssueError::Store(unfit(other)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Gate {
         audit: Audit,
         clock: ReadClock<'_>,
     ) -> Result<Rotated, ChangeError> {
-        let found = self.store.find_key(id).await?.ok_or(Rejection::UnknownKey)?;
+        let found = self.store.find_key(id).await?.ok_or(ChangeRejection::UnknownKey)?;
         let prefix = Prefix::of_hint(&found.key.secret.hint);
         let secret = Secret::generate(prefix.as_ref().unwrap_or(&self.prefix))?;
         let hint = secret.hint();

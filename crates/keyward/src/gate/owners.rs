@@ -6,7 +6,7 @@ use crate::audit::Audit;
 use crate::details::OwnerVersion;
 use crate::limit::Limits;
 use crate::record::Owner;
-use crate::rules::{Change, Decided, OwnerChange, Rejection};
+use crate::rules::{Change, ChangeRejection, Decided, OwnerChange};
 use crate::store::StoreError;
 use crate::stored::OwnerRow;
 use crate::time::ReadClock;
@@ -62,18 +62,18 @@ impl Gate {
     }
 }
 
-fn not_edited(rejection: Rejection) -> EditOwnerError {
+fn not_edited(rejection: ChangeRejection) -> EditOwnerError {
     match rejection {
-        Rejection::StaleOwner(_) => EditOwnerError::Stale,
-        other @ (Rejection::Earlier(_)
-        | Rejection::UnknownKey
-        | Rejection::UnknownTier
-        | Rejection::OwnerSuspended
-        | Rejection::StaleKey(_)
-        | Rejection::StaleTier
-        | Rejection::Revoked
-        | Rejection::Expired
-        | Rejection::TierUsed(_)
-        | Rejection::TooManyTiers) => unfit(other).into(),
+        ChangeRejection::StaleOwner(_) => EditOwnerError::Stale,
+        other @ (ChangeRejection::Earlier(_)
+        | ChangeRejection::UnknownKey
+        | ChangeRejection::UnknownTier
+        | ChangeRejection::OwnerSuspended
+        | ChangeRejection::StaleKey(_)
+        | ChangeRejection::StaleTier
+        | ChangeRejection::Revoked
+        | ChangeRejection::Expired
+        | ChangeRejection::TierUsed(_)
+        | ChangeRejection::TooManyTiers) => unfit(other).into(),
     }
 }

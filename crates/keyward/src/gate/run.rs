@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::change::KeyChange;
 use crate::digest::Digest;
 use crate::key::RandomError;
-use crate::rules::{Change, Committed, Decided, Imported, Rejection};
+use crate::rules::{Change, ChangeRejection, Committed, Decided, Imported};
 use crate::store::StoreError;
 use crate::stored::{OwnedKey, OwnerRow, Unkept};
 use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
@@ -20,7 +20,7 @@ use super::Gate;
 pub enum ChangeError {
     /// The change does not fit what there is, which is as it was.
     #[error(transparent)]
-    Rejected(#[from] Rejection),
+    Rejected(#[from] ChangeRejection),
     /// The clock is in doubt, so the end of a grace is unknown. Without a grace, a key is rotated
     /// all the same.
     #[error("the clock is in doubt, and the end of a grace would be unknown")]
@@ -51,7 +51,7 @@ pub(super) fn unexpected(decided: &Decided) -> StoreError {
 }
 
 /// The store rejected a change for a reason that such a change cannot have.
-pub(super) fn unfit(rejection: Rejection) -> StoreError {
+pub(super) fn unfit(rejection: ChangeRejection) -> StoreError {
     StoreError::Inconsistent(format!("a change was rejected for another one's reason: {rejection}"))
 }
 

@@ -32,7 +32,7 @@ use crate::limit::{Limit, Limits};
 use crate::memory::MemoryStore;
 use crate::query::{AuditFilter, AuditQuery, Bucket, Hours};
 use crate::record::{KeyId, Owner, Scope, Stage};
-use crate::rules::{Imported, Rejection};
+use crate::rules::{ChangeRejection, Imported};
 use crate::store::Reports as _;
 use crate::stored::{FormerSecret, Key, OwnedKey, Unkept};
 use crate::tier::TierName;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::limit::Limits;
-use crate::rules::{Change, Decided, Rejection, TierBefore};
+use crate::rules::{Change, ChangeRejection, Decided, TierBefore};
 use crate::store::{Page, StoreError};
 use crate::stored::{Key, TierRow};
 use crate::tier::{TIERS_MAX, Tier, TierName};
@@ -194,35 +194,35 @@ async fn give_way() {
     .await;
 }
 
-fn not_put(rejection: Rejection) -> PutTierError {
+fn not_put(rejection: ChangeRejection) -> PutTierError {
     match rejection {
-        Rejection::StaleTier => PutTierError::Stale,
-        Rejection::TooManyTiers => PutTierError::TooManyTiers,
-        other @ (Rejection::Earlier(_)
-        | Rejection::UnknownKey
-        | Rejection::UnknownTier
-        | Rejection::OwnerSuspended
-        | Rejection::StaleKey(_)
-        | Rejection::StaleOwner(_)
-        | Rejection::Revoked
-        | Rejection::Expired
-        | Rejection::TierUsed(_)) => PutTierError::Store(unfit(other)),
+        ChangeRejection::StaleTier => PutTierError::Stale,
+        ChangeRejection::TooManyTiers => PutTierError::TooManyTiers,
+        other @ (ChangeRejection::Earlier(_)
+        | ChangeRejection::UnknownKey
+        | ChangeRejection::UnknownTier
+        | ChangeRejection::OwnerSuspended
+        | ChangeRejection::StaleKey(_)
+        | ChangeRejection::StaleOwner(_)
+        | ChangeRejection::Revoked
+        | ChangeRejection::Expired
+        | ChangeRejection::TierUsed(_)) => PutTierError::Store(unfit(other)),
     }
 }
 
-fn not_deleted(rejection: Rejection) -> DeleteTierError {
+fn not_deleted(rejection: ChangeRejection) -> DeleteTierError {
     match rejection {
-        Rejection::StaleTier => DeleteTierError::Stale,
-        Rejection::UnknownTier => DeleteTierError::Unknown,
-        Rejection::TierUsed(keys) => DeleteTierError::Used(keys),
-        other @ (Rejection::Earlier(_)
-        | Rejection::UnknownKey
-        | Rejection::OwnerSuspended
-        | Rejection::StaleKey(_)
-        | Rejection::StaleOwner(_)
-        | Rejection::Revoked
-        | Rejection::Expired
-        | Rejection::TooManyTiers) => DeleteTierError::Store(unfit(other)),
+        ChangeRejection::StaleTier => DeleteTierError::Stale,
+        ChangeRejection::UnknownTier => DeleteTierError::Unknown,
+        ChangeRejection::TierUsed(keys) => DeleteTierError::Used(keys),
+        other @ (ChangeRejection::Earlier(_)
+        | ChangeRejection::UnknownKey
+        | ChangeRejection::OwnerSuspended
+        | ChangeRejection::StaleKey(_)
+        | ChangeRejection::StaleOwner(_)
+        | ChangeRejection::Revoked
+        | ChangeRejection::Expired
+        | ChangeRejection::TooManyTiers) => DeleteTierError::Store(unfit(other)),
     }
 }
 

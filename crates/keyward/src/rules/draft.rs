@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::{Lookup, OnceRow, Progress};
-use super::outcome::{Decided, Decision, Fault, Rejection};
+use super::outcome::{ChangeRejection, Decided, Decision, Fault};
 use super::writes::{KeyWrite, OnceWrite, Writes};
 
 /// A draft sees its own writes so far as if they were stored.
@@ -204,7 +204,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Decides against the change.
-    pub(super) fn rejected(self, rejection: Rejection) -> Decision {
+    pub(super) fn rejected(self, rejection: ChangeRejection) -> Decision {
         Decision { writes: Writes::none(self.facts.progress()), outcome: Err(rejection) }
     }
 

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::Lookup;
-use super::outcome::{Decided, Decision, Fault, Rejection};
+use super::outcome::{ChangeRejection, Decided, Decision, Fault};
 use super::writes::KeyWrite;
 
 pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {
@@ -27,13 +27,13 @@ pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {
 /// Keeps a key that was just issued.
 pub(super) fn issue(mut draft: Draft<'_>, new: Unkept) -> Result<Decision, Fault> {
     if let Some(earlier) = draft.earlier()? {
-        return Ok(draft.rejected(Rejection::Earlier(earlier)));
+        return Ok(draft.rejected(ChangeRejection::Earlier(earlier)));
     }
     if draft.tier(&new.tier)?.is_none() {
-        return Ok(draft.rejected(Rejection::UnknownTier));
+        return Ok(draft.rejected(ChangeRejection::UnknownTier));
     }
     if draft.owner_of(&new)?.is_some_and(|owner| owner.is_suspended()) {
-        return Ok(draft.rejected(Rejection::OwnerSuspended));
+        return Ok(draft.rejected(ChangeRejection::OwnerSuspended));
     }
     if draft.holder(&new.secret.digest)?.is_some() {
         return Err(Fault::SecretTaken);
@@ -102,15 +102,15 @@ pub(super) fn change(
     expected: Option<Versions>,
 ) -> Result<Decision, Fault> {
     if let Some(earlier) = draft.earlier()? {
-        return Ok(draft.rejected(Rejection::Earlier(earlier)));
+        return Ok(draft.rejected(ChangeRejection::Earlier(earlier)));
     }
     let Some(before) = draft.key(id)? else {
-        return Ok(draft.rejected(Rejection::UnknownKey));
+        return Ok(draft.rejected(ChangeRejection::UnknownKey));
     };
     let owner = draft.owner_of(&before)?;
     let present = before.versions(owner.as_ref());
     if expected.is_some_and(|expected| expected != present) {
-        return Ok(draft.rejected(Rejection::StaleKey(present)));
+        return Ok(draft.rejected(ChangeRejection::StaleKey(present)));
     }
     let verb = change.verb();
     let mut after = match changed(&draft, &before, change)? {
@@ -135,7 +135,7 @@ fn changed(
     draft: &Draft<'_>,
     before: &Key,
     change: KeyChange,
-) -> Result<Result<Key, Rejection>, Fault> {
+) -> Result<Result<Key, ChangeRejection>, Fault> {
     let mut key = before.clone();
     if key.is_revoked() {
         return Ok(match change {
@@ -143,14 +143,14 @@ fn changed(
             KeyChange::Edit(_)
             | KeyChange::Suspend
             | KeyChange::Resume
-            | KeyChange::Rotate { .. } => Err(Rejection::Revoked),
+            | KeyChange::Rotate { .. } => Err(ChangeRejection::Revoked),
         });
     }
     match change {
         KeyChange::Edit(edit) => {
             if let Some(name) = &edit.tier {
                 let Some(tier) = draft.tier(name)? else {
-                    return Ok(Err(Rejection::UnknownTier));
+                    return Ok(Err(ChangeRejection::UnknownTier));
                 };
                 key.tier_id = Some(tier.id);
             }
@@ -164,7 +164,7 @@ fn changed(
         }
         KeyChange::Rotate { digest, hint, grace } => {
             if key.expires_at.is_some_and(|at| at <= draft.audit.at) {
-                return Ok(Err(Rejection::Expired));
+                return Ok(Err(ChangeRejection::Expired));
             }
             rotate(draft, &mut key, digest, hint, grace)?;
         }

@@ -20,7 +20,7 @@ pub struct Decision {
     /// What to write; nothing if the change is rejected.
     pub writes: Writes,
     /// The outcome for the caller and for the index, when it is written.
-    pub outcome: Result<Decided, Rejection>,
+    pub outcome: Result<Decided, ChangeRejection>,
 }
 
 /// The outcome of a change that a store was asked to make, after its transaction.
@@ -29,7 +29,7 @@ pub struct Committed {
     /// The newest change as of the transaction, also if nothing was written.
     pub newest: ChangeId,
     /// The state now, or the reason why nothing was changed.
-    pub outcome: Result<Decided, Rejection>,
+    pub outcome: Result<Decided, ChangeRejection>,
 }
 
 /// The state when a change is written.
@@ -84,7 +84,7 @@ pub enum Imported {
 
 /// Why a change was not made. Everything is as it was.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Rejection {
+pub enum ChangeRejection {
     /// The request was made before, and is to change something once.
     #[error("the request was made before")]
     Earlier(Earlier),

@@ -8,7 +8,7 @@ use crate::stored::OwnerRow;
 use super::change::OwnerChange;
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{Decided, Decision, Fault, Rejection};
+use super::outcome::{ChangeRejection, Decided, Decision, Fault};
 
 /// Changes an owner, and writes one entry, unless it is so already.
 pub(super) fn change(
@@ -19,7 +19,7 @@ pub(super) fn change(
 ) -> Result<Decision, Fault> {
     let before = draft.owner(owner)?;
     if expected.is_some_and(|expected| expected != before.version) {
-        return Ok(draft.rejected(Rejection::StaleOwner(before.version)));
+        return Ok(draft.rejected(ChangeRejection::StaleOwner(before.version)));
     }
     let working = before.keys.saturating_sub(before.revoked_keys);
     let mut after = before.clone();

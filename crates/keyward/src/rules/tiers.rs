@@ -8,7 +8,7 @@ use crate::tier::{TIERS_MAX, TierName};
 use super::change::TierBefore;
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{Decided, Decision, Fault, Rejection};
+use super::outcome::{ChangeRejection, Decided, Decision, Fault};
 
 /// Writes a tier, new or not, and its entry, unless it is so already.
 pub(super) fn put(
@@ -19,7 +19,7 @@ pub(super) fn put(
 ) -> Result<Decision, Fault> {
     let before = draft.tier(&name)?.cloned();
     if !fits(before.as_ref(), expected) {
-        return Ok(draft.rejected(Rejection::StaleTier));
+        return Ok(draft.rejected(ChangeRejection::StaleTier));
     }
     let is_new = before.is_none();
     let details = entry::tier(before.as_ref().map(|tier| &tier.limits), Some(&limits));
@@ -29,7 +29,7 @@ pub(super) fn put(
         }
         Some(tier) => TierRow { limits, ..tier },
         None if TIERS_MAX as u64 <= draft.tier_count()? => {
-            return Ok(draft.rejected(Rejection::TooManyTiers));
+            return Ok(draft.rejected(ChangeRejection::TooManyTiers));
         }
         None => TierRow { id: draft.next_tier()?, name, limits, keys: 0, is_gone: false },
     };
@@ -46,13 +46,13 @@ pub(super) fn delete(
 ) -> Result<Decision, Fault> {
     let before = draft.tier(name)?.cloned();
     if !fits(before.as_ref(), expected) {
-        return Ok(draft.rejected(Rejection::StaleTier));
+        return Ok(draft.rejected(ChangeRejection::StaleTier));
     }
     let Some(before) = before else {
-        return Ok(draft.rejected(Rejection::UnknownTier));
+        return Ok(draft.rejected(ChangeRejection::UnknownTier));
     };
     if before.keys != 0 {
-        return Ok(draft.rejected(Rejection::TierUsed(before.keys)));
+        return Ok(draft.rejected(ChangeRejection::TierUsed(before.keys)));
     }
     let details = entry::tier(Some(&before.limits), None);
     let tier = TierRow { is_gone: true, ..before };

@@ -6,7 +6,7 @@ use keyward::UnixMillis;
 use keyward::change::KeyChange;
 use keyward::query::KeyFilter;
 use keyward::record::KeyState;
-use keyward::rules::Rejection;
+use keyward::rules::ChangeRejection;
 use keyward::store::StoreError;
 use keyward::store::{KeyStore as _, Reports as _};
 use keyward::stored::Unkept;
@@ -91,7 +91,7 @@ async fn a_key_in_a_tier_that_is_not_there_is_not_kept() {
     new.tier = "nowhere".parse().unwrap();
     assert_eq!(
         store.insert_key(new, audit(1)).await.unwrap_err().rejection(),
-        Rejection::UnknownTier
+        ChangeRejection::UnknownTier
     );
     assert_eq!(count(&raw, "keys"), 0);
     assert_eq!(count(&raw, "audit"), 0);

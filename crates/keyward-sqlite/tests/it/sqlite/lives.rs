@@ -5,7 +5,7 @@ use keyward::audit::{Chain, ChainError, ChangeId};
 use keyward::change::KeyChange;
 use keyward::details::Version;
 use keyward::record::Owner;
-use keyward::rules::Rejection;
+use keyward::rules::ChangeRejection;
 use keyward::store::{KeyStore as _, Reports as _};
 use keyward::stored::Unkept;
 use keyward_sqlite::SqliteStore;
@@ -172,7 +172,7 @@ async fn an_owner_and_all_its_keys_are_suspended_together() {
     assert_eq!(store.find_key(other).await.unwrap().unwrap().key.version, Version::FIRST);
     assert_eq!(
         store.insert_key(of_acme(40), audit(31)).await.unwrap_err().rejection(),
-        Rejection::OwnerSuspended
+        ChangeRejection::OwnerSuspended
     );
     let entries = trail(&store).await.len();
     let again = store.set_owner_suspended(acme(), true, audit(32)).await.unwrap();

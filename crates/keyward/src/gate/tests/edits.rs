@@ -83,7 +83,7 @@ async fn an_edit_of_another_version_is_refused() {
     let version = Version::new(2).unwrap();
     for expected in [1, 3] {
         let error = rename("Second", expected).await.unwrap_err();
-        let stale = Rejection::StaleKey(Versions::from(version));
+        let stale = ChangeRejection::StaleKey(Versions::from(version));
         assert!(matches!(error, ChangeError::Rejected(refusal) if refusal == stale));
     }
     assert_eq!(verify_issued(&gate, &issued).unwrap().name(), "First");
@@ -102,12 +102,12 @@ async fn an_edit_that_does_not_fit_leaves_the_key_as_it_is() {
             other => panic!("a rejection, not {other:?}"),
         }
     };
-    assert_eq!(refusal(issued.key_id, to_tier("gold")).await, Rejection::UnknownTier);
+    assert_eq!(refusal(issued.key_id, to_tier("gold")).await, ChangeRejection::UnknownTier);
     let nobody = KeyId::new(99).unwrap();
-    assert_eq!(refusal(nobody, to_tier("pro")).await, Rejection::UnknownKey);
+    assert_eq!(refusal(nobody, to_tier("pro")).await, ChangeRejection::UnknownKey);
     assert_eq!(burst(&gate, &issued), 100);
     gate.revoke(issued.key_id, None, audit()).await.unwrap();
-    assert_eq!(refusal(issued.key_id, to_tier("pro")).await, Rejection::Revoked);
+    assert_eq!(refusal(issued.key_id, to_tier("pro")).await, ChangeRejection::Revoked);
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
 }
 

@@ -252,14 +252,14 @@ async fn what_is_revoked_or_expired_gets_no_other_secret() {
         other => panic!("a rejection, not {other:?}"),
     };
     let late = try_rotate(&gate, expiring.key_id, 0, 6_000).await;
-    assert_eq!(refusal(late), Rejection::Expired);
+    assert_eq!(refusal(late), ChangeRejection::Expired);
     let revoked = issue(&gate).await;
     gate.revoke(revoked.key_id, None, audit()).await.unwrap();
     let late = try_rotate(&gate, revoked.key_id, 0, 5_000).await;
-    assert_eq!(refusal(late), Rejection::Revoked);
+    assert_eq!(refusal(late), ChangeRejection::Revoked);
     assert_eq!(verify_issued(&gate, &revoked).unwrap_err(), "revoked");
     let nobody = try_rotate(&gate, KeyId::new(99).unwrap(), 0, 5_000).await;
-    assert_eq!(refusal(nobody), Rejection::UnknownKey);
+    assert_eq!(refusal(nobody), ChangeRejection::UnknownKey);
     assert_eq!(verbs(&store).await, ["issue", "rotate", "issue", "revoke"]);
 }
 

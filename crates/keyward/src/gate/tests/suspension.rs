@@ -39,7 +39,7 @@ async fn nothing_brings_a_revoked_key_back() {
     assert!(gate.revoke(issued.key_id, None, audit()).await.unwrap());
     for attempt in [KeyChange::Suspend, KeyChange::Resume] {
         let result = gate.change(issued.key_id, attempt, None, audit(), CLOCK).await;
-        assert!(matches!(result, Err(ChangeError::Rejected(Rejection::Revoked))));
+        assert!(matches!(result, Err(ChangeError::Rejected(ChangeRejection::Revoked))));
         assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "revoked");
     }
     assert_eq!(verbs(&store).await, ["issue", "suspend", "revoke"]);

@@ -141,7 +141,7 @@ async fn a_tier_is_deleted_when_no_key_has_it() {
     let to_gold = KeyEdit { tier: Some(gold()), ..KeyEdit::default() };
     let to_gold = KeyChange::Edit(Box::new(to_gold));
     let refused = gate.change(issued.key_id, to_gold, None, audit(), CLOCK).await;
-    assert!(matches!(refused, Err(ChangeError::Rejected(Rejection::UnknownTier))));
+    assert!(matches!(refused, Err(ChangeError::Rejected(ChangeRejection::UnknownTier))));
     assert!(put(&gate, tier("gold", 4)).await.unwrap(), "it is new again");
     assert_eq!(burst(&gate, &gate.issue(new_key("gold"), audit()).await.unwrap()), 4);
 }

@@ -30,9 +30,9 @@ fn a_key_needs_a_tier_and_an_owner_that_is_not_suspended() {
     let mut rows = Rows::new_with(&["basic", "gold"]);
     rows.done(delete_tier("gold"), &audit(1));
     let in_gold = Unkept { tier: tier("gold"), ..key(1) };
-    assert_eq!(rows.rejected(issue(in_gold), &audit(2)), Rejection::UnknownTier);
+    assert_eq!(rows.rejected(issue(in_gold), &audit(2)), ChangeRejection::UnknownTier);
     rows.done(suspend("org"), &audit(3));
-    assert_eq!(rows.rejected(issue(key_of(1, "org")), &audit(4)), Rejection::OwnerSuspended);
+    assert_eq!(rows.rejected(issue(key_of(1, "org")), &audit(4)), ChangeRejection::OwnerSuspended);
     rows.done(resume("org"), &audit(5));
     rows.done(issue(key_of(1, "org")), &audit(6));
 }
@@ -71,8 +71,8 @@ fn an_edit_changes_what_it_names_and_moves_counts() {
     let (edited, version) = key_in(rows.done(edit(1, |it| it.owner = Some(None)), &audit(4)));
     assert_eq!((edited.owner, version, rows.owners[&owner("other")].keys), (None, None, 0));
     let gone = edit(1, |edit| edit.tier = Some(tier("gone")));
-    assert_eq!(rows.rejected(gone, &audit(5)), Rejection::UnknownTier);
-    assert_eq!(rows.rejected(edit(9, |_| ()), &audit(5)), Rejection::UnknownKey);
+    assert_eq!(rows.rejected(gone, &audit(5)), ChangeRejection::UnknownTier);
+    assert_eq!(rows.rejected(edit(9, |_| ()), &audit(5)), ChangeRejection::UnknownKey);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_version_is_that_of_the_key_and_of_its_owner() {
     };
     let stale = |version: u64, owner: u64| {
         let key = Version::new(version).unwrap();
-        Rejection::StaleKey(Versions { key, owner: OwnerVersion(owner) })
+        ChangeRejection::StaleKey(Versions { key, owner: OwnerVersion(owner) })
     };
     rows.done(suspend("org"), &audit(2));
     assert_eq!(rows.rejected(suspend_if(1, 0), &audit(3)), stale(1, 1));
@@ -133,7 +133,7 @@ fn states_change_and_revoking_is_final() {
         rotate(1, 2, 0),
     ];
     for other in others {
-        assert_eq!(rows.rejected(other, &audit(8)), Rejection::Revoked);
+        assert_eq!(rows.rejected(other, &audit(8)), ChangeRejection::Revoked);
     }
 }
 
@@ -158,20 +158,20 @@ fn no_grace_is_longer_than_the_key_and_none_follows_it() {
     rows.done(issue(Unkept { expires_at: Some(UnixMillis(30)), ..key(1) }), &audit(1));
     rows.done(rotate(1, 2, 100), &audit(10));
     assert_eq!(rows.keys[&id(1)].grace_until(), Some(UnixMillis(30)));
-    assert_eq!(rows.rejected(rotate(1, 3, 0), &audit(30)), Rejection::Expired);
+    assert_eq!(rows.rejected(rotate(1, 3, 0), &audit(30)), ChangeRejection::Expired);
 }
 
 #[test]
 fn a_request_of_one_name_changes_a_key_once() {
     let mut rows = Rows::new_with(&["basic"]);
     rows.done(issue(key(1)), &once(1, "one", 1));
-    let same = Rejection::Earlier(Earlier::Same(id(1)));
+    let same = ChangeRejection::Earlier(Earlier::Same(id(1)));
     assert_eq!(rows.rejected(issue(key(1)), &once(2, "one", 1)), same);
     // Even where other reasons reject it.
     assert_eq!(rows.rejected(revoke(77), &once(2, "one", 1)), same);
     assert_eq!(
         rows.rejected(issue(key(2)), &once(2, "one", 2)),
-        Rejection::Earlier(Earlier::Other)
+        ChangeRejection::Earlier(Earlier::Other)
     );
     let other_actor = Audit { actor: Actor::GitHub, ..once(2, "one", 2) };
     rows.done(issue(key(2)), &other_actor);
@@ -186,7 +186,7 @@ fn the_name_of_a_request_is_kept_for_a_day() {
     let mut rows = Rows::new_with(&["basic"]);
     rows.done(issue(key(1)), &once(1_000, "one", 1));
     let later = 999 + DAY;
-    let earlier = Rejection::Earlier(Earlier::Other);
+    let earlier = ChangeRejection::Earlier(Earlier::Other);
     assert_eq!(rows.rejected(issue(key(2)), &once(later, "one", 2)), earlier);
     let decision = rows.decide(issue(key(2)), &once(later + 1, "one", 2)).unwrap();
     assert_eq!(decision.writes.once.unwrap().forgotten_at, Some(UnixMillis(1_000)));

@@ -50,8 +50,14 @@ fn an_owner_has_to_be_in_the_version_that_is_expected() {
         change: OwnerChange::Suspend,
         expected: Some(OwnerVersion(version)),
     };
-    assert_eq!(rows.rejected(suspend_if(1), &audit(1)), Rejection::StaleOwner(OwnerVersion(0)));
+    assert_eq!(
+        rows.rejected(suspend_if(1), &audit(1)),
+        ChangeRejection::StaleOwner(OwnerVersion(0))
+    );
     rows.done(suspend_if(0), &audit(2));
-    assert_eq!(rows.rejected(suspend_if(0), &audit(3)), Rejection::StaleOwner(OwnerVersion(1)));
+    assert_eq!(
+        rows.rejected(suspend_if(0), &audit(3)),
+        ChangeRejection::StaleOwner(OwnerVersion(1))
+    );
     rows.unchanged(suspend_if(1), &audit(4));
 }

@@ -79,7 +79,7 @@ impl Rows {
     }
 
     /// The rejection of a change, which writes nothing.
-    pub(super) fn rejected(&self, change: Change, audit: &Audit) -> Rejection {
+    pub(super) fn rejected(&self, change: Change, audit: &Audit) -> ChangeRejection {
         let Decision { writes, outcome } = self.decide(change, audit).unwrap();
         assert!(writes.is_empty());
         let mut after = self.clone();

@@ -26,7 +26,7 @@ fn a_tier_goes_with_revoked_keys_alone_and_comes_back_as_another() {
     let mut rows = Rows::new_with(&["basic"]);
     rows.done(issue(key(1)), &audit(1));
     rows.done(issue(key(2)), &audit(2));
-    assert_eq!(rows.rejected(delete_tier("basic"), &audit(3)), Rejection::TierUsed(2));
+    assert_eq!(rows.rejected(delete_tier("basic"), &audit(3)), ChangeRejection::TierUsed(2));
     rows.done(revoke(1), &audit(3));
     rows.done(revoke(2), &audit(3));
     let first = rows.tier("basic").unwrap().id;
@@ -37,7 +37,7 @@ fn a_tier_goes_with_revoked_keys_alone_and_comes_back_as_another() {
     let told =
         r#"{"before":[{"name":"requests","amount":100,"per_secs":60,"burst":100}],"after":null}"#;
     assert_eq!(rows.told(), ("delete-tier", told));
-    assert_eq!(rows.rejected(delete_tier("basic"), &audit(5)), Rejection::UnknownTier);
+    assert_eq!(rows.rejected(delete_tier("basic"), &audit(5)), ChangeRejection::UnknownTier);
     rows.done(put_tier("basic", 1), &audit(6));
     assert_ne!(rows.tier("basic").unwrap().id, first);
     assert_eq!(rows.keys[&id(1)].tier_id, Some(first));
@@ -50,12 +50,15 @@ fn a_tier_has_to_be_what_is_expected() {
     let delete = |before| Change::DeleteTier { name: tier("basic"), before };
     for before in [None, Some(limits(99))] {
         let before = TierBefore::Exactly(before);
-        assert_eq!(rows.rejected(put(before.clone()), &audit(1)), Rejection::StaleTier);
-        assert_eq!(rows.rejected(delete(before), &audit(1)), Rejection::StaleTier);
+        assert_eq!(rows.rejected(put(before.clone()), &audit(1)), ChangeRejection::StaleTier);
+        assert_eq!(rows.rejected(delete(before), &audit(1)), ChangeRejection::StaleTier);
     }
     rows.done(put(TierBefore::Exactly(Some(limits(100)))), &audit(2));
     rows.done(delete(TierBefore::Exactly(Some(limits(7)))), &audit(3));
-    assert_eq!(rows.rejected(delete(TierBefore::Exactly(None)), &audit(4)), Rejection::UnknownTier);
+    assert_eq!(
+        rows.rejected(delete(TierBefore::Exactly(None)), &audit(4)),
+        ChangeRejection::UnknownTier
+    );
     rows.done(put(TierBefore::Exactly(None)), &audit(5));
 }
 
@@ -72,9 +75,9 @@ fn tiers_are_bounded_and_those_that_are_gone_do_not_count() {
     for number in 0..TIERS_MAX {
         decide(put_tier(&format!("t{number}"), 1)).unwrap();
     }
-    assert_eq!(decide(put_tier("one-more", 1)), Err(Rejection::TooManyTiers));
+    assert_eq!(decide(put_tier("one-more", 1)), Err(ChangeRejection::TooManyTiers));
     decide(put_tier("t0", 2)).unwrap();
     decide(delete_tier("t7")).unwrap();
     decide(put_tier("one-more", 1)).unwrap();
-    assert_eq!(decide(put_tier("t7", 1)), Err(Rejection::TooManyTiers));
+    assert_eq!(decide(put_tier("t7", 1)), Err(ChangeRejection::TooManyTiers));
 }
