@@ -69,9 +69,6 @@ pub use caller::{Caller, RequiredScope, Scoped};
 pub use guard::{Guard, GuardOptions};
 pub use keyward;
 pub use keyward_http;
-/// The name of [`Rejection`] before.
-#[doc(hidden)]
-pub use keyward_http::Rejection as Refusal;
 pub use keyward_http::{
     Clock, RateLimitHeaders, Rejection, SystemClock, clock, credentials, failures, fault, input,
     origin, rate_limit, rejection,

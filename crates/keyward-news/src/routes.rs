@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
 use keyward_axum::input;
-use keyward_axum::{Caller, Guard, Refusal};
+use keyward_axum::{Caller, Guard, Rejection};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,8 +53,8 @@ pub async fn list_articles(
     _caller: Caller,
     State(articles): State<Articles>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
-    let query = PageQuery::parse(query.as_deref()).map_err(Refusal::unprocessable)?;
+) -> Result<Response, Rejection> {
+    let query = PageQuery::parse(query.as_deref()).map_err(Rejection::unprocessable)?;
     let mut found = articles.list(query.clone()).await.map_err(unavailable)?;
     let more = query.limit < found.len();
     found.truncate(query.limit);
@@ -87,18 +87,21 @@ pub async fn import_articles(
     State(guard): State<Guard>,
     State(articles): State<Articles>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Imported>, Refusal> {
+) -> Result<Json<Imported>, Rejection> {
     let body = body.map_err(|rejection| {
-        Refusal::new(rejection.status(), rejection.status().canonical_reason().unwrap_or_default())
+        Rejection::new(
+            rejection.status(),
+            rejection.status().canonical_reason().unwrap_or_default(),
+        )
     })?;
-    let batch = Batch::read(input::json_object(&body)?).map_err(Refusal::unprocessable)?;
+    let batch = Batch::read(input::json_object(&body)?).map_err(Rejection::unprocessable)?;
     drop(body);
     let imported = articles.import(batch.articles, guard.clock().now().unix).await;
     Ok(Json(imported.map_err(unavailable)?))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the shape that `map_err` wants")]
-fn unavailable(error: ArticlesError) -> Refusal {
+fn unavailable(error: ArticlesError) -> Rejection {
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match error {
         ArticlesError::Busy => tracing::warn!(%error, "Rejected a query for articles"),
@@ -109,5 +112,5 @@ fn unavailable(error: ArticlesError) -> Refusal {
         | ArticlesError::Thread(_)
         | ArticlesError::Sqlite(_) => tracing::error!(%error, cause, "Could not ask for articles"),
     }
-    Refusal::unavailable()
+    Rejection::unavailable()
 }

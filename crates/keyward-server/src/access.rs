@@ -25,7 +25,7 @@ use keyward::audit::Actor;
 use keyward::network::Network;
 use keyward_axum::failures::Failures;
 use keyward_axum::origin::TrustedProxies;
-use keyward_axum::{Guard, Refusal, peer_address};
+use keyward_axum::{Guard, Rejection, peer_address};
 
 use self::oidc::{Oidc, Person, TokenError};
 use self::tokens::GoodTokens;
@@ -127,7 +127,7 @@ enum Refused {
     Role,
 }
 
-impl From<Refused> for Refusal {
+impl From<Refused> for Rejection {
     fn from(refused: Refused) -> Self {
         let forbidden = |detail| Self::new(StatusCode::FORBIDDEN, detail);
         match refused {
@@ -276,7 +276,7 @@ pub(crate) async fn identify(
     State(guard): State<Guard>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let now = guard.now();
     // A body cannot be shared between threads, as the wait for the issuer may be: only the request
     // head is used.
@@ -291,7 +291,7 @@ pub(crate) async fn require_role(
     State(role): State<Role>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     match request.extensions().get::<Who>() {
         Some(who) if role <= who.role => Ok(next.run(request).await),
         Some(who) => {

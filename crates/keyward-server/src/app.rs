@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use keyward::store::{Backup, Reports};
 use keyward_axum::layer::GuardService;
-use keyward_axum::{Guard, Pulse, Refusal};
+use keyward_axum::{Guard, Pulse, Rejection};
 use keyward_news::{Articles, list_articles};
 use tower::Layer as _;
 use tower_http::cors::CorsLayer;
@@ -76,8 +76,8 @@ pub(crate) fn served(app: &App, edge: &Edge, settings: &Settings) -> Served {
 
 fn finished(router: Router<App>, app: &App, edge: &Edge) -> Front {
     let router = router
-        .method_not_allowed_fallback(async || Refusal::method_not_allowed())
-        .fallback(async || Refusal::not_found())
+        .method_not_allowed_fallback(async || Rejection::method_not_allowed())
+        .fallback(async || Rejection::not_found())
         .with_state(app.clone());
     app.guard.answers().layer(edge.receive(router))
 }

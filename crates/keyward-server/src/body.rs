@@ -3,20 +3,20 @@
 use axum::body::{Body, Bytes};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 
 /// Reads a body of at most so many bytes.
 ///
 /// # Errors
 ///
 /// Returns 413 if it is longer, and 400 if it ends early.
-pub(crate) async fn read_whole(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_whole(body: Body, bytes_max: usize) -> Result<Bytes, Rejection> {
     let read = Limited::new(body, bytes_max).collect().await;
     read.map(Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
+            Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large")
         } else {
-            Refusal::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
+            Rejection::new(StatusCode::BAD_REQUEST, "The body ended early or is malformed")
         }
     })
 }

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward::scan::{hide_keys, holds_key};
-use keyward_axum::{Refusal, credentials};
+use keyward_axum::{Rejection, credentials};
 use tower::Service;
 
 use crate::access::{Door, X_ADMIN_KEY};
@@ -179,7 +179,7 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
 
 async fn answer_in_time(router: Router, request: Request, limit: Duration) -> Response {
     tokio::time::timeout(limit, answer(router, request)).await.unwrap_or_else(|_| {
-        Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
+        Rejection::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
             .header(CONNECTION, HeaderValue::from_static("close"))
             .into_response()
     })
@@ -198,12 +198,12 @@ async fn answer(mut router: Router, request: Request) -> Response {
 
 /// The response to a panic; it was logged when it happened.
 fn panicked() -> Response {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
+    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
 /// Two readers of one message must not see two messages (RFC 9112, sections 3.2 and 6.3).
-fn malformed(request: &Request) -> Option<Refusal> {
-    let bad = |detail| Some(Refusal::new(StatusCode::BAD_REQUEST, detail));
+fn malformed(request: &Request) -> Option<Rejection> {
+    let bad = |detail| Some(Rejection::new(StatusCode::BAD_REQUEST, detail));
     if let Some(bad) = request.extensions().get::<BadHead>() {
         return Some(unreadable(*bad));
     }
@@ -223,7 +223,7 @@ fn malformed(request: &Request) -> Option<Refusal> {
 }
 
 /// The response to a request head that cannot be read.
-fn unreadable(bad: BadHead) -> Refusal {
+fn unreadable(bad: BadHead) -> Rejection {
     let (status, detail) = match bad {
         BadHead::Line => (StatusCode::BAD_REQUEST, "Malformed request line"),
         BadHead::Field => (StatusCode::BAD_REQUEST, "Malformed header field"),
@@ -235,7 +235,7 @@ fn unreadable(bad: BadHead) -> Refusal {
             (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
         }
     };
-    Refusal::new(status, detail)
+    Rejection::new(status, detail)
 }
 
 /// A path as the log has it: a key in it, where some client put what belongs into a header, is cut

@@ -3,11 +3,11 @@
 use std::error::Error as _;
 
 use keyward::store::StoreError;
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use keyward_sqlite::FileLost;
 
 /// A store that breaks down: the log learns why, the client that trying later may help.
-pub(crate) fn broken(error: StoreError) -> Refusal {
+pub(crate) fn broken(error: StoreError) -> Rejection {
     let cause = error.source().map(ToString::to_string);
     if error.source().is_some_and(|source| source.is::<FileLost>()) {
         // The store logs it once, however many requests meet it.
@@ -16,5 +16,5 @@ pub(crate) fn broken(error: StoreError) -> Refusal {
         tracing::error!(%error, cause, "The store failed");
     }
     drop(error);
-    Refusal::unavailable()
+    Rejection::unavailable()
 }

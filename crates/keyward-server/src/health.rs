@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
 use keyward_api::clock;
-use keyward_axum::{Guard, Pulse, Refusal};
+use keyward_axum::{Guard, Pulse, Rejection};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
@@ -74,9 +74,9 @@ pub(crate) async fn show_readiness(
     State(guard): State<Guard>,
     State(question): State<Question>,
     State(pulse): State<Pulse>,
-) -> Result<axum::Json<Readiness>, Refusal> {
+) -> Result<axum::Json<Readiness>, Rejection> {
     if !pulse.is_well() {
-        return Err(Refusal::unavailable());
+        return Err(Rejection::unavailable());
     }
     let now = guard.now();
     if now.is_in_doubt() {
@@ -92,7 +92,7 @@ pub(crate) async fn show_readiness(
     if question.answer(ask).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))
     } else {
-        Err(Refusal::unavailable())
+        Err(Rejection::unavailable())
     }
 }
 

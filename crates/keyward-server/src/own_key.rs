@@ -12,7 +12,7 @@ use keyward::count::Counts;
 use keyward::limit::Standing;
 use keyward::store::Reports;
 use keyward_api::usage::CountsView;
-use keyward_axum::{Caller, Guard, Refusal};
+use keyward_axum::{Caller, Guard, Rejection};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,7 +36,7 @@ pub(crate) async fn show_own_key(
     State(reports): State<Arc<dyn Reports>>,
     State(known): State<KnownUsage>,
     caller: Caller,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Refusal> {
+) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Rejection> {
     let now = guard.now().unix;
     // Counts that are not in the store yet are taken from memory, so that no caller can make the
     // server write by asking.

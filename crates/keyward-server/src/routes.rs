@@ -8,7 +8,7 @@ use axum::extract::Extension;
 use axum::handler::Handler;
 use axum::middleware;
 use axum::routing::{MethodFilter, on};
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use tower_http::cors::CorsLayer;
 
 use crate::access;
@@ -171,7 +171,7 @@ impl Routes {
                     // A fallback of its own, so that the layer gets the preflight, for which
                     // there is no handler.
                     Some(cors) => {
-                        route.fallback(async || Refusal::method_not_allowed()).layer(cors.clone())
+                        route.fallback(async || Rejection::method_not_allowed()).layer(cors.clone())
                     }
                 };
                 self.public = self.public.route(path, route);

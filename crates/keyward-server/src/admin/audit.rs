@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::Uri;
 use keyward::store::Reports;
 use keyward_api::audit::{AuditPageView, ListAuditQuery};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use crate::failure::broken;
 
@@ -22,7 +22,7 @@ pub(crate) async fn list_audit(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
-) -> Result<Json<AuditPageView>, Refusal> {
+) -> Result<Json<AuditPageView>, Rejection> {
     let query = ListAuditQuery::read(uri.query())?;
     // Before the page: entries recorded later may be newer, and must not be older.
     let newest = guard.gate().store().newest_change();

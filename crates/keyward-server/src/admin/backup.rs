@@ -15,7 +15,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use keyward::store::Backup;
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -88,10 +88,10 @@ impl Backups {
 pub(crate) async fn back_up(
     State(store): State<Arc<dyn Backup>>,
     State(backups): State<Backups>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     // No request waits: a client that gives up and asks again would only make the queue longer.
     let turn = Arc::clone(&backups.one).try_lock_owned().map_err(|_| {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Another backup is under way")
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "Another backup is under way")
             .retry_after(BUSY_FOR)
     })?;
     // A task of its own: the store copies to the end even if the client hangs up, and until then no
@@ -110,7 +110,7 @@ async fn make(
     store: Arc<dyn Backup>,
     backups: Backups,
     turn: OwnedMutexGuard<()>,
-) -> Result<Copy, Refusal> {
+) -> Result<Copy, Rejection> {
     let failed = |error| failed(&error);
     // Removed when it is dropped.
     let directory =
@@ -127,9 +127,9 @@ async fn make(
     Ok(Copy { file, left, turn: Some(turn) })
 }
 
-fn failed(error: &io::Error) -> Refusal {
+fn failed(error: &io::Error) -> Rejection {
     tracing::error!(%error, "A copy of the database could not be made");
-    Refusal::unavailable()
+    Rejection::unavailable()
 }
 
 /// A copy on its way to a client.

@@ -10,7 +10,7 @@ use http::request::Parts;
 use keyward::Now;
 use keyward::audit::{Actor, Audit};
 use keyward_api::body::{Known, RequestBody};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::once;
 use super::precondition::Preconditions;
@@ -51,7 +51,7 @@ impl Change {
     /// # Errors
     ///
     /// Returns the rejection of a request that was made before.
-    pub(super) async fn audit_once(&self, body: &Whole) -> Result<Audit, Refusal> {
+    pub(super) async fn audit_once(&self, body: &Whole) -> Result<Audit, Rejection> {
         once::mark(&self.guard, &self.parts, &body.0, self.audit()).await
     }
 
@@ -60,7 +60,7 @@ impl Change {
     /// # Errors
     ///
     /// Returns 400 if a header cannot be read.
-    pub(super) fn preconditions(&self) -> Result<Preconditions, Refusal> {
+    pub(super) fn preconditions(&self) -> Result<Preconditions, Rejection> {
         Preconditions::read(&self.parts.headers)
     }
 
@@ -91,7 +91,7 @@ impl Whole {
     /// # Errors
     ///
     /// Returns 413 if it is longer, and 400 if it ends early.
-    pub(super) async fn of(body: Body) -> Result<Self, Refusal> {
+    pub(super) async fn of(body: Body) -> Result<Self, Rejection> {
         read_whole(body, BODY_BYTES_MAX).await.map(Self)
     }
 
@@ -100,15 +100,15 @@ impl Whole {
     /// # Errors
     ///
     /// Returns 422 with every fault.
-    pub(super) fn read<T: RequestBody>(&self, guard: &Guard, now: Now) -> Result<T, Refusal> {
+    pub(super) fn read<T: RequestBody>(&self, guard: &Guard, now: Now) -> Result<T, Rejection> {
         T::read(&self.0, Known { tiers: &guard.gate().tier_names(), now })
     }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Whole {
-    type Rejection = Refusal;
+    type Rejection = Rejection;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Rejection> {
         Self::of(request.into_body()).await
     }
 }
@@ -123,9 +123,9 @@ where
     T: RequestBody,
     Guard: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = Rejection;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
         let whole = Whole::of(request.into_body()).await?;
         let guard = Guard::from_ref(state);
         whole.read(&guard, guard.now()).map(Self)

@@ -13,7 +13,7 @@ use keyward::stored::Unkept;
 use keyward_api::export::{ExportPage, ExportQuery, ExportedKey, OwnerLimits};
 use keyward_api::shapes::OwnerText;
 use keyward_api::tier::TierView;
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 
 use crate::failure::broken;
 
@@ -35,7 +35,7 @@ const OWNERS_PAGE: u32 = 1_000;
 pub(crate) async fn export_keys(
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
-) -> Result<(HeaderMap, Json<ExportPage>), Refusal> {
+) -> Result<(HeaderMap, Json<ExportPage>), Rejection> {
     let ExportQuery { after, limit } = ExportQuery::read(uri.query())?;
     let after = after.and_then(|after| after.0);
     let limit = limit.map_or(PAGE_DEFAULT, |limit| limit.0);
@@ -59,7 +59,7 @@ pub(crate) async fn export_keys(
     Ok((HeaderMap::from_iter([no_store]), Json(page)))
 }
 
-async fn all_suspended(reports: &dyn Reports) -> Result<Vec<OwnerText>, Refusal> {
+async fn all_suspended(reports: &dyn Reports) -> Result<Vec<OwnerText>, Rejection> {
     let mut owners: Vec<Owner> = Vec::new();
     loop {
         let after = owners.last().cloned();
@@ -76,14 +76,14 @@ async fn all_suspended(reports: &dyn Reports) -> Result<Vec<OwnerText>, Refusal>
 async fn limits_of_owners(
     reports: &dyn Reports,
     keys: &[Unkept],
-) -> Result<Vec<OwnerLimits>, Refusal> {
+) -> Result<Vec<OwnerLimits>, Rejection> {
     let owners: BTreeSet<_> = keys.iter().filter_map(|key| key.owner.clone()).collect();
     let found = reports.limited_owners(owners.into_iter().collect()).await.map_err(broken)?;
     Ok(found.iter().map(OwnerLimits::of).collect())
 }
 
 /// The limits of the owners that have no key yet.
-async fn limits_without_keys(reports: &dyn Reports) -> Result<Vec<OwnerLimits>, Refusal> {
+async fn limits_without_keys(reports: &dyn Reports) -> Result<Vec<OwnerLimits>, Rejection> {
     let (mut limits, mut after) = (Vec::new(), None);
     loop {
         let page = reports.limited_owners_without_keys(after, OWNERS_PAGE).await.map_err(broken)?;

@@ -9,7 +9,7 @@ use keyward::KeyId;
 use keyward::json;
 use keyward::rules::Imported;
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) async fn import_keys(
     State(guard): State<Guard>,
     request: Request,
-) -> Result<Json<ImportReport>, Refusal> {
+) -> Result<Json<ImportReport>, Rejection> {
     let (parts, body) = request.into_parts();
     let dry_run = ImportQuery::read(parts.uri.query())?.dry_run.unwrap_or_default();
     let body = read_whole(body, BODY_BYTES_MAX).await?;
@@ -71,8 +71,8 @@ pub(crate) struct ImportBody {
 }
 
 impl ImportBody {
-    fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let refused = |fault| Refusal::unprocessable(vec![fault]);
+    fn read(body: &[u8]) -> Result<Self, Rejection> {
+        let refused = |fault| Rejection::unprocessable(vec![fault]);
         let place = || vec!["body".into(), "keys".into()];
         let read: Self = match json::from_slice(body) {
             Ok(Object(read)) => read,
@@ -99,7 +99,7 @@ impl ImportBody {
 
 /// Explains the fault of a body; the response leaves out the body itself, which is long and may
 /// hold secrets.
-fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
+fn explain(body: &[u8], error: &serde_json::Error) -> Rejection {
     use keyward_axum::input::{Members, json_object};
     let members = match json_object(body) {
         Ok(members) => members,
@@ -116,7 +116,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Refusal {
     if faults.is_empty() {
         faults.push(Fault::value_error(vec!["body".into()], Value::Null, &error.to_string()));
     }
-    Refusal::unprocessable(faults)
+    Rejection::unprocessable(faults)
 }
 
 /// What became of an import.

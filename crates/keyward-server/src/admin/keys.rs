@@ -24,7 +24,7 @@ use keyward::stored::OwnedKey;
 use keyward_api::clock;
 use keyward_api::key::{KeyView, wiped_json};
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal, input};
+use keyward_axum::{Guard, Rejection, input};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn shown(guard: &Guard, key: &OwnedKey) -> Shown {
 }
 
 /// A key as it is after a change.
-async fn shown_again(guard: &Guard, id: KeyId) -> Result<Shown, Refusal> {
+async fn shown_again(guard: &Guard, id: KeyId) -> Result<Shown, Rejection> {
     let key = existing(guard, id).await?;
     Ok(shown(guard, &key))
 }
@@ -59,7 +59,11 @@ fn tagged(versions: Versions) -> HeaderMap {
 ///
 /// Returns 404 if there is no such key, 412 if it is in another version, and 400 if a header
 /// cannot be read.
-async fn expected(guard: &Guard, id: KeyId, change: &Change) -> Result<Option<Versions>, Refusal> {
+async fn expected(
+    guard: &Guard,
+    id: KeyId,
+    change: &Change,
+) -> Result<Option<Versions>, Rejection> {
     let preconditions = change.preconditions()?;
     if preconditions.take_any_version() {
         return Ok(None);
@@ -75,10 +79,10 @@ fn shown_once(
     status: StatusCode,
     headers: HeaderMap,
     body: &impl Serialize,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let text = wiped_json(body).map_err(|error| {
         tracing::error!(%error, "A key could not be shown with its secret");
-        Refusal::unavailable()
+        Rejection::unavailable()
     })?;
     let own = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -87,45 +91,45 @@ fn shown_once(
     Ok((status, headers, own, Body::from(text.to_vec())).into_response())
 }
 
-async fn existing(guard: &Guard, id: KeyId) -> Result<OwnedKey, Refusal> {
+async fn existing(guard: &Guard, id: KeyId) -> Result<OwnedKey, Rejection> {
     let found = guard.gate().store().find_key(id).await.map_err(broken)?;
     found.ok_or_else(no_such_key)
 }
 
-fn read_id(text: &str) -> Result<KeyId, Refusal> {
+fn read_id(text: &str) -> Result<KeyId, Rejection> {
     match input::integer(text, &["path", "key_id"], &(0..=u64::MAX)) {
         Ok(id) => KeyId::new(id).ok_or_else(no_such_key),
-        Err(fault) if fault.kind() == "int_parsing" => Err(Refusal::unprocessable(vec![fault])),
+        Err(fault) if fault.kind() == "int_parsing" => Err(Rejection::unprocessable(vec![fault])),
         // A whole number of any size is an id that no key has.
         Err(_) => Err(no_such_key()),
     }
 }
 
-fn no_such_key() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "API key not found")
+fn no_such_key() -> Rejection {
+    Rejection::new(StatusCode::NOT_FOUND, "API key not found")
 }
 
-fn no_such_tier(guard: &Guard, input: Value) -> Refusal {
+fn no_such_tier(guard: &Guard, input: Value) -> Rejection {
     let known = guard.gate().tier_names();
     let known: Vec<_> = known.iter().map(|name| name.as_str()).collect();
     let place = vec!["body".into(), "tier".into()];
-    Refusal::unprocessable(vec![Fault::not_one_of(place, input, &known)])
+    Rejection::unprocessable(vec![Fault::not_one_of(place, input, &known)])
 }
 
-fn refuse_change(guard: &Guard, error: ChangeError) -> Refusal {
+fn refuse_change(guard: &Guard, error: ChangeError) -> Rejection {
     match error {
         ChangeError::Store(error) => broken(error),
         ChangeError::ClockInDoubt => clock::in_doubt(guard.now()),
         ChangeError::Rejected(rejection) => refuse_rejected(guard, rejection),
         other @ ChangeError::Random(_) => {
             tracing::error!(error = %other, "A key could not be changed");
-            Refusal::unavailable()
+            Rejection::unavailable()
         }
     }
 }
 
-fn refuse_rejected(guard: &Guard, rejection: ChangeRejection) -> Refusal {
-    let conflict = |detail| Refusal::new(StatusCode::CONFLICT, detail);
+fn refuse_rejected(guard: &Guard, rejection: ChangeRejection) -> Rejection {
+    let conflict = |detail| Rejection::new(StatusCode::CONFLICT, detail);
     match rejection {
         ChangeRejection::UnknownKey => no_such_key(),
         ChangeRejection::UnknownTier => no_such_tier(guard, Value::Null),
@@ -139,7 +143,7 @@ fn refuse_rejected(guard: &Guard, rejection: ChangeRejection) -> Refusal {
         | ChangeRejection::TierUsed(_)
         | ChangeRejection::TooManyTiers) => {
             tracing::error!(error = %other, "A key could not be changed");
-            Refusal::unavailable()
+            Rejection::unavailable()
         }
     }
 }

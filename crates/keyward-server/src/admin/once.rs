@@ -9,7 +9,7 @@ use keyward::audit::Audit;
 use keyward::once::{Earlier, Once, OnceName};
 use keyward::scan::holds_key;
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::broken;
@@ -35,10 +35,10 @@ impl IdempotencyKey {
     /// # Errors
     ///
     /// Returns 400 if it cannot be read, is there twice, or has one of our keys in it.
-    fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+    fn read(headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut lines = headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(line) = lines.next() else { return Ok(Self { name: None }) };
-        let rejected = |detail: &'static str| Refusal::new(StatusCode::BAD_REQUEST, detail);
+        let rejected = |detail: &'static str| Rejection::new(StatusCode::BAD_REQUEST, detail);
         let rule = "Idempotency-Key has 1 to 64 visible characters, and is sent once";
         let text = line.to_str().ok().filter(|_| lines.next().is_none()).ok_or(rule);
         let text = text.map_err(rejected)?;
@@ -55,7 +55,7 @@ impl IdempotencyKey {
 /// # Errors
 ///
 /// Returns 400 if the header cannot be read.
-fn of(parts: &Parts, body: &Bytes) -> Result<Option<Once>, Refusal> {
+fn of(parts: &Parts, body: &Bytes) -> Result<Option<Once>, Rejection> {
     let Some(name) = IdempotencyKey::read(&parts.headers)?.name else { return Ok(None) };
     let mut hash = Sha256::new();
     for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), body] {
@@ -77,7 +77,7 @@ pub(super) async fn mark(
     parts: &Parts,
     body: &Bytes,
     audit: Audit,
-) -> Result<Audit, Refusal> {
+) -> Result<Audit, Rejection> {
     let audit = Audit { once: of(parts, body)?, ..audit };
     if audit.once.is_some() {
         let earlier = guard.gate().store().earlier(audit.clone()).await.map_err(broken)?;
@@ -89,16 +89,16 @@ pub(super) async fn mark(
 }
 
 /// The rejection of a request that was made before, or of another one under its idempotency key.
-pub(super) fn refuse(earlier: Earlier) -> Refusal {
+pub(super) fn refuse(earlier: Earlier) -> Rejection {
     match earlier {
         Earlier::Same(id) => {
             let detail = "The request was made before, and the secret was shown then";
-            Refusal::with_field(StatusCode::CONFLICT, detail, "key_id", id.get())
+            Rejection::with_field(StatusCode::CONFLICT, detail, "key_id", id.get())
         }
         Earlier::Other => {
             let place = vec!["header".into(), "Idempotency-Key".into()];
             let rule = "another request was made under this Idempotency-Key; choose a new one";
-            Refusal::unprocessable(vec![Fault::value_error(place, serde_json::Value::Null, rule)])
+            Rejection::unprocessable(vec![Fault::value_error(place, serde_json::Value::Null, rule)])
         }
     }
 }

@@ -20,7 +20,7 @@ use keyward_api::MISPLACED;
 use keyward_api::owner::{EditOwnerBody, ListOwnersQuery, OwnerPage, OwnerView};
 use keyward_api::shapes::OwnerText;
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use serde_json::Value;
 
 use super::change::{Change, Sent, only_parameter};
@@ -39,7 +39,7 @@ const PAGE_DEFAULT: u32 = 100;
 pub(crate) async fn list_owners(
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
-) -> Result<Json<OwnerPage>, Refusal> {
+) -> Result<Json<OwnerPage>, Rejection> {
     let ListOwnersQuery { after, limit } = ListOwnersQuery::read(uri.query())?;
     let max = limit.map_or(PAGE_DEFAULT, |limit| limit.0);
     let owners = reports.suspended_owners(after.map(|after| after.0), max).await.map_err(broken)?;
@@ -63,13 +63,13 @@ pub(crate) async fn show_owner(
     State(reports): State<Arc<dyn Reports>>,
     OwnerPath { owner }: OwnerPath,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let found = reports.find_owner(owner).await.map_err(broken)?;
     let found = found
         .filter(OwnerRow::is_known)
-        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Owner not found"))?;
+        .ok_or_else(|| Rejection::new(StatusCode::NOT_FOUND, "Owner not found"))?;
     let view = OwnerView::of(&found);
-    let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
+    let tag = tag_of(&view).ok_or_else(Rejection::unavailable)?;
     precondition::shown(&headers, "owner", &tag, Json(view))
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn suspend_owner(
     State(reports): State<Arc<dyn Reports>>,
     OwnerPath { owner }: OwnerPath,
     change: Change,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     set_suspended(&guard, &*reports, owner, true, &change).await
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn resume_owner(
     State(reports): State<Arc<dyn Reports>>,
     OwnerPath { owner }: OwnerPath,
     change: Change,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     set_suspended(&guard, &*reports, owner, false, &change).await
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn edit_owner(
     OwnerPath { owner }: OwnerPath,
     change: Change,
     Sent(EditOwnerBody { limits }): Sent<EditOwnerBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let expected = check(&*reports, &owner, &change).await?;
     let row = match limits.0 {
         None => reports.find_owner(owner.clone()).await.map_err(broken)?,
@@ -152,7 +152,7 @@ pub(crate) async fn edit_owner(
     shown(&row.unwrap_or_else(|| OwnerRow::new(owner)))
 }
 
-fn refuse_edit(error: EditOwnerError) -> Refusal {
+fn refuse_edit(error: EditOwnerError) -> Rejection {
     match error {
         EditOwnerError::Stale => stale("owner"),
         EditOwnerError::Store(error) => broken(error),
@@ -160,7 +160,7 @@ fn refuse_edit(error: EditOwnerError) -> Refusal {
 }
 
 /// An owner after a change.
-fn shown(row: &OwnerRow) -> Result<Response, Refusal> {
+fn shown(row: &OwnerRow) -> Result<Response, Rejection> {
     let view = OwnerView::of(row);
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
     Ok((tag, Json(view)).into_response())
@@ -172,7 +172,7 @@ async fn set_suspended(
     owner: Owner,
     suspended: bool,
     change: &Change,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     check(reports, &owner, change).await?;
     // An owner that has no key and is not suspended does not exist, as requested.
     let row = guard.set_owner_suspended(owner, suspended, change.audit()).await.map_err(broken)?;
@@ -186,7 +186,7 @@ async fn check(
     reports: &dyn Reports,
     owner: &Owner,
     change: &Change,
-) -> Result<Option<OwnerVersion>, Refusal> {
+) -> Result<Option<OwnerVersion>, Rejection> {
     let preconditions = change.preconditions()?;
     if preconditions.are_none() {
         return Ok(None);
@@ -214,7 +214,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnerPath {
         let text = only_parameter(parts, state).await?;
         read_owner(&text)
             .map(|owner| Self { owner })
-            .map_err(|fault| Refusal::unprocessable(vec![fault]).into_response())
+            .map_err(|fault| Rejection::unprocessable(vec![fault]).into_response())
     }
 }
 

@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use sha2::{Digest as _, Sha256};
 
 /// What a request wants to be true of the thing that it names.
@@ -41,7 +41,7 @@ impl Preconditions {
     ///
     /// Returns 400 if one cannot be read: taking it for none would overwrite what it was to
     /// protect.
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Rejection> {
         let none_match = Tags::of(headers, &IF_NONE_MATCH, "Malformed If-None-Match header")?;
         let matches = Tags::of(headers, &IF_MATCH, "Malformed If-Match header")?;
         Ok(Self { matches, none_match })
@@ -62,7 +62,7 @@ impl Preconditions {
     /// # Errors
     ///
     /// Returns the 412 if not; `what` is the word for the resource.
-    pub(super) fn check_change(&self, what: &str, named: Named<'_>) -> Result<(), Refusal> {
+    pub(super) fn check_change(&self, what: &str, named: Named<'_>) -> Result<(), Rejection> {
         self.check_match(what, named)?;
         match &self.none_match {
             Some(tags) if tags.weakly_have(named) => Err(failed(match tags {
@@ -78,12 +78,12 @@ impl Preconditions {
     /// # Errors
     ///
     /// Returns 412 if `If-Match` does not match.
-    pub(super) fn is_known(&self, what: &str, named: Named<'_>) -> Result<bool, Refusal> {
+    pub(super) fn is_known(&self, what: &str, named: Named<'_>) -> Result<bool, Rejection> {
         self.check_match(what, named)?;
         Ok(self.none_match.as_ref().is_some_and(|tags| tags.weakly_have(named)))
     }
 
-    fn check_match(&self, what: &str, named: Named<'_>) -> Result<(), Refusal> {
+    fn check_match(&self, what: &str, named: Named<'_>) -> Result<(), Rejection> {
         match &self.matches {
             Some(tags) if !tags.strongly_have(named) => Err(stale(what)),
             Some(_) | None => Ok(()),
@@ -102,7 +102,7 @@ pub(super) fn shown(
     what: &str,
     tag: &str,
     thing: impl IntoResponse,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let is_known = Preconditions::read(headers)?.is_known(what, Named::Tagged(tag))?;
     let mut answer =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { thing.into_response() };
@@ -111,12 +111,12 @@ pub(super) fn shown(
 }
 
 /// The 412 of a change of a resource whose current version the client does not know.
-pub(super) fn stale(what: &str) -> Refusal {
+pub(super) fn stale(what: &str) -> Rejection {
     failed(format!("The {what} has changed since; read it again"))
 }
 
-fn failed(detail: String) -> Refusal {
-    Refusal::new(StatusCode::PRECONDITION_FAILED, detail)
+fn failed(detail: String) -> Rejection {
+    Rejection::new(StatusCode::PRECONDITION_FAILED, detail)
 }
 
 /// The `ETag` of a resource without a version: 16 digits of the SHA-256 of its view.
@@ -147,13 +147,13 @@ impl Tags {
         headers: &HeaderMap,
         name: &HeaderName,
         malformed: &'static str,
-    ) -> Result<Option<Self>, Refusal> {
+    ) -> Result<Option<Self>, Rejection> {
         let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes()).collect();
         if lines.is_empty() {
             return Ok(None);
         }
         let tags = Self::read(&lines);
-        tags.map(Some).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, malformed))
+        tags.map(Some).ok_or_else(|| Rejection::new(StatusCode::BAD_REQUEST, malformed))
     }
 
     /// Weak tags never match here, since the resource may have changed.

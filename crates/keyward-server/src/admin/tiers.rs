@@ -15,7 +15,7 @@ use keyward::tier::{ParseTierNameError, TierName};
 use keyward_api::shapes::TierText;
 use keyward_api::tier::{PutTierBody, TierList, TierView};
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::change::{Change, Sent, only_parameter};
 use super::etag;
@@ -28,7 +28,7 @@ use crate::failure::broken;
 ))]
 pub(crate) async fn list_tiers(
     State(reports): State<Arc<dyn Reports>>,
-) -> Result<Json<TierList>, Refusal> {
+) -> Result<Json<TierList>, Rejection> {
     let tiers = reports.tiers().await.map_err(broken)?;
     Ok(Json(TierList::of(&tiers)))
 }
@@ -50,20 +50,20 @@ pub(crate) async fn show_tier(
     State(reports): State<Arc<dyn Reports>>,
     TierPath { name }: TierPath,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let tier = find(&*reports, &name).await?.ok_or_else(no_such_tier)?;
     let view = TierView::of(&tier.name, &tier.limits);
-    let tag = tag_of(&view).ok_or_else(Refusal::unavailable)?;
+    let tag = tag_of(&view).ok_or_else(Rejection::unavailable)?;
     precondition::shown(&headers, "tier", &tag, Json(view))
 }
 
-async fn find(reports: &dyn Reports, name: &TierName) -> Result<Option<TierRow>, Refusal> {
+async fn find(reports: &dyn Reports, name: &TierName) -> Result<Option<TierRow>, Rejection> {
     let tiers = reports.tiers().await.map_err(broken)?;
     Ok(tiers.into_iter().find(|tier| tier.name == *name))
 }
 
-fn no_such_tier() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "Tier not found")
+fn no_such_tier() -> Rejection {
+    Rejection::new(StatusCode::NOT_FOUND, "Tier not found")
 }
 
 /// The precondition of a change of the tier.
@@ -75,7 +75,7 @@ async fn expected(
     reports: &dyn Reports,
     name: &TierName,
     change: &Change,
-) -> Result<TierBefore, Refusal> {
+) -> Result<TierBefore, Rejection> {
     let preconditions = change.preconditions()?;
     if preconditions.are_none() {
         return Ok(TierBefore::Any);
@@ -109,15 +109,16 @@ pub(crate) async fn delete_tier(
     State(reports): State<Arc<dyn Reports>>,
     TierPath { name }: TierPath,
     change: Change,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, Rejection> {
     let before = expected(&*reports, &name, &change).await?;
     let deleting = guard.delete_tier(name, before, change.audit());
     deleting.await.map_err(reject_delete)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn reject_delete(error: DeleteTierError) -> Refusal {
-    let used = |keys: String| Refusal::new(StatusCode::CONFLICT, format!("Tier is used by {keys}"));
+fn reject_delete(error: DeleteTierError) -> Rejection {
+    let used =
+        |keys: String| Rejection::new(StatusCode::CONFLICT, format!("Tier is used by {keys}"));
     match error {
         DeleteTierError::Unknown => no_such_tier(),
         DeleteTierError::Used(1) => used("1 key".to_owned()),
@@ -149,7 +150,7 @@ pub(crate) async fn put_tier(
     TierPath { name }: TierPath,
     change: Change,
     Sent(PutTierBody { limits }): Sent<PutTierBody>,
-) -> Result<(StatusCode, HeaderMap, Json<TierView>), Refusal> {
+) -> Result<(StatusCode, HeaderMap, Json<TierView>), Rejection> {
     let before = expected(&*reports, &name, &change).await?;
     let view = TierView::of(&name, &limits);
     let putting = guard.put_tier(name, limits, before, change.audit());
@@ -159,11 +160,11 @@ pub(crate) async fn put_tier(
     Ok((status, tag, Json(view)))
 }
 
-fn refuse_put(error: PutTierError) -> Refusal {
+fn refuse_put(error: PutTierError) -> Rejection {
     match error {
         PutTierError::Store(error) => broken(error),
         PutTierError::Stale => stale("tier"),
-        PutTierError::TooManyTiers => Refusal::new(StatusCode::CONFLICT, error.to_string()),
+        PutTierError::TooManyTiers => Rejection::new(StatusCode::CONFLICT, error.to_string()),
     }
 }
 
@@ -184,7 +185,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TierPath {
         let name = text.parse().map_err(|error: ParseTierNameError| {
             let location = vec!["path".into(), "name".into()];
             let fault = Fault::value_error(location, text.into(), &error.to_string());
-            Refusal::unprocessable(vec![fault]).into_response()
+            Rejection::unprocessable(vec![fault]).into_response()
         })?;
         Ok(Self { name })
     }

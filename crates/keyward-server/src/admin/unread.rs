@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyward::json;
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use keyward_axum::input::{self, Members, Query};
 
 use super::change::Whole;
@@ -74,7 +74,7 @@ pub(crate) async fn refuse_unread(
     }
 }
 
-async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, Refusal> {
+async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, Rejection> {
     let (parts, mut body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     let mut faults = match reads_query(route) {
@@ -89,7 +89,7 @@ async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, 
         let bytes = Whole::of(body).await?.0;
         if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {
             // Any body is misplaced here.
-            let members = input::json_object(&bytes).map_err(Refusal::masked)?;
+            let members = input::json_object(&bytes).map_err(Rejection::masked)?;
             faults.extend(Members::new(vec!["body".into()], members).finish());
         }
         body = bytes.into();
@@ -97,6 +97,6 @@ async fn read_nothing(route: (&str, &str), request: Request) -> Result<Request, 
     if faults.is_empty() {
         Ok(Request::from_parts(parts, body))
     } else {
-        Err(Refusal::unprocessable(faults))
+        Err(Rejection::unprocessable(faults))
     }
 }

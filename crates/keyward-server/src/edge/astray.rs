@@ -7,7 +7,7 @@
 use axum::extract::Request;
 use http::header::HeaderName;
 use http::{StatusCode, Uri};
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 
 use super::unescaped;
 use crate::access::Door;
@@ -23,11 +23,11 @@ const KEPT: [HeaderName; 3] = [
 ];
 
 /// The response to a client that sends the admin key where it would be logged.
-pub(super) fn refusal(door: &Door, request: &Request) -> Option<Refusal> {
+pub(super) fn refusal(door: &Door, request: &Request) -> Option<Rejection> {
     let keys = door.admin_keys();
     let is_astray = keys.iter().any(|key| in_url(key, request.uri()) || in_header(key, request));
     let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";
-    is_astray.then(|| Refusal::new(StatusCode::BAD_REQUEST, detail))
+    is_astray.then(|| Rejection::new(StatusCode::BAD_REQUEST, detail))
 }
 
 fn in_url(key: &AdminKeyDigest, uri: &Uri) -> bool {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward::store::LeakReport;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -51,14 +51,14 @@ impl Book {
         &self,
         guard: &Guard,
         reports: Vec<LeakReport>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let (kept, told) = oneshot::channel();
         if self.put(Waiting { reports, kept }) {
             tokio::spawn(self.clone().commit_on_beats(guard.clone()));
         }
         match told.await {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(Refusal::unavailable()),
+            Ok(false) | Err(_) => Err(Rejection::unavailable()),
         }
     }
 

@@ -25,7 +25,7 @@ use keyward::json;
 use keyward::key::Presented;
 use keyward::store::LeakReport;
 use keyward_axum::fault::Fault;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::Verifier as _;
 use serde::{Deserialize, Serialize};
@@ -73,11 +73,11 @@ impl GitHub {
     }
 
     /// Lets a body be read that is small, or else if there are few others.
-    fn permit(&self, body: &Body) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+    fn permit(&self, body: &Body) -> Result<Option<SemaphorePermit<'_>>, Rejection> {
         if body.size_hint().upper().is_some_and(|upper| upper <= SMALL_BYTES_MAX) {
             return Ok(None);
         }
-        self.large_bodies.try_acquire().map(Some).map_err(|_| Refusal::unavailable())
+        self.large_bodies.try_acquire().map(Some).map_err(|_| Rejection::unavailable())
     }
 }
 
@@ -100,13 +100,13 @@ pub(crate) async fn report_github_leaks(
     State(guard): State<Guard>,
     State(leaks): State<Leaks>,
     request: Request,
-) -> Result<Json<Vec<Feedback>>, Refusal> {
-    let github = leaks.0.github.as_ref().ok_or_else(Refusal::not_found)?;
+) -> Result<Json<Vec<Feedback>>, Rejection> {
+    let github = leaks.0.github.as_ref().ok_or_else(Rejection::not_found)?;
     let (parts, body) = request.into_parts();
     let signed = read_signature(&parts.headers).ok_or_else(invalid_signature)?;
     let SignatureHeaders { identifier, signature } = signed;
     let key = github.keys.find(&identifier, guard.clock().now().steady).await;
-    let key = key.map_err(|retry_after| Refusal::unavailable().retry_after(retry_after))?;
+    let key = key.map_err(|retry_after| Rejection::unavailable().retry_after(retry_after))?;
     let key = key.ok_or_else(invalid_signature)?;
     let _permit = github.permit(&body)?;
     let body = read_whole(body, BODY_BYTES_MAX).await?;
@@ -123,8 +123,8 @@ pub(crate) async fn report_github_leaks(
 }
 
 /// The same for everything that can be wrong with a signature.
-fn invalid_signature() -> Refusal {
-    Refusal::new(StatusCode::FORBIDDEN, "Invalid signature")
+fn invalid_signature() -> Rejection {
+    Rejection::new(StatusCode::FORBIDDEN, "Invalid signature")
 }
 
 /// Which key is said to have signed, and the signature.
@@ -139,10 +139,10 @@ fn read_signature(headers: &HeaderMap) -> Option<SignatureHeaders> {
 }
 
 /// Reads the matches. GitHub may add fields; they are ignored.
-fn read(body: &[u8]) -> Result<Vec<MatchBody>, Refusal> {
+fn read(body: &[u8]) -> Result<Vec<MatchBody>, Rejection> {
     // The parser's message may quote the body, so only the kind of its error is reported.
     let refused = |kind, message| {
-        Refusal::unprocessable(vec![Fault::new(kind, vec!["body".into()], message)])
+        Rejection::unprocessable(vec![Fault::new(kind, vec!["body".into()], message)])
     };
     let matches: Vec<MatchBody> = json::from_slice(body).map_err(|error| {
         if error.is_data() {

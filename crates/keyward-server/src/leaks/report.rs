@@ -23,7 +23,7 @@ use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::leaks::{Received, ReportBody, ReportsBody};
 use keyward_axum::failures::Failures;
 use keyward_axum::input::Query;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::book::Book;
@@ -68,16 +68,17 @@ impl Reports {
         Self { addresses, book: Book::new(), pending: Arc::new(pending) }
     }
 
-    fn admit(&self, address: Option<IpAddr>, now: SteadyNanos) -> Result<(), Refusal> {
+    fn admit(&self, address: Option<IpAddr>, now: SteadyNanos) -> Result<(), Rejection> {
         // Clients of unknown address are limited together.
         let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         self.addresses.count(address, now).map_err(|retry_after| {
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many reports").retry_after(retry_after)
+            Rejection::new(StatusCode::TOO_MANY_REQUESTS, "Too many reports")
+                .retry_after(retry_after)
         })
     }
 
-    fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.pending).try_acquire_owned().map_err(|_| Refusal::unavailable())
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Rejection> {
+        Arc::clone(&self.pending).try_acquire_owned().map_err(|_| Rejection::unavailable())
     }
 
     /// Takes no more reports, and waits until all that were taken are dealt with.
@@ -107,14 +108,14 @@ pub(crate) async fn report_leaks(
     State(guard): State<Guard>,
     State(leaks): State<Leaks>,
     request: Request,
-) -> Result<(StatusCode, Json<Received>), Refusal> {
-    let reports = leaks.0.reports.as_ref().ok_or_else(Refusal::not_found)?;
+) -> Result<(StatusCode, Json<Received>), Rejection> {
+    let reports = leaks.0.reports.as_ref().ok_or_else(Rejection::not_found)?;
     let (parts, body) = request.into_parts();
     let address = guard.client_address(&parts.headers, &parts.extensions);
     reports.admit(address, guard.clock().now().steady)?;
     let body = read_whole(body, BODY_BYTES_MAX).await?;
     let now = guard.clock().now();
-    let (received, found) = read(parts.uri.query(), &body, now).map_err(Refusal::masked)?;
+    let (received, found) = read(parts.uri.query(), &body, now).map_err(Rejection::masked)?;
     let permit = reports.permit()?;
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     let report = |(digest, reason)| {
@@ -130,7 +131,7 @@ pub(crate) async fn report_leaks(
         keep_and_revoke(&guard, &leaks, known, tell).await;
         drop(permit);
     });
-    told.await.map_err(|_| Refusal::unavailable())??;
+    told.await.map_err(|_| Rejection::unavailable())??;
     Ok((StatusCode::ACCEPTED, Json(Received { received })))
 }
 
@@ -140,7 +141,7 @@ async fn keep_and_revoke(
     guard: &Guard,
     leaks: &Leaks,
     known: Vec<LeakReport>,
-    tell: oneshot::Sender<Result<(), Refusal>>,
+    tell: oneshot::Sender<Result<(), Rejection>>,
 ) {
     let Some(reports) = leaks.0.reports.as_ref() else { return };
     let kept = reports.book.keep(guard, known.clone()).await;
@@ -182,10 +183,10 @@ async fn revoke_and_forget(guard: &Guard, known: &[LeakReport]) -> Result<(), St
 type Named = (Digest, Option<Reason>);
 
 /// How many reports there were, and the reports whose text can be a key at all.
-fn read(query: Option<&str>, body: &[u8], now: Now) -> Result<(usize, Vec<Named>), Refusal> {
+fn read(query: Option<&str>, body: &[u8], now: Now) -> Result<(usize, Vec<Named>), Rejection> {
     let faults = Query::parse(query).unknown(&[]);
     if !faults.is_empty() {
-        return Err(Refusal::unprocessable(faults));
+        return Err(Rejection::unprocessable(faults));
     }
     let known = Known { tiers: &[], now };
     let reports = ReportsBody::read(body, known)?.reports.0;
@@ -208,7 +209,7 @@ mod tests {
         Now::new(UnixMillis(0), SteadyNanos(0))
     }
 
-    fn read_body(body: &str) -> Result<(usize, usize), Refusal> {
+    fn read_body(body: &str) -> Result<(usize, usize), Rejection> {
         read(None, body.as_bytes(), now()).map(|(received, leaks)| (received, leaks.len()))
     }
 

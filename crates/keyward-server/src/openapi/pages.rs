@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use keyward_axum::Refusal;
+use keyward_axum::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -69,18 +69,18 @@ pub(crate) async fn show_docs() -> Response {
 ))]
 pub(crate) async fn show_docs_file(
     Path(DocsFilePath { file }): Path<DocsFilePath>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     match DocsFile::of(&file) {
         Some(DocsFile::Script) => return Ok(page("text/javascript; charset=utf-8", SCRIPT.into())),
         Some(DocsFile::Style | DocsFile::Bundle) => {}
-        None => return Err(Refusal::not_found()),
+        None => return Err(Rejection::not_found()),
     }
     let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
     match utoipa_swagger_ui::serve(&file, config) {
         Ok(Some(found)) => {
             Ok(page(&found.content_type, Bytes::from(found.bytes.into_owned()).into()))
         }
-        Ok(None) | Err(_) => Err(Refusal::not_found()),
+        Ok(None) | Err(_) => Err(Rejection::not_found()),
     }
 }
 

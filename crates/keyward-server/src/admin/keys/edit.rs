@@ -4,7 +4,7 @@ use axum::extract::State;
 use keyward::audit::Audit;
 use keyward::change::KeyChange;
 use keyward_api::key::{EditKeyBody, KeyView};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, Shown, expected, refuse_change, shown_again};
 use crate::admin::change::{Change, Whole};
@@ -31,7 +31,7 @@ pub(crate) async fn edit_key(
     KeyPath { key_id: id }: KeyPath,
     change: Change,
     body: Whole,
-) -> Result<Shown, Refusal> {
+) -> Result<Shown, Rejection> {
     let now = guard.now();
     let audit = Audit { at: now.unix, ..change.audit() };
     let edit = body.read::<EditKeyBody>(&guard, now)?.into_edit(now)?;

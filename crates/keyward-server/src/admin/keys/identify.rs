@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::key::{IdentifyBody, MatchList};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use crate::body::read_whole;
 use crate::failure::broken;
@@ -21,11 +21,11 @@ const BODY_BYTES_MAX: usize = 128 * 1024;
 pub(crate) async fn identify_keys(
     State(guard): State<Guard>,
     request: Request,
-) -> Result<Json<MatchList>, Refusal> {
+) -> Result<Json<MatchList>, Rejection> {
     let body = read_whole(request.into_body(), BODY_BYTES_MAX).await?;
     // A text that is no digest may be the secret itself.
     let now = guard.now();
-    let body = IdentifyBody::read(&body, Known { tiers: &[], now }).map_err(Refusal::masked)?;
+    let body = IdentifyBody::read(&body, Known { tiers: &[], now }).map_err(Rejection::masked)?;
     let found = guard.gate().store().find_digests(body.digests.0).await.map_err(broken)?;
     Ok(Json(MatchList::of(&found, now.unix)))
 }

@@ -7,7 +7,7 @@ use http::header::{HeaderValue, LOCATION};
 use keyward::audit::Audit;
 use keyward::gate::IssueError;
 use keyward_api::key::{IssuedKey, NewKeyBody};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use serde_json::Value;
 
 use super::{no_such_tier, shown_once, tagged};
@@ -32,7 +32,7 @@ pub(crate) async fn issue_key(
     State(guard): State<Guard>,
     change: Change,
     body: Whole,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let now = guard.now();
     let audit = Audit { at: now.unix, ..change.audit_once(&body).await? };
     let key = body.read::<NewKeyBody>(&guard, now)?.into_key(now)?;
@@ -44,15 +44,15 @@ pub(crate) async fn issue_key(
     shown_once(StatusCode::CREATED, headers, &IssuedKey::from(&issued))
 }
 
-fn refuse(guard: &Guard, error: IssueError) -> Refusal {
+fn refuse(guard: &Guard, error: IssueError) -> Rejection {
     match error {
         IssueError::UnknownTier { .. } => no_such_tier(guard, Value::Null),
         IssueError::Earlier(earlier) => once::refuse(earlier),
-        IssueError::OwnerSuspended => Refusal::new(StatusCode::CONFLICT, "Owner is suspended"),
+        IssueError::OwnerSuspended => Rejection::new(StatusCode::CONFLICT, "Owner is suspended"),
         IssueError::Store(error) => broken(error),
         error @ IssueError::Random(_) => {
             tracing::error!(%error, "No key could be issued");
-            Refusal::unavailable()
+            Rejection::unavailable()
         }
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use keyward::KeyId;
 use keyward::change::KeyChange;
 use keyward_api::key::{KeyView, RevokeKeyQuery};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, Shown, expected, refuse_change, shown_again};
 use crate::admin::change::Change;
@@ -30,7 +30,7 @@ pub(crate) async fn suspend_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
     asked: Change,
-) -> Result<Shown, Refusal> {
+) -> Result<Shown, Rejection> {
     change(&guard, id, KeyChange::Suspend, &asked).await
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn resume_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
     asked: Change,
-) -> Result<Shown, Refusal> {
+) -> Result<Shown, Rejection> {
     change(&guard, id, KeyChange::Resume, &asked).await
 }
 
@@ -62,7 +62,7 @@ async fn change(
     id: KeyId,
     change: KeyChange,
     asked: &Change,
-) -> Result<Shown, Refusal> {
+) -> Result<Shown, Rejection> {
     let expected = expected(guard, id, asked).await?;
     let changing = guard.change(id, change, expected, asked.audit());
     changing.await.map_err(|error| refuse_change(guard, error))?;
@@ -85,7 +85,7 @@ pub(crate) async fn revoke_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
     asked: Change,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, Rejection> {
     let reason = RevokeKeyQuery::read(asked.query())?.reason.map(|reason| reason.0);
     let expected = expected(&guard, id, &asked).await?;
     let change = KeyChange::Revoke { reason };

@@ -10,7 +10,7 @@ use keyward::scan::holds_key;
 use keyward::store::Reports;
 use keyward_api::key::{KeyList, ListKeys, ListKeysQuery};
 use keyward_axum::input::Query;
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 use url::form_urlencoded;
 
 use crate::failure::broken;
@@ -25,7 +25,7 @@ pub(crate) async fn list_keys(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
-) -> Result<(HeaderMap, Json<KeyList>), Refusal> {
+) -> Result<(HeaderMap, Json<KeyList>), Rejection> {
     let now = guard.now().unix;
     let asked = Query::parse(uri.query());
     let ListKeys { query, sort, total } = ListKeys::read(&asked, now)?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keyward_api::key::{RotateKeyBody, RotatedKey};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, expected, refuse_change, shown_once, tagged};
 use crate::admin::change::{Change, Whole};
@@ -34,7 +34,7 @@ pub(crate) async fn rotate_key(
     KeyPath { key_id: id }: KeyPath,
     change: Change,
     body: Whole,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let audit = change.audit_once(&body).await?;
     let grace = body.read::<RotateKeyBody>(&guard, guard.now())?.grace.0;
     let expected = expected(&guard, id, &change).await?;

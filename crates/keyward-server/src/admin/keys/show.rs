@@ -10,7 +10,7 @@ use http::header::HeaderMap;
 use keyward::record::Stage;
 use keyward::store::Reports;
 use keyward_api::key::{KeyView, PrefixList};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, existing, shown};
 use crate::admin::precondition::{self, Named, Preconditions};
@@ -33,7 +33,7 @@ pub(crate) async fn find_key(
     State(guard): State<Guard>,
     KeyPath { key_id }: KeyPath,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let key = existing(&guard, key_id).await?;
     let tag = key.versions().to_string();
     // It expired by itself, so its versions have not changed since it worked.
@@ -51,7 +51,7 @@ pub(crate) async fn find_key(
 pub(crate) async fn list_prefixes(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
-) -> Result<Json<PrefixList>, Refusal> {
+) -> Result<Json<PrefixList>, Rejection> {
     let used = reports.prefixes().await.map_err(broken)?;
     let own = guard.gate().prefix().as_str().to_owned();
     let prefixes: BTreeSet<_> = used.into_iter().chain([own]).collect();

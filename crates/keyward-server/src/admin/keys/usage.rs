@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::Uri;
 use keyward::store::Reports;
 use keyward_api::usage::{BUCKETS_MAX, TopQuery, TopView, UsageQuery, UsageView};
-use keyward_axum::{Guard, Refusal};
+use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, existing};
 use crate::failure::broken;
@@ -27,7 +27,7 @@ pub(crate) async fn show_usage(
     State(reports): State<Arc<dyn Reports>>,
     KeyPath { key_id: id }: KeyPath,
     uri: Uri,
-) -> Result<Json<UsageView>, Refusal> {
+) -> Result<Json<UsageView>, Rejection> {
     let this_hour = guard.now().unix.hour();
     let (hours, bucket) = UsageQuery::read_hours(uri.query(), this_hour)?;
     existing(&guard, id).await?;
@@ -44,7 +44,7 @@ pub(crate) async fn show_top(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
     uri: Uri,
-) -> Result<Json<TopView>, Refusal> {
+) -> Result<Json<TopView>, Rejection> {
     let this_hour = guard.now().unix.hour();
     let (hours, by, top) = TopQuery::read_hours(uri.query(), this_hour)?;
     guard.flush().await.map_err(broken)?;
