@@ -192,10 +192,10 @@ mod tests {
             Batch::read(input::json_object(text.as_bytes()).unwrap()).unwrap().articles
         };
         // Asked before the commit, and after it.
-        for (refused, stored) in [(1, 0), (2, 1)] {
+        for (rejected, stored) in [(1, 0), (2, 1)] {
             let asked = AtomicU64::new(0);
             let check = move || match asked.fetch_add(1, Ordering::Relaxed) + 1 {
-                asked if asked == refused => Err("the file is gone".into()),
+                asked if asked == rejected => Err("the file is gone".into()),
                 _ => Ok(()),
             };
             let articles = Articles::open_checked(&path, UnixMillis(1), Arc::new(check)).unwrap();

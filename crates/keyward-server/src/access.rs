@@ -108,7 +108,7 @@ impl fmt::Debug for Door {
 
 /// Why a request is rejected.
 #[derive(Debug, PartialEq, Eq)]
-enum Refused {
+enum AccessError {
     /// Every request is rejected: there is neither an admin key nor an issuer.
     NotConfigured,
     /// Its address is not allowed, or unknown.
@@ -127,31 +127,31 @@ enum Refused {
     Role,
 }
 
-impl From<Refused> for Rejection {
-    fn from(refused: Refused) -> Self {
+impl From<AccessError> for Rejection {
+    fn from(rejected: AccessError) -> Self {
         let forbidden = |detail| Self::new(StatusCode::FORBIDDEN, detail);
-        match refused {
-            Refused::NotConfigured => {
+        match rejected {
+            AccessError::NotConfigured => {
                 let detail = "ADMIN_API_KEY is not configured";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
-            Refused::Address => forbidden("Address not allowed"),
-            Refused::AdminKey => forbidden("Invalid admin key"),
-            Refused::TooMany(retry_after) => {
+            AccessError::Address => forbidden("Address not allowed"),
+            AccessError::AdminKey => forbidden("Invalid admin key"),
+            AccessError::TooMany(retry_after) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong admin keys")
                     .retry_after(retry_after)
             }
-            Refused::TooManyTokens(retry_after) => {
+            AccessError::TooManyTokens(retry_after) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens")
                     .retry_after(retry_after)
             }
-            Refused::Token => {
+            AccessError::Token => {
                 let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
                 Self::new(StatusCode::UNAUTHORIZED, "Invalid access token")
                     .header(WWW_AUTHENTICATE, challenge)
             }
-            Refused::Issuer => Self::unavailable(),
-            Refused::Role => forbidden("Insufficient role"),
+            AccessError::Issuer => Self::unavailable(),
+            AccessError::Role => forbidden("Insufficient role"),
         }
     }
 }
@@ -198,17 +198,17 @@ impl Door {
         headers: &HeaderMap,
         extensions: &Extensions,
         now: Now,
-    ) -> Result<Who, Refused> {
+    ) -> Result<Who, AccessError> {
         let Inner { rules, proxies, failures, .. } = &*self.0;
         let rules = rules.load_full();
         let Rules { admin_keys, people, networks } = &*rules;
         let peer = peer_address(extensions);
-        let address = proxies.client_address(headers, peer).ok_or(Refused::Address)?;
+        let address = proxies.client_address(headers, peer).ok_or(AccessError::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
-            return Err(Refused::Address);
+            return Err(AccessError::Address);
         }
         if admin_keys.are_none() && people.is_none() {
-            return Err(Refused::NotConfigured);
+            return Err(AccessError::NotConfigured);
         }
         let mut presented = headers.get_all(X_ADMIN_KEY).iter();
         match (presented.next(), presented.next()) {
@@ -221,21 +221,21 @@ impl Door {
                     return Ok(Who { actor: Actor::AdminKey, role: Role::Admin, address });
                 }
                 tracing::debug!(%address, "Refused an admin key");
-                failures.count(address, now.steady).map_err(Refused::TooMany)?;
-                return Err(Refused::AdminKey);
+                failures.count(address, now.steady).map_err(AccessError::TooMany)?;
+                return Err(AccessError::AdminKey);
             }
-            (Some(_), Some(_)) => return Err(Refused::AdminKey),
+            (Some(_), Some(_)) => return Err(AccessError::AdminKey),
             (None, _) => {}
         }
-        let Some(people) = people else { return Err(Refused::AdminKey) };
+        let Some(people) = people else { return Err(AccessError::AdminKey) };
         if !headers.contains_key(AUTHORIZATION) {
-            return Err(Refused::AdminKey);
+            return Err(AccessError::AdminKey);
         }
-        let token = bearer(headers).ok_or(Refused::Token)?;
+        let token = bearer(headers).ok_or(AccessError::Token)?;
         let person = self.identify(people, token, address, now).await?;
         let Some(role) = person.role else {
             tracing::debug!(%address, "The token names none of the roles in `oidc_roles`");
-            return Err(Refused::Role);
+            return Err(AccessError::Role);
         };
         Ok(Who { actor: Actor::Person(person.name), role, address })
     }
@@ -248,11 +248,11 @@ impl Door {
         token: &str,
         address: IpAddr,
         now: Now,
-    ) -> Result<Person, Refused> {
+    ) -> Result<Person, AccessError> {
         let Inner { token_failures, good_tokens, .. } = &*self.0;
         let digest = tokens::digest(token);
         if !good_tokens.contain(&digest) {
-            token_failures.check(address, now.steady).map_err(Refused::TooManyTokens)?;
+            token_failures.check(address, now.steady).map_err(AccessError::TooManyTokens)?;
         }
         match people.identify(token, now).await {
             Ok(person) => {
@@ -261,10 +261,10 @@ impl Door {
             }
             Err(TokenError::Invalid(reason)) => {
                 tracing::debug!(%reason, %address, "Refused an access token");
-                token_failures.count(address, now.steady).map_err(Refused::TooManyTokens)?;
-                Err(Refused::Token)
+                token_failures.count(address, now.steady).map_err(AccessError::TooManyTokens)?;
+                Err(AccessError::Token)
             }
-            Err(TokenError::Unknown) => Err(Refused::Issuer),
+            Err(TokenError::Unknown) => Err(AccessError::Issuer),
         }
     }
 }
@@ -298,9 +298,9 @@ pub(crate) async fn require_role(
             let (needed, has) = (role.as_str(), who.role.as_str());
             let actor = who.actor.as_text();
             tracing::debug!(%actor, needed, has, "Refused what needs the role {needed}");
-            Err(Refused::Role.into())
+            Err(AccessError::Role.into())
         }
-        None => Err(Refused::Role.into()),
+        None => Err(AccessError::Role.into()),
     }
 }
 

@@ -141,18 +141,18 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let door = edge.0.door.as_ref();
     let id = request_id(&request, door).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
-    let astray = door.and_then(|door| astray::refusal(door, &request));
+    let astray = door.and_then(|door| astray::rejection(door, &request));
     let is_astray = astray.is_some();
-    let refusal = malformed(&request).or(astray);
+    let rejection = malformed(&request).or(astray);
     let is_read = request.extensions().get::<BadHead>().is_none();
     request.extensions_mut().insert(id);
     let is_uncached = is_uncached(request.uri().path());
     let told = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (request.method().clone(), request.uri().clone()));
-    let mut answer = match refusal {
+    let mut answer = match rejection {
         // The next request on this connection may not begin where it seems to.
-        Some(refusal) => {
-            refusal.header(CONNECTION, HeaderValue::from_static("close")).into_response()
+        Some(rejection) => {
+            rejection.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
         None if request.uri().path() == BACKUP_PATH => answer(router, request).await,
         None => answer_in_time(router, request, edge.0.request_timeout).await,

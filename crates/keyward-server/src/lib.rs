@@ -73,6 +73,6 @@ use std::process::ExitCode;
 /// Runs the command line, and returns the exit status of the program.
 #[must_use]
 pub fn run() -> ExitCode {
-    memory::refuse_dumps();
+    memory::forbid_dumps();
     cli::run(serve::run)
 }

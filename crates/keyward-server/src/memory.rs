@@ -5,17 +5,17 @@
 ///
 /// If the system call fails, the program goes on: secrets are wiped after their use, too.
 #[cfg(target_os = "linux")]
-pub(crate) fn refuse_dumps() {
+pub(crate) fn forbid_dumps() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    let _refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _denied = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Has the system write no core dump of this process.
 ///
 /// If the system call fails, the program goes on: secrets are wiped after their use, too.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn refuse_dumps() {
+pub(crate) fn forbid_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _refused = setrlimit(Resource::Core, none);
+    let _denied = setrlimit(Resource::Core, none);
 }

@@ -6,7 +6,7 @@
 mod complete;
 mod pages;
 mod part;
-mod refusals;
+mod rejections;
 mod security;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -152,7 +152,7 @@ impl Routes {
         self.table.push(registered);
         match access {
             Access::Admin(role) => {
-                let unread = middleware::from_fn_with_state(registered, unread::refuse_unread);
+                let unread = middleware::from_fn_with_state(registered, unread::reject_unread);
                 let role = middleware::from_fn_with_state(role, access::require_role);
                 let route = on(filter, handler).route_layer(unread).route_layer(role);
                 self.admin = self.admin.route(path, route);

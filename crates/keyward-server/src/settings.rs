@@ -305,7 +305,7 @@ fn read_admin_key_next(given: &mut Given<'_>) -> Result<Option<AdminKey>, Settin
         let set = if given.peek(text).is_some() { text } else { file };
         let problem = "means nothing without the key that it is to replace; set it as \
                        `admin_api_key`";
-        return Err(given.refuse(set, problem));
+        return Err(given.reject(set, problem));
     }
     Ok(next)
 }
@@ -317,7 +317,7 @@ fn read_admin_listen(given: &mut Given<'_>) -> Result<Option<SocketAddr>, Settin
     match admin_listen {
         Some(address) if address.port() != 0 && Some(address) == listen => {
             let problem = "is the address of `listen`; choose another port, or leave it out";
-            Err(given.refuse(&table::ADMIN_LISTEN, problem))
+            Err(given.reject(&table::ADMIN_LISTEN, problem))
         }
         other => Ok(other),
     }

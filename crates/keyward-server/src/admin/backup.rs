@@ -220,8 +220,8 @@ mod tests {
         let begun = std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context)));
         assert!(begun.await.is_pending());
         drop(given_up);
-        let refused = ask().await.unwrap_err();
-        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let rejected = ask().await.unwrap_err();
+        assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
         while ask().await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -72,7 +72,7 @@ pub(crate) struct ImportBody {
 
 impl ImportBody {
     fn read(body: &[u8]) -> Result<Self, Rejection> {
-        let refused = |fault| Rejection::unprocessable(vec![fault]);
+        let rejected = |fault| Rejection::unprocessable(vec![fault]);
         let place = || vec!["body".into(), "keys".into()];
         let read: Self = match json::from_slice(body) {
             Ok(Object(read)) => read,
@@ -83,14 +83,14 @@ impl ImportBody {
         match read.keys.len() {
             0 => {
                 let message = "List should have at least 1 item after validation, not 0";
-                Err(refused(Fault::new("too_short", place(), message).input(Value::Array(vec![]))))
+                Err(rejected(Fault::new("too_short", place(), message).input(Value::Array(vec![]))))
             }
             count if BATCH_KEYS_MAX < count => {
                 let message = format!(
                     "List should have at most {BATCH_KEYS_MAX} items after validation, not {count}"
                 );
                 // The list itself is too long to be sent back.
-                Err(refused(Fault::new("too_long", place(), message)))
+                Err(rejected(Fault::new("too_long", place(), message)))
             }
             _ => Ok(read),
         }
@@ -103,7 +103,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Rejection {
     use keyward_axum::input::{Members, json_object};
     let members = match json_object(body) {
         Ok(members) => members,
-        Err(refusal) => return refusal,
+        Err(rejection) => return rejection,
     };
     let mut members = Members::new(vec!["body".into()], members);
     if let Some(keys) = members.take_required("keys")
@@ -176,7 +176,7 @@ impl Row {
         match key {
             Imported::Added(key) => row(ImportStatus::Added, Some(key.id)),
             Imported::Skipped(id) => row(ImportStatus::Skipped, Some(*id)),
-            Imported::Rejected(refusal) => Self::refused(refusal.to_string()),
+            Imported::Rejected(rejection) => Self::refused(rejection.to_string()),
         }
     }
 

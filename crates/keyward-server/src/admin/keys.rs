@@ -116,11 +116,11 @@ fn no_such_tier(guard: &Guard, input: Value) -> Rejection {
     Rejection::unprocessable(vec![Fault::not_one_of(place, input, &known)])
 }
 
-fn refuse_change(guard: &Guard, error: ChangeError) -> Rejection {
+fn reject_change(guard: &Guard, error: ChangeError) -> Rejection {
     match error {
         ChangeError::Store(error) => broken(error),
         ChangeError::ClockInDoubt => clock::in_doubt(guard.now()),
-        ChangeError::Rejected(rejection) => refuse_rejected(guard, rejection),
+        ChangeError::Rejected(rejection) => rejection_of(guard, rejection),
         other @ ChangeError::Random(_) => {
             tracing::error!(error = %other, "A key could not be changed");
             Rejection::unavailable()
@@ -128,13 +128,13 @@ fn refuse_change(guard: &Guard, error: ChangeError) -> Rejection {
     }
 }
 
-fn refuse_rejected(guard: &Guard, rejection: ChangeRejection) -> Rejection {
+fn rejection_of(guard: &Guard, rejection: ChangeRejection) -> Rejection {
     let conflict = |detail| Rejection::new(StatusCode::CONFLICT, detail);
     match rejection {
         ChangeRejection::UnknownKey => no_such_key(),
         ChangeRejection::UnknownTier => no_such_tier(guard, Value::Null),
         ChangeRejection::StaleKey(_) => precondition::stale("key"),
-        ChangeRejection::Earlier(earlier) => once::refuse(earlier),
+        ChangeRejection::Earlier(earlier) => once::reject(earlier),
         ChangeRejection::Revoked => conflict("API key is revoked"),
         ChangeRejection::Expired => conflict("API key has expired"),
         other @ (ChangeRejection::OwnerSuspended

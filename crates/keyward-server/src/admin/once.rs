@@ -82,14 +82,14 @@ pub(super) async fn mark(
     if audit.once.is_some() {
         let earlier = guard.gate().store().earlier(audit.clone()).await.map_err(broken)?;
         if let Some(earlier) = earlier {
-            return Err(refuse(earlier));
+            return Err(reject(earlier));
         }
     }
     Ok(audit)
 }
 
 /// The rejection of a request that was made before, or of another one under its idempotency key.
-pub(super) fn refuse(earlier: Earlier) -> Rejection {
+pub(super) fn reject(earlier: Earlier) -> Rejection {
     match earlier {
         Earlier::Same(id) => {
             let detail = "The request was made before, and the secret was shown then";

@@ -146,13 +146,13 @@ pub(crate) async fn edit_owner(
         Some(limits) => {
             let limits = limits.unwrap_or_else(|| Limits::of(None));
             let editing = guard.edit_owner(owner.clone(), limits, expected, change.audit());
-            Some(editing.await.map_err(refuse_edit)?)
+            Some(editing.await.map_err(reject_edit)?)
         }
     };
     shown(&row.unwrap_or_else(|| OwnerRow::new(owner)))
 }
 
-fn refuse_edit(error: EditOwnerError) -> Rejection {
+fn reject_edit(error: EditOwnerError) -> Rejection {
     match error {
         EditOwnerError::Stale => stale("owner"),
         EditOwnerError::Store(error) => broken(error),

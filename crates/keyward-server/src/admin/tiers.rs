@@ -154,13 +154,13 @@ pub(crate) async fn put_tier(
     let before = expected(&*reports, &name, &change).await?;
     let view = TierView::of(&name, &limits);
     let putting = guard.put_tier(name, limits, before, change.audit());
-    let created = putting.await.map_err(refuse_put)?;
+    let created = putting.await.map_err(reject_put)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
     Ok((status, tag, Json(view)))
 }
 
-fn refuse_put(error: PutTierError) -> Rejection {
+fn reject_put(error: PutTierError) -> Rejection {
     match error {
         PutTierError::Store(error) => broken(error),
         PutTierError::Stale => stale("tier"),

@@ -63,14 +63,14 @@ pub(crate) fn reads_body(route: (&str, &str)) -> bool {
 
 /// Lets a request pass unless it contains input that its route does not read. An empty body, and
 /// one that is `{}`, contain none.
-pub(crate) async fn refuse_unread(
+pub(crate) async fn reject_unread(
     State(route): State<Registered>,
     request: Request,
     next: Next,
 ) -> Response {
     match read_nothing((route.method, route.path), request).await {
         Ok(request) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(rejection) => rejection.into_response(),
     }
 }
 

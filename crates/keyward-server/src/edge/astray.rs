@@ -23,7 +23,7 @@ const KEPT: [HeaderName; 3] = [
 ];
 
 /// The response to a client that sends the admin key where it would be logged.
-pub(super) fn refusal(door: &Door, request: &Request) -> Option<Rejection> {
+pub(super) fn rejection(door: &Door, request: &Request) -> Option<Rejection> {
     let keys = door.admin_keys();
     let is_astray = keys.iter().any(|key| in_url(key, request.uri()) || in_header(key, request));
     let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";

@@ -141,18 +141,18 @@ fn read_signature(headers: &HeaderMap) -> Option<SignatureHeaders> {
 /// Reads the matches. GitHub may add fields; they are ignored.
 fn read(body: &[u8]) -> Result<Vec<MatchBody>, Rejection> {
     // The parser's message may quote the body, so only the kind of its error is reported.
-    let refused = |kind, message| {
+    let rejected = |kind, message| {
         Rejection::unprocessable(vec![Fault::new(kind, vec!["body".into()], message)])
     };
     let matches: Vec<MatchBody> = json::from_slice(body).map_err(|error| {
         if error.is_data() {
-            refused("list_type", "Input should be a valid list of matches, with token and type")
+            rejected("list_type", "Input should be a valid list of matches, with token and type")
         } else {
-            refused("json_invalid", "JSON decode error")
+            rejected("json_invalid", "JSON decode error")
         }
     })?;
     if MATCHES_MAX < matches.len() {
-        return Err(refused("too_long", "List should have at most 10000 items after validation"));
+        return Err(rejected("too_long", "List should have at most 10000 items after validation"));
     }
     Ok(matches)
 }

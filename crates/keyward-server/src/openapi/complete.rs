@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::refusals;
+use super::rejections;
 use super::security::{Audience, schemes};
 
 /// The rejections that any operation may respond with: status, name and details.
@@ -77,7 +77,7 @@ fn complete_operation(
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
-    let common = audience.refusals().iter().chain(&ANYONE).chain(has_body.then_some(&WITH_BODY));
+    let common = audience.rejections().iter().chain(&ANYONE).chain(has_body.then_some(&WITH_BODY));
     for &(status, name, details) in common {
         let status_text = status.to_string();
         if responses.contains_key(&status_text) {
@@ -119,8 +119,8 @@ fn complete_response(status: u16, response: &mut Value, audience: Audience) {
     if 400 <= status && !response.contains_key("content") {
         let details = response.get("description").and_then(Value::as_str).unwrap_or_default();
         let content = match status {
-            422 => refusals::invalid_content(),
-            _ => refusals::content(status, details),
+            422 => rejections::invalid_content(),
+            _ => rejections::content(status, details),
         };
         response.insert("content".to_owned(), content);
     }

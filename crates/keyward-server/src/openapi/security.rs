@@ -35,7 +35,7 @@ impl Audience {
     }
 
     /// The rejections that every operation for this audience has: status, name and details.
-    pub(super) fn refusals(self) -> &'static [(u16, &'static str, &'static str)] {
+    pub(super) fn rejections(self) -> &'static [(u16, &'static str, &'static str)] {
         match self {
             Self::Anyone => &[],
             Self::Callers => &[

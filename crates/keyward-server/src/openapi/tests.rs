@@ -254,7 +254,7 @@ fn what_a_route_under_admin_reads_is_described_and_nothing_else() {
 }
 
 #[test]
-fn each_operation_says_who_may_ask_and_what_it_refuses() {
+fn each_operation_names_its_audience_and_rejections() {
     let document = document(Part::Whole);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn exposure_is_refused_with_a_remedy() {
+    fn exposure_is_rejected_with_a_remedy() {
         let error = SettingsError::Exposed {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
             key: "the admin key",

@@ -98,7 +98,7 @@ impl<'a> Given<'a> {
     }
 
     /// Rejects the value of a setting, for a reason that its text alone does not show.
-    pub(super) fn refuse(&self, setting: &'static Setting, problem: &str) -> SettingsError {
+    pub(super) fn reject(&self, setting: &'static Setting, problem: &str) -> SettingsError {
         let (_, origin) = self.layers.find(setting);
         SettingsError::Invalid { name: setting.name, origin, problem: problem.to_owned() }
     }
@@ -205,7 +205,7 @@ mod tests {
         settings.rows().iter().find(|row| row.name == name).unwrap()
     }
 
-    fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
+    fn rejection(file: &str, environment: &[(&str, &str)]) -> String {
         read(file, environment, &[]).unwrap_err().to_string()
     }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_refused_with_the_nearest_known_one() {
+    fn unknown_names_are_rejected_with_the_nearest_known_one() {
         let advice = |error: String| error.rsplit("; ").next().unwrap().to_owned();
         for (variable, nearest) in [
             ("KEYWARD_LISTN", "did you mean `KEYWARD_LISTEN`?"),
@@ -257,9 +257,9 @@ mod tests {
             ("KEYWARD_DATABASE", "did you mean `DATABASE_URL`?"),
             ("KEYWARD_ZZZ", "`keyward serve --help` lists those there are"),
         ] {
-            assert_eq!(advice(refusal("", &[(variable, "x")])), nearest, "{variable}");
+            assert_eq!(advice(rejection("", &[(variable, "x")])), nearest, "{variable}");
         }
-        assert_eq!(advice(refusal("flush_evry = \"1s\"", &[])), "did you mean `flush_every`?");
+        assert_eq!(advice(rejection("flush_evry = \"1s\"", &[])), "did you mean `flush_every`?");
     }
 
     #[test]
@@ -270,20 +270,20 @@ mod tests {
 
     #[test]
     fn a_named_settings_file_must_be_there() {
-        let error = refusal("", &[("KEYWARD_CONFIG", "elsewhere.toml")]);
+        let error = rejection("", &[("KEYWARD_CONFIG", "elsewhere.toml")]);
         assert!(error.contains("elsewhere.toml cannot be read"), "{error}");
     }
 
     #[test]
     fn broken_file_is_named_with_its_line_and_without_its_content() {
-        let error = refusal("listen = \"127.0.0.1:1\"\nadmin_api_key = hunter2-hunter2\n", &[]);
+        let error = rejection("listen = \"127.0.0.1:1\"\nadmin_api_key = hunter2-hunter2\n", &[]);
         assert!(error.contains("keyward.toml, line 2: "), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]
     fn a_line_that_is_no_setting_is_told_in_plain_words() {
-        let told = |line: &str| refusal(&format!("log = \"info\"\n{line}\n"), &[]);
+        let told = |line: &str| rejection(&format!("log = \"info\"\n{line}\n"), &[]);
         for (line, words) in [
             ("listen = 127.0.0.1:8000", "a text stands in quotes"),
             ("listen = localhost", "a text stands in quotes"),
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_setting_source_and_remedy() {
-        let error = refusal("", &[("KEYWARD_FLUSH_EVERY", "5")]);
+        let error = rejection("", &[("KEYWARD_FLUSH_EVERY", "5")]);
         insta::assert_snapshot!(error, @"setting `flush_every` (environment variable KEYWARD_FLUSH_EVERY): `5` is not a duration; write it like 500ms, 5s, 2m or 1h");
     }
 
@@ -343,8 +343,8 @@ mod tests {
     }
 
     #[test]
-    fn two_admin_keys_in_one_place_are_refused() {
-        let error = refusal(
+    fn two_admin_keys_in_one_place_are_rejected() {
+        let error = rejection(
             "",
             &[("ADMIN_API_KEY", "hunter2"), ("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")],
         );

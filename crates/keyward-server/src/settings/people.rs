@@ -200,17 +200,17 @@ pub(super) fn read(given: &mut Given<'_>) -> Result<Option<People>, SettingsErro
         }
         (None, None) if authorities.is_some() => {
             let problem = "means nothing without `oidc_issuer`; set both or none";
-            Err(given.refuse(&table::OIDC_CA_FILE, problem))
+            Err(given.reject(&table::OIDC_CA_FILE, problem))
         }
         (None, None) => Ok(None),
         (Some(_), None) => {
             let problem = "needs `oidc_audience` beside it: without, a token that the issuer made \
                            for any other service would open this one";
-            Err(given.refuse(&table::OIDC_ISSUER, problem))
+            Err(given.reject(&table::OIDC_ISSUER, problem))
         }
         (None, Some(_)) => {
             let problem = "means nothing without `oidc_issuer`; set both or none";
-            Err(given.refuse(&table::OIDC_AUDIENCE, problem))
+            Err(given.reject(&table::OIDC_AUDIENCE, problem))
         }
     }
 }

@@ -251,7 +251,7 @@ async fn each_algorithm_is_taken_with_its_own_kind_of_key() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_changed_is_refused() {
+async fn a_changed_token_is_rejected() {
     let key = SigningKey::rsa("a");
     let issuer = FakeIssuer::start(&[&key]);
     let oidc = judge(&issuer);
@@ -264,10 +264,10 @@ async fn a_token_that_was_changed_is_refused() {
     assert_eq!(verdict(&oidc, &foreign, 0).await, wrong);
     assert_eq!(verdict(&oidc, &format!("{raised}."), 0).await, wrong);
     let none = unsigned(&json!({ "alg": "none" }), &issuer.claims(&json!({})));
-    let refused: Result<(), _> = Err(TokenError::Invalid(Invalid::Algorithm));
-    assert_eq!(verdict(&oidc, &format!("{none}."), 0).await, refused);
+    let rejected: Result<(), _> = Err(TokenError::Invalid(Invalid::Algorithm));
+    assert_eq!(verdict(&oidc, &format!("{none}."), 0).await, rejected);
     for forged in key.hs256_forgeries(&issuer.claims(&json!({}))) {
-        assert_eq!(verdict(&oidc, &forged, 0).await, refused);
+        assert_eq!(verdict(&oidc, &forged, 0).await, rejected);
     }
     let claims: Value = json!([issuer.claims(&json!({}))]);
     let list = key.sign(&key.header(), &claims);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_understood_and_is_not_is_refused() {
+    fn an_unknown_critical_extension_is_rejected() {
         for crit in ["[\"b64\"]", "[]", "{}", "\"exp\""] {
             let header = format!(r#"{{"alg":"RS256","crit":{crit}}}"#);
             assert_eq!(parsed(&header), Err(Invalid::Critical), "{crit}");

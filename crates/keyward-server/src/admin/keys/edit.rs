@@ -6,7 +6,7 @@ use keyward::change::KeyChange;
 use keyward_api::key::{EditKeyBody, KeyView};
 use keyward_axum::{Guard, Rejection};
 
-use super::{KeyPath, Shown, expected, refuse_change, shown_again};
+use super::{KeyPath, Shown, expected, reject_change, shown_again};
 use crate::admin::change::{Change, Whole};
 use crate::admin::precondition::Preconditions;
 
@@ -37,6 +37,6 @@ pub(crate) async fn edit_key(
     let edit = body.read::<EditKeyBody>(&guard, now)?.into_edit(now)?;
     let expected = expected(&guard, id, &change).await?;
     let changing = guard.change(id, KeyChange::Edit(Box::new(edit)), expected, audit);
-    changing.await.map_err(|error| refuse_change(&guard, error))?;
+    changing.await.map_err(|error| reject_change(&guard, error))?;
     shown_again(&guard, id).await
 }

@@ -36,7 +36,7 @@ pub(crate) async fn issue_key(
     let now = guard.now();
     let audit = Audit { at: now.unix, ..change.audit_once(&body).await? };
     let key = body.read::<NewKeyBody>(&guard, now)?.into_key(now)?;
-    let issued = guard.issue(key, audit).await.map_err(|error| refuse(&guard, error))?;
+    let issued = guard.issue(key, audit).await.map_err(|error| reject(&guard, error))?;
     let mut headers = tagged(issued.versions);
     // Relative, so that it is true under the path of a proxy as well.
     let location = HeaderValue::try_from(format!("api-keys/{}", issued.key_id));
@@ -44,10 +44,10 @@ pub(crate) async fn issue_key(
     shown_once(StatusCode::CREATED, headers, &IssuedKey::from(&issued))
 }
 
-fn refuse(guard: &Guard, error: IssueError) -> Rejection {
+fn reject(guard: &Guard, error: IssueError) -> Rejection {
     match error {
         IssueError::UnknownTier { .. } => no_such_tier(guard, Value::Null),
-        IssueError::Earlier(earlier) => once::refuse(earlier),
+        IssueError::Earlier(earlier) => once::reject(earlier),
         IssueError::OwnerSuspended => Rejection::new(StatusCode::CONFLICT, "Owner is suspended"),
         IssueError::Store(error) => broken(error),
         error @ IssueError::Random(_) => {

@@ -7,7 +7,7 @@ use keyward::change::KeyChange;
 use keyward_api::key::{KeyView, RevokeKeyQuery};
 use keyward_axum::{Guard, Rejection};
 
-use super::{KeyPath, Shown, expected, refuse_change, shown_again};
+use super::{KeyPath, Shown, expected, reject_change, shown_again};
 use crate::admin::change::Change;
 use crate::admin::precondition::Preconditions;
 
@@ -65,7 +65,7 @@ async fn change(
 ) -> Result<Shown, Rejection> {
     let expected = expected(guard, id, asked).await?;
     let changing = guard.change(id, change, expected, asked.audit());
-    changing.await.map_err(|error| refuse_change(guard, error))?;
+    changing.await.map_err(|error| reject_change(guard, error))?;
     shown_again(guard, id).await
 }
 
@@ -90,6 +90,6 @@ pub(crate) async fn revoke_key(
     let expected = expected(&guard, id, &asked).await?;
     let change = KeyChange::Revoke { reason };
     let changing = guard.change(id, change, expected, asked.audit());
-    changing.await.map_err(|error| refuse_change(&guard, error))?;
+    changing.await.map_err(|error| reject_change(&guard, error))?;
     Ok(StatusCode::NO_CONTENT)
 }

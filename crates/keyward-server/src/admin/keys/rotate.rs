@@ -6,7 +6,7 @@ use http::StatusCode;
 use keyward_api::key::{RotateKeyBody, RotatedKey};
 use keyward_axum::{Guard, Rejection};
 
-use super::{KeyPath, expected, refuse_change, shown_once, tagged};
+use super::{KeyPath, expected, reject_change, shown_once, tagged};
 use crate::admin::change::{Change, Whole};
 use crate::admin::once::IdempotencyKey;
 use crate::admin::precondition::Preconditions;
@@ -39,7 +39,7 @@ pub(crate) async fn rotate_key(
     let grace = body.read::<RotateKeyBody>(&guard, guard.now())?.grace.0;
     let expected = expected(&guard, id, &change).await?;
     let rotating = guard.rotate(id, grace, expected, audit);
-    let rotated = rotating.await.map_err(|error| refuse_change(&guard, error))?;
+    let rotated = rotating.await.map_err(|error| reject_change(&guard, error))?;
     let headers = tagged(rotated.key.versions());
     shown_once(StatusCode::OK, headers, &RotatedKey::from(&rotated))
 }

@@ -113,7 +113,7 @@ fn admin_checks(server: &ServerUrl, trust: &Trust, credential: Credential) -> Ve
             vec![Check::ok(what, taken), limits::of_tiers(&answer.body)]
         }
         Ok(_) => vec![Check::ok(what, taken)],
-        Err(error) => vec![refused(what, &error)],
+        Err(error) => vec![rejected(what, &error)],
     }
 }
 
@@ -128,7 +128,7 @@ fn unreachable(error: &ClientError, is_served: bool) -> Check {
     Check::warn("server", found, advice)
 }
 
-fn refused(what: &'static str, error: &ClientError) -> Check {
+fn rejected(what: &'static str, error: &ClientError) -> Check {
     let text = error.to_string();
     let (found, advice) = text.split_once("; ").unwrap_or((&text, "look into the server's log"));
     Check::fail(what, found, advice)

@@ -45,8 +45,8 @@ fn a_hint_is_not_the_whole_secret() {
     let digest = Digest::of(Presented::parse(text).unwrap()).to_hex();
     let with = |hint: &str| with_secrets(&format!(r#"{{"digest":"{digest}","hint":"{hint}"}}"#));
     assert_eq!(with("imported-secre").unwrap().secret.hint, "imported-secre");
-    let refused = with(text).unwrap_err();
-    assert!(refused.contains("not all of it") && !refused.contains(text), "{refused}");
+    let rejected = with(text).unwrap_err();
+    assert!(rejected.contains("not all of it") && !rejected.contains(text), "{rejected}");
 }
 
 #[test]
