@@ -207,7 +207,7 @@ impl Members {
         Self { place, rest: members.clone(), whole: members, faults: Vec::new() }
     }
 
-    /// All fields, those that were taken among them.
+    /// All fields, also the ones that were taken already.
     #[must_use]
     pub fn whole(&self) -> &Map<String, Value> {
         &self.whole
