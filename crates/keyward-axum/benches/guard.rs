@@ -50,7 +50,7 @@ fn main() {
         let by_extractor = Router::new()
             .route("/open", get(async || "hello"))
             .route("/guarded", get(async |_: Caller| "hello"))
-            .layer(guard.answers())
+            .layer(guard.responses())
             .with_state(App { guard });
         for (way, router) in [("layer", by_layer), ("extractor", by_extractor)] {
             let [open, guarded] = measure(&runtime, &router, &secret);

@@ -38,8 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let key = NewKey::plain("hello-example".parse()?, "basic".parse()?, None);
     let issued = guard.issue(key, guard.program()).await?;
 
-    let answers = guard.answers();
-    let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
+    let responses = guard.responses();
+    let app = Router::new().route("/", get(greet)).layer(responses).with_state(App { guard });
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     println!("allowed: curl -i localhost:3000 -H 'X-API-Key: {}'", issued.secret.expose());
     println!("rejected: curl -i localhost:3000");

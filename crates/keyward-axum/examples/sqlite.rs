@@ -51,7 +51,7 @@ async fn issue(keys: &SqliteGuard, name: &str) -> Result<(), Box<dyn Error>> {
 
 async fn serve(keys: &SqliteGuard) -> Result<(), Box<dyn Error>> {
     let guard = keys.guard().clone();
-    let app = Router::new().route("/", get(greet)).layer(guard.answers()).with_state(guard);
+    let app = Router::new().route("/", get(greet)).layer(guard.responses()).with_state(guard);
     // Keys that are restricted to networks need the address of the peer.
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let listener = TcpListener::bind("127.0.0.1:3000").await?;

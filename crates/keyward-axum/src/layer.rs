@@ -19,7 +19,7 @@ impl Guard {
     /// A layer that requires a key on every request, for a whole router or any tower service whose
     /// response body is made `From<Bytes>`. Handlers inside it may still take a
     /// [`Caller`](crate::Caller); the request is verified once. It also does everything that
-    /// [`Guard::answers`] does.
+    /// [`Guard::responses`] does.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -72,7 +72,7 @@ impl Guard {
     /// let (guard, _clock) = testing::guard().await;
     /// let secret = testing::issue(&guard, "weather-bot").await;
     /// let mine = async |caller: Caller| caller.name().to_owned();
-    /// let app = Router::new().route("/", get(mine)).layer(guard.answers()).with_state(guard);
+    /// let app = Router::new().route("/", get(mine)).layer(guard.responses()).with_state(guard);
     ///
     /// let request = Request::get("/").header("x-api-key", secret).body(Body::empty())?;
     /// let response = app.clone().oneshot(request).await?;
@@ -86,12 +86,12 @@ impl Guard {
     /// # }
     /// ```
     #[must_use]
-    pub fn answers(&self) -> GuardLayer {
+    pub fn responses(&self) -> GuardLayer {
         GuardLayer { guard: self.clone(), asks: Asks::Nothing }
     }
 }
 
-/// See [`Guard::layer`] and [`Guard::answers`].
+/// See [`Guard::layer`] and [`Guard::responses`].
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,

@@ -22,8 +22,8 @@
 //! let (guard, _clock) = testing::guard().await;
 //! let secret = testing::issue(&guard, "weather-bot").await;
 //! // The layer adds the rate-limit headers to responses, and keeps them out of shared caches.
-//! let answers = guard.answers();
-//! let app = Router::new().route("/", get(greet)).layer(answers).with_state(App { guard });
+//! let responses = guard.responses();
+//! let app = Router::new().route("/", get(greet)).layer(responses).with_state(App { guard });
 //!
 //! let request = Request::get("/").header("authorization", format!("Bearer {secret}"));
 //! let answer = app.clone().oneshot(request.body(axum::body::Body::empty())?).await?;

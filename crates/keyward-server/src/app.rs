@@ -79,7 +79,7 @@ fn finished(router: Router<App>, app: &App, edge: &Edge) -> Front {
         .method_not_allowed_fallback(async || Rejection::method_not_allowed())
         .fallback(async || Rejection::not_found())
         .with_state(app.clone());
-    app.guard.answers().layer(edge.receive(router))
+    app.guard.responses().layer(edge.receive(router))
 }
 
 #[cfg(test)]

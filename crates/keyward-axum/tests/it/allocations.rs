@@ -47,7 +47,7 @@ fn a_guarded_response_takes_memory_a_few_times_more() {
         let routes = Router::new()
             .route("/open", get(async || "hello"))
             .route("/guarded", get(async |_: Caller| "hello"))
-            .layer(guard.answers())
+            .layer(guard.responses())
             .with_state(App { guard: guard.clone() });
         let more = of(&routes, "/guarded") - of(&routes, "/open");
         assert!(more <= by_extractor_max, "{told:?}: {more} by an extractor");

@@ -91,7 +91,7 @@ async fn a_response_depends_on_a_key_that_was_only_looked_for() {
         .route("/", get(async |_: Result<Caller, Response>| "whatever"))
         .route("/gone", get(async |_: Caller| Rejection::not_found()))
         .route("/open", get(async || ""))
-        .layer(guard.answers())
+        .layer(guard.responses())
         .with_state(App { guard: guard.clone() });
     let key = [("x-api-key", testing::issue(&guard, "weather-bot").await)];
     for headers in [&[][..], &[("x-api-key", "kw_nobody_has_this".to_owned())], &key] {
@@ -117,7 +117,7 @@ async fn so_does_what_answers_in_a_handlers_stead() {
     let router = Router::new()
         .route("/", get(panics))
         .layer(CatchPanicLayer::new())
-        .layer(guard.answers())
+        .layer(guard.responses())
         .with_state(App { guard: guard.clone() });
     let key = [("x-api-key", testing::issue(&guard, "weather-bot").await)];
     check(&router, "/", &key, StatusCode::INTERNAL_SERVER_ERROR).await;
@@ -140,7 +140,7 @@ async fn what_a_handler_says_of_caches_stays() {
     };
     let router = Router::new()
         .route("/", get(says))
-        .layer(guard.answers())
+        .layer(guard.responses())
         .with_state(App { guard: guard.clone() });
     let secret = testing::issue(&guard, "weather-bot").await;
     for (asked, expected) in [

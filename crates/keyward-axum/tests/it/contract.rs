@@ -211,7 +211,7 @@ async fn a_problem_document_keeps_every_line_of_the_plain_answer() {
         }
         answer
     };
-    let router = axum::Router::new().fallback(cookies).layer(guard.answers());
+    let router = axum::Router::new().fallback(cookies).layer(guard.responses());
     let accept = ("accept", "application/problem+json");
     let answer = send(&router, "/", &[accept]).await;
     assert_eq!(answer.headers()["content-type"], "application/problem+json");

@@ -104,7 +104,7 @@ fn priced(guard: &Guard) -> Router {
         .route("/huge", get(greet.layer(layer(Cost::new(COST_MAX).unwrap()))))
         .route("/eleven", get(greet.layer(layer(11.into()))))
         .route("/three", get(async |_: Scoped<ExportArticles>| "hello"))
-        .layer(guard.answers())
+        .layer(guard.responses())
         .with_state(App { guard: guard.clone() })
 }
 

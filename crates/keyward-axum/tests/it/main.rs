@@ -55,7 +55,7 @@ fn app(guard: &Guard) -> Router {
                 Err(rejection) => rejection.into_response(),
             }),
         );
-    routes.layer(guard.answers()).with_state(App { guard: guard.clone() })
+    routes.layer(guard.responses()).with_state(App { guard: guard.clone() })
 }
 
 async fn fresh() -> (Router, Guard, FakeClock) {

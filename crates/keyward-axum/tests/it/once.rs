@@ -32,7 +32,7 @@ async fn layers_and_extractors_take_one_request_together() {
         .route("/", get(handler))
         .layer(guard.layer())
         .layer(guard.layer())
-        .layer(guard.answers())
+        .layer(guard.responses())
         .with_state(App { guard: guard.clone() });
     let answer = send(&router, "/", &[("x-api-key", &secret)]).await;
     assert_eq!(answer.status(), StatusCode::OK);
