@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Sqlite(rusqlite::Error),
     /// A file could not be written, or something else than SQLite failed.
     Failed(Box<dyn Error + Send + Sync>),
+    /// Something failed, and is in the log already.
+    Logged(Box<dyn Error + Send + Sync>),
     /// A value is none that this program could have written.
     Inconsistent(String),
 }
@@ -32,7 +34,7 @@ impl Fault {
     pub(crate) fn in_row(self, row: impl fmt::Display) -> Self {
         match self {
             Self::Inconsistent(reason) => Self::Inconsistent(format!("{row}: {reason}")),
-            Self::Sqlite(_) | Self::Failed(_) => self,
+            Self::Sqlite(_) | Self::Failed(_) | Self::Logged(_) => self,
         }
     }
 }
@@ -66,6 +68,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Inconsistent(reason) => Self::Inconsistent(reason),
             Fault::Failed(source) => Self::Unavailable(source),
+            Fault::Logged(source) => Self::Logged(source),
             Fault::Sqlite(error) if is_inconsistent(&error) => {
                 Self::Inconsistent(error.to_string())
             }

@@ -168,7 +168,9 @@ impl OpenError {
     pub(crate) fn from_fault(path: &Path, fault: Fault) -> Self {
         match fault {
             Fault::Sqlite(error) => Self::from_sqlite(path, error),
-            Fault::Failed(source) => Self::Other { path: path.to_owned(), source },
+            Fault::Failed(source) | Fault::Logged(source) => {
+                Self::Other { path: path.to_owned(), source }
+            }
             Fault::Inconsistent(reason) => {
                 Self::Corrupt { path: path.to_owned(), source: reason.into() }
             }

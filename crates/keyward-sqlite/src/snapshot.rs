@@ -90,7 +90,7 @@ fn check(watch: &Watch) -> Result<(), StoreError> {
     match watch.peek() {
         Ok(()) | Err(FileLost::Cut { .. }) => Ok(()),
         Err(lost @ (FileLost::Moved { .. } | FileLost::Hidden { .. })) => {
-            Err(StoreError::Unavailable(lost.into()))
+            Err(StoreError::Logged(lost.into()))
         }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) enum Found {
 impl From<Found> for Fault {
     fn from(found: Found) -> Self {
         match found {
-            Found::Lost(lost) => Self::Failed(lost.into()),
+            Found::Lost(lost) => Self::Logged(lost.into()),
             Found::Sqlite(error) => Self::Sqlite(error),
         }
     }

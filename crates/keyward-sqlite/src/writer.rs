@@ -243,7 +243,7 @@ impl<'a> Batch<'a> {
             Some(Failure::Sqlite(error)) => {
                 Err(StoreError::Unavailable(Box::new(Arc::clone(error))))
             }
-            Some(Failure::Lost(lost)) => Err(StoreError::Unavailable(Box::new(lost.clone()))),
+            Some(Failure::Lost(lost)) => Err(StoreError::Logged(Box::new(lost.clone()))),
         }
     }
 }

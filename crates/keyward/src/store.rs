@@ -65,9 +65,31 @@ pub enum StoreError {
     /// under way, it may or may not have happened.
     #[error("store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The same, and the store has logged the cause itself, once: however many requests meet it, it
+    /// stays as it is until the operator acts.
+    #[error("store is unavailable")]
+    Logged(#[source] Box<dyn Error + Send + Sync>),
     /// The content of the store is invalid: a newer version wrote it, or it is damaged.
     #[error("store holds something that cannot be: {0}")]
     Inconsistent(String),
+}
+
+impl StoreError {
+    /// Whether the store has logged the cause already.
+    ///
+    /// ```
+    /// use keyward::store::StoreError;
+    ///
+    /// assert!(StoreError::Logged("the file was moved".into()).is_logged());
+    /// assert!(!StoreError::Unavailable("the disk is full".into()).is_logged());
+    /// ```
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        match self {
+            Self::Logged(_) => true,
+            Self::Unavailable(_) | Self::Inconsistent(_) => false,
+        }
+    }
 }
 
 impl From<Fault> for StoreError {

@@ -14,7 +14,7 @@ async fn nothing_is_changed_while_the_file_is_not_in_its_place() {
     let (path, aside) = (directory.path().join("keyward.db"), directory.path().join("aside"));
     std::fs::rename(&path, &aside).unwrap();
     for error in [issue(&store, 2).await.unwrap_err(), store.mend().await.unwrap_err()] {
-        let StoreError::Unavailable(source) = error else { panic!("{error:?}") };
+        let StoreError::Logged(source) = error else { panic!("{error:?}") };
         let lost =
             FileLost::Moved { path: directory.path().canonicalize().unwrap().join("keyward.db") };
         assert_eq!(source.downcast_ref(), Some(&lost));
@@ -37,7 +37,7 @@ async fn a_change_is_not_done_if_the_file_goes_while_it_is_under_way() {
         connection.execute_batch("DELETE FROM tiers")?;
         Ok(std::fs::rename(from, to)?)
     });
-    assert!(matches!(changed.await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(changed.await, Err(StoreError::Logged(_))));
     std::fs::rename(&aside, &path).unwrap();
     assert_eq!(store.tiers().await.unwrap().len(), 3);
 }
