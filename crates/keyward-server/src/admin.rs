@@ -19,8 +19,8 @@ use http::header::{ETAG, HeaderMap, HeaderValue};
 use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
 use crate::edge::BACKUP_PATH;
-use crate::role::Role;
 use crate::routes::{Access, Routes};
+use keyward_admin::Role;
 
 pub(crate) use self::backup::Backups;
 

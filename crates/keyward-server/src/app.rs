@@ -11,7 +11,6 @@ use keyward_news::{Articles, list_articles};
 use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
-use crate::access::Door;
 use crate::admin::{self, Backups};
 use crate::cors;
 use crate::edge::{Edge, Received};
@@ -21,6 +20,7 @@ use crate::openapi;
 use crate::own_key::{self, KnownUsage};
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
+use keyward_admin::access::Door;
 
 /// The shared state of handlers. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]

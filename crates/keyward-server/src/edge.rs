@@ -1,11 +1,7 @@
 //! The first layer of every request: its host, its id, its time limit, and the masking of its keys.
 
-mod astray;
-
 use std::convert::Infallible;
-use std::fmt;
 use std::future::poll_fn;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,21 +14,21 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
-use keyward::scan::{hide_keys, holds_key};
+use keyward::scan::hide_keys;
+use keyward_admin::{RequestId, astray};
 use keyward_axum::{Rejection, credentials};
+use percent_encoding::percent_decode_str;
 use tower::Service;
 
-use crate::access::{Door, X_ADMIN_KEY};
 use crate::heads::{AmbiguousLength, BadHead};
 use crate::routes::is_uncached;
+use keyward_admin::access::{Door, X_ADMIN_KEY};
 
 /// The route of a copy of the database. How long one takes depends on the database, so this route
 /// alone has no limit on the time of its response.
 pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Most characters of a request id that a client chooses.
-const REQUEST_ID_LEN_MAX: usize = 64;
 
 /// The state of the edge. A clone shares everything.
 #[derive(Clone, Debug)]
@@ -75,42 +71,6 @@ impl Edge {
     }
 }
 
-/// The id of a request: the client's, if it sent a decent one, or ours. It is as long as it may
-/// be, so that no request takes memory for it.
-#[derive(Clone, Copy)]
-pub(crate) struct RequestId {
-    bytes: [u8; REQUEST_ID_LEN_MAX],
-    len: usize,
-}
-
-impl RequestId {
-    fn of_number(number: u64) -> Self {
-        let mut digits = [0; 16];
-        // It has room for every number, so this does not fail.
-        drop(write!(&mut digits[..], "{number:016x}"));
-        Self::of(&digits)
-    }
-
-    /// The first bytes, if there are too many.
-    fn of(text: &[u8]) -> Self {
-        let mut bytes = [0; REQUEST_ID_LEN_MAX];
-        bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-        Self { bytes, len: text.len().min(REQUEST_ID_LEN_MAX) }
-    }
-
-    /// The id as text, which is visible ASCII.
-    pub(crate) fn as_str(&self) -> &str {
-        let text = self.bytes.get(..self.len).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RequestId").field(&self.as_str()).finish()
-    }
-}
-
 /// A router with the edge in front: each request and each response passes through the edge.
 ///
 /// The edge is in front of the whole router, once. `Router::layer` would put it in front of each
@@ -141,7 +101,8 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let door = edge.0.door.as_ref();
     let id = request_id(&request, door).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
-    let astray = door.and_then(|door| astray::rejection(door, &request));
+    let astray = door
+        .and_then(|door| astray::rejection(&door.admin_keys(), request.uri(), request.headers()));
     let is_astray = astray.is_some();
     let rejection = malformed(&request).or(astray);
     let is_read = request.extensions().get::<BadHead>().is_none();
@@ -241,8 +202,7 @@ fn unreadable(bad: BadHead) -> Rejection {
 /// A path as the log has it: a key in it, where some client put what belongs into a header, is cut
 /// down to its hint.
 fn shown(path: &str) -> String {
-    let text = unescaped(path);
-    let text = String::from_utf8_lossy(&text);
+    let text = percent_decode_str(path).decode_utf8_lossy();
     let hidden = hide_keys(&text);
     if hidden == text {
         return path.to_owned();
@@ -254,23 +214,7 @@ fn shown(path: &str) -> String {
 /// Whether a path is UTF-8 once its `%XX` are decoded.
 fn is_text(path: &str) -> bool {
     // As nearly all are.
-    !path.contains('%') || std::str::from_utf8(&unescaped(path)).is_ok()
-}
-
-/// The bytes of a path with its `%XX` decoded.
-fn unescaped(path: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
-    while let [first, behind @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => std::str::from_utf8(&[*high, *low])
-                .ok()
-                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    bytes
+    !path.contains('%') || percent_decode_str(path).decode_utf8().is_ok()
 }
 
 fn mark_sensitive(request: &mut Request) {
@@ -282,15 +226,11 @@ fn mark_sensitive(request: &mut Request) {
 
 fn request_id(request: &Request, door: Option<&Door>) -> Option<RequestId> {
     let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let decent = (1..=REQUEST_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(fits);
-    if !decent {
-        return None;
-    }
+    let decent = RequestId::parse(id)?;
     // It goes into the log, the audit trail and the response: none may hold a key.
     let admin_keys = door.map(Door::admin_keys).unwrap_or_default();
     let is_admin_key = admin_keys.iter().any(|key| key.is_as_long_and_equals(id.as_bytes()));
-    (!is_admin_key && !holds_key(id)).then(|| RequestId::of(id.as_bytes()))
+    (!is_admin_key).then_some(decent)
 }
 
 #[cfg(test)]
@@ -299,13 +239,6 @@ mod tests {
     use keyward::key::Prefix;
 
     use super::*;
-
-    #[test]
-    fn a_number_is_an_id_of_16_digits() {
-        assert_eq!(RequestId::of_number(0x5f37_59df_0000_0001).as_str(), "5f3759df00000001");
-        assert_eq!(RequestId::of_number(u64::MAX).as_str(), "f".repeat(16));
-        assert_eq!(RequestId::of(&[b'a'; 65]).as_str(), "a".repeat(64));
-    }
 
     #[test]
     fn a_path_is_text_behind_its_escapes() {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// The check whether the store responds, which any client may trigger. One check runs at a time,
 /// and all waiting requests share its result, so that unauthenticated clients cannot keep the store

@@ -21,9 +21,9 @@ use keyward_axum::Guard;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::failure::broken;
 use crate::routes::{Access, Routes};
 use crate::settings::Settings;
+use keyward_admin::broken;
 
 use self::github::{GitHub, report_github_leaks};
 use self::report::{Reports, report_leaks};

@@ -3,23 +3,13 @@
 //!
 //! Each module uses only those above it in this list.
 
-mod fetch;
-
 mod heads;
 
-mod role;
-
 mod settings;
-
-mod access;
-
-mod body;
 
 mod clock;
 
 mod cors;
-
-mod failure;
 
 mod health;
 
@@ -63,8 +53,8 @@ mod serve;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::access::fuzzing::token;
     pub use crate::heads::fuzzing::heads;
+    pub use keyward_admin::fuzzing::token;
     pub use keyward_api::transfer::fuzzing::{csv, json_lines};
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::known::KnownUsage;
 use self::known::Stored;
-use crate::failure::broken;
+use keyward_admin::broken;
 use keyward_api::shapes::{
     KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
 };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use keyward_axum::origin::TrustedProxies;
 
-use crate::access::Door;
 use crate::log::Log;
 use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
+use keyward_admin::access::Door;
 
 /// The parts of the server that changed settings take effect in.
 pub(crate) struct Reread {
@@ -53,7 +53,7 @@ impl Reread {
         // First, since it alone can fail.
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
-        let changed = self.door.set(settings);
+        let changed = self.door.set(settings.access());
         for (is_another, what) in [
             (changed.admin_key, "The admin key is another one now"),
             (changed.admin_key_next, "The next admin key is another one now"),

@@ -11,11 +11,11 @@ use axum::routing::{MethodFilter, on};
 use keyward_axum::Rejection;
 use tower_http::cors::CorsLayer;
 
-use crate::access;
 use crate::admin::unread;
 use crate::app::App;
 use crate::openapi::{Document, Part};
-use crate::role::Role;
+use keyward_admin::Role;
+use keyward_admin::access;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,6 @@ use keyward_sqlite::{OpenOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::access::Door;
 use crate::admin::Backups;
 use crate::app::{App, Front, served};
 use crate::clock;
@@ -30,6 +29,7 @@ use crate::restored::words;
 use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
+use keyward_admin::access::Door;
 
 /// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> anyhow::Result<()> {
@@ -95,7 +95,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
     print_apart(restored + &greeting(&settings, &guard, addresses, &tiers)?);
-    let door = Door::new(&settings, proxies.clone());
+    let door = Door::new(settings.access());
     settings.forget_secrets();
     let Anew { read, log } = anew;
     let rows = settings.rows().to_vec();

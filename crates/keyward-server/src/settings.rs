@@ -4,7 +4,6 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
-mod admin_key_digest;
 mod exposure;
 mod file;
 mod flags;
@@ -25,17 +24,18 @@ use std::time::Duration;
 
 use keyward::key::Prefix;
 use keyward::network::Network;
+use keyward_admin::access::AccessOptions;
+use keyward_admin::admin_key::{AdminKeyDigest, AdminKeyDigests};
+use keyward_admin::people::People;
 use keyward_api::admin_key::AdminKey;
 use keyward_axum::RateLimitHeaders;
 use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use admin_key_digest::{AdminKeyDigest, AdminKeyDigests, WhichKey};
 pub(crate) use flags::Flags;
 pub(crate) use once::Once;
 pub(crate) use parse::Origins;
-pub(crate) use people::{IssuerUrl, People, RoleNames, secure_url};
 pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{CONFIG_VARIABLE, is_live};
 
@@ -276,10 +276,15 @@ impl Settings {
         })
     }
 
-    /// The digests of the keys that open the control plane.
-    pub(crate) fn admin_key_digests(&self) -> AdminKeyDigests {
+    /// Who may use the control plane, and from where.
+    pub(crate) fn access(&self) -> AccessOptions {
         let digest = |key: &Option<AdminKey>| key.as_ref().map(AdminKeyDigest::of);
-        AdminKeyDigests { first: digest(&self.admin_key), next: digest(&self.admin_key_next) }
+        let (first, next) = (digest(&self.admin_key), digest(&self.admin_key_next));
+        AccessOptions {
+            admin_keys: AdminKeyDigests { first, next },
+            people: self.people.clone(),
+            networks: self.admin_networks.clone(),
+        }
     }
 
     /// Forgets the texts of secrets, once their digests are taken.

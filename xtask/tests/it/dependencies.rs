@@ -22,6 +22,7 @@ fn a_crate_knows_nothing_of_what_it_has_no_use_for() {
         ("keyward-sqlite", "rusqlite", &["http", "hyper", "axum-core", "axum"]),
         ("keyward-http", "http", &["hyper", "axum-core", "axum", "tokio", "rusqlite"]),
         ("keyward-axum", "axum", &["rusqlite"]),
+        ("keyward-admin", "axum", &["rusqlite", "clap", "toml", "keyward-sqlite"]),
     ] {
         let built = dependencies(package);
         // Otherwise the list is not what it seems to be.

@@ -3,6 +3,8 @@
 //! A crate that is named in a manifest is named in the code that may use it: normal ones
 //! in `src`, without its tests; what tests need in tests, examples, benches and doc tests.
 
+use std::path::Path;
+
 use crate::metadata::{Dependency, Metadata, Package};
 use crate::tidy::{is_tests, read, rust_files};
 
@@ -52,7 +54,16 @@ fn code(package: &Package) -> String {
 /// Everything that tests may name a crate in: unit tests and doc tests are in `src`.
 fn tests(package: &Package) -> String {
     let folders = ["src", "tests", "benches", "examples"].map(|name| package.folder().join(name));
-    folders.iter().flat_map(|folder| rust_files(folder)).map(|file| read(&file)).collect()
+    let files = folders.iter().flat_map(|folder| rust_files(folder));
+    files.map(|file| read(&file) + &elsewhere(&file)).collect()
+}
+
+/// The modules of a file that are in other crates, by `#[path = "…"]`.
+fn elsewhere(file: &Path) -> String {
+    let text = read(file);
+    let paths =
+        text.lines().filter_map(|line| line.strip_prefix("#[path = \"")?.strip_suffix("\"]"));
+    paths.map(|path| read(&file.with_file_name(path))).collect()
 }
 
 /// Whether a path begins with the dependency.

@@ -59,7 +59,8 @@ const STAYS: [&str; 11] = [
 
 /// Files and directories whose old prose is not rewritten yet. An entry that has no banned phrase
 /// any more is taken off the list.
-const NOT_YET: [&str; 7] = [
+const NOT_YET: [&str; 8] = [
+    "crates/keyward-admin",
     "crates/keyward-api",
     "crates/keyward-cli",
     "crates/keyward-server",

@@ -9,7 +9,7 @@ use keyward::store::Reports;
 use keyward_api::audit::{AuditPageView, ListAuditQuery};
 use keyward_axum::{Guard, Rejection};
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Lists what was changed, by whom and when: the oldest first, unless told otherwise.
 ///

@@ -20,7 +20,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::failure::broken;
+use keyward_admin::broken;
 use keyward_api::shapes::Binary;
 
 /// Bytes read at once.

@@ -14,9 +14,9 @@ use keyward_axum::{Guard, Rejection};
 
 use super::once;
 use super::precondition::Preconditions;
-use crate::access::Who;
-use crate::body::read_whole;
-use crate::edge::RequestId;
+use keyward_admin::RequestId;
+use keyward_admin::access::Who;
+use keyward_admin::body::read_whole;
 
 /// Most bytes of a body on an admin route, imports aside.
 const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -15,7 +15,7 @@ use keyward_api::shapes::OwnerText;
 use keyward_api::tier::TierView;
 use keyward_axum::Rejection;
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Keys on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u32 = 100;

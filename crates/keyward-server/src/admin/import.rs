@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::change::audit;
-use crate::body::read_whole;
-use crate::failure::broken;
+use keyward_admin::body::read_whole;
+use keyward_admin::broken;
 use keyward_api::export::ImportQuery;
 use keyward_api::shapes::KeyNumber;
 use keyward_api::transfer::BATCH_KEYS_MAX;

@@ -31,7 +31,7 @@ use serde_json::Value;
 use super::change::{Change, only_parameter};
 use super::precondition::{self, Named};
 use super::{etag, once};
-use crate::failure::broken;
+use keyward_admin::broken;
 use keyward_api::shapes::KeyNumber;
 
 /// A key with its versions as `ETag`.

@@ -12,7 +12,7 @@ use keyward_axum::fault::Fault;
 use keyward_axum::{Guard, Rejection};
 use sha2::{Digest as _, Sha256};
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

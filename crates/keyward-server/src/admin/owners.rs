@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::change::{Change, Sent, only_parameter};
 use super::etag;
 use super::precondition::{self, Named, Preconditions, stale, tag_of};
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Owners on one page, unless the request says otherwise.
 const PAGE_DEFAULT: u32 = 100;

@@ -20,7 +20,7 @@ use keyward_axum::{Guard, Rejection};
 use super::change::{Change, Sent, only_parameter};
 use super::etag;
 use super::precondition::{self, Named, Preconditions, stale, tag_of};
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Lists all tiers, in the order in which they were made.
 #[utoipa::path(get, path = "/admin/tiers", tag = "tiers", responses(

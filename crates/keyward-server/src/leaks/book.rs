@@ -12,7 +12,7 @@ use keyward_axum::{Guard, Rejection};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Time from one beat to the next, which has room for a commit. There is at most one in each.
 const BEAT: Duration = Duration::from_millis(20);

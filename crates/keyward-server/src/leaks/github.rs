@@ -36,9 +36,9 @@ use utoipa::ToSchema;
 
 use super::reason::Secrets;
 use super::{Leaks, revoke_leaked};
-use crate::body::read_whole;
-use crate::edge::RequestId;
-use crate::failure::broken;
+use keyward_admin::RequestId;
+use keyward_admin::body::read_whole;
+use keyward_admin::broken;
 use keyward_api::shapes::DigestText;
 
 use self::keys::PublicKeys;

@@ -29,9 +29,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::book::Book;
 use super::reason::Secrets;
 use super::{Leaks, revoke_leaked};
-use crate::body::read_whole;
-use crate::edge::RequestId;
-use crate::failure::broken;
+use keyward_admin::RequestId;
+use keyward_admin::body::read_whole;
+use keyward_admin::broken;
 
 /// Most bytes of a body: a full list at its longest is 251 kB.
 const BODY_BYTES_MAX: usize = 256 * 1024;

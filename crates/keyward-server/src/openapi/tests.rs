@@ -25,7 +25,6 @@ use keyward_api::shapes::HINT_LEN_MAX;
 use keyward_api::transfer::BATCH_KEYS_MAX;
 use keyward_api::usage::BUCKETS_MAX;
 use keyward_api::{audit, export, key, owner, usage};
-use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_cli::environment::Environment;
 use keyward_news::Articles;
@@ -34,7 +33,6 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{Part, document};
-use crate::access::Door;
 use crate::admin::{Backups, unread};
 use crate::app::{self, App, Served};
 use crate::edge::Edge;
@@ -42,6 +40,7 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::own_key::KnownUsage;
 use crate::settings::{Flags, Settings};
+use keyward_admin::access::Door;
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
@@ -64,7 +63,7 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
     let settings = everything_on(folder, &[]);
-    let (door, leaks) = (Door::new(&settings, TrustedProxies::default()), Leaks::new(&settings));
+    let (door, leaks) = (Door::new(settings.access()), Leaks::new(&settings));
     let (backups, question) = (Backups::of(&path), Question::default());
     let pulse = Pulse::default();
     let known_usage = KnownUsage::default();

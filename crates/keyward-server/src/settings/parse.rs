@@ -13,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::LogFormat;
-use super::people::secure_url;
 use super::table::Form;
+use keyward_admin::people::secure_url;
 
 pub(super) fn address(text: &str, _: &Form) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {

@@ -13,6 +13,7 @@ mod docs;
 mod door;
 mod full;
 mod greeting;
+#[path = "../../../keyward-admin/tests/support/issuer.rs"]
 mod issuer;
 mod leaks;
 mod ledger;
@@ -36,6 +37,7 @@ mod settings;
 mod signals;
 mod survive;
 mod tiers;
+#[path = "../../../keyward-admin/tests/support/tls.rs"]
 mod tls;
 mod tokens;
 mod transfer;

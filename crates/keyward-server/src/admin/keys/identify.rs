@@ -6,8 +6,8 @@ use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::key::{IdentifyBody, MatchList};
 use keyward_axum::{Guard, Rejection};
 
-use crate::body::read_whole;
-use crate::failure::broken;
+use keyward_admin::body::read_whole;
+use keyward_admin::broken;
 
 /// Most bytes of a body: that many digests take 67 000 and may be set out in lines.
 const BODY_BYTES_MAX: usize = 128 * 1024;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{no_such_tier, shown_once, tagged};
 use crate::admin::change::{Change, Whole};
 use crate::admin::once::{self, IdempotencyKey};
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Issues a key, and shows it for the only time.
 #[utoipa::path(

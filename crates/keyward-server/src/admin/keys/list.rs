@@ -13,7 +13,7 @@ use keyward_axum::input::Query;
 use keyward_axum::{Guard, Rejection};
 use url::form_urlencoded;
 
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Lists keys, page by page, newest first unless told otherwise.
 #[utoipa::path(get, path = "/admin/api-keys", tag = "keys", params(ListKeysQuery), responses(

@@ -14,7 +14,7 @@ use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, existing, shown};
 use crate::admin::precondition::{self, Named, Preconditions};
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Shows a key.
 #[utoipa::path(

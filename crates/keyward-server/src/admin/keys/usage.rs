@@ -10,7 +10,7 @@ use keyward_api::usage::{BUCKETS_MAX, TopQuery, TopView, UsageQuery, UsageView};
 use keyward_axum::{Guard, Rejection};
 
 use super::{KeyPath, existing};
-use crate::failure::broken;
+use keyward_admin::broken;
 
 /// Shows what became of a key's requests, hour by hour or day by day, up to and including those
 /// that were answered before this one came.

@@ -2,7 +2,9 @@
 
 use std::iter;
 
-use crate::settings::{AdminKeyDigest, QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
+use keyward_admin::admin_key::AdminKeyDigest;
+
+use crate::settings::{QUOTED, Settings, SettingsError, is_quoted, looks_made_up};
 
 use super::{Check, setting};
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use jiff::Timestamp;
 use keyward::json;
+use keyward_admin::people::People;
 use keyward_api::access_token::AccessToken;
 use keyward_cli::client::{
     Client, ClientError, Credential, FetchError, Fetcher, ServerUrl, complaint, knock,
@@ -12,7 +13,7 @@ use keyward_cli::client::{
 use keyward_tls::Trust;
 use serde_json::Value;
 
-use crate::settings::{People, Settings};
+use crate::settings::Settings;
 
 use super::{Check, clock, limits};
 

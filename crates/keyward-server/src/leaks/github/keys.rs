@@ -18,7 +18,7 @@ use tokio::sync::Mutex as Turn;
 use ureq::Agent;
 use url::Url;
 
-use crate::fetch;
+use keyward_admin::fetch;
 
 /// How long reading the keys may take. GitHub waits 30 s for the response to its report.
 const READ_WITHIN: Duration = Duration::from_secs(10);

@@ -8,12 +8,11 @@ use keyward::json;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Invalid;
-use crate::heads::HEAD_BYTES_MAX;
+use super::verdict::Invalid;
 
-/// Most bytes of a token: as many as a request head may have in all. Tokens that list the groups
-/// of a person are that long.
-const TOKEN_LEN_MAX: usize = HEAD_BYTES_MAX;
+/// Most bytes of a token: as many as most servers take in a whole request head. Tokens that list
+/// the groups of a person are that long.
+const TOKEN_LEN_MAX: usize = 16 * 1024;
 /// Most bytes of the id of a key.
 pub(super) const KEY_ID_LEN_MAX: usize = 256;
 

@@ -1,8 +1,8 @@
 //! The keys of an issuer over time.
 
-#[path = "../../../tests/it/issuer.rs"]
+#[path = "../../../tests/support/issuer.rs"]
 mod fake;
-#[path = "../../../tests/it/tls.rs"]
+#[path = "../../../tests/support/tls.rs"]
 mod tls;
 
 use std::time::Duration;
@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use self::fake::{FakeIssuer, SigningKey, unsigned};
 use self::tls::Authority;
+use super::verdict::Invalid;
 use super::*;
-use crate::settings::{IssuerUrl, RoleNames};
+use crate::people::{IssuerUrl, RoleNames};
 
 const UNKNOWN_KEY: Result<(), TokenError> = Err(TokenError::Invalid(Invalid::Key));
 

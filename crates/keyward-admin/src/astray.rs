@@ -4,14 +4,12 @@
 //! is kept of the admin key is its digest, so that each piece of such a text that is as long is
 //! compared with it.
 
-use axum::extract::Request;
-use http::header::HeaderName;
+use http::header::{HeaderMap, HeaderName};
 use http::{StatusCode, Uri};
 use keyward_axum::Rejection;
+use percent_encoding::percent_decode_str;
 
-use super::unescaped;
-use crate::access::Door;
-use crate::settings::AdminKeyDigest;
+use crate::admin_key::{AdminKeyDigest, AdminKeyDigests};
 
 /// The characters between the pieces of a path or a query, and around a pasted key.
 const BETWEEN: &[u8] = b"/?&=;:,#\"'<>() ";
@@ -22,10 +20,10 @@ const KEPT: [HeaderName; 3] = [
     HeaderName::from_static("if-none-match"),
 ];
 
-/// The response to a client that sends the admin key where it would be logged.
-pub(super) fn rejection(door: &Door, request: &Request) -> Option<Rejection> {
-    let keys = door.admin_keys();
-    let is_astray = keys.iter().any(|key| in_url(key, request.uri()) || in_header(key, request));
+/// The response to a client that sends one of these admin keys where it would be logged.
+#[must_use]
+pub fn rejection(keys: &AdminKeyDigests, uri: &Uri, headers: &HeaderMap) -> Option<Rejection> {
+    let is_astray = keys.iter().any(|key| in_url(key, uri) || in_header(key, headers));
     let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";
     is_astray.then(|| Rejection::new(StatusCode::BAD_REQUEST, detail))
 }
@@ -34,8 +32,8 @@ fn in_url(key: &AdminKeyDigest, uri: &Uri) -> bool {
     [Some(uri.path()), uri.query()].into_iter().flatten().any(|text| in_text(key, text))
 }
 
-fn in_header(key: &AdminKeyDigest, request: &Request) -> bool {
-    let mut values = KEPT.into_iter().flat_map(|name| request.headers().get_all(name));
+fn in_header(key: &AdminKeyDigest, headers: &HeaderMap) -> bool {
+    let mut values = KEPT.into_iter().flat_map(|name| headers.get_all(name));
     values.any(|value| in_bytes(key, value.as_bytes()))
 }
 
@@ -46,7 +44,8 @@ fn in_text(key: &AdminKeyDigest, text: &str) -> bool {
         return false;
     }
     let is_part = |part: &str| {
-        in_bytes(key, part.as_bytes()) || (part.contains('%') && in_bytes(key, &unescaped(part)))
+        in_bytes(key, part.as_bytes())
+            || (part.contains('%') && in_bytes(key, &percent_decode_str(part).collect::<Vec<_>>()))
     };
     text.split(['/', '&']).any(|part| {
         let value = part.split_once('=').map_or("", |(_, value)| value);

@@ -7,10 +7,10 @@ use keyward::audit::PERSON_CHARS_MAX;
 use keyward::scan::holds_key;
 use keyward_tls::Trust;
 
-use super::Invalid;
 use super::claims::Claims;
 use super::token::{KEY_ID_LEN_MAX, Token};
-use crate::settings::{IssuerUrl, People, RoleNames};
+use super::verdict::Invalid;
+use crate::people::{IssuerUrl, People, RoleNames};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 

@@ -8,14 +8,14 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 /// SHA-256 of an admin key, and its length: all that a server needs of it, and keeps.
 #[derive(Clone)]
-pub(crate) struct AdminKeyDigest {
+pub struct AdminKeyDigest {
     digest: [u8; 32],
     len: usize,
 }
 
 impl AdminKeyDigest {
     /// The digest that a server keeps of a key.
-    pub(crate) fn of(key: &AdminKey) -> Self {
+    pub fn of(key: &AdminKey) -> Self {
         Self::of_text(key.expose().as_bytes())
     }
 
@@ -23,7 +23,7 @@ impl AdminKeyDigest {
     ///
     /// Digests are compared, not texts, so that the time taken reveals neither where two texts
     /// differ nor how long the key is.
-    pub(crate) fn equals(&self, presented: &[u8]) -> bool {
+    pub fn equals(&self, presented: &[u8]) -> bool {
         self == &Self::of_text(presented)
     }
 
@@ -36,13 +36,13 @@ impl AdminKeyDigest {
     }
 
     /// How many characters it has.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// The same as [`AdminKeyDigest::equals`] without hashing a text of another length. Its time
     /// reveals how long the key is.
-    pub(crate) fn is_as_long_and_equals(&self, text: &[u8]) -> bool {
+    pub fn is_as_long_and_equals(&self, text: &[u8]) -> bool {
         self.len == text.len() && self.equals(text)
     }
 }
@@ -63,7 +63,7 @@ impl fmt::Debug for AdminKeyDigest {
 
 /// Which of the admin keys one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhichKey {
+pub enum WhichKey {
     /// The only one.
     Only,
     /// The one that is being replaced.
@@ -75,7 +75,7 @@ pub(crate) enum WhichKey {
 /// The digests of the keys that open the control plane: that of the admin key and, while clients
 /// move to another one, that of the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AdminKeyDigests {
+pub struct AdminKeyDigests {
     /// That of the admin key.
     pub first: Option<AdminKeyDigest>,
     /// That of the next.
@@ -84,17 +84,17 @@ pub(crate) struct AdminKeyDigests {
 
 impl AdminKeyDigests {
     /// Whether nothing opens it.
-    pub(crate) fn are_none(&self) -> bool {
+    pub fn are_none(&self) -> bool {
         self.first.is_none() && self.next.is_none()
     }
 
     /// Each of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &AdminKeyDigest> {
+    pub fn iter(&self) -> impl Iterator<Item = &AdminKeyDigest> {
         [&self.first, &self.next].into_iter().flatten()
     }
 
     /// Returns which of the keys a presented text is. Both are always compared.
-    pub(crate) fn find(&self, presented: &[u8]) -> Option<WhichKey> {
+    pub fn find(&self, presented: &[u8]) -> Option<WhichKey> {
         let presented = AdminKeyDigest::of_text(presented);
         let equals = |key: &Option<AdminKeyDigest>| {
             key.as_ref().map_or(Choice::from(0), |key| key.digest.ct_eq(&presented.digest))

@@ -8,8 +8,8 @@ use ring::signature::{
 };
 use serde_json::{Map, Value};
 
-use super::Invalid;
 use super::token::{Algorithm, KEY_ID_LEN_MAX, Token};
+use super::verdict::Invalid;
 
 /// Most keys of an issuer that are kept; issuers that rotate have two or three. A token without a
 /// key id is tried with all of them, at some 30 µs each.

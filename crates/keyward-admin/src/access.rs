@@ -1,12 +1,12 @@
 //! The authentication of the control plane: from where it may be used, by whom, and in which role.
 //!
-//! The rights of a role are stated where a route is registered, in `routes`.
+//! The rights of a role are stated where a route is registered.
 
 mod oidc;
 mod tokens;
 
 #[cfg(feature = "fuzzing")]
-pub(crate) use self::oidc::fuzzing;
+pub use self::oidc::fuzzing;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,45 +18,69 @@ use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use http::{Extensions, StatusCode};
 use keyward::Now;
 use keyward::audit::Actor;
 use keyward::network::Network;
 use keyward_axum::failures::Failures;
-use keyward_axum::origin::TrustedProxies;
-use keyward_axum::{Guard, Rejection, peer_address};
+use keyward_axum::{Guard, Rejection};
 
-use self::oidc::{Oidc, Person, TokenError};
+use self::oidc::Oidc;
+use self::oidc::verdict::{Person, TokenError};
 use self::tokens::GoodTokens;
+use crate::admin_key::{AdminKeyDigests, WhichKey};
+use crate::people::People;
 use crate::role::Role;
-use crate::settings::{AdminKeyDigests, People, Settings, WhichKey};
 
 /// The header field of the admin key in a request.
-pub(crate) const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
+pub const X_ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
+/// Every address.
+const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 /// How many wrong admin keys, and how many wrong tokens, one address may present a minute.
 const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not zero");
+
+/// Who may use the control plane, and from where. These options may change while it serves.
+///
+/// By default there is neither an admin key nor an issuer, so that every request is rejected.
+#[derive(Clone, Debug)]
+pub struct AccessOptions {
+    /// The admin keys, which open everything; none by default.
+    pub admin_keys: AdminKeyDigests,
+    /// The issuer whose tokens identify people, each with a role; none by default.
+    pub people: Option<People>,
+    /// The networks from which requests are taken; all by default. A request from elsewhere, or
+    /// from an unknown address, is rejected before its credential is looked at.
+    pub networks: Vec<Network>,
+}
+
+impl Default for AccessOptions {
+    fn default() -> Self {
+        let networks = EVERYWHERE.iter().filter_map(|network| network.parse().ok());
+        let (admin_keys, people) = (AdminKeyDigests::default(), None);
+        Self { admin_keys, people, networks: networks.collect() }
+    }
+}
 
 /// Who uses the control plane. A request that has passed authentication has one among its
 /// extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Who {
+pub struct Who {
     /// Who they are: the holder of the admin key, or a person whom the issuer's token names by a
     /// verified mail address or by its id.
-    pub(crate) actor: Actor,
+    pub actor: Actor,
     /// What they may do.
-    pub(crate) role: Role,
+    pub role: Role,
     /// Where they are.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
 }
 
 /// The authentication. A clone shares everything.
 #[derive(Clone)]
-pub(crate) struct Door(Arc<Inner>);
+pub struct Door(Arc<Inner>);
 
 struct Inner {
     rules: ArcSwap<Rules>,
-    proxies: TrustedProxies,
     failures: Failures,
     /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
     token_failures: Failures,
@@ -71,16 +95,13 @@ struct Rules {
 }
 
 impl Rules {
-    /// The rules of these settings. The known keys of an unchanged issuer are kept.
-    fn of(settings: &Settings, before: Option<&Self>) -> Self {
+    /// The rules of these options. The known keys of an unchanged issuer are kept.
+    fn of(options: AccessOptions, before: Option<&Self>) -> Self {
+        let AccessOptions { admin_keys, people, networks } = options;
         let known = before.and_then(|before| before.people.clone());
-        let known = known.filter(|oidc| Some(oidc.people()) == settings.people.as_ref());
-        let anew = || settings.people.clone().map(Oidc::new).map(Arc::new);
-        Self {
-            admin_keys: settings.admin_key_digests(),
-            people: known.or_else(anew),
-            networks: settings.admin_networks.clone(),
-        }
+        let known = known.filter(|oidc| Some(oidc.people()) == people.as_ref());
+        let people = known.or_else(|| people.map(Oidc::new).map(Arc::new));
+        Self { admin_keys, people, networks }
     }
 
     fn people(&self) -> Option<&People> {
@@ -90,13 +111,13 @@ impl Rules {
 
 /// The changes after the settings were read anew, in addition to the ones that their rows show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Changed {
+pub struct Changed {
     /// The admin key.
-    pub(crate) admin_key: bool,
+    pub admin_key: bool,
     /// The next one.
-    pub(crate) admin_key_next: bool,
+    pub admin_key_next: bool,
     /// Who vouches for people, and how.
-    pub(crate) people: bool,
+    pub people: bool,
 }
 
 impl fmt::Debug for Door {
@@ -157,24 +178,21 @@ impl From<AccessError> for Rejection {
 }
 
 impl Door {
-    /// The authentication that these settings ask for, behind these proxies. Nothing is read from
-    /// the issuer yet.
-    pub(crate) fn new(settings: &Settings, proxies: TrustedProxies) -> Self {
+    /// The authentication that these options ask for. Nothing is read from the issuer yet.
+    pub fn new(options: AccessOptions) -> Self {
         Self(Arc::new(Inner {
-            rules: ArcSwap::from_pointee(Rules::of(settings, None)),
-            proxies,
+            rules: ArcSwap::from_pointee(Rules::of(options, None)),
             failures: Failures::new(Some(FAILURES_PER_MINUTE)),
             token_failures: Failures::new(Some(FAILURES_PER_MINUTE)),
             good_tokens: GoodTokens::default(),
         }))
     }
 
-    /// Takes the admin keys, the issuer and the networks of these settings from now on; returns
-    /// what changed. A request that is being authenticated meanwhile is judged by the old ones or
-    /// by the new ones.
-    pub(crate) fn set(&self, settings: &Settings) -> Changed {
+    /// Takes these options from now on, and returns the changes. A request that is being
+    /// authenticated meanwhile is judged by the old ones or by the new ones.
+    pub fn set(&self, options: AccessOptions) -> Changed {
         let before = self.0.rules.load_full();
-        let rules = Arc::new(Rules::of(settings, Some(&before)));
+        let rules = Arc::new(Rules::of(options, Some(&before)));
         self.0.rules.store(Arc::clone(&rules));
         Changed {
             admin_key: before.admin_keys.first != rules.admin_keys.first,
@@ -184,7 +202,7 @@ impl Door {
     }
 
     /// The admin keys that there are.
-    pub(crate) fn admin_keys(&self) -> AdminKeyDigests {
+    pub fn admin_keys(&self) -> AdminKeyDigests {
         self.0.rules.load().admin_keys.clone()
     }
 
@@ -195,15 +213,14 @@ impl Door {
     /// request is authenticated as another person than it claims. Only then a token is checked.
     async fn decide(
         &self,
+        address: Option<IpAddr>,
         headers: &HeaderMap,
-        extensions: &Extensions,
         now: Now,
     ) -> Result<Who, AccessError> {
-        let Inner { rules, proxies, failures, .. } = &*self.0;
+        let Inner { rules, failures, .. } = &*self.0;
         let rules = rules.load_full();
         let Rules { admin_keys, people, networks } = &*rules;
-        let peer = peer_address(extensions);
-        let address = proxies.client_address(headers, peer).ok_or(AccessError::Address)?;
+        let address = address.ok_or(AccessError::Address)?;
         if !networks.iter().any(|network| network.contains(address)) {
             return Err(AccessError::Address);
         }
@@ -271,7 +288,7 @@ impl Door {
 
 /// Lets a request pass whose sender is known, and notes who it is. It is asked before anything
 /// else is looked at.
-pub(crate) async fn identify(
+pub async fn identify(
     State(door): State<Door>,
     State(guard): State<Guard>,
     request: Request,
@@ -281,13 +298,14 @@ pub(crate) async fn identify(
     // A body cannot be shared between threads, as the wait for the issuer may be: only the request
     // head is used.
     let (mut parts, body) = request.into_parts();
-    let who = door.decide(&parts.headers, &parts.extensions, now).await?;
+    let address = guard.client_address(&parts.headers, &parts.extensions);
+    let who = door.decide(address, &parts.headers, now).await?;
     parts.extensions.insert(who);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// Lets a request pass whose sender has the role. An unidentified sender has none.
-pub(crate) async fn require_role(
+pub async fn require_role(
     State(role): State<Role>,
     request: Request,
     next: Next,

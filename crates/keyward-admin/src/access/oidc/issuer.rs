@@ -13,11 +13,11 @@ use serde_json::Value;
 use thiserror::Error;
 use ureq::Agent;
 
-use super::TokenError;
 use super::keys::Keys;
 use super::token::Token;
+use super::verdict::TokenError;
 use crate::fetch;
-use crate::settings::{IssuerUrl, secure_url};
+use crate::people::{IssuerUrl, secure_url};
 
 /// How long each of the two questions to the issuer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

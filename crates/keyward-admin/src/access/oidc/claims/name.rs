@@ -5,7 +5,7 @@ use keyward::scan::holds_key;
 use keyward::text;
 use serde_json::{Map, Value};
 
-use crate::access::oidc::Invalid;
+use crate::access::oidc::verdict::Invalid;
 
 /// Claims by which colleagues know a person, those of the standard first (OpenID Connect Core 1.0,
 /// section 5.1), then those of Microsoft Entra and Amazon Cognito, and last the client that a token

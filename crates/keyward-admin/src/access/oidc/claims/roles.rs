@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::people::RoleNames;
 use crate::role::Role;
-use crate::settings::RoleNames;
 
 /// The fields that name an entry of a list of objects (RFC 7643, section 2.4, and the field that
 /// issuers write instead).

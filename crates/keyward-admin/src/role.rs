@@ -2,7 +2,7 @@
 
 /// What a user may do on the control plane. Each role includes the rights of the roles before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
+pub enum Role {
     /// Looks.
     Viewer,
     /// Issues keys, and changes or revokes them.
@@ -13,12 +13,12 @@ pub(crate) enum Role {
 
 impl Role {
     /// The role of this name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         [Self::Viewer, Self::Issuer, Self::Admin].into_iter().find(|role| role.as_str() == name)
     }
 
     /// The name of the role.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
             Self::Issuer => "issuer",

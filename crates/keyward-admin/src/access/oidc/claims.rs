@@ -10,9 +10,9 @@ use keyward::UnixMillis;
 use keyward::json;
 use serde_json::{Map, Value};
 
-use super::{Invalid, Person};
+use super::verdict::{Invalid, Person};
+use crate::people::People;
 use crate::role::Role;
-use crate::settings::People;
 
 /// How far the clocks of the issuer and ours may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::{IssuerUrl, RoleNames};
+    use crate::people::{IssuerUrl, RoleNames};
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 
