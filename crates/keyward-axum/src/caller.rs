@@ -212,7 +212,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let caller = authenticate(&Guard::from_ref(state), parts, Required::default())?;
-        caller.ok_or_else(|| refused(parts, Rejection::no_key()))
+        caller.ok_or_else(|| rejected(parts, Rejection::no_key()))
     }
 }
 
@@ -239,7 +239,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let required = Required { scope: Some(R::SCOPE), cost: R::COST };
         let caller = authenticate(&Guard::from_ref(state), parts, required)?;
-        let caller = caller.ok_or_else(|| refused(parts, Rejection::no_key()))?;
+        let caller = caller.ok_or_else(|| rejected(parts, Rejection::no_key()))?;
         Ok(Self(caller, PhantomData))
     }
 }
@@ -250,12 +250,12 @@ fn authenticate(
     required: Required<'_>,
 ) -> Result<Option<Caller>, Response> {
     let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, required);
-    let verified = verified.map_err(|rejection| refused(parts, rejection))?;
+    let verified = verified.map_err(|rejection| rejected(parts, rejection))?;
     Ok(verified.map(|verified| verified.caller))
 }
 
 /// An extractor's rejection in the form that the client reads.
-fn refused(parts: &Parts, rejection: Rejection) -> Response {
+fn rejected(parts: &Parts, rejection: Rejection) -> Response {
     rejection.respond(Form::of(&parts.headers))
 }
 

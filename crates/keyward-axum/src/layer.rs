@@ -221,8 +221,8 @@ where
                 let guard = &self.layer.guard;
                 match verify_once(guard, &mut parts.headers, &mut parts.extensions, required) {
                     Ok(Some(verified)) => verified.seen,
-                    Ok(None) => return ResponseFuture::refused(Rejection::no_key(), form),
-                    Err(rejection) => return ResponseFuture::refused(rejection, form),
+                    Ok(None) => return ResponseFuture::rejected(Rejection::no_key(), form),
+                    Err(rejection) => return ResponseFuture::rejected(rejection, form),
                 }
             }
         };
@@ -245,14 +245,14 @@ pin_project! {
     #[derive(Debug)]
     #[project = StateProjection]
     enum State<F> {
-        Refused { rejection: Option<Box<Rejection>>, form: Form },
+        Rejected { rejection: Option<Box<Rejection>>, form: Form },
         Passed { #[pin] inner: F, seen: Seen, form: Form, told: RateLimitHeaders },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    fn refused(rejection: Rejection, form: Form) -> Self {
-        Self { state: State::Refused { rejection: Some(Box::new(rejection)), form } }
+    fn rejected(rejection: Rejection, form: Form) -> Self {
+        Self { state: State::Rejected { rejection: Some(Box::new(rejection)), form } }
     }
 }
 
@@ -265,41 +265,41 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Refused { rejection, form } => {
+            StateProjection::Rejected { rejection, form } => {
                 let rejection =
                     rejection.take().expect("a future is not polled after it was ready");
                 Poll::Ready(Ok(rejection.respond(*form)))
             }
             StateProjection::Passed { inner, seen, form, told } => {
-                let answer = ready!(inner.poll(context));
-                Poll::Ready(answer.map(|answer| finish(answer, seen, *form, *told)))
+                let response = ready!(inner.poll(context));
+                Poll::Ready(response.map(|response| finish(response, seen, *form, *told)))
             }
         }
     }
 }
 
 fn finish<R: From<Bytes>>(
-    mut answer: Response<R>,
+    mut response: Response<R>,
     seen: &mut Seen,
     form: Form,
     told: RateLimitHeaders,
 ) -> Response<R> {
     if form == Form::Problem
-        && let Some(rejection) = Rejection::taken_from(answer.extensions_mut())
+        && let Some(rejection) = Rejection::taken_from(response.extensions_mut())
     {
         let mut problem = rejection.respond(form);
         // Headers that a router or a layer added to the plain response are kept, such as `allow`.
-        let mut headers = std::mem::take(answer.headers_mut());
+        let mut headers = std::mem::take(response.headers_mut());
         headers.remove(CONTENT_LENGTH);
         if let Some(media_type) = problem.headers_mut().remove(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, media_type);
         }
         *problem.headers_mut() = headers;
-        answer = problem;
+        response = problem;
     }
     if let Some(stood) = seen.take() {
         let stood = stood.as_ref().map(|(standings, at)| (standings, *at));
-        told.complete(answer.headers_mut(), stood);
+        told.complete(response.headers_mut(), stood);
     }
-    answer
+    response
 }
