@@ -114,6 +114,21 @@ impl fmt::Debug for Caller {
 }
 
 /// Names a scope, and a cost, as a type; see [`Scoped`].
+///
+/// ```
+/// use keyward_axum::{RequiredScope, Scoped};
+///
+/// struct ReadArticles;
+///
+/// impl RequiredScope for ReadArticles {
+///     const SCOPE: &'static str = "articles:read";
+/// }
+///
+/// /// Runs only for callers whose keys have the scope `articles:read`, `articles:*` or `*`.
+/// async fn list(caller: Scoped<ReadArticles>) -> String {
+///     format!("articles for {}", caller.name())
+/// }
+/// ```
 pub trait RequiredScope {
     /// The scope, as `resource:action`.
     const SCOPE: &'static str;
@@ -183,6 +198,25 @@ pub struct Scoped<S>(Caller, PhantomData<fn() -> S>);
 
 impl<S> Scoped<S> {
     /// The caller itself.
+    ///
+    /// ```
+    /// use keyward_axum::{Caller, RequiredScope, Scoped};
+    ///
+    /// struct ReadArticles;
+    ///
+    /// impl RequiredScope for ReadArticles {
+    ///     const SCOPE: &'static str = "articles:read";
+    /// }
+    ///
+    /// /// For code that asks for no scope itself.
+    /// fn greet(caller: &Caller) -> String {
+    ///     format!("Hello, {}!", caller.name())
+    /// }
+    ///
+    /// async fn list(caller: Scoped<ReadArticles>) -> String {
+    ///     greet(&caller.into_caller())
+    /// }
+    /// ```
     #[must_use]
     pub fn into_caller(self) -> Caller {
         self.0

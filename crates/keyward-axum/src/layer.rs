@@ -92,6 +92,26 @@ impl Guard {
 }
 
 /// See [`Guard::layer`] and [`Guard::responses`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{Request, Response};
+/// use keyward_axum::testing;
+/// use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let secret = testing::issue(&guard, "weather-bot").await;
+/// // Any service whose responses can be made of bytes, such as one of hyper or tonic.
+/// let greet = async |_: Request<()>| Ok::<_, std::convert::Infallible>(Response::new("".into()));
+/// let service = ServiceBuilder::new().layer(guard.layer()).service(service_fn(greet));
+/// let request = |key: &str| Request::get("/").header("x-api-key", key).body(());
+/// let response: Response<bytes::Bytes> = service.clone().oneshot(request(&secret)?).await?;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(service.oneshot(request("wrong")?).await?.status(), 401);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,
