@@ -1,6 +1,8 @@
 //! The guard: an authenticator that a whole app shares, and changes that run to their end.
 
 mod changes;
+mod owners;
+mod tiers;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +24,23 @@ pub use keyward_http::Options as GuardOptions;
 ///
 /// It is an [`Authenticator`], with [layers](Guard::layer) and extractors for axum, and with
 /// changes that run to their end.
+///
+/// ```
+/// use keyward_axum::{Guard, testing};
+///
+/// /// Where all keys of the app come from: a handler's state, and the app's own tasks.
+/// struct App {
+///     guard: Guard,
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (guard, _clock) = testing::guard().await;
+/// let app = App { guard: guard.clone() };
+/// // A key that one of them issues works with the other.
+/// let secret = testing::issue(&app.guard, "weather-bot").await;
+/// assert!(guard.verify(&keyward_axum::keyward::Asked::of(&secret)).is_ok());
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Guard(Arc<Authenticator>);
 
@@ -90,12 +109,50 @@ impl Guard {
     }
 
     /// The gate, for reading. Changes go through the guard, which runs them to their end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_axum::testing;
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let names = guard.gate().tier_names();
+    /// let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+    /// assert_eq!(names, ["basic", "pro", "enterprise"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn gate(&self) -> &Gate {
         self.0.gate()
     }
 
     /// The address that a request comes from, as far as that is known.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    /// use http::{Extensions, HeaderMap, HeaderValue};
+    /// use keyward_axum::origin::TrustedProxies;
+    /// use keyward_axum::{GuardOptions, testing};
+    ///
+    /// let trusted_proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// let options = GuardOptions { trusted_proxies, ..GuardOptions::default() };
+    /// let (guard, _clock) = testing::guard_with(options).await;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    /// let mut extensions = Extensions::new();
+    ///
+    /// // The peer is not known.
+    /// assert_eq!(guard.client_address(&headers, &extensions), None);
+    /// extensions.insert(ConnectInfo("10.0.0.1:50000".parse::<SocketAddr>()?));
+    /// assert_eq!(guard.client_address(&headers, &extensions), Some("192.0.2.7".parse()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn client_address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
         self.0.client_address(headers, peer_address(extensions))
