@@ -8,6 +8,27 @@ use crate::guard::{Guard, GuardOptions};
 
 /// A guard over an empty store in memory, and its clock.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use keyward_axum::keyward::Asked;
+/// use keyward_axum::testing;
+///
+/// let (guard, clock) = testing::guard().await;
+/// let secret = testing::issue(&guard, "weather-bot").await;
+/// // The tier `basic` allows 100 requests a minute, and no time passes by itself.
+/// for _ in 0..100 {
+///     assert!(guard.verify(&Asked::of(&secret)).is_ok());
+/// }
+/// assert!(guard.verify(&Asked::of(&secret)).is_err());
+/// clock.advance(Duration::from_secs(60));
+/// assert!(guard.verify(&Asked::of(&secret)).is_ok());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Panics if the operating system gives no randomness.
@@ -16,6 +37,24 @@ pub async fn guard() -> (Guard, FakeClock) {
 }
 
 /// The same with options.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_axum::keyward_http::Required;
+/// use keyward_axum::{GuardOptions, testing};
+///
+/// let options = GuardOptions { failures_per_minute: 1.try_into().ok(), ..Default::default() };
+/// let (guard, _clock) = testing::guard_with(options).await;
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-api-key", HeaderValue::from_static("wrong"));
+/// let mut reject = || guard.authenticate(&mut headers, None, Required::default()).unwrap_err();
+/// assert_eq!(reject().status(), 401);
+/// assert_eq!(reject().status(), 429);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 ///

@@ -44,6 +44,31 @@ pub struct Upkeep {
 }
 
 /// Whether upkeep works. A clone shares everything; the default is that it works.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, body::Body, http::Request, http::StatusCode, routing::get};
+/// use keyward_axum::{Upkeep, testing};
+/// use tower::ServiceExt as _;
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let upkeep = Upkeep::start(guard, Duration::from_secs(1));
+/// let pulse = upkeep.pulse();
+/// let health = async move || match pulse.is_well() {
+///     true => StatusCode::OK,
+///     false => StatusCode::SERVICE_UNAVAILABLE,
+/// };
+/// let app: Router = Router::new().route("/readyz", get(health));
+/// let ask = || app.clone().oneshot(Request::get("/readyz").body(Body::empty()).unwrap());
+/// assert_eq!(ask().await?.status(), StatusCode::OK);
+/// upkeep.stop().await?;
+/// assert_eq!(ask().await?.status(), StatusCode::SERVICE_UNAVAILABLE);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Pulse(Arc<AtomicU8>);
 
@@ -62,6 +87,13 @@ enum Beat {
 impl Pulse {
     /// Whether usage goes to the store, or would if the store took it. `false` if the last turn
     /// panicked, and for good once upkeep has ended.
+    ///
+    /// ```
+    /// use keyward_axum::Pulse;
+    ///
+    /// // An upkeep that is about to start works.
+    /// assert!(Pulse::default().is_well());
+    /// ```
     #[must_use]
     pub fn is_well(&self) -> bool {
         // Relaxed: one number, and a moment sooner or later are both right.
@@ -77,6 +109,24 @@ impl Upkeep {
     /// Starts the loop on the current tokio runtime. Counts younger than `flush_every` are lost if
     /// the process is killed; a store that fails is tried again at each turn, and that neither
     /// loses counts nor counts twice. A turn that panics is logged, and the next one follows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::keyward::Asked;
+    /// use keyward_axum::{Upkeep, testing};
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
+    /// let secret = testing::issue(&guard, "weather-bot").await;
+    /// guard.verify(&Asked::of(&secret)).unwrap();
+    /// // After that, the request is on record in the store.
+    /// upkeep.stop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(guard: Guard, flush_every: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -92,12 +142,43 @@ impl Upkeep {
     }
 
     /// A handle that says whether the loop is running; it also works after the loop has ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::{Upkeep, testing};
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let upkeep = Upkeep::start(guard, Duration::from_secs(1));
+    /// let pulse = upkeep.pulse();
+    /// assert!(pulse.is_well());
+    /// drop(upkeep);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
     /// Stops the loop and flushes all counts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::{Upkeep, testing};
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let upkeep = Upkeep::start(guard, Duration::from_secs(1));
+    /// // First the server ends, so that nothing is counted any more; then:
+    /// upkeep.stop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
