@@ -15,6 +15,18 @@ use crate::guard::{Guard, GuardOptions, finished};
 use crate::upkeep::{Pulse, Upkeep};
 
 /// Options of [`SqliteGuard::open_with`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward_axum::SqliteOptions;
+///
+/// let options = SqliteOptions { prefix: "acme_live".parse()?, ..SqliteOptions::default() };
+/// assert_eq!(options.flush_every, Duration::from_secs(1));
+/// // A prefix is the first thing that a person sees of a key, so that not every text is one.
+/// assert!("Acme Live".parse::<keyward_axum::keyward::key::Prefix>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// Who has the file open, in a few words such as the address that the program listens on: a
@@ -45,6 +57,21 @@ impl Default for SqliteOptions {
 
 /// Why a guard over a SQLite file did not open. The contents of the file are neither lost nor
 /// altered.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_axum::SqliteGuard;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("notes.txt");
+/// std::fs::write(&path, "Some text that is no database.".repeat(200))?;
+/// let error = SqliteGuard::open(&path).await.unwrap_err();
+/// assert!(error.to_string().contains("notes.txt"), "it names the file: {error}");
+/// assert!(std::fs::read_to_string(&path)?.starts_with("Some text"), "which is as it was");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The file cannot be opened: the error names it, and what to do.
@@ -102,6 +129,21 @@ pub struct SqliteGuard {
 impl SqliteGuard {
     /// Opens the file at `path`, or creates it, readable by its owner only, with the default
     /// settings: [`SqliteOptions::default`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_axum::SqliteGuard;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = SqliteGuard::open(&path).await?;
+    /// // One process has the file to itself.
+    /// assert!(SqliteGuard::open(&path).await.is_err());
+    /// keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -170,12 +212,51 @@ impl SqliteGuard {
     }
 
     /// The guard, to be cloned into the state of the app.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, routing::get};
+    /// use keyward_axum::{Caller, SqliteGuard};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = SqliteGuard::open(&path).await?;
+    /// let mine = async |caller: Caller| caller.name().to_owned();
+    /// let app: Router = Router::new().route("/", get(mine)).with_state(keys.guard().clone());
+    /// # drop(app);
+    /// keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
 
     /// The store, for reports (`keyward::store::Reports`) and backups (`keyward::store::Backup`).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_axum::SqliteGuard;
+    /// use keyward_axum::keyward::issue::NewKey;
+    /// use keyward_axum::keyward::query::KeyFilter;
+    /// use keyward_axum::keyward::store::{Backup as _, Reports as _};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let (path, copy) = (directory.path().join("keys.db"), directory.path().join("copy.db"));
+    /// let keys = SqliteGuard::open(&path).await?;
+    /// let guard = keys.guard();
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// guard.issue(key, guard.program()).await?;
+    /// let found = keys.store().count_keys(KeyFilter::default(), guard.now().unix).await?;
+    /// assert_eq!((found.at_least, found.is_exact), (1, true));
+    /// keys.store().back_up(&copy).await?;
+    /// keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn store(&self) -> &Arc<SqliteStore> {
         &self.store
@@ -183,6 +264,22 @@ impl SqliteGuard {
 
     /// A handle that says whether the upkeep is running, for a health check; it also works after
     /// the upkeep has ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_axum::SqliteGuard;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = SqliteGuard::open(&path).await?;
+    /// let pulse = keys.pulse();
+    /// assert!(pulse.is_well());
+    /// keys.close().await?;
+    /// assert!(!pulse.is_well());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.upkeep.pulse()
@@ -193,6 +290,24 @@ impl SqliteGuard {
     ///
     /// A guard that is dropped instead loses only the counts since the last flush, and the file
     /// stays open as long as there is a clone of the guard.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_axum::SqliteGuard;
+    /// use keyward_axum::keyward::issue::NewKey;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = SqliteGuard::open(&path).await?;
+    /// let guard = keys.guard().clone();
+    /// keys.close().await?;
+    /// // Nothing can be put on record any more, so nothing changes.
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// assert!(guard.issue(key, guard.program()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
