@@ -1,0 +1,64 @@
+//! The response to a denied request: the only code that makes HTTP of a denial.
+
+use http::StatusCode;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
+use keyward::{Denied, UnixMillis};
+
+use super::Rejection;
+use crate::rate_limit::RateLimitHeaders;
+
+/// The response to a denied request, and whether it counts as a failure of its address.
+#[derive(Debug)]
+pub(crate) enum DeniedAs {
+    /// The key works, but not for this request: it does not count as a wrong key of the address.
+    KeyThatWorks(Rejection),
+    /// The key does not work: it counts as a wrong one of the address.
+    WrongKey(Rejection),
+}
+
+impl Rejection {
+    /// 401: the key does not work.
+    fn wrong_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Invalid or inactive API key")
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#))
+    }
+
+    /// The response to a denial at `at`, where `scope` was required; `told` selects the header
+    /// fields that report the limits. No other function maps a denial to HTTP.
+    ///
+    /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
+    /// does not show an attacker which keys exist.
+    pub(crate) fn denied(
+        denied: &Denied,
+        scope: Option<&str>,
+        at: UnixMillis,
+        told: RateLimitHeaders,
+    ) -> DeniedAs {
+        match denied {
+            Denied::Limited(_, exceeded) => {
+                let mut rejection = Self::limited(exceeded.retry_after);
+                told.write_refused(&mut rejection.headers, exceeded, at);
+                DeniedAs::KeyThatWorks(rejection)
+            }
+            // Waiting does not help, so there is no `Retry-After`.
+            Denied::TooCostly(_) => {
+                let detail = "Request costs more than its limit ever allows";
+                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))
+            }
+            Denied::OutOfScope(_) => {
+                DeniedAs::KeyThatWorks(Self::out_of_scope(scope.unwrap_or_default()))
+            }
+            // The caller has presented the secret, so this shows an attacker nothing.
+            Denied::OutOfNetwork(_) => {
+                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
+            }
+            // Here, too: it works by one reading of the clock.
+            Denied::ClockInDoubt(_) => DeniedAs::KeyThatWorks(Self::unavailable()),
+            Denied::Unknown
+            | Denied::Suspended(_)
+            | Denied::Revoked(_)
+            | Denied::Expired(_)
+            | Denied::Replaced(_) => DeniedAs::WrongKey(Self::wrong_key()),
+        }
+    }
+}
