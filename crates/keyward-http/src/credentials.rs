@@ -6,6 +6,19 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why no single key could be found.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::credentials::{CredentialsError, find};
+///
+/// let of = |line: &'static str| {
+///     let mut headers = HeaderMap::new();
+///     headers.insert("authorization", HeaderValue::from_static(line));
+///     find(&mut headers).map(|key| key.is_some())
+/// };
+/// assert_eq!(of("Bearer kw_abc"), Ok(true));
+/// assert_eq!(of("Basic YTpi"), Err(CredentialsError::BadFormat));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialsError {
     /// There are several, so that two readers of the request might see two callers.
@@ -71,6 +84,18 @@ pub fn find(headers: &mut HeaderMap) -> Result<Option<&str>, CredentialsError> {
 }
 
 /// Hides the keys of a request from code that prints its headers.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::credentials::mark_sensitive;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-api-key", HeaderValue::from_static("kw_abc"));
+/// headers.insert("accept", HeaderValue::from_static("text/html"));
+/// mark_sensitive(&mut headers);
+/// let printed = format!("{headers:?}");
+/// assert!(!printed.contains("kw_abc") && printed.contains("text/html"));
+/// ```
 pub fn mark_sensitive(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if name == AUTHORIZATION || name == X_API_KEY {

@@ -3,6 +3,17 @@
 use http::header::{ACCEPT, HeaderMap};
 
 /// Which form of a rejection the client reads.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use keyward_http::{Form, Rejection};
+///
+/// let response: Response<Bytes> = Rejection::not_found().respond(Form::Plain);
+/// assert_eq!(response.body(), r#"{"detail":"Not Found"}"#);
+/// let response: Response<Bytes> = Rejection::not_found().respond(Form::Problem);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `application/json`.

@@ -55,6 +55,15 @@ enum Detail {
 
 impl Rejection {
     /// Rejects with a sentence.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use keyward_http::Rejection;
+    ///
+    /// let name = "weather-bot";
+    /// let rejection = Rejection::new(StatusCode::GONE, format!("{name} is not served any more"));
+    /// assert_eq!(rejection.status(), StatusCode::GONE);
+    /// ```
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::Text(detail.into());
@@ -62,6 +71,22 @@ impl Rejection {
     }
 
     /// Rejects an invalid input, with 422 and every fault that was found.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    /// use keyward_http::input::Query;
+    /// use keyward_http::Rejection;
+    ///
+    /// let query = Query::parse(Some("limit=0&lmit=20"));
+    /// let mut faults = query.unknown(&["limit"]);
+    /// faults.extend(query.integer("limit", 1..=100, 50).err());
+    /// // Both of them, so that the client mends its request once.
+    /// assert_eq!(faults.iter().map(Fault::kind).collect::<Vec<_>>(), [
+    ///     "extra_forbidden",
+    ///     "greater_than_equal",
+    /// ]);
+    /// assert_eq!(Rejection::unprocessable(faults).status(), 422);
+    /// ```
     #[must_use]
     pub fn unprocessable(faults: Vec<Fault>) -> Self {
         let detail = Detail::Faults(faults);
@@ -91,6 +116,19 @@ impl Rejection {
     }
 
     /// The rejection without any part of the input; see [`Fault::masked`].
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::fault::Fault;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let location = vec!["body".into(), "text".into()];
+    /// let fault = Fault::too_long(location, "my password".into(), 5);
+    /// let rejection = Rejection::unprocessable(vec![fault]).masked();
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert!(!response.body().windows(8).any(|text| text == b"password"));
+    /// ```
     #[must_use]
     pub fn masked(mut self) -> Self {
         if let Detail::Faults(faults) = &mut self.detail {
@@ -100,18 +138,40 @@ impl Rejection {
     }
 
     /// 404 `Not Found`.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::not_found().status(), 404);
+    /// ```
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not Found")
     }
 
     /// 405 `Method Not Allowed`.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::method_not_allowed().status(), 405);
+    /// ```
     #[must_use]
     pub fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
     }
 
     /// 503: it cannot be known whether the request may or did succeed.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let response: Response<Bytes> = Rejection::unavailable().respond(Form::Plain);
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.headers()["retry-after"], "1");
+    /// ```
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
@@ -126,6 +186,17 @@ impl Rejection {
     }
 
     /// 401: the request has no key.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let response: Response<Bytes> = Rejection::no_key().respond(Form::Plain);
+    /// assert_eq!(response.status(), 401);
+    /// assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    /// assert_eq!(response.body(), r#"{"detail":"Missing Authorization header"}"#);
+    /// ```
     #[must_use]
     pub fn no_key() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Missing Authorization header")
@@ -147,6 +218,18 @@ impl Rejection {
     }
 
     /// 403: the key works and lacks this scope.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let rejection = Rejection::out_of_scope("articles:read");
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert_eq!(response.status(), 403);
+    /// let challenge = r#"Bearer error="insufficient_scope", scope="articles:read""#;
+    /// assert_eq!(response.headers()["www-authenticate"], challenge);
+    /// ```
     #[must_use]
     pub fn out_of_scope(scope: &str) -> Self {
         let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
@@ -161,6 +244,16 @@ impl Rejection {
 
     /// The rejection as one that depends on the key: no cache may hand it to another caller, or to
     /// this one once the key works.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Response, StatusCode};
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let rejection = Rejection::new(StatusCode::CONFLICT, "Another report is running").private();
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert_eq!(response.headers()["cache-control"], "private, no-cache");
+    /// ```
     #[must_use]
     pub fn private(mut self) -> Self {
         cache::keep_private(&mut self.headers);
@@ -168,6 +261,18 @@ impl Rejection {
     }
 
     /// Adds a header, or replaces it.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::header::{ALLOW, HeaderValue};
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// let allow = HeaderValue::from_static("GET, HEAD");
+    /// let rejection = Rejection::method_not_allowed().header(ALLOW, allow);
+    /// let response: Response<Bytes> = rejection.respond(Form::Plain);
+    /// assert_eq!(response.headers()["allow"], "GET, HEAD");
+    /// ```
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
@@ -193,12 +298,33 @@ impl Rejection {
     }
 
     /// The status of the response.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::no_key().status(), StatusCode::UNAUTHORIZED);
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The response, in the form that the client reads.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use keyward_http::{Form, Rejection};
+    ///
+    /// // Of any body that is made of bytes; in the form that the request asked for.
+    /// let response: Response<Vec<u8>> = Rejection::not_found().respond(Form::Plain);
+    /// assert_eq!(response.body(), br#"{"detail":"Not Found"}"#);
+    /// let response: Response<Bytes> = Rejection::not_found().respond(Form::Problem);
+    /// let body: serde_json::Value = serde_json::from_slice(response.body())?;
+    /// assert_eq!((&body["status"], &body["detail"]), (&404.into(), &"Not Found".into()));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn respond<B: From<Bytes>>(self, form: Form) -> http::Response<B> {
         let (detail, more) = match self.detail {
