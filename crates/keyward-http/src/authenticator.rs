@@ -26,6 +26,30 @@ use crate::rate_limit::RateLimitHeaders;
 /// [`Authenticator::flush`] about once a second, and [`Authenticator::flush`] and
 /// [`Authenticator::keep_reading`] before it ends; without that, usage is lost when the process
 /// ends. `Guard` and `Upkeep` of `keyward-axum` do so on tokio.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use http::{HeaderMap, HeaderValue, StatusCode};
+/// use keyward_http::{Required, testing};
+///
+/// let (authenticator, _clock) = testing::authenticator().await;
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// let authenticator = Arc::new(authenticator);
+/// // The peer of the connection, as the server knows it.
+/// let peer = Some([192, 0, 2, 1].into());
+/// let decide = |key: &str| {
+///     let mut headers = HeaderMap::new();
+///     headers.insert("x-api-key", HeaderValue::from_str(key).unwrap());
+///     authenticator.authenticate(&mut headers, peer, Required::default())
+/// };
+/// assert_eq!(decide(&secret).unwrap().caller.name(), "weather-bot");
+/// assert_eq!(decide("wrong").unwrap_err().status(), StatusCode::UNAUTHORIZED);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Authenticator {
     gate: Gate,
     clock: Box<dyn Clock>,
@@ -119,24 +143,80 @@ impl Authenticator {
     /// The gate, for reading, and for changes whose future is not dropped half-way: a change that
     /// is dropped may be in the store and not in memory. `Guard` of `keyward-axum` runs each change
     /// to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::issue::NewKey;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = authenticator.gate().issue(key, authenticator.program()).await?;
+    /// assert!(authenticator.gate().store().find_key(issued.key_id).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
     /// The clock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, clock) = testing::authenticator().await;
+    /// let before = authenticator.clock().now();
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(authenticator.clock().now(), before.later_by(Duration::from_secs(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
     /// Which header fields report the state of the caller's limits.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::{RateLimitHeaders, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// assert_eq!(authenticator.rate_limit_headers(), RateLimitHeaders::Both);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn rate_limit_headers(&self) -> RateLimitHeaders {
         self.rate_limit_headers
     }
 
     /// What time it is, and how late it may be; see [`Gate::judge`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::time::UnixMillis;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, clock) = testing::authenticator().await;
+    /// assert!(!authenticator.now().is_in_doubt());
+    /// // The wall clock is set back: it may be as late as it was before.
+    /// let before = authenticator.follow();
+    /// clock.set(UnixMillis(before.unix.0 - 1_000));
+    /// assert_eq!(authenticator.now().latest(), before.unix);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn now(&self) -> Now {
         self.gate.judge(self.clock.now())
@@ -144,12 +224,42 @@ impl Authenticator {
 
     /// Follows the wall clock, and says what time it is then; see [`Gate::follow`]. To be called
     /// about once a second.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, clock) = testing::authenticator().await;
+    /// let before = authenticator.follow();
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(before.unix < authenticator.follow().unix);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn follow(&self) -> Now {
         self.clock.sync();
         self.gate.follow(self.clock.now())
     }
 
     /// What an audit entry says about a change that this actor makes now.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::audit::Actor;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let ada = Actor::Person("ada".to_owned());
+    /// let address = Some([192, 0, 2, 1].into());
+    /// let audit = authenticator.audit(ada, address, Some("req-7".to_owned()));
+    /// assert_eq!(audit.at, authenticator.now().unix);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn audit(
         &self,
@@ -161,6 +271,18 @@ impl Authenticator {
     }
 
     /// What an audit entry says about a change that the program makes now, on its own account.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::audit::Actor;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// assert_eq!(authenticator.program().actor, Actor::Program);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn program(&self) -> Audit {
         Audit::program(self.clock.now().unix)
@@ -168,12 +290,46 @@ impl Authenticator {
 
     /// The address of the client whose connection comes from `peer`, as far as that is known; see
     /// [`TrustedProxies::client_address`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    /// // No proxy is trusted, so the peer is the client.
+    /// let peer = Some([198, 51, 100, 9].into());
+    /// assert_eq!(authenticator.client_address(&headers, peer), peer);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn client_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
         self.proxies.client_address(headers, peer)
     }
 
     /// Moves all that was counted so far to the store; see [`Gate::flush`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::Asked;
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// let caller = authenticator.verify(&Asked::of(&secret)).unwrap();
+    /// let at = authenticator.now().unix;
+    /// let waiting = || authenticator.gate().counted(&caller, at).requests();
+    /// assert_eq!(waiting(), 1);
+    /// authenticator.flush().await?;
+    /// assert_eq!(waiting(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -190,6 +346,20 @@ impl Authenticator {
 
     /// Moves the latest reading of the clock to the store; see [`Gate::keep_reading`].
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// authenticator.flush().await?;
+    /// authenticator.keep_reading().await?;
+    /// let kept = authenticator.gate().store().latest_reading().await?;
+    /// assert_eq!(kept, Some(authenticator.now().unix));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store did not take it.
@@ -199,6 +369,21 @@ impl Authenticator {
 
     /// Decides about a text, by the authenticator's own clock: for credentials that come another
     /// way than in the headers of a request.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::keyward::{Asked, Denied};
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// // For example the first message of a connection that has no headers.
+    /// assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
+    /// assert_eq!(authenticator.verify(&Asked::of("wrong")).unwrap_err(), Denied::Unknown);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,23 @@ use std::time::{Instant, SystemTime};
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 
 /// Says what time it is.
+///
+/// ```
+/// use keyward_http::Clock;
+/// use keyward_http::keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// /// A clock of a simulation, which stands at the beginning of 2026.
+/// #[derive(Debug)]
+/// struct Standing;
+///
+/// impl Clock for Standing {
+///     fn now(&self) -> Now {
+///         Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0))
+///     }
+/// }
+///
+/// assert_eq!(Standing.now(), Standing.now());
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync {
     /// One reading. It is called once a request, so it must be quick and never wait.
     fn now(&self) -> Now;
@@ -39,6 +56,14 @@ pub struct SystemClock {
 #[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
 impl SystemClock {
     /// Starts the clock.
+    ///
+    /// ```
+    /// use keyward_http::{Clock as _, SystemClock};
+    /// use keyward_http::keyward::time::EARLIEST;
+    ///
+    /// let now = SystemClock::start().now();
+    /// assert!(EARLIEST < now.unix);
+    /// ```
     #[must_use]
     pub fn start() -> Self {
         let clock = Self { origin: Instant::now(), origin_unix_ms: AtomicU64::new(0) };

@@ -56,12 +56,36 @@ impl Default for FakeClock {
 
 impl FakeClock {
     /// Moves the clock forward.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keyward_http::Clock as _;
+    /// use keyward_http::testing::FakeClock;
+    ///
+    /// let clock = FakeClock::default();
+    /// let before = clock.now();
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(clock.now(), before.later_by(Duration::from_secs(60)));
+    /// ```
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.later_by(by);
     }
 
     /// Sets the wall clock, as a person or a time service does; the steady one goes on.
+    ///
+    /// ```
+    /// use keyward_http::Clock as _;
+    /// use keyward_http::keyward::time::UnixMillis;
+    /// use keyward_http::testing::FakeClock;
+    ///
+    /// let clock = FakeClock::default();
+    /// let before = clock.now();
+    /// clock.set(UnixMillis(1_800_000_000_000));
+    /// assert_eq!(clock.now().unix, UnixMillis(1_800_000_000_000));
+    /// assert_eq!(clock.now().steady, before.steady, "limits do not notice");
+    /// ```
     pub fn set(&self, unix: UnixMillis) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = Now::new(unix, now.steady);
@@ -76,6 +100,19 @@ impl Clock for FakeClock {
 
 /// An authenticator over an empty store in memory, and its clock.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_http::keyward::Asked;
+/// use keyward_http::testing;
+///
+/// let (authenticator, _clock) = testing::authenticator().await;
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Panics if the operating system gives no randomness.
@@ -84,6 +121,19 @@ pub async fn authenticator() -> (Authenticator, FakeClock) {
 }
 
 /// The same with options.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_http::{Options, RateLimitHeaders, testing};
+///
+/// let rate_limit_headers = RateLimitHeaders::Neither;
+/// let options = Options { rate_limit_headers, ..Options::default() };
+/// let (authenticator, _clock) = testing::authenticator_with(options).await;
+/// assert_eq!(authenticator.rate_limit_headers(), rate_limit_headers);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 ///
@@ -97,6 +147,20 @@ pub async fn authenticator_with(options: Options) -> (Authenticator, FakeClock) 
 
 /// Issues a key without scopes in the tier `basic` and returns its secret.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_http::keyward::Asked;
+/// use keyward_http::testing;
+///
+/// let (authenticator, _clock) = testing::authenticator().await;
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// let caller = authenticator.verify(&Asked::of(&secret)).unwrap();
+/// assert_eq!((caller.name(), caller.tier()), ("weather-bot", "basic"));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Panics if `name` is not a valid name or the store was set to fail.
@@ -105,6 +169,20 @@ pub async fn issue(authenticator: &Authenticator, name: &str) -> String {
 }
 
 /// Issues a key with these scopes in the tier `basic` and returns its secret.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_http::keyward::Asked;
+/// use keyward_http::testing;
+///
+/// let (authenticator, _clock) = testing::authenticator().await;
+/// let secret = testing::issue_with(&authenticator, "weather-bot", &["articles:read"]).await;
+/// let caller = authenticator.verify(&Asked::of(&secret)).unwrap();
+/// assert!(caller.grants("articles:read") && !caller.grants("articles:write"));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 ///

@@ -12,6 +12,18 @@ use crate::credentials::{self, CredentialsError};
 use crate::rejection::{DeniedAs, Rejection};
 
 /// What a route requires of a request. The default is a key that works, at the cost of one request.
+///
+/// ```
+/// use keyward_http::Required;
+/// use keyward_http::keyward::limit::Cost;
+///
+/// // An export counts as five ordinary requests, and its key needs a scope.
+/// let export = Required { scope: Some("articles:export"), cost: Cost::from(5) };
+/// // By default, any key that works will do.
+/// let any = Required::default();
+/// assert_eq!((any.scope, any.cost), (None, Cost::ONE));
+/// # let _ = export;
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Required<'a> {
     /// The scope that the key has to have, a `resource:action`; `None` is any key.
@@ -21,6 +33,23 @@ pub struct Required<'a> {
 }
 
 /// A request whose key works. It has been counted, and its cost taken from the limits.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::{Required, testing};
+///
+/// let (authenticator, _clock) = testing::authenticator().await;
+/// let mut headers = HeaderMap::new();
+/// let secret = testing::issue(&authenticator, "weather-bot").await;
+/// headers.insert("x-api-key", HeaderValue::try_from(secret)?);
+/// let passed = authenticator.authenticate(&mut headers, None, Required::default()).unwrap();
+/// assert_eq!((passed.caller.name(), passed.caller.tier()), ("weather-bot", "basic"));
+/// assert_eq!(passed.at, authenticator.now());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     /// The key, and the state of its limits after this request.
