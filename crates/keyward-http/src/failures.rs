@@ -59,6 +59,17 @@ impl fmt::Debug for Failures {
 
 impl Failures {
     /// Allows this many failures a minute and address, and as many at once; `None` is no limit.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    ///
+    /// use keyward_http::failures::Failures;
+    /// use keyward_http::keyward::time::SteadyNanos;
+    ///
+    /// let unlimited = Failures::new(None);
+    /// let address = IpAddr::from([192, 0, 2, 1]);
+    /// assert!((0..10_000).all(|_| unlimited.count(address, SteadyNanos(0)).is_ok()));
+    /// ```
     #[must_use]
     pub fn new(per_minute: Option<NonZeroU32>) -> Self {
         let limit = per_minute.and_then(|amount| {
@@ -74,6 +85,21 @@ impl Failures {
 
     /// Counts a failure of this address.
     ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// use std::num::NonZeroU32;
+    /// use std::time::Duration;
+    ///
+    /// use keyward_http::failures::Failures;
+    /// use keyward_http::keyward::time::SteadyNanos;
+    ///
+    /// let failures = Failures::new(NonZeroU32::new(2));
+    /// let address = IpAddr::from([192, 0, 2, 1]);
+    /// assert_eq!(failures.count(address, SteadyNanos(0)), Ok(()));
+    /// assert_eq!(failures.count(address, SteadyNanos(0)), Ok(()));
+    /// assert_eq!(failures.count(address, SteadyNanos(0)), Err(Duration::from_secs(30)));
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns how long to wait, if there were too many.
@@ -88,6 +114,19 @@ impl Failures {
 
     /// Whether this address may try again, without counting anything: for requests that are costly
     /// to check. An address has to wait once [`Failures::count`] said so.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// use std::num::NonZeroU32;
+    ///
+    /// use keyward_http::failures::Failures;
+    /// use keyward_http::keyward::time::SteadyNanos;
+    ///
+    /// let failures = Failures::new(NonZeroU32::new(1));
+    /// let address = IpAddr::from([192, 0, 2, 1]);
+    /// // However often it is asked, nothing is counted.
+    /// assert!((0..100).all(|_| failures.check(address, SteadyNanos(0)).is_ok()));
+    /// ```
     ///
     /// # Errors
     ///

@@ -34,6 +34,14 @@ pub struct Fault {
 impl Fault {
     /// A fault of this kind at this location. `place` begins with `query`, `path`, `header` or
     /// `body`.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    ///
+    /// let location = vec!["query".into(), "limit".into()];
+    /// let fault = Fault::new("int_parsing", location, "Input should be a valid integer");
+    /// assert_eq!(fault.kind(), "int_parsing");
+    /// ```
     #[must_use]
     pub fn new(kind: &'static str, place: Vec<Value>, message: impl Into<String>) -> Self {
         Self { kind, place, message: message.into(), input: Value::Null, context: None }
@@ -47,6 +55,16 @@ impl Fault {
 
     /// Adds the input, with the keys in it masked. Keys are recognized by their form, which
     /// imported keys need not have: never pass a header, nor a value that is likely to be a secret.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    ///
+    /// let location = vec!["body".into(), "note".into()];
+    /// let sent = "it is kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1!";
+    /// let fault = Fault::new("value_error", location, "Value error, it is wrong").input(sent);
+    /// // A key that was sent by mistake is not sent back.
+    /// assert_eq!(fault.into_json()["input"], "it is kw_yhjs…!");
+    /// ```
     #[must_use]
     pub fn input(mut self, input: impl Into<Value>) -> Self {
         self.input = input.into();
@@ -61,6 +79,18 @@ impl Fault {
     }
 
     /// A required field or parameter is missing; `parent` is the value that should contain it.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    /// use serde_json::json;
+    ///
+    /// let fault = Fault::missing(vec!["body".into(), "name".into()], json!({ "tier": "basic" }));
+    /// let body = json!({
+    ///     "type": "missing", "loc": ["body", "name"], "msg": "Field required",
+    ///     "input": { "tier": "basic" },
+    /// });
+    /// assert_eq!(fault.into_json(), body);
+    /// ```
     #[must_use]
     pub fn missing(place: Vec<Value>, parent: Value) -> Self {
         Self::new("missing", place, "Field required").input(parent)
@@ -114,6 +144,14 @@ impl Fault {
 
     /// The fault without any part of the input, for bodies that contain secrets: the input is left
     /// out, and an unknown field is reported without its name.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    /// use serde_json::Value;
+    ///
+    /// let fault = Fault::too_long(vec!["body".into(), "text".into()], "secret".into(), 5);
+    /// assert_eq!(fault.masked().into_json()["input"], Value::Null);
+    /// ```
     #[must_use]
     pub fn masked(mut self) -> Self {
         self.input = Value::Null;
@@ -124,6 +162,15 @@ impl Fault {
     }
 
     /// The fault as clients see it.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    ///
+    /// let fault = Fault::too_short(vec!["body".into(), "name".into()], "".into(), 1);
+    /// let json = fault.into_json();
+    /// assert_eq!(json["msg"], "String should have at least 1 character");
+    /// assert_eq!(json["ctx"]["min_length"], 1);
+    /// ```
     #[must_use]
     pub fn into_json(self) -> Value {
         let mut object = Map::new();

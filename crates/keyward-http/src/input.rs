@@ -29,6 +29,14 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Parses the query of a URI, the part after the question mark. Bytes that are not UTF-8 are
     /// replaced.
+    ///
+    /// ```
+    /// use keyward_http::input::Query;
+    ///
+    /// let query = Query::parse(Some("tag=a%20b&tag=c+d"));
+    /// assert_eq!(query.text("tag"), Some("c d"));
+    /// assert_eq!(Query::parse(None).text("tag"), None);
+    /// ```
     #[must_use]
     pub fn parse(query: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
@@ -43,6 +51,15 @@ impl Query {
 
     /// One fault for each parameter that is not in `known`, so that a typing error does not disable
     /// a filter.
+    ///
+    /// ```
+    /// use keyward_http::input::Query;
+    ///
+    /// let query = Query::parse(Some("limit=20&lmit=20"));
+    /// assert!(query.unknown(&["limit", "lmit"]).is_empty());
+    /// let faults = query.unknown(&["limit"]);
+    /// assert_eq!(faults[0].clone().into_json()["loc"], serde_json::json!(["query", "lmit"]));
+    /// ```
     #[must_use]
     pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
         let unknown = self.0.iter().filter(|(name, _)| !known.contains(&name.as_str()));
@@ -70,6 +87,16 @@ impl Query {
     }
 
     /// A parameter as a number in a range, or the default.
+    ///
+    /// ```
+    /// use keyward_http::input::Query;
+    ///
+    /// let query = Query::parse(Some("limit=20"));
+    /// assert_eq!(query.integer("limit", 1..=100, 50), Ok(20));
+    /// assert_eq!(query.integer("offset", 0..=1_000, 0), Ok(0));
+    /// let fault = query.integer("limit", 1..=10, 5).unwrap_err();
+    /// assert_eq!(fault.into_json()["msg"], "Input should be less than or equal to 10");
+    /// ```
     ///
     /// # Errors
     ///
@@ -255,6 +282,19 @@ impl Members {
     }
 
     /// All faults: the noted ones in their order, and then one for each field that was not read.
+    ///
+    /// ```
+    /// use keyward_http::fault::Fault;
+    /// use keyward_http::input::{Members, json_object};
+    ///
+    /// let body = json_object(br#"{"name":"weather-bot","nmae":"weather-bot"}"#)?;
+    /// let mut members = Members::new(vec!["body".into()], body);
+    /// assert_eq!(members.string("name", 1..=100).as_deref(), Some("weather-bot"));
+    /// // The field that was not read is a fault, so that a typing error does not go unnoticed.
+    /// let faults = members.finish();
+    /// assert_eq!(faults.iter().map(Fault::kind).collect::<Vec<_>>(), ["extra_forbidden"]);
+    /// # Ok::<(), keyward_http::Rejection>(())
+    /// ```
     #[must_use]
     pub fn finish(mut self) -> Vec<Fault> {
         for (name, value) in std::mem::take(&mut self.rest) {

@@ -14,6 +14,20 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 ///
 /// There are none by default, since any client can send that header. Clones share the networks, so
 /// a change applies to all of them at once.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use keyward_http::origin::TrustedProxies;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+/// let peer = Some([10, 0, 0, 1].into());
+/// // By default, that header is ignored: the client may have made it up.
+/// assert_eq!(TrustedProxies::default().client_address(&headers, peer), peer);
+/// let trusted = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+/// assert_eq!(trusted.client_address(&headers, peer), Some([192, 0, 2, 7].into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<Shared>);
 
@@ -27,6 +41,17 @@ struct Shared {
 
 impl TrustedProxies {
     /// Trusts the proxies in these networks.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use keyward_http::origin::TrustedProxies;
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?, "2001:db8::1".parse()?]);
+    /// // A proxy that forwards no address is the client itself.
+    /// let proxy = Some([10, 0, 0, 1].into());
+    /// assert_eq!(proxies.client_address(&HeaderMap::new(), proxy), proxy);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(networks: Vec<Network>) -> Self {
         let proxies = Self::default();
@@ -36,6 +61,22 @@ impl TrustedProxies {
 
     /// Trusts the proxies in these networks from now on, and no others. A request that is processed
     /// meanwhile is judged by the old networks or by the new ones, never by both.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::origin::TrustedProxies;
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// let in_use = proxies.clone();
+    /// proxies.set(Vec::new());
+    ///
+    /// // The clone that an authenticator uses trusts none from now on, too.
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    /// let peer = Some([10, 0, 0, 1].into());
+    /// assert_eq!(in_use.client_address(&headers, peer), peer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&self, networks: Vec<Network>) {
         let any = !networks.is_empty();
         self.0.networks.store(Arc::new(networks));

@@ -82,6 +82,17 @@ impl RateLimitHeaders {
 
     /// Completes the headers of a response to a request for which a key was looked for; `stood` is
     /// the state of the caller's limits when the request was allowed, `None` without a caller.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use keyward_http::RateLimitHeaders;
+    ///
+    /// // A key was looked for, and there was none.
+    /// let mut headers = HeaderMap::new();
+    /// RateLimitHeaders::Both.complete(&mut headers, None);
+    /// assert_eq!(headers["cache-control"], "private, no-cache");
+    /// assert!(!headers.contains_key("ratelimit"));
+    /// ```
     pub fn complete(self, headers: &mut HeaderMap, stood: Option<(&Standings, UnixMillis)>) {
         headers.reserve(cache::FIELDS_MAX + FIELDS_MAX);
         cache::keep_private(headers);
