@@ -42,18 +42,74 @@
 //! # }).unwrap();
 //! ```
 //!
-//! | module | what it holds |
+//! # Ways to begin
+//!
+//! | the keys are | begin with |
+//! |---|---|
+//! | in a store of the service | [`Authenticator::new`] over a [`Gate`], and a [`SystemClock`] |
+//! | in memory, in a test (feature `testing`) | [`testing::authenticator`], [`testing::issue`] |
+//!
+//! An [`Authenticator`] has no loop: a service calls [`Authenticator::follow`] and
+//! [`Authenticator::flush`] about once a second, and [`Authenticator::keep_reading`] in the end. Its [`Options`] name the proxies that are trusted ([`TrustedProxies`]), how many wrong keys an
+//! address may present, and which header fields report limits ([`RateLimitHeaders`]).
+//!
+//! # Requests and responses
+//!
+//! | to | call |
+//! |---|---|
+//! | decide about a request that must have a key | [`Authenticator::authenticate`] |
+//! | decide about a request that may have a key | [`Authenticator::authenticate_optional`] |
+//! | require a scope, or count a request as several | [`Required`] |
+//! | know the caller, and when it was allowed | [`Authenticated`] |
+//! | complete the headers of the response | [`Authenticator::complete`] |
+//! | reject a request, in the form that it asks for | [`Rejection::respond`], [`Form::of`] |
+//! | decide about a key that comes another way | [`Authenticator::verify`] |
+//! | make a change, on record | [`Authenticator::gate`], [`Authenticator::audit`] |
+//!
+//! Rejections of a service's own are made with [`Rejection::new`], and those of bad input with
+//! [`Rejection::unprocessable`].
+//!
+//! # The parts
+//!
+//! | module | content |
 //! |---|---|
 //! | [`authenticator`] | the decision about a request, and what a service needs around it |
 //! | [`rejection`], [`form`] | rejections as responses, in the form that the client asks for |
-//! | [`credentials`] | the key in a request |
-//! | [`origin`], [`failures`] | the address of a client, the throttle of wrong keys |
-//! | [`rate_limit`], [`cache`] | the header fields for limits and for caches |
-//! | [`input`], [`fault`] | queries and JSON bodies, with every fault found at once (422) |
-//! | [`clock`] | the time |
+//! | [`credentials`] | the key in a request: [`credentials::find`] |
+//! | [`origin`] | the address of a client: [`TrustedProxies::client_address`] |
+//! | [`failures`] | the throttle of wrong keys: [`Failures::count`], [`Failures::check`] |
+//! | [`rate_limit`] | the header fields for limits: [`RateLimitHeaders::complete`] |
+//! | [`cache`] | the header fields for caches: [`cache::keep_private`] |
+//! | [`input`] | queries and JSON bodies: [`Query`], [`json_object`], [`Members`] |
+//! | [`fault`] | every fault of an input, found at once (422): [`Fault`] |
+//! | [`clock`] | the time: [`Clock`] |
 //!
-//! The feature `axum-core` makes rejections responses of axum, and `testing` has a store in memory
-//! and a clock that only the test moves. No feature is on by default.
+//! # Guarantees
+//!
+//! - A decision waits for nothing, reads the clock once, and allocates only for a rejection.
+//! - Unknown, revoked, suspended and expired keys get one response, to the letter.
+//! - A key in the URL is never read, and header lines that may hold a key are never printed.
+//! - `X-Forwarded-For` is read in one place, and believed only of proxies that are trusted.
+//! - A response that depends on a key is no shared cache's to keep.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `axum-core` | rejections are responses of axum (`IntoResponse`) |
+//! | `testing` | [`testing`]: a store in memory, a clock that only the test moves |
+//!
+//! Neither is on by default.
+//!
+//! [`Gate`]: keyward::Gate
+//! [`TrustedProxies`]: origin::TrustedProxies
+//! [`TrustedProxies::client_address`]: origin::TrustedProxies::client_address
+//! [`Failures::count`]: failures::Failures::count
+//! [`Failures::check`]: failures::Failures::check
+//! [`Query`]: input::Query
+//! [`json_object`]: input::json_object
+//! [`Members`]: input::Members
+//! [`Fault`]: fault::Fault
 //!
 //! Each module uses only those above it in this list.
 
