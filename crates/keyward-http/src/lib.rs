@@ -50,7 +50,8 @@
 //! | in memory, in a test (feature `testing`) | [`testing::authenticator`], [`testing::issue`] |
 //!
 //! An [`Authenticator`] has no loop: a service calls [`Authenticator::follow`] and
-//! [`Authenticator::flush`] about once a second, and [`Authenticator::keep_reading`] in the end. Its [`Options`] name the proxies that are trusted ([`TrustedProxies`]), how many wrong keys an
+//! [`Authenticator::flush`] about once a second, and [`Authenticator::keep_reading`] in the end.
+//! Its [`Options`] name the proxies that are trusted ([`TrustedProxies`]), how many wrong keys an
 //! address may present, and which header fields report limits ([`RateLimitHeaders`]).
 //!
 //! # Requests and responses
