@@ -299,8 +299,23 @@ pub trait RequestBody: Sized {
 }
 
 /// Declares which fields a body reads: `body!(PutTierBody { limits })`. Each is read by its type.
+///
+/// `body!(PutTierBody as PutTierDraft { limits })` also declares the body as a client sends it: the
+/// fields that are given, in any form, since the rules are those of the server.
 #[macro_export]
 macro_rules! body {
+    ($name:ident as $draft:ident { $($field:ident),* $(,)? } $($const:tt)*) => {
+        $crate::body!($name { $($field),* } $($const)*);
+
+        #[doc = concat!("A [`", stringify!($name), "`] as a client sends it.")]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+        pub struct $draft {
+            $(
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<serde_json::Value>,
+            )*
+        }
+    };
     ($name:ident { $($field:ident),* $(,)? } $($const:ident: $type:ty = $value:expr),*) => {
         impl $crate::body::RequestBody for $name {
             $(const $const: $type = $value;)*

@@ -8,9 +8,13 @@ mod list;
 mod secret;
 mod view;
 
-pub use change::{EditKeyBody, NewKeyBody, RevokeKeyQuery, RotateKeyBody};
-pub use cursor::Sort;
-pub use identify::{DIGESTS_MAX, IdentifyBody, Match, MatchList, PrefixList, SecretView};
+pub use change::{
+    EditKeyBody, KeyDraft, NewKeyBody, NewKeyDraft, RevokeKeyQuery, RotateKeyBody, RotateKeyDraft,
+};
+pub use cursor::{Sort, SortWord};
+pub use identify::{
+    DIGESTS_MAX, IdentifyBody, IdentifyDraft, Match, MatchList, PrefixList, SecretView,
+};
 pub use list::{KeyList, ListKeys, ListKeysQuery, PAGE_MAX};
 pub use secret::{IssuedKey, RotatedKey, SecretText, wiped_json};
 pub use view::{KeyView, SuspendedBy};

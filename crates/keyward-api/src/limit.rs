@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, Limit, Limits};
 use keyward_http::fault::Fault;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d"
 const SAME_NAME: &str = "a limit before it has this name; each needs a name of its own";
 
 /// How often, per what time.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Limit)]
 #[schema(example = json!({ "name": "requests", "amount": 100, "per": "60s", "burst": 100 }))]
@@ -55,7 +55,35 @@ impl LimitView {
     pub fn all(limits: &Limits) -> Vec<Self> {
         limits.list().iter().map(Self::of).collect()
     }
+}
 
+/// The fields of a [`LimitView`] that are known: a newer server may have more of them.
+#[derive(Deserialize)]
+#[serde(remote = "LimitView")]
+struct KnownFields {
+    name: String,
+    amount: u32,
+    per: String,
+    burst: u32,
+}
+
+impl<'de> Deserialize<'de> for LimitView {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        KnownFields::deserialize(deserializer)
+    }
+}
+
+/// A limit of a request, which has no other field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitBody {
+    name: String,
+    amount: u32,
+    per: String,
+    burst: u32,
+}
+
+impl LimitBody {
     /// The limit that this describes.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::body::Given;
 use crate::limit::LimitView;
 use crate::query::PageLen;
 use crate::shapes::OwnerText;
+use crate::words::Word;
 use crate::{body, query};
 
 /// Most owners on one page.
@@ -64,19 +65,23 @@ pub struct EditOwnerBody {
     pub limits: Given<Option<Limits>>,
 }
 
-body!(EditOwnerBody { limits } IS_KEPT: bool = true);
+body!(EditOwnerBody as EditOwnerDraft { limits } IS_KEPT: bool = true);
 
 /// A customer to whom keys belong.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct OwnerView {
     pub owner: OwnerText,
-    pub state: OwnerState,
+    #[schema(value_type = OwnerState)]
+    pub state: Word<OwnerState>,
     /// How many keys it has, revoked ones too.
     pub keys: u64,
     /// What all of its keys share, on top of the limits of each. None is no limit.
-    #[schema(max_items = 8)]
+    #[serde(default)]
+    #[schema(required, max_items = 8)]
     pub limits: Vec<LimitView>,
     /// How often it was suspended, resumed or edited.
+    #[serde(default)]
+    #[schema(required)]
     pub version: u64,
 }
 
@@ -97,7 +102,7 @@ impl OwnerView {
         let state = if row.is_suspended() { OwnerState::Suspended } else { OwnerState::Active };
         Self {
             owner: OwnerText(row.owner.clone()),
-            state,
+            state: Word::Known(state),
             keys: row.keys,
             limits: LimitView::all(&row.limits),
             version: row.version.0,

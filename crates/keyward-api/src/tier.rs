@@ -19,7 +19,7 @@ pub struct PutTierBody {
     pub limits: Limits,
 }
 
-body!(PutTierBody { limits });
+body!(PutTierBody as PutTierDraft { limits });
 
 /// A tier: a named plan.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]

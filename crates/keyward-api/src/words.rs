@@ -3,6 +3,17 @@
 use keyward::audit::Verb;
 use keyward::query::{Bucket, TopBy};
 use keyward::record::Stage;
+use serde::{Deserialize, Serialize};
+
+/// A word of a response, which may be one that only a newer server has.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Word<T> {
+    /// A word that is known.
+    Known(T),
+    /// Another one.
+    Other(String),
+}
 
 /// Declares such a type: what it holds, every value, and the word of one.
 macro_rules! words {

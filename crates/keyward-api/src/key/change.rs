@@ -12,6 +12,7 @@ use keyward::record::Scopes;
 use keyward::tier::TierName;
 use keyward::{Now, UnixMillis};
 use keyward_http::Rejection;
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
@@ -68,6 +69,15 @@ body!(
     IS_KEPT: bool = true,
     EXCLUSIVE: Option<[&'static str; 2]> = Some(["expires_at", "expires_in"])
 );
+
+/// A [`NewKeyBody`] as a client sends it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NewKeyDraft {
+    #[serde(flatten)]
+    pub fields: KeyDraft,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Value>,
+}
 
 impl NewKeyBody {
     /// The requested key.
@@ -126,7 +136,9 @@ pub struct EditKeyBody {
 }
 
 body!(
-    EditKeyBody { name, tier, owner, scopes, networks, limits, metadata, expires_at, expires_in }
+    EditKeyBody as KeyDraft {
+        name, tier, owner, scopes, networks, limits, metadata, expires_at, expires_in
+    }
     IS_KEPT: bool = true,
     EXCLUSIVE: Option<[&'static str; 2]> = Some(["expires_at", "expires_in"])
 );
@@ -184,7 +196,7 @@ pub struct RotateKeyBody {
     pub grace: Grace,
 }
 
-body!(RotateKeyBody { grace } MAY_BE_EMPTY: bool = true);
+body!(RotateKeyBody as RotateKeyDraft { grace } MAY_BE_EMPTY: bool = true);
 
 /// Why a key is revoked.
 #[derive(Debug, IntoParams)]

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::body;
 use crate::body::{At, Field, Read, list};
 use crate::shapes::{DigestText, KeyNameText, KeyNumber, PrefixText, Time};
-use crate::words::StageWord;
+use crate::words::{StageWord, Word};
 
 /// Most digests of one request.
 pub const DIGESTS_MAX: usize = 1_000;
@@ -25,7 +25,7 @@ pub struct IdentifyBody {
     pub digests: Digests,
 }
 
-body!(IdentifyBody { digests });
+body!(IdentifyBody as IdentifyDraft { digests });
 
 /// Digests, each once; at least one.
 #[derive(Clone, Debug)]
@@ -57,8 +57,10 @@ pub struct Match {
     pub digest: DigestText,
     pub key_id: KeyNumber,
     pub name: KeyNameText,
-    pub state: StageWord,
-    pub secret: SecretView,
+    #[schema(value_type = StageWord)]
+    pub state: Word<StageWord>,
+    #[schema(value_type = SecretView)]
+    pub secret: Word<SecretView>,
     /// When a former secret stops working, or stopped; `null` for the present one.
     #[schema(required)]
     pub ends_at: Option<Time>,
@@ -82,8 +84,11 @@ impl MatchList {
             digest: DigestText(digest.to_hex()),
             key_id: key.key.id.into(),
             name: KeyNameText(key.key.name.as_str().to_owned()),
-            state: StageWord(key.stage(now)),
-            secret: if ends_at.is_none() { SecretView::Current } else { SecretView::Former },
+            state: Word::Known(StageWord(key.stage(now))),
+            secret: Word::Known(match ends_at {
+                None => SecretView::Current,
+                Some(_) => SecretView::Former,
+            }),
             ends_at: ends_at.map(Time),
         };
         Self { matches: found.iter().map(matched).collect() }

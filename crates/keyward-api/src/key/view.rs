@@ -11,7 +11,7 @@ use crate::limit::LimitView;
 use crate::shapes::{
     KeyNameText, KeyNumber, NetworkText, OwnerText, ReasonText, ScopeText, TierText, Time,
 };
-use crate::words::StageWord;
+use crate::words::{StageWord, Word};
 
 /// A key as it is shown at any time; its secret is not in it.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -22,10 +22,11 @@ pub struct KeyView {
     /// To whom it belongs.
     #[schema(required)]
     pub owner: Option<OwnerText>,
-    pub state: StageWord,
+    #[schema(value_type = StageWord)]
+    pub state: Word<StageWord>,
     /// By what it is suspended: itself, its owner, or both.
-    #[schema(max_items = 2)]
-    pub suspended_by: Vec<SuspendedBy>,
+    #[schema(value_type = Vec<SuspendedBy>, max_items = 2)]
+    pub suspended_by: Vec<Word<SuspendedBy>>,
     /// The first characters of its secret, by which people recognise it.
     #[schema(example = "kw_Ab3d")]
     pub hint: String,
@@ -88,8 +89,8 @@ impl KeyView {
             name: KeyNameText(key.name.as_str().to_owned()),
             tier: TierText(key.tier.clone()),
             owner: key.owner.clone().map(OwnerText),
-            state: StageWord(stage),
-            suspended_by: itself.into_iter().chain(owner).collect(),
+            state: Word::Known(StageWord(stage)),
+            suspended_by: itself.into_iter().chain(owner).map(Word::Known).collect(),
             hint: key.secret.hint.clone(),
             scopes: key.scopes.iter().cloned().map(ScopeText).collect(),
             networks: key.networks.iter().copied().map(NetworkText).collect(),

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use super::object::Object;
 use keyward::scan::holds_key;
 use keyward_api::MISPLACED;
-use keyward_api::limit::LimitView;
+use keyward_api::limit::{LimitBody, LimitView};
 use keyward_api::shapes::{
     HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
     TimeText,
@@ -49,7 +49,7 @@ pub(crate) struct ImportKeyBody {
     #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     networks: Option<Vec<String>>,
     #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
-    limits: Option<Vec<Object<LimitView>>>,
+    limits: Option<Vec<Object<LimitBody>>>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
     state: Option<StateBody>,
