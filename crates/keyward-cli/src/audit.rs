@@ -106,5 +106,5 @@ fn walk_entries(
 
 fn page(client: &Client, after: Option<u64>) -> Result<Page, ClientError> {
     let route = Route::of(["admin", "audit"]).with("after", after).with("limit", Some(PAGE_LEN));
-    client.get_as(&route)
+    client.get_verbatim(&route)
 }

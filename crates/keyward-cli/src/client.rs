@@ -4,15 +4,18 @@ mod address;
 mod credential;
 mod document;
 mod error;
+mod response;
 mod transfer;
 
 use std::io;
 use std::time::Duration;
 
-use http::header::{DATE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::header::{DATE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Request, StatusCode};
 use keyward::json;
+use keyward_api::transfer::json_fault;
 use keyward_tls::{Flaw, Trust};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
@@ -21,6 +24,7 @@ pub use address::{Route, ServerUrl};
 pub use credential::Credential;
 pub use document::{FetchError, Fetcher};
 pub use error::ClientError;
+pub use response::Response;
 
 /// How long the server may take to accept a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -45,15 +49,6 @@ pub struct Client {
     credential: Credential,
 }
 
-/// The server's response to a request that it granted.
-#[derive(Debug)]
-pub struct Answer {
-    /// The JSON; `null` if the response was empty.
-    pub body: Value,
-    /// The version of the object that was shown, if it has one.
-    pub etag: Option<String>,
-}
-
 /// The parts of a request in addition to its method and path.
 #[derive(Default)]
 struct Extras<'a> {
@@ -63,8 +58,10 @@ struct Extras<'a> {
 }
 
 impl Extras<'_> {
-    fn json(body: &Value) -> Self {
-        Self { body: Some(body.to_string().into_bytes()), ..Self::default() }
+    fn json(body: &impl Serialize) -> Self {
+        // A draft is a tree of values, which can always be written.
+        let text = serde_json::to_vec(body).unwrap_or_default();
+        Self { body: Some(text), ..Self::default() }
     }
 }
 
@@ -79,16 +76,16 @@ impl Client {
     /// # Errors
     ///
     /// Returns [`ClientError`] unless the server granted it.
-    pub fn get(&self, path: &str) -> Result<Answer, ClientError> {
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Response<T>, ClientError> {
         self.ask(&Method::GET, path, Extras::default())
     }
 
-    /// Requests an object whose type the client knows.
+    /// Requests an object parts of which are kept verbatim.
     ///
     /// # Errors
     ///
-    /// Returns [`ClientError`] unless the server granted it and the object has that type.
-    pub fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    /// As for [`Client::get`].
+    pub fn get_verbatim<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let (_, bytes) = self.send(&Method::GET, path, Extras::default())?;
         json::from_slice(&bytes).map_err(|_| self.foreign())
     }
@@ -99,7 +96,11 @@ impl Client {
     ///
     /// Returns [`ClientError`] unless the server granted it. Only after
     /// [`ClientError::Broken`] the change may have been made all the same.
-    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<T>, ClientError> {
         self.ask(&Method::POST, path, Extras::json(body))
     }
 
@@ -108,7 +109,11 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::get`]: nothing is changed.
-    pub fn question(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+    pub fn question<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<T>, ClientError> {
         self.post(path, body).map_err(|error| error.advising(TRY_AGAIN))
     }
 
@@ -117,7 +122,7 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`].
-    pub fn act(&self, path: &str) -> Result<Answer, ClientError> {
+    pub fn act<T: DeserializeOwned>(&self, path: &str) -> Result<Response<T>, ClientError> {
         self.ask(&Method::POST, path, Extras::default())
     }
 
@@ -126,7 +131,11 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`].
-    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+    pub fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<T>, ClientError> {
         self.ask(&Method::PUT, path, Extras::json(body))
     }
 
@@ -135,7 +144,12 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`]; with status 412 if there is another version by now.
-    pub fn patch(&self, path: &str, body: &Value, etag: &str) -> Result<Answer, ClientError> {
+    pub fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        etag: &str,
+    ) -> Result<Response<T>, ClientError> {
         self.ask(&Method::PATCH, path, Extras { if_match: Some(etag), ..Extras::json(body) })
     }
 
@@ -144,7 +158,11 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`]; with status 412 if it exists.
-    pub fn patch_new(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+    pub fn patch_new<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<T>, ClientError> {
         self.ask(&Method::PATCH, path, Extras { if_absent: true, ..Extras::json(body) })
     }
 
@@ -153,16 +171,24 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`].
-    pub fn delete(&self, path: &str) -> Result<Answer, ClientError> {
-        self.ask(&Method::DELETE, path, Extras::default())
+    pub fn delete(&self, path: &str) -> Result<(), ClientError> {
+        self.ask::<Value>(&Method::DELETE, path, Extras::default()).map(drop)
     }
 
-    fn ask(&self, method: &Method, path: &str, with: Extras<'_>) -> Result<Answer, ClientError> {
+    fn ask<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        with: Extras<'_>,
+    ) -> Result<Response<T>, ClientError> {
         let (headers, bytes) = self.send(method, path, with)?;
-        let body = if bytes.is_empty() { Some(Value::Null) } else { parse(&bytes) };
-        let body = body.ok_or_else(|| self.foreign())?;
-        let header = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
-        Ok(Answer { body, etag: header(ETAG) })
+        let json = if bytes.is_empty() { Some(Value::Null) } else { parse(&bytes) };
+        let json = json.ok_or_else(|| self.foreign())?;
+        let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        Response::read(json, etag).map_err(|error| ClientError::OtherForm {
+            server: self.server.as_str().to_owned(),
+            fault: json_fault(&error),
+        })
     }
 
     /// Sends a request, and returns the response if it is a success.

@@ -1,6 +1,7 @@
 //! Which server a command talks to, how it authenticates, and whether people or programs read its
 //! output.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,10 +10,11 @@ use keyward_api::admin_key::AdminKey;
 use keyward_tls::{Authorities, Trust};
 use thiserror::Error;
 
-use crate::client::{Client, Credential, Fetcher, ServerUrl};
+use crate::client::{Client, Credential, Fetcher, Response, ServerUrl};
 use crate::environment::{
     CA_FILE_VARIABLE, Environment, NotText, SERVER_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE,
 };
+use crate::output::Output;
 use crate::secret_file::{read_key_file, read_token_file};
 
 /// The variables that hold a credential, or name a file that holds one.
@@ -100,6 +102,16 @@ impl Common {
     /// Returns [`ConnectionError`] for the first flag or variable that cannot be used.
     pub fn client(&self) -> anyhow::Result<Client> {
         self.connection.client()
+    }
+
+    /// Prints a response: the server's JSON if that is asked for, and else its body in words.
+    pub(crate) fn print<T>(
+        &self,
+        response: &Response<T>,
+        out: &mut Output,
+        in_words: impl FnOnce(&T, &mut Output) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        Ok(if self.json { out.json(&response.json) } else { in_words(&response.body, out) }?)
     }
 }
 

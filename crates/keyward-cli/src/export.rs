@@ -1,13 +1,16 @@
 //! `keyward export`: everything but secrets, as JSON Lines that `keyward import` reads.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use keyward_api::export::{ExportPage, ExportedKey, OwnerLimits};
+use keyward_api::shapes::{KeyNumber, OwnerText};
+use keyward_api::tier::{TierList, TierView};
+use serde_json::json;
 
 use crate::client::{Client, Route};
 use crate::connection::Connection;
@@ -83,20 +86,23 @@ fn write_all(
     loop {
         let route = Route::of(["admin", "export"]);
         let route = route.with("after", Some(after)).with("limit", Some(PAGE_KEYS));
-        let page = client.get(&route)?.body;
-        let keys = page.get("keys").and_then(Value::as_array);
-        let keys = keys.context("the answer has no `keys`; is it a newer server?")?;
-        write(&tier_lines(&page, &mut told))?;
-        let is_told = |key: &Value| key.get("tier_gone").is_some() || told.contains(tier_of(key));
-        if !keys.iter().all(is_told) {
+        let mut page = client.get::<ExportPage>(&route)?;
+        let keys = page.take_list("keys");
+        let ExportPage { tiers, suspended_owners, owner_limits, keys: read, next_after } =
+            page.body;
+        write(&tier_lines(tiers.unwrap_or_default(), &mut told))?;
+        let is_told = |key: &ExportedKey| key.tier_gone || told.contains(key.tier.0.as_str());
+        if !read.iter().all(is_told) {
             // The tier was made since the first page, which had all tiers.
-            write(&tier_lines(&client.get("/admin/tiers")?.body, &mut told))?;
+            let tiers = client.get::<TierList>("/admin/tiers")?.body.tiers;
+            write(&tier_lines(tiers.into_iter().map(|listed| listed.tier), &mut told))?;
         }
-        write(&lines(&page, keys, &mut limited))?;
+        write(&owner_lines(suspended_owners, owner_limits, &mut limited))?;
+        write(&text_of(keys.iter()))?;
         bar.inc(keys.len() as u64);
-        match page.get("next_after").and_then(Value::as_u64) {
+        match next_after {
             // Any other cursor would cause an endless loop.
-            Some(next) if after < next => after = next,
+            Some(KeyNumber(next)) if after < next => after = next,
             Some(_) => anyhow::bail!("the server repeats a page; is it a newer one?"),
             None => break,
         }
@@ -107,40 +113,27 @@ fn write_all(
 }
 
 /// The tiers of a response that have no line so far, as lines. They precede their keys.
-fn tier_lines(answer: &Value, told: &mut HashSet<String>) -> Vec<u8> {
-    let member = |of: &Value, name| of.get(name).cloned().unwrap_or_default();
-    let tier = |tier| json!({ "name": member(tier, "name"), "limits": member(tier, "limits") });
-    let name = |tier: &Value| tier.get("name").and_then(Value::as_str).map(str::to_owned);
-    let new = list(answer, "tiers").filter(|tier| name(tier).is_some_and(|it| told.insert(it)));
-    text_of(new.map(|one| json!({ "tier": tier(one) })))
+fn tier_lines(tiers: impl IntoIterator<Item = TierView>, told: &mut HashSet<String>) -> Vec<u8> {
+    let new = tiers.into_iter().filter(|tier| told.insert(tier.name.0.as_str().to_owned()));
+    text_of(new.map(|tier| json!({ "tier": tier })))
 }
 
-/// A page as lines, the owners before the keys: suspended owners, which the first page has, and
-/// owners with limits that have no line so far.
-fn lines(page: &Value, keys: &[Value], limited: &mut HashSet<String>) -> Vec<u8> {
-    let owners = list(page, "suspended_owners").map(|owner| json!({ "suspended_owner": owner }));
-    let name = |owner: &Value| owner.get("owner").and_then(Value::as_str).map(str::to_owned);
-    let new =
-        list(page, "owner_limits").filter(|one| name(one).is_some_and(|it| limited.insert(it)));
-    let new = new.map(|owner| json!({ "owner_limits": owner }));
-    text_of(owners.chain(new).chain(keys.iter().cloned()))
+/// The owners of a page as lines, which precede its keys: suspended owners, which the first page
+/// has, and owners with limits that have no line so far.
+fn owner_lines(
+    suspended: Option<Vec<OwnerText>>,
+    with_limits: Option<Vec<OwnerLimits>>,
+    told: &mut HashSet<String>,
+) -> Vec<u8> {
+    let suspended = suspended.unwrap_or_default().into_iter();
+    let suspended = suspended.map(|owner| json!({ "suspended_owner": owner }));
+    let new = with_limits.unwrap_or_default().into_iter();
+    let new = new.filter(|one| told.insert(one.owner.0.as_str().to_owned()));
+    text_of(suspended.chain(new.map(|owner| json!({ "owner_limits": owner }))))
 }
 
-fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    of.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn tier_of(key: &Value) -> &str {
-    key.get("tier").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn text_of(lines: impl Iterator<Item = Value>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for line in lines {
-        text.extend_from_slice(line.to_string().as_bytes());
-        text.push(b'\n');
-    }
-    text
+fn text_of(lines: impl Iterator<Item: Display>) -> Vec<u8> {
+    lines.map(|line| format!("{line}\n")).collect::<String>().into_bytes()
 }
 
 #[cfg(test)]
@@ -152,25 +145,27 @@ mod tests {
     #[test]
     fn lines_are_what_an_import_reads() {
         let digest = "ab".repeat(32);
-        let page = json!({
-            "tiers": [{"name": "gold", "limits": [], "keys": 3}],
-            "suspended_owners": ["acme"],
-            "owner_limits": [{"owner": "globex", "limits": []}],
-            "keys": [{"key_id": 7, "name": "a", "tier": "gold", "owner": null, "scopes": [],
-                "networks": [], "limits": null, "metadata": {}, "state": "active",
-                "expires_at": null, "secrets": [{"digest": digest, "hint": "", "ends_at": null}]}],
-        });
-        let (mut told, mut limited) = (HashSet::new(), HashSet::new());
-        let keys = lines(&page, page["keys"].as_array().unwrap(), &mut limited);
-        let text = [tier_lines(&page, &mut told), keys].concat();
+        let (limits, at) = (json!([]), "2026-11-24T09:30:00.000Z");
+        let tiers = json!([{ "name": "gold", "limits": limits }]);
+        let tiers: Vec<TierView> = serde_json::from_value(tiers).unwrap();
+        let suspended = || Some(vec![OwnerText("acme".parse().unwrap())]);
+        let limited = json!([{ "owner": "globex", "limits": limits }]);
+        let limited = || serde_json::from_value(limited.clone()).unwrap();
+        let key = json!({ "key_id": 7, "name": "a", "tier": "gold", "owner": null, "scopes": [],
+            "networks": [], "limits": null, "metadata": {}, "state": "active", "created_at": at,
+            "expires_at": null, "last_used_at": null, "revoked_at": null, "revoked_reason": null,
+            "secrets": [{ "digest": digest, "hint": "", "created_at": at, "ends_at": null }] });
+        let (mut told, mut told_owners) = (HashSet::new(), HashSet::new());
+        let owners = owner_lines(suspended(), limited(), &mut told_owners);
+        let text = [tier_lines(tiers.clone(), &mut told), owners, text_of([key].iter())].concat();
         let items: Vec<_> =
             read_json_lines(&text[..]).map(|line| line.unwrap().item.unwrap()).collect();
         assert!(matches!(
             items[..],
             [Item::Tier(_), Item::SuspendedOwner(_), Item::OwnerLimits(_), Item::Key(_)]
         ));
-        assert_eq!(tier_lines(&page, &mut told), b"", "each tier is told of once");
-        let again = lines(&page, &[], &mut limited);
+        assert_eq!(tier_lines(tiers, &mut told), b"", "each tier is told of once");
+        let again = owner_lines(suspended(), limited(), &mut told_owners);
         assert_eq!(again, b"{\"suspended_owner\":\"acme\"}\n", "and each owner with limits");
     }
 }

@@ -1,5 +1,6 @@
 //! `keyward import`: bringing keys of files, or of the tutorial's database, to a running server.
 
+mod outcome;
 mod owners;
 mod pipeline;
 mod report;
@@ -152,7 +153,7 @@ impl Import {
             tiers: Tiers::new(client, self.dry_run),
             owners: Owners::new(client, self.dry_run),
         };
-        let post = |body| client.post_again(&route, body).map(|answer| answer.body);
+        let post = |body| client.post_again(&route, body).map(|response| response.body);
         let run = pipeline::run(|| batches.next(), post, |settled| report.settle(settled));
         source.bar.finish_and_clear();
         let notes = batches.tiers.notes().iter().chain(batches.owners.notes());

@@ -2,10 +2,12 @@
 
 use clap::Args;
 use keyward_api::duration::WholeSeconds;
+use keyward_api::limit::LimitView;
 use keyward_api::limit_text::{LimitText, NAME};
 use serde_json::{Value, json};
 
 use crate::output::printable;
+use crate::status::Complaint;
 
 /// The flags that give limits.
 #[derive(Debug, Args)]
@@ -29,24 +31,26 @@ impl LimitFlags {
         let limits = || self.limits.iter().map(LimitText::json).collect();
         (!self.limits.is_empty()).then(limits)
     }
-}
 
-/// The limits of a response in the form in which they are typed.
-pub fn limits_text(limits: &Value) -> String {
-    match limits.as_array().map(Vec::as_slice) {
-        None => "-".to_owned(),
-        Some([]) => "no limit".to_owned(),
-        Some(limits) => limits.iter().map(limit_text).collect::<Vec<_>>().join(", "),
+    /// The limits for a body that is about nothing else.
+    pub(crate) fn required(&self) -> Result<Value, Complaint> {
+        let what = "give the limits with --limit, or say --unlimited";
+        self.json().ok_or_else(|| Complaint::Usage(what.to_owned()))
     }
 }
 
-fn limit_text(limit: &Value) -> String {
-    let number = |name| limit.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let text = |name| printable(limit.get(name).and_then(Value::as_str).unwrap_or("?"));
-    let (amount, burst, per) = (number("amount"), number("burst"), text("per"));
-    let per = WholeSeconds::parse(&per).map_or(per, |per| per.to_string());
-    let name = Some(text("name")).filter(|name| name != NAME);
-    let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+/// The limits of a response in the form in which they are typed.
+pub fn limits_text(limits: &[LimitView]) -> String {
+    if limits.is_empty() {
+        return "no limit".to_owned();
+    }
+    limits.iter().map(limit_text).collect::<Vec<_>>().join(", ")
+}
+
+fn limit_text(limit: &LimitView) -> String {
+    let LimitView { name, amount, per, burst } = limit;
+    let per = WholeSeconds::parse(per).map_or_else(|_| printable(per), |per| per.to_string());
+    let name = if name == NAME { String::new() } else { format!("{}: ", printable(name)) };
     let burst = if burst == amount { String::new() } else { format!(" burst {burst}") };
     format!("{name}{amount} per {per}{burst}")
 }
@@ -59,9 +63,9 @@ mod tests {
     fn limits_are_read_as_they_are_typed() {
         for text in ["100 per 60s", "100 per 60s burst 200", "writes: 1 per 1d", "7 per 24h"] {
             let json = json!([LimitText::parse(text).unwrap().json()]);
-            assert_eq!(limits_text(&json), text.replace("24h", "1d"));
+            let limits: Vec<LimitView> = serde_json::from_value(json).unwrap();
+            assert_eq!(limits_text(&limits), text.replace("24h", "1d"));
         }
-        assert_eq!(limits_text(&json!([])), "no limit");
-        assert_eq!(limits_text(&Value::Null), "-");
+        assert_eq!(limits_text(&[]), "no limit");
     }
 }

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use keyward_api::key::DIGESTS_MAX;
+use keyward_api::key::{DIGESTS_MAX, IdentifyDraft, Match, MatchList};
 use serde_json::{Value, json};
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Response};
 
-/// The secrets that the server knows, each with its key, in the fields `key_id`, `name`, `state`,
-/// `secret` and `ends_at`.
+/// The secrets that the server knows, each with its key, and that as the server sent it.
 #[derive(Debug, Default)]
-pub(crate) struct Matches(HashMap<String, Value>);
+pub(crate) struct Matches(HashMap<String, (Match, Value)>);
 
 impl Matches {
     /// Asks about these digests in hexadecimal, as many at a time as the server takes.
@@ -21,23 +20,26 @@ impl Matches {
     pub(crate) fn ask(client: &Client, digests: &[String]) -> Result<Self, ClientError> {
         let mut matches = Self::default();
         for batch in digests.chunks(DIGESTS_MAX) {
-            let question = json!({ "digests": batch });
-            matches.add(client.question("/admin/api-keys/identify", &question)?.body);
+            let question = IdentifyDraft { digests: Some(json!(batch)) };
+            matches.add(client.question("/admin/api-keys/identify", &question)?);
         }
         Ok(matches)
     }
 
     /// Adds the matches of one response.
-    pub(crate) fn add(&mut self, mut answer: Value) {
-        let matches = answer.get_mut("matches").and_then(Value::as_array_mut);
-        self.0.extend(matches.into_iter().flatten().filter_map(|one| {
-            let digest = one.get("digest")?.as_str()?.to_owned();
-            Some((digest, one.take()))
-        }));
+    pub(crate) fn add(&mut self, mut response: Response<MatchList>) {
+        let sent = response.take_list("matches");
+        let found = response.body.matches.into_iter().zip(sent);
+        self.0.extend(found.map(|(one, sent)| (one.digest.0.clone(), (one, sent))));
     }
 
     /// The match of one digest.
-    pub(crate) fn find(&self, digest: &str) -> Option<&Value> {
-        self.0.get(digest)
+    pub(crate) fn find(&self, digest: &str) -> Option<&Match> {
+        self.0.get(digest).map(|(found, _)| found)
+    }
+
+    /// The match of one digest, and that as the server sent it.
+    pub(crate) fn find_sent(&self, digest: &str) -> Option<(Match, Value)> {
+        self.0.get(digest).cloned()
     }
 }

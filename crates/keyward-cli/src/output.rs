@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use ascii::{in_ascii, is_wanted as is_ascii_wanted};
 pub use table::{Cell, Tone};
-pub use value::{count, list, member, printable};
+pub use value::{printable, shown};
 
 /// The destination of results: standard output, or memory in a test.
 pub struct Output {

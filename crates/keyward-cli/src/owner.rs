@@ -1,16 +1,16 @@
 //! `keyward owner`: the customers to whom keys belong, stopping all keys of one, and the limits
 //! that they share.
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use keyward_api::owner::{EditOwnerDraft, OwnerPage, OwnerView};
+use serde_json::json;
 
 use crate::client::{Client, ClientError, Route};
 
 use crate::connection::Common;
 use crate::limit::{LimitFlags, limits_text};
-use crate::output::{Output, count, list, member, printable};
-use crate::status::{Complaint, examples, tell};
+use crate::output::{Output, printable, shown};
+use crate::status::{examples, tell};
 
 /// Owners in one response: the most that the server gives.
 const PAGE_OWNERS: u32 = 1_000;
@@ -76,53 +76,37 @@ impl OwnerCommand {
         };
         let client = one.common.client()?;
         let route = Route::of(["admin", "owners", &one.owner]);
-        let answer = match verb {
-            None => client.get(&route)?.body,
-            Some(verb) => client.act(&route.join(verb))?.body,
+        let owner = match verb {
+            None => client.get(&route)?,
+            Some(verb) => client.act(&route.join(verb))?,
         };
-        let changed = !matches!(self, Self::Show(_));
-        if changed {
-            warn_without_keys(&one.owner, &answer);
+        if verb.is_some() {
+            warn_without_keys(&one.owner, &owner.body);
         }
-        if one.common.json {
-            return Ok(out.json(&answer)?);
-        }
-        Ok(out.line(&text(verb, &answer))?)
+        one.common.print(&owner, out, |owner, out| out.line(&text(verb, owner)))
     }
 }
 
 impl OwnerEdit {
     fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let Some(limits) = self.limits.json() else {
-            let what = "give the limits with --limit, or say --unlimited";
-            return Err(Complaint::Usage(what.to_owned()).into());
-        };
-        let body = json!({ "limits": limits });
+        let body = EditOwnerDraft { limits: Some(self.limits.required()?) };
         let client = self.common.client()?;
         let route = Route::of(["admin", "owners", &self.owner]);
         // Unless another client has changed it meanwhile.
-        let edited = match client.get(&route) {
-            Ok(before) => {
-                let etag =
-                    before.etag.context("the answer has no `ETag`; is it an older server?")?;
-                client.patch(&route, &body, &etag)?
-            }
+        let owner = match client.get::<OwnerView>(&route) {
+            Ok(before) => client.patch(&route, &body, before.known_etag()?)?,
             Err(ClientError::NotFound { .. }) => client.patch_new(&route, &body)?,
             Err(error) => return Err(error.into()),
         };
-        let answer = edited.body;
-        warn_without_keys(&self.owner, &answer);
-        if self.common.json {
-            return Ok(out.json(&answer)?);
-        }
-        Ok(out.line(&text(Some("edit"), &answer))?)
+        warn_without_keys(&self.owner, &owner.body);
+        self.common.print(&owner, out, |owner, out| out.line(&text(Some("edit"), owner)))
     }
 }
 
 /// Owners exist only as names in keys, so one without keys may be a typing error.
-fn warn_without_keys(owner: &str, answer: &Value) {
-    if count(answer, "keys") == 0 {
-        tell(&format!("warning: owner {owner} has no keys; is it written right?"));
+fn warn_without_keys(name: &str, owner: &OwnerView) {
+    if owner.keys == 0 {
+        tell(&format!("warning: owner {name} has no keys; is it written right?"));
     }
 }
 
@@ -148,33 +132,28 @@ fn suspended(client: &Client) -> anyhow::Result<Vec<String>> {
     let mut owners: Vec<String> = Vec::new();
     loop {
         let route = Route::of(["admin", "owners"]).with("limit", Some(PAGE_OWNERS));
-        let page = client.get(&route.with("after", owners.last()))?.body;
-        let found = list(&page, "suspended_owners").iter().filter_map(Value::as_str);
+        let page = client.get::<OwnerPage>(&route.with("after", owners.last()))?.body;
         let before = owners.len();
-        owners.extend(found.map(str::to_owned));
+        owners.extend(page.suspended_owners.into_iter().map(|owner| owner.0.as_str().to_owned()));
         // A page without owners would be requested again and again.
-        if page.get("next_after").is_none_or(Value::is_null) || owners.len() == before {
+        if page.next_after.is_none() || owners.len() == before {
             return Ok(owners);
         }
     }
 }
 
-fn text(verb: Option<&str>, answer: &Value) -> String {
-    let (owner, state) = (member(answer, "owner"), member(answer, "state"));
-    let keys = match count(answer, "keys") {
+fn text(verb: Option<&str>, view: &OwnerView) -> String {
+    let (owner, state) = (shown(&view.owner), shown(&view.state));
+    let keys = match view.keys {
         1 => "1 key".to_owned(),
         keys => format!("{keys} keys"),
     };
-    let limits = answer.get("limits").filter(|limits| **limits != json!([]));
-    let limits = limits.map(limits_text);
+    let limits = limits_text(&view.limits);
     match verb {
-        Some("edit") => {
-            let limits = limits.unwrap_or_else(|| "no limit".to_owned());
-            format!(
-                "Owner {owner}: {limits}, for all of its keys together ({keys}). It holds from the \
-                 next request on."
-            )
-        }
+        Some("edit") => format!(
+            "Owner {owner}: {limits}, for all of its keys together ({keys}). It holds from the \
+             next request on."
+        ),
         Some("suspend") => format!(
             "Suspended owner {owner}, {keys}. No request with them is accepted until \
              `keyward owner resume {owner}`."
@@ -183,28 +162,29 @@ fn text(verb: Option<&str>, answer: &Value) -> String {
             "Resumed owner {owner}, {keys}. Those that were suspended one by one stay so: \
              `keyward key list --owner {owner} --state suspended`."
         ),
-        None => match limits {
-            None => format!("Owner {owner} is {state} and has {keys}."),
-            Some(limits) => {
-                format!("Owner {owner} is {state} and has {keys}. They share {limits}.")
-            }
-        },
+        None if view.limits.is_empty() => format!("Owner {owner} is {state} and has {keys}."),
+        None => format!("Owner {owner} is {state} and has {keys}. They share {limits}."),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
     fn owners_are_told_with_their_keys() {
         let limits = json!([{ "name": "day", "amount": 5, "per": "86400s", "burst": 5 }]);
         let limited = |verb: Option<&str>, limits: &Value| {
-            let owner = json!({"owner": "acme", "state": "active", "keys": 12, "limits": limits});
-            text(verb, &owner)
+            let owner = json!({ "owner": "acme", "state": "active", "keys": 12, "limits": limits,
+                "version": 1 });
+            text(verb, &serde_json::from_value(owner).unwrap())
         };
         let told = |verb: Option<&str>, state: &str, keys: u64| {
-            text(verb, &json!({"owner": "acme", "state": state, "keys": keys}))
+            // A server that knows no limits of owners.
+            let owner = json!({ "owner": "acme", "state": state, "keys": keys, "version": 1 });
+            text(verb, &serde_json::from_value(owner).unwrap())
         };
         let all = [
             told(None, "active", 12),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::Args;
 use keyward::key::Prefix;
 use keyward::scan::{Finder, Found};
-use keyward_api::key::DIGESTS_MAX;
+use keyward_api::key::{DIGESTS_MAX, Match, SecretView};
+use keyward_api::words::Word;
 use serde_json::{Value, json};
 
 use crate::scanner::rules::{Tool, rules};
@@ -16,7 +17,7 @@ use crate::scanner::{Event, Scanner};
 
 use crate::connection::Connection;
 use crate::mask::masked;
-use crate::output::{Output, member, printable};
+use crate::output::{Output, printable, shown};
 use crate::status::{Complaint, Status, tell};
 use identify::{Identified, Identifier};
 
@@ -199,29 +200,27 @@ impl Finding {
 
     fn json(&self, identified: &Identified) -> Value {
         let (reading, key) = identified.best(&self.key);
-        let mut json = json!({
+        json!({
             "path": self.place,
             "line": self.line,
             "start": reading.range.start,
             "end": reading.range.end,
             "hint": reading.hint,
             "asked": identified.was_asked,
-        });
-        if let Some(members) = json.as_object_mut() {
-            for name in ["key_id", "name", "state", "secret"] {
-                let known = key.and_then(|key| key.get(name)).cloned();
-                members.insert(name.to_owned(), known.unwrap_or_default());
-            }
-        }
-        json
+            "key_id": key.map(|key| key.key_id),
+            "name": key.map(|key| &key.name),
+            "state": key.map(|key| &key.state),
+            "secret": key.map(|key| &key.secret),
+        })
     }
 }
 
 /// `key 7 "mobile" (active)`.
-fn key_text(key: &Value) -> String {
-    let of = |name| member(key, name);
-    let former = if of("secret") == "former" { ", former secret" } else { "" };
-    format!("key {} \"{}\" ({}{former})", of("key_id"), of("name"), of("state"))
+fn key_text(key: &Match) -> String {
+    let is_former = key.secret == Word::Known(SecretView::Former);
+    let former = if is_former { ", former secret" } else { "" };
+    let (id, name, state) = (shown(&key.key_id), shown(&key.name), shown(&key.state));
+    format!("key {id} \"{name}\" ({state}{former})")
 }
 
 #[cfg(test)]

@@ -84,7 +84,12 @@ impl Status {
                 | ClientError::Broken { .. },
             ) => Self::Unreachable,
             Some(ClientError::NotFound { .. }) => Self::NotFound,
-            Some(ClientError::Refused { .. } | ClientError::Foreign { .. }) | None => Self::Failed,
+            Some(
+                ClientError::Refused { .. }
+                | ClientError::OtherForm { .. }
+                | ClientError::Foreign { .. },
+            )
+            | None => Self::Failed,
         }
     }
 }

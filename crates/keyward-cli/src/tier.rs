@@ -1,13 +1,14 @@
 //! `keyward tier`: named plans, and the limits that their keys have.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use keyward_api::tier::{ListedTier, PutTierDraft, TierList as Tiers, TierView};
+use serde_json::json;
 
-use crate::client::{Client, ClientError, Route};
+use crate::client::{Client, ClientError, Response, Route};
 
 use crate::connection::Common;
 use crate::limit::{LimitFlags, limits_text};
-use crate::output::{Output, count, list, member, printable};
+use crate::output::{Output, printable, shown};
 use crate::status::{Complaint, examples};
 
 /// What can be done with tiers.
@@ -63,21 +64,17 @@ impl TierCommand {
         match self {
             Self::List(TierList { common }) => {
                 let tiers = tiers(&common.client()?)?;
-                if common.json {
-                    return Ok(out.json(&tiers)?);
-                }
-                Ok(print(list(&tiers, "tiers"), out)?)
+                common.print(&tiers, out, |all, out| print(&all.tiers, out))
             }
             Self::Show(OneTier { name, common }) => {
-                let tiers = tiers(&common.client()?)?;
-                let mut all = list(&tiers, "tiers").iter();
-                let tier = all.find(|tier| member(tier, "name") == *name);
+                let mut tiers = tiers(&common.client()?)?;
+                let sent = tiers.take_list("tiers");
+                let mut all = tiers.body.tiers.into_iter().zip(sent);
+                let found = all.find(|(tier, _)| tier.tier.name.0.as_str() == name);
                 let absent = || Complaint::NotFound(format!("there is no tier {name}"));
-                let tier = tier.ok_or_else(absent)?;
-                if common.json {
-                    return Ok(out.json(tier)?);
-                }
-                Ok(print(std::slice::from_ref(tier), out)?)
+                let (body, json) = found.ok_or_else(absent)?;
+                let tier = Response { json, body, etag: None };
+                common.print(&tier, out, |tier, out| print(std::slice::from_ref(tier), out))
             }
             Self::Set(set) => set.run(out),
             Self::Delete(OneTier { name, common }) => {
@@ -91,31 +88,25 @@ impl TierCommand {
     }
 }
 
-fn tiers(client: &Client) -> Result<Value, ClientError> {
-    Ok(client.get("/admin/tiers")?.body)
+fn tiers(client: &Client) -> Result<Response<Tiers>, ClientError> {
+    client.get("/admin/tiers")
 }
 
 impl TierSet {
     fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let Some(limits) = self.limits.json() else {
-            let what = "give the limits with --limit, or say --unlimited";
-            return Err(Complaint::Usage(what.to_owned()).into());
-        };
+        let body = PutTierDraft { limits: Some(self.limits.required()?) };
         let route = Route::of(["admin", "tiers", &self.name]);
-        let tier = self.common.client()?.put(&route, &json!({ "limits": limits }))?.body;
-        if self.common.json {
-            return Ok(out.json(&tier)?);
-        }
-        let limits = limits_text(tier.get("limits").unwrap_or(&limits));
-        let name = printable(&self.name);
-        Ok(out.line(&format!("Tier {name}: {limits}. It holds from the next request on."))?)
+        let tier = self.common.client()?.put(&route, &body)?;
+        self.common.print(&tier, out, |tier: &TierView, out| {
+            let (name, limits) = (printable(&self.name), limits_text(&tier.limits));
+            out.line(&format!("Tier {name}: {limits}. It holds from the next request on."))
+        })
     }
 }
 
-fn print(tiers: &[Value], out: &mut Output) -> std::io::Result<()> {
-    let row = |tier: &Value| {
-        let limits = limits_text(tier.get("limits").unwrap_or(&Value::Null));
-        vec![member(tier, "name"), limits, count(tier, "keys").to_string()]
+fn print(tiers: &[ListedTier], out: &mut Output) -> std::io::Result<()> {
+    let row = |ListedTier { tier, keys }: &ListedTier| {
+        vec![shown(&tier.name), limits_text(&tier.limits), shown(keys)]
     };
     let rows: Vec<_> = tiers.iter().map(row).collect();
     out.table(&["name", "limits", "keys"], &rows)
@@ -123,11 +114,14 @@ fn print(tiers: &[Value], out: &mut Output) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::output::testing::both;
 
-    fn tier(name: &str, limits: &Value, keys: u64) -> Value {
-        json!({ "name": name, "limits": limits, "keys": keys })
+    fn tier(name: &str, limits: &Value, keys: u64) -> ListedTier {
+        let tier = json!({ "name": name, "limits": limits, "keys": keys });
+        serde_json::from_value(tier).unwrap()
     }
 
     fn limit(amount: u32, per: &str, burst: u32) -> Value {

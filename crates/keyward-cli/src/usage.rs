@@ -2,17 +2,14 @@
 
 use clap::{Args, ValueEnum};
 use keyward::count::Outcome;
-use serde_json::Value;
+use keyward_api::usage::{CountsView, TopKey, TopView};
 
 use crate::client::Route;
 
 use crate::connection::Common;
 use crate::moment::Moment;
 use crate::number;
-use crate::output::{Output, list, member};
-
-/// The outcomes of a request, as the server counts them.
-pub(crate) const OUTCOMES: [&str; Outcome::ALL.len()] = Outcome::WORDS;
+use crate::output::{Output, shown};
 
 pub(crate) const EXAMPLES: [&str; 3] = [
     "keyward usage",
@@ -59,33 +56,31 @@ impl UsageCommand {
             .with("to", time(self.to))
             .with("by", Some(by))
             .with("top", Some(self.top));
-        let usage = self.common.client()?.get(&route)?.body;
-        if self.common.json {
-            return Ok(out.json(&usage)?);
-        }
-        Ok(print(&usage, out)?)
+        let usage = self.common.client()?.get(&route)?;
+        self.common.print(&usage, out, print)
     }
 }
 
-fn print(usage: &Value, out: &mut Output) -> std::io::Result<()> {
+fn print(usage: &TopView, out: &mut Output) -> std::io::Result<()> {
     let look = out.look();
-    let (from, to) = (look.calendar_time(usage, "from"), look.calendar_time(usage, "to"));
+    let (from, to) = (look.calendar_time(&usage.from), look.calendar_time(&usage.to));
     out.line(&format!("From {from} to {to}:"))?;
-    let row = |id: String, name: String, of: &Value| {
-        [id, name].into_iter().chain(OUTCOMES.map(|outcome| member(of, outcome))).collect()
-    };
-    let one = |key: &Value| row(member(key, "key_id"), member(key, "name"), key);
-    let mut rows: Vec<Vec<String>> = list(usage, "top").iter().map(one).collect();
-    if let Some(total) = usage.get("total") {
-        rows.push(row("total".to_owned(), "all keys".to_owned(), total));
-    }
-    let head: Vec<_> = ["id", "name"].into_iter().chain(OUTCOMES).collect();
+    let one = |key: &TopKey| row([shown(&key.key_id), shown(&key.name)], &key.counts);
+    let mut rows: Vec<_> = usage.top.iter().map(one).collect();
+    rows.push(row(["total".to_owned(), "all keys".to_owned()], &usage.total));
+    let head: Vec<_> = ["id", "name"].into_iter().chain(Outcome::WORDS).collect();
     out.table(&head, &rows)
+}
+
+/// A row that ends with the requests by outcome.
+pub(crate) fn row<const N: usize>(first: [String; N], counts: &CountsView) -> Vec<String> {
+    let counts = counts.0.iter().map(|(_, count)| count.to_string());
+    first.into_iter().chain(counts).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::output::testing::both;
@@ -93,7 +88,7 @@ mod tests {
     #[test]
     fn usage_names_the_first_keys_and_the_total() {
         let counts = |mut of: Value, allowed: u64, limited: u64| {
-            for outcome in OUTCOMES {
+            for outcome in Outcome::WORDS {
                 of[outcome] = json!(0);
             }
             (of["allowed"], of["limited"]) = (json!(allowed), json!(limited));
@@ -107,6 +102,7 @@ mod tests {
                 counts(json!({"key_id": 12, "name": "ci"}), 200_000, 0),
             ],
         });
+        let usage = serde_json::from_value(usage).unwrap();
         insta::assert_snapshot!(both(|out| print(&usage, out)));
     }
 }

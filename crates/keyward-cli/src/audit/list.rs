@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use keyward::UnixMillis;
+use keyward_api::audit::{AuditPageView, AuditView};
 use keyward_api::shapes::Time;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use super::PAGE_LEN;
 use crate::connection::Common;
 use crate::moment::Moment;
 use crate::number;
-use crate::output::{Output, list, member, printable};
+use crate::output::{Output, printable, shown};
 
 pub(super) const EXAMPLES: [&str; 4] = [
     "keyward audit list",
@@ -54,24 +55,22 @@ pub struct List {
 
 impl List {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let (entries, next_after) = self.collect(&self.common.client()?, out)?;
+        let Found { sent, entries, next_after } = self.collect(&self.common.client()?, out)?;
         if self.common.json {
-            let count = entries.len();
-            let entries: Vec<_> = entries.into_iter().map(with_times).collect();
+            let count = sent.len();
+            let entries: Vec<_> = sent.into_iter().map(with_times).collect();
             let json = json!({ "entries": entries, "count": count, "next_after": next_after });
             return Ok(out.json(&json)?);
         }
         Ok(print(&entries, next_after.is_some(), out)?)
     }
 
-    /// The entries, and the last of them if there are more.
-    fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<(Vec<Value>, Option<u64>)> {
+    fn collect(&self, client: &Client, out: &Output) -> anyhow::Result<Found> {
         let most = if self.all { u32::MAX } else { self.limit.get() };
         let time = |moment: Option<Moment>| moment.map(|at| at.text(out.look().now));
-        let mut entries: Vec<Value> = Vec::new();
-        let mut after: Option<u64> = None;
+        let mut found = Found::default();
         loop {
-            let have = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let have = u32::try_from(found.entries.len()).unwrap_or(u32::MAX);
             let left = most.saturating_sub(have);
             let route = Route::of(["admin", "audit"])
                 .with("key_id", self.key_id)
@@ -81,33 +80,44 @@ impl List {
                 .with("until", time(self.until))
                 .with("order", (!self.oldest_first).then_some("desc"))
                 .with("limit", Some(left.min(PAGE_LEN)))
-                .with("after", after);
-            let body = client.get(&route)?.body;
-            entries.extend_from_slice(list(&body, "entries"));
-            let next = body.get("next_after").and_then(Value::as_u64);
-            if next.is_some() && next == after {
+                .with("after", found.next_after);
+            let mut page = client.get::<AuditPageView>(&route)?;
+            found.sent.append(&mut page.take_list("entries"));
+            found.entries.extend(page.body.entries);
+            let next = page.body.next_after.map(|next| next.0);
+            if next.is_some() && next == found.next_after {
                 anyhow::bail!("the server's pages do not end; look into its log");
             }
-            after = next;
-            if after.is_none() || most as usize <= entries.len() {
-                return Ok((entries, after));
+            found.next_after = next;
+            if next.is_none() || most as usize <= found.entries.len() {
+                return Ok(found);
             }
         }
     }
 }
 
-fn print(entries: &[Value], has_more: bool, out: &mut Output) -> std::io::Result<()> {
+/// The entries that were found.
+#[derive(Debug, Default)]
+struct Found {
+    /// The entries as the server sent them.
+    sent: Vec<Value>,
+    entries: Vec<AuditView>,
+    /// The last of them, if there are more.
+    next_after: Option<u64>,
+}
+
+fn print(entries: &[AuditView], has_more: bool, out: &mut Output) -> std::io::Result<()> {
     if entries.is_empty() {
         return out.line("No change fits.");
     }
     let look = out.look();
-    let row = |entry: &Value| {
+    let row = |entry: &AuditView| {
         vec![
-            member(entry, "id"),
-            look.time(entry, "at"),
-            member(entry, "actor"),
-            member(entry, "address"),
-            member(entry, "verb"),
+            shown(&entry.id),
+            look.time(&entry.at),
+            shown(&entry.actor),
+            shown(&entry.address),
+            shown(&entry.verb),
             subject(entry),
             details(entry),
         ]
@@ -125,38 +135,39 @@ fn with_times(mut entry: Value) -> Value {
     let Some(details) = entry.get_mut("details").and_then(Value::as_object_mut) else {
         return entry;
     };
-    for (name, member) in &mut *details {
-        name_time(name, member);
+    for (name, field) in &mut *details {
+        name_time(name, field);
     }
     for side in ["before", "after"] {
-        let members = details.get_mut(side).and_then(Value::as_object_mut);
-        for (name, member) in members.into_iter().flatten() {
-            name_time(name, member);
+        let fields = details.get_mut(side).and_then(Value::as_object_mut);
+        for (name, field) in fields.into_iter().flatten() {
+            name_time(name, field);
         }
     }
     entry
 }
 
 /// Turns a field that is a time in milliseconds into a text.
-fn name_time(name: &str, member: &mut Value) {
-    if let Some(time) = time(name, member) {
-        *member = time.into();
+fn name_time(name: &str, field: &mut Value) {
+    if let Some(time) = time(name, field) {
+        *field = time.into();
     }
 }
 
 /// The object that was changed. An entry about a key may name its tier and owner as well.
-fn subject(entry: &Value) -> String {
-    let named = |name: &str, word: &str| {
-        entry.get(name).filter(|value| !value.is_null())?;
-        Some(format!("{word} {}", member(entry, name)))
-    };
-    let subject = named("key_id", "key").or_else(|| named("owner", "owner"));
-    subject.or_else(|| named("tier", "tier")).unwrap_or_else(|| "-".to_owned())
+fn subject(entry: &AuditView) -> String {
+    match (&entry.key_id, &entry.owner, &entry.tier) {
+        (Some(id), _, _) => format!("key {}", shown(id)),
+        (None, Some(owner), _) => format!("owner {}", printable(owner)),
+        (None, None, Some(tier)) => format!("tier {}", printable(tier)),
+        (None, None, None) => "-".to_owned(),
+    }
 }
 
 /// The change: field by field where there is a before and an after.
-fn details(entry: &Value) -> String {
-    let Some(details) = entry.get("details").and_then(Value::as_object) else {
+fn details(entry: &AuditView) -> String {
+    let details = entry.details.as_ref().and_then(|text| serde_json::from_str(text.get()).ok());
+    let Some(Value::Object(details)) = details else {
         return "-".to_owned();
     };
     let (before, after) = (details.get("before"), details.get("after"));
@@ -187,7 +198,7 @@ fn is_nothing(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Array(list) => list.is_empty(),
-        Value::Object(members) => members.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -238,10 +249,10 @@ mod tests {
             let mut entry = json!({
                 "id": id, "at": "2026-11-24T06:30:00.000Z", "actor": "admin-key",
                 "address": "127.0.0.1", "verb": verb, "key_id": null, "tier": null, "owner": null,
-                "request_id": "r1", "details": details,
+                "request_id": "r1", "details": details, "previous": "", "digest": "",
             });
             entry[of.0] = of.1;
-            entry
+            serde_json::from_value(entry).unwrap()
         };
         let entries = [
             entry(4, "suspend-owner", ("owner", json!("acme")), json!({"keys": 12})),

@@ -63,6 +63,17 @@ pub enum ClientError {
         /// The advice, if there is any; begins with `; `.
         advice: &'static str,
     },
+    /// The response lacks a field, or has it in another form.
+    #[error(
+        "the response of the server at {server} has another form: {fault}; it is of another \
+         version: use its own `keyward`"
+    )]
+    OtherForm {
+        /// The server that responded.
+        server: String,
+        /// The fault.
+        fault: String,
+    },
     /// The response is none that a Keyward server gives.
     #[error("what answers at {server} is no Keyward server; name the right one with --server")]
     Foreign {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::{ANSWER_BYTES_MAX, Answer, Client, ClientError, Extras, explain};
+use super::{ANSWER_BYTES_MAX, Client, ClientError, Extras, Response, explain};
 
 /// How long a server may take before a long response begins: a copy of a database is made first.
 const MADE_WITHIN: Duration = Duration::from_secs(60 * 60);
@@ -24,7 +26,11 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post`], with other advice.
-    pub fn post_again(&self, path: &str, body: Vec<u8>) -> Result<Answer, ClientError> {
+    pub fn post_again<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<T>, ClientError> {
         let with = Extras { body: Some(body), ..Extras::default() };
         self.ask(&Method::POST, path, with).map_err(|error| error.advising(REPEAT))
     }
@@ -34,8 +40,8 @@ impl Client {
     /// # Errors
     ///
     /// As for [`Client::post_again`].
-    pub fn act_again(&self, path: &str) -> Result<Answer, ClientError> {
-        self.act(path).map_err(|error| error.advising(REPEAT))
+    pub fn act_again(&self, path: &str) -> Result<(), ClientError> {
+        self.act::<Value>(path).map(drop).map_err(|error| error.advising(REPEAT))
     }
 
     /// Requests bytes of any length, and hands them on piece by piece.

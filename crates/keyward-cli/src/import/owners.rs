@@ -1,6 +1,7 @@
 //! Owners on their way in: suspended ones, and ones with limits.
 
 use http::StatusCode;
+use keyward_api::owner::{EditOwnerDraft, OwnerView};
 use keyward_api::transfer::OwnerLimits;
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ impl<'a> Owners<'a> {
             return Ok(Ok(()));
         }
         match self.client.act_again(&Route::of(["admin", "owners", owner, "suspend"])) {
-            Ok(_) => Ok(Ok(())),
+            Ok(()) => Ok(Ok(())),
             Err(error) => Ok(Err(refusal(error)?)),
         }
     }
@@ -41,12 +42,11 @@ impl<'a> Owners<'a> {
     pub(super) fn limit(&mut self, one: &OwnerLimits) -> anyhow::Result<Result<(), String>> {
         let OwnerLimits { owner, limits } = one;
         let route = Route::of(["admin", "owners", owner]);
-        let (present, etag) = match self.client.get(&route) {
-            Ok(answer) => (answer.body.get("limits").cloned(), answer.etag),
-            Err(ClientError::NotFound { .. }) => (None, None),
+        let (present, etag) = match self.client.get::<OwnerView>(&route) {
+            Ok(owner) => (json!(owner.body.limits), owner.etag),
+            Err(ClientError::NotFound { .. }) => (json!([]), None),
             Err(error) => return Ok(Err(refusal(error)?)),
         };
-        let present = present.unwrap_or_else(|| json!([]));
         if present == *limits {
             return Ok(Ok(()));
         }
@@ -79,12 +79,11 @@ impl<'a> Owners<'a> {
 
     /// Sets the limits of an owner that is as it was seen: with this `ETag`, or not there.
     fn set(&self, route: &str, limits: &Value, etag: Option<&str>) -> Result<(), ClientError> {
-        let body = json!({ "limits": limits });
+        let body = EditOwnerDraft { limits: Some(limits.clone()) };
         match etag {
-            Some(etag) => self.client.patch(route, &body, etag)?,
-            None => self.client.patch_new(route, &body)?,
-        };
-        Ok(())
+            Some(etag) => self.client.patch::<Value>(route, &body, etag).map(drop),
+            None => self.client.patch_new::<Value>(route, &body).map(drop),
+        }
     }
 
     /// The notes about the owners.

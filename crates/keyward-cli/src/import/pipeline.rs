@@ -6,9 +6,10 @@ use std::thread;
 
 use anyhow::Context as _;
 use keyward_api::transfer::{Batch, Entry};
-use serde_json::Value;
 
 use crate::client::ClientError;
+
+use super::outcome::Outcomes;
 
 /// Most requests in flight at one time. The server writes them one after the other; while it does,
 /// it can read the next one and respond to the one before.
@@ -21,7 +22,7 @@ pub(super) struct Settled {
     /// Its lines.
     pub entries: Vec<Entry>,
     /// The server's response; `None` if there was nothing to be sent.
-    pub answer: Option<Result<Value, ClientError>>,
+    pub response: Option<Result<Outcomes, ClientError>>,
 }
 
 /// Sends batch after batch, and settles them in the order in which they came.
@@ -29,14 +30,14 @@ pub(super) struct Settled {
 /// After an error no batch is begun, and the batches in flight are settled before it is returned.
 pub(super) fn run(
     mut next: impl FnMut() -> anyhow::Result<Option<Batch>>,
-    post: impl Fn(Vec<u8>) -> Result<Value, ClientError> + Sync,
+    post: impl Fn(Vec<u8>) -> Result<Outcomes, ClientError> + Sync,
     mut settle: impl FnMut(Settled) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (jobs, queue) = mpsc::channel();
     // The thread that waits for a job holds the lock, and the others wait for that thread. A panic
     // leaves nothing half done in it.
     let queue = Mutex::new(queue);
-    let (done, answers) = mpsc::channel();
+    let (done, responses) = mpsc::channel();
     let work = || {
         let done = done.clone();
         loop {
@@ -44,7 +45,7 @@ pub(super) fn run(
             let Ok((number, batch)) = job else { return };
             let batch: Batch = batch;
             let (body, entries) = batch.into_parts();
-            let settled = Settled { entries, answer: body.map(&post) };
+            let settled = Settled { entries, response: body.map(&post) };
             if done.send((number, settled)).is_err() {
                 return;
             }
@@ -75,7 +76,7 @@ pub(super) fn run(
             if settled == sent {
                 return outcome;
             }
-            let (number, one) = answers.recv().context("a request was given up")?;
+            let (number, one) = responses.recv().context("a request was given up")?;
             waiting.insert(number, one);
             while let Some(one) = waiting.remove(&settled) {
                 settled += 1;
@@ -91,10 +92,8 @@ mod tests {
     use std::sync::Condvar;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use keyward_api::transfer::{Item, read_json_lines};
-    use serde_json::json;
-
     use super::*;
+    use keyward_api::transfer::{Item, read_json_lines};
 
     /// Batches of one key each, named by its line.
     fn batches(count: u64) -> impl FnMut() -> anyhow::Result<Option<Batch>> {
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_settled_in_order_whichever_comes_first() {
+    fn responses_are_settled_in_order_whichever_comes_first() {
         // The first request gets its response after the second one.
         let (second_is_done, told) = (Mutex::new(false), Condvar::new());
         let post = |body: Vec<u8>| {
@@ -129,7 +128,7 @@ mod tests {
                 *done = true;
                 told.notify_all();
             }
-            Ok(json!({}))
+            Ok(Outcomes { keys: Vec::new() })
         };
         let mut lines = Vec::new();
         let settle = |settled| {
@@ -145,7 +144,7 @@ mod tests {
         let posted = AtomicUsize::new(0);
         let post = |_| {
             posted.fetch_add(1, Ordering::SeqCst);
-            Ok(json!({}))
+            Ok(Outcomes { keys: Vec::new() })
         };
         let mut settled = 0;
         let settle = |one| {

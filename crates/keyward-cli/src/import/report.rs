@@ -6,12 +6,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use keyward::transfer::ImportRejection;
 use keyward_api::transfer::Entry;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mask::masked;
 use crate::new_file::NewFile;
 use crate::output::{Output, printable};
 
+use super::outcome::{Outcome, Outcomes};
 use super::pipeline::Settled;
 use super::refusal;
 
@@ -72,15 +73,18 @@ impl<'a> Report<'a> {
 
     /// Takes the outcome of a batch.
     pub(super) fn settle(&mut self, settled: Settled) -> anyhow::Result<()> {
-        let Settled { entries, answer } = settled;
+        let Settled { entries, response } = settled;
         let sent = entries.iter().filter(|entry| matches!(entry, Entry::Sent { .. })).count();
-        let (outcomes, failure) = match answer {
+        let (outcomes, failure) = match response {
             None => (Vec::new(), None),
-            Some(Ok(body)) => (Outcome::read(&body, sent)?, None),
+            Some(Ok(Outcomes { keys })) if keys.len() == sent => (keys, None),
+            Some(Ok(_)) => {
+                anyhow::bail!("the response lacks the result of a key; is it a newer server?")
+            }
             Some(Err(error)) => match refusal(error) {
                 Ok(detail) => {
                     let reason = format!("the server refused {sent} keys at once: {detail}");
-                    (vec![Outcome::Refused(reason); sent], None)
+                    (vec![Outcome::Refused { reason: Some(reason) }; sent], None)
                 }
                 Err(error) => (Vec::new(), Some(error)),
             },
@@ -92,7 +96,9 @@ impl<'a> Report<'a> {
                 Entry::Sent { line } => match outcomes.next() {
                     Some(Outcome::Added) => self.added += 1,
                     Some(Outcome::Skipped) => self.skipped += 1,
-                    Some(Outcome::Refused(reason)) => {
+                    Some(Outcome::Refused { reason }) => {
+                        let reason =
+                            reason.unwrap_or_else(|| "the server does not say why".to_owned());
                         self.refuse(line, &self.to.advice(reason))?;
                     }
                     // Unknown; the failure is reported instead.
@@ -175,32 +181,5 @@ impl<'a> Report<'a> {
             )?;
         }
         Ok(())
-    }
-}
-
-/// The server's result for one key.
-#[derive(Clone)]
-enum Outcome {
-    Added,
-    Skipped,
-    Refused(String),
-}
-
-impl Outcome {
-    /// Reads the response to a request with that many keys.
-    fn read(body: &Value, sent: usize) -> anyhow::Result<Vec<Self>> {
-        let outcome = |key: &Value| match key.get("status")?.as_str()? {
-            "added" => Some(Self::Added),
-            "skipped" => Some(Self::Skipped),
-            "refused" => {
-                let reason = key.get("reason").and_then(Value::as_str);
-                Some(Self::Refused(reason.unwrap_or("the server does not say why").to_owned()))
-            }
-            _ => None,
-        };
-        let keys = body.get("keys").and_then(Value::as_array);
-        let outcomes: Option<Vec<_>> = keys.into_iter().flatten().map(outcome).collect();
-        let outcomes = outcomes.filter(|outcomes| outcomes.len() == sent);
-        outcomes.context("the answer does not say what became of each key; is it a newer server?")
     }
 }

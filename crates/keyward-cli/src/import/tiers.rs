@@ -1,6 +1,8 @@
 //! Tiers on their way in: added where the server has none of that name, and never changed.
 
-use anyhow::Context as _;
+use std::collections::HashMap;
+
+use keyward_api::tier::{ListedTier, PutTierDraft, TierList};
 use keyward_api::transfer::Tier;
 use serde_json::{Value, json};
 
@@ -12,7 +14,8 @@ use super::refusal;
 pub(super) struct Tiers<'a> {
     client: &'a Client,
     dry_run: bool,
-    known: Option<Vec<Value>>,
+    /// Each by its name, with its limits.
+    known: Option<HashMap<String, Value>>,
     notes: Vec<String>,
 }
 
@@ -24,9 +27,7 @@ impl<'a> Tiers<'a> {
     /// Adds a tier if it is missing. The inner error is the server's rejection of this one.
     pub(super) fn take(&mut self, tier: &Tier) -> anyhow::Result<Result<(), String>> {
         let Tier { name, limits } = tier;
-        let found = self.known()?.iter().find(|known| known.get("name") == Some(&json!(name)));
-        let found = found.map(|known| known.get("limits") == Some(limits));
-        match found {
+        match self.known()?.get(name).map(|known| known == limits) {
             Some(true) => return Ok(Ok(())),
             Some(false) => {
                 self.notes.push(format!("the tier `{name}` keeps its limits, which are others"));
@@ -40,12 +41,13 @@ impl<'a> Tiers<'a> {
             ));
         } else {
             let route = Route::of(["admin", "tiers", name]);
-            if let Err(error) = self.client.put(&route, &json!({ "limits": limits })) {
+            let body = PutTierDraft { limits: Some(limits.clone()) };
+            if let Err(error) = self.client.put::<Value>(&route, &body) {
                 return Ok(Err(refusal(error)?));
             }
             self.notes.push(format!("added the tier `{name}`"));
         }
-        self.known()?.push(json!({ "name": name, "limits": limits }));
+        self.known()?.insert(name.clone(), limits.clone());
         Ok(Ok(()))
     }
 
@@ -54,12 +56,13 @@ impl<'a> Tiers<'a> {
         &self.notes
     }
 
-    fn known(&mut self) -> anyhow::Result<&mut Vec<Value>> {
+    fn known(&mut self) -> anyhow::Result<&mut HashMap<String, Value>> {
         if self.known.is_none() {
-            let mut answer = self.client.get("/admin/tiers")?.body;
-            let tiers = answer.get_mut("tiers").and_then(Value::as_array_mut);
-            let tiers = tiers.context("the answer has no `tiers`; is it a newer server?")?;
-            self.known = Some(std::mem::take(tiers));
+            let tiers = self.client.get::<TierList>("/admin/tiers")?.body.tiers.into_iter();
+            let tier = |ListedTier { tier, .. }: ListedTier| {
+                (tier.name.0.as_str().to_owned(), json!(tier.limits))
+            };
+            self.known = Some(tiers.map(tier).collect());
         }
         Ok(self.known.get_or_insert_default())
     }

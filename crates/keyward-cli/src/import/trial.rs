@@ -7,14 +7,16 @@ use std::collections::HashSet;
 
 use anyhow::Context as _;
 use keyward::digest::Digest;
+use keyward::record::Stage;
 use keyward_api::transfer::{ImportKey, Item, State, Time};
-use serde_json::{Value, json};
+use keyward_api::words::{StageWord, Word};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::key::secret;
 use crate::matches::Matches;
-use crate::output::{Look, Output, member, printable};
+use crate::output::{Look, Output, printable, shown};
 use crate::status::{Complaint, Status};
 
 use super::source::Source;
@@ -126,15 +128,14 @@ pub(super) fn try_server(secret: &str, client: &Client, look: Look) -> anyhow::R
     let matches = Matches::ask(client, &digests)?;
     let found = guesses.into_iter().zip(digests).find_map(|(guess, digest)| {
         let key = matches.find(&digest)?;
-        let state = member(key, "state");
-        let obstacle = if state != "active" {
-            Some(format!("it is {state}"))
-        } else if secret::is_over(key, look) {
+        let obstacle = if key.state != Word::Known(StageWord(Stage::Active)) {
+            Some(format!("it is {}", shown(&key.state)))
+        } else if secret::has_ended(key, look) {
             Some("the secret was replaced".to_owned())
         } else {
             None
         };
-        let number = key.get("key_id").and_then(Value::as_u64)?;
+        let number = key.key_id.0;
         Some(Found { guess, key: format!("key {number}"), number, obstacle, condition: "" })
     });
     Ok(Trial { unit: "key_id", found })

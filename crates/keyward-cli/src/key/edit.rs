@@ -1,14 +1,14 @@
 //! `keyward key edit`: changing a key, unless another client has changed it meanwhile.
 
-use anyhow::Context as _;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use keyward_api::key::{KeyDraft, KeyView};
+use serde_json::{Value, json};
 
-use crate::client::Route;
+use crate::client::{Response, Route};
 
-use super::{Expiry, read_metadata, view};
+use super::fields::Fields;
+use super::view;
 use crate::connection::Common;
-use crate::limit::LimitFlags;
 use crate::number;
 use crate::output::{Look, Output};
 use crate::status::Complaint;
@@ -31,40 +31,23 @@ pub struct Edit {
     /// What people know the key by, 1 to 100 characters
     #[arg(long)]
     name: Option<String>,
-    /// The plan whose limits it has
-    #[arg(long)]
-    tier: Option<String>,
-    /// The customer to whom it belongs
-    #[arg(long)]
-    owner: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
     /// Let it belong to nobody
     #[arg(long, conflicts_with = "owner")]
     clear_owner: bool,
-    /// What it may do, instead of all that it may do now; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE")]
-    scopes: Vec<String>,
     /// Take all scopes away
     #[arg(long, conflicts_with = "scopes")]
     no_scopes: bool,
-    /// Where it may be used from, instead of all that there is now; may be given several times
-    #[arg(long = "network", value_name = "CIDR")]
-    networks: Vec<String>,
     /// Let it be used from anywhere
     #[arg(long, conflicts_with = "networks")]
     any_network: bool,
-    #[command(flatten)]
-    expiry: Expiry,
     /// Let it never end
     #[arg(long, conflicts_with_all = ["expires_in", "expires_at"])]
     never_expires: bool,
-    #[command(flatten)]
-    limits: LimitFlags,
     /// Give it the limits of its tier again
     #[arg(long, conflicts_with_all = ["limits", "unlimited"])]
     tier_limits: bool,
-    /// What else people note about it, instead of what is there: a JSON object, or @FILE with one
-    #[arg(long, value_name = "JSON")]
-    metadata: Option<String>,
     /// Only if this is its version still, as `show` prints it; otherwise, the one it has now
     #[arg(long, value_name = "NUMBER", value_parser = number::version)]
     if_version: Option<u64>,
@@ -74,48 +57,36 @@ pub struct Edit {
 
 impl Edit {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let body = self.body(out)?;
+        let body = self.body(out.look())?;
         let client = self.common.client()?;
-        let before = client.get(&Route::key(self.id))?;
-        let etag = before.etag.context("the answer has no `ETag`; is it an older server?")?;
+        let before = client.get::<KeyView>(&Route::key(self.id))?;
+        let etag = before.known_etag()?;
         let etag = match self.if_version {
             // The server reports that it has changed.
-            Some(version) if !is_of(&etag, version) => format!("\"{version}\""),
-            Some(_) | None => etag,
+            Some(version) if !is_of(etag, version) => format!("\"{version}\""),
+            Some(_) | None => etag.to_owned(),
         };
-        let after = client.patch(&Route::key(self.id), &body, &etag)?.body;
+        let after = client.patch(&Route::key(self.id), &body, &etag)?;
         if self.common.json {
-            return Ok(out.json(&after)?);
+            return Ok(out.json(&after.json)?);
         }
-        Ok(print(self.id, &before.body, &after, out)?)
+        Ok(print(self.id, &before, &after, out)?)
     }
 
     /// The fields to change, and no others.
-    fn body(&self, out: &Output) -> anyhow::Result<Value> {
-        let mut body = Map::new();
-        let mut add = |name: &str, value: Option<Value>| {
-            body.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        let text = |text: &Option<String>| text.clone().map(Value::from);
-        let texts =
-            |list: &Vec<String>, none: bool| (none || !list.is_empty()).then(|| json!(list));
-        let null = |is_null: bool| is_null.then_some(Value::Null);
-        add("name", text(&self.name));
-        add("tier", text(&self.tier));
-        add("owner", text(&self.owner).or(null(self.clear_owner)));
-        add("scopes", texts(&self.scopes, self.no_scopes));
-        add("networks", texts(&self.networks, self.any_network));
-        if let Some((name, value)) = self.expiry.member(out) {
-            add(name, Some(value));
-        }
-        add("expires_at", null(self.never_expires));
-        add("limits", self.limits.json().or(null(self.tier_limits)));
-        add("metadata", self.metadata.as_deref().map(read_metadata).transpose()?);
-        if body.is_empty() {
+    fn body(&self, look: Look) -> Result<KeyDraft, Complaint> {
+        let mut body = self.fields.draft(self.name.as_ref(), look)?;
+        let none = || Some(json!([]));
+        body.owner = body.owner.or(self.clear_owner.then_some(Value::Null));
+        body.scopes = body.scopes.or_else(|| none().filter(|_| self.no_scopes));
+        body.networks = body.networks.or_else(|| none().filter(|_| self.any_network));
+        body.expires_at = body.expires_at.or(self.never_expires.then_some(Value::Null));
+        body.limits = body.limits.or(self.tier_limits.then_some(Value::Null));
+        if body == KeyDraft::default() {
             let what = "nothing to change; `keyward key edit --help` lists what can be";
-            return Err(Complaint::Usage(what.to_owned()).into());
+            return Err(Complaint::Usage(what.to_owned()));
         }
-        Ok(Value::Object(body))
+        Ok(body)
     }
 }
 
@@ -126,26 +97,29 @@ fn is_of(etag: &str, version: u64) -> bool {
     versions.split('.').next() == Some(version.to_string().as_str())
 }
 
+type Key = Response<KeyView>;
+
 /// Prints the difference.
-fn print(id: u64, before: &Value, after: &Value, out: &mut Output) -> std::io::Result<()> {
+fn print(id: u64, before: &Key, after: &Key, out: &mut Output) -> std::io::Result<()> {
     let rows = changes(before, after, out.look());
     if rows.is_empty() {
         return out.line(&format!("Key {id} was so already."));
     }
     out.line(&format!("Changed key {id}:"))?;
-    out.table(&["member", "before", "after"], &rows)
+    out.table(&["field", "before", "after"], &rows)
 }
 
-fn changes(before: &Value, after: &Value, look: Look) -> Vec<Vec<String>> {
-    let names = after.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    let changed = names.filter(|name| *name != "version" && before.get(name) != after.get(name));
-    let shown = |key: &Value, name| view::value(key, name, look).text;
+fn changes(before: &Key, after: &Key, look: Look) -> Vec<Vec<String>> {
+    let names = after.json.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let differs = |name: &str| before.json.get(name) != after.json.get(name);
+    let changed = names.filter(|name| *name != "version" && differs(name));
+    let shown = |key, name| view::value(key, name, look).text;
     changed.map(|name| vec![name.to_owned(), shown(before, name), shown(after, name)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::testing::full_key;
+    use super::super::view::testing::{full_key, of};
     use super::*;
     use crate::output::testing::both;
 
@@ -158,6 +132,7 @@ mod tests {
         after["expires_at"] = Value::Null;
         after["limits"] = Value::Null;
         after["version"] = json!(4);
+        let (before, after) = (of(before), of(after));
         insta::assert_snapshot!(both(|out| print(7, &before, &after, out)));
         insta::assert_snapshot!(both(|out| print(7, &before, &before, out)));
     }

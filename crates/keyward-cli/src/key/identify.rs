@@ -1,12 +1,13 @@
 //! `keyward key identify`: which keys some secrets belong to.
 
 use clap::Args;
+use keyward_api::key::Match;
 use serde_json::{Value, json};
 
 use super::{secret, view};
 use crate::connection::Common;
 use crate::matches::Matches;
-use crate::output::{Cell, Look, Output, Tone, member};
+use crate::output::{Cell, Look, Output, Tone, shown};
 use crate::status::{Complaint, Status};
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -26,7 +27,8 @@ pub struct Identify {
 struct Line {
     number: usize,
     digest: Option<String>,
-    found: Option<Value>,
+    /// The match, and that as the server sent it.
+    found: Option<(Match, Value)>,
 }
 
 impl Identify {
@@ -40,7 +42,7 @@ impl Identify {
         let matches = Matches::ask(&client, &digests)?;
         for line in &mut lines {
             let digest = line.digest.as_deref();
-            line.found = digest.and_then(|digest| matches.find(digest)).cloned();
+            line.found = digest.and_then(|digest| matches.find_sent(digest));
         }
         if self.common.json {
             out.json(&json(&lines))?;
@@ -64,9 +66,9 @@ fn lines(text: &str) -> Vec<Line> {
 fn json(lines: &[Line]) -> Value {
     let one = |line: &Line| {
         let mut one = json!({ "line": line.number, "digest": line.digest, "key_id": null });
-        let found = line.found.as_ref().and_then(Value::as_object);
-        if let (Some(members), Some(found)) = (one.as_object_mut(), found) {
-            members.extend(found.clone());
+        let found = line.found.as_ref().and_then(|(_, sent)| sent.as_object());
+        if let (Some(fields), Some(found)) = (one.as_object_mut(), found) {
+            fields.extend(found.clone());
         }
         one
     };
@@ -80,10 +82,9 @@ fn print(lines: &[Line], out: &mut Output) -> std::io::Result<()> {
         let number = Cell::from(line.number.to_string());
         let plain = |text: &str| Cell::from(text.to_owned());
         match (&line.found, &line.digest) {
-            (Some(found), _) => {
-                let text = |name| Cell::from(member(found, name));
-                let state = view::state(found, look);
-                vec![number, text("key_id"), text("name"), state, which(found, look)]
+            (Some((found, _)), _) => {
+                let (id, name) = (shown(&found.key_id).into(), shown(&found.name).into());
+                vec![number, id, name, view::stage(&found.state), which(found, look)]
             }
             (None, Some(_)) => {
                 vec![number, plain("-"), plain("no key of this server"), plain("-"), plain("-")]
@@ -96,9 +97,9 @@ fn print(lines: &[Line], out: &mut Output) -> std::io::Result<()> {
 }
 
 /// Which of the key's secrets it is, and whether it still works.
-fn which(found: &Value, look: Look) -> Cell {
-    let secret = member(found, "secret");
-    if secret::is_over(found, look) {
+fn which(found: &Match, look: Look) -> Cell {
+    let secret = shown(&found.secret);
+    if secret::has_ended(found, look) {
         return Cell::new(format!("{secret}, ended"), Tone::Plain);
     }
     secret.into()
@@ -113,15 +114,14 @@ mod tests {
     fn lines_are_told_apart_by_their_number() {
         let mut lines =
             lines("kw_first_secret\n\nshort\n  kw_third_secret\r\nkw_ended_secret\nkw_unknown\n");
-        let found = |id, name, secret| {
-            Some(json!({"key_id": id, "name": name, "state": "active", "secret": secret}))
+        let found = |id, name, secret, ends_at: Option<&str>| {
+            let sent = json!({"digest": "ab", "key_id": id, "name": name, "state": "active",
+                "secret": secret, "ends_at": ends_at});
+            Some((serde_json::from_value(sent.clone()).unwrap(), sent))
         };
-        lines[0].found = found(7, "mobile", "current");
-        lines[2].found = found(12, "ci", "former");
-        lines[3].found = found(13, "old", "former");
-        for (line, ends_at) in [(2, "2026-11-24T09:30:00.001Z"), (3, "2026-11-24T09:30:00.000Z")] {
-            lines[line].found.as_mut().unwrap()["ends_at"] = ends_at.into();
-        }
+        lines[0].found = found(7, "mobile", "current", None);
+        lines[2].found = found(12, "ci", "former", Some("2026-11-24T09:30:00.001Z"));
+        lines[3].found = found(13, "old", "former", Some("2026-11-24T09:30:00.000Z"));
         let shown = both(|out| print(&lines, out));
         assert!(!shown.contains("kw_") && !shown.contains("short"), "{shown}");
         insta::assert_snapshot!(shown);

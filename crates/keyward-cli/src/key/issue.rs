@@ -1,12 +1,13 @@
 //! `keyward key issue`: a new key, and its secret for the only time.
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use keyward_api::key::{IssuedKey, NewKeyDraft};
+use serde_json::{Value, json};
 
-use super::{Expiry, read_metadata, view};
+use super::fields::Fields;
+use super::view;
 use crate::connection::Common;
-use crate::limit::LimitFlags;
-use crate::output::{Look, Output, member};
+use crate::output::{Look, Output, printable, shown};
 use crate::status::Complaint;
 
 pub(super) const EXAMPLES: [&str; 5] = [
@@ -22,25 +23,8 @@ pub struct Issue {
     /// What people know the key by, 1 to 100 characters
     #[arg(long)]
     name: String,
-    /// The plan whose limits it has; basic, if not given
-    #[arg(long)]
-    tier: Option<String>,
-    /// The customer to whom it belongs
-    #[arg(long)]
-    owner: Option<String>,
-    /// What it may do, such as `articles:read`, `articles:*` or `*`; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE")]
-    scopes: Vec<String>,
-    /// Where it may be used from, such as 10.0.0.0/8; anywhere, if never given
-    #[arg(long = "network", value_name = "CIDR")]
-    networks: Vec<String>,
     #[command(flatten)]
-    expiry: Expiry,
-    #[command(flatten)]
-    limits: LimitFlags,
-    /// What else people note about it: a JSON object, or @FILE with one
-    #[arg(long, value_name = "JSON")]
-    metadata: Option<String>,
+    fields: Fields,
     /// What its secret begins with; the server's setting `key_prefix`, if not given
     #[arg(long)]
     prefix: Option<String>,
@@ -53,60 +37,34 @@ pub struct Issue {
 
 impl Issue {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let body = self.body(out)?;
-        let issued = self.common.client()?.post("/admin/api-keys", &body)?.body;
-        let key = member(&issued, "api_key");
-        let shown = if self.common.json {
-            out.json(&issued)
-        } else if self.quiet {
-            out.line(&key)
-        } else {
-            out.line(&issued_text(&issued, &key, out.look()))
+        let body = NewKeyDraft {
+            fields: self.fields.draft(Some(&self.name), out.look())?,
+            prefix: self.prefix.as_ref().map(|prefix| json!(prefix)),
         };
+        let issued = self.common.client()?.post::<Value>("/admin/api-keys", &body)?.json;
+        let printed = view::print_secret(&issued, &self.common, self.quiet, out, issued_text);
         // Even a reader that left early is an error here: the only copy of the secret is lost.
-        Ok(shown.map_err(|error| {
+        Ok(printed.map_err(|error| {
             let what = "was issued but its secret could not be shown; rotate or revoke it";
-            Complaint::Unshown(format!("key {} {what}", member(&issued, "key_id")), error)
+            Complaint::Unshown(format!("key {} {what}", shown(&issued.get("key_id"))), error)
         })?)
-    }
-
-    /// The body of the request. Flags that were not given are left out, so that the server's own
-    /// defaults hold.
-    fn body(&self, out: &Output) -> anyhow::Result<Value> {
-        let mut body = Map::new();
-        let mut add = |name: &str, value: Option<Value>| {
-            body.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        let texts = |list: &Vec<String>| (!list.is_empty()).then(|| json!(list));
-        add("name", Some(self.name.clone().into()));
-        add("tier", self.tier.clone().map(Value::from));
-        add("owner", self.owner.clone().map(Value::from));
-        add("scopes", texts(&self.scopes));
-        add("networks", texts(&self.networks));
-        if let Some((name, value)) = self.expiry.member(out) {
-            add(name, Some(value));
-        }
-        add("limits", self.limits.json());
-        add("metadata", self.metadata.as_deref().map(read_metadata).transpose()?);
-        add("prefix", self.prefix.clone().map(Value::from));
-        Ok(Value::Object(body))
     }
 }
 
-fn issued_text(issued: &Value, key: &str, look: Look) -> String {
-    let of = |name| member(issued, name);
-    let expiry = match look.time(issued, "expires_at").as_str() {
-        "-" => "does not expire".to_owned(),
-        at => format!("expires {at}"),
+fn issued_text(issued: &IssuedKey, look: Look) -> String {
+    let expiry = match &issued.expires_at {
+        None => "does not expire".to_owned(),
+        Some(at) => format!("expires {}", look.time(at)),
     };
     format!(
         "Issued key {id} for {name} (tier {tier}, scopes: {scopes}, {expiry}):\n\n  {key}\n\n\
          It is shown this once and never again: keep it now. Requests bring it as\n\n  \
          Authorization: Bearer YOUR_API_KEY",
-        id = of("key_id"),
-        name = of("name"),
-        tier = of("tier"),
-        scopes = view::scopes(issued),
+        id = shown(&issued.key_id),
+        name = shown(&issued.name),
+        tier = shown(&issued.tier),
+        scopes = view::scopes(&issued.scopes),
+        key = printable(&issued.api_key.0),
     )
 }
 
@@ -118,10 +76,13 @@ mod tests {
     #[test]
     fn issued_key_is_shown_with_what_to_do() {
         let issued = json!({
-            "key_id": 7, "name": "mobile", "tier": "basic", "scopes": ["*"], "expires_at": null
+            "api_key": "kw_secret", "key_id": 7, "name": "mobile", "tier": "basic",
+            "created_at": "2026-11-24T09:30:00.000Z", "hint": "kw_secr", "scopes": ["*"],
+            "expires_at": null, "owner": null, "networks": [], "limits": null, "metadata": {},
+            "version": 1,
         });
-        let shown =
-            both(|out: &mut Output| out.line(&issued_text(&issued, "kw_secret", out.look())));
+        let issued: IssuedKey = serde_json::from_value(issued).unwrap();
+        let shown = both(|out: &mut Output| out.line(&issued_text(&issued, out.look())));
         // A second copy would stay in the shell history of a user who tries the command.
         assert_eq!(shown.matches("kw_secret").count(), 2, "once for each reader: {shown}");
         insta::assert_snapshot!(shown);

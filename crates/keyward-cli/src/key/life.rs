@@ -1,43 +1,40 @@
 //! `keyward key suspend` and `keyward key resume`.
 
-use serde_json::Value;
+use keyward::record::Stage;
+use keyward_api::key::KeyView;
+use keyward_api::words::{StageWord, Word};
 
 use crate::client::Route;
 
-use super::OneKey;
-use crate::output::{Output, list, member};
+use super::{OneKey, view};
+use crate::output::{Output, shown};
 
 pub(super) fn suspend(key: &OneKey, out: &mut Output) -> anyhow::Result<()> {
-    let answer = key.common.client()?.act(&Route::key(key.id).join("suspend"))?.body;
-    print(key, &answer, "Suspended", out)
+    change(key, "suspend", out)
 }
 
 pub(super) fn resume(key: &OneKey, out: &mut Output) -> anyhow::Result<()> {
-    let answer = key.common.client()?.act(&Route::key(key.id).join("resume"))?.body;
-    print(key, &answer, "Resumed", out)
+    change(key, "resume", out)
 }
 
-fn print(key: &OneKey, answer: &Value, done: &str, out: &mut Output) -> anyhow::Result<()> {
-    if key.common.json {
-        return Ok(out.json(answer)?);
-    }
-    Ok(out.line(&text(key.id, answer, done))?)
+fn change(key: &OneKey, verb: &str, out: &mut Output) -> anyhow::Result<()> {
+    let response = key.common.client()?.act(&Route::key(key.id).join(verb))?;
+    key.common.print(&response, out, |body, out| out.line(&text(key.id, body, verb)))
 }
 
-fn text(id: u64, answer: &Value, done: &str) -> String {
-    let by_owner = list(answer, "suspended_by").iter().any(|by| by == "owner");
-    let state = member(answer, "state");
-    let then = match (state.as_str(), done) {
-        ("active", _) => "Its next request is judged as usual.".to_owned(),
-        ("suspended", "Suspended") => {
-            format!("No request with it is accepted until `keyward key resume {id}`.")
-        }
-        ("suspended", _) if by_owner => {
-            let owner = member(answer, "owner");
-            format!("It stays suspended, since its owner is: `keyward owner resume {owner}`.")
-        }
-        (state, _) => format!("It is {state}, so no request with it is accepted."),
+fn text(id: u64, key: &KeyView, verb: &str) -> String {
+    let is_resumed = verb == "resume";
+    let then = if key.state == Word::Known(StageWord(Stage::Active)) {
+        "Its next request is judged as usual.".to_owned()
+    } else if view::is_suspended(key) && !is_resumed {
+        format!("No request with it is accepted until `keyward key resume {id}`.")
+    } else if view::is_suspended(key) && view::is_by_owner(key) {
+        let owner = shown(&key.owner);
+        format!("It stays suspended, since its owner is: `keyward owner resume {owner}`.")
+    } else {
+        format!("It is {}, so no request with it is accepted.", shown(&key.state))
     };
+    let done = if is_resumed { "Resumed" } else { "Suspended" };
     format!("{done} key {id}. {then}")
 }
 
@@ -45,21 +42,23 @@ fn text(id: u64, answer: &Value, done: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::view::testing::{bare_key, of};
     use super::*;
 
     #[test]
     fn what_follows_is_said_for_every_state() {
         let told = |state: &str, by: &[&str], done| {
-            let answer = json!({"state": state, "suspended_by": by, "owner": "acme"});
-            text(7, &answer, done)
+            let mut key = bare_key(7, state, by);
+            key["owner"] = json!("acme");
+            text(7, &of(key).body, done)
         };
         let all = [
-            told("suspended", &["key"], "Suspended"),
-            told("suspended", &["key", "owner"], "Suspended"),
-            told("expired", &[], "Suspended"),
-            told("active", &[], "Resumed"),
-            told("suspended", &["owner"], "Resumed"),
-            told("expired", &[], "Resumed"),
+            told("suspended", &["key"], "suspend"),
+            told("suspended", &["key", "owner"], "suspend"),
+            told("expired", &[], "suspend"),
+            told("active", &[], "resume"),
+            told("suspended", &["owner"], "resume"),
+            told("expired", &[], "resume"),
         ];
         insta::assert_snapshot!(all.join("\n"));
     }

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use keyward_api::duration::WholeSeconds;
+use keyward_api::key::{KeyList, KeyView, PAGE_MAX, SortWord};
+use keyward_api::words::StageWord;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
@@ -12,10 +14,7 @@ use super::view;
 use crate::connection::Common;
 use crate::moment::Moment;
 use crate::number;
-use crate::output::{Cell, Output, list, member};
-
-/// Most keys that the server lists in one response.
-const PAGE_MAX: u32 = 100;
+use crate::output::{Cell, Output, shown};
 
 pub(super) const EXAMPLES: [&str; 6] = [
     "keyward key list",
@@ -29,8 +28,8 @@ pub(super) const EXAMPLES: [&str; 6] = [
 #[derive(Debug, Args)]
 pub struct List {
     /// Only those that are so now
-    #[arg(long)]
-    state: Option<State>,
+    #[arg(long, value_parser = StageWord::words())]
+    state: Option<String>,
     /// Only those of this tier
     #[arg(long)]
     tier: Option<String>,
@@ -56,7 +55,7 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     created_before: Option<Moment>,
     /// What comes first: the smallest or earliest, or with a minus the largest or latest
-    #[arg(long, value_name = "ORDER", value_parser = SORTS, default_value = "-created")]
+    #[arg(long, value_name = "ORDER", value_parser = SortWord::words(), default_value = "-created")]
     #[arg(allow_hyphen_values = true)]
     sort: String,
     /// Most keys to list
@@ -72,35 +71,14 @@ pub struct List {
     common: Common,
 }
 
-const SORTS: [&str; 8] =
-    ["created", "-created", "name", "-name", "last_used", "-last_used", "expires", "-expires"];
-
-/// What a key is now, everything considered.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum State {
-    Active,
-    Suspended,
-    Revoked,
-    Expired,
-}
-
-impl State {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-        }
-    }
-}
-
 /// The keys that were found.
 #[derive(Debug, Default)]
 struct Found {
-    keys: Vec<Value>,
+    keys: Vec<KeyView>,
+    /// The keys as the server sent them.
+    sent: Vec<Value>,
     /// The number of matching keys, if it was asked for.
-    total: Option<Value>,
+    total: Option<u64>,
     /// Whether `total` is a lower bound.
     total_is_least: bool,
     /// The cursor of the next page.
@@ -110,11 +88,11 @@ struct Found {
 impl Found {
     /// The server's fields, as if all had come on one page.
     fn json(self) -> Value {
-        let count = self.keys.len();
-        let mut json = json!({ "api_keys": self.keys, "count": count, "next_cursor": self.next });
-        if let (Some(members), Some(total)) = (json.as_object_mut(), self.total) {
-            members.insert("total".to_owned(), total);
-            members.insert("total_is_exact".to_owned(), json!(!self.total_is_least));
+        let count = self.sent.len();
+        let mut json = json!({ "api_keys": self.sent, "count": count, "next_cursor": self.next });
+        if let (Some(fields), Some(total)) = (json.as_object_mut(), self.total) {
+            fields.insert("total".to_owned(), json!(total));
+            fields.insert("total_is_exact".to_owned(), json!(!self.total_is_least));
         }
         json
     }
@@ -130,10 +108,9 @@ impl List {
     }
 
     fn has_filter(&self) -> bool {
-        let texts = [&self.tier, &self.owner, &self.name, &self.hint];
+        let texts = [&self.state, &self.tier, &self.owner, &self.name, &self.hint];
         let times = [self.created_after, self.created_before];
-        self.state.is_some()
-            || texts.into_iter().any(Option::is_some)
+        texts.into_iter().any(Option::is_some)
             || times.into_iter().any(|time| time.is_some())
             || self.expires_within.is_some()
             || self.idle_for.is_some()
@@ -148,17 +125,15 @@ impl List {
             let left = most.saturating_sub(have);
             let asks_total = self.total && found.total.is_none();
             let page = self.route(left.min(PAGE_MAX), asks_total, found.next.as_deref(), out);
-            let body = client.get(&page)?.body;
-            if !body.get("api_keys").is_some_and(Value::is_array) {
-                anyhow::bail!("the answer has no `api_keys`; is it a newer server?");
-            }
-            found.keys.extend_from_slice(list(&body, "api_keys"));
+            let mut page = client.get::<KeyList>(&page)?;
+            found.sent.append(&mut page.take_list("api_keys"));
+            found.keys.extend(page.body.api_keys);
             if asks_total {
-                found.total = body.get("total").cloned();
-                found.total_is_least = body.get("total_is_exact") == Some(&Value::Bool(false));
+                found.total = page.body.total;
+                found.total_is_least = page.body.total_is_exact == Some(false);
             }
             // A page may hold less than was asked for, or nothing, and still have a next one.
-            let next = body.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            let next = page.body.next_cursor;
             if next.is_some() && next == found.next {
                 anyhow::bail!("the server's pages do not end; look into its log");
             }
@@ -175,7 +150,7 @@ impl List {
         // The order is the server's own unless another one is asked for.
         let sort = Some(&self.sort).filter(|sort| *sort != "-created");
         Route::of(["admin", "api-keys"])
-            .with("state", self.state.map(State::word))
+            .with("state", self.state.as_ref())
             .with("tier", self.tier.as_ref())
             .with("owner", self.owner.as_ref())
             .with("name", self.name.as_ref())
@@ -200,19 +175,17 @@ fn print(found: &Found, has_filter: bool, out: &mut Output) -> std::io::Result<(
         });
     }
     let look = out.look();
-    let row = |key: &Value| {
-        let text = |name| Cell::from(member(key, name));
-        let time = |name| Cell::from(look.time(key, name));
+    let row = |key: &KeyView| {
         vec![
-            text("key_id"),
-            text("name"),
-            text("tier"),
-            text("owner"),
+            shown(&key.key_id).into(),
+            shown(&key.name).into(),
+            shown(&key.tier).into(),
+            shown(&key.owner).into(),
             view::state(key, look),
-            text("hint"),
-            time("created_at"),
-            time("last_used_at"),
-            time("expires_at"),
+            shown(&key.hint).into(),
+            look.time(&key.created_at).into(),
+            look.time(&key.last_used_at).into(),
+            look.time(&key.expires_at).into(),
         ]
     };
     let head = ["id", "name", "tier", "owner", "state", "hint", "created", "last used", "expires"];
@@ -223,7 +196,7 @@ fn print(found: &Found, has_filter: bool, out: &mut Output) -> std::io::Result<(
     let head: Vec<_> = shown.iter().filter_map(|at| head.get(*at).copied()).collect();
     let pick = |row: &Vec<Cell>| shown.iter().filter_map(|at| row.get(*at).cloned()).collect();
     out.table::<Cell>(&head, &rows.iter().map(pick).collect::<Vec<_>>())?;
-    if let Some(total) = &found.total {
+    if let Some(total) = found.total {
         let at_least = if found.total_is_least { "at least " } else { "" };
         out.line(&format!("{} of {at_least}{total} keys that fit.", found.keys.len()))?;
     }
@@ -240,28 +213,28 @@ fn is_empty(rows: &[Vec<Cell>], at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::testing::{bare_key, full_key};
+    use super::super::view::testing::{bare_key, full_key, of};
     use super::*;
     use crate::output::testing::both;
 
     #[test]
     fn keys_are_listed_in_every_state() {
         let keys = vec![
-            full_key(),
-            bare_key(6, "active", &[]),
-            bare_key(5, "suspended", &["key"]),
-            bare_key(4, "suspended", &["owner"]),
-            bare_key(3, "revoked", &[]),
-            bare_key(2, "expired", &[]),
+            of(full_key()).body,
+            of(bare_key(6, "active", &[])).body,
+            of(bare_key(5, "suspended", &["key"])).body,
+            of(bare_key(4, "suspended", &["owner"])).body,
+            of(bare_key(3, "revoked", &[])).body,
+            of(bare_key(2, "expired", &[])).body,
         ];
-        let (total, next) = (Some(json!(1_234)), Some("x".to_owned()));
+        let (total, next) = (Some(1_234), Some("x".to_owned()));
         let found = Found { keys, total, next, ..Found::default() };
         insta::assert_snapshot!(both(|out| print(&found, true, out)));
     }
 
     #[test]
     fn a_total_that_is_not_exact_is_called_so() {
-        let (keys, total) = (vec![bare_key(6, "active", &[])], Some(json!(5_000)));
+        let (keys, total) = (vec![of(bare_key(6, "active", &[])).body], Some(5_000));
         let found = Found { keys, total, total_is_least: true, ..Found::default() };
         let told = both(|out| print(&found, true, out));
         assert_eq!(told.matches("1 of at least 5000 keys that fit.").count(), 2, "{told}");
@@ -269,7 +242,7 @@ mod tests {
 
     #[test]
     fn columns_without_anything_are_left_out_at_a_terminal() {
-        let keys = vec![bare_key(6, "active", &[])];
+        let keys = vec![of(bare_key(6, "active", &[])).body];
         let found = Found { keys, ..Found::default() };
         insta::assert_snapshot!(both(|out| print(&found, true, out)));
     }

@@ -1,6 +1,8 @@
 //! `keyward key revoke`: the end of a key, by its id or by its secret.
 
 use clap::Args;
+use keyward_api::key::SecretView;
+use keyward_api::words::Word;
 use serde_json::json;
 
 use crate::client::{Client, Route};
@@ -9,7 +11,7 @@ use super::secret;
 use crate::connection::Common;
 use crate::matches::Matches;
 use crate::number;
-use crate::output::{Look, Output, count, member};
+use crate::output::{Look, Output, shown};
 use crate::status::Complaint;
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -58,17 +60,17 @@ fn identify(client: &Client, text: &str, look: Look) -> anyhow::Result<(u64, Str
         let what = "no key of this server has that secret; nothing was revoked";
         return Err(Complaint::NotFound(what.to_owned()).into());
     };
-    let (id, name) = (count(found, "key_id"), member(found, "name"));
+    let (id, name) = (found.key_id.0, shown(&found.name));
     // As when a leak is reported: the leak of a secret that a rotation has replaced must not take
     // down the secret that callers have moved to.
-    if secret::is_over(found, look) {
+    if secret::has_ended(found, look) {
         anyhow::bail!(
             "that is a former secret of key {id}, {name}, and opens nothing any more; nothing was \
              revoked. To end the key all the same, `keyward key revoke {id}`"
         );
     }
     let mut note = format!(", {name}");
-    if member(found, "secret") == "former" {
+    if found.secret == Word::Known(SecretView::Former) {
         note.push_str(" (that was a former secret; the current one ended with it)");
     }
     Ok((id, note))

@@ -1,15 +1,16 @@
 //! `keyward key rotate`: a new secret for the same key.
 
 use clap::Args;
-use jiff::Timestamp;
 use keyward_api::duration::WholeSeconds;
-use serde_json::{Value, json};
+use keyward_api::key::{RotateKeyDraft, RotatedKey};
+use serde_json::Value;
 
 use crate::client::Route;
 
+use super::view;
 use crate::connection::Common;
 use crate::number;
-use crate::output::{Look, Output, member};
+use crate::output::{Look, Output, printable, shown};
 use crate::status::Complaint;
 
 pub(super) const EXAMPLES: [&str; 3] = [
@@ -35,19 +36,10 @@ pub struct Rotate {
 
 impl Rotate {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
-        let body = match self.grace {
-            None => json!({}),
-            Some(grace) => json!({ "grace": format!("{}s", grace.seconds()) }),
-        };
-        let rotated = self.common.client()?.post(&Route::key(self.id).join("rotate"), &body)?.body;
-        let key = member(&rotated, "api_key");
-        let shown = if self.common.json {
-            out.json(&rotated)
-        } else if self.quiet {
-            out.line(&key)
-        } else {
-            out.line(&rotated_text(&rotated, &key, out.look()))
-        };
+        let grace = self.grace.map(|grace| format!("{}s", grace.seconds()).into());
+        let route = Route::key(self.id).join("rotate");
+        let rotated = self.common.client()?.post::<Value>(&route, &RotateKeyDraft { grace })?.json;
+        let shown = view::print_secret(&rotated, &self.common, self.quiet, out, rotated_text);
         // As for an issued key, with the difference that callers may depend on this one.
         Ok(shown.map_err(|error| {
             let what = "has a new secret, which could not be shown; rotate it again or revoke it";
@@ -56,27 +48,28 @@ impl Rotate {
     }
 }
 
-fn rotated_text(rotated: &Value, key: &str, look: Look) -> String {
-    let of = |name| member(rotated, name);
-    let until = of("grace_until").parse().ok().filter(|until: &Timestamp| look.now < *until);
-    let grace = match until {
+fn rotated_text(rotated: &RotatedKey, look: Look) -> String {
+    let grace = match rotated.grace_until.filter(|until| !look.is_past(*until)) {
         None => "The old one works no more.".to_owned(),
-        Some(_) => {
-            let until = look.time_at_length(rotated, "grace_until");
+        Some(until) => {
+            let until = look.time_at_length(&until);
             format!("The old one works until {until}; a second rotation ends that at once.")
         }
     };
     format!(
         "New secret of key {id}, {name} (tier {tier}):\n\n  {key}\n\n\
          It is shown this once and never again: keep it now. {grace}",
-        id = of("key_id"),
-        name = of("name"),
-        tier = of("tier"),
+        id = shown(&rotated.key_id),
+        name = shown(&rotated.name),
+        tier = shown(&rotated.tier),
+        key = printable(&rotated.api_key.0),
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::output::testing::both;
 
@@ -87,7 +80,8 @@ mod tests {
             "grace_until": "2026-11-25T09:30:00.000Z", "expires_at": null, "version": 4,
         });
         let print = |rotated: &Value, out: &mut Output| {
-            out.line(&rotated_text(rotated, "kw_new", out.look()))
+            let rotated = serde_json::from_value(rotated.clone()).unwrap();
+            out.line(&rotated_text(&rotated, out.look()))
         };
         insta::assert_snapshot!(both(|out| print(&rotated, out)));
         rotated["grace_until"] = Value::Null;

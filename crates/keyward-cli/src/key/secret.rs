@@ -5,10 +5,9 @@
 
 use std::io::{self, IsTerminal as _, Read};
 
-use jiff::Timestamp;
 use keyward::digest::Digest;
 use keyward::key::Presented;
-use serde_json::Value;
+use keyward_api::key::Match;
 use zeroize::Zeroizing;
 
 use crate::output::Look;
@@ -46,9 +45,8 @@ pub(super) fn digest(line: &str) -> Option<String> {
 }
 
 /// Whether a match is a secret that was replaced and whose grace has ended.
-pub(in super::super) fn is_over(found: &Value, look: Look) -> bool {
-    let ends_at = found.get("ends_at").and_then(Value::as_str);
-    ends_at.and_then(|at| at.parse().ok()).is_some_and(|ends_at: Timestamp| ends_at <= look.now)
+pub(in super::super) fn has_ended(found: &Match, look: Look) -> bool {
+    found.ends_at.is_some_and(|ends_at| look.is_past(ends_at))
 }
 
 #[cfg(test)]

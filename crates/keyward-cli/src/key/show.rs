@@ -24,16 +24,16 @@ pub struct Show {
 impl Show {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let client = self.common.client()?;
-        let mut key = client.get(&Route::key(self.id))?.body;
-        let usage = client.get(&Route::key(self.id).join("usage"))?.body;
+        let mut key = client.get(&Route::key(self.id))?;
+        let usage = client.get(&Route::key(self.id).join("usage"))?;
         if self.common.json {
-            if let Some(members) = key.as_object_mut() {
-                members.insert("usage".to_owned(), usage);
+            if let Some(fields) = key.json.as_object_mut() {
+                fields.insert("usage".to_owned(), usage.json);
             }
-            return Ok(out.json(&key)?);
+            return Ok(out.json(&key.json)?);
         }
         view::print(&key, out)?;
         out.line("")?;
-        Ok(usage::print(&usage, Some(usage::LATEST_SHOWN), out)?)
+        Ok(usage::print(&usage.body, Some(usage::LATEST_SHOWN), out)?)
     }
 }

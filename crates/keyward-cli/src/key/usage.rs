@@ -1,15 +1,17 @@
 //! `keyward key usage`: the outcomes of one key's requests.
 
-use clap::{Args, ValueEnum};
-use serde_json::Value;
+use clap::Args;
+use keyward::count::Outcome;
+use keyward_api::usage::UsageView;
+use keyward_api::words::BucketWord;
 
 use crate::client::Route;
 
 use crate::connection::Common;
 use crate::moment::Moment;
 use crate::number;
-use crate::output::{Output, list, member};
-use crate::usage::OUTCOMES;
+use crate::output::{Output, shown};
+use crate::usage::row;
 
 /// Hours or days that `show` prints; `key usage` and `--json` have them all.
 pub(super) const LATEST_SHOWN: usize = 24;
@@ -32,16 +34,10 @@ pub struct KeyUsage {
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     to: Option<Moment>,
     /// What is added up in one line
-    #[arg(long, default_value = "hour")]
-    bucket: Bucket,
+    #[arg(long, default_value = "hour", value_parser = BucketWord::words())]
+    bucket: String,
     #[command(flatten)]
     common: Common,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Bucket {
-    Hour,
-    Day,
 }
 
 impl KeyUsage {
@@ -51,66 +47,72 @@ impl KeyUsage {
             .join("usage")
             .with("from", time(self.from))
             .with("to", time(self.to))
-            .with("bucket", (self.bucket == Bucket::Day).then_some("day"));
-        let usage = self.common.client()?.get(&route)?.body;
-        if self.common.json {
-            return Ok(out.json(&usage)?);
-        }
-        Ok(print(&usage, None, out)?)
+            .with("bucket", (self.bucket == "day").then_some("day"));
+        let usage = self.common.client()?.get(&route)?;
+        self.common.print(&usage, out, |usage, out| print(usage, None, out))
     }
 }
 
 /// The hours or days, or the latest of them, and the total of them all.
-pub(super) fn print(usage: &Value, latest: Option<usize>, out: &mut Output) -> std::io::Result<()> {
-    let bucket = if usage.get("days").is_some() { "day" } else { "hour" };
-    let head: Vec<_> = [bucket].into_iter().chain(OUTCOMES).collect();
-    let all = list(usage, &format!("{bucket}s"));
-    let skipped = latest.map_or(0, |latest| all.len().saturating_sub(latest));
+pub(super) fn print(
+    usage: &UsageView,
+    latest: Option<usize>,
+    out: &mut Output,
+) -> std::io::Result<()> {
     let look = out.look();
-    let first = |of: &Value| match bucket {
-        "hour" => look.calendar_time(of, bucket),
-        _ => member(of, bucket),
-    };
-    let counts = |of: &Value| OUTCOMES.map(|outcome| member(of, outcome));
-    let row = |first: String, of: &Value| [first].into_iter().chain(counts(of)).collect();
-    let mut rows: Vec<_> = all.iter().skip(skipped).map(|of| row(first(of), of)).collect();
-    rows.extend(usage.get("total").map(|total| row("total".to_owned(), total)));
-    out.table::<String>(&head, &rows)
+    let hours = usage.hours.iter().flatten();
+    let hours = hours.map(|of| row([look.calendar_time(&of.hour)], &of.counts));
+    let days = usage.days.iter().flatten().map(|of| row([shown(&of.day)], &of.counts));
+    let mut rows: Vec<_> = hours.chain(days).collect();
+    rows.drain(..latest.map_or(0, |latest| rows.len().saturating_sub(latest)));
+    rows.push(row(["total".to_owned()], &usage.total));
+    let bucket = if usage.days.is_some() { "day" } else { "hour" };
+    let head: Vec<_> = [bucket].into_iter().chain(Outcome::WORDS).collect();
+    out.table(&head, &rows)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::output::testing::{both, piped, written};
 
-    fn counts(mut of: Value, allowed: u64) -> Value {
-        for outcome in OUTCOMES {
-            of[outcome] = json!(if outcome == "allowed" { allowed } else { 0 });
-        }
-        of
+    /// The usage of a key in these hours or days.
+    fn usage(buckets: &str, list: &[&str]) -> UsageView {
+        let counts = |mut of: Value, allowed: usize| {
+            for outcome in Outcome::WORDS {
+                of[outcome] = json!(if outcome == "allowed" { allowed } else { 0 });
+            }
+            of
+        };
+        let bucket = buckets.trim_end_matches('s');
+        let one = |at: &&str| counts(json!({ bucket: at }), 12);
+        let usage = json!({
+            "key_id": 7, "bucket": bucket, "total": counts(json!({}), 12 * list.len()),
+            "from": "2026-11-24T00:00:00.000Z", "to": "2026-11-26T00:00:00.000Z",
+            buckets: list.iter().map(one).collect::<Vec<_>>(),
+        });
+        serde_json::from_value(usage).unwrap()
     }
 
     #[test]
     fn usage_ends_with_the_total_of_the_latest_hours() {
-        let hour = |at: usize| json!({"hour": format!("h{at}"), "allowed": 1, "limited": 0});
-        let hours: Vec<_> = (0..30).map(hour).collect();
-        let usage = json!({"hours": hours, "total": {"allowed": 30}});
+        let hours: Vec<_> = (1..=30).map(|day| format!("2026-11-{day:02}T00:00:00.000Z")).collect();
+        let hours: Vec<_> = hours.iter().map(String::as_str).collect();
+        let usage = usage("hours", &hours);
         let text = written(piped(), |out| print(&usage, Some(LATEST_SHOWN), out));
         let first: Vec<_> =
             text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
         assert_eq!(first.len(), LATEST_SHOWN + 2);
-        assert_eq!((first[1], first[LATEST_SHOWN + 1]), ("h6", "total"));
+        assert_eq!((first[1], first[LATEST_SHOWN + 1]), (hours[6], "total"));
     }
 
     #[test]
     fn usage_is_shown_by_the_hour_and_by_the_day() {
-        let hour = counts(json!({"hour": "2026-11-24T08:00:00.000Z"}), 12);
-        let hours = json!({"key_id": 7, "total": counts(json!({}), 12), "hours": [hour]});
+        let hours = usage("hours", &["2026-11-24T08:00:00.000Z"]);
         insta::assert_snapshot!(both(|out| print(&hours, None, out)));
-        let day = counts(json!({"day": "2026-11-24"}), 12);
-        let days = json!({"key_id": 7, "total": counts(json!({}), 12), "days": [day]});
+        let days = usage("days", &["2026-11-24"]);
         insta::assert_snapshot!(both(|out| print(&days, None, out)));
     }
 }

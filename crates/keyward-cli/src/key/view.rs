@@ -1,83 +1,123 @@
 //! How a key is shown: its state, its fields, and all of it.
 
+use std::io;
+
+use keyward::record::Stage;
+use keyward_api::key::{KeyView, SecretText, SuspendedBy};
+use keyward_api::shapes::ScopeText;
+use keyward_api::words::{StageWord, Word};
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::client::Response;
+use crate::connection::Common;
 use crate::limit::limits_text;
-use crate::output::{Cell, Look, Output, Tone, list, member, printable};
+use crate::output::{Cell, Look, Output, Tone, printable, shown};
 
 /// The state of a key, with the cause of a suspension and how long a former secret still works.
-pub(super) fn state(key: &Value, look: Look) -> Cell {
-    let state = member(key, "state");
-    let tone = match state.as_str() {
-        "active" => Tone::Good,
-        "suspended" => Tone::Warning,
-        "revoked" | "expired" => Tone::Bad,
-        _ => Tone::Plain,
-    };
-    if is_by_owner(key) {
-        return Cell::new(format!("{state} (owner)"), tone);
+pub(super) fn state(key: &KeyView, look: Look) -> Cell {
+    let Cell { text, tone } = stage(&key.state);
+    if is_suspended(key) && is_by_owner(key) {
+        return Cell::new(format!("{text} (owner)"), tone);
     }
-    match key.get("grace_until").and_then(Value::as_str) {
-        Some(_) if tone == Tone::Good => {
-            let until = look.calendar_time(key, "grace_until");
-            Cell::new(format!("{state}, in grace until {until}"), Tone::Warning)
+    match key.grace_until {
+        Some(until) if tone == Tone::Good => {
+            let until = look.calendar_time(&until);
+            Cell::new(format!("{text}, in grace until {until}"), Tone::Warning)
         }
-        _ => Cell::new(state, tone),
+        Some(_) | None => Cell::new(text, tone),
     }
+}
+
+/// The word of a state, by how well the key works.
+pub(super) fn stage(state: &Word<StageWord>) -> Cell {
+    let tone = match state {
+        Word::Known(StageWord(stage)) => match stage {
+            Stage::Active => Tone::Good,
+            Stage::Suspended => Tone::Warning,
+            Stage::Revoked | Stage::Expired => Tone::Bad,
+        },
+        Word::Other(_) => Tone::Plain,
+    };
+    Cell::new(shown(state), tone)
+}
+
+/// The key is suspended, by whatever.
+pub(super) fn is_suspended(key: &KeyView) -> bool {
+    key.state == Word::Known(StageWord(Stage::Suspended))
 }
 
 /// The key is suspended because its owner is.
-fn is_by_owner(key: &Value) -> bool {
-    let by = list(key, "suspended_by");
-    key.get("state").and_then(Value::as_str) == Some("suspended")
-        && by.iter().any(|by| by == "owner")
+pub(super) fn is_by_owner(key: &KeyView) -> bool {
+    key.suspended_by.contains(&Word::Known(SuspendedBy::Owner))
 }
 
 /// Scopes in words: `*` is easily overlooked.
-pub(super) fn scopes(key: &Value) -> String {
-    let scopes = list(key, "scopes");
-    if scopes.iter().any(|scope| scope == "*") {
+pub(super) fn scopes(scopes: &[ScopeText]) -> String {
+    if scopes.iter().any(|scope| scope.0.as_str() == "*") {
         return "full access".to_owned();
     }
-    if scopes.is_empty() { "none".to_owned() } else { member(key, "scopes") }
+    if scopes.is_empty() { "none".to_owned() } else { shown(&scopes) }
 }
 
-/// Networks in words.
-fn networks(key: &Value) -> String {
-    if list(key, "networks").is_empty() { "any".to_owned() } else { member(key, "networks") }
-}
-
-/// One field in words.
-pub(super) fn value(key: &Value, name: &str, look: Look) -> Cell {
-    match name {
-        "state" => state(key, look),
-        "scopes" => scopes(key).into(),
-        "networks" => networks(key).into(),
-        "limits" => match key.get(name) {
-            None | Some(Value::Null) => "those of the tier".to_owned().into(),
-            Some(limits) => limits_text(limits).into(),
+/// One field in words. A field that this program does not know is shown as it is.
+pub(super) fn value(key: &Response<KeyView>, name: &str, look: Look) -> Cell {
+    let Response { json, body: key, .. } = key;
+    let field = json.get(name).unwrap_or(&Value::Null);
+    let text = match name {
+        "state" => return state(key, look),
+        "scopes" => scopes(&key.scopes),
+        "networks" if key.networks.is_empty() => "any".to_owned(),
+        "limits" => match &key.limits {
+            None => "those of the tier".to_owned(),
+            Some(limits) => limits_text(limits),
         },
-        "expires_at" if key.get(name).is_some_and(Value::is_null) => "never".to_owned().into(),
-        _ if name.ends_with("_at") || name.ends_with("_until") => {
-            look.time_at_length(key, name).into()
-        }
-        _ => member(key, name).into(),
-    }
+        "expires_at" if key.expires_at.is_none() => "never".to_owned(),
+        _ if name.ends_with("_at") || name.ends_with("_until") => look.time_at_length(field),
+        _ => shown(field),
+    };
+    text.into()
 }
 
-/// Everything about a key, under the server's names; fields that this program does not know are
-/// shown as they are.
-pub(super) fn print(key: &Value, out: &mut Output) -> std::io::Result<()> {
+/// Prints a response that has a secret, as it was sent, alone, or in words: its only copy.
+pub(super) fn print_secret<T: DeserializeOwned>(
+    sent: &Value,
+    common: &Common,
+    quiet: bool,
+    out: &mut Output,
+    in_words: impl FnOnce(&T, Look) -> String,
+) -> io::Result<()> {
+    if common.json {
+        return out.json(sent);
+    }
+    if quiet {
+        let secret = SecretText::deserialize(sent.get("api_key").unwrap_or(&Value::Null))?;
+        return out.line(&printable(&secret.0));
+    }
+    let text = in_words(&T::deserialize(sent)?, out.look());
+    out.line(&text)
+}
+
+/// Everything about a key, under the server's names.
+pub(super) fn print(key: &Response<KeyView>, out: &mut Output) -> io::Result<()> {
     let look = out.look();
-    let names = key.as_object().into_iter().flatten().map(|(name, _)| name);
+    let names = key.json.as_object().into_iter().flatten().map(|(name, _)| name);
     let rows: Vec<_> =
         names.map(|name| vec![Cell::from(printable(name)), value(key, name, look)]).collect();
-    out.table(&["member", "value"], &rows)
+    out.table(&["field", "value"], &rows)
 }
 
 #[cfg(test)]
 pub(super) mod testing {
     use serde_json::{Value, json};
+
+    use super::{KeyView, Response};
+
+    /// The response that has this key.
+    pub(crate) fn of(key: Value) -> Response<KeyView> {
+        Response::read(key, None).unwrap()
+    }
 
     /// A key with every field set.
     pub(crate) fn full_key() -> Value {
@@ -107,18 +147,18 @@ pub(super) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{bare_key, full_key};
+    use super::testing::{bare_key, full_key, of};
     use super::*;
     use crate::output::testing::{both, terminal};
 
     #[test]
     fn a_key_with_everything_is_shown() {
-        insta::assert_snapshot!(both(|out| print(&full_key(), out)));
+        insta::assert_snapshot!(both(|out| print(&of(full_key()), out)));
     }
 
     #[test]
     fn a_key_with_little_is_shown() {
-        insta::assert_snapshot!(both(|out| print(&bare_key(8, "suspended", &["owner"]), out)));
+        insta::assert_snapshot!(both(|out| print(&of(bare_key(8, "suspended", &["owner"])), out)));
     }
 
     #[test]
@@ -131,7 +171,7 @@ mod tests {
             ("expired", &[], Tone::Bad, "expired"),
             ("frozen", &[], Tone::Plain, "frozen"),
         ] {
-            assert_eq!(state(&bare_key(1, shown, by), terminal()), Cell::new(text, tone));
+            assert_eq!(state(&of(bare_key(1, shown, by)).body, terminal()), Cell::new(text, tone));
         }
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// One field of a record, under its name or after it, without a line end.
-pub(super) fn member(
+pub(super) fn field(
     name: &str,
     names_width: usize,
     text: &str,
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_long_text_goes_under_its_name() {
-        let show = |text, width| member("name", 6, text, width, str::to_owned);
+        let show = |text, width| field("name", 6, text, width, str::to_owned);
         assert_eq!(show("two words", 40), "name    two words");
         assert_eq!(show("two words", 14), "name    two\n        words");
         assert_eq!(show("uninterrupted", 16), "name\n  uninterrupted");

@@ -3,7 +3,7 @@
 use comfy_table::presets::{ASCII_FULL_CONDENSED, NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell as Painted, Color, ContentArrangement, Table};
 
-use super::layout::{Layout, layout, member, wrap};
+use super::layout::{Layout, field, layout, wrap};
 use super::{Look, printable};
 
 /// Columns of a terminal below which nothing would fit, so that lines are not wrapped.
@@ -103,12 +103,12 @@ fn framed(head: &[&str], rows: &[Vec<Cell>], widths: Option<&[usize]>, look: Loo
 /// fields is one record.
 fn records<'a>(head: &[&str], rows: &'a [Vec<Cell>], width: usize, look: Look) -> String {
     let says_nothing = |cell: &Cell| matches!(&*cell.text, "" | "-");
-    let records: Vec<Vec<(String, &'a Cell)>> = if head == ["member", "value"] {
-        let members = rows.iter().filter_map(|row| match row.as_slice() {
+    let records: Vec<Vec<(String, &'a Cell)>> = if head == ["field", "value"] {
+        let fields = rows.iter().filter_map(|row| match row.as_slice() {
             [name, value] => Some((name.text.clone(), value)),
             _ => None,
         });
-        vec![members.collect()]
+        vec![fields.collect()]
     } else {
         let record = |row: &'a Vec<Cell>| {
             let named = head.iter().zip(row).enumerate();
@@ -119,9 +119,9 @@ fn records<'a>(head: &[&str], rows: &'a [Vec<Cell>], width: usize, look: Look) -
     };
     let names = records.iter().flatten().map(|(name, _)| name.chars().count());
     let names_width = names.max().unwrap_or_default();
-    let record = |members: &Vec<(String, &Cell)>| {
-        let lines = members.iter().map(|(name, cell)| {
-            member(name, names_width, &cell.text, width, |line| in_colour(line, cell.tone, look))
+    let record = |fields: &Vec<(String, &Cell)>| {
+        let lines = fields.iter().map(|(name, cell)| {
+            field(name, names_width, &cell.text, width, |line| in_colour(line, cell.tone, look))
         });
         lines.collect::<Vec<_>>().join("\n")
     };
@@ -191,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn members_become_lines_of_one_record() {
+    fn fields_become_lines_of_one_record() {
         let row = |name: &str, value: &str| vec![name.to_owned().into(), value.to_owned().into()];
         let digest = "ab".repeat(17);
         let rows = [row("name", "mobile app"), row("digest", &digest), row("owner", "-")];
-        let text = text(&["member", "value"], &rows, Look { width: Some(40), ..terminal() });
+        let text = text(&["field", "value"], &rows, Look { width: Some(40), ..terminal() });
         assert_eq!(text, format!("name    mobile app\ndigest\n  {digest}\nowner   -"));
     }
 

@@ -1,6 +1,8 @@
 //! Fields of the server's responses as text that cannot steer a terminal.
 
 use jiff::Timestamp;
+use keyward_api::shapes::Time;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Look;
@@ -23,35 +25,30 @@ fn is_printable(c: char) -> bool {
     !c.is_control() && !is_invisible
 }
 
-/// A field of a response as text; `-` if it is not there.
-pub fn member(object: &Value, name: &str) -> String {
-    match object.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => printable(text),
-        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
-        Some(Value::Array(list)) => {
+/// A value of a response as text; `-` if there is none.
+pub fn shown(value: &impl Serialize) -> String {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => printable(&text),
+        Value::Array(list) if list.is_empty() => "-".to_owned(),
+        Value::Array(list) => {
             let words = list.iter().map(|word| word.as_str().map_or("?".into(), printable));
             words.collect::<Vec<_>>().join(" ")
         }
-        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
-        Some(other) => printable(&other.to_string()),
+        Value::Object(fields) if fields.is_empty() => "-".to_owned(),
+        other => printable(&other.to_string()),
     }
 }
 
-/// A field that is a number; 0 if it is not there.
-pub fn count(object: &Value, name: &str) -> u64 {
-    object.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-/// The elements of a list; none if it is not there.
-pub fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
-    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
 impl Look {
-    /// A field that is a time: `3 h ago` on a terminal, unchanged in other output.
-    pub fn time(self, object: &Value, name: &str) -> String {
-        let text = member(object, name);
+    /// Whether a time has come.
+    pub fn is_past(self, at: Time) -> bool {
+        i64::try_from(at.0.0).is_ok_and(|at| at <= self.now.as_millisecond())
+    }
+
+    /// A time: `3 h ago` on a terminal, unchanged in other output.
+    pub fn time(self, time: &impl Serialize) -> String {
+        let text = shown(time);
         match text.parse() {
             Ok(at) if self.is_terminal => relative(at, self.now),
             Ok::<Timestamp, _>(_) | Err(_) => text,
@@ -59,8 +56,8 @@ impl Look {
     }
 
     /// The same where there is room: `2026-11-24 06:30Z (3 h ago)` on a terminal.
-    pub fn time_at_length(self, object: &Value, name: &str) -> String {
-        let text = member(object, name);
+    pub fn time_at_length(self, time: &impl Serialize) -> String {
+        let text = shown(time);
         match text.parse() {
             Ok(at) if self.is_terminal => {
                 format!("{} ({})", to_the_minute(at), relative(at, self.now))
@@ -70,8 +67,8 @@ impl Look {
     }
 
     /// A time that people compare with a calendar: to the minute on a terminal.
-    pub fn calendar_time(self, object: &Value, name: &str) -> String {
-        let text = member(object, name);
+    pub fn calendar_time(self, time: &impl Serialize) -> String {
+        let text = shown(time);
         match text.parse() {
             Ok(at) if self.is_terminal => to_the_minute(at),
             Ok::<Timestamp, _>(_) | Err(_) => text,
@@ -87,12 +84,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_shown_without_control_characters() {
-        let key = json!({"name": "a\u{1b}[2Jb", "scopes": ["a:read", "b:*"], "n": 1, "x": null});
-        assert_eq!(member(&key, "name"), "a\u{fffd}[2Jb");
-        assert_eq!(member(&key, "scopes"), "a:read b:*");
-        assert_eq!(member(&key, "n"), "1");
-        assert_eq!(member(&key, "x"), "-");
+    fn values_are_shown_without_control_characters() {
+        assert_eq!(shown(&"a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(shown(&["a:read", "b:*"]), "a:read b:*");
+        assert_eq!(shown(&1), "1");
+        for nothing in [json!(null), json!([]), json!({})] {
+            assert_eq!(shown(&nothing), "-");
+        }
     }
 
     #[test]
@@ -119,12 +117,12 @@ mod tests {
 
     #[test]
     fn times_are_relative_for_people_and_exact_for_programs() {
-        let key = json!({"at": "2026-11-24T06:30:00.000Z", "never": null});
-        assert_eq!(terminal().time(&key, "at"), "3 h ago");
-        assert_eq!(terminal().time_at_length(&key, "at"), "2026-11-24 06:30Z (3 h ago)");
-        assert_eq!(terminal().calendar_time(&key, "at"), "2026-11-24 06:30Z");
-        assert_eq!(terminal().time(&key, "never"), "-");
-        for shown in [piped().time(&key, "at"), piped().time_at_length(&key, "at")] {
+        let at = &"2026-11-24T06:30:00.000Z";
+        assert_eq!(terminal().time(at), "3 h ago");
+        assert_eq!(terminal().time_at_length(at), "2026-11-24 06:30Z (3 h ago)");
+        assert_eq!(terminal().calendar_time(at), "2026-11-24 06:30Z");
+        assert_eq!(terminal().time(&Value::Null), "-");
+        for shown in [piped().time(at), piped().time_at_length(at)] {
             assert_eq!(shown, "2026-11-24T06:30:00.000Z");
         }
     }

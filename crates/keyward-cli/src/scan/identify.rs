@@ -2,7 +2,7 @@
 
 use keyward::key::Prefix;
 use keyward::scan::{Found, Reading};
-use serde_json::Value;
+use keyward_api::key::{Match, PrefixList};
 
 use crate::client::{Client, ClientError};
 
@@ -40,7 +40,7 @@ impl Identified {
     }
 
     /// The right way to read a key, and its match; without a match, the likeliest way.
-    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Value>) {
+    pub(super) fn best<'a>(&'a self, found: &'a Found) -> (&'a Reading, Option<&'a Match>) {
         let known = found.readings().find_map(|reading| {
             let key = self.matches.find(&reading.digest.to_hex())?;
             Some((reading, Some(key)))
@@ -80,9 +80,8 @@ impl Identifier {
 
     /// The prefixes in use; none if no server can be asked.
     pub(super) fn prefixes(&mut self) -> Vec<Prefix> {
-        let answer = self.ask(|client| Ok(client.get("/admin/prefixes")?.body));
-        let prefixes = answer.as_ref().and_then(|answer| answer.get("prefixes")?.as_array());
-        let texts = prefixes.into_iter().flatten().filter_map(Value::as_str);
+        let listed = self.ask(|client| Ok(client.get::<PrefixList>("/admin/prefixes")?.body));
+        let texts = listed.into_iter().flat_map(|listed| listed.prefixes);
         texts.filter_map(|text| text.parse().ok()).collect()
     }
 

@@ -4,6 +4,7 @@ use keyward::digest::Digest;
 use keyward::key::Presented;
 
 use super::*;
+use crate::client::Response;
 use crate::matches::Matches;
 
 const KEY: &str = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
@@ -15,7 +16,7 @@ fn finding(text: &str) -> Finding {
 
 fn known(answer: Value) -> Identified {
     let mut matches = Matches::default();
-    matches.add(answer);
+    matches.add(Response::read(answer, None).unwrap());
     Identified::of(matches)
 }
 
@@ -25,6 +26,7 @@ fn answer(text: &str, secret: &str) -> Identified {
     let digest: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let one = json!({
         "digest": digest, "key_id": 7, "name": "mobile\u{1b}", "state": "active", "secret": secret,
+        "ends_at": null,
     });
     known(json!({ "matches": [one] }))
 }

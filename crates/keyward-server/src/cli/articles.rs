@@ -172,6 +172,7 @@ fn is_hopeless(error: &anyhow::Error) -> bool {
             ClientError::Unreachable { .. }
             | ClientError::Untrusted { .. }
             | ClientError::Broken { .. }
+            | ClientError::OtherForm { .. }
             | ClientError::Foreign { .. }
             | ClientError::NotFound { .. },
         ) => true,
@@ -214,7 +215,7 @@ fn post(client: &Client, articles: &[NewArticle], tally: &mut Tally) -> anyhow::
         bar.set_style(style);
     }
     for batch in articles.chunks(BATCH_MAX) {
-        let answer = client.post("/admin/articles", &json!({ "articles": batch }))?;
+        let answer = client.post::<Value>("/admin/articles", &json!({ "articles": batch }))?;
         tally.add(Tally::of(&answer.body));
         bar.inc(batch.len() as u64);
     }

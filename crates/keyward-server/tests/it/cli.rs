@@ -101,7 +101,7 @@ pub(crate) fn story(server: &str, output: &Output) -> String {
     format!("{out}{err}exit status {code}").replace(server, "http://SERVER")
 }
 
-const ISSUED: &str = r#"{"api_key":"kw_secret","key_id":7,"name":"mobile","tier":"pro","created_at":"2026-01-01T00:00:00.000Z","hint":"kw_secr","scopes":["articles:read"],"expires_at":"2030-01-31T12:00:00.000Z"}"#;
+const ISSUED: &str = r#"{"api_key":"kw_secret","key_id":7,"name":"mobile","tier":"pro","created_at":"2026-01-01T00:00:00.000Z","hint":"kw_secr","scopes":["articles:read"],"expires_at":"2030-01-31T12:00:00.000Z","owner":null,"networks":[],"limits":null,"metadata":{},"version":1}"#;
 
 #[test]
 fn issue_sends_what_was_asked_for_and_shows_the_key() {
@@ -234,10 +234,10 @@ fn what_a_server_says_cannot_steer_the_terminal() {
 
 #[test]
 fn show_prints_a_key_and_its_usage() {
-    let key = r#"{"key_id":7,"name":"mobile","tier":"pro","state":"active","hint":"kw_abcd","scopes":["a:read","b:*"],"created_at":"2026-01-01T00:00:00.000Z","expires_at":null,"last_used_at":null}"#;
+    let key = r#"{"key_id":7,"name":"mobile","tier":"pro","owner":null,"state":"active","suspended_by":[],"hint":"kw_abcd","scopes":["a:read","b:*"],"networks":[],"limits":null,"metadata":{},"version":1,"created_at":"2026-01-01T00:00:00.000Z","expires_at":null,"last_used_at":null}"#;
     let counts = r#""allowed":3,"limited":1,"out_of_scope":0,"out_of_network":0,"suspended":0,"revoked":0,"expired":0"#;
     let usage = format!(
-        r#"{{"key_id":7,"total":{{{counts}}},"hours":[{{"hour":"2026-01-01T10:00:00.000Z",{counts}}}]}}"#
+        r#"{{"key_id":7,"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","bucket":"hour","total":{{{counts}}},"hours":[{{"hour":"2026-01-01T10:00:00.000Z",{counts}}}]}}"#
     );
     let answers = vec![answer("200 OK", "", key), answer("200 OK", "", &usage)];
     let server = Server::answering(answers);

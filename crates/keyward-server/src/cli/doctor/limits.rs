@@ -1,10 +1,10 @@
 //! The limits: whether the system grants as many connections as the settings promise, and how often
 //! each tier's keys may be used.
 
+use keyward_api::tier::{ListedTier, TierList};
 use keyward_cli::limit::limits_text;
-use keyward_cli::output::{list, member};
+use keyward_cli::output::shown;
 use rustix::process::{Resource, getrlimit};
-use serde_json::Value;
 
 use super::Check;
 
@@ -38,11 +38,9 @@ fn files(limit: Option<u64>, connections_max: u64) -> Check {
 }
 
 /// The limits of the tiers, as the server lists them, which apply to new keys.
-pub(super) fn of_tiers(answer: &Value) -> Check {
-    let tiers = list(answer, "tiers");
-    let tier = |tier: &Value| {
-        let limits = limits_text(tier.get("limits").unwrap_or(&Value::Null));
-        format!("{}: {limits}", member(tier, "name"))
+pub(super) fn of_tiers(TierList { tiers, .. }: &TierList) -> Check {
+    let tier = |ListedTier { tier, .. }: &ListedTier| {
+        format!("{}: {}", shown(&tier.name), limits_text(&tier.limits))
     };
     let mut shown: Vec<_> = tiers.iter().take(TIERS_SHOWN).map(tier).collect();
     if TIERS_SHOWN < tiers.len() {
@@ -57,7 +55,7 @@ pub(super) fn of_tiers(answer: &Value) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::testing::line;
     use super::*;
@@ -70,10 +68,13 @@ mod tests {
 
     #[test]
     fn limits_are_told_tier_by_tier() {
-        let tier = |name: &str, limits| json!({ "name": name, "limits": limits });
+        let tier = |name: &str, limits| json!({ "name": name, "limits": limits, "keys": 0 });
         let limit = json!([{ "name": "requests", "amount": 100, "per": "60s", "burst": 200 }]);
         let mut tiers = vec![tier("basic", limit), tier("internal", json!([]))];
-        let told = |tiers: &[Value]| line(&of_tiers(&json!({ "tiers": tiers })));
+        let told = |tiers: &[Value]| {
+            let tiers = json!({ "count": tiers.len(), "tiers": tiers });
+            line(&of_tiers(&serde_json::from_value(tiers).unwrap()))
+        };
         let few = "ok limits: basic: 100 per 60s burst 200; internal: no limit";
         assert_eq!(told(&tiers), few);
         tiers.resize(10, tier("x", json!([])));

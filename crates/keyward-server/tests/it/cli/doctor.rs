@@ -37,7 +37,8 @@ fn a_server_that_answers_is_well() {
     let missing = r#"{"detail":"Missing Authorization header"}"#;
     let date = "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
     let limit = r#"{"name":"requests","amount":100,"per":"60s","burst":100}"#;
-    let tiers = format!(r#"{{"tiers":[{{"name":"basic","limits":[{limit}]}}],"count":1}}"#);
+    let tiers =
+        format!(r#"{{"tiers":[{{"name":"basic","limits":[{limit}],"keys":0}}],"count":1}}"#);
     let tiers = answer("200 OK", "", &tiers);
     let ready = answer("200 OK", "", r#"{"status":"ready"}"#);
     let server = Server::answering(vec![answer("401 Unauthorized", date, missing), ready, tiers]);

@@ -13,7 +13,7 @@ fn issue_sends_everything_that_was_given() {
     let output = keyward(&server.url, &[&start[..], &restrictions, &more].concat());
     assert_eq!(output.status.code(), Some(0));
     let requests = server.requests.join().unwrap();
-    insta::assert_snapshot!(body(&requests[0]), @r#"{"name":"x","owner":"acme","scopes":["a:b","c:*"],"networks":["::/0"],"expires_in":"1209600s","limits":[{"name":"requests","amount":100,"per":"3600s","burst":200}],"metadata":{"n":1},"prefix":"acme_live"}"#);
+    insta::assert_snapshot!(body(&requests[0]), @r#"{"name":"x","owner":"acme","scopes":["a:b","c:*"],"networks":["::/0"],"limits":[{"name":"requests","amount":100,"per":"3600s","burst":200}],"metadata":{"n":1},"expires_in":"1209600s","prefix":"acme_live"}"#);
 }
 
 /// A page with these keys; the next one begins at the cursor.
@@ -110,9 +110,9 @@ fn edit_is_for_the_version_that_was_read() {
     let output = keyward(&server.url, &["key", "edit", "7", "--tier", "pro", "--clear-owner"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"
     Changed key 7:
-    member  before  after
-    tier    basic   pro
-    owner   acme    -
+    field  before  after
+    tier   basic   pro
+    owner  acme    -
     exit status 0
     ");
     let requests = server.requests.join().unwrap();
@@ -316,7 +316,7 @@ fn identify_tells_line_by_line() {
 
 #[test]
 fn usage_asks_for_its_time_and_bucket() {
-    let usage = r#"{"key_id":7,"total":{},"days":[]}"#;
+    let usage = r#"{"key_id":7,"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","bucket":"day","total":{},"days":[]}"#;
     let server = Server::answering(vec![answer("200 OK", "", usage)]);
     let times = ["--from", "2026-11-01", "--to", "2026-12-01", "--bucket", "day"];
     let output = keyward(&server.url, &[&["key", "usage", "7"][..], &times].concat());

@@ -41,7 +41,8 @@ fn a_tier_is_not_set_without_limits() {
 
 #[test]
 fn an_absent_tier_ends_with_status_4() {
-    let tiers = answer("200 OK", "", r#"{"count":1,"tiers":[{"name":"pro","limits":[]}]}"#);
+    let tiers =
+        answer("200 OK", "", r#"{"count":1,"tiers":[{"name":"pro","limits":[],"keys":0}]}"#);
     let server = Server::answering(vec![tiers]);
     let output = keyward(&server.url, &["tier", "show", "gold"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"
@@ -63,7 +64,7 @@ fn a_tier_in_use_is_not_deleted() {
 
 #[test]
 fn owners_are_suspended_whatever_they_are_called() {
-    let owner = r#"{"owner":"a/b","state":"suspended","keys":12}"#;
+    let owner = r#"{"owner":"a/b","state":"suspended","keys":12,"version":1}"#;
     let server = Server::answering(vec![answer("200 OK", "", owner)]);
     let output = keyward(&server.url, &["owner", "suspend", "a/b"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"
@@ -78,7 +79,8 @@ fn owners_are_suspended_whatever_they_are_called() {
 fn an_owner_is_edited_as_it_was_seen_or_made() {
     let limits = r#"[{"name":"requests","amount":5,"per":"60s","burst":5}]"#;
     let owner = |limits: &str| {
-        let body = format!(r#"{{"owner":"a/b","state":"active","keys":12,"limits":{limits}}}"#);
+        let state = r#""state":"active","keys":12,"version":1"#;
+        let body = format!(r#"{{"owner":"a/b",{state},"limits":{limits}}}"#);
         answer("200 OK", "etag: \"abc\"\r\n", &body)
     };
     let absent = answer("404 Not Found", "", r#"{"detail":"Owner not found"}"#);
@@ -127,7 +129,7 @@ fn suspended_owners_are_listed_page_by_page() {
 
 #[test]
 fn an_owner_without_keys_may_be_a_typing_error() {
-    let owner = r#"{"owner":"acme-crop","state":"suspended","keys":0}"#;
+    let owner = r#"{"owner":"acme-crop","state":"suspended","keys":0,"version":1}"#;
     let server = Server::answering(vec![answer("200 OK", "", owner)]);
     let output = keyward(&server.url, &["owner", "suspend", "acme-crop"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"

@@ -2,13 +2,18 @@
 
 use super::*;
 
+/// A key of an export.
+fn exported(id: u64, tier: &str) -> Value {
+    let at = "2026-11-24T09:30:00.000Z";
+    let secret =
+        json!({"digest": digest(id), "hint": "kw_abcd", "created_at": at, "ends_at": null});
+    json!({"key_id": id, "name": "k", "tier": tier, "owner": null, "scopes": [], "networks": [],
+        "limits": null, "metadata": {}, "state": "active", "created_at": at, "secrets": [secret]})
+}
+
 /// Two pages, of which the first has the tiers and owners that keys need.
 fn export(request: &Request) -> Vec<u8> {
-    let key = |id: u64| {
-        let secrets = json!([{"digest": digest(id), "hint": "kw_abcd", "ends_at": null}]);
-        json!({"key_id": id, "name": "k", "tier": "basic", "owner": null, "state": "active",
-            "secrets": secrets})
-    };
+    let key = |id: u64| exported(id, "basic");
     match request.line.as_str() {
         "GET /admin/export?after=0&limit=500" => ok(&json!({
             "tiers": [{"name": "basic", "limits": []}],
@@ -22,8 +27,13 @@ fn export(request: &Request) -> Vec<u8> {
             "keys": [key(5)],
             "next_after": null,
         })),
-        "GET /admin/owners/acme" | "GET /admin/owners/globex" => ok(&json!({"limits": []})),
-        "GET /admin/tiers" => ok(&json!({"tiers": [{"name": "basic", "limits": []}]})),
+        "GET /admin/owners/acme" | "GET /admin/owners/globex" => {
+            let state = json!({"owner": "x", "state": "active", "keys": 1, "limits": []});
+            ok(&state)
+        }
+        "GET /admin/tiers" => {
+            ok(&json!({"count": 1, "tiers": [{"name": "basic", "limits": [], "keys": 1}]}))
+        }
         "POST /admin/owners/acme/suspend" => ok(&json!({})),
         _ => import(request),
     }
@@ -81,25 +91,21 @@ fn an_export_that_breaks_leaves_no_file() {
 #[test]
 fn a_tier_that_is_made_during_an_export_stands_before_its_keys() {
     let server = Server::start(|request| {
-        let key = |id: u64, tier: &str| {
-            let secrets = json!([{"digest": digest(id), "hint": "", "ends_at": null}]);
-            json!({"key_id": id, "name": "k", "tier": tier, "state": "active", "secrets": secrets})
-        };
-        let basic = json!({"name": "basic", "limits": []});
+        let basic = json!({"name": "basic", "limits": [], "keys": 1});
         match request.line.as_str() {
             "GET /admin/export?after=0&limit=500" => {
                 let tiers = json!([basic]);
-                ok(&json!({"tiers": tiers, "keys": [key(1, "basic")], "next_after": 1}))
+                ok(&json!({"tiers": tiers, "keys": [exported(1, "basic")], "next_after": 1}))
             }
             "GET /admin/export?after=1&limit=500" => {
-                let keys = [key(2, "basic"), key(3, "late")];
+                let keys = [exported(2, "basic"), exported(3, "late")];
                 ok(&json!({"keys": keys, "next_after": 3}))
             }
             "GET /admin/tiers" => {
                 let late = json!({"name": "late", "limits": [], "keys": 1});
                 ok(&json!({"count": 2, "tiers": [basic, late]}))
             }
-            _ => ok(&json!({"keys": [key(4, "late")], "next_after": null})),
+            _ => ok(&json!({"keys": [exported(4, "late")], "next_after": null})),
         }
     });
     let output = keyward(&server.url, &["export"]);
