@@ -44,7 +44,7 @@ use given::Given;
 /// The file that is read, if it is there, when no other is named.
 pub(crate) const CONFIG_FILE: &str = "keyward.toml";
 
-/// Every setting, checked. The table documents what each one does.
+/// Every setting, checked. The table documents the effect of each.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// The address to serve on.
@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     pub admin_key: Option<AdminKey>,
     /// The next admin key, which is accepted as well while clients move to it.
     pub admin_key_next: Option<AdminKey>,
-    /// Who vouches for people that use the admin routes.
+    /// The issuer that vouches for people who use the admin routes.
     pub people: Option<People>,
     /// The prefix of the keys that are issued.
     pub key_prefix: Prefix,
@@ -92,7 +92,7 @@ pub(crate) struct Settings {
     pub github_leaks: Option<Url>,
     /// Which log lines are written, in the notation of `tracing-subscriber`.
     pub log: String,
-    /// How log lines look.
+    /// The form of log lines.
     pub log_format: LogFormat,
     rows: Vec<Row>,
 }
@@ -100,7 +100,7 @@ pub(crate) struct Settings {
 /// Reads the settings of this process once more.
 pub(crate) type ReadSettings = dyn Fn() -> Result<Settings, SettingsError> + Send + Sync;
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// For people at a terminal.
@@ -123,7 +123,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Who counts more; the least rank wins.
+    /// The precedence of a source; the lowest rank wins.
     fn rank(&self) -> u8 {
         match self {
             Self::Flag => 0,
@@ -164,7 +164,7 @@ pub(crate) enum SettingsError {
     Invalid {
         /// The setting's name.
         name: &'static str,
-        /// Who set it.
+        /// The source of its value.
         origin: Source,
         /// The fault and its remedy.
         problem: String,
@@ -210,11 +210,11 @@ pub(crate) enum SettingsError {
     /// An environment variable of ours is not UTF-8.
     #[error(transparent)]
     NotText(#[from] NotText),
-    /// Others can reach the listener, and the admin key does not keep them out.
+    /// Other machines can reach the listener, and the admin key is easy to guess.
     #[error(
-        "others can reach the admin routes on {listen}, but {key} {why}; make one with \
-         `openssl rand -hex 32` and set it as {variable}, or serve them on 127.0.0.1 alone, \
-         behind no proxy"
+        "other machines can reach the admin routes on {listen}, but {key} {why}; make one with \
+         `openssl rand -hex 32` and set it as {variable}, or serve the admin routes on 127.0.0.1 \
+         alone, without a proxy"
     )]
     Exposed {
         /// The address.
@@ -287,7 +287,7 @@ impl Settings {
         }
     }
 
-    /// Forgets the texts of secrets, once their digests are taken.
+    /// Drops the texts of secrets, once their digests are taken.
     pub(crate) fn forget_secrets(&mut self) {
         self.admin_key = None;
         self.admin_key_next = None;
@@ -299,7 +299,7 @@ impl Settings {
     }
 }
 
-/// Who sets the next admin key alone has left out a step, or mistaken it for the first.
+/// A next admin key without a first one means a step left out, or a mistaken name.
 fn read_admin_key_next(given: &mut Given<'_>) -> Result<Option<AdminKey>, SettingsError> {
     let (text, file) = (&table::ADMIN_API_KEY_NEXT, &table::ADMIN_API_KEY_NEXT_FILE);
     let next = given.read_admin_key(text, file)?;
@@ -308,14 +308,14 @@ fn read_admin_key_next(given: &mut Given<'_>) -> Result<Option<AdminKey>, Settin
         .any(|setting| given.peek(setting).is_some());
     if next.is_some() && !has_first {
         let set = if given.peek(text).is_some() { text } else { file };
-        let problem = "means nothing without the key that it is to replace; set it as \
+        let problem = "has no effect without the key that it is to replace; set that as \
                        `admin_api_key`";
         return Err(given.reject(set, problem));
     }
     Ok(next)
 }
 
-/// Two listeners cannot share an address, and each free port that the system gives is another.
+/// Two listeners cannot share an address; port 0 is another free port for each.
 fn read_admin_listen(given: &mut Given<'_>) -> Result<Option<SocketAddr>, SettingsError> {
     let listen = given.peek(&table::LISTEN).and_then(|text| text.parse().ok());
     let admin_listen = given.read_optional(&table::ADMIN_LISTEN, parse::address)?;

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn exposed_admin_key_was_not_made_up() {
+    fn exposed_admin_key_is_not_made_up() {
         check("0.0.0.0:8000", Some(&"x".repeat(24)), false);
         check("0.0.0.0:8000", Some("change-me-change-me-change-me"), false);
         check("0.0.0.0:8000", Some("9f2c51d07be84a6313c8fd05"), true);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_is_the_listener_that_serves_the_admin_routes() {
+    fn only_the_listener_of_the_admin_routes_counts() {
         let key = ("ADMIN_API_KEY", "short");
         let public = ("KEYWARD_LISTEN", "0.0.0.0:8000");
         check_with(&[key, public, ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:8001")], true);
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_proxy_loopback_is_within_reach() {
+    fn a_proxy_makes_loopback_reachable() {
         check_with(&[("ADMIN_API_KEY", "short"), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")], false);
     }
 
     #[test]
-    fn admin_keys_of_the_source_guard_nothing() {
+    fn admin_keys_of_the_source_are_rejected() {
         let sources = [
             include_str!("../../tests/it/server.rs"),
             include_str!("../../benches/http/program.rs"),
@@ -137,6 +137,6 @@ mod tests {
             variable: "ADMIN_API_KEY",
             why: "is shorter than 24 characters",
         };
-        insta::assert_snapshot!(error, @"others can reach the admin routes on 0.0.0.0:8000, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");
+        insta::assert_snapshot!(error, @"other machines can reach the admin routes on 0.0.0.0:8000, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve the admin routes on 127.0.0.1 alone, without a proxy");
     }
 }

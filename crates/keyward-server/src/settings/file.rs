@@ -90,7 +90,7 @@ fn problem(line: &str) -> &'static str {
         return "there is nothing after `=`; leave the line out, or give the setting a value";
     }
     if value.starts_with(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}']) {
-        return "typographic quotation marks; a text stands in plain ones, like \"text\"";
+        return "typographic quotation marks; a text is in plain ones, like \"text\"";
     }
     match value.chars().next() {
         Some(quote @ ('"' | '\'')) if value.matches(quote).count() < 2 => {
@@ -100,9 +100,9 @@ fn problem(line: &str) -> &'static str {
             "a backslash in a text in \"…\" is written twice; in '…' it stands for itself"
         }
         Some('"' | '\'') => {
-            "not one setting with one text: each stands once and in a line of its own, like \
+            "not one setting with one text: each is written once and in a line of its own, like \
              listen = \"127.0.0.1:8000\""
         }
-        _ => "a text stands in quotes, like listen = \"127.0.0.1:8000\"; a whole number does not",
+        _ => "a text is in quotes, like listen = \"127.0.0.1:8000\"; a whole number is not",
     }
 }

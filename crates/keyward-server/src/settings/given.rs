@@ -11,14 +11,14 @@ use super::flags::Flags;
 use super::table::{self, Form, Setting, suggest};
 use super::{CONFIG_FILE, Row, SettingsError, Source};
 
-/// Everything that was set, and which of it has been read.
+/// The values of all sources, and the rows of the settings that have been read.
 pub(super) struct Given<'a> {
     layers: Layers<'a>,
     directory: &'a Path,
     rows: Vec<Row>,
 }
 
-/// Who can set something; the first one who did counts.
+/// The sources of values, in the order of their precedence.
 struct Layers<'a> {
     flags: &'a Flags,
     environment: &'a Environment,
@@ -26,7 +26,7 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    /// The text of a setting, and who set it.
+    /// The text of a setting, and its source.
     fn find(&self, setting: &'static Setting) -> (Option<&str>, Source) {
         if let Some(text) = self.flags.values.get(setting.name) {
             return (Some(text), Source::Flag);
@@ -56,17 +56,17 @@ impl<'a> Given<'a> {
         Ok(Self { layers: Layers { flags, environment, file }, directory, rows: Vec::new() })
     }
 
-    /// Where relative paths start.
+    /// The directory in which relative paths start.
     pub(super) fn directory(&self) -> &'a Path {
         self.directory
     }
 
-    /// The text of a setting, without a note.
+    /// The text of a setting, without a row for it.
     pub(super) fn peek(&self, setting: &'static Setting) -> Option<&str> {
         self.layers.find(setting).0
     }
 
-    /// Reads one setting and notes its value and its source.
+    /// Reads one setting, and adds a row of its value and its source.
     pub(super) fn read<T>(
         &mut self,
         setting: &'static Setting,
@@ -97,7 +97,7 @@ impl<'a> Given<'a> {
         Ok(None)
     }
 
-    /// Rejects the value of a setting, for a reason that its text alone does not show.
+    /// Rejects the value of a setting because of another setting.
     pub(super) fn reject(&self, setting: &'static Setting, problem: &str) -> SettingsError {
         let (_, origin) = self.layers.find(setting);
         SettingsError::Invalid { name: setting.name, origin, problem: problem.to_owned() }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_variable_of_a_setting_is_looked_at() {
+    fn the_environment_has_the_variable_of_every_setting() {
         let of_settings = table::ALL.map(|setting| setting.variable);
         let without_prefix = of_settings.into_iter().filter(|name| !name.starts_with("KEYWARD_"));
         assert_eq!(BTreeSet::from(WITHOUT_PREFIX), without_prefix.collect());
@@ -187,7 +187,8 @@ mod tests {
         key.as_ref().unwrap().expose()
     }
 
-    /// An empty working directory, what its `keyward.toml` says, the environment, and the flags.
+    /// Reads the settings in a directory with this `keyward.toml`, with this environment and these
+    /// flags.
     fn read(
         file: &str,
         environment: &[(&str, &str)],
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_variables_are_left_alone() {
+    fn variables_of_other_programs_are_ignored() {
         assert!(read("", &[("PATH", "/bin"), ("KEYWARDEN", "x")], &[]).is_ok());
         assert!(read("", &[("KEYWARD_PORT", "tcp://10.0.0.7:8000")], &[]).is_ok());
         assert!(read("", &[("KEYWARD_PORT", "8000")], &[]).is_err());
@@ -255,7 +256,7 @@ mod tests {
             ("KEYWARD_LISTN", "did you mean `KEYWARD_LISTEN`?"),
             ("KEYWARD_ADMIN_API_KEY", "did you mean `ADMIN_API_KEY`?"),
             ("KEYWARD_DATABASE", "did you mean `DATABASE_URL`?"),
-            ("KEYWARD_ZZZ", "`keyward serve --help` lists those there are"),
+            ("KEYWARD_ZZZ", "`keyward serve --help` lists all of them"),
         ] {
             assert_eq!(advice(rejection("", &[(variable, "x")])), nearest, "{variable}");
         }
@@ -282,25 +283,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_setting_is_told_in_plain_words() {
-        let told = |line: &str| rejection(&format!("log = \"info\"\n{line}\n"), &[]);
+    fn a_line_that_is_no_setting_is_rejected_with_its_fault() {
+        let reject = |line: &str| rejection(&format!("log = \"info\"\n{line}\n"), &[]);
         for (line, words) in [
-            ("listen = 127.0.0.1:8000", "a text stands in quotes"),
-            ("listen = localhost", "a text stands in quotes"),
+            ("listen = 127.0.0.1:8000", "a text is in quotes"),
+            ("listen = localhost", "a text is in quotes"),
             ("listen: \"127.0.0.1:8000\"", "written like listen ="),
             ("listen =", "nothing after `=`"),
             ("listen = \"127.0.0.1:8000", "ends with one"),
             ("listen = \u{201c}127.0.0.1:8000\u{201d}", "typographic"),
             ("database = \"C:\\keys.db\"", "a backslash"),
-            ("log = \"warn\"", "each stands once"),
+            ("log = \"warn\"", "each is written once"),
         ] {
-            let error = told(line);
+            let error = reject(line);
             assert!(error.contains("keyward.toml, line 2: ") && error.contains(words), "{error}");
         }
     }
 
     #[test]
-    fn a_file_in_another_encoding_is_told_to_be_saved_as_utf_8() {
+    fn a_file_in_another_encoding_is_rejected_with_a_remedy() {
         let directory = TempDir::new().unwrap();
         let utf16 = "listen = \"127.0.0.1:1\"\n".encode_utf16().flat_map(u16::to_le_bytes);
         let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
@@ -332,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn admin_key_is_taken_from_the_place_that_counts_more() {
+    fn admin_key_is_read_from_the_source_with_precedence() {
         let by_variable = [("ADMIN_API_KEY", "key-from-environment")];
         let settings = read("admin_api_key_file = \"admin.key\"", &by_variable, &[]).unwrap();
         assert_eq!(text(&settings.admin_key), "key-from-environment");
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn two_admin_keys_in_one_place_are_rejected() {
+    fn two_admin_keys_in_one_source_are_rejected() {
         let error = rejection(
             "",
             &[("ADMIN_API_KEY", "hunter2"), ("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")],
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_admin_key_has_places_of_its_own_and_needs_the_first() {
+    fn the_next_admin_key_has_settings_of_its_own_and_needs_the_first() {
         let first = ("ADMIN_API_KEY", "key-from-environment");
         let next = read("admin_api_key_next_file = \"admin.key\"", &[first], &[]).unwrap();
         assert_eq!(text(&next.admin_key), "key-from-environment");

@@ -1,21 +1,21 @@
-//! What is said to one start of the server, and is no setting.
+//! The flags of one start of the server, which are no settings.
 
 use clap::Args;
 
-/// What an operator decides about what a start found. It is typed, never configured, and done on
-/// record.
+/// An operator's decisions about the findings of a start. They are typed, never configured, and
+/// recorded.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Once {
-    /// Take the clock for right where it is behind what it said before. This counts once, and
-    /// is in the audit trail
+    /// Accept the clock although it has read a later time before. This counts once, and is
+    /// recorded in the audit trail
     #[arg(long)]
     pub clock_is_right: bool,
-    /// Accept that the database lacks changes: the number that a refused start printed. This
-    /// counts once, and is in the audit trail
+    /// Accept that the database lacks changes: the number that the failed start printed. This
+    /// counts once, and is recorded in the audit trail
     ///
-    /// What the ledger beside the database knows as revoked or suspended is so again, on record,
-    /// and no id is given twice. Later starts with the same number do nothing, and another loss is
-    /// refused as ever.
+    /// Keys and owners that the ledger next to the database lists as revoked or suspended are so
+    /// again, on record, and no id is given twice. Later starts with the same number change
+    /// nothing, and another loss is rejected as before.
     #[arg(long, value_name = "CHANGE", value_parser = change)]
     pub after_restore: Option<u64>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Once {
 /// The number of a change.
 fn change(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|_| !text.starts_with('+'));
-    number.ok_or_else(|| "a change is a whole number, as the refused start printed it".to_owned())
+    number.ok_or_else(|| "a change is a whole number, as the failed start printed it".to_owned())
 }
 
 #[cfg(test)]

@@ -9,12 +9,10 @@ const OPENING: &str = "\
 
 <!-- Written from the table in crates/keyward-server/src/settings/table.rs by a test; see there. -->
 
-A flag of `keyward serve` wins over an environment variable, which wins over the settings file,
-which wins over the default. `keyward settings` prints each value that is in force and where it
-came from.
+A flag of `keyward serve` wins over an environment variable, which wins over the settings file, which wins over the default.
+`keyward settings` prints each value that is in force, and its source.
 
-The settings file is `keyward.toml` in the working directory, if there is one, or the file that
-`--config FILE` or `KEYWARD_CONFIG` names:
+The settings file is `keyward.toml` in the working directory, if there is one, or the file that `--config FILE` or `KEYWARD_CONFIG` names:
 
 ```toml
 listen = \"127.0.0.1:8000\"
@@ -22,20 +20,20 @@ database = \"sqlite:keyward.db\"
 connections_max = 1024
 ```
 
-Names that are no setting are refused, in the file and among the variables that begin with
-`KEYWARD_`, so that a typing error cannot turn a limit off. A variable that is empty counts as not
-set. Durations are a whole number with its unit: `500ms`, `5s`, `2m`, `1h`.
+An unknown name is rejected, in the file and among the variables that begin with `KEYWARD_`, so that a typing error cannot turn a limit off.
+An empty variable counts as not set.
+A duration is a whole number with its unit: `500ms`, `5s`, `2m`, `1h`.
 
-SIGHUP has the server read the settings file, and the files that it names, anew: `kill -HUP PID`.
-The log says what is another now, and what would be after a restart. If anything is invalid, the
-server keeps all settings as they were, and the log says why.
+On SIGHUP (`kill -HUP PID`) the server reads the settings file again, and the files that it names.
+The log lists the settings that have changed, and the changes that need a restart.
+If any setting is invalid, the server keeps all settings as they were, and the log gives the reason.
 
 ";
 
 /// The page as it should be.
 fn page() -> String {
     let mut page = OPENING.to_owned();
-    page.push_str("| setting | default | what it changes |\n|---|---|---|\n");
+    page.push_str("| setting | default | effect |\n|---|---|---|\n");
     for setting in ALL {
         let Setting { name, doc, .. } = setting;
         let default = default_text(setting);
@@ -49,7 +47,7 @@ fn page() -> String {
         let _infallible = writeln!(page, "- value: {}", value_text(&setting.form));
         let _infallible = writeln!(page, "- default: {}", default_text(setting));
         let when = if is_live(name) { "after SIGHUP" } else { "after a restart" };
-        let _infallible = writeln!(page, "- a change counts: {when}");
+        let _infallible = writeln!(page, "- a change takes effect: {when}");
     }
     page
 }

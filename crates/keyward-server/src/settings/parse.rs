@@ -22,7 +22,7 @@ pub(super) fn address(text: &str, _: &Form) -> Result<SocketAddr, String> {
     })
 }
 
-/// Most networks in one setting. Each is looked at for each request.
+/// Most networks in one setting. Each is compared for each request.
 const NETWORKS_MAX: usize = 64;
 
 /// Takes networks separated by commas.
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_of_a_limit_are_one_of_four_words() {
+    fn rate_limit_headers_are_one_of_four_words() {
         let read = |text| rate_limit_headers(text, &table::RATE_LIMIT_HEADERS.form).ok();
         for (text, which) in [
             ("both", RateLimitHeaders::Both),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn github_may_report_or_not() {
+    fn reports_of_github_are_off_on_or_have_a_url() {
         let parsed = |text| github_leaks(text, &table::GITHUB_LEAKS.form);
         assert_eq!(parsed("off"), Ok(None));
         assert_eq!(parsed("on").unwrap().unwrap().as_str(), GITHUB_KEYS);

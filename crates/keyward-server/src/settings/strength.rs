@@ -1,4 +1,4 @@
-//! Whether a text may have been drawn at random, or was made up or left from an example.
+//! Whether a text may have been drawn at random, or was made up or copied from an example.
 //!
 //! The estimate reads a text from left to right and asks of each piece how much it adds to what
 //! came before, as estimators of passwords do (Wheeler, "zxcvbn", USENIX Security 2016). It knows
@@ -100,7 +100,7 @@ fn bits(text: &str) -> u32 {
     bits
 }
 
-/// The bits of a random letter or digit of this text.
+/// How many bits a random letter or digit of this text has.
 fn symbol_bits(text: &str) -> u32 {
     let is_hex = |one: char| one.is_ascii_hexdigit() || !one.is_ascii_alphanumeric();
     let has_letters = text.chars().any(|one| one.is_ascii_alphabetic());
@@ -111,7 +111,7 @@ fn symbol_bits(text: &str) -> u32 {
     }
 }
 
-/// Separators are between pieces and add next to nothing.
+/// The bits of one byte; separators add next to nothing.
 fn byte_bits(byte: u8, alphabet: u32) -> u32 {
     match byte {
         b'-' | b'_' | b'.' | b' ' => 1,
@@ -119,14 +119,14 @@ fn byte_bits(byte: u8, alphabet: u32) -> u32 {
     }
 }
 
-/// How long the text goes on with something that came before.
+/// How many bytes at the beginning of `rest` repeat an earlier piece of the text.
 fn repeated(before: &[u8], rest: &[u8]) -> usize {
     let common = |from: &[u8]| from.iter().zip(rest).take_while(|(one, two)| one == two).count();
     (0..before.len()).filter_map(|at| before.get(at..)).map(common).max().unwrap_or(0)
 }
 
-/// How long the text goes on in even steps, such as `1234`, `cba` or `xxx`, or along a row of a
-/// keyboard.
+/// How many bytes at the beginning are in even steps, such as `1234`, `cba` or `xxx`, or along a
+/// row of a keyboard.
 fn sequence(rest: &[u8]) -> usize {
     let step = |pair: &[u8]| match pair {
         [one, two] => i16::from(*two) - i16::from(*one),
@@ -144,8 +144,8 @@ fn sequence(rest: &[u8]) -> usize {
     ROWS.iter().map(|row| along(row)).max().unwrap_or(0).max(even)
 }
 
-/// The word with which the text begins, in lower case, capitals or with one at its beginning, and
-/// what it adds; no letters if it begins with none.
+/// The letters and the bits of the word with which the text begins, in lower case, in capitals, or
+/// with a capital at its beginning; no letters if it begins with none.
 fn word(rest: &[u8]) -> (usize, u32) {
     let run = |is: fn(&u8) -> bool, from: usize| {
         rest.iter().skip(from).take_while(|byte| is(byte)).count()
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_up_is_seen() {
+    fn made_up_keys_are_noticed() {
         for key in [
             "change-me-change-me-change-me",
             "changemechangemechangemechangeme",
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_were_drawn_pass() {
+    fn randomly_drawn_words_pass() {
         for key in [
             "correct-horse-battery-staple-onion-gravel",
             "unpaved.sandblast.cinnamon.mullets.overhang.tinderbox",
@@ -232,11 +232,11 @@ mod tests {
         }
     }
 
-    /// So many keys, which are random and the same each time: digests of numbers.
+    /// The number of keys, which are digests of numbers: random, and the same each time.
     const KEYS: u32 = 500;
 
     #[test]
-    fn what_was_drawn_at_random_passes() {
+    fn random_keys_pass() {
         for number in 0..KEYS {
             let bytes = Sha256::digest(number.to_be_bytes());
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn quotation_marks_around_a_key_are_seen() {
+    fn quotation_marks_around_a_key_are_noticed() {
         for key in ["\"correct-horse\"", "'correct-horse'", "`correct-horse`"] {
             assert!(is_quoted(key), "{key}");
         }

@@ -27,7 +27,7 @@ pub(crate) struct Setting {
 /// The form of the text of a setting.
 #[derive(Debug)]
 pub(crate) enum Form {
-    /// Text; this is the word for it in `--help`.
+    /// Text, with its word in `--help`.
     Text(&'static str),
     /// Text that is never shown.
     Secret,
@@ -37,7 +37,7 @@ pub(crate) enum Form {
     Duration(Range),
 }
 
-/// Both ends belong to it.
+/// A range of whole numbers with both of its ends.
 #[derive(Debug)]
 pub(crate) struct Range {
     min: u64,
@@ -97,14 +97,14 @@ pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) 
     let nearest = known.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest.filter(|(likeness, _)| LIKENESS_MIN <= *likeness) {
         Some((_, name)) => format!("did you mean `{name}`?"),
-        None => "`keyward serve --help` lists those there are".to_owned(),
+        None => "`keyward serve --help` lists all of them".to_owned(),
     }
 }
 
 /// The file that holds the other settings. It is not a setting itself: it cannot be in the file.
 pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 
-/// The settings that take effect when SIGHUP has them read anew; the others need a restart.
+/// The settings that SIGHUP puts into effect; the others need a restart.
 const LIVE: [&Setting; 12] = [
     &ADMIN_NETWORKS,
     &TRUSTED_PROXIES,
@@ -120,7 +120,7 @@ const LIVE: [&Setting; 12] = [
     &LOG,
 ];
 
-/// Whether the setting of this name takes effect when SIGHUP has it read anew.
+/// Whether SIGHUP puts the setting of this name into effect.
 pub(crate) fn is_live(name: &str) -> bool {
     LIVE.iter().any(|setting| setting.name == name)
 }
@@ -165,8 +165,8 @@ pub(crate) const LISTEN: Setting = Setting {
     form: Form::Text("ADDRESS:PORT"),
     default: Some("127.0.0.1:8000"),
     doc: "The IP address and port to serve HTTP on",
-    extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), a \
-               weak or made-up admin key is refused at the start, unless `admin_listen` \
+    extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), the \
+               program does not start with a weak or made-up admin key, unless `admin_listen` \
                serves the admin routes.",
 };
 
@@ -176,8 +176,8 @@ pub(crate) const DATABASE: Setting = Setting {
     variable: "DATABASE_URL",
     form: Form::Text("URL"),
     default: Some("sqlite:keyward.db"),
-    doc: "Where keys and usage are kept: `sqlite:` and the path of a file",
-    extremes: "The file is made if it is not there. A relative path starts in the working \
+    doc: "The database of keys and usage: `sqlite:` and the path of a file",
+    extremes: "The file is created if it does not exist. A relative path starts in the working \
                directory. PostgreSQL is not supported yet.",
 };
 
@@ -187,9 +187,9 @@ pub(crate) const ADMIN_API_KEY: Setting = Setting {
     variable: "ADMIN_API_KEY",
     form: Form::Secret,
     default: None,
-    doc: "What a request to an admin route must send as `X-Admin-Key`",
-    extremes: "Without one, admin routes answer 500. 1 to 512 visible ASCII characters; at least \
-               24 off loopback. It is never a flag.",
+    doc: "The key that a request to an admin route must send as `X-Admin-Key`",
+    extremes: "Without one, admin routes respond with 500. 1 to 512 visible ASCII characters; at \
+               least 24 off loopback. It is never a flag.",
 };
 
 pub(crate) const ADMIN_API_KEY_FILE: Setting = Setting {
@@ -199,8 +199,8 @@ pub(crate) const ADMIN_API_KEY_FILE: Setting = Setting {
     form: Form::Text("FILE"),
     default: None,
     doc: "A file that holds the admin key, such as a mounted secret",
-    extremes: "A line end after the key is ignored. Setting both this and `admin_api_key` in one \
-               place is an error; otherwise the place that counts more wins.",
+    extremes: "A line end after the key is ignored. Both this and `admin_api_key` in one source \
+               are an error; of two sources, the one with precedence wins.",
 };
 
 pub(crate) const KEY_PREFIX: Setting = Setting {
@@ -209,9 +209,9 @@ pub(crate) const KEY_PREFIX: Setting = Setting {
     variable: "KEYWARD_KEY_PREFIX",
     form: Form::Text("PREFIX"),
     default: Some("kw"),
-    doc: "What the keys that are issued begin with, so that people and scanners know them",
-    extremes: "1 to 24 characters: words of `a-z` and `0-9` joined by single underscores. Keys \
-               that exist keep theirs and go on working.",
+    doc: "The beginning of every issued key, by which people and scanners recognise it",
+    extremes: "1 to 24 characters: words of `a-z` and `0-9` joined by single underscores. \
+               Existing keys keep theirs and go on working.",
 };
 
 pub(crate) const FLUSH_EVERY: Setting = Setting {
@@ -231,8 +231,8 @@ pub(crate) const THREADS: Setting = Setting {
     variable: "KEYWARD_THREADS",
     form: Form::Count(Range { min: 1, max: 1_024 }),
     default: Some("auto"),
-    doc: "How many threads serve requests",
-    extremes: "`auto` is one for each core. More than cores helps nobody.",
+    doc: "The number of threads that serve requests",
+    extremes: "`auto` is one for each core. More threads than cores bring no gain.",
 };
 
 pub(crate) const CONNECTIONS_MAX: Setting = Setting {
@@ -241,10 +241,11 @@ pub(crate) const CONNECTIONS_MAX: Setting = Setting {
     variable: "KEYWARD_CONNECTIONS_MAX",
     form: Form::Count(Range { min: 1, max: 1_000_000 }),
     default: Some("1024"),
-    doc: "Most connections at one time, to each listener",
-    extremes: "For one more, the address that has most gives up the connection that is idle \
-               longest, or else without a whole request head longest; never one with a request \
-               under way. Each needs a file descriptor: keep it below `ulimit -n`.",
+    doc: "The most connections at one time, to each listener",
+    extremes: "When one more arrives, the address with the most connections loses one: the one \
+               that has been idle longest, or else the one that has been without a whole request \
+               head longest; never one with a request under way. Each connection needs a file \
+               descriptor: keep their number below `ulimit -n`.",
 };
 
 pub(crate) const KEEP_ALIVE_TIMEOUT: Setting = Setting {
@@ -267,7 +268,7 @@ pub(crate) const HEADER_TIMEOUT: Setting = Setting {
     default: Some("5s"),
     doc: "How long a request's line and headers may take to arrive",
     extremes: "Counted from the first byte, and for the first request from the connection's \
-               start. Too short cuts off slow callers; long lets them hold connections.",
+               start. A short time cuts off slow callers; a long one lets them hold connections.",
 };
 
 pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
@@ -276,9 +277,9 @@ pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
     variable: "KEYWARD_REQUEST_TIMEOUT",
     form: Form::Duration(Range { min: 100, max: 3_600_000 }),
     default: Some("30s"),
-    doc: "How long reading a request's body and answering it may take together",
-    extremes: "A request that takes longer is given up; a change that was under way may have \
-               happened. Only a copy of the database may take longer.",
+    doc: "How long reading a request's body and responding may take together",
+    extremes: "A request that takes longer is aborted; a change that was under way may have been \
+               made. Only a copy of the database may take longer.",
 };
 
 pub(crate) const STOP_WITHIN: Setting = Setting {
@@ -287,9 +288,9 @@ pub(crate) const STOP_WITHIN: Setting = Setting {
     variable: "KEYWARD_STOP_WITHIN",
     form: Form::Duration(Range { min: 0, max: 600_000 }),
     default: Some("10s"),
-    doc: "How long running requests may take to end when the program is told to stop",
+    doc: "How long running requests may take to end when the program stops",
     extremes: "`0s` cuts them off at once. Usage counts are flushed either way. Keep it below the \
-               time after which your supervisor kills.",
+               time after which your supervisor kills the process.",
 };
 
 pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
@@ -298,9 +299,9 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     variable: "KEYWARD_FAILURES_PER_MINUTE",
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("6000"),
-    doc: "How many wrong keys one peer address may present a minute",
-    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not touched. \
-               Addresses that are not known share one limit. 0 is no limit.",
+    doc: "The most wrong keys that one client address may present a minute",
+    extremes: "Above it, invalid keys get 429 instead of 401; valid keys are not affected. \
+               Clients of unknown addresses share one limit. 0 is no limit.",
 };
 
 pub(crate) const RATE_LIMIT_HEADERS: Setting = Setting {
@@ -309,10 +310,10 @@ pub(crate) const RATE_LIMIT_HEADERS: Setting = Setting {
     variable: "KEYWARD_RATE_LIMIT_HEADERS",
     form: Form::Text("both|standard|x-ratelimit|none"),
     default: Some("both"),
-    doc: "Which header fields tell callers how they stand with their limit",
+    doc: "The header fields that report the state of its limit to a caller",
     extremes: "`standard` is `RateLimit-Policy` and `RateLimit`; `x-ratelimit` is \
                `X-RateLimit-Limit`, `-Remaining` and `-Reset`, which older clients read. With \
-               `none`, `Retry-After` of a 429 is all that they learn.",
+               `none`, callers get only the `Retry-After` of a 429.",
 };
 
 pub(crate) const LOG: Setting = Setting {
@@ -321,8 +322,8 @@ pub(crate) const LOG: Setting = Setting {
     variable: "KEYWARD_LOG",
     form: Form::Text("FILTER"),
     default: Some("info"),
-    doc: "Which log lines are written: a level, or a filter such as `warn,keyward=debug`",
-    extremes: "`off` writes none. `trace` writes very much. No level writes a key.",
+    doc: "The log lines that are written: a level, or a filter such as `warn,keyward=debug`",
+    extremes: "`off` writes none. `trace` writes very many. No level writes a key.",
 };
 
 pub(crate) const LOG_FORMAT: Setting = Setting {
@@ -331,7 +332,7 @@ pub(crate) const LOG_FORMAT: Setting = Setting {
     variable: "KEYWARD_LOG_FORMAT",
     form: Form::Text("human|json"),
     default: Some("human"),
-    doc: "How log lines look: `human`, or `json` with one object a line",
-    extremes: "Both go to standard error. Lines that cannot be written, or that nobody reads, are \
-               dropped; once lines can be written again, one says how many were.",
+    doc: "The form of log lines: `human`, or `json` with one object a line",
+    extremes: "Both go to standard error. Lines that cannot be written, or that no reader takes, \
+               are dropped; the next line that can be written reports how many.",
 };

@@ -35,7 +35,7 @@ fn a_variable_with_a_typing_error_ends_with_wrong_usage() {
 }
 
 #[test]
-fn an_admin_key_that_strangers_could_guess_is_refused_before_anything_is_opened() {
+fn an_admin_key_that_is_easy_to_guess_is_rejected_before_anything_is_opened() {
     let directory = TempDir::new().unwrap();
     let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut program = keyward(&directory);
@@ -44,12 +44,12 @@ fn an_admin_key_that_strangers_could_guess_is_refused_before_anything_is_opened(
         program.env("DATABASE_URL", "sqlite:no-such-folder/keyward.db");
         let output = program.output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "it greets nobody");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "no greeting is printed");
         String::from_utf8(output.stderr).unwrap()
     };
     let everywhere = ["--listen", "0.0.0.0:0"];
     let error = refused(&everywhere, &[("ADMIN_API_KEY", "short")]);
-    insta::assert_snapshot!(error, @"error: others can reach the admin routes on 0.0.0.0:0, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve them on 127.0.0.1 alone, behind no proxy");
+    insta::assert_snapshot!(error, @"error: other machines can reach the admin routes on 0.0.0.0:0, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve the admin routes on 127.0.0.1 alone, without a proxy");
     let repeated = "x".repeat(64);
     let printed = "an-admin-key-for-these-tests";
     for (key, why) in [(repeated.as_str(), "repetitions"), (printed, "made of words")] {

@@ -8,10 +8,11 @@ pub(crate) const ADMIN_LISTEN: Setting = Setting {
     variable: "KEYWARD_ADMIN_LISTEN",
     form: Form::Text("ADDRESS:PORT"),
     default: None,
-    doc: "A listener of its own for everything under `/admin`",
-    extremes: "The public listener then answers 404 there. Both have `/healthz` and `/readyz`, and \
-               `/openapi.json` and `/docs` for what each serves. Not set, one listener serves all. \
-               Off loopback, a weak or made-up admin key is refused at the start.",
+    doc: "A separate listener for everything under `/admin`",
+    extremes: "The public listener then responds with 404 there. Both serve `/healthz` and \
+               `/readyz`, and `/openapi.json` and `/docs` for their own routes. If it is not set, \
+               one listener serves all routes. Off loopback, the program does not start with a \
+               weak or made-up admin key.",
 };
 
 pub(crate) const ADMIN_NETWORKS: Setting = Setting {
@@ -20,9 +21,9 @@ pub(crate) const ADMIN_NETWORKS: Setting = Setting {
     variable: "KEYWARD_ADMIN_NETWORKS",
     form: Form::Text("CIDR,…"),
     default: Some("0.0.0.0/0,::/0"),
-    doc: "The networks from which requests under `/admin` are let in, separated by commas",
-    extremes: "Everywhere, unless set. Whoever comes from elsewhere gets 403 before a key is \
-               looked at. At most 64.",
+    doc: "The networks from which requests under `/admin` are accepted, separated by commas",
+    extremes: "All of them, unless set. A request from another address gets 403 before its key \
+               is read. At most 64.",
 };
 
 pub(crate) const TRUSTED_PROXIES: Setting = Setting {
@@ -31,10 +32,11 @@ pub(crate) const TRUSTED_PROXIES: Setting = Setting {
     variable: "KEYWARD_TRUSTED_PROXIES",
     form: Form::Text("CIDR,…"),
     default: None,
-    doc: "The networks of the proxies whose `X-Forwarded-For` is believed, separated by commas",
-    extremes: "Not set, the address of a client is that of the connection. Set, it is the \
-               right-most one in that header that is no proxy's, and a weak or made-up admin \
-               key is refused at the start, since a proxy lets others reach even loopback.",
+    doc: "The networks of the proxies whose `X-Forwarded-For` is trusted, separated by commas",
+    extremes: "If it is not set, the address of a client is that of the connection. If it is \
+               set, it is the right-most one in that header that belongs to no proxy, and the \
+               program does not start with a weak or made-up admin key, since a proxy lets other \
+               machines reach even loopback.",
 };
 
 pub(crate) const CORS_ORIGINS: Setting = Setting {
@@ -44,9 +46,10 @@ pub(crate) const CORS_ORIGINS: Setting = Setting {
     form: Form::Text("ORIGIN,…"),
     default: None,
     doc: "The origins whose pages in browsers may send keys to the guarded routes (CORS)",
-    extremes: "Such as `https://app.example`, separated by commas, or `*` for every page. Whoever \
-               can use a page can read the key that it sends. Not set, no page of another origin \
-               can. Nothing under `/admin` is ever opened by this. At most 64.",
+    extremes: "Such as `https://app.example`, separated by commas, or `*` for every page. The \
+               users of a page can read the key that it sends. If it is not set, no page of \
+               another origin can send one. No route under `/admin` is ever opened by this. At \
+               most 64.",
 };
 
 pub(crate) const ADMIN_API_KEY_NEXT: Setting = Setting {
@@ -55,9 +58,9 @@ pub(crate) const ADMIN_API_KEY_NEXT: Setting = Setting {
     variable: "ADMIN_API_KEY_NEXT",
     form: Form::Secret,
     default: None,
-    doc: "A second admin key, which is taken as well while clients move from the first to it",
-    extremes: "It opens what the first one opens, needs the first one beside it, and has to be as \
-               strong. It is never a flag.",
+    doc: "A second admin key, which is accepted as well while clients move from the first to it",
+    extremes: "It opens the same routes as the first, cannot be set without the first, and has \
+               to be as strong. It is never a flag.",
 };
 
 pub(crate) const ADMIN_API_KEY_NEXT_FILE: Setting = Setting {
@@ -77,8 +80,8 @@ pub(crate) const OIDC_ISSUER: Setting = Setting {
     form: Form::Text("URL"),
     default: None,
     doc: "The OpenID Connect issuer whose access tokens let people use the control plane",
-    extremes: "`https://`, or `http://` on loopback. It has to be the very text that the issuer \
-               calls itself. Not set, only the admin key is taken.",
+    extremes: "`https://`, or `http://` on loopback. It has to be the issuer's own name for \
+               itself, to the letter. If it is not set, only the admin key is accepted.",
 };
 
 pub(crate) const OIDC_AUDIENCE: Setting = Setting {
@@ -87,8 +90,8 @@ pub(crate) const OIDC_AUDIENCE: Setting = Setting {
     variable: "KEYWARD_OIDC_AUDIENCE",
     form: Form::Text("TEXT"),
     default: None,
-    doc: "What a token's `aud` has to name, so that a token for another service opens nothing here",
-    extremes: "It is needed with `oidc_issuer`, and means nothing without.",
+    doc: "The audience that a token's `aud` has to name, so that tokens for other services fail",
+    extremes: "It is required with `oidc_issuer`, and cannot be set without.",
 };
 
 pub(crate) const OIDC_ROLE_CLAIM: Setting = Setting {
@@ -99,7 +102,7 @@ pub(crate) const OIDC_ROLE_CLAIM: Setting = Setting {
     default: Some("roles"),
     doc: "The claim that holds a person's roles: a text, or a list of texts",
     extremes: "Dots lead inwards, as in `realm_access.roles`; a claim whose name is the whole text \
-               comes first. Who has no known role gets 403.",
+               comes first. A person without a known role gets 403.",
 };
 
 pub(crate) const OIDC_ROLES: Setting = Setting {
@@ -108,9 +111,9 @@ pub(crate) const OIDC_ROLES: Setting = Setting {
     variable: "KEYWARD_OIDC_ROLES",
     form: Form::Text("ROLE=NAME,…"),
     default: Some("viewer=viewer,issuer=issuer,admin=admin"),
-    doc: "What the issuer calls the roles `viewer`, `issuer` and `admin`",
-    extremes: "A role may have several names; one that is left out has none. Of several roles the \
-               highest counts. At most 64 names.",
+    doc: "The issuer's names of the roles `viewer`, `issuer` and `admin`",
+    extremes: "A role may have several names; a role that is left out has none. Of several roles \
+               the highest counts. At most 64 names.",
 };
 
 pub(crate) const OIDC_CA_FILE: Setting = Setting {
@@ -120,8 +123,8 @@ pub(crate) const OIDC_CA_FILE: Setting = Setting {
     form: Form::Text("FILE"),
     default: None,
     doc: "A PEM file with the certificates of the authorities that may vouch for the issuer",
-    extremes: "It takes the place of the authorities that the system trusts, which count if it is \
-               not set. Where the system has none, those of the public web count. At most 4 MiB.",
+    extremes: "It replaces the authorities that the system trusts, which count if it is not set. \
+               Where the system has none, those of the public web count. At most 4 MiB.",
 };
 
 pub(crate) const LEAK_REPORTS: Setting = Setting {
@@ -130,8 +133,8 @@ pub(crate) const LEAK_REPORTS: Setting = Setting {
     variable: "KEYWARD_LEAK_REPORTS",
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("0"),
-    doc: "How many reports of leaked keys one address may send to `/leaks` a minute",
-    extremes: "0 turns `/leaks` off. Whoever presents a key's text there revokes the key.",
+    doc: "The most reports of leaked keys that one address may send to `/leaks` a minute",
+    extremes: "0 turns `/leaks` off. A report with a key's text revokes that key.",
 };
 
 pub(crate) const GITHUB_LEAKS: Setting = Setting {
@@ -141,6 +144,6 @@ pub(crate) const GITHUB_LEAKS: Setting = Setting {
     form: Form::Text("off|on|URL"),
     default: Some("off"),
     doc: "Whether GitHub's secret scanning may report leaked keys to `/leaks/github`",
-    extremes: "`on` takes GitHub's public keys from where GitHub publishes them; a URL names \
-               another place, `https://` or `http://` on loopback.",
+    extremes: "`on` reads GitHub's public keys at their usual address; a URL names another one, \
+               `https://` or `http://` on loopback.",
 };
