@@ -1,8 +1,8 @@
 //! An admin key where it does not belong: in a URL, or in a header that is kept.
 //!
-//! Responses echo a query, the log has paths, and the store keeps the names of requests. All that
-//! is kept of the admin key is its digest, so that each piece of such a text that is as long is
-//! compared with it.
+//! Responses echo a query, the log has paths, and the store keeps the names of requests. Only the
+//! digest of the admin key is kept, so each piece of such a text that is as long is compared with
+//! it.
 
 use http::header::{HeaderMap, HeaderName};
 use http::{StatusCode, Uri};
@@ -13,7 +13,7 @@ use crate::admin_key::{AdminKeyDigest, AdminKeyDigests};
 
 /// The characters between the pieces of a path or a query, and around a pasted key.
 const BETWEEN: &[u8] = b"/?&=;:,#\"'<>() ";
-/// Headers that are kept or echoed, besides the id of the request.
+/// Headers that are kept or echoed, in addition to the id of the request.
 const KEPT: [HeaderName; 3] = [
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("if-match"),

@@ -17,23 +17,23 @@ pub(crate) fn is_set(now: UnixMillis) -> bool {
 /// Fails if the clock was never set.
 pub(crate) fn check_set(now: UnixMillis) -> anyhow::Result<()> {
     let says = Time(now).to_text();
-    ensure!(is_set(now), "the clock says {says}, and keys whose time is over would work: set it");
+    ensure!(is_set(now), "the clock says {says}, and expired keys would work: set it");
     Ok(())
 }
 
-/// Takes the clock for right, on record, if this start got `--clock-is-right` and there is a doubt.
+/// Accepts the clock, on record, if this start got `--clock-is-right` and there is a doubt.
 ///
-/// That counts once: if the previous start got it too, it was meant for the doubt of that start,
-/// and a later doubt stays.
-pub(crate) async fn settle(guard: &Guard, told_right: bool) -> anyhow::Result<()> {
+/// The flag counts once: if the previous start got it too, it was meant for the doubt of that
+/// start, and a later doubt stays.
+pub(crate) async fn settle(guard: &Guard, is_right: bool) -> anyhow::Result<()> {
     let now = guard.now();
     let store = guard.gate().store();
-    let noting = || store.note_clock_is_right(told_right);
-    if !told_right || !now.is_in_doubt() {
+    let noting = || store.note_clock_is_right(is_right);
+    if !is_right || !now.is_in_doubt() {
         noting().await.context("noting whether the clock was called right")?;
         return Ok(());
     }
-    // Noted first that it was: a start that ends in between would otherwise take it twice.
+    // Noted first: otherwise a start that ends in between would leave it to count twice.
     if noting().await.context("noting that the clock was called right")? {
         tracing::warn!(
             "{}; --clock-is-right was given to the start before this one, and counts once: start \
@@ -52,10 +52,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_a_clock_that_nobody_has_set_nothing_is_served() {
+    fn a_clock_that_was_never_set_is_rejected() {
         let last = EARLIEST.0 - 1;
-        let refused = check_set(UnixMillis(last)).unwrap_err().to_string();
-        insta::assert_snapshot!(refused, @"the clock says 2025-12-31T23:59:59.999Z, and keys whose time is over would work: set it");
+        let error = check_set(UnixMillis(last)).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"the clock says 2025-12-31T23:59:59.999Z, and expired keys would work: set it");
         assert!(check_set(UnixMillis(0)).is_err());
         assert!(check_set(EARLIEST).is_ok());
     }

@@ -108,38 +108,38 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let is_read = request.extensions().get::<BadHead>().is_none();
     request.extensions_mut().insert(id);
     let is_uncached = is_uncached(request.uri().path());
-    let told = tracing::enabled!(tracing::Level::DEBUG)
+    let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (request.method().clone(), request.uri().clone()));
-    let mut answer = match rejection {
+    let mut response = match rejection {
         // The next request on this connection may not begin where it seems to.
         Some(rejection) => {
             rejection.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
-        None if request.uri().path() == BACKUP_PATH => answer(router, request).await,
-        None => answer_in_time(router, request, edge.0.request_timeout).await,
+        None if request.uri().path() == BACKUP_PATH => respond(router, request).await,
+        None => respond_in_time(router, request, edge.0.request_timeout).await,
     };
-    if let Some((method, uri)) = told {
-        let (status, request_id) = (answer.status().as_u16(), id.as_str());
+    if let Some((method, uri)) = logged {
+        let (status, request_id) = (response.status().as_u16(), id.as_str());
         if is_read {
             let method = hide_keys(method.as_str());
             let path = if is_astray { "…".to_owned() } else { shown(uri.path()) };
-            let words = format!("Answered {method} {path} with {status}");
+            let words = format!("Responded to {method} {path} with {status}");
             tracing::debug!(%method, path, status, request_id, "{words}");
         } else {
-            tracing::debug!(status, request_id, "Answered an unreadable head with {status}");
+            tracing::debug!(status, request_id, "Responded to an unreadable head with {status}");
         }
     }
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        answer.headers_mut().insert(X_REQUEST_ID, id);
+        response.headers_mut().insert(X_REQUEST_ID, id);
     }
     if is_uncached {
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    answer
+    response
 }
 
-async fn answer_in_time(router: Router, request: Request, limit: Duration) -> Response {
-    tokio::time::timeout(limit, answer(router, request)).await.unwrap_or_else(|_| {
+async fn respond_in_time(router: Router, request: Request, limit: Duration) -> Response {
+    tokio::time::timeout(limit, respond(router, request)).await.unwrap_or_else(|_| {
         Rejection::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
             .header(CONNECTION, HeaderValue::from_static("close"))
             .into_response()
@@ -147,14 +147,14 @@ async fn answer_in_time(router: Router, request: Request, limit: Duration) -> Re
 }
 
 /// The router's response, or ours if a handler panics.
-async fn answer(mut router: Router, request: Request) -> Response {
-    let mut answering = pin!(async { router.call(request).await });
-    let answered = poll_fn(|context| {
+async fn respond(mut router: Router, request: Request) -> Response {
+    let mut responding = pin!(async { router.call(request).await });
+    let response = poll_fn(|context| {
         // A future that panicked is not polled again, only dropped.
-        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
+        let polled = catch_unwind(AssertUnwindSafe(|| responding.as_mut().poll(context)));
         polled.unwrap_or_else(|_panic| Poll::Ready(Ok(panicked())))
     });
-    answered.await.unwrap_or_else(|never| match never {})
+    response.await.unwrap_or_else(|never| match never {})
 }
 
 /// The response to a panic; it was logged when it happened.
@@ -199,7 +199,7 @@ fn unreadable(bad: BadHead) -> Rejection {
     Rejection::new(status, detail)
 }
 
-/// A path as the log has it: a key in it, where some client put what belongs into a header, is cut
+/// A path as the log has it: a key in it, which a client put there and not into a header, is cut
 /// down to its hint.
 fn shown(path: &str) -> String {
     let text = percent_decode_str(path).decode_utf8_lossy();
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_text_behind_its_escapes() {
+    fn a_path_is_text_once_it_is_unescaped() {
         for path in ["/", "/a%20b", "/%C3%A4", "/%00", "/%", "/%zz", "/100%25"] {
             assert!(is_text(path), "{path}");
         }

@@ -11,10 +11,10 @@ use keyward_axum::Guard;
 
 use crate::settings::Settings;
 
-/// Where the command line looks for a server that is not named.
+/// The server that the command line uses if none is named.
 const USUAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
-/// Where the listeners are.
+/// The addresses of the listeners.
 #[derive(Clone, Copy)]
 pub(crate) struct Addresses {
     pub public: SocketAddr,
@@ -35,7 +35,7 @@ impl Typed {
         Self::new(program.as_deref().unwrap_or("keyward"), words.collect())
     }
 
-    /// A name without a folder was looked up in `PATH`, where others find it too.
+    /// A name without a folder was looked up in `PATH`, where other shells find it too.
     fn new(program: &str, arguments: Vec<String>) -> Self {
         let is_path = program.contains(std::path::MAIN_SEPARATOR);
         let absolute = is_path.then(|| std::path::absolute(program).ok()).flatten();
@@ -128,7 +128,7 @@ fn key_file(settings: &Settings) -> Option<PathBuf> {
     counts.then(|| std::path::absolute(&file.value).unwrap_or_else(|_| (&file.value).into()))
 }
 
-/// Where this machine reaches a listener: one that listens everywhere is at home as well.
+/// The address at which this machine reaches a listener: one on every address is on loopback too.
 fn reached_at(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::settings::Flags;
 
-    /// The commands, for a server that was started like this and listens there.
+    /// The commands for a server with this environment, program and listeners.
     fn commands(
         environment: &[(&str, &str)],
         program: &str,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_name_the_server_where_it_is_not_the_usual_one() {
+    fn the_commands_name_a_server_that_is_not_the_default_one() {
         let key = &[("ADMIN_API_KEY", "an-admin-key")];
         let file = &[("KEYWARD_ADMIN_API_KEY_FILE", "admin.key")];
         let shown = [
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+    fn words_are_quoted_for_a_posix_shell_where_they_need_it() {
         assert_eq!(quoted("a/b-c_d.e:f=1"), "a/b-c_d.e:f=1");
         assert_eq!(quoted("my keys"), "'my keys'");
         assert_eq!(quoted("it's"), r"'it'\''s'");

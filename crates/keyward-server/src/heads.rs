@@ -1,7 +1,7 @@
 //! Request heads as they come off the wire, before hyper sees them.
 //!
-//! Two things cannot be seen after hyper. It drops `Content-Length` when a request also says
-//! `Transfer-Encoding`, as RFC 9112 permits; but a proxy in front may have believed the length, and
+//! Two facts are lost in hyper. It drops `Content-Length` when a request also has
+//! `Transfer-Encoding`, as RFC 9112 permits; but a proxy in front may have used the length, and
 //! then the two see different requests. And it rejects a request head that it cannot read with an
 //! empty response of its own. So each head is judged here first; [`wire`](crate::wire) acts on the
 //! verdict.
@@ -43,7 +43,7 @@ pub(crate) enum BadHead {
 pub(crate) struct Heads(Arc<Mutex<VecDeque<Head>>>);
 
 impl Heads {
-    /// The heads of the next requests, in the order in which they came.
+    /// The head of the next request, in the order in which they came.
     pub(crate) fn next(&self) -> Head {
         self.lock().pop_front().unwrap_or_default()
     }
@@ -54,18 +54,19 @@ impl Heads {
     }
 }
 
-/// What a request head states about its body, or why it cannot be read.
+/// A request head's statement about its body, or its fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// It said a length and chunks.
+    /// It states a length and chunked coding.
     pub(crate) ambiguous: bool,
-    /// It said chunks. Where they end is hyper's to know, so the connection closes after it.
+    /// It states chunked coding. Only hyper knows where the chunks end, so the connection closes
+    /// after them.
     pub(crate) chunked: bool,
-    /// It is no request head at all; hyper gets a placeholder for it.
+    /// Its fault; hyper gets a placeholder for it.
     pub(crate) bad: Option<BadHead>,
 }
 
-/// Where the connection is: in a body, or at the beginning of a request head.
+/// The position in a connection: in a body, or at the beginning of a request head.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     /// Bytes of the current body that are still to come.
@@ -123,8 +124,8 @@ impl Scanner {
     }
 }
 
-/// Reads a request head: what it states, how long its body is, and where it ends; `None` if it goes
-/// on after these bytes.
+/// Reads a request head: its statement, the length of its body, and its end; `None` if it goes on
+/// after these bytes.
 fn read_head(bytes: &[u8]) -> Result<Option<(Head, u64, usize)>, BadHead> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);

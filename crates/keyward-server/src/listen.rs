@@ -72,17 +72,17 @@ pub(crate) async fn serve(
 /// Accepts a connection, and then finds a place for it: so a connection gives way only if another
 /// one comes.
 async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, places.take(peer.ip()).await),
             Err(error) => {
                 // Once, until one is accepted: out of descriptors, it fails ten times a second.
-                if !is_told {
+                if !is_logged {
                     tracing::warn!(%error, "Could not accept a connection; trying again");
                 }
-                is_told = true;
-                // It may be for want of descriptors, which connections that leave give back.
+                is_logged = true;
+                // Descriptors may be short, which connections that leave give back.
                 places.make_room();
                 places.change_within(ACCEPT_PAUSE).await;
             }
@@ -123,19 +123,19 @@ impl Connection {
             if let Some(bad) = head.bad {
                 request.extensions_mut().insert(bad);
             }
-            let answer = front.clone().call(request.map(Body::new));
+            let responding = front.clone().call(request.map(Body::new));
             async move {
-                let mut answer = answer.await?;
+                let mut response = responding.await?;
                 if head.chunked {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, std::convert::Infallible>(answer)
+                Ok::<_, std::convert::Infallible>(response)
             }
         });
         http1::Builder::new()
             // The wire has the limits on time; hyper never sees half a request head.
             .header_read_timeout(None)
-            // A client that has sent its last request may say so and still read the response.
+            // A client may close its sending side after its last request, and read the response.
             .half_close(true)
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(2 * HEAD_BYTES_MAX)

@@ -56,7 +56,7 @@ impl Log {
             }
         }
         .context("starting the log")?;
-        panic::set_hook(Box::new(tell_panic));
+        panic::set_hook(Box::new(log_panic));
         Ok(Self { lines, set_filter })
     }
 
@@ -80,15 +80,15 @@ fn filter(text: &str) -> anyhow::Result<EnvFilter> {
 }
 
 /// Logs a panic. The standard library's own way would wait for the reader of standard error.
-fn tell_panic(panic: &PanicHookInfo<'_>) {
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let text = panic.payload_as_str().unwrap_or("of another kind");
     let at = panic.location().map(ToString::to_string);
     tracing::error!(panic = text, at, "A part of the program panicked");
 }
 
 /// Writes a text to standard output on a thread of its own, so that no task waits for its reader.
-/// If it cannot be written, the log says so, and nothing else happens.
-pub(crate) fn print_apart(text: String) {
+/// If the text cannot be written, a line of the log is the only effect.
+pub(crate) fn print_on_thread(text: String) {
     let write = move || {
         let mut out = io::stdout().lock();
         let written = io::Write::write_all(&mut out, text.as_bytes());

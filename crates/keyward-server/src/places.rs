@@ -17,13 +17,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// To look through so many places costs as much as to look for one victim among few, so of more
-/// places several are made free at a time: one for each of these.
+/// Of more places than these, several are made free at a time: one for each so many, so that a
+/// search through all of them is rare enough.
 const PLACES_PER_VICTIM: usize = 1_024;
 /// How often the log says that places run short.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// Who holds connections: an address, or of IPv6 its first 64 bits, since a host has all the rest.
+/// The holder of connections: an address, or of IPv6 its first 64 bits, since one host has all
+/// addresses of a network of that size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Holder(IpAddr);
 
@@ -64,7 +65,7 @@ struct Seat {
     /// is ordered with `Inner::short`: either the search for room sees a connection that may give
     /// way, or the connection sees that room is needed.
     word: AtomicU64,
-    /// Who has to be woken for it to leave. Locked for one exchange.
+    /// The task to wake when the connection has to leave. Locked for one exchange.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -115,14 +116,14 @@ impl Rank {
         }
     }
 
-    /// The word of which it was made.
+    /// The word from which it was made.
     fn word(self) -> u64 {
         (self.micros << KIND_BITS) | if self.is_idle.0 { IDLE } else { HEAD }
     }
 }
 
 impl Places {
-    /// So many places, all free.
+    /// Returns `most` places, all of them free.
     pub(crate) fn new(most: NonZeroU32) -> Self {
         let held = Held { holders: HashMap::new(), count: 0, leaving: 0, next_id: 0, warned: None };
         Self(Arc::new(Inner {
@@ -171,7 +172,7 @@ impl Places {
         Some(Place { places: Arc::clone(&self.0), seat, holder, id })
     }
 
-    /// Has connections leave, unless some that have to are still there.
+    /// Makes connections leave, unless earlier ones that have to leave are still open.
     pub(crate) fn make_room(&self) {
         let mut held = self.0.lock();
         if 0 < held.leaving {
@@ -181,7 +182,7 @@ impl Places {
         let mut left = 0;
         for (rank, seat) in victims {
             let (from, to) = (rank.word(), LEAVING);
-            // It may have got a request meanwhile, and stays.
+            // One that has got a request meanwhile stays.
             if seat.word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                 left += 1;
                 seat.wake();
@@ -224,8 +225,8 @@ impl Inner {
 }
 
 impl Held {
-    /// The connections that leave when so many places are needed, one after the other: each time
-    /// one of the holder who then has most.
+    /// The connections that leave when `wanted` places are needed, one after the other: each time
+    /// one of the holder that then has most.
     fn victims(&self, wanted: usize) -> Vec<(Rank, Arc<Seat>)> {
         let mut candidates = BinaryHeap::new();
         for (holder, seats) in &self.holders {

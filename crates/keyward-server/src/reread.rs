@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
 use keyward_admin::access::Door;
 
-/// The parts of the server that changed settings take effect in.
+/// The parts of the server in which changed settings take effect.
 pub(crate) struct Reread {
     /// Reads the settings as they were read at the start: the same flags and environment, and the
     /// files as they are now.
@@ -29,7 +29,7 @@ impl Reread {
     /// that need a restart. If anything is invalid, all stays as it is.
     pub(crate) async fn now(&mut self) {
         let read = Arc::clone(&self.read);
-        // A file may be somewhere far away.
+        // A file may be on a slow network.
         let settings = tokio::task::spawn_blocking(move || {
             let settings = read()?;
             settings.check_exposure()?;
@@ -54,13 +54,13 @@ impl Reread {
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
         let changed = self.door.set(settings.access());
-        for (is_another, what) in [
+        for (is_another, message) in [
             (changed.admin_key, "The admin key is another one now"),
             (changed.admin_key_next, "The next admin key is another one now"),
-            (changed.people, "Who vouches for people is another now, or is asked otherwise"),
+            (changed.people, "The issuer that vouches for people, or its settings, changed"),
         ] {
             if is_another {
-                tracing::info!("{what}");
+                tracing::info!("{message}");
             }
         }
         for row in settings.rows() {

@@ -1,4 +1,4 @@
-//! The report on a loss that was accepted, for the operator who accepted it.
+//! The report on an accepted loss, for the operator who accepted it.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use keyward_sqlite::{Loss, Restored};
 const NAMES_MAX: usize = 20;
 
 /// The missing changes, the repairs, and the changes that cannot be known.
-pub(crate) fn words(restored: &Restored) -> String {
+pub(crate) fn report(restored: &Restored) -> String {
     let Restored { revoked, replaced, suspended, suspended_owners, .. } = restored;
     let Restored { left_suspended, left_suspended_owners, .. } = restored;
     let mut lines = vec![format!("Accepted, once: {}.", missing(restored.loss))];
@@ -44,11 +44,11 @@ fn missing(loss: Loss) -> String {
             format!("the database was gone, with all changes up to {}; this is a new one", known.0)
         }
         Loss::Ledger { newest } => {
-            format!("without its ledger, nobody knows what came after change {}", newest.0)
+            format!("without its ledger, the changes after {} are unknown", newest.0)
         }
         Loss::OtherLedger { newest } => format!(
-            "the ledger is another database's, and is kept under another name; nobody knows what \
-             came after change {}",
+            "the ledger is another database's, and is kept under another name; the changes after \
+             {} are unknown",
             newest.0
         ),
     }
@@ -70,8 +70,8 @@ fn unknown(restored: &Restored) -> String {
             .to_owned(),
     };
     format!(
-        "{lost}  unknown, so look after it: what was changed later about scopes, networks, limits, \
-         expiry, names, metadata and owners of keys, and about tiers\n  on record: \
+        "{lost}  unknown, so check them: later changes of scopes, networks, limits, expiry, names, \
+         metadata and owners of keys, and of tiers\n  on record: \
          `keyward audit list --actor program`"
     )
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_done_and_what_nobody_knows_is_said() {
+    fn the_report_lists_repairs_and_unknown_changes() {
         let id = |id| KeyId::new(id).unwrap();
         let (known, newest) = (ChangeId(100), ChangeId(60));
         let all = Restored {
@@ -120,6 +120,6 @@ mod tests {
             Loss::OtherLedger { newest },
         ];
         let losses = losses.map(missing).join("\n");
-        insta::assert_snapshot!(format!("{}\n{}\n{losses}", words(&all), words(&nothing)));
+        insta::assert_snapshot!(format!("{}\n{}\n{losses}", report(&all), report(&nothing)));
     }
 }

@@ -22,10 +22,10 @@ use crate::greeting::{Addresses, greeting};
 use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
-use crate::log::{Log, print_apart};
+use crate::log::{Log, print_on_thread};
 use crate::own_key::KnownUsage;
 use crate::reread::Reread;
-use crate::restored::words;
+use crate::restored::report;
 use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
 use crate::wire::Patience;
@@ -45,7 +45,7 @@ pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> an
     ended
 }
 
-/// The parts that reading the settings anew needs while serving.
+/// The parts of the server that a reload of the settings needs.
 struct Anew {
     read: Arc<ReadSettings>,
     log: Arc<Log>,
@@ -94,7 +94,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
 
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
-    print_apart(restored + &greeting(&settings, &guard, addresses, &tiers)?);
+    print_on_thread(restored + &greeting(&settings, &guard, addresses, &tiers)?);
     let door = Door::new(settings.access());
     settings.forget_secrets();
     let Anew { read, log } = anew;
@@ -180,14 +180,14 @@ fn open(
     let after_restore = once.after_restore.map(ChangeId);
     let options = OpenOptions { holder, now, after_restore, ledger: true };
     let (store, restored) = SqliteStore::open_with(&settings.database, &options)?;
-    Ok((store, restored.as_ref().map(words).unwrap_or_default()))
+    Ok((store, restored.as_ref().map(report).unwrap_or_default()))
 }
 
 async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(at)
         .await
         .with_context(|| format!("cannot listen on {at}; choose another address with {flag}"))?;
-    let address = listener.local_addr().context("asking where the server listens")?;
+    let address = listener.local_addr().context("reading the address of the listener")?;
     Ok((listener, address))
 }
 
@@ -200,23 +200,25 @@ async fn serve_both(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let (stopping, stopped) = watch::channel(());
-    let told = || {
+    let stop_signal = || {
         let mut stopped = stopped.clone();
-        // An error means that the other end is gone, and so does the change.
+        // A change and the error that the sender is gone both mean the end.
         async move { drop(stopped.changed().await) }
     };
-    let public = serve_connections(public.0, public.1, bounds, told());
+    let public = serve_connections(public.0, public.1, bounds, stop_signal());
     let control = async {
         match control {
-            Some((listener, router)) => serve_connections(listener, router, bounds, told()).await,
+            Some((listener, router)) => {
+                serve_connections(listener, router, bounds, stop_signal()).await
+            }
             None => true,
         }
     };
-    let tell = async {
+    let pass_on = async {
         stop.await;
         drop(stopping);
     };
-    let (public, control, ()) = tokio::join!(public, control, tell);
+    let (public, control, ()) = tokio::join!(public, control, pass_on);
     public && control
 }
 

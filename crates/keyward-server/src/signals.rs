@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long a terminal may take to go once it hangs up.
+/// How long a terminal may take to close after it hangs up.
 const TERMINAL_GOES_WITHIN: Duration = Duration::from_millis(200);
 
 /// The action of a signal.
@@ -27,7 +27,7 @@ pub(crate) struct Signals {
     hang_up: Signal,
     /// These are never read: it is enough that they no longer end the program.
     _ignored: Vec<Signal>,
-    /// Whether the terminal that is there now takes the program along when it goes.
+    /// Whether the end of the present terminal is also the end of the program.
     follows_terminal: bool,
 }
 
@@ -61,7 +61,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal that asks for something.
+    /// Waits for the next signal with an action.
     pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::End,
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_read_as_linux_tells_them() {
+    fn ignored_signals_are_read_in_the_format_of_linux() {
         assert!(ignores_hang_up("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
         assert!(!ignores_hang_up("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"));
         assert!(!ignores_hang_up(""));

@@ -17,8 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
 use crate::places::{Phase, Place};
 
-/// The replacement that hyper gets for a request head that cannot be read. Only the response to it
-/// is ever seen.
+/// The replacement that hyper gets for a request head that cannot be read. Clients see only the
+/// response to it.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
 
 /// How long a connection may send nothing, or an incomplete request head.
@@ -50,7 +50,7 @@ pub(crate) struct Wire<S> {
     unflushed: bool,
     /// Set when nothing more is read.
     ended: bool,
-    /// Set for the earliest time that was of interest; made at the first wait.
+    /// Set for the earliest deadline; made at the first wait.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -75,18 +75,19 @@ impl<S> Wire<S> {
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        // If it has to leave, it learns that when it waits for more.
+        // A connection that has to leave ends at its next wait.
         self.place.enter(phase);
     }
 
-    /// A request has ended when hyper wants the next one and the response is written.
+    /// Ends the request under way when hyper wants the next one and the response is written.
+    /// Returns whether it did.
     fn settle(&mut self) -> bool {
-        let is_over = self.phase == Phase::Busy && self.wants_head && !self.unflushed;
-        if is_over {
+        let has_ended = self.phase == Phase::Busy && self.wants_head && !self.unflushed;
+        if has_ended {
             let now = Instant::now();
             self.enter(if self.held.is_empty() { Phase::Idle(now) } else { Phase::Head(now) });
         }
-        is_over
+        has_ended
     }
 
     /// Hands over the bytes that are ready, as far as there is room.
@@ -99,7 +100,7 @@ impl<S> Wire<S> {
 
     /// Scans the new bytes, which are in the buffer from `before` on. The beginning of a request
     /// head is taken out again.
-    fn look(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+    fn scan(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let came = buffer.filled().get(before..).unwrap_or_default();
         let mut heads = self.heads.lock();
         let found_before = heads.len();
@@ -144,9 +145,9 @@ impl<S> Wire<S> {
         }
     }
 
-    /// Whether it waits for a request head and has to stop that: its time has passed, or its place
-    /// is needed.
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+    /// Whether a connection that waits for a request head has to end: its time has passed, or its
+    /// place is needed.
+    fn has_to_end(&mut self, context: &mut Context<'_>) -> bool {
         let deadline = match self.phase {
             Phase::Busy => return false,
             Phase::Head(since) => since + self.patience.head,
@@ -157,7 +158,7 @@ impl<S> Wire<S> {
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         loop {
-            // Set for an earlier time it only wakes in vain, which is rarer than requests are.
+            // A timer for an earlier time only wakes in vain, which is rarer than requests are.
             if deadline < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(deadline);
             }
@@ -189,11 +190,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
                 this.settle();
             }
             match Pin::new(&mut this.stream).poll_read(context, buffer) {
-                Poll::Pending if !this.is_over(context) => return Poll::Pending,
+                Poll::Pending if !this.has_to_end(context) => return Poll::Pending,
                 Poll::Pending => this.ended = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) if buffer.filled().len() == before => this.ended = true,
-                Poll::Ready(Ok(())) => this.look(buffer, before),
+                Poll::Ready(Ok(())) => this.scan(buffer, before),
             }
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn run() {
         .env("ADMIN_API_KEY", ADMIN_KEY)
         .stdout(Stdio::null())
         .status();
-    assert!(status.unwrap().success(), "the import refused something");
+    assert!(status.unwrap().success(), "the import rejected something");
     println!("http.import_million {:.1} s", begin.elapsed().as_secs_f64());
     stop.store(true, Ordering::Relaxed);
     println!("http.calls_while_importing {} requests", caller.join().unwrap());

@@ -29,7 +29,7 @@ fn check(text: &str, heads: &[Head], bad: Option<BadHead>) {
 }
 
 #[test]
-fn heads_are_found_behind_bodies_and_in_pipelines() {
+fn heads_are_found_after_bodies_and_in_pipelines() {
     check("GET / HTTP/1.1\r\nhost: a\r\n\r\n", &[PLAIN], None);
     check("GET / HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", &[PLAIN, PLAIN], None);
     let post = "POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nGET / HT\n";
@@ -37,7 +37,7 @@ fn heads_are_found_behind_bodies_and_in_pipelines() {
 }
 
 #[test]
-fn a_length_beside_chunks_is_seen_in_either_order() {
+fn a_length_in_addition_to_chunks_is_noticed_in_either_order() {
     check("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[CHUNKED], None);
     let length = "Content-Length: 4\r\n";
     let chunks = "Transfer-Encoding: gzip, chunked\r\n";
@@ -46,7 +46,7 @@ fn a_length_beside_chunks_is_seen_in_either_order() {
 }
 
 #[test]
-fn what_is_no_head_is_named() {
+fn a_fault_of_a_head_is_named() {
     let bad = |text: &str, bad| check(text, &[], Some(bad));
     bad("zzz\r\n\r\nGET / HTTP/1.1\r\n\r\n", BadHead::Line);
     bad("GET /a b HTTP/1.1\r\n\r\n", BadHead::Line);

@@ -59,10 +59,10 @@ impl Lines {
 
     /// Waits until every line so far is written or dropped, but no longer than that.
     pub(super) fn finish(&self, within: Duration) {
-        let (done, told) = sync_channel(1);
+        let (done, is_done) = sync_channel(1);
         // If the queue is full, the log is not read.
         if self.queue.try_send(Message::Done(done)).is_ok() {
-            let _is_late = told.recv_timeout(within);
+            let _is_late = is_done.recv_timeout(within);
         }
     }
 }
@@ -93,7 +93,7 @@ fn write_all(waiting: &Receiver<Message>, mut target: impl Write, dropped: &Atom
         let line = match message {
             Message::Line(line) => line,
             Message::Done(done) => {
-                let _nobody_waits = done.try_send(());
+                let _has_no_waiter = done.try_send(());
                 continue;
             }
         };
@@ -129,7 +129,7 @@ fn write_rest(target: &mut impl Write, rest: &mut &[u8]) -> io::Result<()> {
             Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // Something else that has this target made it so.
+                // Another process that has this target open set it to non-blocking.
                 io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
                 _ => return Err(error),
             },
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_dropped_and_counted() {
+    fn lines_that_cannot_be_written_are_dropped_and_counted() {
         let full = || Turn::Fails(io::ErrorKind::StorageFull);
         assert_eq!(written([full(), full()], &["one\n", "two\n"]), (String::new(), 2));
         // Once there is room again, the log reports it, and the count begins anew.
@@ -204,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_broke_off_has_no_other_behind_it() {
+    fn no_line_is_appended_to_one_that_broke_off() {
         let turns = [Turn::Takes(2), Turn::Fails(io::ErrorKind::StorageFull)];
         assert_eq!(written(turns, &["one\n", "two\n"]).0, "on\ntwo\n");
     }
 
     #[test]
-    fn nobody_waits_for_a_reader_that_does_not_read() {
+    fn no_task_waits_for_a_reader_that_does_not_read() {
         struct Stuck(Receiver<()>);
         impl Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

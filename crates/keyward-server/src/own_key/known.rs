@@ -28,7 +28,7 @@ struct Known {
     keys: HashMap<KeyId, Stored>,
 }
 
-/// Under which edition of the store's usage something is known, and on which day.
+/// The edition of the store's usage, and the day, of the kept counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct AsOf {
     edition: u64,
@@ -67,7 +67,7 @@ impl KnownUsage {
         }
         let days = reports.usage(id, month_until(now), Bucket::Day, DAYS_MAX).await?;
         let stored = Stored::of(&days, day);
-        // Otherwise it may be of either edition.
+        // If it changed meanwhile, the counts may be of either edition.
         if gate.usage_edition() == as_of.edition {
             let mut known = self.known(as_of);
             if known.keys.len() < KEYS_MAX {
@@ -126,7 +126,7 @@ mod tests {
     use keyward_api::shapes::Time;
 
     #[tokio::test]
-    async fn the_store_is_asked_anew_once_something_is_flushed_or_a_day_is_over() {
+    async fn the_store_is_asked_anew_after_a_flush_and_on_another_day() {
         let folder = tempfile::tempdir().unwrap();
         let unix = Time::parse("2026-11-24T23:00:00Z").unwrap().0;
         let now = Now::new(unix, SteadyNanos(0));
@@ -171,10 +171,10 @@ mod tests {
 
     #[test]
     fn a_month_begins_with_its_first_midnight() {
-        let check = |now: &str, first: &str, behind: &str| {
+        let check = |now: &str, first: &str, end: &str| {
             let at = |text: &str| Time::parse(text).unwrap().0;
             let Hours { from, to } = month_until(at(now));
-            assert_eq!((from.start(), to.start()), (at(first), at(behind)), "{now}");
+            assert_eq!((from.start(), to.start()), (at(first), at(end)), "{now}");
         };
         check("2026-11-24T09:30:00Z", "2026-11-01T00:00:00Z", "2026-11-24T10:00:00Z");
         check("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z");

@@ -1,4 +1,4 @@
-//! Who gives way, and when.
+//! Which connection gives way, and when.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
@@ -78,7 +78,7 @@ async fn the_address_that_holds_most_gives_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_most_is_asked_anew_for_each_of_several() {
+async fn the_holder_with_most_connections_is_found_anew_for_each_of_several() {
     let places = places(8);
     let first: Vec<_> = (0..5).map(|_| seat(&places, ATTACKER)).collect();
     advance(Duration::from_secs(1)).await;
@@ -99,19 +99,19 @@ fn poll<F: Future>(waiting: &mut std::pin::Pin<Box<F>>) -> Poll<F::Output> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_gets_the_place_of_the_one_who_leaves() {
+async fn a_waiting_connection_gets_the_place_of_the_one_that_leaves() {
     let places = places(1);
     let first = seat(&places, ATTACKER);
     let mut waiting = Box::pin(places.take(OTHER.parse().unwrap()));
     assert!(poll(&mut waiting).is_pending());
     assert!(leaves(&first));
-    assert!(!first.enter(Phase::Idle(Instant::now())), "what was asked to leave leaves");
+    assert!(!first.enter(Phase::Idle(Instant::now())), "a connection that has to leave leaves");
     drop(first);
     assert!(poll(&mut waiting).is_ready());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_came_just_then_keeps_its_place() {
+async fn a_request_that_arrives_meanwhile_keeps_its_place() {
     let places = places(2);
     let (first, second) = (seat(&places, ATTACKER), seat(&places, ATTACKER));
     let mut waiting = Box::pin(places.take(OTHER.parse().unwrap()));
@@ -125,7 +125,7 @@ async fn a_request_that_came_just_then_keeps_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_all_are_busy_the_first_that_is_not_gives_way() {
+async fn while_all_are_busy_the_first_idle_one_gives_way() {
     let places = places(2);
     let (first, second) = (seat(&places, ATTACKER), seat(&places, ATTACKER));
     assert!(first.enter(Phase::Busy) && second.enter(Phase::Busy));

@@ -54,7 +54,7 @@ fn assert_about(waited: (Duration, bool), secs: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_says_nothing_ends_with_the_time_for_a_head() {
+async fn a_silent_connection_ends_with_the_time_for_a_head() {
     let (mut wire, _client, _places) = wire().await;
     assert_about(wait(&mut wire).await, 5);
 }
@@ -93,7 +93,7 @@ async fn time_for_a_head_runs_from_its_first_byte_to_its_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_in_pieces_is_handed_over_whole_and_what_follows_is_held() {
+async fn a_head_in_pieces_is_handed_over_whole_and_the_next_is_held_back() {
     let (mut wire, mut client, _places) = wire().await;
     for byte in &GET[..GET.len() - 1] {
         client.write_all(&[*byte]).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_response_that_is_not_flushed_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gives_way_ends_at_once_unless_a_request_is_there() {
+async fn a_connection_that_gives_way_ends_at_once_unless_it_has_a_request() {
     let (mut wire, mut client, places) = wire().await;
     assert_eq!(read(&mut wire).await, None);
     places.make_room();
@@ -161,12 +161,12 @@ async fn whoever_gives_way_ends_at_once_unless_a_request_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_head_becomes_a_request_that_says_so() {
+async fn an_unreadable_head_becomes_a_request_with_its_fault() {
     let (mut wire, mut client, _places) = wire().await;
     client.write_all(GET).await.unwrap();
     client.write_all(b"GET /a b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n").await.unwrap();
     assert_eq!(read(&mut wire).await.unwrap().as_bytes(), [GET, PLACEHOLDER].concat());
-    assert_eq!(read(&mut wire).await.as_deref(), Some(""), "nothing is read behind it");
+    assert_eq!(read(&mut wire).await.as_deref(), Some(""), "nothing is read after it");
     let bad: Vec<_> = wire.heads.lock().iter().map(|head| head.bad).collect();
     assert_eq!(bad, [None, Some(BadHead::Line)]);
 }
