@@ -169,7 +169,7 @@ impl State {
                 let spaces = " ".repeat(self.keys_len_min.saturating_sub(keys.len()));
                 keys + &spaces
             }
-            other => panic!("nobody should ask for {other}"),
+            other => panic!("no client asks for {other}"),
         }
     }
 }

@@ -93,11 +93,15 @@ fn kinds(issuer: &FakeIssuer, key: &SigningKey, right_key: &str, secret: &str) -
         kind("viewer", &[&with(json!({ "roles": ["viewer"] }))], Ok(VIEWER)),
         kind("issuer", &[&with(json!({ "roles": "issuer" }))], Ok(ISSUER)),
         kind("admin", &[&good], Ok(ADMIN)),
-        kind("somebody without a role", &[&with(json!({ "roles": ["owner"] }))], Err(NO_ROLE)),
+        kind("a person without a role", &[&with(json!({ "roles": ["owner"] }))], Err(NO_ROLE)),
         kind("admin key", &[&right], Ok(ADMIN)),
         kind("wrong admin key", &[&admin_key("wrong")], Err(NO_KEY)),
-        kind("wrong admin key beside a good token", &[&admin_key("wrong"), &good], Err(NO_KEY)),
-        kind("admin key beside an expired token", &[&right, &expired], Ok(ADMIN)),
+        kind(
+            "wrong admin key in addition to a good token",
+            &[&admin_key("wrong"), &good],
+            Err(NO_KEY),
+        ),
+        kind("admin key in addition to an expired token", &[&right, &expired], Ok(ADMIN)),
         kind("two admin keys", &[&right, &right], Err(NO_KEY)),
         kind("two tokens", &[&good, &good], Err(NO_TOKEN)),
         kind("wrong issuer", &[&with(json!({ "iss": "https://x.example" }))], Err(NO_TOKEN)),
@@ -233,7 +237,7 @@ impl World {
 }
 
 #[test]
-fn every_route_answers_every_kind_of_caller_as_its_row_says() {
+fn every_route_responds_to_every_kind_of_caller_as_its_row_says() {
     let mut world = World::start(&[]);
     for route in routes() {
         world.check(&route);
@@ -242,7 +246,7 @@ fn every_route_answers_every_kind_of_caller_as_its_row_says() {
 }
 
 #[test]
-fn a_listener_of_its_own_has_the_same_door_and_the_other_one_has_nothing_behind_it() {
+fn the_control_plane_moves_whole_to_a_separate_listener() {
     let mut world = World::start(&[
         ("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0"),
         ("KEYWARD_ADMIN_NETWORKS", "198.51.0.0/16"),

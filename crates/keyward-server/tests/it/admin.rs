@@ -25,7 +25,7 @@ fn the_admin_key_is_asked_before_anything_else() {
 }
 
 #[test]
-fn without_an_admin_key_it_serves_and_says_what_is_missing() {
+fn without_an_admin_key_it_serves_and_names_the_missing_setting() {
     let folder = tempdir().unwrap();
     let server = Server::start_with(folder.path(), &[]);
     assert!(server.greeting.contains("ADMIN_API_KEY is not set"), "{}", server.greeting);
@@ -35,7 +35,7 @@ fn without_an_admin_key_it_serves_and_says_what_is_missing() {
 }
 
 #[test]
-fn bodies_that_do_not_fit_are_answered_as_recorded() {
+fn invalid_bodies_get_the_recorded_responses() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let long = format!(r#"{{"name":"{}"}}"#, "n".repeat(101));
@@ -163,7 +163,7 @@ fn a_tier_counts_for_all_of_its_keys_at_once() {
 }
 
 #[test]
-fn tiers_that_do_not_fit_are_refused() {
+fn invalid_tiers_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let limit = |amount: &str, per: &str, burst: &str| {

@@ -70,7 +70,7 @@ fn make_changes(server: &Server) {
 }
 
 #[test]
-fn entries_are_found_by_what_they_are_about() {
+fn entries_are_found_by_their_subject() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     make_changes(&server);
@@ -96,7 +96,7 @@ fn entries_are_found_by_what_they_are_about() {
 }
 
 #[test]
-fn an_entry_says_who_from_where_and_what_was_before_and_after() {
+fn an_entry_has_the_actor_the_address_and_the_states_before_and_after() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     make_changes(&server);
@@ -121,7 +121,7 @@ fn an_entry_says_who_from_where_and_what_was_before_and_after() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn invalid_queries_of_the_trail_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     for query in [

@@ -44,7 +44,7 @@ fn leftovers(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_copy_under_load_has_every_key_that_was_answered_before() {
+fn a_copy_under_load_has_every_key_acknowledged_before() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let server = Server::start(folder.path());
     let (issued, done) = (Mutex::new(Vec::new()), AtomicBool::new(false));
@@ -95,7 +95,7 @@ fn a_copy_under_load_has_every_key_that_was_answered_before() {
 }
 
 #[test]
-fn a_client_that_hangs_up_leaves_nothing_behind() {
+fn a_client_that_hangs_up_leaves_no_files() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     fill(&server);
@@ -110,7 +110,7 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_second_copy_is_refused_while_one_is_under_way_and_leaves_that_alone() {
+fn a_second_copy_is_rejected_while_one_is_under_way() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     fill(&server);

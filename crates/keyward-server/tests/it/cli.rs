@@ -126,7 +126,7 @@ fn quiet_issue_prints_the_key_alone() {
 }
 
 #[test]
-fn a_secret_that_nobody_got_does_not_end_well() {
+fn a_secret_that_was_not_received_is_a_failure() {
     let rotated = ISSUED.replace("created_at", "rotated_at");
     for (arguments, body, what) in [
         (
@@ -224,7 +224,7 @@ fn help_version_and_completions_are_printed() {
 }
 
 #[test]
-fn what_a_server_says_cannot_steer_the_terminal() {
+fn texts_of_a_server_cannot_steer_the_terminal() {
     let refused = answer("409 Conflict", "", r#"{"detail":"no\u001b[2J\u202eway"}"#);
     let server = Server::answering(vec![refused]);
     let output = keyward(&server.url, &["tier", "delete", "pro"]);
@@ -246,7 +246,7 @@ fn show_prints_a_key_and_its_usage() {
 }
 
 #[test]
-fn wrong_admin_key_ends_with_what_to_do() {
+fn a_wrong_admin_key_ends_with_advice() {
     let refused = answer("403 Forbidden", "", r#"{"detail":"Invalid admin key"}"#);
     let server = Server::answering(vec![refused]);
     let output = keyward(&server.url, &["key", "list"]);
@@ -257,7 +257,7 @@ fn wrong_admin_key_ends_with_what_to_do() {
 }
 
 #[test]
-fn a_lost_answer_to_a_change_says_that_it_may_have_been_made() {
+fn a_lost_response_to_a_change_says_that_it_may_have_been_made() {
     let server = Server::answering(vec![String::new()]);
     let output = keyward(&server.url, &["key", "revoke", "7"]);
     let story = story(&server.url, &output);
@@ -266,7 +266,7 @@ fn a_lost_answer_to_a_change_says_that_it_may_have_been_made() {
 }
 
 #[test]
-fn absent_server_ends_with_what_to_do() {
+fn an_absent_server_ends_with_advice() {
     // A port that was free a moment ago.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -281,7 +281,7 @@ fn absent_server_ends_with_what_to_do() {
 }
 
 #[test]
-fn a_command_without_admin_key_ends_with_what_to_do() {
+fn a_command_without_admin_key_ends_with_advice() {
     let output = Command::new(env!("CARGO_BIN_EXE_keyward"))
         .env_clear()
         .args(["key", "list"])

@@ -24,7 +24,7 @@ fn start_told_right(folder: &Path) -> Server {
 }
 
 #[test]
-fn a_clock_in_doubt_is_told_until_somebody_says_that_it_is_right() {
+fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     assert_eq!(server.send("GET", "/readyz", &[], "").status, 200);

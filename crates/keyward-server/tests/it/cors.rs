@@ -70,7 +70,7 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
 }
 
 #[test]
-fn every_page_may_if_the_setting_says_so_and_none_if_it_says_nothing() {
+fn every_page_may_if_the_setting_allows_it_and_none_by_default() {
     let folder = tempdir().unwrap();
     let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_CORS_ORIGINS", "*")];
     let server = Server::start_with(folder.path(), &environment);

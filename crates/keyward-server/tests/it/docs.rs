@@ -16,7 +16,7 @@ fn the_document_is_open_to_anyone_and_holds_no_secret() {
 }
 
 #[test]
-fn the_page_runs_only_what_this_server_serves_wherever_it_stands() {
+fn the_page_loads_only_files_of_this_server_at_any_path() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let page = server.send("GET", "/docs", &[], "");

@@ -41,7 +41,7 @@ fn ten_wrong_admin_keys_a_minute_are_too_many() {
 }
 
 #[test]
-fn wrong_admin_keys_are_counted_by_address_and_not_by_what_a_stranger_says_of_it() {
+fn wrong_admin_keys_are_counted_by_the_true_address() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[]);
     let status = |number: u32| ask(&server, "wrong", Some(&format!("10.0.0.{number}"))).status;
@@ -61,7 +61,7 @@ fn wrong_admin_keys_are_counted_by_address_and_not_by_what_a_stranger_says_of_it
 }
 
 #[test]
-fn addresses_outside_of_the_networks_are_refused_before_any_key() {
+fn addresses_outside_of_the_networks_are_rejected_before_any_key() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[("KEYWARD_ADMIN_NETWORKS", "10.0.0.0/8,2001:db8::/32")]);
     assert_eq!(ask(&server, ADMIN_KEY, None).brief(), ELSEWHERE);
@@ -74,7 +74,7 @@ fn addresses_outside_of_the_networks_are_refused_before_any_key() {
 }
 
 #[test]
-fn behind_trusted_proxies_the_client_has_to_be_within_the_networks() {
+fn the_client_of_a_trusted_proxy_has_to_be_within_the_networks() {
     let folder = tempdir().unwrap();
     let networks = "10.0.0.0/8,2001:db8::/32";
     let proxies = "127.0.0.1,172.16.0.0/12";
@@ -100,7 +100,7 @@ fn behind_trusted_proxies_the_client_has_to_be_within_the_networks() {
 }
 
 #[test]
-fn an_address_that_nobody_knows_is_in_no_network() {
+fn an_unknown_address_is_in_no_network() {
     let folder = tempdir().unwrap();
     let key = new_admin_key();
     let more = [("ADMIN_API_KEY", key.as_str()), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")];
@@ -110,7 +110,7 @@ fn an_address_that_nobody_knows_is_in_no_network() {
 }
 
 #[test]
-fn a_method_that_is_not_there_is_not_let_in_either() {
+fn an_unknown_method_needs_a_credential_too() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[]);
     for method in ["TRACE", "OPTIONS", "PATCH"] {
@@ -121,7 +121,7 @@ fn a_method_that_is_not_there_is_not_let_in_either() {
 }
 
 #[test]
-fn an_admin_key_in_quotation_marks_is_pointed_out_at_the_start() {
+fn an_admin_key_in_quotation_marks_is_logged_at_the_start() {
     let folder = tempdir().unwrap();
     let quoted = format!("\"{}\"", new_admin_key());
     let server = start(&folder, &[("ADMIN_API_KEY", &quoted)]);

@@ -49,7 +49,7 @@ fn the_next_command_works_as_it_is_printed() {
 }
 
 #[test]
-fn a_program_that_was_found_in_path_is_named_as_it_was() {
+fn a_program_found_in_path_is_named_without_its_folder() {
     let folder = tempdir().unwrap();
     let tools = folder.path().join("tools");
     std::fs::create_dir(&tools).unwrap();

@@ -39,7 +39,7 @@ fn refused(folder: &Path, flags: &[&str]) -> String {
         files.iter().map(|(name, _)| name.clone()).collect()
     };
     assert_eq!(names(&after), names(&before));
-    assert!(after == before, "a refused start changed a byte");
+    assert!(after == before, "a failed start changed a byte");
     said
 }
 
@@ -123,7 +123,7 @@ fn a_log_or_a_database_that_is_gone_is_noticed() {
 }
 
 #[test]
-fn a_backup_that_was_restored_takes_nothing_back() {
+fn a_restored_backup_undoes_no_revocation() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let [kept, revoked, suspended, rotated, owned] =
@@ -190,7 +190,7 @@ fn a_backup_that_was_restored_takes_nothing_back() {
 }
 
 #[test]
-fn a_backup_beside_no_ledger_is_not_served_unseen() {
+fn a_backup_without_a_ledger_is_not_served_unseen() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let server = Server::start(folder.path());
     let (_, kept) = server.issue("kept");
@@ -212,7 +212,7 @@ fn a_backup_beside_no_ledger_is_not_served_unseen() {
 }
 
 #[test]
-fn a_ledger_that_is_gone_broken_or_anothers_is_named() {
+fn a_missing_damaged_or_foreign_ledger_is_named() {
     let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
     killed(folder.path());
     killed(other.path());

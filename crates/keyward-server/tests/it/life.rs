@@ -70,7 +70,7 @@ fn a_key_is_issued_with_everything_that_it_can_have() {
 }
 
 #[test]
-fn every_fault_of_a_new_key_is_told_at_once() {
+fn every_fault_of_a_new_key_is_reported_at_once() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let body = r#"{"name":"a\u0000b","owner":"two words","scopes":["x",7],"networks":["10.0.0.1/8"],
@@ -107,7 +107,7 @@ fn every_fault_of_a_new_key_is_told_at_once() {
 }
 
 #[test]
-fn members_that_only_the_server_sets_are_refused_and_change_nothing() {
+fn fields_that_only_the_server_sets_are_rejected_and_change_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, _) = server.issue("mine");
@@ -202,7 +202,7 @@ fn an_edit_counts_from_the_next_request_on() {
 }
 
 #[test]
-fn two_people_who_edit_do_not_overwrite_each_other() {
+fn edits_of_two_people_do_not_overwrite_each_other() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, _) = server.issue("shared");
@@ -245,7 +245,7 @@ fn two_people_who_edit_do_not_overwrite_each_other() {
 }
 
 #[test]
-fn suspending_is_seen_by_the_next_request_and_can_be_taken_back() {
+fn suspending_counts_for_the_next_request_and_can_be_undone() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, secret) = server.issue("weather-bot");
@@ -267,7 +267,7 @@ fn act_on(server: &Server, id: &str, verb: &str) -> Answer {
 }
 
 #[test]
-fn resuming_an_owner_restores_just_what_suspending_it_took() {
+fn resuming_an_owner_restores_exactly_the_keys_that_suspending_it_stopped() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let issue = || {

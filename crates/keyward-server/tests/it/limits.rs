@@ -75,7 +75,7 @@ fn a_caller_sees_all_limits_and_the_one_of_which_least_is_left() {
 }
 
 #[test]
-fn limits_that_do_not_fit_are_refused_where_they_stand_and_change_nothing() {
+fn invalid_limits_are_rejected_with_their_location_and_change_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, _) = issue(&server, &json!({ "name": "a" }));

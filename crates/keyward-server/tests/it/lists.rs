@@ -56,7 +56,7 @@ fn some_keys(server: &Server) {
 }
 
 #[test]
-fn filters_find_what_fits_all_of_them() {
+fn filters_find_keys_that_fit_all_of_them() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     some_keys(&server);
@@ -144,7 +144,7 @@ fn older_clients_go_on_with_before() {
 }
 
 #[test]
-fn questions_that_do_not_fit_are_refused_with_every_fault() {
+fn invalid_queries_are_rejected_with_every_fault() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let query = "state=dead&tier=Gold&owner=two+words&name=ab&hint=&expires_within=30&idle_for=0s\

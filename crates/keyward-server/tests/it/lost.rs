@@ -92,7 +92,7 @@ fn a_database_that_is_deleted_or_whose_log_is_lost_takes_no_change() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_second_server_comes_in_by_another_name_or_without_the_lock_file() {
+fn a_second_server_is_rejected_under_another_name_or_without_the_lock_file() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let first = Server::start(folder.path());
@@ -122,7 +122,7 @@ fn no_second_server_comes_in_by_another_name_or_without_the_lock_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_lock_file_that_leads_elsewhere_is_refused() {
+fn a_lock_file_that_is_a_link_is_rejected() {
     let folder = tempdir().unwrap();
     let target = folder.path().join("notes");
     fs::write(&target, "mine").unwrap();

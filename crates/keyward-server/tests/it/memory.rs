@@ -150,7 +150,7 @@ fn secrets_and_the_admin_key_are_wiped_from_memory() {
 }
 
 #[test]
-fn an_admin_key_of_the_environment_stays_where_the_system_put_it() {
+fn an_admin_key_of_the_environment_stays_in_the_environment_only() {
     let folder = tempdir().unwrap();
     let admin_key = new_admin_key();
     let server =

@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::server::{ADMIN_KEY, Server};
 
 #[test]
-fn a_key_is_kept_nowhere_but_as_a_digest() {
+fn a_key_is_stored_only_as_a_digest() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (_, secret) = server.issue("first");
@@ -57,7 +57,7 @@ fn unicode(text: &str) -> String {
 }
 
 #[test]
-fn a_key_with_more_behind_it_is_neither_logged_nor_sent_back() {
+fn a_key_with_more_text_after_it_is_neither_logged_nor_echoed() {
     let folder = tempdir().unwrap();
     let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LOG", "trace")];
     let mut server = Server::start_with(folder.path(), &environment);
@@ -86,7 +86,7 @@ fn a_key_with_more_behind_it_is_neither_logged_nor_sent_back() {
 }
 
 #[test]
-fn the_admin_key_in_a_url_or_a_kept_header_goes_nowhere() {
+fn the_admin_key_in_a_url_or_a_kept_header_is_rejected() {
     let folder = tempdir().unwrap();
     let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LOG", "trace")];
     let mut server = Server::start_with(folder.path(), &environment);
@@ -120,7 +120,7 @@ fn the_admin_key_in_a_url_or_a_kept_header_goes_nowhere() {
 }
 
 #[test]
-fn a_secret_that_came_from_elsewhere_is_not_sent_back() {
+fn a_foreign_secret_is_not_echoed() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let secret = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9";

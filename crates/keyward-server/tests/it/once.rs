@@ -68,7 +68,7 @@ fn a_try_that_changed_nothing_keeps_nothing() {
 }
 
 #[test]
-fn of_many_at_once_one_is_made() {
+fn one_of_many_requests_at_once_is_carried_out() {
     const SENDERS: usize = 8;
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

@@ -57,7 +57,7 @@ fn a_log_whose_reader_is_gone_is_lost_and_nothing_else() {
 }
 
 #[test]
-fn nobody_waits_for_a_log_whose_reader_does_not_read() {
+fn no_request_waits_for_a_log_whose_reader_does_not_read() {
     let folder = tempdir().unwrap();
     let (unread, log) = std::io::pipe().unwrap();
     let server = Server::spawn(command(folder.path(), &TALKATIVE).stderr(log));
@@ -67,7 +67,7 @@ fn nobody_waits_for_a_log_whose_reader_does_not_read() {
 }
 
 #[test]
-fn a_server_that_cannot_greet_serves_and_says_so() {
+fn a_server_that_cannot_print_its_greeting_serves_and_logs_that() {
     let folder = tempdir().unwrap();
     let mut child = command(folder.path(), &TALKATIVE).stdout(full()).spawn().unwrap();
     let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
@@ -103,7 +103,7 @@ const ASKING: [&[&str]; 6] = [
 ];
 
 #[test]
-fn a_command_whose_result_cannot_be_written_says_so() {
+fn a_command_whose_result_cannot_be_written_fails() {
     for words in ASKING {
         let Output { status, stderr, .. } = run(words, full(), Stdio::piped());
         let errors = String::from_utf8(stderr).unwrap();
@@ -115,7 +115,7 @@ fn a_command_whose_result_cannot_be_written_says_so() {
 }
 
 #[test]
-fn a_secret_that_nobody_saw_is_told_of() {
+fn a_secret_that_was_not_printed_is_reported() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let issue = |to: Stdio| {
@@ -146,7 +146,7 @@ fn a_command_whose_reader_has_seen_enough_ends_quietly() {
 }
 
 #[test]
-fn wrong_usage_keeps_its_status_when_nobody_can_be_told() {
+fn wrong_usage_keeps_its_status_without_standard_error() {
     for words in [&["nonsense"][..], &["serve", "--listen", "nowhere"], &["scan", "--nonsense"]] {
         assert_eq!(run(words, Stdio::null(), full()).status.code(), Some(2), "{words:?}");
     }

@@ -24,7 +24,7 @@ fn status(server: &Server, secret: &str) -> u16 {
 }
 
 #[test]
-fn an_owner_is_suspended_with_all_keys_and_resumed_to_what_they_were() {
+fn an_owner_is_suspended_and_resumed_with_the_former_states_of_all_keys() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let states = [("acme-works", "active"), ("acme-off", "suspended"), ("acme-gone", "revoked")];
@@ -62,7 +62,7 @@ fn a_suspension_survives() {
 }
 
 #[test]
-fn an_owner_without_keys_is_there_only_while_it_is_suspended() {
+fn an_owner_without_keys_exists_only_while_it_is_suspended() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let show = || server.admin("GET", "/admin/owners/acme", "").brief();
@@ -78,7 +78,7 @@ fn an_owner_without_keys_is_there_only_while_it_is_suspended() {
 }
 
 #[test]
-fn those_that_are_suspended_are_listed_page_by_page() {
+fn suspended_owners_are_listed_in_pages() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     add(&server, "works", &[("works", "active")]);
@@ -173,7 +173,7 @@ fn all_keys_of_an_owner_share_its_limits_on_top_of_their_own() {
 }
 
 #[test]
-fn an_edit_of_an_owner_is_on_record_and_made_of_what_was_seen() {
+fn an_edit_of_an_owner_is_audited_and_made_of_the_version_that_was_read() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let path = "/admin/owners/acme";
@@ -223,7 +223,7 @@ fn an_edit_of_an_owner_is_on_record_and_made_of_what_was_seen() {
 }
 
 #[test]
-fn what_does_not_fit_an_owner_changes_nothing() {
+fn an_invalid_edit_of_an_owner_changes_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let many = |count: u32| (0..count).map(|at| limit(&format!("l{at}"), 1, "1s")).collect();
@@ -254,7 +254,7 @@ fn what_does_not_fit_an_owner_changes_nothing() {
 }
 
 #[test]
-fn limits_of_owners_go_to_another_server_and_are_left_out_where_there_are_none() {
+fn limits_of_owners_are_transferred_and_left_out_where_there_are_none() {
     let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
     let (server, other) = (Server::start(folder.path()), Server::start(other.path()));
     add(&server, "acme", &[("acme-works", "active")]);

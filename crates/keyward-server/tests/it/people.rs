@@ -61,7 +61,7 @@ fn new_keys_of_the_issuer_are_found() {
 }
 
 #[test]
-fn while_no_key_is_known_nobody_is_let_in() {
+fn no_token_is_accepted_while_no_key_is_known() {
     let key = SigningKey::rsa("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -78,7 +78,7 @@ fn while_no_key_is_known_nobody_is_let_in() {
 }
 
 #[test]
-fn sighup_takes_other_roles_and_keeps_what_is_known_of_the_issuer() {
+fn sighup_changes_roles_and_keeps_the_known_keys_of_the_issuer() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -126,7 +126,7 @@ fn roles_have_the_names_and_the_place_that_the_issuer_gives_them() {
 }
 
 #[test]
-fn a_person_without_a_name_that_can_be_written_down_is_nobody() {
+fn a_person_without_a_usable_name_is_rejected() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -137,7 +137,7 @@ fn a_person_without_a_name_that_can_be_written_down_is_nobody() {
 }
 
 #[test]
-fn the_audit_names_a_person_and_where_they_are() {
+fn the_audit_names_a_person_and_their_address() {
     let key = SigningKey::p256("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -192,7 +192,7 @@ fn an_issuer_whose_keys_moved_is_no_longer_believed() {
 }
 
 #[test]
-fn a_key_of_which_nobody_knows_is_answered_with_try_again() {
+fn a_token_of_an_unknown_key_gets_try_again_while_the_issuer_is_down() {
     let (key, foreign) = (SigningKey::ed25519("a"), SigningKey::ed25519("foreign"));
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -229,7 +229,7 @@ fn ten_wrong_tokens_a_minute_are_too_many_and_known_people_come_in_all_the_same(
 }
 
 #[test]
-fn a_missing_role_is_named_in_the_log_and_nowhere_else() {
+fn a_missing_role_is_named_only_in_the_log() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -247,7 +247,7 @@ fn a_missing_role_is_named_in_the_log_and_nowhere_else() {
 }
 
 #[test]
-fn tokens_are_nowhere_in_the_log() {
+fn tokens_are_not_in_the_log() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let folder = tempdir().unwrap();
@@ -263,7 +263,7 @@ fn tokens_are_nowhere_in_the_log() {
 }
 
 #[test]
-fn an_issuer_that_others_could_answer_for_is_refused_at_the_start() {
+fn an_issuer_that_others_could_impersonate_is_rejected_at_the_start() {
     let folder = tempdir().unwrap();
     let refused = |variables: &[(&str, &str)]| {
         let output = command(folder.path(), variables).output().unwrap();

@@ -8,7 +8,7 @@ use tempfile::tempdir;
 use crate::server::{ADMIN_KEY, Answer, Server};
 
 #[test]
-fn of_many_edits_of_one_version_one_is_made() {
+fn one_of_many_edits_of_one_version_is_made() {
     const EDITORS: usize = 16;
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
@@ -41,7 +41,7 @@ fn send(server: &Server, method: &str, path: &str, header: &str, body: &str) -> 
 }
 
 #[test]
-fn a_tier_is_written_as_it_was_seen() {
+fn a_tier_is_written_only_at_the_version_that_was_read() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let path = "/admin/tiers/gold";
@@ -149,7 +149,7 @@ fn a_key_that_has_expired_is_sent_whatever_the_client_has() {
 }
 
 #[test]
-fn an_owner_is_suspended_as_it_was_seen() {
+fn an_owner_is_suspended_only_at_the_version_that_was_read() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let issue = || server.admin("POST", "/admin/api-keys", r#"{"name":"a","owner":"acme"}"#).status;
@@ -169,7 +169,7 @@ fn an_owner_is_suspended_as_it_was_seen() {
 }
 
 #[test]
-fn what_has_no_tag_is_changed_under_no_tag() {
+fn a_resource_without_a_tag_is_changed_under_no_tag() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let issue = |header: &str| send(&server, "POST", "/admin/api-keys", header, r#"{"name":"a"}"#);

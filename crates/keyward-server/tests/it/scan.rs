@@ -91,7 +91,7 @@ fn other_prefixes_are_not_looked_for() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_files_are_named() {
     let clean = scan(planted().path(), &["--offline", "clean.rs", "absent"]);
     insta::assert_snapshot!(clean, @r"
     error: absent: cannot be read: No such file or directory (os error 2)
@@ -225,7 +225,7 @@ fn more_digests_than_a_request_may_have_go_in_several() {
 }
 
 #[test]
-fn a_stream_that_does_not_end_is_told_of_line_by_line() {
+fn findings_in_an_endless_stream_are_printed_line_by_line() {
     let directory = TempDir::new().unwrap();
     let mut command = keyward(directory.path(), None, &["--offline", "-"]);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -314,7 +314,7 @@ impl Repository {
 const WAYS: [&str; 6] = ["plain", "zeros", "marked", "converted", "other program", "coloured"];
 
 #[test]
-fn the_hook_of_the_help_refuses_a_commit_with_a_key() {
+fn the_hook_of_the_help_rejects_a_commit_with_a_key() {
     for way in WAYS {
         let repository = Repository::new();
         let git = |arguments: &[&str]| repository.git(arguments);
@@ -333,7 +333,7 @@ fn the_hook_of_the_help_refuses_a_commit_with_a_key() {
 }
 
 #[test]
-fn the_history_of_the_help_shows_keys_wherever_they_hid() {
+fn the_history_command_of_the_help_finds_keys_in_every_commit() {
     for way in [&WAYS[..], &["merged"]].concat() {
         let repository = Repository::new();
         let git = |arguments: &[&str]| assert!(repository.git(arguments), "{way} {arguments:?}");

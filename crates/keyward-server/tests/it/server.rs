@@ -251,7 +251,7 @@ impl Connection {
         headers: &[&str],
         body: &str,
     ) -> Answer {
-        self.try_send(method, path, headers, body).expect("the server answers")
+        self.try_send(method, path, headers, body).expect("the server responds")
     }
 
     /// `None` if the connection ended before a whole response came.

@@ -169,7 +169,7 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
 }
 
 #[test]
-fn an_admin_key_is_replaced_without_a_moment_in_which_clients_are_shut_out() {
+fn an_admin_key_is_replaced_without_rejecting_any_client() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let (old, new) = (new_admin_key(), new_admin_key());
@@ -269,14 +269,14 @@ impl Orphan {
 }
 
 #[test]
-fn a_terminal_that_goes_is_an_orderly_end() {
+fn a_closed_terminal_is_an_orderly_end() {
     let folder = tempdir().unwrap();
     let orphan = Orphan::make(folder.path(), "");
     check_counted(folder.path(), orphan.wait());
 }
 
 #[test]
-fn a_terminal_that_goes_ends_nothing_under_nohup() {
+fn a_closed_terminal_ends_nothing_under_nohup() {
     let folder = tempdir().unwrap();
     // As `nohup` does.
     let mut orphan = Orphan::make(folder.path(), "trap '' HUP;");

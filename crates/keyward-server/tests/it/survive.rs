@@ -20,7 +20,7 @@ const ANSWERS: usize = 400;
 type Known = Mutex<HashMap<String, bool>>;
 
 #[test]
-fn what_was_answered_survives_kill_9_twenty_times() {
+fn acknowledged_changes_survive_kill_9_twenty_times() {
     let folder = tempdir().unwrap();
     let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_FAILURES_PER_MINUTE", "0")];
     let mut all = HashMap::new();
@@ -100,7 +100,7 @@ fn an_orderly_stop_loses_no_count() {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_file() {
+fn a_second_process_gets_the_name_of_the_holder() {
     let folder = tempdir().unwrap();
     let first = Server::start(folder.path());
     let second = command(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY)]).output().unwrap();

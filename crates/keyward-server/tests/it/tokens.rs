@@ -70,7 +70,7 @@ fn people_use_the_command_line_with_their_token() {
 }
 
 #[test]
-fn a_server_without_people_says_so_to_them() {
+fn a_server_without_an_issuer_tells_people_so() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let url = format!("http://{}", server.address);

@@ -87,7 +87,7 @@ fn fill(server: &Server) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn what_is_exported_and_imported_is_the_same_and_goes_on_working() {
+fn exported_and_imported_keys_are_the_same_and_go_on_working() {
     let (here, there) = (tempdir().unwrap(), tempdir().unwrap());
     let server = Server::start(here.path());
     let secrets = fill(&server);
@@ -120,7 +120,7 @@ fn what_is_exported_and_imported_is_the_same_and_goes_on_working() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_and_a_repeated_import_skips() {
+fn a_dry_run_reports_the_outcomes_and_a_repeated_import_skips() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let keys = [
@@ -148,7 +148,7 @@ fn a_dry_run_says_what_would_be_and_a_repeated_import_skips() {
 }
 
 #[test]
-fn each_key_is_refused_for_itself_with_a_reason() {
+fn each_key_is_rejected_for_itself_with_a_reason() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     sample::add(&server, &[sample::key("there", &[], "secret-there")]);

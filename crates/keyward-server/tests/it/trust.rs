@@ -140,7 +140,7 @@ fn a_server_is_vouched_for_by_the_authority_of_a_file_or_by_the_systems() {
 }
 
 #[test]
-fn a_server_that_cannot_prove_who_it_is_is_told_in_plain_words() {
+fn a_server_with_an_untrusted_certificate_is_reported() {
     let ours = Authority::new();
     let folder = tempdir().unwrap();
     file(&folder, "ours.pem", &ours);
@@ -184,7 +184,7 @@ fn a_feed_may_have_the_authority_of_a_file_too() {
 }
 
 #[test]
-fn the_doctor_looks_behind_tls_too() {
+fn the_doctor_checks_over_tls_too() {
     let ours = Authority::new();
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);

@@ -33,7 +33,7 @@ const ROUTES: [(&str, &str); 23] = [
 ];
 
 #[test]
-fn what_no_route_reads_is_refused_and_nothing_is_done() {
+fn unread_input_is_rejected_and_changes_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (_, secret) = server.issue("a");
@@ -56,7 +56,7 @@ fn what_no_route_reads_is_refused_and_nothing_is_done() {
 }
 
 #[test]
-fn a_body_that_says_nothing_is_as_good_as_none() {
+fn an_empty_body_counts_as_none() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     server.issue("a");
@@ -67,7 +67,7 @@ fn a_body_that_says_nothing_is_as_good_as_none() {
 }
 
 #[test]
-fn of_two_that_say_different_things_none_is_dropped_in_silence() {
+fn neither_of_two_contradicting_values_is_dropped_silently() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     server.issue("a");
@@ -115,7 +115,7 @@ fn on_callers_routes_the_last_of_equal_parameters_counts() {
 }
 
 #[test]
-fn numbers_come_back_as_they_were_sent_or_are_refused() {
+fn numbers_come_back_as_they_were_sent_or_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let metadata = r#"{"id":18446744073709551615,"price":0.1,"low":-9007199254740993,"x":1e22}"#;

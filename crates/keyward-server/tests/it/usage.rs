@@ -75,7 +75,7 @@ fn the_keys_with_the_most_are_named() {
 }
 
 #[test]
-fn spans_that_do_not_fit_are_refused() {
+fn invalid_spans_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     server.issue("x");

@@ -12,7 +12,7 @@ fn status(server: &Server, bytes: &[u8]) -> u16 {
 }
 
 #[test]
-fn ambiguous_requests_are_refused() {
+fn ambiguous_requests_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let check = |bytes: &[u8], expected| {
@@ -33,7 +33,7 @@ fn ambiguous_requests_are_refused() {
 }
 
 #[test]
-fn odd_headers_get_an_answer() {
+fn odd_headers_get_a_response() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let get = |line: &[u8]| {
@@ -42,7 +42,7 @@ fn odd_headers_get_an_answer() {
         bytes.extend_from_slice(b"\r\n\r\n");
         status(&server, &bytes)
     };
-    assert_eq!(get(b"authorization: Bearer k\xc3\xa9y-of-nobody"), 401);
+    assert_eq!(get(b"authorization: Bearer k\xc3\xa9y-of-no-caller"), 401);
     assert_eq!(get(b"x-api-key: \xff\xff\xff"), 401);
     assert_eq!(get(b"authorization: Bearer a\0b"), 400);
     assert_eq!(get(b"authorization: Bearer abcdefgh\r\nauthorization: Bearer abcdefgh"), 400);
@@ -53,7 +53,7 @@ fn odd_headers_get_an_answer() {
 }
 
 #[test]
-fn unknown_routes_and_methods_are_answered_as_the_contract_says() {
+fn unknown_routes_and_methods_get_the_responses_of_the_contract() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let unknown = server.send("GET", "/nothing", &[], "");
@@ -68,7 +68,7 @@ fn unknown_routes_and_methods_are_answered_as_the_contract_says() {
 }
 
 #[test]
-fn a_path_that_is_no_text_is_refused_like_anything_malformed() {
+fn a_path_that_is_no_text_is_rejected_as_malformed() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let answer = server.admin("GET", "/admin/api-keys/%ff", "");
@@ -86,7 +86,7 @@ fn a_body_is_bounded() {
 }
 
 #[test]
-fn slow_and_idle_clients_are_let_go() {
+fn slow_and_idle_clients_are_disconnected() {
     let folder = tempdir().unwrap();
     let environment = [
         ("ADMIN_API_KEY", ADMIN_KEY),
@@ -109,7 +109,7 @@ fn slow_and_idle_clients_are_let_go() {
 }
 
 #[test]
-fn an_answer_carries_the_id_of_its_request() {
+fn a_response_carries_the_id_of_its_request() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let mine = server.send("GET", "/healthz", &["x-request-id: mine-1"], "");
@@ -139,14 +139,14 @@ fn a_byte_order_mark_before_json_is_skipped() {
 }
 
 #[test]
-fn a_head_that_cannot_be_read_is_answered_in_the_form_of_all_refusals() {
+fn an_unreadable_head_gets_a_rejection_in_the_usual_form() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let check = |bytes: &str, status: u16, detail: &str| {
         let mut connection = server.connect();
         connection.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         connection.write(bytes.as_bytes()).unwrap();
-        assert_eq!(connection.read().unwrap().status, 200, "what came before is answered");
+        assert_eq!(connection.read().unwrap().status, 200, "the request before gets its response");
         let answer = connection.read().unwrap();
         assert_eq!(answer.brief(), format!(r#"{status} {{"detail":"{detail}"}}"#), "{bytes}");
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -170,7 +170,7 @@ fn a_head_that_cannot_be_read_is_answered_in_the_form_of_all_refusals() {
 }
 
 #[test]
-fn whoever_half_closes_gets_every_response() {
+fn a_client_that_half_closes_gets_every_response() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let get = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -254,7 +254,7 @@ fn when_connections_run_short_the_slow_and_idle_give_way() {
 }
 
 #[test]
-fn connections_are_kept_as_each_version_says() {
+fn connections_are_kept_as_each_version_of_http_defines() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let mut old = server.connect();

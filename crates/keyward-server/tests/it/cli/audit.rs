@@ -30,7 +30,7 @@ fn list_sends_every_filter() {
 }
 
 #[test]
-fn json_says_where_the_trail_goes_on() {
+fn json_has_the_cursor_of_the_trail() {
     let list = |pages: Vec<String>, arguments: &[&str]| {
         let server = Server::answering(pages);
         let output =

@@ -32,7 +32,7 @@ fn status(checks: &[(String, String)], name: &str) -> String {
 }
 
 #[test]
-fn a_server_that_answers_is_well() {
+fn a_server_that_responds_is_well() {
     let directory = TempDir::new().unwrap();
     let missing = r#"{"detail":"Missing Authorization header"}"#;
     let date = "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
@@ -51,13 +51,13 @@ fn a_server_that_answers_is_well() {
     assert_eq!(output.status.code(), Some(1), "the clocks are far apart");
     let requests = server.requests.join().unwrap();
     for request in &requests[..2] {
-        assert!(!request.contains("x-admin-key"), "whoever answers has yet to show who it is");
+        assert!(!request.contains("x-admin-key"), "an unproven server gets no credential");
     }
     assert!(requests[2].contains("x-admin-key"));
 }
 
 #[test]
-fn everything_around_a_running_server_is_looked_at() {
+fn everything_around_a_running_server_is_checked() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let directory = TempDir::new().unwrap();
@@ -103,7 +103,7 @@ fn everything_around_a_running_server_is_looked_at() {
 }
 
 #[test]
-fn a_server_that_refuses_the_key_fails() {
+fn a_server_that_rejects_the_key_fails() {
     let directory = TempDir::new().unwrap();
     let missing = answer("401 Unauthorized", "", r#"{"detail":"Missing Authorization header"}"#);
     let refused = answer("403 Forbidden", "", r#"{"detail":"Invalid admin key"}"#);
@@ -115,7 +115,7 @@ fn a_server_that_refuses_the_key_fails() {
 }
 
 #[test]
-fn settings_that_cannot_be_read_fail_with_what_to_do() {
+fn settings_that_cannot_be_read_fail_with_advice() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("keyward.toml"), "listen = \"nowhere\"\n").unwrap();
     let output = doctor(&directory, "http://127.0.0.1:1", &[]);
@@ -147,6 +147,6 @@ fn a_database_that_is_none_fails() {
     let output = doctor(&directory, "http://127.0.0.1:1", &["--json"]);
     let checks = checks(&output);
     assert_eq!(status(&checks, "database"), "fail");
-    assert_eq!(status(&checks, "server"), "warn", "nobody serves yet");
+    assert_eq!(status(&checks, "server"), "warn", "no server runs yet");
     assert_eq!(output.status.code(), Some(1));
 }

@@ -53,7 +53,7 @@ fn list_stops_when_it_has_enough() {
 }
 
 #[test]
-fn json_says_where_a_list_goes_on() {
+fn json_has_the_cursor_of_the_next_page() {
     let server = Server::answering(vec![page(&[9, 8], r#""a""#, r#","total":3"#)]);
     let output = keyward(&server.url, &["key", "list", "--limit", "2", "--total", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -122,7 +122,7 @@ fn edit_is_for_the_version_that_was_read() {
 }
 
 #[test]
-fn an_edit_that_comes_too_late_says_what_to_do() {
+fn an_edit_of_an_old_version_ends_with_advice() {
     let changed = r#"{"detail":"The key has changed since; read it again"}"#;
     let answers = vec![
         answer("200 OK", "etag: \"4\"\r\n", KEY),
@@ -237,7 +237,7 @@ fn revoke_by_secret_sends_its_digest_only() {
 }
 
 #[test]
-fn a_former_secret_whose_grace_is_over_revokes_nothing() {
+fn a_former_secret_after_its_grace_revokes_nothing() {
     let found = format!(
         r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"former","ends_at":"2020-01-01T00:00:00.000Z"}}]}}"#
     );
@@ -252,7 +252,7 @@ fn a_former_secret_whose_grace_is_over_revokes_nothing() {
 }
 
 #[test]
-fn a_lost_answer_to_a_question_is_no_lost_change() {
+fn a_lost_response_to_a_read_is_no_lost_change() {
     let server = Server::answering(vec![String::new()]);
     let output = keyward_reading("kw_a-leaked-secret", &server.url, &["key", "identify"]);
     let story = story(&server.url, &output);

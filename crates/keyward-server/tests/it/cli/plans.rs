@@ -76,7 +76,7 @@ fn owners_are_suspended_whatever_they_are_called() {
 }
 
 #[test]
-fn an_owner_is_edited_as_it_was_seen_or_made() {
+fn an_owner_is_edited_at_the_version_that_was_read_or_made() {
     let limits = r#"[{"name":"requests","amount":5,"per":"60s","burst":5}]"#;
     let owner = |limits: &str| {
         let state = r#""state":"active","keys":12,"version":1"#;

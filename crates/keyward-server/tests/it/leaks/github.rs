@@ -99,7 +99,7 @@ fn labels(answer: &Answer) -> Vec<String> {
 }
 
 #[test]
-fn what_github_found_is_revoked_and_only_what_is_real() {
+fn keys_that_github_found_are_revoked_and_only_real_ones() {
     let key = key(1);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -141,7 +141,7 @@ fn what_github_found_is_revoked_and_only_what_is_real() {
 }
 
 #[test]
-fn what_github_was_told_to_be_real_is_revoked_even_if_the_server_is_killed_at_once() {
+fn keys_confirmed_to_github_are_revoked_even_if_the_server_is_killed_at_once() {
     let key = key(13);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -157,7 +157,7 @@ fn what_github_was_told_to_be_real_is_revoked_even_if_the_server_is_killed_at_on
 }
 
 #[test]
-fn a_former_secret_is_as_real_and_one_that_ended_takes_nothing_down() {
+fn a_former_secret_counts_as_real_and_an_ended_one_revokes_nothing() {
     let key = key(2);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -177,7 +177,7 @@ fn a_former_secret_is_as_real_and_one_that_ended_takes_nothing_down() {
 }
 
 #[test]
-fn a_bad_signature_is_refused_without_a_word() {
+fn a_bad_signature_is_rejected_without_detail() {
     let (key, other) = (key(3), key(4));
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -190,7 +190,7 @@ fn a_bad_signature_is_refused_without_a_word() {
     check(send(&server, NAME, "", &body));
     check(send(&server, NAME, "%%%", &body));
     check(send(&server, NAME, "AAAA", &body));
-    assert_eq!(keys.asked(), 0, "nothing was asked for what is no signature");
+    assert_eq!(keys.asked(), 0, "no key was fetched for a malformed signature");
     check(send(&server, NAME, &sign(&other, &body), &body));
     check(send(&server, NAME, &good, &body.replace("content", "Content")));
     check(send(&server, NAME, &good, &format!("{body} ")));
@@ -222,7 +222,7 @@ fn keys_that_are_not_known_are_asked_for_only_now_and_then() {
 }
 
 #[test]
-fn what_cannot_be_done_now_is_to_be_sent_again() {
+fn a_report_that_cannot_be_stored_gets_try_again() {
     let key = key(6);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -243,7 +243,7 @@ fn what_cannot_be_done_now_is_to_be_sent_again() {
 }
 
 #[test]
-fn without_githubs_keys_nobody_can_tell() {
+fn without_githubs_keys_no_report_is_accepted() {
     let folder = tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/", listener.local_addr().unwrap());
@@ -253,7 +253,7 @@ fn without_githubs_keys_nobody_can_tell() {
 }
 
 #[test]
-fn keys_come_from_where_they_are_said_to_be_and_are_few() {
+fn githubs_keys_are_read_at_the_configured_url_and_are_few() {
     let key = key(9);
     let folder = tempdir().unwrap();
     let moved = "302 Found\r\nlocation: /elsewhere";
@@ -285,7 +285,7 @@ fn keys_on_loopback_are_asked_for_without_a_proxy() {
 }
 
 #[test]
-fn large_bodies_that_nobody_has_signed_yet_are_few() {
+fn large_unverified_bodies_are_few() {
     let key = key(11);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();
@@ -319,7 +319,7 @@ fn large_bodies_that_nobody_has_signed_yet_are_few() {
 }
 
 #[test]
-fn a_thousand_that_cannot_be_looked_up_do_not_keep_the_others() {
+fn a_thousand_failed_lookups_do_not_stop_the_others() {
     let key = key(12);
     let keys = KeyServer::start(&key);
     let folder = tempdir().unwrap();

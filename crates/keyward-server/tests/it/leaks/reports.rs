@@ -32,7 +32,7 @@ fn it_is_off_unless_set() {
 }
 
 #[test]
-fn the_answer_does_not_tell_what_was_real_and_what_was_is_revoked() {
+fn the_response_hides_which_keys_were_real_and_those_are_revoked() {
     let folder = tempdir().unwrap();
     let server = start(folder.path(), "1000");
     let (_, real) = server.issue("leaked");
@@ -61,7 +61,7 @@ fn the_answer_does_not_tell_what_was_real_and_what_was_is_revoked() {
 }
 
 #[test]
-fn what_was_received_is_tried_again_when_the_store_failed() {
+fn a_received_report_is_retried_after_the_store_failed() {
     let folder = tempdir().unwrap();
     let on = ("KEYWARD_LEAK_REPORTS", "1000");
     let mut server = Server::start_with(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY), on]);
@@ -78,7 +78,7 @@ fn what_was_received_is_tried_again_when_the_store_failed() {
 }
 
 #[test]
-fn what_was_received_is_revoked_even_if_the_server_is_killed_at_once() {
+fn a_received_report_is_carried_out_even_if_the_server_is_killed_at_once() {
     let folder = tempdir().unwrap();
     let server = start(folder.path(), "1000");
     let secrets: Vec<_> = (0..300).map(|_| server.issue("leaked").1).collect();
@@ -102,7 +102,7 @@ fn what_was_received_is_revoked_even_if_the_server_is_killed_at_once() {
 }
 
 #[test]
-fn what_is_kept_is_worked_off_on_record_before_the_first_request() {
+fn kept_reports_are_carried_out_on_record_before_the_first_request() {
     let folder = tempdir().unwrap();
     let server = start(folder.path(), "1000");
     let (_, real) = server.issue("leaked");
@@ -129,7 +129,7 @@ fn what_is_kept_is_worked_off_on_record_before_the_first_request() {
 }
 
 #[test]
-fn what_may_not_survive_is_to_be_reported_again() {
+fn a_report_that_may_not_survive_gets_try_again() {
     let folder = tempdir().unwrap();
     let on = ("KEYWARD_LEAK_REPORTS", "1000");
     let server = Server::start_with(folder.path(), &[("ADMIN_API_KEY", ADMIN_KEY), on]);
@@ -148,7 +148,7 @@ fn what_may_not_survive_is_to_be_reported_again() {
 }
 
 #[test]
-fn an_address_reports_so_often_and_no_more() {
+fn reports_of_an_address_are_limited() {
     let folder = tempdir().unwrap();
     let server = start(folder.path(), "2");
     let (_, secret) = server.issue("leaked");
@@ -163,7 +163,7 @@ fn an_address_reports_so_often_and_no_more() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_without_an_echo() {
+fn invalid_reports_are_rejected_without_an_echo() {
     let folder = tempdir().unwrap();
     let mut server = start(folder.path(), "1000");
     let log = server.read_log();

@@ -40,7 +40,7 @@ fn export(request: &Request) -> Vec<u8> {
 }
 
 #[test]
-fn an_export_is_what_an_import_reads() {
+fn an_import_reads_an_export() {
     let desk = Desk::new();
     let server = Server::start(export);
     let output = keyward(&server.url, &["export"]);
@@ -89,7 +89,7 @@ fn an_export_that_breaks_leaves_no_file() {
 }
 
 #[test]
-fn a_tier_that_is_made_during_an_export_stands_before_its_keys() {
+fn a_tier_that_is_made_during_an_export_precedes_its_keys() {
     let server = Server::start(|request| {
         let basic = json!({"name": "basic", "limits": [], "keys": 1});
         match request.line.as_str() {
@@ -142,7 +142,7 @@ fn sending(bytes: &[u8], announced: usize, content_type: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_backup_is_the_database_and_says_how_to_restore_it() {
+fn a_backup_is_the_database_with_advice_on_restoring_it() {
     let desk = Desk::new();
     let server = Server::start(|_| {
         let bytes = database();

@@ -11,7 +11,7 @@ fn csv(rows: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_became_of_each_line_is_told() {
+fn the_outcome_of_each_line_is_printed() {
     let desk = Desk::new();
     let server = Server::start(import);
     let text = csv(&[("one", "basic"), ("there", ""), ("three", "gold"), ("", "basic")]);
@@ -62,7 +62,7 @@ fn files_of_other_programs_are_read_or_named() {
 }
 
 #[test]
-fn json_and_the_report_have_every_refused_line() {
+fn json_and_the_report_have_every_rejected_line() {
     let desk = Desk::new();
     let server = Server::start(import);
     let rows: Vec<_> = (0..25).map(|_| ("x", "gold")).collect();
@@ -200,7 +200,7 @@ fn owners_get_limits_where_they_have_none() {
 }
 
 #[test]
-fn a_batch_that_is_refused_as_a_whole_does_not_keep_the_others_out() {
+fn a_batch_that_is_rejected_as_a_whole_does_not_stop_the_others() {
     let desk = Desk::new();
     let server = Server::start(|request| {
         if request.body.contains(r#""n5""#) {
@@ -221,7 +221,7 @@ fn a_batch_that_is_refused_as_a_whole_does_not_keep_the_others_out() {
 }
 
 #[test]
-fn when_the_connection_breaks_it_says_to_repeat() {
+fn a_broken_connection_ends_with_the_advice_to_repeat() {
     let desk = Desk::new();
     let server = Server::start(|request| {
         if request.body.contains(r#""n1000""#) { Vec::new() } else { import(request) }

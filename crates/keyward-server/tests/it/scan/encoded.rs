@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{KEY, scan};
 
 #[test]
-fn keys_behind_encodings_are_found_on_the_line_where_they_begin() {
+fn encoded_keys_are_found_on_the_line_where_they_begin() {
     let directory = TempDir::new().unwrap();
     let basic = STANDARD.encode(format!("user:{KEY}"));
     let docker = STANDARD.encode(format!(r#"{{"auths":{{"a":{{"auth":"{basic}"}}}}}}"#));
