@@ -31,7 +31,7 @@ mod cli;
 
 mod greeting;
 
-mod places;
+mod connection_slots;
 
 mod wire;
 

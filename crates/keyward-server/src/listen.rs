@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::Service as _;
 
 use crate::app::Front;
+use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::heads::{AmbiguousLength, HEAD_BYTES_MAX, Heads};
-use crate::places::{Place, Places};
 use crate::wire::{Patience, Wire};
 
 /// A pause after accepting a connection failed, such as for want of file descriptors: trying again
@@ -46,18 +46,18 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let connections = GracefulShutdown::new();
-    let places = Places::new(bounds.connections_max);
+    let slots = ConnectionSlots::new(bounds.connections_max);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, peer, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let (stream, peer, slot) = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
             () = &mut stop => break,
         };
         if let Err(error) = prepare(&stream, bounds) {
             tracing::debug!(%error, "A connection was gone before it was served");
             continue;
         }
-        let wire = Connection { stream, peer, place, patience: bounds.patience };
+        let wire = Connection { stream, peer, slot, patience: bounds.patience };
         let connection = connections.watch(wire.serve(front.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -69,13 +69,16 @@ pub(crate) async fn serve(
     tokio::time::timeout(bounds.stop_within, connections.shutdown()).await.is_ok()
 }
 
-/// Accepts a connection, and then finds a place for it: so a connection gives way only if another
+/// Accepts a connection, and then finds a slot for it: so a connection gives way only if another
 /// one comes.
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
+async fn accept(
+    listener: &TcpListener,
+    slots: &ConnectionSlots,
+) -> (TcpStream, SocketAddr, ConnectionSlot) {
     let mut is_logged = false;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, places.take(peer.ip()).await),
+            Ok((stream, peer)) => return (stream, peer, slots.take(peer.ip()).await),
             Err(error) => {
                 // Once, until one is accepted: out of descriptors, it fails ten times a second.
                 if !is_logged {
@@ -83,8 +86,8 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
                 }
                 is_logged = true;
                 // Descriptors may be short, which connections that leave give back.
-                places.make_room();
-                places.change_within(ACCEPT_PAUSE).await;
+                slots.make_room();
+                slots.change_within(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -102,7 +105,7 @@ fn prepare(stream: &TcpStream, bounds: Bounds) -> io::Result<()> {
 struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    slot: ConnectionSlot,
     patience: Patience,
 }
 
@@ -111,9 +114,9 @@ impl Connection {
         self,
         front: Front,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-        let Self { stream, peer, place, patience } = self;
+        let Self { stream, peer, slot, patience } = self;
         let heads = Heads::default();
-        let wire = Wire::new(stream, heads.clone(), place, patience);
+        let wire = Wire::new(stream, heads.clone(), slot, patience);
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let head = heads.next();
             request.extensions_mut().insert(ConnectInfo(peer));

@@ -3,7 +3,7 @@
 //! hyper alone would give idle connections and unfinished heads one time limit, and reject an
 //! unreadable head with a response of its own form. So a head is held back here until it is whole;
 //! until then the connection is idle or slow, which have limits of their own, and gives way when
-//! places run short. A head that cannot be read is replaced by a placeholder, whose request the
+//! slots run short. A head that cannot be read is replaced by a placeholder, whose request the
 //! service responds to with the fault.
 
 use std::io;
@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::connection_slots::{ConnectionSlot, Phase};
 use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
-use crate::places::{Phase, Place};
 
 /// The replacement that hyper gets for a request head that cannot be read. Clients see only the
 /// response to it.
@@ -36,7 +36,7 @@ pub(crate) struct Patience {
 pub(crate) struct Wire<S> {
     stream: S,
     heads: Heads,
-    place: Place,
+    slot: ConnectionSlot,
     patience: Patience,
     scanner: Scanner,
     /// The beginning of a request head, at most a little more than it may be long.
@@ -56,11 +56,11 @@ pub(crate) struct Wire<S> {
 
 impl<S> Wire<S> {
     /// A connection that begins now.
-    pub(crate) fn new(stream: S, heads: Heads, place: Place, patience: Patience) -> Self {
+    pub(crate) fn new(stream: S, heads: Heads, slot: ConnectionSlot, patience: Patience) -> Self {
         Self {
             stream,
             heads,
-            place,
+            slot,
             patience,
             scanner: Scanner::default(),
             held: Vec::new(),
@@ -76,7 +76,7 @@ impl<S> Wire<S> {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         // A connection that has to leave ends at its next wait.
-        self.place.enter(phase);
+        self.slot.enter(phase);
     }
 
     /// Ends the request under way when hyper wants the next one and the response is written.
@@ -146,14 +146,14 @@ impl<S> Wire<S> {
     }
 
     /// Whether a connection that waits for a request head has to end: its time has passed, or its
-    /// place is needed.
+    /// slot is needed.
     fn has_to_end(&mut self, context: &mut Context<'_>) -> bool {
         let deadline = match self.phase {
             Phase::Busy => return false,
             Phase::Head(since) => since + self.patience.head,
             Phase::Idle(since) => since + self.patience.idle,
         };
-        if self.place.is_leaving(context.waker()) {
+        if self.slot.is_leaving(context.waker()) {
             return true;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

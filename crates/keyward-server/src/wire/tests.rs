@@ -7,17 +7,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
 use super::*;
-use crate::places::Places;
+use crate::connection_slots::ConnectionSlots;
 
 const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(75) };
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// A connection, its client's end, and the places of which it has the only one.
-async fn wire() -> (Wire<DuplexStream>, DuplexStream, Places) {
-    let places = Places::new(NonZeroU32::MIN);
-    let place = places.take([192, 0, 2, 1].into()).await;
+/// A connection, its client's end, and the slots of which it has the only one.
+async fn wire() -> (Wire<DuplexStream>, DuplexStream, ConnectionSlots) {
+    let slots = ConnectionSlots::new(NonZeroU32::MIN);
+    let slot = slots.take([192, 0, 2, 1].into()).await;
     let (client, server) = duplex(64 * 1024);
-    (Wire::new(server, Heads::default(), place, PATIENCE), client, places)
+    (Wire::new(server, Heads::default(), slot, PATIENCE), client, slots)
 }
 
 /// The bytes that hyper gets at once; `None` if it has to wait.
@@ -55,13 +55,13 @@ fn assert_about(waited: (Duration, bool), secs: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_ends_with_the_time_for_a_head() {
-    let (mut wire, _client, _places) = wire().await;
+    let (mut wire, _client, _slots) = wire().await;
     assert_about(wait(&mut wire).await, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_lives_longer_than_a_slow_head() {
-    let (mut wire, mut client, _places) = wire().await;
+    let (mut wire, mut client, _slots) = wire().await;
     client.write_all(GET).await.unwrap();
     assert_eq!(read(&mut wire).await.unwrap().as_bytes(), GET);
     // However long it takes to respond.
@@ -78,7 +78,7 @@ async fn an_idle_connection_lives_longer_than_a_slow_head() {
 
 #[tokio::test(start_paused = true)]
 async fn time_for_a_head_runs_from_its_first_byte_to_its_last() {
-    let (mut wire, mut client, _places) = wire().await;
+    let (mut wire, mut client, _slots) = wire().await;
     client.write_all(GET).await.unwrap();
     assert!(read(&mut wire).await.is_some());
     respond(&mut wire).await;
@@ -94,7 +94,7 @@ async fn time_for_a_head_runs_from_its_first_byte_to_its_last() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_in_pieces_is_handed_over_whole_and_the_next_is_held_back() {
-    let (mut wire, mut client, _places) = wire().await;
+    let (mut wire, mut client, _slots) = wire().await;
     for byte in &GET[..GET.len() - 1] {
         client.write_all(&[*byte]).await.unwrap();
         assert_eq!(read(&mut wire).await, None);
@@ -111,13 +111,13 @@ async fn a_head_in_pieces_is_handed_over_whole_and_the_next_is_held_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_may_come_slowly_and_in_pieces() {
-    let (mut wire, mut client, places) = wire().await;
+    let (mut wire, mut client, slots) = wire().await;
     client.write_all(b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\n").await.unwrap();
     assert!(read(&mut wire).await.is_some());
     for byte in ["a", "b", "c"] {
         assert_eq!(read(&mut wire).await, None);
         advance(Duration::from_secs(1_000)).await;
-        places.make_room();
+        slots.make_room();
         client.write_all(byte.as_bytes()).await.unwrap();
         assert_eq!(read(&mut wire).await.as_deref(), Some(byte));
     }
@@ -125,29 +125,29 @@ async fn a_body_may_come_slowly_and_in_pieces() {
 
 #[tokio::test(start_paused = true)]
 async fn a_response_that_is_not_flushed_is_under_way() {
-    let (mut wire, mut client, places) = wire().await;
+    let (mut wire, mut client, slots) = wire().await;
     client.write_all(GET).await.unwrap();
     assert!(read(&mut wire).await.is_some());
     wire.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     assert_eq!(read(&mut wire).await, None);
     advance(Duration::from_secs(100)).await;
-    places.make_room();
+    slots.make_room();
     assert_eq!(read(&mut wire).await, None, "it is still written");
     wire.flush().await.unwrap();
-    places.make_room();
+    slots.make_room();
     assert_eq!(read(&mut wire).await.as_deref(), Some(""), "it is idle and gives way");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_gives_way_ends_at_once_unless_it_has_a_request() {
-    let (mut wire, mut client, places) = wire().await;
+    let (mut wire, mut client, slots) = wire().await;
     assert_eq!(read(&mut wire).await, None);
-    places.make_room();
+    slots.make_room();
     client.write_all(GET).await.unwrap();
     assert_eq!(read(&mut wire).await.unwrap().as_bytes(), GET, "it was sent before the end");
     respond(&mut wire).await;
     assert_eq!(read(&mut wire).await, None);
-    let mut waiting = Box::pin(places.take([192, 0, 2, 2].into()));
+    let mut waiting = Box::pin(slots.take([192, 0, 2, 2].into()));
     let (ended, waited) = tokio::join!(
         async {
             let ended = wait(&mut wire).await;
@@ -162,7 +162,7 @@ async fn a_connection_that_gives_way_ends_at_once_unless_it_has_a_request() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_head_becomes_a_request_with_its_fault() {
-    let (mut wire, mut client, _places) = wire().await;
+    let (mut wire, mut client, _slots) = wire().await;
     client.write_all(GET).await.unwrap();
     client.write_all(b"GET /a b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n").await.unwrap();
     assert_eq!(read(&mut wire).await.unwrap().as_bytes(), [GET, PLACEHOLDER].concat());
@@ -173,10 +173,10 @@ async fn an_unreadable_head_becomes_a_request_with_its_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn half_a_head_at_the_end_is_dropped() {
-    let (mut wire, mut client, _places) = wire().await;
+    let (mut wire, mut client, _slots) = wire().await;
     client.write_all(&GET[..9]).await.unwrap();
     assert_eq!(read(&mut wire).await, None);
     drop(client);
     assert_eq!(read(&mut wire).await.as_deref(), Some(""));
-    assert!(!wire.place.is_leaving(Waker::noop()));
+    assert!(!wire.slot.is_leaving(Waker::noop()));
 }

@@ -1,9 +1,9 @@
-//! Places for connections: how many there may be, and which one gives way when they run short.
+//! Slots for connections: how many there may be, and which connection gives way when they are few.
 //!
 //! When all are taken and one more connection waits, the address that holds most of them gives one
 //! up: the one that has been idle longest, else the one that has been without a whole request head
 //! longest. A connection with a request under way is never cut. Without this, a client that opens
-//! as many connections as there are places, and sends nothing, would lock out all others.
+//! as many connections as there are slots, and sends nothing, would lock out all others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -17,10 +17,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Of more places than these, several are made free at a time: one for each so many, so that a
+/// Of more slots than these, several are made free at a time: one for each so many, so that a
 /// search through all of them is rare enough.
-const PLACES_PER_VICTIM: usize = 1_024;
-/// How often the log says that places run short.
+const SLOTS_PER_VICTIM: usize = 1_024;
+/// How often the log says that slots run short.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// The holder of connections: an address, or of IPv6 its first 64 bits, since one host has all
@@ -48,7 +48,7 @@ pub(crate) enum Phase {
     Idle(Instant),
 }
 
-/// The kind of a phase, in the lowest bits of a seat's word; the microseconds since the start are
+/// The kind of a phase, in the lowest bits of the word of a slot; the microseconds since the start are
 /// above them.
 const BUSY: u64 = 0;
 /// It has to leave.
@@ -57,11 +57,11 @@ const HEAD: u64 = 2;
 const IDLE: u64 = 3;
 const KIND_BITS: u32 = 2;
 
-/// The place of one connection, as both sides see it.
+/// The slot of one connection, as both sides see it.
 #[derive(Debug)]
-struct Seat {
+struct SlotState {
     /// The phase, or that it has to leave. Changed by its connection, but for the change to
-    /// `LEAVING`, which is made under the lock of the places, from a phase that gives way alone. It
+    /// `LEAVING`, which is made under the lock of the slots, from a phase that gives way alone. It
     /// is ordered with `Inner::short`: either the search for room sees a connection that may give
     /// way, or the connection sees that room is needed.
     word: AtomicU64,
@@ -69,26 +69,26 @@ struct Seat {
     waker: Mutex<Option<Waker>>,
 }
 
-/// All places of a listener. A clone shares them.
+/// All slots of a listener. A clone shares them.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Arc<Inner>);
+pub(crate) struct ConnectionSlots(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     most: usize,
     start: Instant,
-    /// The places by holder. Locked when a connection comes, goes or has to go, never while a
-    /// request is served; a panic inside leaves at worst a place that is counted as taken.
+    /// The slots by holder. Locked when a connection comes, goes or has to go, never while a
+    /// request is served; a panic inside leaves at worst a slot that is counted as taken.
     held: Mutex<Held>,
-    /// Set while a connection waits for a place.
+    /// Set while a connection waits for a slot.
     short: AtomicBool,
-    /// Notified when a place is free, or may be made free.
+    /// Notified when a slot is free, or may be made free.
     changed: Notify,
 }
 
 #[derive(Debug)]
 struct Held {
-    holders: HashMap<Holder, BTreeMap<u64, Arc<Seat>>>,
+    holders: HashMap<Holder, BTreeMap<u64, Arc<SlotState>>>,
     count: usize,
     /// How many of them have to leave.
     leaving: usize,
@@ -122,8 +122,8 @@ impl Rank {
     }
 }
 
-impl Places {
-    /// Returns `most` places, all of them free.
+impl ConnectionSlots {
+    /// Returns `most` slots, all of them free.
     pub(crate) fn new(most: NonZeroU32) -> Self {
         let held = Held { holders: HashMap::new(), count: 0, leaving: 0, next_id: 0, warned: None };
         Self(Arc::new(Inner {
@@ -135,13 +135,13 @@ impl Places {
         }))
     }
 
-    /// Takes a place for a connection from this address, and waits until there is one. Only one
+    /// Takes a slot for a connection from this address, and waits until there is one. Only one
     /// task waits at a time: the one that accepts connections. The wait may be cancelled.
-    pub(crate) async fn take(&self, from: IpAddr) -> Place {
+    pub(crate) async fn take(&self, from: IpAddr) -> ConnectionSlot {
         loop {
-            if let Some(place) = self.try_take(from) {
+            if let Some(slot) = self.try_take(from) {
                 self.0.short.store(false, Ordering::SeqCst);
-                return place;
+                return slot;
             }
             self.0.short.store(true, Ordering::SeqCst);
             self.make_room();
@@ -149,14 +149,14 @@ impl Places {
         }
     }
 
-    /// Waits until a place is free or may be made free, but no longer than this.
+    /// Waits until a slot is free or may be made free, but no longer than this.
     pub(crate) async fn change_within(&self, limit: Duration) {
         // The error of a timeout means the same to the caller.
         drop(tokio::time::timeout(limit, self.0.changed.notified()).await);
     }
 
-    /// A place, if one is free. The connection awaits its first request head from now on.
-    fn try_take(&self, from: IpAddr) -> Option<Place> {
+    /// A slot, if one is free. The connection awaits its first request head from now on.
+    fn try_take(&self, from: IpAddr) -> Option<ConnectionSlot> {
         let mut held = self.0.lock();
         if self.0.most <= held.count {
             return None;
@@ -165,11 +165,11 @@ impl Places {
         held.next_id += 1;
         held.count += 1;
         let word = AtomicU64::new(self.0.word(Phase::Head(Instant::now())));
-        let seat = Arc::new(Seat { word, waker: Mutex::default() });
+        let state = Arc::new(SlotState { word, waker: Mutex::default() });
         let holder = Holder::of(from);
-        held.holders.entry(holder).or_default().insert(id, Arc::clone(&seat));
+        held.holders.entry(holder).or_default().insert(id, Arc::clone(&state));
         drop(held);
-        Some(Place { places: Arc::clone(&self.0), seat, holder, id })
+        Some(ConnectionSlot { slots: Arc::clone(&self.0), state, holder, id })
     }
 
     /// Makes connections leave, unless earlier ones that have to leave are still open.
@@ -178,14 +178,14 @@ impl Places {
         if 0 < held.leaving {
             return;
         }
-        let victims = held.victims(self.0.most.div_ceil(PLACES_PER_VICTIM));
+        let victims = held.victims(self.0.most.div_ceil(SLOTS_PER_VICTIM));
         let mut left = 0;
-        for (rank, seat) in victims {
+        for (rank, state) in victims {
             let (from, to) = (rank.word(), LEAVING);
             // One that has got a request meanwhile stays.
-            if seat.word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            if state.word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                 left += 1;
-                seat.wake();
+                state.wake();
             }
         }
         held.leaving += left;
@@ -225,29 +225,31 @@ impl Inner {
 }
 
 impl Held {
-    /// The connections that leave when `wanted` places are needed, one after the other: each time
+    /// The connections that leave when `wanted` slots are needed, one after the other: each time
     /// one of the holder that then has most.
-    fn victims(&self, wanted: usize) -> Vec<(Rank, Arc<Seat>)> {
+    fn victims(&self, wanted: usize) -> Vec<(Rank, Arc<SlotState>)> {
         let mut candidates = BinaryHeap::new();
-        for (holder, seats) in &self.holders {
-            let rank =
-                |(id, seat): (&u64, &Arc<Seat>)| Rank::of(*id, seat.word.load(Ordering::SeqCst));
-            let mut ranks: Vec<Rank> = seats.iter().filter_map(rank).collect();
+        for (holder, states) in &self.holders {
+            let rank = |(id, state): (&u64, &Arc<SlotState>)| {
+                Rank::of(*id, state.word.load(Ordering::SeqCst))
+            };
+            let mut ranks: Vec<Rank> = states.iter().filter_map(rank).collect();
             ranks.sort_unstable();
             // Before one leaves, those of this holder that rank before it have left.
             let ranks = ranks.into_iter().take(wanted).enumerate();
-            candidates
-                .extend(ranks.map(|(before, rank)| (seats.len() - before, Reverse(rank), *holder)));
+            candidates.extend(
+                ranks.map(|(before, rank)| (states.len() - before, Reverse(rank), *holder)),
+            );
         }
         let in_order = std::iter::from_fn(|| candidates.pop()).take(wanted);
-        let seat = |(_, Reverse(rank), holder): (usize, Reverse<Rank>, Holder)| {
+        let state = |(_, Reverse(rank), holder): (usize, Reverse<Rank>, Holder)| {
             Some((rank, Arc::clone(self.holders.get(&holder)?.get(&rank.id)?)))
         };
-        in_order.filter_map(seat).collect()
+        in_order.filter_map(state).collect()
     }
 }
 
-impl Seat {
+impl SlotState {
     fn wake(&self) {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
@@ -256,32 +258,32 @@ impl Seat {
     }
 }
 
-/// The place of a connection, until it is dropped.
+/// The slot of a connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Arc<Inner>,
-    seat: Arc<Seat>,
+pub(crate) struct ConnectionSlot {
+    slots: Arc<Inner>,
+    state: Arc<SlotState>,
     holder: Holder,
     id: u64,
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Sets the phase of the connection. Returns `false` if it has to leave; a request that is
-    /// under way takes the place back.
+    /// under way takes the slot back.
     pub(crate) fn enter(&self, phase: Phase) -> bool {
-        let word = self.places.word(phase);
+        let word = self.slots.word(phase);
         let order = Ordering::SeqCst;
         let entered = self
-            .seat
+            .state
             .word
             .fetch_update(order, order, |old| (old != LEAVING || word == BUSY).then_some(word));
         match entered {
             Ok(LEAVING) => {
-                self.places.lock().leaving -= 1;
-                self.places.changed.notify_one();
+                self.slots.lock().leaving -= 1;
+                self.slots.changed.notify_one();
             }
-            Ok(_) if word != BUSY && self.places.short.load(order) => {
-                self.places.changed.notify_one();
+            Ok(_) if word != BUSY && self.slots.short.load(order) => {
+                self.slots.changed.notify_one();
             }
             Ok(_) => {}
             Err(_) => return false,
@@ -291,30 +293,30 @@ impl Place {
 
     /// Whether it has to leave; if not, `waker` is woken when it has to.
     pub(crate) fn is_leaving(&self, waker: &Waker) -> bool {
-        let mut place = self.seat.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if !place.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *place = Some(waker.clone());
+        let mut stored = self.state.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stored.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *stored = Some(waker.clone());
         }
-        drop(place);
-        self.seat.word.load(Ordering::SeqCst) == LEAVING
+        drop(stored);
+        self.state.word.load(Ordering::SeqCst) == LEAVING
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut held = self.places.lock();
-        if let Some(seats) = held.holders.get_mut(&self.holder) {
-            seats.remove(&self.id);
-            if seats.is_empty() {
+        let mut held = self.slots.lock();
+        if let Some(states) = held.holders.get_mut(&self.holder) {
+            states.remove(&self.id);
+            if states.is_empty() {
                 held.holders.remove(&self.holder);
             }
         }
         held.count -= 1;
-        if self.seat.word.load(Ordering::SeqCst) == LEAVING {
+        if self.state.word.load(Ordering::SeqCst) == LEAVING {
             held.leaving -= 1;
         }
         drop(held);
-        self.places.changed.notify_one();
+        self.slots.changed.notify_one();
     }
 }
 
