@@ -20,7 +20,7 @@ use keyward_axum::{Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
 
-use crate::heads::{AmbiguousLength, BadHead};
+use crate::request_head::{AmbiguousLength, BadHead};
 use crate::routes::is_uncached;
 use keyward_admin::access::{Door, X_ADMIN_KEY};
 

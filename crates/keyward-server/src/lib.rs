@@ -3,7 +3,7 @@
 //!
 //! Each module uses only those above it in this list.
 
-mod heads;
+mod request_head;
 
 mod settings;
 
@@ -53,7 +53,7 @@ mod serve;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::heads::fuzzing::heads;
+    pub use crate::request_head::fuzzing::heads;
     pub use keyward_admin::fuzzing::token;
     pub use keyward_api::transfer::fuzzing::{csv, json_lines};
 }

@@ -18,7 +18,7 @@ use tower::Service as _;
 
 use crate::app::Front;
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
-use crate::heads::{AmbiguousLength, HEAD_BYTES_MAX, Heads};
+use crate::request_head::{AmbiguousLength, HEAD_BYTES_MAX, HeadQueue};
 use crate::wire::{Patience, Wire};
 
 /// A pause after accepting a connection failed, such as for want of file descriptors: trying again
@@ -115,7 +115,7 @@ impl Connection {
         front: Front,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
         let Self { stream, peer, slot, patience } = self;
-        let heads = Heads::default();
+        let heads = HeadQueue::default();
         let wire = Wire::new(stream, heads.clone(), slot, patience);
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let head = heads.next();

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connection_slots::{ConnectionSlot, Phase};
-use crate::heads::{BadHead, HEAD_BYTES_MAX, Head, Heads, Scanner};
+use crate::request_head::{BadHead, HEAD_BYTES_MAX, Head, HeadQueue, Scanner};
 
 /// The replacement that hyper gets for a request head that cannot be read. Clients see only the
 /// response to it.
@@ -35,7 +35,7 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
-    heads: Heads,
+    heads: HeadQueue,
     slot: ConnectionSlot,
     patience: Patience,
     scanner: Scanner,
@@ -56,7 +56,12 @@ pub(crate) struct Wire<S> {
 
 impl<S> Wire<S> {
     /// A connection that begins now.
-    pub(crate) fn new(stream: S, heads: Heads, slot: ConnectionSlot, patience: Patience) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        heads: HeadQueue,
+        slot: ConnectionSlot,
+        patience: Patience,
+    ) -> Self {
         Self {
             stream,
             heads,

@@ -17,7 +17,7 @@ async fn wire() -> (Wire<DuplexStream>, DuplexStream, ConnectionSlots) {
     let slots = ConnectionSlots::new(NonZeroU32::MIN);
     let slot = slots.take([192, 0, 2, 1].into()).await;
     let (client, server) = duplex(64 * 1024);
-    (Wire::new(server, Heads::default(), slot, PATIENCE), client, slots)
+    (Wire::new(server, HeadQueue::default(), slot, PATIENCE), client, slots)
 }
 
 /// The bytes that hyper gets at once; `None` if it has to wait.

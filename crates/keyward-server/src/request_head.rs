@@ -40,9 +40,9 @@ pub(crate) enum BadHead {
 
 /// The heads of the requests on one connection that hyper has not handed over yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heads(Arc<Mutex<VecDeque<Head>>>);
+pub(crate) struct HeadQueue(Arc<Mutex<VecDeque<Head>>>);
 
-impl Heads {
+impl HeadQueue {
     /// The head of the next request, in the order in which they came.
     pub(crate) fn next(&self) -> Head {
         self.lock().pop_front().unwrap_or_default()
