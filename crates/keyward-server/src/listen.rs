@@ -19,7 +19,7 @@ use tower::Service as _;
 use crate::app::Front;
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::request_head::{AmbiguousLength, HEAD_BYTES_MAX, HeadQueue};
-use crate::wire::{Patience, Wire};
+use crate::wire::{Timeouts, Wire};
 
 /// A pause after accepting a connection failed, such as for want of file descriptors: trying again
 /// at once would only spin.
@@ -31,7 +31,7 @@ pub(crate) struct Bounds {
     /// Connections at once. For one more, an idle or a slow one gives way.
     pub(crate) connections_max: NonZeroU32,
     /// The time limits between requests, and of request heads.
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     /// The time limit for a client to read a response.
     pub(crate) request_timeout: Duration,
     /// For requests under way when the server stops.
@@ -57,7 +57,7 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "A connection was gone before it was served");
             continue;
         }
-        let wire = Connection { stream, peer, slot, patience: bounds.patience };
+        let wire = Connection { stream, peer, slot, timeouts: bounds.timeouts };
         let connection = connections.watch(wire.serve(front.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -106,7 +106,7 @@ struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     slot: ConnectionSlot,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Connection {
@@ -114,9 +114,9 @@ impl Connection {
         self,
         front: Front,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-        let Self { stream, peer, slot, patience } = self;
+        let Self { stream, peer, slot, timeouts } = self;
         let heads = HeadQueue::default();
-        let wire = Wire::new(stream, heads.clone(), slot, patience);
+        let wire = Wire::new(stream, heads.clone(), slot, timeouts);
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let head = heads.next();
             request.extensions_mut().insert(ConnectInfo(peer));

@@ -28,7 +28,7 @@ use crate::reread::Reread;
 use crate::restored::report;
 use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
-use crate::wire::Patience;
+use crate::wire::Timeouts;
 use keyward_admin::access::Door;
 
 /// Serves until a signal asks for the end; see `signals`.
@@ -152,7 +152,7 @@ fn open_articles(
 fn bounds_of(settings: &Settings) -> Bounds {
     Bounds {
         connections_max: settings.connections_max,
-        patience: Patience { head: settings.header_timeout, idle: settings.keep_alive_timeout },
+        timeouts: Timeouts { head: settings.header_timeout, idle: settings.keep_alive_timeout },
         request_timeout: settings.request_timeout,
         stop_within: settings.stop_within,
     }

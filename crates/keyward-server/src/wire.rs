@@ -23,7 +23,7 @@ const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\
 
 /// How long a connection may send nothing, or an incomplete request head.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// From the first byte of a request head to its end, and from the start of a connection to the
     /// first byte of its first one.
     pub(crate) head: Duration,
@@ -37,7 +37,7 @@ pub(crate) struct Wire<S> {
     stream: S,
     heads: HeadQueue,
     slot: ConnectionSlot,
-    patience: Patience,
+    timeouts: Timeouts,
     scanner: Scanner,
     /// The beginning of a request head, at most a little more than it may be long.
     held: Vec<u8>,
@@ -60,13 +60,13 @@ impl<S> Wire<S> {
         stream: S,
         heads: HeadQueue,
         slot: ConnectionSlot,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Self {
         Self {
             stream,
             heads,
             slot,
-            patience,
+            timeouts,
             scanner: Scanner::default(),
             held: Vec::new(),
             ready: 0,
@@ -155,8 +155,8 @@ impl<S> Wire<S> {
     fn has_to_end(&mut self, context: &mut Context<'_>) -> bool {
         let deadline = match self.phase {
             Phase::Busy => return false,
-            Phase::Head(since) => since + self.patience.head,
-            Phase::Idle(since) => since + self.patience.idle,
+            Phase::Head(since) => since + self.timeouts.head,
+            Phase::Idle(since) => since + self.timeouts.idle,
         };
         if self.slot.is_leaving(context.waker()) {
             return true;

@@ -9,7 +9,7 @@ use tokio::time::{advance, timeout};
 use super::*;
 use crate::connection_slots::ConnectionSlots;
 
-const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(75) };
+const TIMEOUTS: Timeouts = Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(75) };
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// A connection, its client's end, and the slots of which it has the only one.
@@ -17,7 +17,7 @@ async fn wire() -> (Wire<DuplexStream>, DuplexStream, ConnectionSlots) {
     let slots = ConnectionSlots::new(NonZeroU32::MIN);
     let slot = slots.take([192, 0, 2, 1].into()).await;
     let (client, server) = duplex(64 * 1024);
-    (Wire::new(server, HeadQueue::default(), slot, PATIENCE), client, slots)
+    (Wire::new(server, HeadQueue::default(), slot, TIMEOUTS), client, slots)
 }
 
 /// The bytes that hyper gets at once; `None` if it has to wait.
