@@ -48,8 +48,8 @@ pub(crate) enum Phase {
     Idle(Instant),
 }
 
-/// The kind of a phase, in the lowest bits of the word of a slot; the microseconds since the start are
-/// above them.
+/// The kind of a phase, in the lowest bits of the word of a slot; the microseconds since the
+/// start are above them.
 const BUSY: u64 = 0;
 /// It has to leave.
 const LEAVING: u64 = 1;

@@ -41,7 +41,7 @@ mod log;
 
 mod memory;
 
-mod reread;
+mod reload;
 
 mod restored;
 

@@ -24,7 +24,7 @@ use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_on_thread};
 use crate::own_key::KnownUsage;
-use crate::reread::Reread;
+use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
 use crate::signals::{Asked, Signals};
@@ -40,28 +40,32 @@ pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> an
             tracing::warn!("Look at {which} admin key: {QUOTED}");
         }
     }
-    let ended = run_on_threads(settings, once, Anew { read, log: Arc::clone(&log) });
+    let ended = run_on_threads(settings, once, ReloadInput { read, log: Arc::clone(&log) });
     log.finish();
     ended
 }
 
 /// The parts of the server that a reload of the settings needs.
-struct Anew {
+struct ReloadInput {
     read: Arc<ReadSettings>,
     log: Arc<Log>,
 }
 
-fn run_on_threads(settings: Settings, once: Once, anew: Anew) -> anyhow::Result<()> {
+fn run_on_threads(settings: Settings, once: Once, reload_input: ReloadInput) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = settings.threads {
         runtime.worker_threads(threads.get());
     }
     let runtime = runtime.build().context("starting the threads of the server")?;
-    runtime.block_on(serve(settings, once, anew))
+    runtime.block_on(serve(settings, once, reload_input))
 }
 
-async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result<()> {
+async fn serve(
+    mut settings: Settings,
+    once: Once,
+    reload_input: ReloadInput,
+) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let (listener, address) = listen(settings.listen, "--listen").await?;
     let (control_listener, control_address) = match settings.admin_listen {
@@ -97,9 +101,9 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
     print_on_thread(restored + &greeting(&settings, &guard, addresses, &tiers)?);
     let door = Door::new(settings.access());
     settings.forget_secrets();
-    let Anew { read, log } = anew;
+    let ReloadInput { read, log } = reload_input;
     let rows = settings.rows().to_vec();
-    let reread = Reread { read, door: door.clone(), proxies, log, rows };
+    let reload = Reload { read, door: door.clone(), proxies, log, rows };
 
     let leaks = Leaks::start(&settings, &guard).await?;
     let app = App {
@@ -121,7 +125,7 @@ async fn serve(mut settings: Settings, once: Once, anew: Anew) -> anyhow::Result
         (listener, served.public),
         control,
         bounds_of(&settings),
-        until_stop(signals, reread),
+        until_stop(signals, reload),
     )
     .await;
     if !finished {
@@ -159,12 +163,12 @@ fn bounds_of(settings: &Settings) -> Bounds {
 }
 
 /// Waits for a signal that asks for an orderly end, and rereads the settings meanwhile.
-async fn until_stop(mut signals: Signals, mut reread: Reread) {
+async fn until_stop(mut signals: Signals, mut reload: Reload) {
     loop {
         match signals.next().await {
             Asked::End => break,
             Asked::HangUp if signals.is_terminal_gone().await => break,
-            Asked::HangUp => reread.now().await,
+            Asked::HangUp => reload.run().await,
         }
     }
     tracing::info!("Stopping: finishing the requests under way");

@@ -10,7 +10,7 @@ use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
 use keyward_admin::access::Door;
 
 /// The parts of the server in which changed settings take effect.
-pub(crate) struct Reread {
+pub(crate) struct Reload {
     /// Reads the settings as they were read at the start: the same flags and environment, and the
     /// files as they are now.
     pub(crate) read: Arc<ReadSettings>,
@@ -24,10 +24,10 @@ pub(crate) struct Reread {
     pub(crate) rows: Vec<Row>,
 }
 
-impl Reread {
+impl Reload {
     /// Reads the settings and the files that they name; logs the changed settings, and the changes
     /// that need a restart. If anything is invalid, all stays as it is.
-    pub(crate) async fn now(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let read = Arc::clone(&self.read);
         // A file may be on a slow network.
         let settings = tokio::task::spawn_blocking(move || {
