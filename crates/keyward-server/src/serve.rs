@@ -27,7 +27,7 @@ use crate::own_key::KnownUsage;
 use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
-use crate::signals::{Asked, Signals};
+use crate::signals::{Action, Signals};
 use crate::wire::Timeouts;
 use keyward_admin::access::Door;
 
@@ -166,9 +166,9 @@ fn bounds_of(settings: &Settings) -> Bounds {
 async fn until_stop(mut signals: Signals, mut reload: Reload) {
     loop {
         match signals.next().await {
-            Asked::End => break,
-            Asked::HangUp if signals.is_terminal_gone().await => break,
-            Asked::HangUp => reload.run().await,
+            Action::Stop => break,
+            Action::HangUp if signals.is_terminal_gone().await => break,
+            Action::HangUp => reload.run().await,
         }
     }
     tracing::info!("Stopping: finishing the requests under way");

@@ -11,9 +11,9 @@ const TERMINAL_GOES_WITHIN: Duration = Duration::from_millis(200);
 
 /// The action of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Action {
     /// An orderly end.
-    End,
+    Stop,
     /// SIGHUP: the settings are to be read anew; or the terminal is gone, which
     /// [`Signals::is_terminal_gone`] decides.
     HangUp,
@@ -62,12 +62,12 @@ impl Signals {
     }
 
     /// Waits for the next signal with an action.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Action {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::End,
-            _ = self.interrupt.recv() => Asked::End,
-            _ = self.quit.recv() => Asked::End,
-            _ = self.hang_up.recv() => Asked::HangUp,
+            _ = self.terminate.recv() => Action::Stop,
+            _ = self.interrupt.recv() => Action::Stop,
+            _ = self.quit.recv() => Action::Stop,
+            _ = self.hang_up.recv() => Action::HangUp,
         }
     }
 
