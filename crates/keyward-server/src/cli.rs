@@ -18,7 +18,7 @@ use keyward_cli::output::{Output, in_ascii, is_ascii_wanted, unwritten};
 use keyward_cli::status::{EXIT_STATUSES, Status, examples, locally, report};
 use serde_json::json;
 
-use crate::settings::{Flags, Once, ReadSettings, Settings, SettingsError};
+use crate::settings::{Flags, ReadSettings, Settings, SettingsError, StartFlags};
 
 use articles::ArticlesCommand;
 use doctor::Doctor;
@@ -37,7 +37,7 @@ enum Command {
     #[command(after_help = examples(&SERVE_EXAMPLES))]
     Serve {
         #[command(flatten)]
-        once: Once,
+        start_flags: StartFlags,
         #[command(flatten)]
         flags: Flags,
     },
@@ -76,7 +76,7 @@ const COMPLETIONS_EXAMPLES: [&str; 1] =
 
 /// Runs the command line; `serve` implements the command of that name.
 pub(crate) fn run(
-    serve: impl FnOnce(Settings, Once, Arc<ReadSettings>) -> anyhow::Result<()>,
+    serve: impl FnOnce(Settings, StartFlags, Arc<ReadSettings>) -> anyhow::Result<()>,
 ) -> ExitCode {
     let status = match parse(std::env::args_os()) {
         Ok(command) => {
@@ -138,14 +138,14 @@ fn complaint(error: &clap::Error) -> String {
 impl Command {
     fn run(
         &self,
-        serve: impl FnOnce(Settings, Once, Arc<ReadSettings>) -> anyhow::Result<()>,
+        serve: impl FnOnce(Settings, StartFlags, Arc<ReadSettings>) -> anyhow::Result<()>,
         out: &mut Output,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Serve { once, flags } => {
+            Self::Serve { start_flags, flags } => {
                 let again = flags.clone();
                 let read = Arc::new(move || read_settings(&again));
-                serve(read_settings(flags)?, *once, read)
+                serve(read_settings(flags)?, *start_flags, read)
             }
             Self::Control(command) => command.run(out),
             Self::Articles(command) => command.run(out),

@@ -26,13 +26,17 @@ use crate::log::{Log, print_on_thread};
 use crate::own_key::KnownUsage;
 use crate::reload::Reload;
 use crate::restored::report;
-use crate::settings::{Once, QUOTED, ReadSettings, Settings, is_quoted};
+use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
 use crate::wire::Timeouts;
 use keyward_admin::access::Door;
 
 /// Serves until a signal asks for the end; see `signals`.
-pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> anyhow::Result<()> {
+pub(crate) fn run(
+    settings: Settings,
+    start_flags: StartFlags,
+    read: Arc<ReadSettings>,
+) -> anyhow::Result<()> {
     settings.check_exposure()?;
     let log = Arc::new(Log::start(&settings)?);
     for (key, which) in [(&settings.admin_key, "the"), (&settings.admin_key_next, "the next")] {
@@ -40,7 +44,7 @@ pub(crate) fn run(settings: Settings, once: Once, read: Arc<ReadSettings>) -> an
             tracing::warn!("Look at {which} admin key: {QUOTED}");
         }
     }
-    let ended = run_on_threads(settings, once, ReloadInput { read, log: Arc::clone(&log) });
+    let ended = run_on_threads(settings, start_flags, ReloadInput { read, log: Arc::clone(&log) });
     log.finish();
     ended
 }
@@ -51,19 +55,23 @@ struct ReloadInput {
     log: Arc<Log>,
 }
 
-fn run_on_threads(settings: Settings, once: Once, reload_input: ReloadInput) -> anyhow::Result<()> {
+fn run_on_threads(
+    settings: Settings,
+    start_flags: StartFlags,
+    reload_input: ReloadInput,
+) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = settings.threads {
         runtime.worker_threads(threads.get());
     }
     let runtime = runtime.build().context("starting the threads of the server")?;
-    runtime.block_on(serve(settings, once, reload_input))
+    runtime.block_on(serve(settings, start_flags, reload_input))
 }
 
 async fn serve(
     mut settings: Settings,
-    once: Once,
+    start_flags: StartFlags,
     reload_input: ReloadInput,
 ) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
@@ -80,7 +88,7 @@ async fn serve(
     let now = clock.now().unix;
     clock::check_set(now)?;
     let holder = format!("keyward serve on http://{address}");
-    let (store, restored) = open(&settings, &holder, once, now)?;
+    let (store, restored) = open(&settings, &holder, start_flags, now)?;
     let store = Arc::new(store);
     // The file is held until the process ends, since the articles have connections to it as well.
     std::mem::forget(store.hold());
@@ -93,7 +101,7 @@ async fn serve(
         rate_limit_headers: settings.rate_limit_headers,
     };
     let guard = Guard::new(gate, clock, options);
-    clock::settle(&guard, once.clock_is_right).await?;
+    clock::settle(&guard, start_flags.clock_is_right).await?;
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
@@ -178,10 +186,10 @@ async fn until_stop(mut signals: Signals, mut reload: Reload) {
 fn open(
     settings: &Settings,
     holder: &str,
-    once: Once,
+    start_flags: StartFlags,
     now: UnixMillis,
 ) -> anyhow::Result<(SqliteStore, String)> {
-    let after_restore = once.after_restore.map(ChangeId);
+    let after_restore = start_flags.after_restore.map(ChangeId);
     let options = OpenOptions { holder, now, after_restore, ledger: true };
     let (store, restored) = SqliteStore::open_with(&settings.database, &options)?;
     Ok((store, restored.as_ref().map(report).unwrap_or_default()))

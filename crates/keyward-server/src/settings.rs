@@ -8,11 +8,11 @@ mod exposure;
 mod file;
 mod flags;
 mod given;
-mod once;
 #[cfg(test)]
 mod page;
 mod parse;
 mod people;
+mod start_flags;
 mod strength;
 mod table;
 
@@ -34,8 +34,8 @@ use thiserror::Error;
 use url::Url;
 
 pub(crate) use flags::Flags;
-pub(crate) use once::Once;
 pub(crate) use parse::Origins;
+pub(crate) use start_flags::StartFlags;
 pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{CONFIG_VARIABLE, is_live};
 

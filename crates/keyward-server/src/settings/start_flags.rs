@@ -5,7 +5,7 @@ use clap::Args;
 /// An operator's decisions about the findings of a start. They are typed, never configured, and
 /// recorded.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub(crate) struct Once {
+pub(crate) struct StartFlags {
     /// Accept the clock although it has read a later time before. This counts once, and is
     /// recorded in the audit trail
     #[arg(long)]
