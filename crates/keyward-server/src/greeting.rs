@@ -22,13 +22,13 @@ pub(crate) struct Addresses {
 }
 
 /// How this process was started.
-struct Typed {
+struct Invocation {
     /// The program, so that another terminal in another folder finds it.
     program: String,
     arguments: Vec<String>,
 }
 
-impl Typed {
+impl Invocation {
     fn of_this_process() -> Self {
         let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         let program = words.next();
@@ -56,15 +56,15 @@ pub(crate) fn greeting(
     tiers: &[TierRow],
 ) -> Result<String, fmt::Error> {
     let keys = guard.gate().index().len();
-    in_full(settings, keys, addresses, tiers, &Typed::of_this_process())
+    text(settings, keys, addresses, tiers, &Invocation::of_this_process())
 }
 
-fn in_full(
+fn text(
     settings: &Settings,
     keys: usize,
     addresses: Addresses,
     tiers: &[TierRow],
-    typed: &Typed,
+    invocation: &Invocation,
 ) -> Result<String, fmt::Error> {
     let mut out = String::new();
     let Addresses { public, control } = addresses;
@@ -81,18 +81,23 @@ fn in_full(
     for tier in tiers {
         writeln!(out, "  limit      {}", in_words(tier))?;
     }
-    next(settings, addresses, typed, &mut out)?;
+    next(settings, addresses, invocation, &mut out)?;
     Ok(out)
 }
 
 /// The commands to type next, as a shell takes them.
-fn next(settings: &Settings, addresses: Addresses, typed: &Typed, out: &mut String) -> fmt::Result {
-    let program = quoted(&typed.program);
+fn next(
+    settings: &Settings,
+    addresses: Addresses,
+    invocation: &Invocation,
+    out: &mut String,
+) -> fmt::Result {
+    let program = quoted(&invocation.program);
     let admin = reached_at(addresses.control.unwrap_or(addresses.public));
     let public = reached_at(addresses.public);
     let url = |address, path| quoted(&format!("http://{address}{path}"));
     if settings.admin_key.is_some() {
-        let file = key_file(settings);
+        let file = admin_key_file(settings);
         let same = if file.is_some() { "" } else { ", with the same ADMIN_API_KEY" };
         writeln!(out, "\nNext, in another terminal{same}:")?;
         let mut options = String::new();
@@ -115,13 +120,13 @@ fn next(settings: &Settings, addresses: Addresses, typed: &Typed, out: &mut Stri
             "\nADMIN_API_KEY is not set, so no key can be issued or revoked. Stop, then:"
         )?;
         writeln!(out, "  export ADMIN_API_KEY=$(openssl rand -hex 32)")?;
-        let words = typed.arguments.iter().map(|word| format!(" {}", quoted(word)));
+        let words = invocation.arguments.iter().map(|word| format!(" {}", quoted(word)));
         writeln!(out, "  {program}{}", words.collect::<String>())
     }
 }
 
 /// The file that holds the admin key, if it came from one.
-fn key_file(settings: &Settings) -> Option<PathBuf> {
+fn admin_key_file(settings: &Settings) -> Option<PathBuf> {
     let row = |name| settings.rows().iter().find(|row| row.name == name);
     let (key, file) = (row("admin_api_key")?, row("admin_api_key_file")?);
     let counts = key.source == file.source && file.value != "not set";
@@ -178,8 +183,8 @@ mod tests {
         let addresses =
             Addresses { public: public.parse().unwrap(), control: control.parse().ok() };
         let arguments = ["serve", "--database", "sqlite:my keys.db"].map(str::to_owned).to_vec();
-        let typed = Typed::new(program, arguments);
-        let text = in_full(&settings, 1, addresses, &[], &typed).unwrap();
+        let invocation = Invocation::new(program, arguments);
+        let text = super::text(&settings, 1, addresses, &[], &invocation).unwrap();
         let here = shown(&std::env::current_dir().unwrap());
         let (_, commands) = text.split_once("\n\n").unwrap();
         commands.replace(&here, "HERE")
