@@ -4,13 +4,13 @@
 
 mod access;
 mod admin;
+mod admin_auth;
 mod audit;
 mod backup;
 mod cli;
 mod clock;
 mod cors;
 mod docs;
-mod door;
 mod full;
 mod greeting;
 #[path = "../../../keyward-admin/tests/support/issuer.rs"]

@@ -16,7 +16,7 @@ use serde_json::Value;
 /// so that a server that seems to be behind a proxy rejects it.
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 /// How long a test waits for a response before it fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RESPONSE_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server on a free port, with its database in a folder of the test.
 pub(crate) struct Server {
@@ -239,7 +239,7 @@ impl Answer {
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(RESPONSE_WITHIN)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }
     }
@@ -304,7 +304,7 @@ impl Connection {
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0]) {
             Ok(count) => count == 0,
-            // Still open after [`PATIENCE`].
+            // Still open after [`RESPONSE_WITHIN`].
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
     }
