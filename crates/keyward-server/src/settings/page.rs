@@ -4,31 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::{ALL, Form, Setting, is_live};
 
-const OPENING: &str = "\
-# Settings
-
-<!-- Written from the table in crates/keyward-server/src/settings/table.rs by a test; see there. -->
-
-A flag of `keyward serve` wins over an environment variable, which wins over the settings file, which wins over the default.
-`keyward settings` prints each value that is in force, and its source.
-
-The settings file is `keyward.toml` in the working directory, if there is one, or the file that `--config FILE` or `KEYWARD_CONFIG` names:
-
-```toml
-listen = \"127.0.0.1:8000\"
-database = \"sqlite:keyward.db\"
-connections_max = 1024
-```
-
-An unknown name is rejected, in the file and among the variables that begin with `KEYWARD_`, so that a typing error cannot turn a limit off.
-An empty variable counts as not set.
-A duration is a whole number with its unit: `500ms`, `5s`, `2m`, `1h`.
-
-On SIGHUP (`kill -HUP PID`) the server reads the settings file again, and the files that it names.
-The log lists the settings that have changed, and the changes that need a restart.
-If any setting is invalid, the server keeps all settings as they were, and the log gives the reason.
-
-";
+const OPENING: &str = include_str!("page/opening.md");
 
 /// The page as it should be.
 fn page() -> String {

@@ -101,7 +101,7 @@ fn sighup_reads_the_authorities_of_the_issuer_anew() {
     server.wait_for_log("Kept all settings as they were");
     file(&folder, "ca.pem", &after);
     server.signal("HUP");
-    server.wait_for_log("Who vouches for people is another now");
+    server.wait_for_log("The issuer that vouches for people");
     assert_eq!(status(&server), 200);
 }
 
