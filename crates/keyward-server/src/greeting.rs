@@ -184,7 +184,7 @@ mod tests {
             Addresses { public: public.parse().unwrap(), control: control.parse().ok() };
         let arguments = ["serve", "--database", "sqlite:my keys.db"].map(str::to_owned).to_vec();
         let invocation = Invocation::new(program, arguments);
-        let text = super::text(&settings, 1, addresses, &[], &invocation).unwrap();
+        let text = text(&settings, 1, addresses, &[], &invocation).unwrap();
         let here = shown(&std::env::current_dir().unwrap());
         let (_, commands) = text.split_once("\n\n").unwrap();
         commands.replace(&here, "HERE")
