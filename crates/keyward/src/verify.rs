@@ -1,10 +1,9 @@
 //! The decision: who is calling, and are they allowed?
 
+mod denied;
+
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
-
-use thiserror::Error;
 
 use crate::count::Outcome;
 use crate::digest::Digest;
@@ -12,9 +11,10 @@ use crate::index::{Entry, Held, Index, Shown};
 use crate::key::Presented;
 use crate::limit::{Buckets, Cost, Exceeded, SharedBuckets, Standing, Standings, TakeError};
 use crate::record::{KeyId, Owner, Stage};
-use crate::tier::TierName;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
+
+pub use denied::{Denied, KeyRef};
 
 /// The result of [`verify()`].
 pub type Verdict = Result<Caller, Denied>;
@@ -164,161 +164,6 @@ fn admit(held: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<(), Reason> {
 fn over(ends_at: Option<UnixMillis>, now: Now, reason: Reason) -> Reason {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
     if by_both { reason } else { Denied::ClockInDoubt }
-}
-
-/// Why a request is denied. Holds neither the key's text nor anything about other keys.
-///
-/// Each reason but [`Denied::Unknown`] names the key. The caller has shown a secret of that key,
-/// but not always one that works: the response must not reveal the key.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Denied {
-    /// No such key was ever issued, or the text cannot be a key.
-    #[error("key is unknown")]
-    Unknown,
-    /// The key is suspended.
-    #[error("key is suspended")]
-    Suspended(KeyRef),
-    /// The key is revoked.
-    #[error("key is revoked")]
-    Revoked(KeyRef),
-    /// The key has expired.
-    #[error("key has expired")]
-    Expired(KeyRef),
-    /// The secret was replaced by a rotation, and its grace has ended.
-    #[error("secret was replaced")]
-    Replaced(KeyRef),
-    /// The wall clock was set back, and the key works by it, but not by its earlier reading. It is
-    /// unknown which of the two is right.
-    #[error("the clock is in doubt, and the key works by one of its readings only")]
-    ClockInDoubt(KeyRef),
-    /// The key works but may not be used from this address.
-    #[error("key may not be used from this address")]
-    OutOfNetwork(KeyRef),
-    /// The key works but lacks the scope that was asked for.
-    #[error("key lacks the scope")]
-    OutOfScope(KeyRef),
-    /// The key works but a limit is reached.
-    #[error("limit is reached")]
-    Limited(KeyRef, Exceeded),
-    /// The key works, and the request costs more than the burst of one of its limits: however long
-    /// it waits, it is never let in.
-    #[error("request costs more than its limit ever allows")]
-    TooCostly(KeyRef),
-}
-
-impl Denied {
-    /// The key that was presented; `None` if it is unknown.
-    #[must_use]
-    pub fn key(&self) -> Option<&KeyRef> {
-        match self {
-            Self::Unknown => None,
-            Self::Suspended(key)
-            | Self::Revoked(key)
-            | Self::Expired(key)
-            | Self::Replaced(key)
-            | Self::ClockInDoubt(key)
-            | Self::OutOfNetwork(key)
-            | Self::OutOfScope(key)
-            | Self::Limited(key, _)
-            | Self::TooCostly(key) => Some(key),
-        }
-    }
-
-    /// The reason in one word, for logs and metrics.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Suspended(_) => "suspended",
-            Self::Revoked(_) => "revoked",
-            Self::Expired(_) => "expired",
-            Self::Replaced(_) => "replaced",
-            Self::ClockInDoubt(_) => "clock_in_doubt",
-            Self::OutOfNetwork(_) => "out_of_network",
-            Self::OutOfScope(_) => "out_of_scope",
-            Self::Limited(_, _) => "limited",
-            Self::TooCostly(_) => "too_costly",
-        }
-    }
-
-    /// When to try again, where waiting helps.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Limited(_, exceeded) => Some(exceeded.retry_after),
-            Self::Unknown
-            | Self::Suspended(_)
-            | Self::Revoked(_)
-            | Self::Expired(_)
-            | Self::Replaced(_)
-            | Self::ClockInDoubt(_)
-            | Self::OutOfNetwork(_)
-            | Self::OutOfScope(_)
-            | Self::TooCostly(_) => None,
-        }
-    }
-
-    /// How the denial is counted; `None` if there is no key to count it for, or nothing was
-    /// decided about the key.
-    #[must_use]
-    pub fn outcome(&self) -> Option<Outcome> {
-        match self {
-            Self::Unknown | Self::ClockInDoubt(_) => None,
-            Self::Suspended(_) => Some(Outcome::Suspended),
-            Self::Revoked(_) => Some(Outcome::Revoked),
-            Self::Expired(_) | Self::Replaced(_) => Some(Outcome::Expired),
-            Self::OutOfNetwork(_) => Some(Outcome::OutOfNetwork),
-            Self::OutOfScope(_) => Some(Outcome::OutOfScope),
-            Self::Limited(_, _) | Self::TooCostly(_) => Some(Outcome::Limited),
-        }
-    }
-}
-
-/// The key that a denial is about, as it was then. Two are equal if they are of the same key.
-#[derive(Clone)]
-pub struct KeyRef {
-    id: KeyId,
-    tier: TierName,
-    owner: Option<Owner>,
-}
-
-impl KeyRef {
-    fn of(entry: &Entry) -> Self {
-        let owner = entry.owner().map(|owner| owner.name().clone());
-        Self { id: entry.id(), tier: entry.tier().name().clone(), owner }
-    }
-
-    /// The key's identity, which outlives its secrets.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.id
-    }
-
-    /// The name of the key's tier.
-    #[must_use]
-    pub fn tier(&self) -> &str {
-        self.tier.as_str()
-    }
-
-    /// To whom the key belongs, if that is known.
-    #[must_use]
-    pub fn owner(&self) -> Option<&str> {
-        self.owner.as_ref().map(Owner::as_str)
-    }
-}
-
-impl PartialEq for KeyRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.key_id() == other.key_id()
-    }
-}
-
-impl Eq for KeyRef {}
-
-impl fmt::Debug for KeyRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyRef").field(&self.key_id()).finish()
-    }
 }
 
 /// A verified key, as a handler sees it: as it was when the request was let in, whatever becomes of

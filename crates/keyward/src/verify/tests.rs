@@ -5,6 +5,7 @@ mod networks;
 mod shown;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
