@@ -15,6 +15,13 @@ pub const OUTCOMES_MAX: usize = 10;
 macro_rules! outcomes {
     ($($(#[$doc:meta])+ $name:ident: $word:literal, $description:literal;)+) => {
         /// The outcome of a request whose key is known.
+        ///
+        /// ```
+        /// use keyward::count::Outcome;
+        ///
+        /// assert_eq!(Outcome::ALL.map(Outcome::as_str), Outcome::WORDS);
+        /// assert!(Outcome::Allowed.is_allowed() && !Outcome::OutOfScope.is_allowed());
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Outcome {
             $($(#[$doc])+ $name,)+

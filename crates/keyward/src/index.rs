@@ -65,6 +65,35 @@ impl Shard {
 
 /// Every key that was ever issued, by the digest of its secret; revoked ones too, so that their
 /// requests are counted.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use keyward::digest::Digest;
+/// use keyward::index::{Entry, Index};
+/// use keyward::key::{Prefix, Secret};
+/// use keyward::limit::{Limit, Limits};
+/// use keyward::record::KeyId;
+/// use keyward::stored::Key;
+/// use keyward::tier::Tier;
+///
+/// // One key of a tier that allows a request a minute.
+/// let limit = Limit::new("requests", 1.try_into()?, Duration::from_secs(60), 1.try_into()?)?;
+/// let tier = Arc::new(Tier::new("basic".parse()?, Limits::of(Some(limit))));
+/// let secret = Secret::generate(&Prefix::default())?;
+/// let (id, name) = (KeyId::new(1).unwrap(), "weather-bot".parse()?);
+/// let key = Key::plain(id, name, "basic".parse()?, Digest::of_secret(&secret));
+/// let index = Index::default();
+/// index.insert(Entry::new(&key, tier));
+///
+/// assert_eq!(index.len(), 1);
+/// let found = index.find(&Digest::of_secret(&secret));
+/// assert_eq!(found.map(|found| found.id), Some(id));
+/// let other = Secret::generate(&Prefix::default())?;
+/// assert!(index.find(&Digest::of_secret(&other)).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Index {
     shards: Box<[Shard]>,
     owners: Owners,

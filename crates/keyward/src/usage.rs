@@ -40,6 +40,14 @@ pub struct UsageRow {
 }
 
 /// The keys whose counters are not empty.
+///
+/// ```
+/// use keyward::count::Counts;
+/// use keyward::usage::Usage;
+///
+/// let usage = Usage::default();
+/// assert_eq!((usage.totals(), usage.unknown()), (Counts::default(), 0));
+/// ```
 pub struct Usage {
     /// By the digest of the secret that is, or was, the key's: the index leads from there.
     queue: ArrayQueue<Digest>,

@@ -17,9 +17,37 @@ use crate::usage::Usage;
 pub use denied::{Denied, KeyRef};
 
 /// The result of [`verify()`].
+///
+/// ```
+/// use keyward::{Denied, Verdict};
+///
+/// /// What a log says about a verdict.
+/// fn word(verdict: &Verdict) -> &'static str {
+///     match verdict {
+///         Ok(_) => "allowed",
+///         Err(denied) => denied.as_str(),
+///     }
+/// }
+///
+/// assert_eq!(word(&Err(Denied::Unknown)), "unknown");
+/// ```
 pub type Verdict = Result<Caller, Denied>;
 
 /// What one request asks to be decided.
+///
+/// ```
+/// use keyward::Asked;
+/// use keyward::limit::Cost;
+///
+/// let asked = Asked {
+///     scope: Some("articles:export"),
+///     from: Some([192, 0, 2, 1].into()),
+///     cost: Cost::from(5),
+///     ..Asked::of("kw_…")
+/// };
+/// // Nothing prints the text.
+/// assert!(!format!("{asked:?}").contains("kw_"));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// What it presents as its key.
@@ -36,6 +64,14 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// A request that presents `text`, needs no scope, comes from nowhere in particular and costs
     /// 1.
+    ///
+    /// ```
+    /// use keyward::Asked;
+    /// use keyward::limit::Cost;
+    ///
+    /// let asked = Asked::of("kw_…");
+    /// assert_eq!((asked.scope, asked.from, asked.cost), (None, None, Cost::ONE));
+    /// ```
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         Self { text, scope: None, from: None, cost: Cost::ONE }
@@ -54,6 +90,40 @@ impl fmt::Debug for Asked<'_> {
 /// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; a denied
 /// request consumes nothing of the key's limit. Every request that is decided is counted, each in
 /// one outcome.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use keyward::{Asked, Denied, verify};
+/// use keyward::digest::Digest;
+/// use keyward::index::{Entry, Index};
+/// use keyward::key::{Prefix, Secret};
+/// use keyward::limit::{Limit, Limits};
+/// use keyward::record::KeyId;
+/// use keyward::stored::Key;
+/// use keyward::tier::Tier;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+/// use keyward::usage::Usage;
+///
+/// // One key of a tier that allows a request a minute.
+/// let limit = Limit::new("requests", 1.try_into()?, Duration::from_secs(60), 1.try_into()?)?;
+/// let tier = Arc::new(Tier::new("basic".parse()?, Limits::of(Some(limit))));
+/// let secret = Secret::generate(&Prefix::default())?;
+/// let (id, name) = (KeyId::new(1).unwrap(), "weather-bot".parse()?);
+/// let key = Key::plain(id, name, "basic".parse()?, Digest::of_secret(&secret));
+/// let (index, usage) = (Index::default(), Usage::default());
+/// index.insert(Entry::new(&key, tier));
+///
+/// let asked = Asked::of(secret.expose());
+/// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+/// assert_eq!(verify(&index, &usage, &asked, now).unwrap().name(), "weather-bot");
+/// let denied = verify(&index, &usage, &asked, now).unwrap_err();
+/// assert_eq!(denied.retry_after(), Some(Duration::from_secs(60)));
+/// let denied = verify(&index, &usage, &Asked::of("wrong key"), now).unwrap_err();
+/// assert_eq!(denied, Denied::Unknown);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -168,6 +238,36 @@ fn over(ends_at: Option<UnixMillis>, now: Now, reason: Reason) -> Reason {
 
 /// A verified key, as a handler sees it: as it was when the request was let in, whatever becomes of
 /// the key. Cloning takes no memory.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::audit::Audit;
+/// use keyward::issue::NewKey;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::record::Scopes;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+/// use keyward::{Asked, Gate};
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// let at = UnixMillis(1_767_225_600_000);
+/// let scopes = Scopes::new(vec!["articles:*".parse()?])?;
+/// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+/// let key = NewKey { owner: Some("acme".parse()?), scopes, ..key };
+/// let secret = gate.issue(key, Audit::program(at)).await?.secret;
+/// let asked = Asked::of(secret.expose());
+/// let caller = gate.verify(&asked, Now::new(at, SteadyNanos(0))).unwrap();
+///
+/// assert_eq!((caller.key_id().get(), caller.name()), (1, "weather-bot"));
+/// assert_eq!((caller.tier(), caller.owner()), ("basic", Some("acme")));
+/// assert!(caller.grants("articles:read") && !caller.grants("keys:read"));
+/// assert_eq!(caller.standing().map(|standing| standing.remaining), Some(99));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Caller {
     key: Shown,
@@ -187,6 +287,14 @@ impl Caller {
     }
 
     /// What people call the key.
+    ///
+    /// ```
+    /// use keyward::Caller;
+    ///
+    /// fn greeting(caller: &Caller) -> String {
+    ///     format!("Hello, {}!", caller.name())
+    /// }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.key.name.as_str()

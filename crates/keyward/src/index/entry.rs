@@ -25,6 +25,25 @@ use super::shown::Shown;
 ///
 /// All that a verdict about most keys touches lies here, side by side in a slot of the table: each
 /// further place in memory costs a verdict about one of many keys as much as all the rest.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use keyward::digest::Digest;
+/// use keyward::index::Entry;
+/// use keyward::key::{Prefix, Secret};
+/// use keyward::limit::Limits;
+/// use keyward::record::KeyId;
+/// use keyward::stored::Key;
+/// use keyward::tier::Tier;
+///
+/// let secret = Secret::generate(&Prefix::default())?;
+/// let (id, tier) = (KeyId::new(1).unwrap(), "basic".parse()?);
+/// let key = Key::plain(id, "weather-bot".parse()?, tier, Digest::of_secret(&secret));
+/// let tier = Arc::new(Tier::new("basic".parse()?, Limits::of(None)));
+/// assert_eq!(Entry::new(&key, tier).id(), id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(C)]
 pub struct Entry {
     /// Never zero, so that a slot without a key takes no room more.

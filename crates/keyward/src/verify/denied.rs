@@ -15,6 +15,15 @@ use crate::tier::TierName;
 ///
 /// Each reason but [`Denied::Unknown`] names the key. The caller has shown a secret of that key,
 /// but not always one that works: the response must not reveal the key.
+///
+/// ```
+/// use keyward::Denied;
+///
+/// // Each has a word for logs and metrics, and says how it is counted, and for which key.
+/// assert_eq!(Denied::Unknown.as_str(), "unknown");
+/// assert_eq!((Denied::Unknown.key(), Denied::Unknown.outcome()), (None, None));
+/// assert_eq!(Denied::Unknown.retry_after(), None);
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
     /// No such key was ever issued, or the text cannot be a key.
@@ -120,6 +129,39 @@ impl Denied {
 }
 
 /// The key that a denial is about, as it was then. Two are equal if they are of the same key.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use keyward::{Asked, Denied, verify};
+/// use keyward::digest::Digest;
+/// use keyward::index::{Entry, Index};
+/// use keyward::key::{Prefix, Secret};
+/// use keyward::limit::{Limit, Limits};
+/// use keyward::record::KeyId;
+/// use keyward::stored::Key;
+/// use keyward::tier::Tier;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+/// use keyward::usage::Usage;
+///
+/// // One key of a tier that allows a request a minute.
+/// let limit = Limit::new("requests", 1.try_into()?, Duration::from_secs(60), 1.try_into()?)?;
+/// let tier = Arc::new(Tier::new("basic".parse()?, Limits::of(Some(limit))));
+/// let secret = Secret::generate(&Prefix::default())?;
+/// let (id, name) = (KeyId::new(1).unwrap(), "weather-bot".parse()?);
+/// let key = Key::plain(id, name, "basic".parse()?, Digest::of_secret(&secret));
+/// let (index, usage) = (Index::default(), Usage::default());
+/// index.insert(Entry::new(&key, tier));
+///
+/// let asked = Asked { scope: Some("articles:read"), ..Asked::of(secret.expose()) };
+/// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+/// let denied = verify(&index, &usage, &asked, now).unwrap_err();
+/// assert!(matches!(denied, Denied::OutOfScope(_)));
+/// let key = denied.key().unwrap();
+/// assert_eq!((key.key_id(), key.tier(), key.owner()), (id, "basic", None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct KeyRef {
     id: KeyId,
