@@ -48,6 +48,36 @@ const OPEN_PAGE: u32 = 16_384;
 ///
 /// There is one gate for one store. It offers steps and never loops on its own: the program that
 /// embeds it calls [`Gate::follow`] and [`Gate::flush`] regularly, and passes the time.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::{Asked, Denied, Gate};
+/// use keyward::audit::Audit;
+/// use keyward::issue::NewKey;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// let at = UnixMillis(1_767_225_600_000);
+/// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+/// let issued = gate.issue(key, Audit::program(at)).await?;
+///
+/// // The program passes each reading of its clock.
+/// let now = Now::new(at, SteadyNanos(0));
+/// let caller = gate.verify(&Asked::of(issued.secret.expose()), now).unwrap();
+/// assert_eq!(caller.name(), "weather-bot");
+/// assert_eq!(gate.verify(&Asked::of("wrong"), now).unwrap_err(), Denied::Unknown);
+///
+/// gate.revoke(issued.key_id, None, Audit::program(at)).await?;
+/// let denied = gate.verify(&Asked::of(issued.secret.expose()), now).unwrap_err();
+/// assert_eq!(denied.as_str(), "revoked");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Gate {
     index: Index,
     usage: Usage,
@@ -77,6 +107,26 @@ impl Gate {
     /// Opens the gate: reads every tier and every key from the store into memory.
     ///
     /// Keys issued from now on have texts that begin with `prefix`, unless they ask for another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// assert_eq!(gate.tier_names().len(), 3);
+    ///
+    /// // A store that cannot be read whole opens no gate.
+    /// let store = MemoryStore::default();
+    /// store.set_broken(true);
+    /// assert!(Gate::open(Arc::new(store), Prefix::default()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -121,6 +171,34 @@ impl Gate {
     /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged
     /// by both of the readings that may be right; see [`Gate::judge`].
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::{Asked, Denied, Gate};
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::record::Scopes;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let key = NewKey { scopes: Scopes::new(vec!["articles:read".parse()?])?, ..key };
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let now = Now::new(at, SteadyNanos(0));
+    ///
+    /// let asked = Asked { scope: Some("articles:read"), ..Asked::of(issued.secret.expose()) };
+    /// assert!(gate.verify(&asked, now).is_ok());
+    /// let asked = Asked { scope: Some("articles:write"), ..asked };
+    /// assert!(matches!(gate.verify(&asked, now), Err(Denied::OutOfScope(_))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`Denied`](crate::verify::Denied), the reason for the denial.
@@ -129,12 +207,53 @@ impl Gate {
     }
 
     /// The keys in memory.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::digest::Digest;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let found = gate.index().find(&Digest::of_secret(&issued.secret));
+    /// assert_eq!(found.map(|found| found.id), Some(issued.key_id));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn index(&self) -> &Index {
         &self.index
     }
 
     /// The counts that are not flushed yet.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::{Asked, Gate};
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+    /// gate.verify(&Asked::of("a key that was never issued"), now).unwrap_err();
+    /// assert_eq!(gate.usage().unknown(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage
@@ -142,6 +261,29 @@ impl Gate {
 
     /// The counts of a caller's key in the hour of `at` that are not on their way to the store yet;
     /// the caller's own request is among them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::{Asked, Gate};
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let asked = Asked::of(issued.secret.expose());
+    /// let caller = gate.verify(&asked, Now::new(at, SteadyNanos(0))).unwrap();
+    /// assert_eq!(gate.counted(&caller, at).requests(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn counted(&self, caller: &Caller, at: UnixMillis) -> Counts {
         let counted = |held: &Held<'_>| held.entry.counted(at);
@@ -156,6 +298,28 @@ impl Gate {
 
     /// The store, for reading data that memory does not hold. Changes go through the gate, and
     /// operators' queries through [`Reports`](crate::store::Reports).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let found = gate.store().find_key(issued.key_id).await?.unwrap();
+    /// assert_eq!(found.key.name.as_str(), "weather-bot");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn store(&self) -> &dyn KeyStore {
         &*self.store

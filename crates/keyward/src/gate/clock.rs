@@ -16,6 +16,28 @@ impl Gate {
     /// [`EARLIEST`](crate::time::EARLIEST), or more than a minute earlier than the carried one;
     /// then [`Now::latest`] is that. The doubt ends when the wall clock is right again, or by
     /// [`Gate::accept_clock`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let (before, after) = (UnixMillis(1_767_225_600_000), UnixMillis(1_767_225_000_000));
+    /// let reading = |unix| Now::new(unix, SteadyNanos(0));
+    /// gate.follow(reading(before));
+    /// assert!(!gate.judge(reading(before)).is_in_doubt());
+    /// // The wall clock is ten minutes back, and it is not known which of the two was right.
+    /// let now = gate.judge(reading(after));
+    /// assert_eq!((now.unix, now.latest()), (after, before));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn judge(&self, now: Now) -> Now {
         self.carried.judge(now)
@@ -23,6 +45,25 @@ impl Gate {
 
     /// Follows the wall clock, and returns the judged reading. Call it at the start, and about once
     /// a second: a wall clock that is set ahead and back between two calls goes unnoticed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let (before, after) = (UnixMillis(1_767_225_600_000), UnixMillis(1_767_225_000_000));
+    /// let reading = |unix| Now::new(unix, SteadyNanos(0));
+    /// assert!(!gate.follow(reading(before)).is_in_doubt());
+    /// assert!(gate.follow(reading(after)).is_in_doubt());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn follow(&self, now: Now) -> Now {
         self.carried.follow(now)
     }
@@ -31,6 +72,28 @@ impl Gate {
     /// Returns whether there was a doubt.
     ///
     /// Like [`Gate::change`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let (before, after) = (UnixMillis(1_767_225_600_000), UnixMillis(1_767_225_000_000));
+    /// let reading = |unix| Now::new(unix, SteadyNanos(0));
+    /// gate.follow(reading(before));
+    /// let clock = || reading(after);
+    /// assert!(gate.accept_clock(Audit::program(after), &clock).await?);
+    /// assert!(!gate.judge(clock()).is_in_doubt());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -16,6 +16,25 @@ use super::Gate;
 const READING_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// The result of one flush.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::gate::Flushed;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// let clock = || Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+/// // All of it, a batch at a time.
+/// while let Flushed { more: true, .. } = gate.flush(&clock).await? {}
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flushed {
     /// Rows that the store now has.
@@ -45,6 +64,32 @@ impl Gate {
     /// clock is read when no other flush is under way any more, so that counts that waited for it
     /// get the right hour.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::{Asked, Gate};
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// gate.verify(&Asked::of(issued.secret.expose()), clock()).unwrap();
+    /// let flushed = gate.flush(&clock).await?;
+    /// assert_eq!((flushed.rows, flushed.more), (1, false));
+    /// let flushed = gate.flush(&clock).await?;
+    /// assert_eq!(flushed.rows, 0, "nothing counts twice");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store did not take the batch, which then waits for the next
@@ -55,6 +100,24 @@ impl Gate {
 
     /// Moves the latest reading of the wall clock to the store, however lately it was moved there,
     /// and a batch of usage with it: for an orderly end, after the last flush.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let clock = || Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+    /// gate.keep_reading(&clock).await?;
+    /// assert_eq!(gate.store().latest_reading().await?, Some(clock().unix));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -46,6 +46,32 @@ pub enum IssueError {
 impl Gate {
     /// Issues a key. When this returns, it is durable and works.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::gate::IssueError;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// assert!(issued.secret.expose().starts_with("kw_"));
+    ///
+    /// let key = NewKey::plain("weather-bot".parse()?, "platinum".parse()?, None);
+    /// let error = gate.issue(key, Audit::program(at)).await.unwrap_err();
+    /// assert!(matches!(error, IssueError::UnknownTier { known } if known.len() == 3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`IssueError`]; in each case, no caller holds a key that works.
@@ -86,6 +112,36 @@ impl Gate {
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::change::KeyChange;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let id = issued.key_id;
+    /// let now = gate.change(id, KeyChange::Suspend, None, Audit::program(at), &clock).await?;
+    /// assert_eq!(now.key.state.as_str(), "suspended");
+    ///
+    /// // The version that was issued is not the present one any more.
+    /// let seen = Some(issued.versions);
+    /// let resumed = gate.change(id, KeyChange::Resume, seen, Audit::program(at), &clock).await;
+    /// assert!(resumed.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`ChangeError`] if the key was not changed, or if that is not known.
@@ -110,6 +166,32 @@ impl Gate {
     /// change has ended for good, even if the wall clock is set back.
     ///
     /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let hour = Duration::from_secs(3_600);
+    /// let rotated = gate.rotate(issued.key_id, hour, None, Audit::program(at), &clock).await?;
+    /// assert_eq!(rotated.grace_until, Some(at.later_by(hour)));
+    /// assert_eq!(rotated.key.key.id, issued.key_id);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -140,6 +222,31 @@ impl Gate {
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::record::KeyId;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// assert!(gate.revoke(issued.key_id, None, Audit::program(at)).await?);
+    /// // Twice is fine, and there is no key 7.
+    /// assert!(gate.revoke(issued.key_id, None, Audit::program(at)).await?);
+    /// assert!(!gate.revoke(KeyId::new(7).unwrap(), None, Audit::program(at)).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if it is not known whether the revocation survives. Repeat it.
@@ -159,6 +266,25 @@ impl Gate {
     /// now.
     ///
     /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let owner = gate.set_owner_suspended("acme".parse()?, true, Audit::program(at)).await?;
+    /// assert_eq!(owner.suspended_at, Some(at));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -182,6 +308,37 @@ impl Gate {
     /// added keys are durable and work. With `dry_run`, returns the same and adds nothing.
     ///
     /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::digest::Digest;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::{Prefix, Presented};
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::rules::Imported;
+    /// use keyward::stored::StoredSecret;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let digest = Digest::of(Presented::parse("sk-0123456789abcdef")?);
+    /// let secret = StoredSecret { digest, hint: "sk-0123".to_owned(), created_at: at };
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None).with_secret(secret);
+    /// // First only look.
+    /// for dry_run in [true, false] {
+    ///     let outcomes = gate.import(vec![key.clone()], dry_run, Audit::program(at)).await?;
+    ///     assert!(matches!(outcomes[..], [Imported::Added(_)]));
+    /// }
+    /// let outcomes = gate.import(vec![key], false, Audit::program(at)).await?;
+    /// assert!(matches!(outcomes[..], [Imported::Skipped(_)]));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -34,6 +34,36 @@ impl Gate {
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::details::OwnerVersion;
+    /// use keyward::key::Prefix;
+    /// use keyward::limit::{Limit, Limits};
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let limit = Limit::new("requests", 10.try_into()?, Duration::from_secs(1), 20.try_into()?)?;
+    /// let limits = Limits::of(Some(limit));
+    /// let edit = |limits, expected| {
+    ///     gate.edit_owner("acme".parse().unwrap(), limits, expected, Audit::program(at), &clock)
+    /// };
+    /// let owner = edit(limits, None).await?;
+    /// assert!(owner.is_limited());
+    /// // The owner is not in its first version any more.
+    /// assert!(edit(Limits::of(None), Some(OwnerVersion(0))).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`EditOwnerError`] if the owner is in another version, or if it is not known

@@ -16,6 +16,31 @@ use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
 use super::Gate;
 
 /// Why something was not changed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::audit::Audit;
+/// use keyward::change::KeyChange;
+/// use keyward::gate::ChangeError;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::record::KeyId;
+/// use keyward::rules::ChangeRejection;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// let at = UnixMillis(1_767_225_600_000);
+/// let (id, clock) = (KeyId::new(7).unwrap(), || Now::new(at, SteadyNanos(0)));
+/// let changed = gate.change(id, KeyChange::Resume, None, Audit::program(at), &clock).await;
+/// let error = changed.unwrap_err();
+/// assert!(matches!(error, ChangeError::Rejected(ChangeRejection::UnknownKey)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 pub enum ChangeError {
     /// The change does not fit what there is, which is as it was.
@@ -70,6 +95,37 @@ impl Gate {
     ///
     /// The future must run to its end once it was started: dropped half-way, the store may be
     /// changed and memory not, until the next start.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::change::KeyChange;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::record::KeyId;
+    /// use keyward::rules::{Change, ChangeRejection};
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// let issued = gate.issue(key, Audit::program(at)).await?;
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let suspend = |id| Change::Key { id, change: KeyChange::Suspend, expected: None };
+    ///
+    /// let committed = gate.run(suspend(issued.key_id), Audit::program(at), &clock).await?;
+    /// assert!(committed.outcome.is_ok());
+    /// let other = KeyId::new(7).unwrap();
+    /// let committed = gate.run(suspend(other), Audit::program(at), &clock).await?;
+    /// assert_eq!(committed.outcome.unwrap_err(), ChangeRejection::UnknownKey);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -53,6 +53,34 @@ impl Gate {
     ///
     /// Like [`Gate::run`], this must run to its end.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::gate::TierBefore;
+    /// use keyward::key::Prefix;
+    /// use keyward::limit::Limits;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let put = |name: &str, before| {
+    ///     let (name, limits) = (name.parse().unwrap(), Limits::of(None));
+    ///     gate.put_tier(name, limits, before, Audit::program(at), &clock)
+    /// };
+    /// // A new tier, without a limit.
+    /// assert!(put("internal", TierBefore::Exactly(None)).await?);
+    /// assert!(!put("internal", TierBefore::Any).await?, "it is not new any more");
+    /// assert!(put("internal", TierBefore::Exactly(None)).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`PutTierError`] if there are too many tiers or this one is not as expected, or if
@@ -77,6 +105,33 @@ impl Gate {
     /// its name, and a new tier of that name is not theirs.
     ///
     /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::gate::TierBefore;
+    /// use keyward::issue::NewKey;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let at = UnixMillis(1_767_225_600_000);
+    /// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
+    /// gate.issue(key, Audit::program(at)).await?;
+    /// let delete = |name: &str| {
+    ///     gate.delete_tier(name.parse().unwrap(), TierBefore::Any, Audit::program(at))
+    /// };
+    /// delete("pro").await?;
+    /// // A key that is not revoked has the other.
+    /// assert!(delete("basic").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,6 +180,22 @@ impl Gate {
     }
 
     /// The names of all tiers, in the order in which they were made.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let names: Vec<_> = gate.tier_names().iter().map(|name| name.as_str().to_owned()).collect();
+    /// assert_eq!(names, ["basic", "pro", "enterprise"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tier_names(&self) -> Vec<TierName> {
         self.tiers().iter().map(|tier| tier.name().clone()).collect()
