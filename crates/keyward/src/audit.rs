@@ -24,6 +24,13 @@ use crate::time::UnixMillis;
 pub const PERSON_CHARS_MAX: usize = 200;
 
 /// Who made a change.
+///
+/// ```
+/// use keyward::audit::Actor;
+///
+/// assert_eq!(Actor::Person("ada".to_owned()).as_text(), "oidc:ada");
+/// assert_eq!(Actor::Program.as_text(), "program");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The holder of the admin key.
@@ -57,6 +64,19 @@ impl Actor {
 }
 
 /// The actor that asked for a change, and when: its audit entry has both in addition to the change.
+///
+/// ```
+/// use keyward::audit::{Actor, Audit};
+/// use keyward::time::UnixMillis;
+///
+/// let audit = Audit {
+///     actor: Actor::Person("ada".to_owned()),
+///     address: Some([192, 0, 2, 1].into()),
+///     request_id: Some("req-7".to_owned()),
+///     ..Audit::program(UnixMillis(1_767_225_600_000))
+/// };
+/// assert_eq!(audit.once, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
     /// Who made the change.
@@ -74,6 +94,14 @@ pub struct Audit {
 
 impl Audit {
     /// A change that the program makes on its own account.
+    ///
+    /// ```
+    /// use keyward::audit::{Actor, Audit};
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let audit = Audit::program(UnixMillis(1_767_225_600_000));
+    /// assert_eq!((audit.actor, audit.address), (Actor::Program, None));
+    /// ```
     #[must_use]
     pub fn program(at: UnixMillis) -> Self {
         Self { actor: Actor::Program, at, address: None, request_id: None, once: None }
@@ -301,6 +329,31 @@ impl Default for Chain {
 
 impl Chain {
     /// Takes the next entry.
+    ///
+    /// ```
+    /// use keyward::audit::{AuditEntry, Chain, ChainDigest, ChainError, ChangeId};
+    /// use keyward::time::UnixMillis;
+    ///
+    /// let mut entry = AuditEntry {
+    ///     id: ChangeId(1),
+    ///     at: UnixMillis(1_767_225_600_000),
+    ///     actor: "program".to_owned(),
+    ///     address: None,
+    ///     verb: "issue".to_owned(),
+    ///     key_id: Some(1),
+    ///     tier: None,
+    ///     owner: None,
+    ///     request_id: None,
+    ///     details: None,
+    ///     previous: ChainDigest::START,
+    ///     digest: ChainDigest::START,
+    /// };
+    /// entry.digest = entry.seal();
+    /// assert_eq!(Chain::default().follow(&entry), Ok(()));
+    /// // It was altered after it was written.
+    /// entry.key_id = Some(2);
+    /// assert_eq!(Chain::default().follow(&entry), Err(ChainError::Altered(ChangeId(1))));
+    /// ```
     ///
     /// # Errors
     ///

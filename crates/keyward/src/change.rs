@@ -17,6 +17,19 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The changes wanted of a key. `None` leaves a field as it is.
+///
+/// ```
+/// use keyward::change::KeyEdit;
+///
+/// // Another name and no expiry; all else stays.
+/// let edit = KeyEdit {
+///     name: Some("rain-bot".parse()?),
+///     expires_at: Some(None),
+///     ..KeyEdit::default()
+/// };
+/// assert_eq!((edit.tier, edit.owner), (None, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyEdit {
     /// Another name.
@@ -38,6 +51,17 @@ pub struct KeyEdit {
 }
 
 /// A change of one key.
+///
+/// ```
+/// use keyward::audit::Verb;
+/// use keyward::change::{KeyChange, KeyEdit};
+///
+/// let edit = KeyEdit { tier: Some("pro".parse()?), ..KeyEdit::default() };
+/// assert_eq!(KeyChange::Edit(Box::new(edit)).verb(), Verb::Edit);
+/// let revoke = KeyChange::Revoke { reason: Some("leaked".parse()?) };
+/// assert!(revoke.is_revocation() && !revoke.is_rotation());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum KeyChange {
     /// Change fields.

@@ -20,6 +20,15 @@ pub const METADATA_LEN_MAX: usize = 4 * 1024;
 ///
 /// Keyward only keeps and shows it, so each number in a text that is parsed comes back as that
 /// number; `1.50` comes back as `1.5`.
+///
+/// ```
+/// use keyward::details::Metadata;
+///
+/// let metadata: Metadata = r#"{ "ticket": "OPS-17" }"#.parse()?;
+/// assert_eq!(metadata.as_str(), r#"{"ticket":"OPS-17"}"#);
+/// assert!("[]".parse::<Metadata>().is_err());
+/// # Ok::<(), keyward::details::ParseMetadataError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata(Box<str>);
 
@@ -143,6 +152,14 @@ impl OwnerVersion {
 /// key's state and leaves its own version as it is.
 ///
 /// As text it is `7`, or `7.2` if the owner has a version.
+///
+/// ```
+/// use keyward::details::{OwnerVersion, Version, Versions};
+///
+/// let versions = Versions::from(Version::FIRST);
+/// assert_eq!(versions.to_string(), "1");
+/// assert_eq!(Versions { owner: OwnerVersion(2), ..versions }.to_string(), "1.2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
     /// The key's own.
@@ -169,6 +186,13 @@ impl fmt::Display for Versions {
 
 /// Why a key was revoked, in the words of the actor: 1 to [`REASON_CHARS_MAX`] characters, all of
 /// which can be seen as they are; see [`text::check`].
+///
+/// ```
+/// use keyward::details::Reason;
+///
+/// assert!("found in a public repository".parse::<Reason>().is_ok());
+/// assert!("".parse::<Reason>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 

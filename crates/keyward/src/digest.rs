@@ -14,6 +14,16 @@ use crate::key::{Presented, Secret};
 /// whichever byte they differ. The text that a caller presents as its key is always hashed, so that
 /// an attacker who read the store gains nothing by presenting its contents; [`Digest::from_stored`]
 /// and [`Digest::from_hex`] are for stores, and for operators who carry keys from one to another.
+///
+/// ```
+/// use keyward::digest::Digest;
+/// use keyward::key::Presented;
+///
+/// let digest = Digest::of(Presented::parse("sk-0123456789abcdef")?);
+/// assert_eq!(Digest::from_hex(&digest.to_hex()), Some(digest));
+/// assert_eq!(Digest::from_hex("sk-0123456789abcdef"), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 

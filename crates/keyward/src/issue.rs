@@ -12,6 +12,22 @@ use crate::time::UnixMillis;
 /// A request for a key.
 ///
 /// There is no `Default`: forgetting the expiry must not mean "never".
+///
+/// ```
+/// use keyward::issue::NewKey;
+/// use keyward::record::Scopes;
+/// use keyward::time::UnixMillis;
+///
+/// let expires_at = Some(UnixMillis(1_798_761_600_000));
+/// let key = NewKey {
+///     owner: Some("acme".parse()?),
+///     scopes: Scopes::new(vec!["articles:read".parse()?])?,
+///     metadata: r#"{"ticket":"OPS-17"}"#.parse()?,
+///     ..NewKey::plain("weather-bot".parse()?, "basic".parse()?, expires_at)
+/// };
+/// assert!(key.scopes.grants("articles:read"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
     /// What people will call it.
@@ -87,6 +103,15 @@ impl NewKey {
 
 /// A key that was just issued. Of all values only this and [`Rotated`] ever hold both a key's id
 /// and its secret; dropping it wipes the secret.
+///
+/// ```
+/// use keyward::issue::Issued;
+///
+/// /// What the operator is shown, this once.
+/// fn shown(issued: &Issued) -> String {
+///     format!("key {}: {}", issued.key_id, issued.secret.expose())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Issued {
     /// The key's identity.
@@ -104,6 +129,19 @@ pub struct Issued {
 }
 
 /// A key that was just given another secret, which dropping it wipes.
+///
+/// ```
+/// use keyward::issue::Rotated;
+///
+/// /// What the operator is shown, this once.
+/// fn shown(rotated: &Rotated) -> String {
+///     let until = match rotated.grace_until {
+///         Some(until) => format!("until {}", until.0),
+///         None => "no longer".to_owned(),
+///     };
+///     format!("{}; the secret before works {until}", rotated.secret.expose())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Rotated {
     /// The secret that the caller will present from now on; to be shown now or never.

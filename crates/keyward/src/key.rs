@@ -112,6 +112,14 @@ impl Secret {
     ///
     /// No other source can be passed in: a seeded or cloned one would repeat itself.
     ///
+    /// ```
+    /// use keyward::key::{Prefix, Secret};
+    ///
+    /// let secret = Secret::generate(&"acme_live".parse()?)?;
+    /// assert!(secret.expose().starts_with("acme_live_"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`RandomError`] if the operating system fails; then nothing was made.
@@ -135,6 +143,15 @@ impl Secret {
     }
 
     /// The text itself. It belongs in the response that issues the key, and nowhere else.
+    ///
+    /// ```
+    /// use keyward::key::{Prefix, Secret};
+    ///
+    /// let secret = Secret::generate(&Prefix::default())?;
+    /// // The only way to the text.
+    /// assert!(secret.expose().starts_with("kw_"));
+    /// # Ok::<(), keyward::key::RandomError>(())
+    /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -159,6 +176,13 @@ impl fmt::Debug for Secret {
 /// Holding one proves 8 to 512 visible ASCII characters (`!` to `~`). It does not prove that such
 /// a key was ever issued; that is the index's business. Any such text is looked up, whether or not
 /// it has our form, because imported keys have forms of their own.
+///
+/// ```
+/// use keyward::key::Presented;
+///
+/// assert!(Presented::parse("sk-0123456789abcdef").is_ok());
+/// assert!(Presented::parse("two words").is_err());
+/// ```
 #[derive(Clone, Copy)]
 pub struct Presented<'a>(&'a str);
 

@@ -104,6 +104,17 @@ impl Network {
 
 /// The networks that a key is allowed in, at most [`NETWORKS_MAX`]. None at all is everywhere: a
 /// restriction is always an explicit choice.
+///
+/// ```
+/// use keyward::network::Networks;
+///
+/// let networks = Networks::new(vec!["192.0.2.0/24".parse()?])?;
+/// assert!(networks.allow(Some("192.0.2.7".parse()?)));
+/// assert!(!networks.allow(Some("198.51.100.9".parse()?)));
+/// // An address that is not known lies in no network.
+/// assert!(!networks.allow(None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 

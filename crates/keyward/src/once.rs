@@ -54,6 +54,18 @@ impl OnceName {
 }
 
 /// A request that is to change something once. Each actor has names of its own.
+///
+/// ```
+/// use keyward::audit::Audit;
+/// use keyward::once::Once;
+/// use keyward::time::UnixMillis;
+///
+/// // The second request of this name gets the result of the first, if it asks for the same.
+/// let once = Once { name: "8e03978e-40d5".parse()?, request: [7; 32] };
+/// let audit = Audit { once: Some(once), ..Audit::program(UnixMillis(1_767_225_600_000)) };
+/// # let _ = audit;
+/// # Ok::<(), keyward::once::ParseOnceNameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Once {
     /// The client's name of it.

@@ -28,6 +28,13 @@ pub const SCOPE_LEN_MAX: usize = 128;
 
 /// The lasting identity of a key. It is given by the store, counts up from 1 to [`KEY_ID_MAX`], and
 /// is never given twice.
+///
+/// ```
+/// use keyward::record::{KEY_ID_MAX, KeyId};
+///
+/// assert_eq!(KeyId::new(7).map(|id| id.to_string()).as_deref(), Some("7"));
+/// assert!(KeyId::new(0).is_none() && KeyId::new(KEY_ID_MAX + 1).is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(NonZeroU64);
 
@@ -53,6 +60,14 @@ impl fmt::Display for KeyId {
 
 /// What people call a key: 1 to [`NAME_CHARS_MAX`] characters, all of which can be seen as they
 /// are; see [`text::check`]. Names need not be unique.
+///
+/// ```
+/// use keyward::record::KeyName;
+///
+/// assert!("Wetter für Köln".parse::<KeyName>().is_ok());
+/// // Readers of a list could not see what this is.
+/// assert!("a\u{200b}b".parse::<KeyName>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(ShortText);
 
@@ -99,6 +114,13 @@ pub const OWNER_LEN_MAX: usize = 100;
 /// The id of the customer to whom a key belongs: 1 to [`OWNER_LEN_MAX`] visible ASCII characters.
 ///
 /// It means nothing to Keyward, which has no table of users; it only groups keys.
+///
+/// ```
+/// use keyward::record::Owner;
+///
+/// assert!("org_2f9".parse::<Owner>().is_ok());
+/// assert!("two words".parse::<Owner>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(ShortText);
 
@@ -189,6 +211,16 @@ impl Scope {
 }
 
 /// The scopes of one key, at most [`SCOPES_MAX`]. No scopes grant nothing where one is asked for.
+///
+/// ```
+/// use keyward::record::Scopes;
+///
+/// let scopes = Scopes::new(vec!["articles:read".parse()?, "feeds:*".parse()?])?;
+/// assert!(scopes.grants("feeds:write"));
+/// assert!(!scopes.grants("articles:write"));
+/// assert!(!Scopes::default().grants("articles:read"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 

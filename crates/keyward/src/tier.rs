@@ -19,6 +19,13 @@ pub const TIERS_MAX: usize = 1_000;
 
 /// The name of a tier: 1 to [`TIER_NAME_LEN_MAX`] of `a-z`, `0-9`, `_` and `-`, beginning with a
 /// letter.
+///
+/// ```
+/// use keyward::tier::TierName;
+///
+/// assert!("pro-2026".parse::<TierName>().is_ok());
+/// assert!("Pro".parse::<TierName>().is_err());
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TierName {
     /// All of it, so that a copy takes no memory and shares none. Zeros follow.
@@ -64,6 +71,16 @@ impl fmt::Debug for TierName {
 ///
 /// The buckets of its keys are laid out for its limits: one name for each position. Limits with
 /// other names make another `Tier`, to which the keys move.
+///
+/// ```
+/// use keyward::limit::Limits;
+/// use keyward::tier::Tier;
+///
+/// // A tier without a limit.
+/// let tier = Tier::new("internal".parse()?, Limits::of(None));
+/// assert_eq!((tier.name().as_str(), tier.limits().list()), ("internal", &[][..]));
+/// # Ok::<(), keyward::tier::ParseTierNameError>(())
+/// ```
 #[derive(Debug)]
 pub struct Tier {
     name: TierName,
@@ -108,6 +125,14 @@ impl Tier {
     }
 
     /// The tier's name.
+    ///
+    /// ```
+    /// use keyward::limit::Limits;
+    /// use keyward::tier::Tier;
+    ///
+    /// assert_eq!(Tier::new("internal".parse()?, Limits::of(None)).name().as_str(), "internal");
+    /// # Ok::<(), keyward::tier::ParseTierNameError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &TierName {
         &self.name

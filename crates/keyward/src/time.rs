@@ -5,6 +5,16 @@
 use std::time::Duration;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::time::UnixMillis;
+///
+/// let midnight = UnixMillis(1_767_225_600_000);
+/// let at = midnight.later_by(Duration::from_secs(90 * 60));
+/// assert_eq!(at.hour().start(), midnight.later_by(Duration::from_secs(3_600)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
@@ -48,6 +58,12 @@ impl UnixHour {
 
 /// Nanoseconds since a start that the process chose. Never goes back, even if the wall clock is
 /// set, so that setting the clock neither refills a limit nor blocks a caller.
+///
+/// ```
+/// use keyward::time::SteadyNanos;
+///
+/// assert!(SteadyNanos(1) < SteadyNanos::NEVER);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SteadyNanos(pub u64);
 
@@ -63,6 +79,18 @@ impl SteadyNanos {
 /// Where the wall clock was set back, it is unknown whether it is right now or was right before.
 /// Then the reading holds both, `unix` and [`Now::latest`], and a request is allowed only if both
 /// allow it; see [`Gate::judge`](crate::Gate::judge).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+/// let later = now.later_by(Duration::from_secs(1));
+/// assert_eq!(later.unix, UnixMillis(1_767_225_601_000));
+/// assert_eq!(later.steady, SteadyNanos(1_000_000_000));
+/// assert!(!later.is_in_doubt());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// The time by the calendar.
@@ -75,6 +103,13 @@ pub struct Now {
 
 impl Now {
     /// A reading of clocks that are not in doubt.
+    ///
+    /// ```
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+    /// assert_eq!(now.latest(), now.unix);
+    /// ```
     #[must_use]
     pub const fn new(unix: UnixMillis, steady: SteadyNanos) -> Self {
         Self { unix, steady, doubt_ms: 0 }
