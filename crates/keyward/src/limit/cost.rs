@@ -8,6 +8,17 @@ pub const COST_MAX: u32 = 1_000_000;
 /// How many ordinary requests a request counts as, for the limits: 0 to [`COST_MAX`].
 ///
 /// A request that costs nothing is allowed where one that costs 1 would be, and takes nothing.
+///
+/// ```
+/// use keyward::limit::{COST_MAX, Cost};
+///
+/// // Checked when the program is built.
+/// const EXPORT: Cost = Cost::new(5).unwrap();
+///
+/// assert_eq!(Cost::from(5), EXPORT);
+/// assert_eq!(Cost::product(5, 20).map(Cost::get), Ok(100));
+/// assert!(Cost::try_from(COST_MAX + 1).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cost(u32);
 

@@ -12,6 +12,21 @@ pub const LIMITS_MAX: usize = 8;
 
 /// Limits with names of their own, at most [`LIMITS_MAX`], in the order in which they were given.
 /// Cloning shares them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::limit::{Limit, Limits, LimitsError};
+///
+/// let limit = |name| {
+///     Limit::new(name, 100.try_into().unwrap(), Duration::from_secs(60), 100.try_into().unwrap())
+/// };
+/// let (minute, day) = (limit("minute")?, limit("day")?);
+/// assert_eq!(Limits::new(vec![minute, day])?.list().len(), 2);
+/// // Each needs a name of its own.
+/// assert_eq!(Limits::new(vec![minute, minute]), Err(LimitsError::SameName(minute)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Limits(Arc<[Limit]>);
 
@@ -51,6 +66,17 @@ impl Limits {
     }
 
     /// One limit, or none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keyward::limit::{Limit, Limits};
+    ///
+    /// let limit = Limit::new("requests", 9.try_into()?, Duration::from_secs(60), 9.try_into()?)?;
+    /// assert_eq!(Limits::of(Some(limit)), Limits::new(vec![limit])?);
+    /// assert_eq!(Limits::of(None).list(), []);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn of(limit: Option<Limit>) -> Self {
         Self(Arc::from(limit.into_iter().collect::<Vec<_>>()))

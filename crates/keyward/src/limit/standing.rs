@@ -9,6 +9,18 @@ use super::{LIMITS_MAX, Limit, Limits};
 pub const STANDINGS_MAX: usize = 2 * LIMITS_MAX;
 
 /// The state of one limit of a caller after a request.
+///
+/// ```
+/// use keyward::Caller;
+///
+/// /// What a page of the caller shows.
+/// fn shown(caller: &Caller) -> String {
+///     match caller.standing() {
+///         Some(standing) => format!("{} left of {}", standing.remaining, standing.limit.burst()),
+///         None => "no limit".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The limit, as it was in force.
@@ -45,6 +57,21 @@ impl Standing {
 
 /// The state of each limit that applies to a caller: first the limits of the key or its tier, in
 /// their order, then the limits of its owner, in theirs.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::limit::{Limit, Standing, Standings};
+///
+/// let limit = Limit::new("requests", 100.try_into()?, Duration::from_secs(60), 100.try_into()?)?;
+/// let standing = Standing { limit, remaining: 99, full_after: Duration::from_millis(600) };
+/// let standings = Standings::one(standing);
+/// assert_eq!(standings.iter().count(), 1);
+/// // The one with the smallest remaining.
+/// assert_eq!(standings.shown(), Some(standing));
+/// assert_eq!(Standings::NONE.shown(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Standings(Kind);
 
@@ -132,6 +159,19 @@ impl Standings {
 }
 
 /// A request was rejected because a limit is reached.
+///
+/// ```
+/// use keyward::Denied;
+///
+/// /// How long a client has to wait, and for which limit.
+/// fn wait(denied: &Denied) -> Option<String> {
+///     let Denied::Limited(_, exceeded) = denied else { return None };
+///     let limit = exceeded.standing()?.limit;
+///     Some(format!("{}: {} s", limit.name(), exceeded.retry_after.as_secs()))
+/// }
+///
+/// assert_eq!(wait(&Denied::Unknown), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
     /// The state of the caller's limits; the [shown](Standings::shown) one has the longest wait.

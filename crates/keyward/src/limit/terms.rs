@@ -22,6 +22,17 @@ const OWNER: &str = "owner:";
 pub const LIMIT_LABEL_LEN_MAX: usize = OWNER.len() + LIMIT_NAME_LEN_MAX;
 
 /// How often, per what time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward::limit::Limit;
+///
+/// // 100 requests a minute in the long run, of which 20 may come at once.
+/// let limit = Limit::new("requests", 100.try_into()?, Duration::from_secs(60), 20.try_into()?)?;
+/// assert_eq!((limit.name(), limit.burst().get()), ("requests", 20));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     name: Label,
@@ -54,6 +65,18 @@ pub enum LimitError {
 impl Limit {
     /// A limit of `amount` requests `per` time, of which `burst` may come at once. A request with a
     /// [`Cost`] counts as that many.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keyward::limit::{Limit, LimitError};
+    ///
+    /// let hundred = std::num::NonZeroU32::new(100).unwrap();
+    /// let limit = |name, per| Limit::new(name, hundred, per, hundred);
+    /// assert!(limit("requests", Duration::from_secs(60)).is_ok());
+    /// assert_eq!(limit("Requests", Duration::from_secs(60)), Err(LimitError::Name));
+    /// assert_eq!(limit("requests", Duration::from_millis(1_500)), Err(LimitError::Per));
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,6 +112,16 @@ impl Limit {
 
     /// The limit's name, such as `requests`; `owner:requests` where a limit is reported that all
     /// keys of an owner share. At most [`LIMIT_LABEL_LEN_MAX`] characters.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keyward::limit::Limit;
+    ///
+    /// let limit = Limit::new("requests", 9.try_into()?, Duration::from_secs(60), 9.try_into()?)?;
+    /// assert_eq!(limit.name(), "requests");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
