@@ -28,6 +28,21 @@ use rows::Rows;
 use snapshot::MemorySnapshot;
 
 /// Keys that are forgotten when the store is dropped.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// assert!(gate.index().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     /// Guards everything together, so that a change is one transaction. Held for one operation,
@@ -60,6 +75,21 @@ impl std::ops::DerefMut for Open<'_> {
 
 impl MemoryStore {
     /// Makes every call fail from now on, or work again: for testing that case.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::store::KeyStore as _;
+    ///
+    /// let store = MemoryStore::default();
+    /// store.set_broken(true);
+    /// assert!(store.ping().await.is_err());
+    /// store.set_broken(false);
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_broken(&self, broken: bool) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).broken = broken;
     }

@@ -14,6 +14,20 @@ use crate::time::{UnixHour, UnixMillis};
 pub const NAME_PART_CHARS_MIN: usize = 3;
 
 /// Which keys to look for: a key has to match every field that is set.
+///
+/// ```
+/// use keyward::query::KeyFilter;
+/// use keyward::record::Stage;
+///
+/// // The active keys of one owner.
+/// let filter = KeyFilter {
+///     state: Some(Stage::Active),
+///     owner: Some("acme".parse()?),
+///     ..KeyFilter::default()
+/// };
+/// assert_eq!(filter.tier, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFilter {
     /// In this state, by the time that [`KeyQuery::now`] says.
@@ -53,6 +67,45 @@ pub enum KeyOrder {
 }
 
 /// One page of a list of keys.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::audit::Audit;
+/// use keyward::issue::NewKey;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::query::{KeyFilter, KeyOrder, KeyQuery};
+/// use keyward::store::Reports as _;
+/// use keyward::time::UnixMillis;
+///
+/// let store = Arc::new(MemoryStore::default());
+/// let gate = Gate::open(Arc::clone(&store) as _, Prefix::default()).await?;
+/// let at = UnixMillis(1_767_225_600_000);
+/// for name in ["weather-bot", "rain-bot"] {
+///     let key = NewKey::plain(name.parse()?, "basic".parse()?, None);
+///     gate.issue(key, Audit::program(at)).await?;
+/// }
+/// let mut query = KeyQuery {
+///     filter: KeyFilter::default(),
+///     order: KeyOrder::Name,
+///     descending: false,
+///     after: None,
+///     max: 1,
+///     now: at,
+/// };
+/// let page = store.list_keys(query.clone()).await?;
+/// assert_eq!(page.keys[0].key.name.as_str(), "rain-bot");
+/// // The next page begins where this one ended.
+/// query.after = page.next;
+/// let page = store.list_keys(query).await?;
+/// assert_eq!(page.keys[0].key.name.as_str(), "weather-bot");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct KeyQuery {
     /// Which keys.

@@ -48,6 +48,14 @@ pub struct Finder {
 /// Where a key begins is not always certain: `\nkw_…` may be a line break and a key with the prefix
 /// `kw`, or a backslash and one with the prefix `nkw`. Each way to read it has another digest, so a
 /// look-up of a key should try all of them.
+///
+/// ```
+/// use keyward::scan::Finder;
+///
+/// let log = b"GET /?key=kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1 200";
+/// let found: Vec<_> = Finder::default().find(log).collect();
+/// assert_eq!((found[0].likeliest.range.start, found[0].readings().count()), (10, 2));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// How a person would read it.
@@ -79,6 +87,15 @@ impl Finder {
     ///
     /// A key is found even if letters before it would make it another prefix: with the prefix `kw`,
     /// `xkw_…` is reported.
+    ///
+    /// ```
+    /// use keyward::scan::Finder;
+    ///
+    /// let key = b"kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
+    /// assert_eq!(Finder::of_prefixes(["kw".parse()?]).find(key).count(), 1);
+    /// assert_eq!(Finder::of_prefixes(["acme".parse()?]).find(key).count(), 0);
+    /// # Ok::<(), keyward::key::ParsePrefixError>(())
+    /// ```
     #[must_use]
     pub fn of_prefixes(prefixes: impl IntoIterator<Item = Prefix>) -> Self {
         Self { prefixes: prefixes.into_iter().collect() }
@@ -88,6 +105,15 @@ impl Finder {
     ///
     /// A key has 49 base-62 digits between an underscore and anything but a digit, a right checksum
     /// and, before the underscore, a prefix. Fifty digits are no key.
+    ///
+    /// ```
+    /// use keyward::scan::Finder;
+    ///
+    /// let key = "kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1";
+    /// assert_eq!(Finder::default().find(key.as_bytes()).count(), 1);
+    /// // One more digit, and it is no key.
+    /// assert_eq!(Finder::default().find(format!("{key}0").as_bytes()).count(), 0);
+    /// ```
     pub fn find(&self, bytes: &[u8]) -> impl Iterator<Item = Found> {
         runs(bytes).filter_map(move |digits| self.read(bytes, digits))
     }

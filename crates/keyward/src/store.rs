@@ -59,6 +59,15 @@ pub struct UsageBatch {
 }
 
 /// Nothing can be said: the store broke down, or was never there.
+///
+/// ```
+/// use keyward::store::StoreError;
+///
+/// // What a client is told; the cause is for the log.
+/// let error = StoreError::Unavailable("the disk is full".into());
+/// assert_eq!(error.to_string(), "store is unavailable");
+/// assert!(std::error::Error::source(&error).is_some());
+/// ```
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The database cannot be reached, is full, or fails; trying later may help. If a change was
@@ -103,6 +112,28 @@ impl From<Fault> for StoreError {
 /// A store knows rows, and none of the rules: for each change it looks up what
 /// [`rules::needs`](crate::rules::needs) asks for, has [`rules::decide`](crate::rules::decide)
 /// decide, and writes the rows and the entries of the audit trail that this returns.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward::audit::Audit;
+/// use keyward::change::KeyChange;
+/// use keyward::memory::MemoryStore;
+/// use keyward::record::KeyId;
+/// use keyward::rules::{Change, ChangeRejection};
+/// use keyward::store::KeyStore;
+/// use keyward::time::UnixMillis;
+///
+/// let store: &dyn KeyStore = &MemoryStore::default();
+/// let id = KeyId::new(7).unwrap();
+/// let change = Change::Key { id, change: KeyChange::Suspend, expected: None };
+/// // A rejection is a decision of the rules: the store did as it was asked.
+/// let committed = store.commit(change, Audit::program(UnixMillis(1_767_225_600_000))).await?;
+/// assert_eq!(committed.outcome.unwrap_err(), ChangeRejection::UnknownKey);
+/// assert!(store.find_key(id).await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Atomicity
 ///
@@ -198,5 +229,18 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Finishes the calls made before, then rejects all others. Closing twice is fine.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::store::KeyStore as _;
+    ///
+    /// let store = MemoryStore::default();
+    /// store.close().await?;
+    /// assert!(store.ping().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -29,6 +29,14 @@ pub struct KeyText {
 /// Known are the 49 digits that end in their checksum, also in the encodings of
 /// [`Finder::find_all`]: an imported key of another form looks like any other text. Where two
 /// keys overlap they are one.
+///
+/// ```
+/// use keyward::scan::key_texts;
+///
+/// let text = "it is kw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1!";
+/// assert_eq!(key_texts(text)[0].range, 6..58);
+/// assert_eq!(key_texts("it is kw_yhjs…!"), []);
+/// ```
 #[must_use]
 pub fn key_texts(text: &str) -> Vec<KeyText> {
     let located = search_all(text.as_bytes(), &plain_texts);

@@ -20,6 +20,39 @@ use super::StoreError;
 /// Each method sees the store as it is at one instant, with all changes that were acknowledged
 /// before the call. It may take long, where it says so; decisions go on meanwhile.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::audit::Audit;
+/// use keyward::issue::NewKey;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::query::{AuditFilter, AuditQuery, KeyFilter};
+/// use keyward::store::Reports;
+/// use keyward::time::UnixMillis;
+///
+/// let store = Arc::new(MemoryStore::default());
+/// let gate = Gate::open(Arc::clone(&store) as _, Prefix::default()).await?;
+/// let at = UnixMillis(1_767_225_600_000);
+/// for name in ["weather-bot", "rain-bot"] {
+///     let key = NewKey::plain(name.parse()?, "basic".parse()?, None);
+///     gate.issue(key, Audit::program(at)).await?;
+/// }
+/// let reports: &dyn Reports = &*store;
+/// let filter = KeyFilter { name_part: Some("weather".to_owned()), ..KeyFilter::default() };
+/// assert_eq!(reports.count_keys(filter, at).await?.at_least, 1);
+///
+/// let filter = AuditFilter::default();
+/// let query = AuditQuery { filter, after: None, descending: true, max: 1.try_into()? };
+/// let newest = &reports.audit_entries(query).await?.entries[0];
+/// assert_eq!((newest.id.0, newest.verb.as_str(), newest.key_id), (2, "issue", Some(2)));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// Each method returns [`StoreError`] if the store cannot be read.

@@ -28,6 +28,26 @@ pub enum Page {
 /// There is one page in memory at a time. A store that has to hold something for the instant to
 /// last, such as a read transaction, lets go of it when the last row is read, when a page fails,
 /// when the snapshot is dropped, and when the store is closed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward::memory::MemoryStore;
+/// use keyward::store::{KeyStore as _, Page};
+///
+/// let mut snapshot = MemoryStore::default().snapshot().await?;
+/// let (mut tiers, mut keys) = (0, 0);
+/// while let Some(page) = snapshot.next(100).await? {
+///     match page {
+///         Page::Tiers(rows) => tiers += rows.len(),
+///         Page::Owners(_) => {}
+///         Page::Keys(rows) => keys += rows.len(),
+///     }
+/// }
+/// assert_eq!((tiers, keys), (3, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Snapshot: fmt::Debug + Send {
     /// The newest change that is in it, 0 if there was none.
