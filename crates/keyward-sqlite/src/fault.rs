@@ -57,9 +57,9 @@ impl From<FromSqlError> for Fault {
     }
 }
 
-impl From<rules::Fault> for Fault {
-    fn from(fault: rules::Fault) -> Self {
-        Self::Inconsistent(fault.to_string())
+impl From<rules::DecideError> for Fault {
+    fn from(error: rules::DecideError) -> Self {
+        Self::Inconsistent(error.to_string())
     }
 }
 

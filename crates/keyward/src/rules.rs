@@ -37,7 +37,7 @@ pub use change::{Change, OwnerChange, TierBefore};
 pub use entry::{Subject, seal};
 pub use facts::Facts;
 pub use lookup::{Lookup, OnceRow, Progress};
-pub use outcome::{ChangeRejection, Committed, Decided, Decision, Fault, Imported};
+pub use outcome::{ChangeRejection, Committed, DecideError, Decided, Decision, Imported};
 pub use writes::{KeyWrite, OnceWrite, Writes};
 
 use draft::Draft;
@@ -64,9 +64,9 @@ pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
 ///
 /// # Errors
 ///
-/// Returns [`Fault`] if it cannot be decided: something that [`needs`] names was not looked up, or
-/// the facts contradict each other.
-pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, Fault> {
+/// Returns [`DecideError`] if it cannot be decided: something that [`needs`] names was not looked
+/// up, or the facts contradict each other.
+pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, DecideError> {
     let draft = Draft::new(audit, facts);
     match change {
         Change::Issue(key) => keys::issue(draft, *key),

@@ -20,7 +20,7 @@ use crate::details::Reason;
 use crate::digest::Digest;
 use crate::once::Earlier;
 use crate::record::KeyId;
-use crate::rules::{Change, Committed, Fault};
+use crate::rules::{Change, Committed, DecideError};
 use crate::stored::OwnedKey;
 use crate::time::UnixMillis;
 use crate::usage::UsageRow;
@@ -101,9 +101,9 @@ impl StoreError {
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        Self::Inconsistent(fault.to_string())
+impl From<DecideError> for StoreError {
+    fn from(error: DecideError) -> Self {
+        Self::Inconsistent(error.to_string())
     }
 }
 

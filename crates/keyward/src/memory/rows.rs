@@ -15,7 +15,7 @@ use crate::limit::{Limit, Limits};
 use crate::once::{Earlier, OnceName, forgotten_at};
 use crate::record::{KeyId, Owner};
 use crate::rules::{
-    self, Change, Committed, Decision, Facts, Fault, KeyWrite, Lookup, OnceRow, OnceWrite,
+    self, Change, Committed, DecideError, Decision, Facts, KeyWrite, Lookup, OnceRow, OnceWrite,
     Progress, Writes,
 };
 use crate::store::LeakReport;
@@ -85,7 +85,11 @@ fn new_tier(id: u64, name: &str, amount: u32) -> TierRow {
 }
 
 impl Rows {
-    pub(super) fn commit(&mut self, change: Change, audit: &Audit) -> Result<Committed, Fault> {
+    pub(super) fn commit(
+        &mut self,
+        change: Change,
+        audit: &Audit,
+    ) -> Result<Committed, DecideError> {
         let mut facts = Facts::new(self.progress);
         loop {
             let wanted = rules::needs(&change, audit, &facts);

@@ -4,10 +4,10 @@ use crate::audit::Verb;
 
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{Decided, Decision, Fault};
+use super::outcome::{DecideError, Decided, Decision};
 
 /// Takes the time of the change for the latest reading, whichever is later, on record.
-pub(super) fn accept(mut draft: Draft<'_>) -> Result<Decision, Fault> {
+pub(super) fn accept(mut draft: Draft<'_>) -> Result<Decision, DecideError> {
     let at = draft.audit.at;
     let details = entry::clock(draft.reading()?, at);
     draft.put_reading(at);

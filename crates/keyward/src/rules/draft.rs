@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::{Lookup, OnceRow, Progress};
-use super::outcome::{ChangeRejection, Decided, Decision, Fault};
+use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 use super::writes::{KeyWrite, OnceWrite, Writes};
 
 /// A draft sees its own writes so far as if they were stored.
@@ -58,76 +58,79 @@ impl<'a> Draft<'a> {
     }
 
     /// A key as it was before the change.
-    pub(super) fn key(&self, id: KeyId) -> Result<Option<Arc<Key>>, Fault> {
-        let known = self.facts.key(id).ok_or(Fault::Unknown(Lookup::Key(id)))?;
+    pub(super) fn key(&self, id: KeyId) -> Result<Option<Arc<Key>>, DecideError> {
+        let known = self.facts.key(id).ok_or(DecideError::Unknown(Lookup::Key(id)))?;
         Ok(known.map(Arc::clone))
     }
 
-    pub(super) fn is_there(&self, id: KeyId) -> Result<bool, Fault> {
+    pub(super) fn is_there(&self, id: KeyId) -> Result<bool, DecideError> {
         if self.ids.contains(&id) {
             return Ok(true);
         }
-        self.facts.is_there(id).ok_or(Fault::Unknown(Lookup::Id(id)))
+        self.facts.is_there(id).ok_or(DecideError::Unknown(Lookup::Id(id)))
     }
 
     /// The key that has, or had, a secret.
-    pub(super) fn holder(&self, digest: &Digest) -> Result<Option<KeyId>, Fault> {
+    pub(super) fn holder(&self, digest: &Digest) -> Result<Option<KeyId>, DecideError> {
         if let Some(holder) = self.holders.get(digest.as_bytes()) {
             return Ok(Some(*holder));
         }
-        self.facts.holder(digest).ok_or(Fault::Unknown(Lookup::Digest(*digest)))
+        self.facts.holder(digest).ok_or(DecideError::Unknown(Lookup::Digest(*digest)))
     }
 
-    pub(super) fn tier(&self, name: &TierName) -> Result<Option<&TierRow>, Fault> {
+    pub(super) fn tier(&self, name: &TierName) -> Result<Option<&TierRow>, DecideError> {
         if let Some(tier) = self.tiers.get(name) {
             return Ok(Some(tier));
         }
-        self.facts.tier(name).ok_or_else(|| Fault::Unknown(Lookup::Tier(name.clone())))
+        self.facts.tier(name).ok_or_else(|| DecideError::Unknown(Lookup::Tier(name.clone())))
     }
 
-    pub(super) fn tier_count(&self) -> Result<u64, Fault> {
-        self.facts.tier_count().ok_or(Fault::Unknown(Lookup::TierCount))
+    pub(super) fn tier_count(&self) -> Result<u64, DecideError> {
+        self.facts.tier_count().ok_or(DecideError::Unknown(Lookup::TierCount))
     }
 
     /// The row of an owner; a new one if none is stored.
-    pub(super) fn owner(&self, owner: &Owner) -> Result<OwnerRow, Fault> {
+    pub(super) fn owner(&self, owner: &Owner) -> Result<OwnerRow, DecideError> {
         if let Some(row) = self.owners.get(owner) {
             return Ok(row.clone());
         }
         let known = self.facts.owner(owner);
-        let known = known.ok_or_else(|| Fault::Unknown(Lookup::Owner(owner.clone())))?;
+        let known = known.ok_or_else(|| DecideError::Unknown(Lookup::Owner(owner.clone())))?;
         Ok(known.cloned().unwrap_or_else(|| OwnerRow::new(owner.clone())))
     }
 
     /// The row of the owner of a key, if it has one.
-    pub(super) fn owner_of<I>(&self, key: &Key<I>) -> Result<Option<OwnerRow>, Fault> {
+    pub(super) fn owner_of<I>(&self, key: &Key<I>) -> Result<Option<OwnerRow>, DecideError> {
         key.owner.as_ref().map(|owner| self.owner(owner)).transpose()
     }
 
-    pub(super) fn reading(&self) -> Result<Option<UnixMillis>, Fault> {
-        self.facts.reading().ok_or(Fault::Unknown(Lookup::Reading))
+    pub(super) fn reading(&self) -> Result<Option<UnixMillis>, DecideError> {
+        self.facts.reading().ok_or(DecideError::Unknown(Lookup::Reading))
     }
 
     /// The earlier request of the same name and actor, if it is kept still.
-    pub(super) fn earlier(&self) -> Result<Option<Earlier>, Fault> {
+    pub(super) fn earlier(&self) -> Result<Option<Earlier>, DecideError> {
         let Some(once) = &self.audit.once else { return Ok(None) };
         let actor = self.audit.actor.as_text();
         let known = self.facts.once(&actor, &once.name).ok_or_else(|| {
-            Fault::Unknown(Lookup::Once { actor: actor.into_owned(), name: once.name.clone() })
+            DecideError::Unknown(Lookup::Once {
+                actor: actor.into_owned(),
+                name: once.name.clone(),
+            })
         })?;
         Ok(known.and_then(|row| row.earlier(self.audit)))
     }
 
     /// The id that the next new key gets.
-    pub(super) fn next_key(&self) -> Result<KeyId, Fault> {
+    pub(super) fn next_key(&self) -> Result<KeyId, DecideError> {
         let last = self.progress.key.map_or(0, KeyId::get);
-        last.checked_add(1).and_then(KeyId::new).ok_or(Fault::NoNumberLeft("key"))
+        last.checked_add(1).and_then(KeyId::new).ok_or(DecideError::NoNumberLeft("key"))
     }
 
     /// The id that the next new tier gets.
-    pub(super) fn next_tier(&self) -> Result<TierId, Fault> {
+    pub(super) fn next_tier(&self) -> Result<TierId, DecideError> {
         let last = self.progress.tier.map_or(0, TierId::get);
-        last.checked_add(1).and_then(TierId::new).ok_or(Fault::NoNumberLeft("tier"))
+        last.checked_add(1).and_then(TierId::new).ok_or(DecideError::NoNumberLeft("tier"))
     }
 
     /// Writes a tier.
@@ -142,7 +145,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes a key, and counts it where it belongs.
-    pub(super) fn put_key(&mut self, write: KeyWrite) -> Result<(), Fault> {
+    pub(super) fn put_key(&mut self, write: KeyWrite) -> Result<(), DecideError> {
         let (before, after) = match &write {
             KeyWrite::Add(key) => (None, key),
             KeyWrite::Put { before, after } => (Some(&**before), after),
@@ -180,7 +183,7 @@ impl<'a> Draft<'a> {
         verb: Verb,
         subject: Subject<'_>,
         details: String,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), DecideError> {
         let entry = entry::seal(&self.progress, self.audit, verb, subject, details)?;
         (self.progress.change, self.progress.digest) = (entry.id, entry.digest);
         self.entries.push(entry);
@@ -209,7 +212,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Counts a key in its tier, unless it is revoked.
-    fn count_in_tiers(&mut self, before: Option<&Key>, after: &Key) -> Result<(), Fault> {
+    fn count_in_tiers(&mut self, before: Option<&Key>, after: &Key) -> Result<(), DecideError> {
         let (left, joined) = (before.and_then(tier_that_counts), tier_that_counts(after));
         if left == joined {
             return Ok(());
@@ -230,7 +233,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Counts a key of an owner.
-    fn count_in_owners(&mut self, before: Option<&Key>, after: &Key) -> Result<(), Fault> {
+    fn count_in_owners(&mut self, before: Option<&Key>, after: &Key) -> Result<(), DecideError> {
         let belongs = |key: &Key| Some((key.owner.clone()?, key.is_revoked()));
         let (left, joined) = (before.and_then(belongs), belongs(after));
         if left == joined {

@@ -16,7 +16,7 @@ use crate::tier::TierName;
 use crate::time::UnixMillis;
 
 use super::lookup::Progress;
-use super::outcome::Fault;
+use super::outcome::DecideError;
 
 /// The subject of an audit entry.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +38,15 @@ pub enum Subject<'a> {
 ///
 /// # Errors
 ///
-/// Returns [`Fault::NoNumberLeft`] if every number is given.
+/// Returns [`DecideError::NoNumberLeft`] if every number is given.
 pub fn seal(
     after: &Progress,
     audit: &Audit,
     verb: Verb,
     subject: Subject<'_>,
     details: String,
-) -> Result<AuditEntry, Fault> {
-    let id = after.change.0.checked_add(1).ok_or(Fault::NoNumberLeft("change"))?;
+) -> Result<AuditEntry, DecideError> {
+    let id = after.change.0.checked_add(1).ok_or(DecideError::NoNumberLeft("change"))?;
     let (key_id, tier, owner) = match subject {
         Subject::Key(id) => (Some(id.get()), None, None),
         Subject::Tier(name) => (None, Some(name.as_str().to_owned()), None),
@@ -74,13 +74,13 @@ pub fn seal(
 /// The details of a new key.
 ///
 /// The text is written as it comes, without a tree of values: it is made for each key of an import.
-pub(super) fn new_key(key: &Key) -> Result<String, Fault> {
+pub(super) fn new_key(key: &Key) -> Result<String, DecideError> {
     let new = NewKey { before: None, after: Fields::of(key) };
     serde_json::to_string(&new).map_err(|error| fault(&error))
 }
 
 /// The details of a changed key: the fields that differ.
-pub(super) fn changed_key(before: &Key, after: &Key) -> Result<String, Fault> {
+pub(super) fn changed_key(before: &Key, after: &Key) -> Result<String, DecideError> {
     let (mut before, mut after) = (Fields::of(before).map()?, Fields::of(after).map()?);
     after.retain(|name, value| {
         let differs = before.get(name) != Some(value);
@@ -161,14 +161,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn map(&self) -> Result<Map<String, Value>, Fault> {
+    fn map(&self) -> Result<Map<String, Value>, DecideError> {
         match serde_json::to_value(self).map_err(|error| fault(&error))? {
             Value::Object(fields) => Ok(fields),
             Value::Null
             | Value::Bool(_)
             | Value::Number(_)
             | Value::String(_)
-            | Value::Array(_) => Err(Fault::Entry("a struct is an object".to_owned())),
+            | Value::Array(_) => Err(DecideError::Entry("a struct is an object".to_owned())),
         }
     }
 }
@@ -205,6 +205,6 @@ fn state(state: KeyState) -> &'static str {
     }
 }
 
-fn fault(error: &serde_json::Error) -> Fault {
-    Fault::Entry(error.to_string())
+fn fault(error: &serde_json::Error) -> DecideError {
+    DecideError::Entry(error.to_string())
 }

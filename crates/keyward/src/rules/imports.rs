@@ -11,7 +11,7 @@ use crate::transfer::ImportRejection;
 use super::draft::Draft;
 use super::keys;
 use super::lookup::Lookup;
-use super::outcome::{Decided, Decision, Fault, Imported};
+use super::outcome::{DecideError, Decided, Decision, Imported};
 
 /// All in one round, each owner and each tier once.
 pub(super) fn needs(keys: &[Unkept]) -> Vec<Lookup> {
@@ -37,7 +37,7 @@ pub(super) fn import(
     mut draft: Draft<'_>,
     keys: Vec<Unkept>,
     dry_run: bool,
-) -> Result<Decision, Fault> {
+) -> Result<Decision, DecideError> {
     draft.reserve(keys.len());
     let mut imported = Vec::with_capacity(keys.len());
     let mut names = BTreeSet::new();
@@ -53,7 +53,7 @@ pub(super) fn import(
     Ok(if dry_run { draft.unchanged(decided) } else { draft.done(decided) })
 }
 
-fn import_one(draft: &mut Draft<'_>, key: Unkept) -> Result<Imported, Fault> {
+fn import_one(draft: &mut Draft<'_>, key: Unkept) -> Result<Imported, DecideError> {
     match place(draft, &key)? {
         Err(rejection) => Ok(Imported::Rejected(rejection)),
         Ok(Place::There(id)) => Ok(Imported::Skipped(id)),
@@ -68,7 +68,7 @@ enum Place {
 }
 
 /// Where a key belongs, or the first reason against it.
-fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejection>, Fault> {
+fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejection>, DecideError> {
     let digests: Vec<Digest> = secrets(key).map(|secret| secret.digest).collect();
     let mut holders = Vec::with_capacity(digests.len());
     for digest in &digests {

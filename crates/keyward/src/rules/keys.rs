@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::Lookup;
-use super::outcome::{ChangeRejection, Decided, Decision, Fault};
+use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 use super::writes::KeyWrite;
 
 pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {
@@ -25,7 +25,7 @@ pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {
 }
 
 /// Keeps a key that was just issued.
-pub(super) fn issue(mut draft: Draft<'_>, new: Unkept) -> Result<Decision, Fault> {
+pub(super) fn issue(mut draft: Draft<'_>, new: Unkept) -> Result<Decision, DecideError> {
     if let Some(earlier) = draft.earlier()? {
         return Ok(draft.rejected(ChangeRejection::Earlier(earlier)));
     }
@@ -36,7 +36,7 @@ pub(super) fn issue(mut draft: Draft<'_>, new: Unkept) -> Result<Decision, Fault
         return Ok(draft.rejected(ChangeRejection::OwnerSuspended));
     }
     if draft.holder(&new.secret.digest)?.is_some() {
-        return Err(Fault::SecretTaken);
+        return Err(DecideError::SecretTaken);
     }
     let id = draft.next_key()?;
     let key = add(&mut draft, new, id, Verb::Issue)?;
@@ -52,7 +52,7 @@ pub(super) fn add(
     new: Unkept,
     id: KeyId,
     verb: Verb,
-) -> Result<Arc<Key>, Fault> {
+) -> Result<Arc<Key>, DecideError> {
     let tier_id = match new.tier_gone {
         true => None,
         false => draft.tier(&new.tier)?.map(|tier| tier.id),
@@ -100,7 +100,7 @@ pub(super) fn change(
     id: KeyId,
     change: KeyChange,
     expected: Option<Versions>,
-) -> Result<Decision, Fault> {
+) -> Result<Decision, DecideError> {
     if let Some(earlier) = draft.earlier()? {
         return Ok(draft.rejected(ChangeRejection::Earlier(earlier)));
     }
@@ -135,7 +135,7 @@ fn changed(
     draft: &Draft<'_>,
     before: &Key,
     change: KeyChange,
-) -> Result<Result<Key, ChangeRejection>, Fault> {
+) -> Result<Result<Key, ChangeRejection>, DecideError> {
     let mut key = before.clone();
     if key.is_revoked() {
         return Ok(match change {
@@ -198,9 +198,9 @@ fn rotate(
     digest: Digest,
     hint: String,
     grace: Duration,
-) -> Result<(), Fault> {
+) -> Result<(), DecideError> {
     if draft.holder(&digest)?.is_some() {
-        return Err(Fault::SecretTaken);
+        return Err(DecideError::SecretTaken);
     }
     let at = draft.audit.at;
     let ends_at = at.later_by(grace);

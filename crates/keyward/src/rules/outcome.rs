@@ -122,7 +122,7 @@ pub enum ChangeRejection {
 
 /// Nothing can be decided: the store, or what it holds, is not as it has to be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Fault {
+pub enum DecideError {
     /// The store did not look up what deciding has to know.
     #[error("the store did not look up {0:?}")]
     Unknown(Lookup),

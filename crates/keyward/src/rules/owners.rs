@@ -8,7 +8,7 @@ use crate::stored::OwnerRow;
 use super::change::OwnerChange;
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{ChangeRejection, Decided, Decision, Fault};
+use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 
 /// Changes an owner, and writes one entry, unless it is so already.
 pub(super) fn change(
@@ -16,7 +16,7 @@ pub(super) fn change(
     owner: &Owner,
     change: OwnerChange,
     expected: Option<OwnerVersion>,
-) -> Result<Decision, Fault> {
+) -> Result<Decision, DecideError> {
     let before = draft.owner(owner)?;
     if expected.is_some_and(|expected| expected != before.version) {
         return Ok(draft.rejected(ChangeRejection::StaleOwner(before.version)));

@@ -169,7 +169,7 @@ fn what_was_not_looked_up_is_named() {
     for change in asked {
         let wanted = needs(&change, &audit(1), &facts);
         let fault = decide(change, &audit(1), &facts).unwrap_err();
-        let Fault::Unknown(lookup) = fault else { panic!("{fault}") };
+        let DecideError::Unknown(lookup) = fault else { panic!("{fault}") };
         assert!(wanted.contains(&lookup), "{lookup:?} is not in {wanted:?}");
     }
 }
@@ -178,10 +178,10 @@ fn what_was_not_looked_up_is_named() {
 fn numbers_that_are_used_up_are_a_fault() {
     let mut rows = Rows::new_with(&["basic"]);
     rows.progress.key = KeyId::new(crate::record::KEY_ID_MAX);
-    assert_eq!(rows.fault(issue(key(1)), &audit(1)), Fault::NoNumberLeft("key"));
+    assert_eq!(rows.fault(issue(key(1)), &audit(1)), DecideError::NoNumberLeft("key"));
     rows.progress.key = None;
     rows.progress.change = ChangeId(u64::MAX);
-    assert_eq!(rows.fault(issue(key(1)), &audit(1)), Fault::NoNumberLeft("change"));
+    assert_eq!(rows.fault(issue(key(1)), &audit(1)), DecideError::NoNumberLeft("change"));
     assert_eq!(rows.entries.len(), 0);
 }
 

@@ -8,7 +8,7 @@ use crate::tier::{TIERS_MAX, TierName};
 use super::change::TierBefore;
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{ChangeRejection, Decided, Decision, Fault};
+use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 
 /// Writes a tier, new or not, and its entry, unless it is so already.
 pub(super) fn put(
@@ -16,7 +16,7 @@ pub(super) fn put(
     name: TierName,
     limits: Limits,
     expected: &TierBefore,
-) -> Result<Decision, Fault> {
+) -> Result<Decision, DecideError> {
     let before = draft.tier(&name)?.cloned();
     if !fits(before.as_ref(), expected) {
         return Ok(draft.rejected(ChangeRejection::StaleTier));
@@ -43,7 +43,7 @@ pub(super) fn delete(
     mut draft: Draft<'_>,
     name: &TierName,
     expected: &TierBefore,
-) -> Result<Decision, Fault> {
+) -> Result<Decision, DecideError> {
     let before = draft.tier(name)?.cloned();
     if !fits(before.as_ref(), expected) {
         return Ok(draft.rejected(ChangeRejection::StaleTier));

@@ -43,8 +43,8 @@ fn a_secret_belongs_to_one_key_for_ever() {
     rows.done(issue(key(1)), &audit(1));
     rows.done(rotate(1, 2, 10), &audit(2));
     for number in [1, 2] {
-        assert_eq!(rows.fault(issue(key(number)), &audit(3)), Fault::SecretTaken);
-        assert_eq!(rows.fault(rotate(1, number, 0), &audit(3)), Fault::SecretTaken);
+        assert_eq!(rows.fault(issue(key(number)), &audit(3)), DecideError::SecretTaken);
+        assert_eq!(rows.fault(rotate(1, number, 0), &audit(3)), DecideError::SecretTaken);
     }
     assert_eq!(rows.keys.len(), 1);
 }

@@ -85,7 +85,7 @@ fn any_audit() -> impl Strategy<Value = Audit> {
 }
 
 /// All of a decision: its rows, its entries and its outcome.
-fn shown(decision: &Result<Decision, Fault>) -> String {
+fn shown(decision: &Result<Decision, DecideError>) -> String {
     format!("{decision:?}")
 }
 

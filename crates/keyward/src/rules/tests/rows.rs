@@ -50,7 +50,7 @@ impl Rows {
     }
 
     /// Decides with nothing known before.
-    pub(super) fn decide(&self, change: Change, audit: &Audit) -> Result<Decision, Fault> {
+    pub(super) fn decide(&self, change: Change, audit: &Audit) -> Result<Decision, DecideError> {
         self.decide_with(change, audit, &mut Facts::new(self.progress))
     }
 
@@ -60,7 +60,7 @@ impl Rows {
         change: Change,
         audit: &Audit,
         facts: &mut Facts,
-    ) -> Result<Decision, Fault> {
+    ) -> Result<Decision, DecideError> {
         for _round in 0..2 {
             for lookup in needs(&change, audit, facts) {
                 self.look(lookup, facts);
@@ -96,7 +96,7 @@ impl Rows {
         decided
     }
 
-    pub(super) fn fault(&self, change: Change, audit: &Audit) -> Fault {
+    pub(super) fn fault(&self, change: Change, audit: &Audit) -> DecideError {
         self.decide(change, audit).unwrap_err()
     }
 
