@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::tidy::{read, root, rust_files};
 
 /// The crates that a library user calls.
-const LIBRARIES: [&str; 2] = ["keyward-http", "keyward-axum"];
+const LIBRARIES: [&str; 3] = ["keyward", "keyward-http", "keyward-axum"];
 
 /// A public type or function of a library.
 #[derive(Debug, Default)]
