@@ -269,7 +269,7 @@ impl Counters {
         self.bank(hour).read()
     }
 
-    /// Empties the counters: what was counted, with its hour, as seen at `now`.
+    /// Empties the counters: the counts with their hours, as seen at `now`.
     pub(crate) fn take(&self, now: UnixMillis) -> impl Iterator<Item = (UnixHour, Counts)> + use<> {
         let (this, soon) = (now.hour(), now.later_by(AHEAD).hour());
         // The bank of the hour before is the next hour's, too. Shortly before that begins it is

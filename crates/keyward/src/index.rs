@@ -161,14 +161,14 @@ impl Index {
         })
     }
 
-    /// Adds a key, unless one with this digest is there already: what is there is newer, such as
-    /// a key that was revoked while it was still being issued. Returns whether it was added.
+    /// Adds a key, unless one with this digest is there already: that one is newer, such as a key
+    /// that was revoked while it was still being issued. Returns whether it was added.
     pub fn insert(&self, entry: Entry) -> bool {
         self.shard(entry.digest()).write().add(entry)
     }
 
-    /// Puts a key in the place of what it was before, or adds it. Its limits go on where they were,
-    /// and so do its counters; a key that was revoked stays revoked.
+    /// Replaces the entry of a key, or adds it. Its limits go on where they were, and so do its
+    /// counters; a key that was revoked stays revoked.
     ///
     /// Changes of one key must come one after the other.
     pub(crate) fn replace(&self, entry: Entry, clock: ReadClock<'_>) {
@@ -179,8 +179,8 @@ impl Index {
         }
     }
 
-    /// Gives a key another secret: `entry` has the new one's digest, and the secret with the
-    /// digest `before` works until `ends_at`. What is kept is as with [`Index::replace`].
+    /// Gives a key another secret: `entry` has the new one's digest, and the secret with the digest
+    /// `before` works until `ends_at`. It keeps the same as [`Index::replace`].
     ///
     /// One step to all who look: both secrets' shards are locked.
     pub(crate) fn rotate(

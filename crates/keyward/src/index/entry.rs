@@ -24,7 +24,7 @@ use super::shown::Shown;
 /// the words of several limits are elsewhere.
 ///
 /// All that a verdict about most keys touches lies here, side by side in a slot of the table: each
-/// further place in memory costs a verdict about one of many keys as much as all the rest.
+/// further cache line costs a verdict about one of many keys as much as all the rest.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -225,8 +225,8 @@ impl Entry {
         self.take_over(before, clock);
     }
 
-    /// Goes on where the entry stood whose place this one takes: a key that was revoked stays so,
-    /// its use of limits and its counts are taken over.
+    /// Continues the entry that this one replaces: a revoked key stays revoked, and this entry
+    /// takes over the use of limits and the counts.
     ///
     /// No request is under way on either: the calling code holds the locks of their shards.
     pub(super) fn take_over(&mut self, before: Self, clock: ReadClock<'_>) {

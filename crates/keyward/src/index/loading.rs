@@ -36,14 +36,14 @@ impl Index {
 }
 
 impl Loading<'_> {
-    /// Adds a key to those that the index gets.
+    /// Adds a key to the keys that the index gets.
     pub fn add(&mut self, entry: Entry) {
         let part = self.part(Index::place(entry.digest()));
         match part.last_mut() {
             Some(piece) if piece.len() < piece.capacity() => piece.push(entry),
             Some(_) | None => {
                 // The first pieces are small, since most indexes are; the others are as large as
-                // those of tables, which then take their place.
+                // the pieces of tables, which then replace them.
                 let mut piece = Vec::with_capacity(CHUNK.min(2 << part.len().min(8)));
                 piece.push(entry);
                 part.push(piece);

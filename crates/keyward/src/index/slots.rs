@@ -6,19 +6,19 @@ use crate::digest::Digest;
 
 use super::Entry;
 
-/// A table of keys by open addressing: where a digest leads to, its **home**, is in proportion to
-/// the number that it begins with, and keys stand in the order of these numbers, each at its home
-/// or as near behind it as the ones before it leave room. So a look goes to one place in memory
-/// and on from there, and ends at the first gap or greater number (ordered hash tables: Amble and
+/// A table of keys by open addressing: the slot to which a digest leads, its **home**, is in
+/// proportion to the number that it begins with, and keys are in the order of these numbers, each
+/// at its home or as near after it as the ones before it leave room. So a look goes to one slot and
+/// on from there, and ends at the first gap or greater number (ordered hash tables: Amble and
 /// Knuth, The Computer Journal 17, 1974).
 ///
 /// A table grows by a quarter and is seven eighths full at most, so that a key takes 1.3 slots on
 /// average. In one that doubles it would take 1.7.
 #[derive(Default)]
 pub(super) struct Slots {
-    /// The slots one behind the other, [`CHUNK`] in each but the last. All of a table that is not
-    /// small are allocated in one size, so that tables that grow leave no holes in memory that
-    /// nothing fits into. As many slots as there are homes, and behind these as many as it takes.
+    /// The slots one after the other, [`CHUNK`] in each but the last. All of a table that is not
+    /// small are allocated in one size, so that growing tables leave no holes in memory that
+    /// nothing fits into. As many slots as there are homes, and after these as many as it takes.
     chunks: Vec<Vec<Option<Entry>>>,
     homes: usize,
     len: usize,
@@ -89,7 +89,7 @@ impl Slots {
     pub(super) fn remove(&mut self, mut at: usize) -> Option<Entry> {
         let taken = self.slot(at)?.take()?;
         self.len -= 1;
-        // Those behind it that are not at home come one slot nearer.
+        // Keys after it that are not at home come one slot nearer.
         while self.get(at + 1).is_some_and(|next| self.home(next.digest().place()) <= at) {
             let next = self.slot(at + 1).and_then(Option::take);
             if let Some(slot) = self.slot(at) {
@@ -124,7 +124,7 @@ impl Slots {
         while self.get(at).is_some_and(|there| there.digest().place() <= place) {
             at += 1;
         }
-        // Those that stand there and behind make room, up to the next gap.
+        // The keys from there on make room, up to the next gap.
         let mut entry = entry;
         loop {
             let rest =
@@ -148,7 +148,7 @@ impl Slots {
         self.len += 1;
     }
 
-    /// Adds a slot behind all others.
+    /// Adds a slot after all others.
     fn push(&mut self, entry: Entry) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(Some(entry)),
@@ -164,7 +164,7 @@ impl Slots {
         let homes = if homes <= CHUNK { homes } else { homes.next_multiple_of(CHUNK) };
         let before = mem::replace(self, Self::with_homes(homes));
         self.len = before.len;
-        // They come in order, so that each stands behind the one before it.
+        // They come in order, so that each comes after the one before it.
         let mut free = 0;
         for entry in before.chunks.into_iter().flatten().flatten() {
             let at = self.home(entry.digest().place()).max(free);

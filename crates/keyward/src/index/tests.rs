@@ -79,14 +79,14 @@ fn stage(index: &Index, seed: u8) -> Option<Stage> {
 }
 
 impl Entry {
-    /// Where the key is in its life, whatever its owner's state is.
+    /// The stage of the key's life, for any state of its owner.
     pub(crate) fn stage_by_itself(&self, now: UnixMillis) -> Stage {
         self.life.stage(now)
     }
 }
 
 impl Index {
-    /// The answer of the key that has, or had, this secret.
+    /// The result of `ask` for the key that has, or had, this secret.
     pub(crate) fn ask<T>(&self, digest: &Digest, ask: impl FnOnce(&Entry) -> T) -> Option<T> {
         self.look(digest, |held| held.map(|held| ask(held.entry)))
     }
@@ -174,7 +174,7 @@ proptest! {
                     model.entry(seed).and_modify(|(_, active)| *active = false);
                 }
                 2 => {
-                    // What was revoked stays so, whatever takes its place.
+                    // A revoked key stays revoked, with any entry that replaces it.
                     index.replace(entry(seed, id), CLOCK);
                     model.entry(seed).and_modify(|(there, _)| *there = id).or_insert((id, true));
                 }
