@@ -70,7 +70,7 @@ fn addresses_outside_of_the_networks_are_rejected_before_any_key() {
     // A false address in a header does not help, and the other routes are open to every address.
     assert_eq!(ask(&server, ADMIN_KEY, Some("10.0.0.1")).brief(), ELSEWHERE);
     assert_eq!(server.send("GET", "/healthz", &[], "").status, 200);
-    assert_eq!(server.send("GET", "/articles", &[], "").status, 401);
+    assert_eq!(server.send("GET", "/key", &[], "").status, 401);
 }
 
 #[test]

@@ -35,9 +35,9 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     claim(folder.path(), "2200-01-01");
 
     let server = Server::start(folder.path());
-    let status = |server: &Server, key: &str| server.get("/articles", key).status;
+    let status = |server: &Server, key: &str| server.get("/key", key).status;
     assert_eq!((status(&server, &ends), status(&server, &lasts)), (503, 200));
-    let refused = server.get("/articles", &ends);
+    let refused = server.get("/key", &ends);
     assert_eq!(refused.body, r#"{"detail":"Service Unavailable"}"#);
     assert!(refused.header("retry-after").is_some());
     let ready = server.send("GET", "/readyz", &[], "");

@@ -26,7 +26,7 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
     let (_, secret) = server.issue("page");
     for origin in ["https://app.example", "http://localhost:5173"] {
         // The browser sends a preflight first, without the key.
-        let asked = preflight(&server, "/articles", origin);
+        let asked = preflight(&server, "/key", origin);
         assert!((200..300).contains(&asked.status), "{asked:?}");
         assert_eq!(asked.header("access-control-allow-origin"), Some(origin));
         assert_eq!(asked.header("access-control-allow-methods"), Some("GET,HEAD"));
@@ -36,7 +36,7 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
         let wrong = "authorization: Bearer wrong-wrong".to_owned();
         for (key, status) in [(key, 200), (wrong, 401)] {
             let headers = [&*format!("origin: {origin}"), &key];
-            let answer = server.send("GET", "/articles", &headers, "");
+            let answer = server.send("GET", "/key", &headers, "");
             assert_eq!(answer.status, status);
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
             assert_eq!(answer.header("access-control-allow-credentials"), None);
@@ -52,9 +52,9 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
     }
     // Caches must not reuse the response to another origin, nor the response to a request without
     // an origin.
-    assert!(vary(&server.get("/articles", &secret)).contains("origin"));
+    assert!(vary(&server.get("/key", &secret)).contains("origin"));
     for origin in ["https://app.example.evil", "http://app.example", "null"] {
-        let asked = preflight(&server, "/articles", origin);
+        let asked = preflight(&server, "/key", origin);
         assert_eq!(asked.header("access-control-allow-origin"), None, "{origin}");
     }
     for path in ["/admin/api-keys", "/admin/tiers", "/leaks", "/docs", "/nothing"] {
@@ -64,7 +64,7 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
         let answer = server.send("GET", path, &["origin: https://app.example"], "");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
     }
-    let other = server.send("POST", "/articles", &["origin: https://app.example"], "");
+    let other = server.send("POST", "/key", &["origin: https://app.example"], "");
     assert_eq!(other.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
     assert_eq!(other.header("allow"), Some("GET,HEAD"));
 }
@@ -81,9 +81,9 @@ fn every_page_may_if_the_setting_allows_it_and_none_by_default() {
 
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let asked = preflight(&server, "/articles", "https://app.example");
+    let asked = preflight(&server, "/key", "https://app.example");
     assert_eq!(asked.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
     let (_, secret) = server.issue("page");
-    let answer = server.get("/articles", &secret);
+    let answer = server.get("/key", &secret);
     assert!(!answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")));
 }

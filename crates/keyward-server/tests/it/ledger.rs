@@ -96,7 +96,7 @@ fn a_byte_that_flipped_in_the_log_of_changes_is_noticed() {
     let flag = after_restore(&refused(folder.path(), &[]));
     let server = accept(folder.path(), &flag);
     for (_, secret) in keys.iter().step_by(2) {
-        assert_eq!(server.get("/articles", secret).status, 401, "a revoked key works again");
+        assert_eq!(server.get("/key", secret).status, 401, "a revoked key works again");
     }
     assert_eq!(server.issue("next").0, 41, "an id is given twice");
     let (whole, said) = run(&server, &["audit", "verify"]);
@@ -114,7 +114,7 @@ fn a_log_or_a_database_that_is_gone_is_noticed() {
         refused(folder.path(), &["--after-restore=59"]);
         let server = accept(folder.path(), &flag);
         assert_eq!(server.issue("next").0, 41, "an id is given twice, without {gone:?}");
-        assert_eq!(server.get("/articles", &keys[0].1).status, 401);
+        assert_eq!(server.get("/key", &keys[0].1).status, 401);
         let (whole, said) = run(&server, &["audit", "verify"]);
         assert!(whole, "without {gone:?}: {said}");
         drop(server);
@@ -158,11 +158,11 @@ fn a_restored_backup_undoes_no_revocation() {
         assert!(server.greeting.contains(words), "{}", server.greeting);
     }
     assert!(server.greeting.contains("unknown"), "{}", server.greeting);
-    assert_eq!(server.get("/articles", &kept.1).status, 200);
+    assert_eq!(server.get("/key", &kept.1).status, 200);
     for (id, secret) in [&revoked, &suspended, &rotated, &owned] {
-        assert_eq!(server.get("/articles", secret).status, 401, "key {id}");
+        assert_eq!(server.get("/key", secret).status, 401, "key {id}");
     }
-    assert_eq!(server.get("/articles", &lost).status, 401);
+    assert_eq!(server.get("/key", &lost).status, 401);
     assert_eq!(server.issue("next").0, lost_id + 1, "an id is given twice");
     let owned_by = |owner: &str| server.admin("GET", &format!("/admin/owners/{owner}"), "").json();
     assert!(owned_by("acme")["state"] == "suspended");
@@ -202,7 +202,7 @@ fn a_backup_without_a_ledger_is_not_served_unseen() {
     let flag = after_restore(&said);
     assert_eq!(flag, "--after-restore=1");
     let restored = accept(elsewhere.path(), &flag);
-    assert_eq!(restored.get("/articles", &kept).status, 200);
+    assert_eq!(restored.get("/key", &kept).status, 200);
     assert!(lost_id < restored.issue("next").0, "an id is given twice");
     let (whole, said) = run(&restored, &["audit", "verify"]);
     assert!(whole, "{said}");
@@ -248,7 +248,7 @@ fn a_ledger_that_cannot_be_written_stops_no_change() {
     fs::rename(&ledger, &aside).unwrap();
     fs::create_dir(&ledger).unwrap();
     assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
-    assert_eq!(server.get("/articles", &secret).status, 401);
+    assert_eq!(server.get("/key", &secret).status, 401);
     server.issue("two");
     assert_eq!(server.send("GET", "/readyz", &[], "").status, 503);
     // When the path is free again, it recovers without a change.

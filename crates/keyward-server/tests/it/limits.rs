@@ -34,7 +34,7 @@ fn a_key_and_a_tier_have_several_limits_and_all_of_them_hold() {
     assert_eq!(server.admin("GET", &path, "").json()["limits"], own);
 
     let statuses = |secret: &str, count: usize| {
-        (0..count).map(|_| server.get("/articles?limit=1", secret).status).collect::<Vec<_>>()
+        (0..count).map(|_| server.get("/key", secret).status).collect::<Vec<_>>()
     };
     assert_eq!(statuses(&secret, 6), [200, 200, 200, 200, 200, 429]);
     assert_eq!(statuses(&other, 4), [200, 200, 200, 429]);
@@ -50,7 +50,7 @@ fn a_key_and_a_tier_have_several_limits_and_all_of_them_hold() {
     };
     assert_eq!(server.admin("GET", "/admin/tiers/team", "").json()["limits"], limits());
     assert_eq!(server.admin("GET", &path, "").json()["limits"], own);
-    assert_eq!(server.get("/articles?limit=1", &secret).status, 200);
+    assert_eq!(server.get("/key", &secret).status, 200);
 }
 
 #[test]

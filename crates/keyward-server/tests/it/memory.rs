@@ -107,7 +107,7 @@ fn live(server: &Server, admin_key: &str) -> Vec<String> {
         let answer = admin("POST", "/admin/api-keys", r#"{"name":"short-lived"}"#);
         assert_eq!(answer.status, 201, "{}", answer.body);
         let (id, secret) = issued(&answer);
-        assert_eq!(server.get("/articles", &secret).status, 200);
+        assert_eq!(server.get("/key", &secret).status, 200);
         let named = admin("POST", "/admin/api-keys", &format!(r#"{{"name":"{secret}"}}"#));
         assert_eq!(named.status, 422, "{}", named.body);
         let rotated = admin("POST", &format!("/admin/api-keys/{id}/rotate"), "");

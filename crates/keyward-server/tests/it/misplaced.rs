@@ -64,7 +64,7 @@ fn a_key_with_more_text_after_it_is_neither_logged_nor_echoed() {
     let log = server.read_log();
     let (_, secret) = server.issue("first");
     let long = format!("{secret}a");
-    let path = format!("/articles/{long}");
+    let path = format!("/key/{long}");
     let id = [format!("x-request-id: {long}")];
     let ids = id.each_ref().map(String::as_str);
     for (method, path) in [("GET", path.as_str()), ("GET", "/healthz"), (&long, "/healthz")] {
@@ -93,7 +93,7 @@ fn the_admin_key_in_a_url_or_a_kept_header_is_rejected() {
     let log = server.read_log();
     let escaped: String = ADMIN_KEY.bytes().map(|b| format!("%{b:02X}")).collect();
     let paths = [
-        format!("/articles/{ADMIN_KEY}"),
+        format!("/key/{ADMIN_KEY}"),
         format!("/{escaped}"),
         format!("/admin/api-keys?limit={ADMIN_KEY}"),
         format!("/admin/api-keys?{ADMIN_KEY}=1"),

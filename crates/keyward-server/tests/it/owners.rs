@@ -20,7 +20,7 @@ fn add(server: &Server, owner: &str, keys: &[(&str, &str)]) {
 }
 
 fn status(server: &Server, secret: &str) -> u16 {
-    server.get("/articles?limit=1", secret).status
+    server.get("/key", secret).status
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn all_keys_of_an_owner_share_its_limits_on_top_of_their_own() {
     add(&server, "other", &[("other-one", "active")]);
     let of = ["acme-one", "acme-two", "acme-one", "acme-two", "other-one"];
     assert_eq!(of.map(|key| status(&server, key)), [200, 200, 200, 429, 200]);
-    let denied = server.get("/articles?limit=1", "acme-one");
+    let denied = server.get("/key", "acme-one");
     let policy = r#""requests";q=100;w=60, "owner:requests";q=3;w=3600, "owner:day";q=9;w=86400"#;
     assert_eq!(denied.header("ratelimit-policy"), Some(policy));
     assert_eq!(denied.header("x-ratelimit-limit"), Some("3"));
@@ -161,13 +161,13 @@ fn all_keys_of_an_owner_share_its_limits_on_top_of_their_own() {
     };
     assert_eq!(server.admin("GET", path, "").json()["limits"], more);
     let policy = r#""requests";q=100;w=60, "owner:day";q=9;w=86400"#;
-    let told = server.get("/articles?limit=1", "acme-two");
+    let told = server.get("/key", "acme-two");
     assert_eq!(told.header("ratelimit-policy"), Some(policy));
     // `null` and `[]` are none.
     for none in [json!(null), json!([])] {
         edit(&server, "acme", &more);
         assert_eq!(edit(&server, "acme", &none).json()["limits"], json!([]));
-        let told = server.get("/articles?limit=1", "acme-two");
+        let told = server.get("/key", "acme-two");
         assert_eq!(told.header("ratelimit-policy"), Some(r#""requests";q=100;w=60"#));
     }
 }

@@ -20,7 +20,7 @@ const REQUESTS: u64 = 3;
 fn count(server: &Server) -> u64 {
     let (id, secret) = server.issue("counted");
     for _ in 0..REQUESTS {
-        assert_eq!(server.get("/articles", &secret).status, 200);
+        assert_eq!(server.get("/key", &secret).status, 200);
     }
     id
 }
@@ -196,7 +196,7 @@ fn an_admin_key_is_replaced_without_rejecting_any_client() {
 
     // A URL with either of them is rejected.
     for key in [&old, &new] {
-        assert_eq!(server.send("GET", &format!("/articles?key={key}"), &[], "").status, 400);
+        assert_eq!(server.send("GET", &format!("/key?key={key}"), &[], "").status, 400);
     }
 
     write("keyward.toml", "admin_api_key_file = \"new.key\"\n");

@@ -76,7 +76,7 @@ fn check(server: &Server, all: &HashMap<String, bool>) {
     let mut connection = server.connect();
     for (secret, works) in all {
         let key = format!("x-api-key: {secret}");
-        let status = connection.send("GET", "/articles?limit=1", &[&key], "").status;
+        let status = connection.send("GET", "/key", &[&key], "").status;
         assert_eq!(status, if *works { 200 } else { 401 });
     }
 }
@@ -88,7 +88,7 @@ fn an_orderly_stop_loses_no_count() {
     let server = Server::start_with(folder.path(), &environment);
     let (id, secret) = server.issue("counted");
     for _ in 0..9 {
-        assert_eq!(server.get("/articles", &secret).status, 200);
+        assert_eq!(server.get("/key", &secret).status, 200);
     }
     let (status, errors) = server.stop();
     assert!(status.success(), "{errors}");
@@ -122,7 +122,7 @@ fn parallel_requests_never_pass_a_limit() {
     thread::scope(|scope| {
         for _ in 0..200 {
             scope.spawn(|| {
-                let status = server.get("/articles", &secret).status;
+                let status = server.get("/key", &secret).status;
                 statuses.lock().unwrap().push(status);
             });
         }
@@ -139,11 +139,11 @@ fn no_secret_is_in_the_log_or_the_files() {
     let mut server = Server::start_with(folder.path(), &environment);
     let log = server.read_log();
     let (id, secret) = server.issue("quiet");
-    assert_eq!(server.get("/articles", &secret).status, 200);
-    assert_eq!(server.get("/articles?limit=zzz", &secret).status, 422);
+    assert_eq!(server.get("/key", &secret).status, 200);
+    assert_eq!(server.admin("GET", "/admin/audit?limit=zzz", "").status, 422);
     // A client that puts its key where none belongs.
     let escaped = secret.replace('_', "%5F");
-    for path in [format!("/articles/{secret}"), format!("/a/{escaped}/b?key={secret}")] {
+    for path in [format!("/key/{secret}"), format!("/a/{escaped}/b?key={secret}")] {
         assert_eq!(server.get(&path, &secret).status, 404);
     }
     let named = server.send("GET", "/healthz", &[&format!("x-request-id: {secret}")], "");
@@ -151,7 +151,7 @@ fn no_secret_is_in_the_log_or_the_files() {
     let body = format!(r#"{{"name":"x","api_key":"{ADMIN_KEY}"}}"#);
     assert_eq!(server.admin("POST", "/admin/api-keys", &body.replace(ADMIN_KEY, "y")).status, 422);
     assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
-    assert_eq!(server.get("/articles", &secret).status, 401);
+    assert_eq!(server.get("/key", &secret).status, 401);
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
     assert!(log.contains("/admin/api-keys"), "the log is empty, so it shows nothing");
@@ -197,7 +197,7 @@ fn without_an_entry_in_the_audit_trail_nothing_changes() {
         assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{place}");
         assert!(answer.header("retry-after").is_some(), "{place}");
         assert_eq!(state(), before, "{place}");
-        assert_eq!(server.get("/articles", &secret).header("x-ratelimit-limit"), Some("100"));
+        assert_eq!(server.get("/key", &secret).header("x-ratelimit-limit"), Some("100"));
     }
     file.execute_batch("DROP TRIGGER no_entry").unwrap();
     for (method, path, body) in changes.into_iter().filter(|(method, ..)| *method != "DELETE") {

@@ -35,7 +35,7 @@ fn a_tier_is_deleted_once_no_key_has_it() {
     let counts = [("basic", 1), ("pro", 0), ("enterprise", 0), ("gold", 1)];
     let counts = counts.map(|(name, keys)| (name.to_owned(), keys));
     assert_eq!(uses(&server), counts);
-    assert_eq!(server.get("/articles?limit=1", "gold-one").status, 200);
+    assert_eq!(server.get("/key", "gold-one").status, 200);
 
     assert_eq!(delete("pro"), "204 ");
     assert_eq!(delete("pro"), r#"404 {"detail":"Tier not found"}"#);

@@ -37,7 +37,7 @@ fn odd_headers_get_a_response() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let get = |line: &[u8]| {
-        let mut bytes = b"GET /articles HTTP/1.1\r\nhost: a\r\n".to_vec();
+        let mut bytes = b"GET /key HTTP/1.1\r\nhost: a\r\n".to_vec();
         bytes.extend_from_slice(line);
         bytes.extend_from_slice(b"\r\n\r\n");
         status(&server, &bytes)
@@ -59,7 +59,7 @@ fn unknown_routes_and_methods_get_the_responses_of_the_contract() {
     let unknown = server.send("GET", "/nothing", &[], "");
     assert_eq!(unknown.brief(), r#"404 {"detail":"Not Found"}"#);
     assert_eq!(unknown.header("content-type"), Some("application/json"));
-    let method = server.send("PATCH", "/articles", &[], "");
+    let method = server.send("PATCH", "/key", &[], "");
     assert_eq!(method.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
     assert_eq!(method.header("allow"), Some("GET,HEAD"));
     let problem = server.send("GET", "/nothing", &["accept: application/problem+json"], "");
