@@ -13,10 +13,7 @@ mod precondition;
 pub(crate) mod tiers;
 pub(crate) mod unread;
 
-use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler as _;
 use http::header::{ETAG, HeaderMap, HeaderValue};
-use keyward_news::{IMPORT_BODY_MAX, import_articles};
 
 use crate::edge::BACKUP_PATH;
 use crate::routes::{Access, Routes};
@@ -28,7 +25,6 @@ pub(crate) use self::backup::Backups;
 pub(crate) fn add_routes(routes: Routes) -> Routes {
     let (viewer, issuer) = (Access::Admin(Role::Viewer), Access::Admin(Role::Issuer));
     let admin = Access::Admin(Role::Admin);
-    let import_articles = import_articles.layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
     routes
         .get("/admin/api-keys", viewer, keys::list::list_keys)
         .post("/admin/api-keys", issuer, keys::issue::issue_key)
@@ -55,7 +51,6 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
         .post("/admin/import", admin, import::import_keys)
         .get("/admin/export", admin, export::export_keys)
         .get(BACKUP_PATH, admin, backup::back_up)
-        .post("/admin/articles", admin, import_articles)
 }
 
 /// The `ETag` header with this tag, which holds visible characters alone.

@@ -7,7 +7,8 @@ use axum::extract::FromRef;
 use keyward::store::{Backup, Reports};
 use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Rejection};
-use keyward_news::{Articles, list_articles};
+#[cfg(feature = "news")]
+use keyward_news::Articles;
 use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
@@ -16,6 +17,8 @@ use crate::cors;
 use crate::edge::{Edge, Received};
 use crate::health::{Question, show_health, show_readiness};
 use crate::leaks::Leaks;
+#[cfg(feature = "news")]
+use crate::news;
 use crate::openapi;
 use crate::own_key::{self, KnownUsage};
 use crate::routes::{Access, Routes};
@@ -28,6 +31,7 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) reports: Arc<dyn Reports>,
     pub(crate) backup: Arc<dyn Backup>,
+    #[cfg(feature = "news")]
     pub(crate) articles: Articles,
     pub(crate) door: Door,
     pub(crate) leaks: Leaks,
@@ -42,8 +46,9 @@ pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
     let routes = Routes::new(cors)
         .get("/healthz", Access::Open, show_health)
         .get("/readyz", Access::Open, show_readiness)
-        .get("/articles", Access::Key, list_articles)
         .get("/key", Access::Key, own_key::show_own_key);
+    #[cfg(feature = "news")]
+    let routes = news::add_routes(routes);
     leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
 }
 

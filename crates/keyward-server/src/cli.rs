@@ -1,5 +1,6 @@
 //! The command line: its commands, their output, and their exit status.
 
+#[cfg(feature = "news")]
 mod articles;
 mod doctor;
 
@@ -20,6 +21,7 @@ use serde_json::json;
 
 use crate::settings::{Flags, ReadSettings, Settings, SettingsError, StartFlags};
 
+#[cfg(feature = "news")]
 use articles::ArticlesCommand;
 use doctor::Doctor;
 
@@ -44,6 +46,7 @@ enum Command {
     #[command(flatten)]
     Control(ControlCommand),
     /// Import articles into a running server
+    #[cfg(feature = "news")]
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Articles(ArticlesCommand),
     #[command(flatten)]
@@ -148,6 +151,7 @@ impl Command {
                 serve(read_settings(flags)?, *start_flags, read)
             }
             Self::Control(command) => command.run(out),
+            #[cfg(feature = "news")]
             Self::Articles(command) => command.run(out),
             Self::Files(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),

@@ -14,6 +14,9 @@ use crate::settings::Settings;
 /// The server that the command line uses if none is named.
 const USUAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
+/// The path that a new key is tried on.
+const FIRST_CALL: &str = if cfg!(feature = "news") { "/articles" } else { "/key" };
+
 /// The addresses of the listeners.
 #[derive(Clone, Copy)]
 pub(crate) struct Addresses {
@@ -108,8 +111,8 @@ fn next(
             write!(options, " --server {}", url(admin, ""))?;
         }
         writeln!(out, "  {program} key issue --name my-first-key{options}")?;
-        let articles = url(public, "/articles");
-        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {articles}")
+        let first_call = url(public, FIRST_CALL);
+        writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {first_call}")
     } else if settings.people.is_some() {
         writeln!(out, "\nNext, with an access token of yours:")?;
         let keys = url(admin, "/admin/api-keys");
@@ -202,7 +205,7 @@ mod tests {
             commands(key, "keyward", "0.0.0.0:80", "127.0.0.1:9001"),
             commands(&[], "keyward", "127.0.0.1:8000", ""),
         ];
-        insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(shown.join("\n").replace(FIRST_CALL, "/PATH"));
     }
 
     #[test]

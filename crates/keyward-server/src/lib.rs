@@ -25,6 +25,9 @@ mod leaks;
 
 mod openapi;
 
+#[cfg(feature = "news")]
+mod news;
+
 mod app;
 
 mod cli;

@@ -82,7 +82,10 @@ struct Described;
 /// The description of a listener that serves this part of everything.
 pub(crate) fn document(part: Part) -> Value {
     let mut described = Described::openapi();
+    #[cfg(feature = "news")]
     described.merge(keyward_news::describe());
+    #[cfg(not(feature = "news"))]
+    described.tags.iter_mut().for_each(|tags| tags.retain(|tag| tag.name != "articles"));
     let mut document = serde_json::to_value(described).expect("a description is plain JSON");
     complete(&mut document);
     part.leave_out_others(&mut document);

@@ -9,7 +9,6 @@ use keyward::store::{KeyStore as _, Reports as _};
 use keyward::{Gate, UnixMillis};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
-use keyward_news::Articles;
 use keyward_sqlite::{OpenOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +22,8 @@ use crate::health::Question;
 use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_on_thread};
+#[cfg(feature = "news")]
+use crate::news;
 use crate::own_key::KnownUsage;
 use crate::reload::Reload;
 use crate::restored::report;
@@ -90,9 +91,8 @@ async fn serve(
     let holder = format!("keyward serve on http://{address}");
     let (store, restored) = open(&settings, &holder, start_flags, now)?;
     let store = Arc::new(store);
-    // The file is held until the process ends, since the articles have connections to it as well.
-    std::mem::forget(store.hold());
-    let articles = open_articles(&settings, &store, now)?;
+    #[cfg(feature = "news")]
+    let articles = news::open(&settings.database, &store, now)?;
     let gate = Gate::open(Arc::clone(&store) as _, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let options = GuardOptions {
@@ -118,6 +118,7 @@ async fn serve(
         guard: guard.clone(),
         reports: Arc::clone(&store) as _,
         backup: Arc::clone(&store) as _,
+        #[cfg(feature = "news")]
         articles: articles.clone(),
         door,
         leaks: leaks.clone(),
@@ -144,21 +145,6 @@ async fn serve(
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
-}
-
-/// The articles in the file of the keys, which take a batch only while that file exists at its
-/// path.
-fn open_articles(
-    settings: &Settings,
-    store: &Arc<SqliteStore>,
-    now: UnixMillis,
-) -> anyhow::Result<Articles> {
-    let watched = Arc::clone(store);
-    let check = Arc::new(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        Ok(watched.check_files()?)
-    });
-    Articles::open_checked(&settings.database, now, check)
-        .with_context(|| format!("opening the articles in {}", settings.database.display()))
 }
 
 fn bounds_of(settings: &Settings) -> Bounds {

@@ -2,24 +2,41 @@
 
 use super::*;
 
-/// The help of a command and of all below it.
-fn help(command: &mut clap::Command, text: &mut String) {
-    text.push_str(&format!("$ {} --help\n", command.get_bin_name().unwrap_or("keyward")));
-    text.push_str(&command.render_long_help().to_string());
-    text.push('\n');
+/// The help of a command and of all below it, a page each.
+fn help(command: &mut clap::Command, pages: &mut Vec<String>) {
+    let name = command.get_bin_name().unwrap_or("keyward");
+    pages.push(format!("$ {name} --help\n{}\n", command.clone().render_long_help()));
     // The command `help` lists all of them once more.
     for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
-        help(command, text);
+        help(command, pages);
     }
+}
+
+/// The help of every command, with that of articles apart.
+fn help_pages() -> (Vec<String>, Vec<String>) {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    let mut pages = Vec::new();
+    help(&mut command, &mut pages);
+    pages.into_iter().partition(|page| !page.starts_with("$ keyward articles"))
 }
 
 #[test]
 fn help_of_every_command() {
-    let mut command = Cli::command().term_width(100);
-    command.build();
-    let mut text = String::new();
-    help(&mut command, &mut text);
-    insta::assert_snapshot!(text);
+    let (mut pages, _) = help_pages();
+    let of_articles = "  articles     Import articles into a running server\n";
+    assert_eq!(pages[0].contains(of_articles), cfg!(feature = "news"), "{}", pages[0]);
+    pages[0] = pages[0].replace(of_articles, "");
+    insta::assert_snapshot!(pages.concat());
+}
+
+#[test]
+fn help_of_articles() {
+    let (_, pages) = help_pages();
+    assert_eq!(pages.is_empty(), !cfg!(feature = "news"));
+    if cfg!(feature = "news") {
+        insta::assert_snapshot!(pages.concat());
+    }
 }
 
 #[test]
@@ -165,7 +182,10 @@ fn check_commands(line: &str, may_be_names: bool) -> usize {
     let line = line.replace("cargo run --release -- ", "keyward ");
     let line = line.replace("cargo run --release --quiet -- ", "keyward ");
     let commands = typed(&line);
-    for words in &commands {
+    let is_there = |words: &&Vec<String>| {
+        cfg!(feature = "news") || words[1..].first().is_none_or(|word| word != "articles")
+    };
+    for words in commands.iter().filter(is_there) {
         if let Err(error) = Cli::try_parse_from(words) {
             let is_name = may_be_names && error.kind() == MissingRequiredArgument;
             assert!(is_name || error.kind() == DisplayHelp, "{line}\n{error}");

@@ -27,7 +27,6 @@ use keyward_api::usage::BUCKETS_MAX;
 use keyward_api::{audit, export, key, owner, usage};
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_cli::environment::Environment;
-use keyward_news::Articles;
 use keyward_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -59,7 +58,8 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let (path, clock) = (folder.join("keyward.db"), SystemClock::start());
     let now = clock.now().unix;
     let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(&path, "a test", now).unwrap());
-    let articles = Articles::open(&path, now).unwrap();
+    #[cfg(feature = "news")]
+    let articles = keyward_news::Articles::open(&path, now).unwrap();
     let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
     let settings = everything_on(folder, &[]);
@@ -68,7 +68,19 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let pulse = Pulse::default();
     let known_usage = KnownUsage::default();
     let (reports, backup) = (Arc::clone(&store) as _, store as _);
-    App { guard, reports, backup, articles, door, leaks, backups, question, known_usage, pulse }
+    App {
+        guard,
+        reports,
+        backup,
+        #[cfg(feature = "news")]
+        articles,
+        door,
+        leaks,
+        backups,
+        question,
+        known_usage,
+        pulse,
+    }
 }
 
 /// Settings with which every route is served.
@@ -145,9 +157,12 @@ async fn each_of_two_listeners_describes_what_it_serves() {
         names.map(String::as_str).collect::<Vec<_>>()
     };
     assert_eq!(names("securitySchemes"), ["key", "key_header"]);
-    assert!(names("schemas").contains(&"Article") && !names("schemas").contains(&"KeyView"));
+    assert!(names("schemas").contains(&"OwnKey") && !names("schemas").contains(&"KeyView"));
+    assert_eq!(names("schemas").contains(&"Article"), cfg!(feature = "news"));
     let tags = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str());
-    assert!(tags.flatten().eq(["caller", "leaks", "articles", "health", "description"]));
+    let mut expected = vec!["caller", "leaks", "articles", "health", "description"];
+    expected.retain(|tag| cfg!(feature = "news") || *tag != "articles");
+    assert!(tags.flatten().eq(expected));
 }
 
 #[test]

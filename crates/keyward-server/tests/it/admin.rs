@@ -16,7 +16,6 @@ fn the_admin_key_is_asked_before_anything_else() {
     assert_eq!(server.send("POST", "/admin/api-keys", &wrong, "zzz").brief(), forbidden);
     assert_eq!(server.send("GET", "/admin/api-keys/abc", &wrong, "").brief(), forbidden);
     assert_eq!(server.send("PUT", "/admin/tiers/basic", &wrong, "").brief(), forbidden);
-    assert_eq!(server.send("POST", "/admin/articles", &wrong, "").brief(), forbidden);
     assert_eq!(server.send("GET", "/admin/tiers", &[&twice, &twice], "").brief(), forbidden);
     // A caller's key grants no access here.
     let (_, secret) = server.issue("caller");
@@ -31,7 +30,7 @@ fn without_an_admin_key_it_serves_and_names_the_missing_setting() {
     assert!(server.greeting.contains("ADMIN_API_KEY is not set"), "{}", server.greeting);
     let answer = server.admin("POST", "/admin/api-keys", "{}");
     assert_eq!(answer.brief(), r#"500 {"detail":"ADMIN_API_KEY is not configured"}"#);
-    assert_eq!(server.send("GET", "/articles", &[], "").status, 401);
+    assert_eq!(server.send("GET", "/key", &[], "").status, 401);
 }
 
 #[test]
@@ -105,11 +104,11 @@ fn revoking_is_final_and_keeps_everything() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, secret) = server.issue("leaked");
-    assert_eq!(server.get("/articles", &secret).status, 200);
+    assert_eq!(server.get("/key", &secret).status, 200);
     let path = format!("/admin/api-keys/{id}");
     assert_eq!(server.admin("DELETE", &path, "").brief(), "204 ");
     let refused = r#"401 {"detail":"Invalid or inactive API key"}"#;
-    assert_eq!(server.get("/articles", &secret).brief(), refused);
+    assert_eq!(server.get("/key", &secret).brief(), refused);
     assert_eq!(server.admin("DELETE", &path, "").brief(), "204 ");
     assert_eq!(server.admin("GET", &path, "").json()["state"], "revoked");
     let usage = server.admin("GET", &format!("{path}/usage"), "").json();
@@ -145,7 +144,7 @@ fn a_tier_counts_for_all_of_its_keys_at_once() {
     let server = Server::start(folder.path());
     let (_, secret) = server.issue("weather-bot");
     let remaining = || {
-        let answer = server.get("/articles", &secret);
+        let answer = server.get("/key", &secret);
         (answer.status, answer.header("x-ratelimit-remaining").map(str::to_owned))
     };
     assert_eq!(remaining(), (200, Some("99".to_owned())));

@@ -89,7 +89,7 @@ fn first_lines(requests: &[String]) -> Vec<&str> {
     requests.iter().map(|request| request.lines().next().unwrap()).collect()
 }
 
-fn body(request: &str) -> &str {
+pub(crate) fn body(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
 }
 
@@ -291,96 +291,4 @@ fn a_command_without_admin_key_ends_with_advice() {
     error: no admin key and no access token; set ADMIN_API_KEY to the key that the server has, or give --admin-api-key-file FILE, or --token-file FILE to act as yourself
     exit status 2
     ");
-}
-
-#[test]
-fn a_broken_feed_does_not_keep_the_others_out() {
-    let directory = TempDir::new().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let rss = "<rss version=\"2.0\"><channel><title>Paper</title><link>https://paper.example/</link>\
-               <description>News</description><item><title>One</title>\
-               <link>https://paper.example/1</link></item></channel></rss>";
-    std::fs::write(path("broken.xml"), "<html><head>").unwrap();
-    std::fs::write(path("good.xml"), rss).unwrap();
-    let counts = answer("200 OK", "", r#"{"added":1,"updated":0,"skipped":0}"#);
-    let server = Server::answering(vec![counts]);
-    let feeds = [path("broken.xml"), path("absent.xml"), path("good.xml")];
-    let output = keyward(&server.url, &["articles", "import", &feeds[0], &feeds[1], &feeds[2]]);
-
-    let story = story(&server.url, &output).replace(directory.path().to_str().unwrap(), "DIR");
-    assert!(story.contains("error: DIR/broken.xml:"), "{story}");
-    assert!(story.contains("error: DIR/absent.xml: cannot be read: "), "{story}");
-    assert!(story.ends_with("exit status 1"), "{story}");
-    let total = story.lines().find(|line| line.starts_with("total")).unwrap();
-    assert_eq!(total.split_whitespace().collect::<Vec<_>>(), ["total", "1", "0", "0", "0"]);
-    let requests = server.requests.join().unwrap();
-    assert!(requests[0].contains("https://paper.example/1"), "{requests:?}");
-}
-
-/// A site that responds to each request for a feed with this head and body.
-fn site(head: &str, body: &[u8]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/feeds/news", listener.local_addr().unwrap());
-    let len = body.len();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n{head}\r\n");
-    let response = [head.as_bytes(), body].concat();
-    thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 4_096];
-        std::io::Read::read(&mut stream, &mut request).unwrap();
-        std::io::Write::write_all(&mut stream, &response).unwrap();
-    });
-    url
-}
-
-#[test]
-fn a_feed_is_read_as_its_site_sends_it() {
-    let rss =
-        b"<rss><channel><title>Caf\xc1</title><item><title>One</title><link>one</link></item>\
-                <item><title>Nowhere</title><link>mailto:a</link></item></channel></rss>";
-    let counts = answer("200 OK", "", r#"{"added":1,"updated":0,"skipped":0}"#);
-    let server = Server::answering(vec![counts]);
-    let url = site("Content-Type: application/rss+xml; charset=koi8-r\r\n", rss);
-    let output = keyward(&server.url, &["articles", "import", "--json", &url]);
-
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("line 1: the entry has no link to a page; left out"), "{told}");
-    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&printed["added"], &printed["left_out"]), (&1.into(), &1.into()));
-    assert_eq!(printed["feeds"][0]["notes"].as_array().unwrap().len(), 1);
-    assert_eq!(output.status.code(), Some(0));
-    let sent: serde_json::Value =
-        serde_json::from_str(body(&server.requests.join().unwrap()[0])).unwrap();
-    let article = &sent["articles"][0];
-    assert_eq!(article["url"], url.replace("/news", "/one"));
-    assert_eq!((&article["source"], &article["feed"]), (&"Cafа".into(), &url.into()));
-}
-
-#[test]
-fn a_feed_of_which_nothing_is_an_article_is_a_failure() {
-    let server = Server::answering(vec![answer("200 OK", "", r#"{"added":0}"#)]);
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("feed.xml");
-    std::fs::write(&path, "<rss><channel><title>A</title><item/></channel></rss>").unwrap();
-    let output = keyward(&server.url, &["articles", "import", path.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-}
-
-#[test]
-fn the_tutorials_articles_come_in_by_its_url_or_its_path() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("news.db");
-    let database = rusqlite::Connection::open(&path).unwrap();
-    let table = "CREATE TABLE articles (id INTEGER PRIMARY KEY, title, url, published_at);\
-                 INSERT INTO articles VALUES (1, 'One', 'https://a.example/1', '2025-06-03 10:00:00')";
-    database.execute_batch(table).unwrap();
-    let path = path.to_str().unwrap();
-    for name in [path, &format!("sqlite:///{path}"), &format!("sqlite:{path}")] {
-        let counts = answer("200 OK", "", r#"{"added":1,"updated":0,"skipped":0}"#);
-        let server = Server::answering(vec![counts]);
-        let output = keyward(&server.url, &["articles", "import", name]);
-        assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
-        let requests = server.requests.join().unwrap();
-        assert!(requests[0].contains("2025-06-03T10:00:00Z"), "{requests:?}");
-    }
 }

@@ -45,7 +45,8 @@ fn the_next_command_works_as_it_is_printed() {
     assert!(line.starts_with('\'') && line.contains(" --server http://127.0.0.1:"), "{line}");
     let issued = type_line(line, Path::new("/nowhere"));
     assert!(issued.status.success(), "{line}: {issued:?}");
-    assert!(server.greeting.contains(&format!("http://{}/articles", server.address)));
+    let path = if cfg!(feature = "news") { "articles" } else { "key" };
+    assert!(server.greeting.contains(&format!("http://{}/{path}", server.address)));
 }
 
 #[test]

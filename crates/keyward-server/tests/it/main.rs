@@ -24,6 +24,8 @@ mod lost;
 mod memory;
 mod misplaced;
 mod moving;
+#[cfg(feature = "news")]
+mod news;
 mod once;
 mod output;
 mod owners;
@@ -45,3 +47,5 @@ mod trust;
 mod unread;
 mod usage;
 mod wire;
+#[cfg(not(feature = "news"))]
+mod without_news;

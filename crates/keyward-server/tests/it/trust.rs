@@ -164,6 +164,7 @@ fn a_server_with_an_untrusted_certificate_is_reported() {
     answering.join().unwrap();
 }
 
+#[cfg(feature = "news")]
 #[test]
 fn a_feed_may_have_the_authority_of_a_file_too() {
     let ours = Authority::new();

@@ -106,15 +106,6 @@ fn neither_of_two_contradicting_values_is_dropped_silently() {
 }
 
 #[test]
-fn on_callers_routes_the_last_of_equal_parameters_counts() {
-    let folder = tempdir().unwrap();
-    let server = Server::start(folder.path());
-    let (_, secret) = server.issue("a");
-    assert_eq!(server.get("/articles?limit=0&limit=1", &secret).status, 200);
-    assert_eq!(server.get("/articles?limit=1&limit=0", &secret).status, 422);
-}
-
-#[test]
 fn numbers_come_back_as_they_were_sent_or_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
