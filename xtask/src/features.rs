@@ -8,6 +8,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+/// The tests that run without news: of routes, of their description, and of the command line. The
+/// other tests take minutes, and their code is the same with news.
+const WITHOUT_NEWS: [&str; 7] =
+    ["without_news", "access::", "app::", "cli::", "cors::", "greeting::", "openapi::"];
+
 /// Checks all of them, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     for (name, features) in packages()? {
@@ -16,6 +21,17 @@ pub(crate) fn run() -> Result<()> {
             check(&name, Some(feature))?;
         }
     }
+    test_without_news()
+}
+
+/// Runs tests of the program without its default feature.
+fn test_without_news() -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--quiet", "--locked", "--package", "keyward-server"]);
+    command.args(["--no-default-features", "--"]).args(WITHOUT_NEWS).env("INSTA_UPDATE", "no");
+    println!("tests of keyward-server without news");
+    let status = command.status().context("cargo does not start")?;
+    ensure!(status.success(), "the tests of keyward-server fail without news");
     Ok(())
 }
 
