@@ -6,11 +6,11 @@ use keyward::rules::{self, Progress, Subject};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params};
 
-use crate::fault::Fault;
 use crate::spans;
+use crate::sql_error::SqlError;
 
 /// The end of the trail: the highest number that an entry ever had, and the digest of the newest.
-pub(crate) fn end(connection: &Connection) -> Result<(ChangeId, ChainDigest), Fault> {
+pub(crate) fn end(connection: &Connection) -> Result<(ChangeId, ChainDigest), SqlError> {
     // The first is served by the primary key, the second has a row for each table that counts up.
     const DIGEST: &str = "SELECT digest FROM audit ORDER BY id DESC LIMIT 1";
     const NUMBER: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
@@ -28,7 +28,7 @@ pub(crate) fn record(
     verb: Verb,
     subject: Subject<'_>,
     details: String,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     let (change, digest) = end(connection)?;
     let after = Progress { change, digest, key: None, tier: None };
     let entry = rules::seal(&after, audit, verb, subject, details)?;
@@ -38,7 +38,7 @@ pub(crate) fn record(
 
 /// Writes entries that are sealed. The caller notes their hour, without which they would not be
 /// found by time.
-pub(crate) fn append_all(connection: &Connection, entries: &[AuditEntry]) -> Result<(), Fault> {
+pub(crate) fn append_all(connection: &Connection, entries: &[AuditEntry]) -> Result<(), SqlError> {
     let mut insert = connection.prepare_cached(INSERT)?;
     for entry in entries {
         append(&mut insert, entry)?;
@@ -53,7 +53,7 @@ pub(crate) const INSERT: &str = "INSERT INTO audit (id, at_ms, actor, address, v
                                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// Writes an entry that is sealed, with the statement [`INSERT`].
-pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(), Fault> {
+pub(crate) fn append(insert: &mut Statement<'_>, entry: &AuditEntry) -> Result<(), SqlError> {
     let row = params![
         entry.id.0,
         entry.at.0,
@@ -78,8 +78,8 @@ pub(crate) const COLUMNS: &str = "id, at_ms, actor, address, verb, key_id, tier,
 
 /// Reads [`COLUMNS`], even after edits by hand: a value that this code could not have written
 /// becomes another such value, so that the entry does not fit its digest.
-pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
-    let number = |at| -> Result<Option<u64>, Fault> {
+pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, SqlError> {
+    let number = |at| -> Result<Option<u64>, SqlError> {
         // A negative number is one of the upper half, which no column takes from here.
         Ok(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned))
     };
@@ -100,20 +100,20 @@ pub(crate) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
 }
 
 /// A text. Bytes that are not UTF-8 become the replacement character.
-fn text(row: &Row<'_>, at: usize) -> Result<Option<String>, Fault> {
+fn text(row: &Row<'_>, at: usize) -> Result<Option<String>, SqlError> {
     let value = row.get_ref(at)?;
     let bytes = match value {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
         other => {
-            return Err(Fault::in_column("audit", format!("a text is a {}", other.data_type())));
+            return Err(SqlError::in_column("audit", format!("a text is a {}", other.data_type())));
         }
     };
     Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 /// A digest; one of another length is one that no entry has.
-fn link(row: &Row<'_>, at: usize) -> Result<ChainDigest, Fault> {
+fn link(row: &Row<'_>, at: usize) -> Result<ChainDigest, SqlError> {
     let bytes = row.get_ref(at)?.as_blob()?;
     Ok(ChainDigest(bytes.try_into().unwrap_or([0xff; 32])))
 }

@@ -16,7 +16,7 @@ use keyward::audit::Audit;
 use keyward::rules::{self, Change, Committed, Decision, Facts};
 use rusqlite::Connection;
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 pub(crate) use look::progress;
 use written::Written;
@@ -27,7 +27,7 @@ pub(crate) fn commit(
     connection: &Connection,
     change: Change,
     audit: &Audit,
-) -> Result<Committed, Fault> {
+) -> Result<Committed, SqlError> {
     Known::default().commit(connection, change, audit)
 }
 
@@ -51,7 +51,7 @@ impl Known {
         connection: &Connection,
         change: Change,
         audit: &Audit,
-    ) -> Result<Committed, Fault> {
+    ) -> Result<Committed, SqlError> {
         // Taken, and put back if all goes well: a failed change is undone.
         let mut batch = match self.batch().take() {
             Some(batch) => batch,
@@ -81,7 +81,7 @@ impl Batch {
         connection: &Connection,
         change: Change,
         audit: &Audit,
-    ) -> Result<Committed, Fault> {
+    ) -> Result<Committed, SqlError> {
         let Self { facts, written } = self;
         loop {
             let wanted = rules::needs(&change, audit, facts);

@@ -114,7 +114,7 @@ impl Files {
         let readings = (0..readers).map(|_| open_reader(path));
         let readings = readings.collect::<Result<_, _>>()?;
         let watch = Watch::start(path, &writing);
-        let watch = watch.map_err(|fault| OpenError::from_fault(path, fault))?;
+        let watch = watch.map_err(|error| OpenError::from_sql_error(path, error))?;
         Ok(Self { writing, readings, watch })
     }
 }
@@ -135,7 +135,8 @@ fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
         return Err(OpenError::Other { path: path.to_owned(), source });
     }
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
-    schema::migrate(&mut connection, now).map_err(|fault| OpenError::from_fault(path, fault))?;
+    schema::migrate(&mut connection, now)
+        .map_err(|error| OpenError::from_sql_error(path, error))?;
     schema::mark(&connection).map_err(failed)?;
     Ok(connection)
 }

@@ -9,8 +9,8 @@ use keyward::store::Changes;
 use rusqlite::{Connection, Row};
 
 use crate::commit::progress;
-use crate::fault::Fault;
 use crate::keys::find;
+use crate::sql_error::SqlError;
 use crate::{owners, tiers};
 
 /// The names in an entry of the trail: its number, and a key, a tier or an owner.
@@ -21,7 +21,7 @@ pub(crate) fn changes(
     connection: &Connection,
     ChangeId(after): ChangeId,
     max: u32,
-) -> Result<Changes, Fault> {
+) -> Result<Changes, SqlError> {
     // Served by the primary key; `max` bounds the rows.
     const NAMED: &str = "SELECT id, key_id, tier, owner FROM audit \
                          WHERE ?1 < id ORDER BY id LIMIT ?2";
@@ -41,7 +41,7 @@ pub(crate) fn changes(
         plans.extend(tier);
         if let Some(owner) = owner {
             let owner: Result<Owner, _> = owner.parse();
-            names.insert(owner.map_err(|error| Fault::in_column("audit.owner", error))?);
+            names.insert(owner.map_err(|error| SqlError::in_column("audit.owner", error))?);
         }
     }
     if read < max.max(1) {

@@ -66,7 +66,9 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, OpenError> {
     let schema = schema::found(&connection).map_err(failed)?;
     // An older version kept none.
     let latest_reading = match schema == schema::known() {
-        true => clock::latest(&connection).map_err(|error| OpenError::from_fault(&path, error))?,
+        true => {
+            clock::latest(&connection).map_err(|error| OpenError::from_sql_error(&path, error))?
+        }
         false => None,
     };
     // A server that uses it would have to wait for the disk.

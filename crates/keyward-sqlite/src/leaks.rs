@@ -7,11 +7,11 @@ use keyward::digest::Digest;
 use keyward::store::LeakReport;
 use rusqlite::{Connection, Row};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// Keeps reports; an earlier report of the same secret stays as it was. Writes something for none
 /// as well.
-pub(crate) fn keep(connection: &Connection, reports: &[LeakReport]) -> Result<(), Fault> {
+pub(crate) fn keep(connection: &Connection, reports: &[LeakReport]) -> Result<(), SqlError> {
     // Both are served by the primary key.
     const KEEP: &str = "INSERT INTO leaks (digest, reason, address, request_id, at_ms) \
                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
@@ -28,29 +28,29 @@ pub(crate) fn keep(connection: &Connection, reports: &[LeakReport]) -> Result<()
 }
 
 /// Up to `max` reports, those with the lowest digests.
-pub(crate) fn kept(connection: &Connection, max: u32) -> Result<Vec<LeakReport>, Fault> {
+pub(crate) fn kept(connection: &Connection, max: u32) -> Result<Vec<LeakReport>, SqlError> {
     // Served by the primary key.
     const KEPT: &str =
         "SELECT digest, reason, address, request_id, at_ms FROM leaks ORDER BY digest LIMIT ?1";
     connection.prepare_cached(KEPT)?.query_and_then([max], report)?.collect()
 }
 
-fn report(row: &Row<'_>) -> Result<LeakReport, Fault> {
+fn report(row: &Row<'_>) -> Result<LeakReport, SqlError> {
     let reason: Option<String> = row.get(1)?;
     let reason = reason.map(|text| text.parse()).transpose();
     let address: Option<String> = row.get(2)?;
     let address = address.map(|text| text.parse::<IpAddr>()).transpose();
     Ok(LeakReport {
         digest: Digest::from_stored(row.get(0)?),
-        reason: reason.map_err(|error| Fault::in_column("leaks.reason", error))?,
-        address: address.map_err(|error| Fault::in_column("leaks.address", error))?,
+        reason: reason.map_err(|error| SqlError::in_column("leaks.reason", error))?,
+        address: address.map_err(|error| SqlError::in_column("leaks.address", error))?,
         request_id: row.get(3)?,
         at: UnixMillis(row.get(4)?),
     })
 }
 
 /// Forgets the reports of these secrets.
-pub(crate) fn forget(connection: &Connection, digests: &[Digest]) -> Result<(), Fault> {
+pub(crate) fn forget(connection: &Connection, digests: &[Digest]) -> Result<(), SqlError> {
     // Served by the primary key.
     const FORGET: &str = "DELETE FROM leaks WHERE digest = ?1";
     let mut forget = connection.prepare_cached(FORGET)?;

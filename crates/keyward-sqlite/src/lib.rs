@@ -6,7 +6,7 @@
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
 
-mod fault;
+mod sql_error;
 
 mod loss;
 

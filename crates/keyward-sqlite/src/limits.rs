@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyward::limit::{Limit, LimitError, Limits};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// A limit as a column keeps it. An unknown field was written by a newer version: to leave it out
 /// might be to allow too much.
@@ -39,18 +39,18 @@ impl TryFrom<LimitRow> for Limit {
 }
 
 /// A list of limits as a column keeps it.
-pub(crate) fn text(limits: &Limits) -> Result<String, Fault> {
+pub(crate) fn text(limits: &Limits) -> Result<String, SqlError> {
     let rows: Vec<_> = limits.list().iter().map(LimitRow::from).collect();
-    serde_json::to_string(&rows).map_err(|error| Fault::in_column("limits", error))
+    serde_json::to_string(&rows).map_err(|error| SqlError::in_column("limits", error))
 }
 
 /// Reads what [`text`] wrote.
-pub(crate) fn parse(column: &str, text: &str) -> Result<Limits, Fault> {
+pub(crate) fn parse(column: &str, text: &str) -> Result<Limits, SqlError> {
     let rows: Vec<LimitRow> =
-        serde_json::from_str(text).map_err(|error| Fault::in_column(column, error))?;
+        serde_json::from_str(text).map_err(|error| SqlError::in_column(column, error))?;
     let list = rows.into_iter().map(Limit::try_from).collect::<Result<_, _>>();
-    let list = list.map_err(|error| Fault::in_column(column, error))?;
-    Limits::new(list).map_err(|error| Fault::in_column(column, error))
+    let list = list.map_err(|error| SqlError::in_column(column, error))?;
+    Limits::new(list).map_err(|error| SqlError::in_column(column, error))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use keyward::rules::{OnceRow, OnceWrite};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// Most names that are forgotten with each that is kept, so that none makes a change slow.
 const FORGOTTEN_MAX: u32 = 8;
@@ -16,7 +16,7 @@ pub(crate) fn find(
     connection: &Connection,
     actor: &str,
     name: &OnceName,
-) -> Result<Option<OnceRow>, Fault> {
+) -> Result<Option<OnceRow>, SqlError> {
     // Served by the primary key.
     const FIND: &str = "SELECT request, key_id, at_ms FROM once WHERE actor = ?1 AND name = ?2";
     let mut find = connection.prepare_cached(FIND)?;
@@ -24,19 +24,19 @@ pub(crate) fn find(
     let found: Option<([u8; 32], u64, u64)> =
         find.query_row((actor, name.as_str()), row).optional()?;
     let Some((request, key, at)) = found else { return Ok(None) };
-    let key = KeyId::new(key).ok_or_else(|| Fault::in_column("once.key_id", "not an id"))?;
+    let key = KeyId::new(key).ok_or_else(|| SqlError::in_column("once.key_id", "not an id"))?;
     Ok(Some(OnceRow { once: Once { name: name.clone(), request }, key, at: UnixMillis(at) }))
 }
 
 /// The earlier request of the name and actor of this one, if there was one that changed something.
-pub(crate) fn earlier(connection: &Connection, audit: &Audit) -> Result<Option<Earlier>, Fault> {
+pub(crate) fn earlier(connection: &Connection, audit: &Audit) -> Result<Option<Earlier>, SqlError> {
     let Some(once) = &audit.once else { return Ok(None) };
     let row = find(connection, &audit.actor.as_text(), &once.name)?;
     Ok(row.and_then(|row| row.earlier(audit)))
 }
 
 /// Keeps the name of a request that changed a key, and forgets some that are too old.
-pub(crate) fn keep(connection: &Connection, write: &OnceWrite) -> Result<(), Fault> {
+pub(crate) fn keep(connection: &Connection, write: &OnceWrite) -> Result<(), SqlError> {
     // Served by the primary key; an existing row is too old to count.
     const KEEP: &str = "INSERT INTO once (actor, name, request, key_id, at_ms) \
                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (actor, name) DO UPDATE \

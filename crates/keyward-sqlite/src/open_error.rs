@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
 
-use crate::fault::{Fault, lacks_room};
 use crate::loss::Loss;
+use crate::sql_error::{SqlError, lacks_room};
 
 /// Why a store did not open. Nothing that was in the file before is lost or altered.
 #[derive(Debug, Error)]
@@ -165,13 +165,13 @@ impl OpenError {
     }
 
     /// Gives a failure of a migration the name that people know it by.
-    pub(crate) fn from_fault(path: &Path, fault: Fault) -> Self {
-        match fault {
-            Fault::Sqlite(error) => Self::from_sqlite(path, error),
-            Fault::Failed(source) | Fault::Logged(source) => {
+    pub(crate) fn from_sql_error(path: &Path, error: SqlError) -> Self {
+        match error {
+            SqlError::Sqlite(error) => Self::from_sqlite(path, error),
+            SqlError::Failed(source) | SqlError::Logged(source) => {
                 Self::Other { path: path.to_owned(), source }
             }
-            Fault::Inconsistent(reason) => {
+            SqlError::Inconsistent(reason) => {
                 Self::Corrupt { path: path.to_owned(), source: reason.into() }
             }
         }

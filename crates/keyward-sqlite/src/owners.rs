@@ -6,11 +6,11 @@ use keyward::record::Owner;
 use keyward::stored::OwnerRow;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::fault::Fault;
 use crate::limits;
+use crate::sql_error::SqlError;
 
 /// The row of an owner, if it has one.
-pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<Option<OwnerRow>, Fault> {
+pub(crate) fn read(connection: &Connection, owner: &Owner) -> Result<Option<OwnerRow>, SqlError> {
     // Served by the primary key.
     const READ: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
                         FROM owners WHERE id = ?1";
@@ -23,7 +23,7 @@ pub(crate) fn page(
     connection: &Connection,
     after: Option<&Owner>,
     max: u32,
-) -> Result<Vec<OwnerRow>, Fault> {
+) -> Result<Vec<OwnerRow>, SqlError> {
     // Served by the primary key; `max` bounds the rows.
     const PAGE: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
                         FROM owners WHERE ?1 < id ORDER BY id LIMIT ?2";
@@ -32,13 +32,13 @@ pub(crate) fn page(
     connection.prepare_cached(PAGE)?.query_and_then((after, max), row)?.collect()
 }
 
-fn row(row: &Row<'_>) -> Result<OwnerRow, Fault> {
+fn row(row: &Row<'_>) -> Result<OwnerRow, SqlError> {
     let owner: Result<Owner, _> = row.get_ref(0)?.as_str()?.parse();
-    let owner = owner.map_err(|error| Fault::in_column("owners.id", error))?;
+    let owner = owner.map_err(|error| SqlError::in_column("owners.id", error))?;
     let limits = limits::parse("owners.limits", row.get_ref(3)?.as_str()?);
     Ok(OwnerRow {
         limits: limits
-            .map_err(|fault| fault.in_row(format_args!("the owner `{}`", owner.as_str())))?,
+            .map_err(|error| error.in_row(format_args!("the owner `{}`", owner.as_str())))?,
         owner,
         version: OwnerVersion(row.get(1)?),
         suspended_at: row.get::<_, Option<u64>>(2)?.map(UnixMillis),
@@ -48,7 +48,7 @@ fn row(row: &Row<'_>) -> Result<OwnerRow, Fault> {
 }
 
 /// Writes the row of an owner.
-pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), Fault> {
+pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), SqlError> {
     // Served by the primary key.
     const PUT: &str = "INSERT INTO owners (id, version, suspended_at_ms, limits, keys, \
                                            revoked_keys) \
@@ -65,7 +65,10 @@ pub(crate) fn put(connection: &Connection, row: &OwnerRow) -> Result<(), Fault> 
 }
 
 /// Those of these owners that have limits.
-pub(crate) fn limited(connection: &Connection, owners: &[Owner]) -> Result<Vec<OwnerRow>, Fault> {
+pub(crate) fn limited(
+    connection: &Connection,
+    owners: &[Owner],
+) -> Result<Vec<OwnerRow>, SqlError> {
     let rows = owners.iter().filter_map(|owner| read(connection, owner).transpose());
     rows.filter(|row| row.as_ref().map_or(true, OwnerRow::is_limited)).collect()
 }
@@ -75,7 +78,7 @@ pub(crate) fn limited_without_keys(
     connection: &Connection,
     after: Option<&Owner>,
     max: u32,
-) -> Result<Vec<OwnerRow>, Fault> {
+) -> Result<Vec<OwnerRow>, SqlError> {
     // Served by `owners_limited`; `max` bounds the rows.
     const LIMITED: &str = "SELECT id, version, suspended_at_ms, limits, keys, revoked_keys \
                            FROM owners INDEXED BY owners_limited \
@@ -86,7 +89,7 @@ pub(crate) fn limited_without_keys(
 }
 
 /// Whether any owner is suspended.
-pub(crate) fn is_any_suspended(connection: &Connection) -> Result<bool, Fault> {
+pub(crate) fn is_any_suspended(connection: &Connection) -> Result<bool, SqlError> {
     // Served by `owners_suspended`.
     const ANY: &str = "SELECT EXISTS (SELECT 1 FROM owners INDEXED BY owners_suspended \
                        WHERE suspended_at_ms IS NOT NULL)";
@@ -98,7 +101,7 @@ pub(crate) fn suspended(
     connection: &Connection,
     after: Option<&Owner>,
     max: u32,
-) -> Result<Vec<Owner>, Fault> {
+) -> Result<Vec<Owner>, SqlError> {
     // Served by `owners_suspended`; `max` bounds the rows.
     const SUSPENDED: &str = "SELECT id FROM owners INDEXED BY owners_suspended \
                              WHERE suspended_at_ms IS NOT NULL AND ?1 < id ORDER BY id LIMIT ?2";
@@ -107,7 +110,7 @@ pub(crate) fn suspended(
     let after = after.map_or("", Owner::as_str);
     let owners = suspended.query_and_then((after, max), |row| {
         let owner = row.get_ref(0)?.as_str()?;
-        owner.parse().map_err(|error| Fault::in_column("owners.id", error))
+        owner.parse().map_err(|error| SqlError::in_column("owners.id", error))
     })?;
     owners.collect()
 }

@@ -13,26 +13,27 @@ use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
 use rusqlite::Row;
 
-use crate::fault::Fault;
 use crate::limits;
+use crate::sql_error::SqlError;
 
 /// Reads a key from `key_columns`, without the secrets that it had before and when it was used.
 /// `tier_of` knows the name of a tier by its number, and whether it is gone.
 pub(crate) fn key(
     row: &Row<'_>,
     tier_of: impl FnOnce(TierId) -> Option<(TierName, bool)>,
-) -> Result<Key, Fault> {
-    let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
+) -> Result<Key, SqlError> {
+    let id = KeyId::new(row.get(0)?).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?;
     let version = Version::new(row.get(1)?);
-    let optional = |at| -> Result<Option<&str>, Fault> { Ok(row.get_ref(at)?.as_str_or_null()?) };
+    let optional =
+        |at| -> Result<Option<&str>, SqlError> { Ok(row.get_ref(at)?.as_str_or_null()?) };
     let tier_id = row.get::<_, Option<u64>>(4)?.and_then(TierId::new);
     let (tier, tier_gone) = match (tier_id, optional(3)?) {
         (None, Some(gone)) => (parse("keys.gone_tier", gone)?, true),
         (Some(tier), None) => {
-            tier_of(tier).ok_or_else(|| Fault::in_column("keys.tier_id", "no tier"))?
+            tier_of(tier).ok_or_else(|| SqlError::in_column("keys.tier_id", "no tier"))?
         }
         (None, None) | (Some(_), Some(_)) => {
-            return Err(Fault::in_column("keys.tier_id", "not one of two"));
+            return Err(SqlError::in_column("keys.tier_id", "not one of two"));
         }
     };
     let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(6)?.as_str()?)?);
@@ -40,16 +41,16 @@ pub(crate) fn key(
     let metadata = Metadata::from_stored(row.get_ref(9)?.as_str()?);
     Ok(Key {
         id,
-        version: version.ok_or_else(|| Fault::in_column("keys.version", "not a version"))?,
+        version: version.ok_or_else(|| SqlError::in_column("keys.version", "not a version"))?,
         name: parse("keys.name", row.get_ref(2)?.as_str()?)?,
         tier,
         tier_id,
         tier_gone,
         owner: optional(5)?.map(|text| parse("keys.owner", text)).transpose()?,
-        scopes: scopes.map_err(|error| Fault::in_column("keys.scopes", error))?,
-        networks: networks.map_err(|error| Fault::in_column("keys.networks", error))?,
+        scopes: scopes.map_err(|error| SqlError::in_column("keys.scopes", error))?,
+        networks: networks.map_err(|error| SqlError::in_column("keys.networks", error))?,
         limits: optional(8)?.map(|text| limits::parse("keys.limits", text)).transpose()?,
-        metadata: metadata.map_err(|error| Fault::in_column("keys.metadata", error))?,
+        metadata: metadata.map_err(|error| SqlError::in_column("keys.metadata", error))?,
         state: state(id.get(), row.get_ref(10)?.as_str()?, row.get(11)?)?,
         revoked_reason: optional(12)?.map(|text| parse("keys.revoked_reason", text)).transpose()?,
         expires_at: row.get::<_, Option<u64>>(13)?.map(UnixMillis),
@@ -66,12 +67,12 @@ pub(crate) fn key(
 
 /// A state that this version does not know is an error: to read it as active would allow a key that
 /// an operator shut out.
-fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, Fault> {
+fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, SqlError> {
     match (state, revoked_at_ms) {
         ("active", None) => Ok(KeyState::Active),
         ("suspended", None) => Ok(KeyState::Suspended),
         ("revoked", Some(at)) => Ok(KeyState::Revoked { at: UnixMillis(at) }),
-        _ => Err(Fault::Inconsistent(format!("key {id} has an unknown state"))),
+        _ => Err(SqlError::Inconsistent(format!("key {id} has an unknown state"))),
     }
 }
 
@@ -88,15 +89,15 @@ pub(crate) fn networks_text(networks: &Networks) -> String {
 }
 
 /// A key's own limits as the column keeps them.
-pub(crate) fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, Fault> {
+pub(crate) fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, SqlError> {
     limits.map(limits::text).transpose()
 }
 
-fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, Fault> {
-    text.parse().map_err(|error| Fault::in_column(column, error))
+fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, SqlError> {
+    text.parse().map_err(|error| SqlError::in_column(column, error))
 }
 
-fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<Vec<T>, Fault> {
+fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<Vec<T>, SqlError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
@@ -114,7 +115,7 @@ mod tests {
         let revoked = KeyState::Revoked { at: UnixMillis(5) };
         assert_eq!(state(1, "revoked", Some(5)).unwrap(), revoked);
         for (word, at) in [("", None), ("Active", None), ("active", Some(5)), ("revoked", None)] {
-            assert!(matches!(state(1, word, at), Err(Fault::Inconsistent(_))), "{word}");
+            assert!(matches!(state(1, word, at), Err(SqlError::Inconsistent(_))), "{word}");
         }
     }
 

@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::audit;
 use crate::commit::commit;
-use crate::fault::Fault;
 use crate::ledger::{Content, Ending, Head};
 use crate::loss::Loss;
 use crate::notes;
 use crate::owners;
+use crate::sql_error::SqlError;
 
 /// How far ids go on if it is unknown how many were given: more than are given between two backups,
 /// and so few that there is room for this billions of times.
@@ -51,7 +51,7 @@ pub(crate) fn accept(
     loss: Loss,
     content: &Content,
     now: UnixMillis,
-) -> Result<Restored, Fault> {
+) -> Result<Restored, SqlError> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let audit = Audit::program(now);
     let newest = notes::head(&transaction)?;
@@ -113,7 +113,7 @@ fn end_secrets(
     content: &Content,
     audit: &Audit,
     restored: &mut Restored,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     let revoked: std::collections::HashSet<u64> = content
         .secrets
         .values()
@@ -143,11 +143,11 @@ fn end_secrets(
 }
 
 /// Keys that are not revoked, with the digests of their secrets.
-fn unrevoked(connection: &Connection) -> Result<Vec<(KeyId, [u8; 32])>, Fault> {
+fn unrevoked(connection: &Connection) -> Result<Vec<(KeyId, [u8; 32])>, SqlError> {
     const KEYS: &str = "SELECT id, digest FROM keys WHERE state <> 'revoked' ORDER BY id";
     let mut keys = connection.prepare(KEYS)?;
     let keys = keys.query_and_then([], |row| {
-        let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"));
+        let id = KeyId::new(row.get(0)?).ok_or_else(|| SqlError::in_column("keys.id", "not an id"));
         Ok((id?, row.get(1)?))
     })?;
     keys.collect()
@@ -158,9 +158,9 @@ fn revoke(reason: &str) -> KeyChange {
 }
 
 /// Rotates to a digest whose text no caller has, with this grace for the present secret.
-fn replace(millis: u64) -> Result<KeyChange, Fault> {
+fn replace(millis: u64) -> Result<KeyChange, SqlError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Fault::Failed(error.to_string().into()))?;
+    getrandom::fill(&mut bytes).map_err(|error| SqlError::Failed(error.to_string().into()))?;
     let digest = keyward::digest::Digest::from_stored(bytes);
     Ok(KeyChange::Rotate { digest, hint: String::new(), grace: Duration::from_millis(millis) })
 }
@@ -171,7 +171,7 @@ fn suspend_keys(
     content: &Content,
     audit: &Audit,
     restored: &mut Restored,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     // Served by the primary keys.
     const KEY: &str = "SELECT state, digest, EXISTS (SELECT 1 FROM former_secrets \
                        WHERE key_id = keys.id AND digest = ?2) FROM keys WHERE id = ?1";
@@ -206,7 +206,7 @@ fn suspend_owners(
     content: &Content,
     audit: &Audit,
     restored: &mut Restored,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     for (name, suspended) in &content.owners {
         let Ok(owner) = name.parse::<Owner>() else { continue };
         let row = owners::read(connection, &owner)?;

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keyward::store::StoreError;
 use thiserror::Error;
 
-use crate::fault::{Fault, lacks_room};
 use crate::inode::{follow_no_link, has_names};
 use crate::lock::{owner_only, sibling};
+use crate::sql_error::{SqlError, lacks_room};
 
 /// How much is kept. A revocation writes some 40 KB to the log, which is used again after each
 /// checkpoint; some 300 bytes in the trail remain. So this lasts for thousands of them.
@@ -51,7 +51,7 @@ struct Lengths {
 )]
 pub(crate) struct GivenUpError;
 
-impl From<GivenUpError> for Fault {
+impl From<GivenUpError> for SqlError {
     fn from(error: GivenUpError) -> Self {
         Self::Failed(error.into())
     }

@@ -9,18 +9,18 @@ use keyward::key::Prefix;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use crate::audit;
-use crate::fault::Fault;
 use crate::ledger::LedgerId;
 use crate::names;
 use crate::spans;
 use crate::spelling;
+use crate::sql_error::SqlError;
 
 /// One step of the schema.
 struct Migration {
     sql: &'static str,
     /// The step that SQL cannot do; it comes after the SQL, in the same transaction. The time is
     /// now.
-    then: fn(&Connection, UnixMillis) -> Result<(), Fault>,
+    then: fn(&Connection, UnixMillis) -> Result<(), SqlError>,
 }
 
 /// Every migration: the one at index `n` has the number `n + 1`.
@@ -115,7 +115,7 @@ pub(crate) fn set_ledger(connection: &Connection, LedgerId(id): LedgerId) -> rus
 }
 
 /// Applies the migrations that the file has not seen: all of them, or on an error none.
-pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
+pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<(), SqlError> {
     if found(connection)? == known() {
         return Ok(());
     }
@@ -128,7 +128,7 @@ pub(crate) fn migrate(connection: &mut Connection, now: UnixMillis) -> Result<()
     migrated
 }
 
-fn migrate_all(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
+fn migrate_all(connection: &mut Connection, now: UnixMillis) -> Result<(), SqlError> {
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS keyward_migrations (
@@ -149,7 +149,7 @@ fn migrate_all(connection: &mut Connection, now: UnixMillis) -> Result<(), Fault
 }
 
 /// Makes names found by their parts, notes the prefixes in use, and chains the trail.
-fn migrate_lives(connection: &Connection, _: UnixMillis) -> Result<(), Fault> {
+fn migrate_lives(connection: &Connection, _: UnixMillis) -> Result<(), SqlError> {
     let mut keys = connection.prepare("SELECT id, name FROM keys ORDER BY id")?;
     let mut add = connection.prepare("INSERT INTO key_names (rowid, name) VALUES (?1, ?2)")?;
     let mut rows = keys.query([])?;
@@ -170,7 +170,7 @@ fn migrate_lives(connection: &Connection, _: UnixMillis) -> Result<(), Fault> {
 }
 
 /// Moves the entries of the trail as it was into the one that is chained.
-fn chain_trail(connection: &Connection) -> Result<(), Fault> {
+fn chain_trail(connection: &Connection) -> Result<(), SqlError> {
     const ENTRIES: &str = "SELECT id, at_ms, actor, verb, key_id, tier, request_id, details \
                            FROM audit_0001 ORDER BY id";
     let mut entries = connection.prepare(ENTRIES)?;
@@ -193,7 +193,7 @@ fn chain_trail(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-fn unchained(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+fn unchained(row: &Row<'_>) -> Result<AuditEntry, SqlError> {
     Ok(AuditEntry {
         id: ChangeId(row.get(0)?),
         at: UnixMillis(row.get(1)?),
@@ -232,7 +232,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA max_page_count = 5").unwrap();
         let error = migrate(&mut connection, UnixMillis(0)).unwrap_err();
-        let Fault::Sqlite(error) = error else { panic!("no error of SQLite: {error:?}") };
+        let SqlError::Sqlite(error) = error else { panic!("no error of SQLite: {error:?}") };
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
         let tables = "SELECT count(*) FROM sqlite_schema";
         assert_eq!(connection.query_row(tables, [], |row| row.get::<_, u64>(0)).unwrap(), 0);

@@ -17,9 +17,9 @@ use rusqlite::Connection;
 
 use crate::commit::progress;
 use crate::connection::open_reader;
-use crate::fault::Fault;
 use crate::keys::find;
 use crate::lock::FileLock;
+use crate::sql_error::SqlError;
 use crate::watch::{FileLost, Watch};
 use crate::worker::{Queue, Worker};
 use crate::{owners, tiers};
@@ -147,7 +147,7 @@ impl SqliteSnapshot {
         let gone = || StoreError::Unavailable("nothing is left of the snapshot".into());
         let worker = self.worker.as_ref().ok_or_else(gone)?;
         let at = self.at.clone();
-        let read = move |connection: &Connection| -> Result<Option<Page>, Fault> {
+        let read = move |connection: &Connection| -> Result<Option<Page>, SqlError> {
             Ok(match at {
                 Place::Tiers(after) => {
                     let rows = tiers::page(connection, after, max)?;

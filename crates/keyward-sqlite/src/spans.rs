@@ -3,7 +3,7 @@
 use keyward::UnixMillis;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// Ids from the first to the last, both included.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,7 @@ impl Hours {
         connection: &Connection,
         from: Option<UnixMillis>,
         before: Option<UnixMillis>,
-    ) -> Result<Option<Span>, Fault> {
+    ) -> Result<Option<Span>, SqlError> {
         if from.is_none() && before.is_none() {
             return Ok(Some(Span { first: i64::MIN, last: i64::MAX }));
         }

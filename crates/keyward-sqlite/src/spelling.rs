@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use crate::audit;
-use crate::fault::Fault;
 use crate::names;
+use crate::sql_error::SqlError;
 
 /// A key with a text that is not taken any more.
 struct Odd {
@@ -22,7 +22,7 @@ struct Odd {
 
 /// Writes each character that a name or a reason does not take any more by its number, such as
 /// `U+202E`, and an audit entry for each key, which keeps the text as it was.
-pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), Fault> {
+pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), SqlError> {
     // Served by the primary key.
     const WRITE: &str = "UPDATE keys SET name = ?2, revoked_reason = ?3, version = version + 1 \
                          WHERE id = ?1";
@@ -56,7 +56,7 @@ pub(crate) fn migrate(connection: &Connection, now: UnixMillis) -> Result<(), Fa
     Ok(())
 }
 
-fn odd(connection: &Connection) -> Result<Vec<Odd>, Fault> {
+fn odd(connection: &Connection) -> Result<Vec<Odd>, SqlError> {
     let mut keys = connection.prepare("SELECT id, name, revoked_reason FROM keys ORDER BY id")?;
     let mut rows = keys.query([])?;
     let mut odd = Vec::new();
@@ -66,7 +66,8 @@ fn odd(connection: &Connection) -> Result<Vec<Odd>, Fault> {
         if name.parse::<KeyName>().is_ok() && fits {
             continue;
         }
-        let id = KeyId::new(row.get(0)?).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
+        let id =
+            KeyId::new(row.get(0)?).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?;
         odd.push(Odd { id, name: name.to_owned(), reason: reason.map(str::to_owned) });
     }
     Ok(odd)

@@ -29,12 +29,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use open::OpenOptions;
 
 use crate::commit::Known;
-use crate::fault::Fault;
 use crate::keeper::Standing;
 use crate::keys::{count, find, late, list, terms};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;
 use crate::snapshot::Snapshots;
+use crate::sql_error::SqlError;
 use crate::usage::Sums;
 use crate::watch::{FileLost, Watch};
 use crate::worker::{Size, Worker};
@@ -122,7 +122,7 @@ impl SqliteStore {
     async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
     {
         let snapshot = |connection: &Connection| {
             // Ends when it is dropped; there is nothing to keep.

@@ -102,7 +102,7 @@ impl Start {
         // It was walked along, so it is whole as far as it matters.
         let content = Content::read(bytes).map(|(_, content)| content).unwrap_or_default();
         let restored = recover::accept(connection, loss, &content, now);
-        restored.map(Some).map_err(|fault| OpenError::from_fault(&self.path, fault))
+        restored.map(Some).map_err(|error| OpenError::from_sql_error(&self.path, error))
     }
 
     /// The ledger of this database: the one that is there, or a new one.

@@ -6,11 +6,11 @@ use keyward::stored::{TierId, TierRow};
 use keyward::tier::TierName;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::fault::Fault;
 use crate::limits;
+use crate::sql_error::SqlError;
 
 /// All tiers that are not gone, in the order in which they were made.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRow>, Fault> {
+pub(crate) fn list(connection: &Connection) -> Result<Vec<TierRow>, SqlError> {
     // Served by the primary key. The rules bound the number of tiers.
     const LIST: &str =
         "SELECT id, limits, keys, is_gone, name FROM tiers WHERE is_gone = 0 ORDER BY id";
@@ -22,7 +22,7 @@ pub(crate) fn page(
     connection: &Connection,
     after: Option<TierId>,
     max: u32,
-) -> Result<Vec<TierRow>, Fault> {
+) -> Result<Vec<TierRow>, SqlError> {
     // Served by the primary key; `max` bounds the rows.
     const PAGE: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
                         WHERE ?1 < id ORDER BY id LIMIT ?2";
@@ -31,14 +31,19 @@ pub(crate) fn page(
 }
 
 /// The names of all tiers by their numbers, each with whether it is gone.
-pub(crate) fn names(connection: &Connection) -> Result<HashMap<TierId, (TierName, bool)>, Fault> {
+pub(crate) fn names(
+    connection: &Connection,
+) -> Result<HashMap<TierId, (TierName, bool)>, SqlError> {
     const NAMES: &str = "SELECT id, name, is_gone FROM tiers";
     let mut names = connection.prepare_cached(NAMES)?;
     names.query_and_then([], named)?.collect()
 }
 
 /// The name of a tier, and whether it is gone.
-pub(crate) fn name(connection: &Connection, id: TierId) -> Result<Option<(TierName, bool)>, Fault> {
+pub(crate) fn name(
+    connection: &Connection,
+    id: TierId,
+) -> Result<Option<(TierName, bool)>, SqlError> {
     // Served by the primary key.
     const NAME: &str = "SELECT id, name, is_gone FROM tiers WHERE id = ?1";
     let mut name = connection.prepare_cached(NAME)?;
@@ -46,14 +51,14 @@ pub(crate) fn name(connection: &Connection, id: TierId) -> Result<Option<(TierNa
     Ok(found.map(|(_, name)| name))
 }
 
-fn named(row: &Row<'_>) -> Result<(TierId, (TierName, bool)), Fault> {
-    let id = TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?;
+fn named(row: &Row<'_>) -> Result<(TierId, (TierName, bool)), SqlError> {
+    let id = TierId::new(row.get(0)?).ok_or_else(|| SqlError::in_column("tiers.id", "0"))?;
     let name = row.get_ref(1)?.as_str()?.parse();
-    Ok((id, (name.map_err(|error| Fault::in_column("tiers.name", error))?, row.get(2)?)))
+    Ok((id, (name.map_err(|error| SqlError::in_column("tiers.name", error))?, row.get(2)?)))
 }
 
 /// The tier of a name, if there is one that is not gone.
-pub(crate) fn find(connection: &Connection, name: &TierName) -> Result<Option<TierRow>, Fault> {
+pub(crate) fn find(connection: &Connection, name: &TierName) -> Result<Option<TierRow>, SqlError> {
     // Served by `tiers_name`.
     const FIND: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
                         WHERE name = ?1 AND is_gone = 0";
@@ -62,7 +67,7 @@ pub(crate) fn find(connection: &Connection, name: &TierName) -> Result<Option<Ti
 }
 
 /// How many tiers there are that are not gone.
-pub(crate) fn count(connection: &Connection) -> Result<u64, Fault> {
+pub(crate) fn count(connection: &Connection) -> Result<u64, SqlError> {
     // Served by `tiers_name`, which has as many rows.
     const COUNT: &str = "SELECT count(*) FROM tiers INDEXED BY tiers_name WHERE is_gone = 0";
     Ok(connection.prepare_cached(COUNT)?.query_row([], |row| row.get(0))?)
@@ -70,7 +75,7 @@ pub(crate) fn count(connection: &Connection) -> Result<u64, Fault> {
 
 /// Writes the row of a tier, whose name never changes. What many changes write, the number of its
 /// keys, is in no index.
-pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), Fault> {
+pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), SqlError> {
     // Both served by the primary key.
     const PUT: &str = "INSERT INTO tiers (id, name, limits, keys, is_gone) \
                        VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT (id) DO UPDATE \
@@ -84,14 +89,14 @@ pub(crate) fn put(connection: &Connection, tier: &TierRow) -> Result<(), Fault> 
     Ok(())
 }
 
-fn tier(row: &Row<'_>) -> Result<TierRow, Fault> {
+fn tier(row: &Row<'_>) -> Result<TierRow, SqlError> {
     let name: Result<TierName, _> = row.get_ref(4)?.as_str()?.parse();
-    let name = name.map_err(|error| Fault::in_column("tiers.name", error))?;
+    let name = name.map_err(|error| SqlError::in_column("tiers.name", error))?;
     let limits = limits::parse("tiers.limits", row.get_ref(1)?.as_str()?);
     Ok(TierRow {
-        id: TierId::new(row.get(0)?).ok_or_else(|| Fault::in_column("tiers.id", "0"))?,
+        id: TierId::new(row.get(0)?).ok_or_else(|| SqlError::in_column("tiers.id", "0"))?,
         limits: limits
-            .map_err(|fault| fault.in_row(format_args!("the tier `{}`", name.as_str())))?,
+            .map_err(|error| error.in_row(format_args!("the tier `{}`", name.as_str())))?,
         name,
         keys: row.get(2)?,
         is_gone: row.get(3)?,

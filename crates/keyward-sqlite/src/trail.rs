@@ -6,8 +6,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::audit::{COLUMNS, entry};
-use crate::fault::Fault;
 use crate::spans::{self, Span};
+use crate::sql_error::SqlError;
 
 /// Most entries that one page looks at. At a third of a microsecond each this is some 20 ms.
 const LOOKS_MAX: u32 = 50_000;
@@ -19,12 +19,16 @@ const PROBE_MAX: u32 = 10_000;
 const ADMIN_KEY: &str = "admin-key";
 
 /// One page of the trail.
-pub(crate) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditPage, Fault> {
+pub(crate) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditPage, SqlError> {
     look(connection, query, LOOKS_MAX)
 }
 
 /// One page, for which at most `looks_max` entries are looked at.
-fn look(connection: &Connection, query: &AuditQuery, looks_max: u32) -> Result<AuditPage, Fault> {
+fn look(
+    connection: &Connection,
+    query: &AuditQuery,
+    looks_max: u32,
+) -> Result<AuditPage, SqlError> {
     let mut page = AuditPage { entries: Vec::new(), next: None };
     let Some(span) = ids(connection, query)? else { return Ok(page) };
     let drive = drive(connection, &query.filter, span)?;
@@ -52,7 +56,7 @@ fn look(connection: &Connection, query: &AuditQuery, looks_max: u32) -> Result<A
 }
 
 /// One entry, all of it: most of the entries looked at may not fit.
-fn find(connection: &Connection, id: i64) -> Result<AuditEntry, Fault> {
+fn find(connection: &Connection, id: i64) -> Result<AuditEntry, SqlError> {
     // Served by the primary key.
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE id = ?1");
     connection.prepare_cached(&sql)?.query_row([id], |row| Ok(entry(row)))?
@@ -60,7 +64,7 @@ fn find(connection: &Connection, id: i64) -> Result<AuditEntry, Fault> {
 
 /// The ids that an entry can have: after the page before, in hours of the requested time. They
 /// begin with 1: a row below that was put there by hand and is not of the trail.
-fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, Fault> {
+fn ids(connection: &Connection, query: &AuditQuery) -> Result<Option<Span>, SqlError> {
     let AuditFilter { since, until, .. } = query.filter;
     let Some(mut span) = spans::AUDIT.ids(connection, since, until)? else {
         return Ok(None);
@@ -102,7 +106,7 @@ fn drive(
     connection: &Connection,
     filter: &AuditFilter,
     span: Span,
-) -> Result<Option<(Index, Condition)>, Fault> {
+) -> Result<Option<(Index, Condition)>, SqlError> {
     let indexed = |condition: Condition| Some((condition.index?, condition));
     let mut drives: Vec<_> = conditions(filter).into_iter().filter_map(indexed).collect();
     // Alone it is taken in any case.

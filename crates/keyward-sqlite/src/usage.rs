@@ -10,8 +10,8 @@ use keyward::time::UnixHour;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::clock;
-use crate::fault::Fault;
 use crate::keys::late;
+use crate::sql_error::SqlError;
 
 /// Most writers whose latest batch is remembered. There is one writer at a time, a new one with
 /// each start of the program, and only the latest can have a batch under way.
@@ -21,7 +21,7 @@ const WRITERS_MAX: i64 = 1_000;
 const PIECE_ROWS: u32 = 50_000;
 
 /// Adds a batch, unless it was added before.
-pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), Fault> {
+pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), SqlError> {
     const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
                         WHERE key_id = ?1 AND last_used_at_ms < ?2";
     // For keys of which something waits: served by the primary keys, of both.
@@ -62,7 +62,7 @@ pub(crate) fn of_key(
     hours: Hours,
     bucket: Bucket,
     max: u32,
-) -> Result<Vec<(UnixHour, Counts)>, Fault> {
+) -> Result<Vec<(UnixHour, Counts)>, SqlError> {
     // Served by `usage_key`, newest first; `max` buckets bound the rows.
     let outcomes = columns();
     let sql = format!(
@@ -118,11 +118,11 @@ impl Sums {
     }
 
     /// Adds the next piece.
-    pub(crate) fn add_some(self, connection: &Connection) -> Result<Self, Fault> {
+    pub(crate) fn add_some(self, connection: &Connection) -> Result<Self, SqlError> {
         self.add_up_to(connection, PIECE_ROWS)
     }
 
-    fn add_up_to(mut self, connection: &Connection, max: u32) -> Result<Self, Fault> {
+    fn add_up_to(mut self, connection: &Connection, max: u32) -> Result<Self, SqlError> {
         // Served by the primary key: all that happened in these hours, in order. `max` bounds the
         // rows.
         let outcomes = columns();
@@ -149,7 +149,7 @@ impl Sums {
         connection: &Connection,
         by: TopBy,
         max: u32,
-    ) -> Result<UsageTop, Fault> {
+    ) -> Result<UsageTop, SqlError> {
         // Served by the primary key.
         const NAME: &str = "SELECT name FROM keys WHERE id = ?1";
         let of_keys = self.of_keys.into_iter();
@@ -172,7 +172,7 @@ impl Sums {
 }
 
 /// Notes the number of a batch. Returns `false` if that batch was added before.
-fn is_new(connection: &Connection, batch: &UsageBatch) -> Result<bool, Fault> {
+fn is_new(connection: &Connection, batch: &UsageBatch) -> Result<bool, SqlError> {
     // Served by the index of the unique column, and by the primary key.
     const NOTE: &str = "INSERT INTO usage_batches (writer, number) VALUES (?1, ?2) \
                         ON CONFLICT (writer) DO UPDATE SET number = excluded.number \
@@ -205,7 +205,7 @@ fn add_sql() -> String {
 }
 
 /// A row of the hour, the key and [`columns`].
-fn counts(row: &Row<'_>) -> Result<(u32, u64, Counts), Fault> {
+fn counts(row: &Row<'_>) -> Result<(u32, u64, Counts), SqlError> {
     let mut counts = Counts::default();
     for (at, outcome) in (2..).zip(Outcome::ALL) {
         counts[outcome] = row.get(at)?;

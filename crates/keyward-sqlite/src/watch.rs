@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use crate::fault::Fault;
 use crate::inode::FileId;
 use crate::lock::sibling;
+use crate::sql_error::SqlError;
 
 /// A frame of the log is a page with this before it, and the log begins with a header
 /// (<https://sqlite.org/fileformat2.html#walformat>).
@@ -68,7 +68,7 @@ pub(crate) enum Found {
     Sqlite(rusqlite::Error),
 }
 
-impl From<Found> for Fault {
+impl From<Found> for SqlError {
     fn from(found: Found) -> Self {
         match found {
             Found::Lost(lost) => Self::Logged(lost.into()),
@@ -120,8 +120,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// Returns [`Fault`] if they cannot be looked at.
-    pub(crate) fn start(database: &Path, connection: &Connection) -> Result<Self, Fault> {
+    /// Returns [`SqlError`] if they cannot be looked at.
+    pub(crate) fn start(database: &Path, connection: &Connection) -> Result<Self, SqlError> {
         let page_len: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let watch = Self {
             database: Seen::note(database.to_owned())?,

@@ -12,7 +12,7 @@ use keyward::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// Most jobs that wait. A caller that comes when there are as many waits for room, without a
 /// thread.
@@ -170,7 +170,7 @@ impl Worker {
     pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
     {
         self.call_sized(Size::Small, work).await
     }
@@ -183,7 +183,7 @@ impl Worker {
     pub(crate) async fn call_sized<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
         let run = Box::new(|connection: Result<&Connection, StoreError>| {

@@ -11,13 +11,13 @@ use keyward::time::UnixHour;
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::written::Written;
-use crate::fault::Fault;
 use crate::keys::{former, late, terms};
 use crate::record::{limits_text, networks_text, scopes_text};
 use crate::spans;
+use crate::sql_error::SqlError;
 
 /// Whether there is a key.
-pub(super) fn is_there(connection: &Connection, id: KeyId) -> Result<bool, Fault> {
+pub(super) fn is_there(connection: &Connection, id: KeyId) -> Result<bool, SqlError> {
     // Served by the primary key.
     const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1)";
     Ok(connection.prepare_cached(IS_THERE)?.query_row([id.get()], |row| row.get(0))?)
@@ -52,13 +52,13 @@ impl<'a> Keys<'a> {
         connection: &'a Connection,
         written: &'a mut Written,
         last_given: Option<KeyId>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, SqlError> {
         let add = connection.prepare_cached(ADD)?;
         Ok(Self { connection, written, add, last_given, hours: BTreeMap::new(), added: 0 })
     }
 
     /// Writes a key.
-    pub(super) fn write(&mut self, write: &KeyWrite) -> Result<(), Fault> {
+    pub(super) fn write(&mut self, write: &KeyWrite) -> Result<(), SqlError> {
         match write {
             KeyWrite::Add(key) => self.add(key)?,
             KeyWrite::Put { before, after } => self.put(before, after)?,
@@ -78,7 +78,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn add(&mut self, key: &Key) -> Result<(), Fault> {
+    fn add(&mut self, key: &Key) -> Result<(), SqlError> {
         execute(&mut self.add, key)?;
         self.list(key)?;
         // Ids of imported keys may lie beyond either end.
@@ -89,7 +89,7 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
-    fn put(&self, before: &Key, after: &Key) -> Result<(), Fault> {
+    fn put(&self, before: &Key, after: &Key) -> Result<(), SqlError> {
         execute(&mut *self.connection.prepare_cached(PUT)?, after)?;
         if before.name != after.name {
             self.rename(after)?;
@@ -98,7 +98,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Writes the rows that lists need of a key, unless they can wait.
-    fn list(&self, key: &Key) -> Result<(), Fault> {
+    fn list(&self, key: &Key) -> Result<(), SqlError> {
         const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, ?2)";
         let id = key.id.get();
         let is_late = self.is_late(key.id)?;
@@ -115,12 +115,12 @@ impl<'a> Keys<'a> {
 
     /// Whether the rows that lists need of a key wait. They do for each key with an id above all
     /// others.
-    fn is_late(&self, id: KeyId) -> Result<bool, Fault> {
+    fn is_late(&self, id: KeyId) -> Result<bool, SqlError> {
         Ok(self.last_given < Some(id) || late::last_listed(self.connection)? < id.get())
     }
 
     /// Makes a key found by the parts of its new name, and by those of the old one no more.
-    fn rename(&self, key: &Key) -> Result<(), Fault> {
+    fn rename(&self, key: &Key) -> Result<(), SqlError> {
         // Served by the row's id.
         const FORGET: &str = "DELETE FROM key_names WHERE rowid = ?1";
         let id = key.id.get();
@@ -132,7 +132,7 @@ impl<'a> Keys<'a> {
         terms::add_name(&mut add, id, key.name.as_str())
     }
 
-    fn add_prefix(&mut self, hint: &str) -> Result<(), Fault> {
+    fn add_prefix(&mut self, hint: &str) -> Result<(), SqlError> {
         let Some(prefix) = Prefix::of_hint(hint) else { return Ok(()) };
         if self.written.prefixes.contains(prefix.as_str()) {
             return Ok(());
@@ -147,7 +147,7 @@ impl<'a> Keys<'a> {
     ///
     /// One key of the present hour with the highest id, as issued keys are, leaves that hour open.
     /// The rows that several of them need in lists are written at once.
-    pub(super) fn finish(self, present: UnixHour, highest: Option<KeyId>) -> Result<(), Fault> {
+    pub(super) fn finish(self, present: UnixHour, highest: Option<KeyId>) -> Result<(), SqlError> {
         let first_added = self.hours.first_key_value();
         let Some((hour, (id, _))) = first_added.map(|(hour, ids)| (*hour, *ids)) else {
             return Ok(());
@@ -169,7 +169,7 @@ impl<'a> Keys<'a> {
 }
 
 /// Runs [`ADD`] or [`PUT`], which take the same values.
-fn execute(statement: &mut Statement<'_>, key: &Key) -> Result<(), Fault> {
+fn execute(statement: &mut Statement<'_>, key: &Key) -> Result<(), SqlError> {
     let row = params![
         key.id.get(),
         key.version.get(),

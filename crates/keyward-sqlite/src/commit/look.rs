@@ -7,12 +7,12 @@ use keyward::stored::TierId;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::keys;
-use crate::fault::Fault;
 use crate::keys::find;
+use crate::sql_error::SqlError;
 use crate::{clock, once, owners, tiers};
 
 /// How far the database has come.
-pub(crate) fn progress(connection: &Connection) -> Result<Progress, Fault> {
+pub(crate) fn progress(connection: &Connection) -> Result<Progress, SqlError> {
     // The first is served by the primary key, and so is the last; the second has a row for each
     // table that counts up. Its numbers are not the highest that there are: none is given again
     // when its row is gone.
@@ -21,14 +21,14 @@ pub(crate) fn progress(connection: &Connection) -> Result<Progress, Fault> {
     const TIER: &str = "SELECT ifnull(max(id), 0) FROM tiers";
     let digest = connection.prepare_cached(DIGEST)?.query_row([], |row| row.get(0)).optional()?;
     let mut last = connection.prepare_cached(LAST)?;
-    let mut last = |table: &str| -> Result<u64, Fault> {
+    let mut last = |table: &str| -> Result<u64, SqlError> {
         Ok(last.query_row([table], |row| row.get(0)).optional()?.unwrap_or_default())
     };
     let (change, key) = (last("audit")?, last("keys")?);
     let tier = connection.prepare_cached(TIER)?.query_row([], |row| row.get(0))?;
     let key = match key {
         0 => None,
-        key => Some(KeyId::new(key).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?),
+        key => Some(KeyId::new(key).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?),
     };
     Ok(Progress {
         change: ChangeId(change),
@@ -43,7 +43,7 @@ pub(super) fn look(
     connection: &Connection,
     lookup: Lookup,
     facts: &mut Facts,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     match lookup {
         Lookup::Key(id) => {
             let key = find::key(connection, id)?;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::keys::Keys;
 use super::written::Written;
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 use crate::{audit, clock, once, owners, spans, tiers};
 
 /// Writes all of it, and the rows by which lists and time spans find it, in a database with the
@@ -15,7 +15,7 @@ pub(super) fn write(
     writes: &Writes,
     before: Progress,
     written: &mut Written,
-) -> Result<(), Fault> {
+) -> Result<(), SqlError> {
     let Some(entry) = writes.entries.first() else { return Ok(()) };
     let hour = entry.at.hour();
     for tier in &writes.tiers {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::drive::{self, LISTED, drives};
 use super::filter::{Conditions, OWNER_WORKS, SUSPENDED_ITSELF, Sieve, is_void, list, number};
 use super::list::uses;
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 use crate::{owners, spans};
 
 /// The most that is looked at.
@@ -30,7 +30,7 @@ pub(crate) fn count(
     connection: &Connection,
     filter: &KeyFilter,
     now: UnixMillis,
-) -> Result<KeyCount, Fault> {
+) -> Result<KeyCount, SqlError> {
     count_within(connection, filter, now, &BOUNDS)
 }
 
@@ -39,7 +39,7 @@ fn count_within(
     filter: &KeyFilter,
     now: UnixMillis,
     bounds: &Bounds,
-) -> Result<KeyCount, Fault> {
+) -> Result<KeyCount, SqlError> {
     // Counted by the pages of the smallest index: a million take some 10 ms.
     const ALL: &str = "SELECT count(*) FROM keys";
     if *filter == KeyFilter::default() {
@@ -122,7 +122,7 @@ fn count_covered(
     sieve: &Sieve,
     index: &str,
     bounds: &Bounds,
-) -> Result<Option<KeyCount>, Fault> {
+) -> Result<Option<KeyCount>, SqlError> {
     let own = own_conditions(filter, sieve);
     let depends_on_owner = match filter.state {
         None | Some(Stage::Revoked) => false,
@@ -151,7 +151,7 @@ fn count_entries(
     index: &str,
     own: &Conditions,
     max: u32,
-) -> Result<KeyCount, Fault> {
+) -> Result<KeyCount, SqlError> {
     let sql = entries_sql(index, own);
     let values = own.values().chain([number(u64::from(max) + 1)]);
     let mut count = connection.prepare_cached(&sql)?;
@@ -185,7 +185,7 @@ fn of_suspended_owners(
     connection: &Connection,
     own: &Conditions,
     max: u32,
-) -> Result<Option<u64>, Fault> {
+) -> Result<Option<u64>, SqlError> {
     // Served by `owners_suspended`, `keys_owner` and the primary key.
     let sql = format!(
         "SELECT ifnull(sum({}), 0), count(*) FROM \
@@ -203,7 +203,7 @@ fn of_suspended_owners(
 
 /// Counts the keys that are suspended: the keys of suspended owners, from the owners' rows, and
 /// keys that are suspended themselves and have another owner or none.
-fn count_suspended(connection: &Connection, max: u32) -> Result<KeyCount, Fault> {
+fn count_suspended(connection: &Connection, max: u32) -> Result<KeyCount, SqlError> {
     // Served by `owners_suspended` and the primary key; `?1` bounds the rows.
     const THEIRS: &str = "SELECT ifnull(sum(keys - revoked_keys), 0), count(*) FROM \
         (SELECT keys, revoked_keys FROM owners INDEXED BY owners_suspended \
@@ -233,7 +233,7 @@ fn tally(
     values: Vec<Value>,
     sieve: &Sieve,
     max: u32,
-) -> Result<KeyCount, Fault> {
+) -> Result<KeyCount, SqlError> {
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let (mut looks, mut at_least) = (0, 0);

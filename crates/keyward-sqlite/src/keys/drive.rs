@@ -7,8 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::filter::{OF_TIER, SUSPENDED_ITSELF, number, starting, text, time};
-use crate::fault::Fault;
 use crate::spans::Span;
+use crate::sql_error::SqlError;
 use crate::{names, owners};
 
 /// The index over parts of names.
@@ -48,7 +48,7 @@ impl Drive {
         &self,
         connection: &Connection,
         max: u32,
-    ) -> Result<Option<Vec<i64>>, Fault> {
+    ) -> Result<Option<Vec<i64>>, SqlError> {
         let values = self.values.iter().cloned().chain([number(u64::from(max) + 1)]);
         let mut ids = connection.prepare_cached(&self.ids_sql())?;
         let ids = ids.query_map(params_from_iter(values), |row| row.get(0))?;
@@ -76,7 +76,7 @@ pub(super) fn few(
     connection: &Connection,
     drives: &[Drive],
     max: u32,
-) -> Result<Option<Vec<i64>>, Fault> {
+) -> Result<Option<Vec<i64>>, SqlError> {
     let (named, others): (Vec<_>, Vec<_>) = drives.iter().partition(|drive| drive.from == NAMES);
     for drive in others.into_iter().chain(named) {
         let ids = drive.ids_up_to(connection, max)?;
@@ -103,7 +103,7 @@ pub(super) fn drives(
     connection: &Connection,
     filter: &KeyFilter,
     now: UnixMillis,
-) -> Result<Vec<Drive>, Fault> {
+) -> Result<Vec<Drive>, SqlError> {
     let by_id =
         |from, condition, values| Drive { from, id: "keys.id", condition, values, is_by_id: true };
     let by_time =
@@ -149,7 +149,7 @@ fn in_stage(
     connection: &Connection,
     stage: Stage,
     now: UnixMillis,
-) -> Result<Option<Drive>, Fault> {
+) -> Result<Option<Drive>, SqlError> {
     let of_state = |condition| {
         let from = "keys INDEXED BY keys_state";
         Drive { from, id: "keys.id", condition, values: Vec::new(), is_by_id: true }
@@ -177,7 +177,7 @@ fn in_stage(
 
 /// The keys whose names have the rarest trigrams of a part: the ones with the part, and some more.
 /// `None` if the part is too short to have any.
-fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
+fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, SqlError> {
     let trigrams = names::trigrams(&names::fold(part));
     let trigrams =
         if TRIGRAMS_MAX < trigrams.len() { rarest(connection, trigrams)? } else { trigrams };
@@ -191,7 +191,7 @@ fn named(connection: &Connection, part: &str) -> Result<Option<Drive>, Fault> {
 }
 
 /// The trigrams that the fewest names have.
-fn rarest(connection: &Connection, trigrams: Vec<String>) -> Result<Vec<String>, Fault> {
+fn rarest(connection: &Connection, trigrams: Vec<String>) -> Result<Vec<String>, SqlError> {
     // Served by `key_names`; `RARE_MAX` bounds the rows.
     let sql = format!(
         "SELECT count(*) FROM (SELECT 1 FROM key_names WHERE key_names MATCH ?1 LIMIT {RARE_MAX})"

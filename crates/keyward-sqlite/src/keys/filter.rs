@@ -6,7 +6,7 @@ use keyward::record::Stage;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 use crate::{names, owners};
 
 /// Conditions on columns of `keys` and `key_uses`, and their values.
@@ -163,7 +163,7 @@ pub(super) fn stage_conditions(stage: Stage) -> StageConditions {
 pub(super) const SUSPENDED_ITSELF: &str = "keys.state = 'suspended' AND keys.state <> 'active'";
 
 /// Whether no key can fit: those of a suspended owner neither work nor expire.
-pub(super) fn is_void(connection: &Connection, filter: &KeyFilter) -> Result<bool, Fault> {
+pub(super) fn is_void(connection: &Connection, filter: &KeyFilter) -> Result<bool, SqlError> {
     match (filter.state, &filter.owner) {
         (Some(Stage::Active | Stage::Expired), Some(owner)) => {
             Ok(owners::read(connection, owner)?.is_some_and(|owner| owner.is_suspended()))

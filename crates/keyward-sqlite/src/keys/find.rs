@@ -7,11 +7,11 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::former;
 use crate::columns::key_columns;
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 use crate::{owners, record, tiers};
 
 /// One key, whole; `None` if there is no such key.
-pub(crate) fn key(connection: &Connection, id: KeyId) -> Result<Option<Key>, Fault> {
+pub(crate) fn key(connection: &Connection, id: KeyId) -> Result<Option<Key>, SqlError> {
     // Served by the primary key.
     const FIND: &str = concat!("SELECT ", key_columns!(), " FROM keys WHERE id = ?1");
     let mut find = connection.prepare_cached(FIND)?;
@@ -29,7 +29,7 @@ pub(crate) fn key(connection: &Connection, id: KeyId) -> Result<Option<Key>, Fau
 }
 
 /// One key with its owner; `None` if there is no such key.
-pub(crate) fn owned(connection: &Connection, id: KeyId) -> Result<Option<OwnedKey>, Fault> {
+pub(crate) fn owned(connection: &Connection, id: KeyId) -> Result<Option<OwnedKey>, SqlError> {
     let Some(key) = key(connection, id)? else { return Ok(None) };
     let owner = owner_of(connection, &key)?;
     Ok(Some(OwnedKey { key: key.into(), owner }))
@@ -37,11 +37,11 @@ pub(crate) fn owned(connection: &Connection, id: KeyId) -> Result<Option<OwnedKe
 
 /// The row of a key's owner. An owner without one is an error: it is unknown whether it is
 /// suspended.
-pub(crate) fn owner_of(connection: &Connection, key: &Key) -> Result<Option<OwnerRow>, Fault> {
+pub(crate) fn owner_of(connection: &Connection, key: &Key) -> Result<Option<OwnerRow>, SqlError> {
     let Some(owner) = &key.owner else { return Ok(None) };
     match owners::read(connection, owner)? {
         Some(row) => Ok(Some(row)),
-        None => Err(Fault::in_column("keys.owner", "an owner that has no row in owners")),
+        None => Err(SqlError::in_column("keys.owner", "an owner that has no row in owners")),
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn owner_of(connection: &Connection, key: &Key) -> Result<Option<Owne
 pub(crate) fn holder(
     connection: &Connection,
     digest: &Digest,
-) -> Result<Option<(KeyId, Option<UnixMillis>)>, Fault> {
+) -> Result<Option<(KeyId, Option<UnixMillis>)>, SqlError> {
     // Served by `keys_digest`.
     const HOLDER: &str = "SELECT id FROM keys WHERE digest = ?1";
     let mut holder = connection.prepare_cached(HOLDER)?;
@@ -59,7 +59,7 @@ pub(crate) fn holder(
         Some(id) => Some((id, None)),
         None => former::holder(connection, digest)?.map(|(id, ends_at)| (id, Some(ends_at))),
     };
-    let id = |id| KeyId::new(id).ok_or_else(|| Fault::in_column("keys.id", "not an id"));
+    let id = |id| KeyId::new(id).ok_or_else(|| SqlError::in_column("keys.id", "not an id"));
     found.map(|(found, ends_at)| Ok((id(found)?, ends_at))).transpose()
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn holder(
 pub(crate) fn by_digests(
     connection: &Connection,
     digests: &[Digest],
-) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, Fault> {
+) -> Result<Vec<(Digest, Option<UnixMillis>, OwnedKey)>, SqlError> {
     let mut found = Vec::new();
     for digest in digests {
         let Some((id, ends_at)) = holder(connection, digest)? else { continue };
@@ -83,7 +83,7 @@ pub(crate) fn page(
     connection: &Connection,
     after: Option<KeyId>,
     max: u32,
-) -> Result<Vec<Key>, Fault> {
+) -> Result<Vec<Key>, SqlError> {
     // Served by the primary key; `max` bounds the rows.
     const PAGE: &str =
         concat!("SELECT ", key_columns!(), " FROM keys WHERE ?1 < id ORDER BY id LIMIT ?2");
@@ -101,13 +101,13 @@ pub(crate) fn page(
 }
 
 /// Gives keys, which are in the order of their ids, what other tables have of them.
-fn complete(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
+fn complete(connection: &Connection, keys: &mut [Key]) -> Result<(), SqlError> {
     used(connection, keys)?;
     former::join(connection, keys)
 }
 
 /// Says of keys when they were last used. One without a row was never used.
-fn used(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
+fn used(connection: &Connection, keys: &mut [Key]) -> Result<(), SqlError> {
     // Served by the primary key; both sides are in the order of ids.
     const USED: &str = "SELECT key_id, last_used_at_ms FROM key_uses \
                         WHERE key_id BETWEEN ?1 AND ?2 AND 0 <= last_used_at_ms ORDER BY key_id";

@@ -5,10 +5,14 @@ use keyward::stored::{FormerSecret, Key, StoredSecret};
 use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// Adds a secret after the former ones of a key.
-pub(crate) fn add(connection: &Connection, id: KeyId, former: &FormerSecret) -> Result<(), Fault> {
+pub(crate) fn add(
+    connection: &Connection,
+    id: KeyId,
+    former: &FormerSecret,
+) -> Result<(), SqlError> {
     // Both served by the primary key.
     const ADD: &str = "INSERT INTO former_secrets \
                        (key_id, number, digest, hint, created_at_ms, ends_at_ms) \
@@ -21,7 +25,7 @@ pub(crate) fn add(connection: &Connection, id: KeyId, former: &FormerSecret) -> 
 }
 
 /// Writes when a former secret ends.
-pub(crate) fn end(connection: &Connection, former: &FormerSecret) -> Result<(), Fault> {
+pub(crate) fn end(connection: &Connection, former: &FormerSecret) -> Result<(), SqlError> {
     // Served by the index of the unique digest.
     const END: &str = "UPDATE former_secrets SET ends_at_ms = ?2 WHERE digest = ?1";
     let row = (former.secret.digest.as_bytes(), former.ends_at.0);
@@ -30,7 +34,7 @@ pub(crate) fn end(connection: &Connection, former: &FormerSecret) -> Result<(), 
 }
 
 /// Gives keys, which are in the order of their ids, the secrets that they had before.
-pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), Fault> {
+pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), SqlError> {
     // Served by the primary key; both sides are in the order of ids.
     const JOIN: &str = "SELECT digest, hint, created_at_ms, ends_at_ms, key_id \
                         FROM former_secrets \
@@ -39,8 +43,9 @@ pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), Faul
     let ids = (first.id.get(), last.id.get());
     let mut join = connection.prepare_cached(JOIN)?;
     let mut keys = keys.iter_mut().peekable();
-    let with_key =
-        |row: &Row<'_>| -> Result<(u64, FormerSecret), Fault> { Ok((row.get(4)?, former(row)?)) };
+    let with_key = |row: &Row<'_>| -> Result<(u64, FormerSecret), SqlError> {
+        Ok((row.get(4)?, former(row)?))
+    };
     for row in join.query_and_then(ids, with_key)? {
         let (id, former) = row?;
         while keys.next_if(|key| key.id.get() < id).is_some() {}
@@ -55,7 +60,7 @@ pub(crate) fn join(connection: &Connection, keys: &mut [Key]) -> Result<(), Faul
 pub(crate) fn holder(
     connection: &Connection,
     digest: &Digest,
-) -> Result<Option<(u64, UnixMillis)>, Fault> {
+) -> Result<Option<(u64, UnixMillis)>, SqlError> {
     // Served by the index of the unique digest.
     const HOLDER: &str = "SELECT key_id, ends_at_ms FROM former_secrets WHERE digest = ?1";
     let mut holder = connection.prepare_cached(HOLDER)?;
@@ -64,7 +69,7 @@ pub(crate) fn holder(
 }
 
 /// Reads a former secret from the first columns.
-fn former(row: &Row<'_>) -> Result<FormerSecret, Fault> {
+fn former(row: &Row<'_>) -> Result<FormerSecret, SqlError> {
     let digest = Digest::from_stored(row.get(0)?);
     let created_at = UnixMillis(row.get(2)?);
     let secret = StoredSecret { digest, hint: row.get(1)?, created_at };

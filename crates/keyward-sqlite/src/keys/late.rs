@@ -8,7 +8,7 @@ use keyward::query::{KeyFilter, KeyOrder};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::terms;
-use crate::fault::Fault;
+use crate::sql_error::SqlError;
 
 /// With so many keys waiting, they are written. That takes some ten milliseconds.
 const WAITING_MAX: u64 = 512;
@@ -25,7 +25,7 @@ pub(crate) fn last_listed(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Whether there are keys of which something waits.
-pub(crate) fn is_any_waiting(connection: &Connection) -> Result<bool, Fault> {
+pub(crate) fn is_any_waiting(connection: &Connection) -> Result<bool, SqlError> {
     // Served by the primary keys.
     const WAITING: &str =
         "SELECT EXISTS (SELECT 1 FROM keys WHERE id > (SELECT last_id FROM listed_keys))";
@@ -38,7 +38,7 @@ pub(crate) fn are_many_waiting(connection: &Connection) -> rusqlite::Result<bool
 }
 
 /// Writes all that waits.
-pub(crate) fn list_all(connection: &Connection) -> Result<(), Fault> {
+pub(crate) fn list_all(connection: &Connection) -> Result<(), SqlError> {
     // All served by the primary keys.
     const WAITING: &str = "SELECT id, name FROM keys WHERE ?1 < id ORDER BY id";
     const UNUSED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) VALUES (?1, -1) \

@@ -14,8 +14,8 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::drive::{self, Drive, LISTED, NAMES, drives};
 use super::filter::{Conditions, Sieve, is_void, list, number, text};
 use super::find;
-use crate::fault::Fault;
 use crate::spans::{self, Span};
+use crate::sql_error::SqlError;
 
 /// Most keys that are all looked at and put in order. A look takes some 5 µs where the key lies
 /// elsewhere than its entry in the index, so this is some 10 ms.
@@ -29,7 +29,7 @@ const IN_LINE: u32 = 1;
 const APART: u32 = 10;
 
 /// One page of a list of keys.
-pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage, Fault> {
+pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage, SqlError> {
     let mut page = KeyPage { keys: Vec::new(), next: None };
     let KeyFilter { created_from, created_before, .. } = query.filter;
     let span = spans::KEYS.ids(connection, created_from, created_before)?;
@@ -40,7 +40,7 @@ pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage,
     let walk = choose(connection, query, span)?;
     let places = walk.places(connection, query)?;
     for place in &places.found {
-        let id = KeyId::new(place.id).ok_or_else(|| Fault::in_column("keys.id", "not an id"))?;
+        let id = KeyId::new(place.id).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?;
         page.keys.extend(find::owned(connection, id)?);
     }
     page.next = places.next;
@@ -73,7 +73,7 @@ struct Leg {
 
 impl Walk {
     /// Takes matching keys until the page is full, or there were too many looks.
-    fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, Fault> {
+    fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, SqlError> {
         let mut places = Places { found: Vec::new(), next: None };
         let mut spent = 0;
         for Leg { sql, values, cost } in &self.legs {
@@ -100,7 +100,7 @@ impl Walk {
     }
 }
 
-fn choose(connection: &Connection, query: &KeyQuery, span: Span) -> Result<Walk, Fault> {
+fn choose(connection: &Connection, query: &KeyQuery, span: Span) -> Result<Walk, SqlError> {
     if span.width() <= u64::from(GATHER_MAX)
         && let Some(ids) = drive::span(span).ids_up_to(connection, GATHER_MAX)?
     {
@@ -295,7 +295,7 @@ fn cursor_value(order: KeyOrder, cursor: &KeyCursor) -> Value {
 }
 
 /// Reads the cursor of a key: its id and the value by which it is ordered.
-fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, Fault> {
+fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, SqlError> {
     let value = match (row.get_ref(1)?, order) {
         (ValueRef::Integer(..0), KeyOrder::LastUsed) => String::new(),
         (ValueRef::Integer(i64::MAX), KeyOrder::Expires) => String::new(),

@@ -7,9 +7,9 @@ use keyward::store::StoreError;
 use rusqlite::Connection;
 
 use super::SqliteStore;
-use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::reserve::{Reserve, is_for_want_of_room};
+use crate::sql_error::SqlError;
 use crate::worker::Size;
 
 /// Whether a change makes keys stop working, so that it must not fail for want of room.
@@ -74,7 +74,7 @@ impl SqliteStore {
     pub(super) async fn change<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
     {
         let reserve = self.reserve.clone();
         let work = move |connection: &Connection| {
@@ -90,7 +90,7 @@ impl SqliteStore {
     pub(super) async fn end<T, F>(&self, size: Size, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Fn(&Connection) -> Result<T, Fault> + Clone + Send + 'static,
+        F: Fn(&Connection) -> Result<T, SqlError> + Clone + Send + 'static,
     {
         loop {
             match self.writer.call_sized(size, work.clone()).await {

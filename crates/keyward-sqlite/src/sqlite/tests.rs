@@ -16,8 +16,8 @@ use rusqlite::StatementStatus;
 use tempfile::TempDir;
 
 use super::*;
-use crate::fault::Fault;
 use crate::open_error::OpenError;
+use crate::sql_error::SqlError;
 
 mod batches;
 mod files;
@@ -145,10 +145,10 @@ async fn what_comes_behind_a_first_change_that_fails_is_kept_and_told_so() {
     let (_directory, store) = opened();
     let before = store.commits();
     let (enter, entered) = mpsc::channel();
-    let failing = store.writer.call(move |connection| -> Result<(), Fault> {
+    let failing = store.writer.call(move |connection| -> Result<(), SqlError> {
         entered.recv().unwrap();
         connection.execute_batch("DELETE FROM tiers")?;
-        Err(Fault::Inconsistent("on purpose".to_owned()))
+        Err(SqlError::Inconsistent("on purpose".to_owned()))
     });
     let other = async {
         let mut change = pin!(issue(&store, 1));
@@ -168,7 +168,7 @@ async fn what_comes_behind_a_first_change_that_fails_is_kept_and_told_so() {
 async fn after_a_panic_changes_are_refused_and_nothing_hangs() {
     let (directory, store) = opened();
     issue(&store, 1).await.unwrap();
-    let broken = store.writer.call(|connection| -> Result<(), Fault> {
+    let broken = store.writer.call(|connection| -> Result<(), SqlError> {
         connection.execute_batch("DELETE FROM key_uses")?;
         panic!("on purpose, to see the outcome of the others");
     });

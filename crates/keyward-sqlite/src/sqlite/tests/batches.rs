@@ -18,7 +18,7 @@ async fn counted(store: &SqliteStore) -> (Vec<u64>, u64, u64) {
 async fn issue_together<T>(
     store: &SqliteStore,
     numbers: [u64; 3],
-    first: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    first: impl FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
 ) -> [Result<KeyId, StoreError>; 3]
 where
     T: Send + 'static,

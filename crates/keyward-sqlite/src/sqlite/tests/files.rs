@@ -46,7 +46,7 @@ async fn a_change_is_not_done_if_the_file_goes_while_it_is_under_way() {
 async fn a_store_that_cannot_write_any_more_is_not_well() {
     let (_directory, store) = opened();
     assert_eq!(store.trouble(), None);
-    let broken = store.writer.call(|_| -> Result<(), Fault> { panic!("on purpose") });
+    let broken = store.writer.call(|_| -> Result<(), SqlError> { panic!("on purpose") });
     broken.await.unwrap_err();
     store.writer.stop().await;
     assert_eq!(store.tiers().await.unwrap().len(), 3);

@@ -9,11 +9,11 @@ use keyward::store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::types::FromSqlError;
 
-/// The faults between SQL and the domain.
+/// The errors between SQL and the domain.
 ///
 /// It exists in addition to [`StoreError`] so that `?` works on SQLite's errors.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum SqlError {
     /// SQLite failed.
     Sqlite(rusqlite::Error),
     /// A file could not be written, or something else than SQLite failed.
@@ -24,8 +24,8 @@ pub(crate) enum Fault {
     Inconsistent(String),
 }
 
-impl Fault {
-    /// The fault of a `column` with an impossible value.
+impl SqlError {
+    /// The error of a `column` with an impossible value.
     pub(crate) fn in_column(column: &str, reason: impl fmt::Display) -> Self {
         Self::Inconsistent(format!("{column}: {reason}"))
     }
@@ -39,45 +39,45 @@ impl Fault {
     }
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for SqlError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for SqlError {
     fn from(error: io::Error) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<FromSqlError> for Fault {
+impl From<FromSqlError> for SqlError {
     fn from(error: FromSqlError) -> Self {
         Self::Inconsistent(error.to_string())
     }
 }
 
-impl From<rules::DecideError> for Fault {
+impl From<rules::DecideError> for SqlError {
     fn from(error: rules::DecideError) -> Self {
         Self::Inconsistent(error.to_string())
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Inconsistent(reason) => Self::Inconsistent(reason),
-            Fault::Failed(source) => Self::Unavailable(source),
-            Fault::Logged(source) => Self::Logged(source),
-            Fault::Sqlite(error) if is_inconsistent(&error) => {
+impl From<SqlError> for StoreError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Inconsistent(reason) => Self::Inconsistent(reason),
+            SqlError::Failed(source) => Self::Unavailable(source),
+            SqlError::Logged(source) => Self::Logged(source),
+            SqlError::Sqlite(error) if is_inconsistent(&error) => {
                 Self::Inconsistent(error.to_string())
             }
-            Fault::Sqlite(error) => Self::Unavailable(Box::new(error)),
+            SqlError::Sqlite(error) => Self::Unavailable(Box::new(error)),
         }
     }
 }
 
-/// Whether trying again would be in vain, since the fault is in the content of the file.
+/// Whether trying again would be in vain, since the error is in the content of the file.
 ///
 /// SQLite's message for these names tables and columns, never a value.
 fn is_inconsistent(error: &rusqlite::Error) -> bool {
@@ -117,8 +117,8 @@ mod tests {
     #[test]
     fn damage_is_told_from_trouble() {
         let check = |code, inconsistent| {
-            let fault = Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-            let error = StoreError::from(fault);
+            let sql = SqlError::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            let error = StoreError::from(sql);
             assert_eq!(matches!(error, StoreError::Inconsistent(_)), inconsistent, "{error:?}");
         };
         check(ffi::SQLITE_CORRUPT, true);
