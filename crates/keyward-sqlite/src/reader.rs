@@ -10,6 +10,6 @@ use crate::worker::Queue;
 /// Does jobs until there are no more.
 pub(crate) fn run(connection: &Connection, queue: &mut Queue) {
     while let Some(job) = queue.next() {
-        job.run(Ok(connection)).answer(Ok(()));
+        job.run(Ok(connection)).send(Ok(()));
     }
 }

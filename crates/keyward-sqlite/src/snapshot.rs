@@ -100,7 +100,7 @@ fn serve(opened: Result<Connection, StoreError>, queue: &mut Queue) {
     match opened {
         Ok(connection) => {
             while let Some(job) = queue.next() {
-                job.run(Ok(&connection)).answer(Ok(()));
+                job.run(Ok(&connection)).send(Ok(()));
             }
         }
         Err(error) => {
@@ -109,7 +109,7 @@ fn serve(opened: Result<Connection, StoreError>, queue: &mut Queue) {
                 let error = error.take().unwrap_or_else(|| {
                     StoreError::Unavailable("there is no connection to the database".into())
                 });
-                job.run(Err(error)).answer(Ok(()));
+                job.run(Err(error)).send(Ok(()));
             }
         }
     }

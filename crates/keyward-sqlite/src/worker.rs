@@ -19,7 +19,7 @@ use crate::sql_error::SqlError;
 const QUEUE_LEN: usize = 1_024;
 
 /// It is called with the connection, or with the error that there is none.
-type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send>;
+type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
 
 /// Work for a thread.
 pub(crate) struct Job {
@@ -50,22 +50,22 @@ impl Size {
 
 impl Job {
     /// Runs it with the connection, or reports to it why it is not run.
-    pub(crate) fn run(self, connection: Result<&Connection, StoreError>) -> Outcome {
+    pub(crate) fn run(self, connection: Result<&Connection, StoreError>) -> Reply {
         (self.run)(connection)
     }
 }
 
-/// The outcome of a job. Its caller gets nothing before [`Outcome::answer`].
-pub(crate) struct Outcome {
+/// The reply to the caller of a job, which gets nothing before [`Reply::send`].
+pub(crate) struct Reply {
     /// Whether its writes are to be kept.
     pub(crate) succeeded: bool,
-    answer: Box<dyn FnOnce(Result<(), StoreError>)>,
+    send: Box<dyn FnOnce(Result<(), StoreError>)>,
 }
 
-impl Outcome {
-    /// Replies to the caller: with the job's result if it is `kept`, else with the error.
-    pub(crate) fn answer(self, kept: Result<(), StoreError>) {
-        (self.answer)(kept);
+impl Reply {
+    /// Sends it: with the job's result if it is `kept`, else with the error.
+    pub(crate) fn send(self, kept: Result<(), StoreError>) {
+        (self.send)(kept);
     }
 }
 
@@ -189,11 +189,11 @@ impl Worker {
         let run = Box::new(|connection: Result<&Connection, StoreError>| {
             let result = connection.and_then(|connection| Ok(work(connection)?));
             let succeeded = result.is_ok();
-            let answer = |kept: Result<(), StoreError>| {
+            let send = |kept: Result<(), StoreError>| {
                 // The receiver is gone if the caller's future was dropped.
                 drop(tell.send(result.and_then(|value| kept.map(|()| value))));
             };
-            Outcome { succeeded, answer: Box::new(answer) }
+            Reply { succeeded, send: Box::new(send) }
         });
         let gone =
             || StoreError::Unavailable("the store is closed, or its thread broke down".into());

@@ -15,7 +15,7 @@ use crate::keeper::{Keeper, Taken};
 use crate::keys::late;
 use crate::reserve::Reserve;
 use crate::watch::{FileLost, Found, Watch, Written};
-use crate::worker::{Job, Outcome, Queue, Size};
+use crate::worker::{Job, Queue, Reply, Size};
 
 /// Most changes that share a commit, so that the first of them returns soon.
 const BATCH_JOBS_MAX: usize = 256;
@@ -36,7 +36,7 @@ pub(crate) fn run(
         let mut batch = Batch::new(connection, watch, known);
         batch.begin();
         batch.attempt_first(first);
-        while batch.outcomes.len() < BATCH_JOBS_MAX
+        while batch.replies.len() < BATCH_JOBS_MAX
             && let Some(job) = queue.waiting()
         {
             match job.size {
@@ -88,7 +88,7 @@ struct Batch<'a> {
     known: &'a Known,
     /// How much of the log counted when the batch began.
     written: Option<Written>,
-    outcomes: Vec<Outcome>,
+    replies: Vec<Reply>,
     /// Why the transaction cannot be committed; every job of the batch gets the same.
     failure: Option<Failure>,
 }
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
     /// from them would be as doubtful as writes.
     fn new(connection: &'a Connection, watch: &'a Watch, known: &'a Known) -> Self {
         let mut batch =
-            Self { connection, watch, known, written: None, outcomes: Vec::new(), failure: None };
+            Self { connection, watch, known, written: None, replies: Vec::new(), failure: None };
         batch.look();
         batch
     }
@@ -141,8 +141,8 @@ impl<'a> Batch<'a> {
     /// Runs the first job of the batch, of any size. Nothing before it would have to stay, so the
     /// transaction will do as its savepoint.
     fn attempt_first(&mut self, job: Job) {
-        let outcome = job.run(self.kept().map(|()| self.connection));
-        if !outcome.succeeded {
+        let reply = job.run(self.kept().map(|()| self.connection));
+        if !reply.succeeded {
             // Nothing to undo if SQLite did already, as it does where a statement finds no room.
             if !self.connection.is_autocommit() {
                 self.execute("ROLLBACK");
@@ -152,21 +152,21 @@ impl<'a> Batch<'a> {
             // SQLite rolled the transaction back, and the batch learns of it by this, which fails.
             self.execute("ROLLBACK");
         }
-        self.outcomes.push(outcome);
+        self.replies.push(reply);
     }
 
     /// Runs a small job in a savepoint of its own: if it fails, its changes are undone, and those
     /// of the others stay.
     fn attempt_later(&mut self, job: Job) {
         self.execute("SAVEPOINT job");
-        let outcome = job.run(self.kept().map(|()| self.connection));
-        if !outcome.succeeded {
+        let reply = job.run(self.kept().map(|()| self.connection));
+        if !reply.succeeded {
             self.execute("ROLLBACK TO job");
         }
         // If the failure was such that SQLite rolled the whole transaction back, there is no
         // savepoint any more, and this is where the batch learns of it.
         self.execute("RELEASE job");
-        self.outcomes.push(outcome);
+        self.replies.push(reply);
     }
 
     /// Writes the rows that lists need of new keys, in a batch without jobs. A failure is undone,
@@ -214,8 +214,8 @@ impl<'a> Batch<'a> {
             tracing::error!(%error, "No more is written: the database cannot even roll back");
         }
         self.look();
-        for outcome in std::mem::take(&mut self.outcomes) {
-            outcome.answer(self.kept());
+        for reply in std::mem::take(&mut self.replies) {
+            reply.send(self.kept());
         }
         self.kept()
     }
