@@ -90,11 +90,11 @@ struct Batch<'a> {
     written: Option<Written>,
     replies: Vec<Reply>,
     /// Why the transaction cannot be committed; every job of the batch gets the same.
-    failure: Option<Failure>,
+    error: Option<BatchError>,
 }
 
 /// Why a transaction cannot be committed, for several callers.
-enum Failure {
+enum BatchError {
     Sqlite(Arc<rusqlite::Error>),
     Lost(FileLost),
 }
@@ -104,30 +104,30 @@ impl<'a> Batch<'a> {
     /// from them would be as doubtful as writes.
     fn new(connection: &'a Connection, watch: &'a Watch, known: &'a Known) -> Self {
         let mut batch =
-            Self { connection, watch, known, written: None, replies: Vec::new(), failure: None };
+            Self { connection, watch, known, written: None, replies: Vec::new(), error: None };
         batch.look();
         batch
     }
 
     /// Looks where the files are, and how much of the log counts.
     fn look(&mut self) {
-        if self.failure.is_some() {
+        if self.error.is_some() {
             return;
         }
         match self.watch.look(self.connection) {
             Ok(written) => self.written = Some(written),
-            Err(Found::Lost(lost)) => self.failure = Some(Failure::Lost(lost)),
-            Err(Found::Sqlite(error)) => self.failure = Some(Failure::Sqlite(Arc::new(error))),
+            Err(Found::Lost(lost)) => self.error = Some(BatchError::Lost(lost)),
+            Err(Found::Sqlite(error)) => self.error = Some(BatchError::Sqlite(Arc::new(error))),
         }
     }
 
     /// Looks once more where the files are, while the transaction keeps others from writing.
     fn check(&mut self) {
-        if self.failure.is_none()
+        if self.error.is_none()
             && let Some(written) = self.written
             && let Err(lost) = self.watch.check(written)
         {
-            self.failure = Some(Failure::Lost(lost));
+            self.error = Some(BatchError::Lost(lost));
         }
     }
 
@@ -199,7 +199,7 @@ impl<'a> Batch<'a> {
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
         self.execute("COMMIT");
-        if self.failure.is_none() {
+        if self.error.is_none() {
             if let Some((keeper, taken)) = keeper.zip(taken) {
                 // The room for noting a change is part of the reserve.
                 keeper.keep(self.connection, taken, || reserve.give_up());
@@ -225,25 +225,25 @@ impl<'a> Batch<'a> {
     fn take(&mut self, keeper: &Keeper) -> Option<Taken> {
         self.kept().ok()?;
         let taken = keeper.take(self.connection);
-        taken.map_err(|error| self.failure = Some(Failure::Sqlite(Arc::new(error)))).ok()
+        taken.map_err(|error| self.error = Some(BatchError::Sqlite(Arc::new(error)))).ok()
     }
 
     /// Runs a statement, unless the batch has failed already; if it fails, so does the batch.
     fn execute(&mut self, sql: &str) {
-        if self.failure.is_some() {
+        if self.error.is_some() {
             return;
         }
         let executed = self.connection.prepare_cached(sql).and_then(|mut sql| sql.execute([]));
-        self.failure = executed.err().map(|error| Failure::Sqlite(Arc::new(error)));
+        self.error = executed.err().map(|error| BatchError::Sqlite(Arc::new(error)));
     }
 
     fn kept(&self) -> Result<(), StoreError> {
-        match &self.failure {
+        match &self.error {
             None => Ok(()),
-            Some(Failure::Sqlite(error)) => {
+            Some(BatchError::Sqlite(error)) => {
                 Err(StoreError::Unavailable(Box::new(Arc::clone(error))))
             }
-            Some(Failure::Lost(lost)) => Err(StoreError::Logged(Box::new(lost.clone()))),
+            Some(BatchError::Lost(lost)) => Err(StoreError::Logged(Box::new(lost.clone()))),
         }
     }
 }
