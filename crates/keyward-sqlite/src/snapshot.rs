@@ -69,7 +69,7 @@ impl Snapshots {
             Ok(progress(connection)?.change)
         };
         let newest = worker.call(begin).await?;
-        Ok(SqliteSnapshot { newest, worker: Some(worker), at: Place::Tiers(None) })
+        Ok(SqliteSnapshot { newest, worker: Some(worker), at: Cursor::Tiers(None) })
     }
 
     /// Ends all of them. Reading on returns the error that the store is closed.
@@ -120,7 +120,7 @@ pub(crate) struct SqliteSnapshot {
     newest: ChangeId,
     /// Gone when all is read, or something failed, and the transaction with it.
     worker: Option<Arc<Worker>>,
-    at: Place,
+    at: Cursor,
 }
 
 impl fmt::Debug for SqliteSnapshot {
@@ -134,7 +134,7 @@ impl fmt::Debug for SqliteSnapshot {
 
 /// The row after which the next page begins.
 #[derive(Clone, Debug)]
-enum Place {
+enum Cursor {
     Tiers(Option<TierId>),
     Owners(Option<Owner>),
     Keys(Option<KeyId>),
@@ -149,19 +149,19 @@ impl SqliteSnapshot {
         let at = self.at.clone();
         let read = move |connection: &Connection| -> Result<Option<Page>, SqlError> {
             Ok(match at {
-                Place::Tiers(after) => {
+                Cursor::Tiers(after) => {
                     let rows = tiers::page(connection, after, max)?;
                     (!rows.is_empty()).then_some(Page::Tiers(rows))
                 }
-                Place::Owners(after) => {
+                Cursor::Owners(after) => {
                     let rows = owners::page(connection, after.as_ref(), max)?;
                     (!rows.is_empty()).then_some(Page::Owners(rows))
                 }
-                Place::Keys(after) => {
+                Cursor::Keys(after) => {
                     let rows = find::page(connection, after, max)?;
                     (!rows.is_empty()).then_some(Page::Keys(rows))
                 }
-                Place::End => None,
+                Cursor::End => None,
             })
         };
         worker.call(read).await
@@ -171,16 +171,18 @@ impl SqliteSnapshot {
         loop {
             let page = self.page(max).await?;
             self.at = match &page {
-                Some(Page::Tiers(rows)) => Place::Tiers(rows.last().map(|row| row.id)),
-                Some(Page::Owners(rows)) => Place::Owners(rows.last().map(|row| row.owner.clone())),
-                Some(Page::Keys(rows)) => Place::Keys(rows.last().map(|row| row.id)),
+                Some(Page::Tiers(rows)) => Cursor::Tiers(rows.last().map(|row| row.id)),
+                Some(Page::Owners(rows)) => {
+                    Cursor::Owners(rows.last().map(|row| row.owner.clone()))
+                }
+                Some(Page::Keys(rows)) => Cursor::Keys(rows.last().map(|row| row.id)),
                 None => match self.at {
-                    Place::Tiers(_) => Place::Owners(None),
-                    Place::Owners(_) => Place::Keys(None),
-                    Place::Keys(_) | Place::End => Place::End,
+                    Cursor::Tiers(_) => Cursor::Owners(None),
+                    Cursor::Owners(_) => Cursor::Keys(None),
+                    Cursor::Keys(_) | Cursor::End => Cursor::End,
                 },
             };
-            if page.is_some() || matches!(self.at, Place::End) {
+            if page.is_some() || matches!(self.at, Cursor::End) {
                 return Ok(page);
             }
         }
@@ -194,7 +196,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn next(&mut self, max: u32) -> Result<Option<Page>, StoreError> {
-        if self.worker.is_none() && matches!(self.at, Place::End) {
+        if self.worker.is_none() && matches!(self.at, Cursor::End) {
             return Ok(None);
         }
         let page = self.advance(max.max(1)).await;

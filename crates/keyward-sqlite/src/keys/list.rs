@@ -38,17 +38,18 @@ pub(crate) fn page(connection: &Connection, query: &KeyQuery) -> Result<KeyPage,
         return Ok(page);
     }
     let walk = choose(connection, query, span)?;
-    let places = walk.places(connection, query)?;
-    for place in &places.found {
-        let id = KeyId::new(place.id).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?;
+    let cursors = walk.cursors(connection, query)?;
+    for cursor in &cursors.found {
+        let id =
+            KeyId::new(cursor.id).ok_or_else(|| SqlError::in_column("keys.id", "not an id"))?;
         page.keys.extend(find::owned(connection, id)?);
     }
-    page.next = places.next;
+    page.next = cursors.next;
     Ok(page)
 }
 
 /// Keys by their cursors.
-struct Places {
+struct CursorPage {
     found: Vec<KeyCursor>,
     next: Option<KeyCursor>,
 }
@@ -73,8 +74,8 @@ struct Leg {
 
 impl Walk {
     /// Takes matching keys until the page is full, or there were too many looks.
-    fn places(&self, connection: &Connection, query: &KeyQuery) -> Result<Places, SqlError> {
-        let mut places = Places { found: Vec::new(), next: None };
+    fn cursors(&self, connection: &Connection, query: &KeyQuery) -> Result<CursorPage, SqlError> {
+        let mut cursors = CursorPage { found: Vec::new(), next: None };
         let mut spent = 0;
         for Leg { sql, values, cost } in &self.legs {
             let mut statement = connection.prepare(sql)?;
@@ -83,20 +84,20 @@ impl Walk {
                 // A comparison with an absent value, such as an owner, is NULL.
                 let fits: Option<bool> = row.get(2)?;
                 if fits == Some(true) && self.sieve.takes_name(row.get_ref(3)?.as_str()?) {
-                    if places.found.len() == query.max as usize {
-                        places.next = places.found.last().cloned();
-                        return Ok(places);
+                    if cursors.found.len() == query.max as usize {
+                        cursors.next = cursors.found.last().cloned();
+                        return Ok(cursors);
                     }
-                    places.found.push(place(row, query.order)?);
+                    cursors.found.push(cursor(row, query.order)?);
                 }
                 spent += cost;
                 if COST_MAX <= spent {
-                    places.next = Some(place(row, query.order)?);
-                    return Ok(places);
+                    cursors.next = Some(cursor(row, query.order)?);
+                    return Ok(cursors);
                 }
             }
         }
-        Ok(places)
+        Ok(cursors)
     }
 }
 
@@ -207,14 +208,14 @@ fn ordered(query: &KeyQuery, sieve: &Sieve, cursor: Option<&KeyCursor>) -> Vec<L
     };
     let uses = if query.order == KeyOrder::LastUsed { "" } else { uses(query.order, sieve, id) };
     let (fits, order) = (sieve.conditions.sql(), order(query, id));
-    let leg = |after: &str, places: &[Value]| {
+    let leg = |after: &str, bound: &[Value]| {
         let sql = format!(
             "SELECT {id}, {value}, {fits}, keys.name FROM {from} {uses} \
              WHERE {all} AND {} AND {after} ORDER BY {order}",
             ends.sql(),
         );
-        let places = places.iter().cloned();
-        let values = sieve.conditions.values().chain(ends.values()).chain(places).collect();
+        let bound = bound.iter().cloned();
+        let values = sieve.conditions.values().chain(ends.values()).chain(bound).collect();
         Leg { sql, values, cost: APART }
     };
     let Some(cursor) = cursor else { return vec![leg("1", &[])] };
@@ -295,7 +296,7 @@ fn cursor_value(order: KeyOrder, cursor: &KeyCursor) -> Value {
 }
 
 /// Reads the cursor of a key: its id and the value by which it is ordered.
-fn place(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, SqlError> {
+fn cursor(row: &Row<'_>, order: KeyOrder) -> Result<KeyCursor, SqlError> {
     let value = match (row.get_ref(1)?, order) {
         (ValueRef::Integer(..0), KeyOrder::LastUsed) => String::new(),
         (ValueRef::Integer(i64::MAX), KeyOrder::Expires) => String::new(),
