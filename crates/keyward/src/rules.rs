@@ -15,7 +15,7 @@ mod writes;
 
 mod facts;
 
-mod outcome;
+mod decision;
 
 mod entry;
 
@@ -34,10 +34,10 @@ mod clock;
 use crate::audit::Audit;
 
 pub use change::{Change, OwnerChange, TierBefore};
+pub use decision::{ChangeRejection, Committed, DecideError, Decided, Decision, Imported};
 pub use entry::{Subject, seal};
 pub use facts::Facts;
 pub use lookup::{Lookup, OnceRow, Progress};
-pub use outcome::{ChangeRejection, Committed, DecideError, Decided, Decision, Imported};
 pub use writes::{KeyWrite, OnceWrite, Writes};
 
 use draft::Draft;

@@ -2,9 +2,9 @@
 
 use crate::audit::Verb;
 
+use super::decision::{DecideError, Decided, Decision};
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{DecideError, Decided, Decision};
 
 /// Takes the time of the change for the latest reading, whichever is later, on record.
 pub(super) fn accept(mut draft: Draft<'_>) -> Result<Decision, DecideError> {

@@ -11,10 +11,10 @@ use crate::stored::{Key, OwnerRow, TierId, TierRow};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
+use super::decision::{ChangeRejection, DecideError, Decided, Decision};
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::{Lookup, OnceRow, Progress};
-use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 use super::writes::{KeyWrite, OnceWrite, Writes};
 
 /// A draft sees its own writes so far as if they were stored.

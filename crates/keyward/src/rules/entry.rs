@@ -15,8 +15,8 @@ use crate::stored::Key;
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
+use super::decision::DecideError;
 use super::lookup::Progress;
-use super::outcome::DecideError;
 
 /// The subject of an audit entry.
 #[derive(Clone, Copy, Debug)]

@@ -8,10 +8,10 @@ use crate::record::{KeyId, Owner};
 use crate::stored::{StoredSecret, Unkept};
 use crate::transfer::ImportRejection;
 
+use super::decision::{DecideError, Decided, Decision, Imported};
 use super::draft::Draft;
 use super::keys;
 use super::lookup::Lookup;
-use super::outcome::{DecideError, Decided, Decision, Imported};
 
 /// All in one round, each owner and each tier once.
 pub(super) fn needs(keys: &[Unkept]) -> Vec<Lookup> {
@@ -54,21 +54,24 @@ pub(super) fn import(
 }
 
 fn import_one(draft: &mut Draft<'_>, key: Unkept) -> Result<Imported, DecideError> {
-    match place(draft, &key)? {
+    match identity(draft, &key)? {
         Err(rejection) => Ok(Imported::Rejected(rejection)),
-        Ok(Place::There(id)) => Ok(Imported::Skipped(id)),
-        Ok(Place::Free(id)) => Ok(Imported::Added(keys::add(draft, key, id, Verb::Import)?)),
+        Ok(Identity::Taken(id)) => Ok(Imported::Skipped(id)),
+        Ok(Identity::Free(id)) => Ok(Imported::Added(keys::add(draft, key, id, Verb::Import)?)),
     }
 }
 
-/// Where a key belongs.
-enum Place {
-    There(KeyId),
+/// The id of a key: that of the key that is there already, or a free one.
+enum Identity {
+    Taken(KeyId),
     Free(KeyId),
 }
 
-/// Where a key belongs, or the first reason against it.
-fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejection>, DecideError> {
+/// The id of a key, or the first reason against it.
+fn identity(
+    draft: &Draft<'_>,
+    key: &Unkept,
+) -> Result<Result<Identity, ImportRejection>, DecideError> {
     let digests: Vec<Digest> = secrets(key).map(|secret| secret.digest).collect();
     let mut holders = Vec::with_capacity(digests.len());
     for digest in &digests {
@@ -78,7 +81,7 @@ fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejectio
     if let Some(id) = known
         && holders.iter().all(|holder| *holder == known)
     {
-        return Ok(Ok(Place::There(id)));
+        return Ok(Ok(Identity::Taken(id)));
     }
     if !key.is_revoked() && (key.tier_gone || draft.tier(&key.tier)?.is_none()) {
         return Ok(Err(ImportRejection::UnknownTier));
@@ -98,7 +101,7 @@ fn place(draft: &Draft<'_>, key: &Unkept) -> Result<Result<Place, ImportRejectio
         Some(id) => id,
         None => draft.next_key()?,
     };
-    Ok(Ok(Place::Free(id)))
+    Ok(Ok(Identity::Free(id)))
 }
 
 /// The secrets of a key, the present one last.

@@ -10,11 +10,11 @@ use crate::digest::Digest;
 use crate::record::{KeyId, KeyState};
 use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
 
+use super::decision::{ChangeRejection, DecideError, Decided, Decision};
 use super::draft::Draft;
 use super::entry::{self, Subject};
 use super::facts::Facts;
 use super::lookup::Lookup;
-use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 use super::writes::KeyWrite;
 
 pub(super) fn needs_of_issue(key: &Unkept, audit: &Audit) -> Vec<Lookup> {

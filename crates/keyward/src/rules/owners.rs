@@ -6,9 +6,9 @@ use crate::record::Owner;
 use crate::stored::OwnerRow;
 
 use super::change::OwnerChange;
+use super::decision::{ChangeRejection, DecideError, Decided, Decision};
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 
 /// Changes an owner, and writes one entry, unless it is so already.
 pub(super) fn change(

@@ -6,9 +6,9 @@ use crate::stored::TierRow;
 use crate::tier::{TIERS_MAX, TierName};
 
 use super::change::TierBefore;
+use super::decision::{ChangeRejection, DecideError, Decided, Decision};
 use super::draft::Draft;
 use super::entry::{self, Subject};
-use super::outcome::{ChangeRejection, DecideError, Decided, Decision};
 
 /// Writes a tier, new or not, and its entry, unless it is so already.
 pub(super) fn put(

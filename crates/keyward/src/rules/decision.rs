@@ -1,4 +1,4 @@
-//! The outcome of a change.
+//! The decision about a change, and its result for the caller.
 
 use std::sync::Arc;
 
