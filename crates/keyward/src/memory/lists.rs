@@ -61,20 +61,20 @@ impl Rows {
 
     pub(super) fn list(&self, query: &KeyQuery) -> KeyPage {
         let KeyQuery { filter, order, descending, after, max, now } = query;
-        let place = |key: &OwnedKey| (Value::of(key, *order), key.key.id.get());
+        let position = |key: &OwnedKey| (Value::of(key, *order), key.key.id.get());
         let mut keys: Vec<_> = self.fitting(filter, *now).collect();
-        keys.sort_by_cached_key(place);
+        keys.sort_by_cached_key(position);
         if *descending {
             keys.reverse();
         }
         if let Some(after) = after {
             let end = (Value::read(&after.value, *order), after.id);
-            keys.retain(|key| if *descending { place(key) < end } else { end < place(key) });
+            keys.retain(|key| if *descending { position(key) < end } else { end < position(key) });
         }
         let more = *max as usize <= keys.len().saturating_sub(1);
         keys.truncate(*max as usize);
         let cursor = |key: &OwnedKey| {
-            let (value, id) = place(key);
+            let (value, id) = position(key);
             KeyCursor { value: value.shown(), id }
         };
         let next = keys.last().filter(|_| more).map(cursor);
