@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_threes_each_once() {
+    fn what_is_asked_for_is_trigrams_each_once() {
         assert_eq!(trigrams("abcde"), [r#""cde""#]);
         assert_eq!(trigrams("abcdef"), [r#""abc""#, r#""def""#]);
         assert_eq!(trigrams(&"abcdef".repeat(9)), [r#""abc""#, r#""def""#]);

@@ -103,7 +103,7 @@ fn named(names: &[&str]) -> Connection {
 }
 
 #[test]
-fn of_a_long_part_the_threes_are_asked_for_that_are_rare() {
+fn of_a_long_part_the_trigrams_are_asked_for_that_are_rare() {
     let connection = named(&["abcdefghi-uvw", "abcdefghi-web", "abcdefghi-xyz"]);
     let filter = |part: &str| KeyFilter { name_part: Some(part.to_owned()), ..Default::default() };
     let drive = only_drive(&connection, &filter("abcdefghi-xyz"));
