@@ -47,17 +47,17 @@ use snapshot::MemorySnapshot;
 pub struct MemoryStore {
     /// Guards everything together, so that a change is one transaction. Held for one operation,
     /// never while waiting; a panic inside is a bug of a test.
-    state: Mutex<State>,
+    contents: Mutex<Contents>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Contents {
     rows: Rows,
     broken: bool,
 }
 
 /// The rows, locked.
-struct Open<'a>(MutexGuard<'a, State>);
+struct Open<'a>(MutexGuard<'a, Contents>);
 
 impl std::ops::Deref for Open<'_> {
     type Target = Rows;
@@ -91,15 +91,15 @@ impl MemoryStore {
     /// # }
     /// ```
     pub fn set_broken(&self, broken: bool) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).broken = broken;
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).broken = broken;
     }
 
     fn open(&self) -> Result<Open<'_>, StoreError> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.broken {
+        let contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if contents.broken {
             return Err(StoreError::Unavailable("the store was set to be broken".into()));
         }
-        Ok(Open(state))
+        Ok(Open(contents))
     }
 }
 
