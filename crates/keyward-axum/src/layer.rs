@@ -248,7 +248,7 @@ where
         };
         let inner = self.inner.call(Request::from_parts(parts, body));
         let told = self.layer.guard.rate_limit_headers();
-        ResponseFuture { state: State::Passed { inner, seen, form, told } }
+        ResponseFuture { decision: Decision::Passed { inner, seen, form, told } }
     }
 }
 
@@ -257,14 +257,14 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
-        state: State<F>,
+        decision: Decision<F>,
     }
 }
 
 pin_project! {
     #[derive(Debug)]
-    #[project = StateProjection]
-    enum State<F> {
+    #[project = DecisionProjection]
+    enum Decision<F> {
         Rejected { rejection: Option<Box<Rejection>>, form: Form },
         Passed { #[pin] inner: F, seen: Seen, form: Form, told: RateLimitHeaders },
     }
@@ -272,7 +272,7 @@ pin_project! {
 
 impl<F> ResponseFuture<F> {
     fn rejected(rejection: Rejection, form: Form) -> Self {
-        Self { state: State::Rejected { rejection: Some(Box::new(rejection)), form } }
+        Self { decision: Decision::Rejected { rejection: Some(Box::new(rejection)), form } }
     }
 }
 
@@ -284,13 +284,13 @@ where
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Rejected { rejection, form } => {
+        match self.project().decision.project() {
+            DecisionProjection::Rejected { rejection, form } => {
                 let rejection =
                     rejection.take().expect("a future is not polled after it was ready");
                 Poll::Ready(Ok(rejection.respond(*form)))
             }
-            StateProjection::Passed { inner, seen, form, told } => {
+            DecisionProjection::Passed { inner, seen, form, told } => {
                 let response = ready!(inner.poll(context));
                 Poll::Ready(response.map(|response| finish(response, seen, *form, *told)))
             }
