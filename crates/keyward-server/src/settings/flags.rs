@@ -25,7 +25,7 @@ impl Args for Flags {
             .help(format!("The settings file [env: {}]", table::CONFIG_VARIABLE))
             .help_heading("Settings");
         let flags = table::ALL.into_iter().filter_map(|setting| {
-            let flag = setting.flag?;
+            let flag = setting.flag()?;
             let default = setting.default.map(|text| format!(" [default: {text}]"));
             let default = default.unwrap_or_default();
             let help = format!("{}{default} [env: {}]", setting.doc, setting.variable);
@@ -43,7 +43,7 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let flags = table::ALL.into_iter().filter(|setting| setting.flag.is_some());
+        let flags = table::ALL.into_iter().filter(|setting| setting.flag().is_some());
         let values = flags.filter_map(|setting| {
             Some((setting.name, matches.get_one::<String>(setting.name)?.clone()))
         });

@@ -16,8 +16,8 @@ fn page() -> String {
         let _infallible = writeln!(page, "| [`{name}`](#{name}) | {default} | {doc} |");
     }
     for setting in ALL {
-        let Setting { name, flag, variable, doc, extremes, .. } = setting;
-        let flag = flag.map_or("none".to_owned(), |flag| format!("`--{flag}`"));
+        let Setting { name, variable, doc, extremes, .. } = setting;
+        let flag = setting.flag().map_or("none".to_owned(), |flag| format!("`--{flag}`"));
         let _infallible = writeln!(page, "\n## `{name}`\n\n{doc}.\n{extremes}\n");
         let _infallible = writeln!(page, "- flag: {flag}\n- variable: `{variable}`");
         let _infallible = writeln!(page, "- value: {}", value_text(&setting.form));

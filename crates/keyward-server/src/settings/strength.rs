@@ -21,48 +21,10 @@ const WORD_BITS_MAX: u32 = 12;
 /// The bits of a word that is common in examples of keys.
 const COMMON_WORD_BITS: u32 = 2;
 /// Words for the purpose of a key, or for a placeholder.
-const COMMON_WORDS: [&str; 40] = [
-    "admin",
-    "api",
-    "auth",
-    "bar",
-    "before",
-    "change",
-    "changeit",
-    "changeme",
-    "default",
-    "demo",
-    "dev",
-    "dummy",
-    "example",
-    "foo",
-    "for",
-    "here",
-    "hunter",
-    "insert",
-    "key",
-    "keyward",
-    "long",
-    "me",
-    "my",
-    "new",
-    "pass",
-    "password",
-    "placeholder",
-    "please",
-    "production",
-    "replace",
-    "root",
-    "sample",
-    "secret",
-    "secure",
-    "super",
-    "test",
-    "this",
-    "token",
-    "with",
-    "your",
-];
+const COMMON_WORDS: &str = "admin api auth bar before change changeit changeme default demo dev dummy \
+                            example foo for here hunter insert key keyward long me my new pass \
+                            password placeholder please production replace root sample secret secure \
+                            super test this token with your";
 /// Rows of keyboards.
 const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
 /// The most frequent pairs of letters of English words. Two of three pairs in words are among
@@ -135,13 +97,8 @@ fn sequence(rest: &[u8]) -> usize {
     let first = rest.get(..2).map_or(i16::MAX, step);
     let even = rest.windows(2).take_while(|pair| step(pair) == first).count() + 1;
     let even = if first.abs() <= 1 { even } else { 1 };
-    let along = |row: &str| {
-        let row = row.as_bytes();
-        let starts = (0..row.len()).filter_map(|at| row.get(at..));
-        let common = |row: &[u8]| row.iter().zip(rest).take_while(|(one, two)| one == two).count();
-        starts.map(common).max().unwrap_or(0)
-    };
-    ROWS.iter().map(|row| along(row)).max().unwrap_or(0).max(even)
+    let along = |row: &&str| repeated(row.as_bytes(), rest);
+    ROWS.iter().map(along).max().unwrap_or(0).max(even)
 }
 
 /// The letters and the bits of the word with which the text begins, in lower case, in capitals, or
@@ -154,7 +111,7 @@ fn word(rest: &[u8]) -> (usize, u32) {
     let capitalised = capitals.min(1) + run(u8::is_ascii_lowercase, capitals.min(1));
     let len = capitals.max(capitalised);
     let letters = rest.get(..len).unwrap_or_default().to_ascii_lowercase();
-    if COMMON_WORDS.iter().any(|word| word.as_bytes() == letters) {
+    if COMMON_WORDS.split(' ').any(|word| word.as_bytes() == letters) {
         return (len, COMMON_WORD_BITS);
     }
     let pairs = letters.windows(2);

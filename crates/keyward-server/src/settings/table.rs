@@ -9,9 +9,6 @@ pub(crate) use access::*;
 pub(crate) struct Setting {
     /// Its name in `keyward.toml`.
     pub name: &'static str,
-    /// Its flag. A secret has none, since every user of a machine can list the command lines that
-    /// run on it.
-    pub flag: Option<&'static str>,
     /// Its environment variable.
     pub variable: &'static str,
     /// The form of its text.
@@ -22,6 +19,14 @@ pub(crate) struct Setting {
     pub doc: &'static str,
     /// The effect of extreme values.
     pub extremes: &'static str,
+}
+
+impl Setting {
+    /// Its flag. A secret has none, since every user of a machine can list the command lines that
+    /// run on it.
+    pub(crate) fn flag(&self) -> Option<String> {
+        (!matches!(self.form, Form::Secret)).then(|| self.name.replace('_', "-"))
+    }
 }
 
 /// The form of the text of a setting.
@@ -160,7 +165,6 @@ pub(crate) const ALL: [&Setting; 29] = [
 
 pub(crate) const LISTEN: Setting = Setting {
     name: "listen",
-    flag: Some("listen"),
     variable: "KEYWARD_LISTEN",
     form: Form::Text("ADDRESS:PORT"),
     default: Some("127.0.0.1:8000"),
@@ -172,7 +176,6 @@ pub(crate) const LISTEN: Setting = Setting {
 
 pub(crate) const DATABASE: Setting = Setting {
     name: "database",
-    flag: Some("database"),
     variable: "DATABASE_URL",
     form: Form::Text("URL"),
     default: Some("sqlite:keyward.db"),
@@ -183,7 +186,6 @@ pub(crate) const DATABASE: Setting = Setting {
 
 pub(crate) const ADMIN_API_KEY: Setting = Setting {
     name: "admin_api_key",
-    flag: None,
     variable: "ADMIN_API_KEY",
     form: Form::Secret,
     default: None,
@@ -194,7 +196,6 @@ pub(crate) const ADMIN_API_KEY: Setting = Setting {
 
 pub(crate) const ADMIN_API_KEY_FILE: Setting = Setting {
     name: "admin_api_key_file",
-    flag: Some("admin-api-key-file"),
     variable: "KEYWARD_ADMIN_API_KEY_FILE",
     form: Form::Text("FILE"),
     default: None,
@@ -205,7 +206,6 @@ pub(crate) const ADMIN_API_KEY_FILE: Setting = Setting {
 
 pub(crate) const KEY_PREFIX: Setting = Setting {
     name: "key_prefix",
-    flag: Some("key-prefix"),
     variable: "KEYWARD_KEY_PREFIX",
     form: Form::Text("PREFIX"),
     default: Some("kw"),
@@ -216,7 +216,6 @@ pub(crate) const KEY_PREFIX: Setting = Setting {
 
 pub(crate) const FLUSH_EVERY: Setting = Setting {
     name: "flush_every",
-    flag: Some("flush-every"),
     variable: "KEYWARD_FLUSH_EVERY",
     form: Form::Duration(Range { min: 10, max: 300_000 }),
     default: Some("1s"),
@@ -227,7 +226,6 @@ pub(crate) const FLUSH_EVERY: Setting = Setting {
 
 pub(crate) const THREADS: Setting = Setting {
     name: "threads",
-    flag: Some("threads"),
     variable: "KEYWARD_THREADS",
     form: Form::Count(Range { min: 1, max: 1_024 }),
     default: Some("auto"),
@@ -237,7 +235,6 @@ pub(crate) const THREADS: Setting = Setting {
 
 pub(crate) const CONNECTIONS_MAX: Setting = Setting {
     name: "connections_max",
-    flag: Some("connections-max"),
     variable: "KEYWARD_CONNECTIONS_MAX",
     form: Form::Count(Range { min: 1, max: 1_000_000 }),
     default: Some("1024"),
@@ -250,7 +247,6 @@ pub(crate) const CONNECTIONS_MAX: Setting = Setting {
 
 pub(crate) const KEEP_ALIVE_TIMEOUT: Setting = Setting {
     name: "keep_alive_timeout",
-    flag: Some("keep-alive-timeout"),
     variable: "KEYWARD_KEEP_ALIVE_TIMEOUT",
     form: Form::Duration(Range { min: 100, max: 3_600_000 }),
     default: Some("75s"),
@@ -262,7 +258,6 @@ pub(crate) const KEEP_ALIVE_TIMEOUT: Setting = Setting {
 
 pub(crate) const HEADER_TIMEOUT: Setting = Setting {
     name: "header_timeout",
-    flag: Some("header-timeout"),
     variable: "KEYWARD_HEADER_TIMEOUT",
     form: Form::Duration(Range { min: 100, max: 300_000 }),
     default: Some("5s"),
@@ -273,7 +268,6 @@ pub(crate) const HEADER_TIMEOUT: Setting = Setting {
 
 pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
     name: "request_timeout",
-    flag: Some("request-timeout"),
     variable: "KEYWARD_REQUEST_TIMEOUT",
     form: Form::Duration(Range { min: 100, max: 3_600_000 }),
     default: Some("30s"),
@@ -284,7 +278,6 @@ pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
 
 pub(crate) const STOP_WITHIN: Setting = Setting {
     name: "stop_within",
-    flag: Some("stop-within"),
     variable: "KEYWARD_STOP_WITHIN",
     form: Form::Duration(Range { min: 0, max: 600_000 }),
     default: Some("10s"),
@@ -295,7 +288,6 @@ pub(crate) const STOP_WITHIN: Setting = Setting {
 
 pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
     name: "failures_per_minute",
-    flag: Some("failures-per-minute"),
     variable: "KEYWARD_FAILURES_PER_MINUTE",
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("6000"),
@@ -306,7 +298,6 @@ pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {
 
 pub(crate) const RATE_LIMIT_HEADERS: Setting = Setting {
     name: "rate_limit_headers",
-    flag: Some("rate-limit-headers"),
     variable: "KEYWARD_RATE_LIMIT_HEADERS",
     form: Form::Text("both|standard|x-ratelimit|none"),
     default: Some("both"),
@@ -318,7 +309,6 @@ pub(crate) const RATE_LIMIT_HEADERS: Setting = Setting {
 
 pub(crate) const LOG: Setting = Setting {
     name: "log",
-    flag: Some("log"),
     variable: "KEYWARD_LOG",
     form: Form::Text("FILTER"),
     default: Some("info"),
@@ -328,7 +318,6 @@ pub(crate) const LOG: Setting = Setting {
 
 pub(crate) const LOG_FORMAT: Setting = Setting {
     name: "log_format",
-    flag: Some("log-format"),
     variable: "KEYWARD_LOG_FORMAT",
     form: Form::Text("human|json"),
     default: Some("human"),

@@ -4,7 +4,6 @@ use super::{Form, Range, Setting};
 
 pub(crate) const ADMIN_LISTEN: Setting = Setting {
     name: "admin_listen",
-    flag: Some("admin-listen"),
     variable: "KEYWARD_ADMIN_LISTEN",
     form: Form::Text("ADDRESS:PORT"),
     default: None,
@@ -17,7 +16,6 @@ pub(crate) const ADMIN_LISTEN: Setting = Setting {
 
 pub(crate) const ADMIN_NETWORKS: Setting = Setting {
     name: "admin_networks",
-    flag: Some("admin-networks"),
     variable: "KEYWARD_ADMIN_NETWORKS",
     form: Form::Text("CIDR,…"),
     default: Some("0.0.0.0/0,::/0"),
@@ -28,7 +26,6 @@ pub(crate) const ADMIN_NETWORKS: Setting = Setting {
 
 pub(crate) const TRUSTED_PROXIES: Setting = Setting {
     name: "trusted_proxies",
-    flag: Some("trusted-proxies"),
     variable: "KEYWARD_TRUSTED_PROXIES",
     form: Form::Text("CIDR,…"),
     default: None,
@@ -41,7 +38,6 @@ pub(crate) const TRUSTED_PROXIES: Setting = Setting {
 
 pub(crate) const CORS_ORIGINS: Setting = Setting {
     name: "cors_origins",
-    flag: Some("cors-origins"),
     variable: "KEYWARD_CORS_ORIGINS",
     form: Form::Text("ORIGIN,…"),
     default: None,
@@ -54,7 +50,6 @@ pub(crate) const CORS_ORIGINS: Setting = Setting {
 
 pub(crate) const ADMIN_API_KEY_NEXT: Setting = Setting {
     name: "admin_api_key_next",
-    flag: None,
     variable: "ADMIN_API_KEY_NEXT",
     form: Form::Secret,
     default: None,
@@ -65,7 +60,6 @@ pub(crate) const ADMIN_API_KEY_NEXT: Setting = Setting {
 
 pub(crate) const ADMIN_API_KEY_NEXT_FILE: Setting = Setting {
     name: "admin_api_key_next_file",
-    flag: Some("admin-api-key-next-file"),
     variable: "KEYWARD_ADMIN_API_KEY_NEXT_FILE",
     form: Form::Text("FILE"),
     default: None,
@@ -75,7 +69,6 @@ pub(crate) const ADMIN_API_KEY_NEXT_FILE: Setting = Setting {
 
 pub(crate) const OIDC_ISSUER: Setting = Setting {
     name: "oidc_issuer",
-    flag: Some("oidc-issuer"),
     variable: "KEYWARD_OIDC_ISSUER",
     form: Form::Text("URL"),
     default: None,
@@ -86,7 +79,6 @@ pub(crate) const OIDC_ISSUER: Setting = Setting {
 
 pub(crate) const OIDC_AUDIENCE: Setting = Setting {
     name: "oidc_audience",
-    flag: Some("oidc-audience"),
     variable: "KEYWARD_OIDC_AUDIENCE",
     form: Form::Text("TEXT"),
     default: None,
@@ -96,7 +88,6 @@ pub(crate) const OIDC_AUDIENCE: Setting = Setting {
 
 pub(crate) const OIDC_ROLE_CLAIM: Setting = Setting {
     name: "oidc_role_claim",
-    flag: Some("oidc-role-claim"),
     variable: "KEYWARD_OIDC_ROLE_CLAIM",
     form: Form::Text("CLAIM"),
     default: Some("roles"),
@@ -107,7 +98,6 @@ pub(crate) const OIDC_ROLE_CLAIM: Setting = Setting {
 
 pub(crate) const OIDC_ROLES: Setting = Setting {
     name: "oidc_roles",
-    flag: Some("oidc-roles"),
     variable: "KEYWARD_OIDC_ROLES",
     form: Form::Text("ROLE=NAME,…"),
     default: Some("viewer=viewer,issuer=issuer,admin=admin"),
@@ -118,7 +108,6 @@ pub(crate) const OIDC_ROLES: Setting = Setting {
 
 pub(crate) const OIDC_CA_FILE: Setting = Setting {
     name: "oidc_ca_file",
-    flag: Some("oidc-ca-file"),
     variable: "KEYWARD_OIDC_CA_FILE",
     form: Form::Text("FILE"),
     default: None,
@@ -129,7 +118,6 @@ pub(crate) const OIDC_CA_FILE: Setting = Setting {
 
 pub(crate) const LEAK_REPORTS: Setting = Setting {
     name: "leak_reports",
-    flag: Some("leak-reports"),
     variable: "KEYWARD_LEAK_REPORTS",
     form: Form::Count(Range { min: 0, max: 1_000_000 }),
     default: Some("0"),
@@ -139,7 +127,6 @@ pub(crate) const LEAK_REPORTS: Setting = Setting {
 
 pub(crate) const GITHUB_LEAKS: Setting = Setting {
     name: "github_leaks",
-    flag: Some("github-leaks"),
     variable: "KEYWARD_GITHUB_LEAKS",
     form: Form::Text("off|on|URL"),
     default: Some("off"),
