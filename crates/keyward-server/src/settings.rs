@@ -7,11 +7,11 @@
 mod exposure;
 mod file;
 mod flags;
-mod given;
 #[cfg(test)]
 mod page;
 mod parse;
 mod people;
+mod sources;
 mod start_flags;
 mod strength;
 mod table;
@@ -39,7 +39,7 @@ pub(crate) use start_flags::StartFlags;
 pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{CONFIG_VARIABLE, is_live};
 
-use given::Given;
+use sources::Sources;
 
 /// The file that is read, if it is there, when no other is named.
 pub(crate) const CONFIG_FILE: &str = "keyward.toml";
@@ -244,35 +244,35 @@ impl Settings {
         environment: &Environment,
         directory: &Path,
     ) -> Result<Self, SettingsError> {
-        let mut given = Given::gather(flags, environment, directory)?;
+        let mut sources = Sources::gather(flags, environment, directory)?;
         Ok(Self {
-            listen: given.read(&table::LISTEN, parse::address)?,
-            admin_listen: read_admin_listen(&mut given)?,
-            admin_networks: given.read(&table::ADMIN_NETWORKS, parse::networks)?,
-            trusted_proxies: given
+            listen: sources.read(&table::LISTEN, parse::address)?,
+            admin_listen: read_admin_listen(&mut sources)?,
+            admin_networks: sources.read(&table::ADMIN_NETWORKS, parse::networks)?,
+            trusted_proxies: sources
                 .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
                 .unwrap_or_default(),
-            cors_origins: given.read_optional(&table::CORS_ORIGINS, parse::origins)?,
-            database: given.read(&table::DATABASE, parse::database)?,
-            admin_key: given.read_admin_key(&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE)?,
-            admin_key_next: read_admin_key_next(&mut given)?,
-            people: people::read(&mut given)?,
-            key_prefix: given.read(&table::KEY_PREFIX, parse::prefix)?,
-            flush_every: given.read(&table::FLUSH_EVERY, parse::duration)?,
-            threads: given.read(&table::THREADS, parse::threads)?,
-            connections_max: given.read(&table::CONNECTIONS_MAX, parse::count)?,
-            keep_alive_timeout: given.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,
-            header_timeout: given.read(&table::HEADER_TIMEOUT, parse::duration)?,
-            request_timeout: given.read(&table::REQUEST_TIMEOUT, parse::duration)?,
-            stop_within: given.read(&table::STOP_WITHIN, parse::duration)?,
-            failures_per_minute: given.read(&table::FAILURES_PER_MINUTE, parse::count_or_none)?,
-            rate_limit_headers: given
+            cors_origins: sources.read_optional(&table::CORS_ORIGINS, parse::origins)?,
+            database: sources.read(&table::DATABASE, parse::database)?,
+            admin_key: sources.read_admin_key(&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE)?,
+            admin_key_next: read_admin_key_next(&mut sources)?,
+            people: people::read(&mut sources)?,
+            key_prefix: sources.read(&table::KEY_PREFIX, parse::prefix)?,
+            flush_every: sources.read(&table::FLUSH_EVERY, parse::duration)?,
+            threads: sources.read(&table::THREADS, parse::threads)?,
+            connections_max: sources.read(&table::CONNECTIONS_MAX, parse::count)?,
+            keep_alive_timeout: sources.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,
+            header_timeout: sources.read(&table::HEADER_TIMEOUT, parse::duration)?,
+            request_timeout: sources.read(&table::REQUEST_TIMEOUT, parse::duration)?,
+            stop_within: sources.read(&table::STOP_WITHIN, parse::duration)?,
+            failures_per_minute: sources.read(&table::FAILURES_PER_MINUTE, parse::count_or_none)?,
+            rate_limit_headers: sources
                 .read(&table::RATE_LIMIT_HEADERS, parse::rate_limit_headers)?,
-            leak_reports: given.read(&table::LEAK_REPORTS, parse::count_or_none)?,
-            github_leaks: given.read(&table::GITHUB_LEAKS, parse::github_leaks)?,
-            log: given.read(&table::LOG, parse::log_filter)?,
-            log_format: given.read(&table::LOG_FORMAT, parse::log_format)?,
-            rows: given.into_rows(),
+            leak_reports: sources.read(&table::LEAK_REPORTS, parse::count_or_none)?,
+            github_leaks: sources.read(&table::GITHUB_LEAKS, parse::github_leaks)?,
+            log: sources.read(&table::LOG, parse::log_filter)?,
+            log_format: sources.read(&table::LOG_FORMAT, parse::log_format)?,
+            rows: sources.into_rows(),
         })
     }
 
@@ -300,29 +300,29 @@ impl Settings {
 }
 
 /// A next admin key without a first one means a step left out, or a mistaken name.
-fn read_admin_key_next(given: &mut Given<'_>) -> Result<Option<AdminKey>, SettingsError> {
+fn read_admin_key_next(sources: &mut Sources<'_>) -> Result<Option<AdminKey>, SettingsError> {
     let (text, file) = (&table::ADMIN_API_KEY_NEXT, &table::ADMIN_API_KEY_NEXT_FILE);
-    let next = given.read_admin_key(text, file)?;
+    let next = sources.read_admin_key(text, file)?;
     let has_first = [&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE]
         .into_iter()
-        .any(|setting| given.peek(setting).is_some());
+        .any(|setting| sources.peek(setting).is_some());
     if next.is_some() && !has_first {
-        let set = if given.peek(text).is_some() { text } else { file };
+        let set = if sources.peek(text).is_some() { text } else { file };
         let problem = "has no effect without the key that it is to replace; set that as \
                        `admin_api_key`";
-        return Err(given.reject(set, problem));
+        return Err(sources.reject(set, problem));
     }
     Ok(next)
 }
 
 /// Two listeners cannot share an address; port 0 is another free port for each.
-fn read_admin_listen(given: &mut Given<'_>) -> Result<Option<SocketAddr>, SettingsError> {
-    let listen = given.peek(&table::LISTEN).and_then(|text| text.parse().ok());
-    let admin_listen = given.read_optional(&table::ADMIN_LISTEN, parse::address)?;
+fn read_admin_listen(sources: &mut Sources<'_>) -> Result<Option<SocketAddr>, SettingsError> {
+    let listen = sources.peek(&table::LISTEN).and_then(|text| text.parse().ok());
+    let admin_listen = sources.read_optional(&table::ADMIN_LISTEN, parse::address)?;
     match admin_listen {
         Some(address) if address.port() != 0 && Some(address) == listen => {
             let problem = "is the address of `listen`; choose another port, or leave it out";
-            Err(given.reject(&table::ADMIN_LISTEN, problem))
+            Err(sources.reject(&table::ADMIN_LISTEN, problem))
         }
         other => Ok(other),
     }

@@ -4,19 +4,19 @@ use keyward_admin::people::{IssuerUrl, People, RoleNames, TEXT_CHARS_MAX};
 use keyward_tls::{Authorities, Trust};
 
 use super::SettingsError;
-use super::given::Given;
+use super::sources::Sources;
 use super::table::{self, Form};
 
 /// Reads the settings of the issuer; `None` if there is none.
-pub(super) fn read(given: &mut Given<'_>) -> Result<Option<People>, SettingsError> {
+pub(super) fn read(sources: &mut Sources<'_>) -> Result<Option<People>, SettingsError> {
     let issuer = |text: &str, _: &Form| IssuerUrl::parse(text);
-    let issuer = given.read_optional(&table::OIDC_ISSUER, issuer)?;
-    let audience = given.read_optional(&table::OIDC_AUDIENCE, plain_text)?;
-    let role_claim = given.read(&table::OIDC_ROLE_CLAIM, plain_text)?;
-    let roles = given.read(&table::OIDC_ROLES, |text, _| RoleNames::parse(text))?;
-    let directory = given.directory();
+    let issuer = sources.read_optional(&table::OIDC_ISSUER, issuer)?;
+    let audience = sources.read_optional(&table::OIDC_AUDIENCE, plain_text)?;
+    let role_claim = sources.read(&table::OIDC_ROLE_CLAIM, plain_text)?;
+    let roles = sources.read(&table::OIDC_ROLES, |text, _| RoleNames::parse(text))?;
+    let directory = sources.directory();
     let authorities = |text: &str, _: &Form| Authorities::read(&directory.join(text));
-    let authorities = given.read_optional(&table::OIDC_CA_FILE, authorities)?;
+    let authorities = sources.read_optional(&table::OIDC_CA_FILE, authorities)?;
     match (issuer, audience) {
         (Some(issuer), Some(audience)) => {
             let trust = Trust::of(authorities);
@@ -24,17 +24,17 @@ pub(super) fn read(given: &mut Given<'_>) -> Result<Option<People>, SettingsErro
         }
         (None, None) if authorities.is_some() => {
             let problem = "means nothing without `oidc_issuer`; set both or none";
-            Err(given.reject(&table::OIDC_CA_FILE, problem))
+            Err(sources.reject(&table::OIDC_CA_FILE, problem))
         }
         (None, None) => Ok(None),
         (Some(_), None) => {
             let problem = "needs `oidc_audience` beside it: without, a token that the issuer made \
                            for any other service would open this one";
-            Err(given.reject(&table::OIDC_ISSUER, problem))
+            Err(sources.reject(&table::OIDC_ISSUER, problem))
         }
         (None, Some(_)) => {
             let problem = "means nothing without `oidc_issuer`; set both or none";
-            Err(given.reject(&table::OIDC_AUDIENCE, problem))
+            Err(sources.reject(&table::OIDC_AUDIENCE, problem))
         }
     }
 }

@@ -12,7 +12,7 @@ use super::table::{self, Form, Setting, suggest};
 use super::{CONFIG_FILE, Row, SettingsError, Source};
 
 /// The values of all sources, and the rows of the settings that have been read.
-pub(super) struct Given<'a> {
+pub(super) struct Sources<'a> {
     layers: Layers<'a>,
     directory: &'a Path,
     rows: Vec<Row>,
@@ -41,7 +41,7 @@ impl Layers<'_> {
     }
 }
 
-impl<'a> Given<'a> {
+impl<'a> Sources<'a> {
     pub(super) fn gather(
         flags: &'a Flags,
         environment: &'a Environment,
