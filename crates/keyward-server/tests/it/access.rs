@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
 use crate::issuer::{FakeIssuer, SigningKey, unsigned};
-use crate::server::{ADMIN_KEY, Answer, Connection, Server, issued, new_admin_key};
+use crate::server::{ADMIN_KEY, Connection, Response, Server, issued, new_admin_key};
 
 /// Turns on the routes that are off by default. GitHub's keys are never fetched.
 const LEAKS: [(&str, &str); 2] =
@@ -126,33 +126,33 @@ fn foreign(issuer: &FakeIssuer) -> String {
     issuer.token(&SigningKey::another_rsa("a"), &json!({}))
 }
 
-fn check(route: &Route, kind: &Kind, answer: &Answer) {
-    let place = format!("{} {} as {}: {}", route.method, route.path, kind.name, answer.brief());
+fn check(route: &Route, kind: &Kind, response: &Response) {
+    let place = format!("{} {} as {}: {}", route.method, route.path, kind.name, response.brief());
     match (route.access, kind.admin) {
-        ("open", _) => assert_eq!(answer.status, route.status, "{place}"),
-        ("key", _) if kind.has_key => assert_eq!(answer.status, route.status, "{place}"),
-        ("key", _) => assert!(matches!(answer.status, 400 | 401), "{place}"),
+        ("open", _) => assert_eq!(response.status, route.status, "{place}"),
+        ("key", _) if kind.has_key => assert_eq!(response.status, route.status, "{place}"),
+        ("key", _) => assert!(matches!(response.status, 400 | 401), "{place}"),
         (access, Ok(role)) if rank(access) <= role => {
-            assert_eq!(answer.status, route.status, "{place}");
-            assert_ne!(answer.brief(), UNKNOWN, "{place}");
+            assert_eq!(response.status, route.status, "{place}");
+            assert_ne!(response.brief(), UNKNOWN, "{place}");
         }
-        (_, Ok(_)) => assert_eq!(answer.brief(), NO_ROLE, "{place}"),
-        (_, Err(refusal)) => {
-            assert_eq!(answer.brief(), refusal, "{place}");
-            let challenge = answer.header("www-authenticate");
-            let expected = (refusal == NO_TOKEN).then_some(r#"Bearer error="invalid_token""#);
+        (_, Ok(_)) => assert_eq!(response.brief(), NO_ROLE, "{place}"),
+        (_, Err(rejection)) => {
+            assert_eq!(response.brief(), rejection, "{place}");
+            let challenge = response.header("www-authenticate");
+            let expected = (rejection == NO_TOKEN).then_some(r#"Bearer error="invalid_token""#);
             assert_eq!(challenge, expected, "{place}");
         }
     }
-    check_caches(route, answer, &place);
+    check_caches(route, response, &place);
 }
 
 /// No cache stores the responses to operators, and none hands one caller's response to another.
-fn check_caches(route: &Route, answer: &Answer, place: &str) {
-    let (kept, depends_on) = (answer.header("cache-control"), answer.header("vary"));
+fn check_caches(route: &Route, response: &Response, place: &str) {
+    let (kept, depends_on) = (response.header("cache-control"), response.header("vary"));
     let expected = match route.access {
         "open" if route.path == "/openapi.json" || route.path.starts_with("/docs") => (None, None),
-        "key" if route.path == "/key" && answer.status == 200 => {
+        "key" if route.path == "/key" && response.status == 200 => {
             (Some("no-store"), Some("Authorization, X-API-Key"))
         }
         "key" => (Some("private, no-cache"), Some("Authorization, X-API-Key")),
@@ -201,7 +201,7 @@ impl World {
     }
 
     /// Sends a request to the control plane, from within 198.51.0.0/16.
-    fn send(&mut self, method: &str, path: &str, headers: &[String], body: &str) -> Answer {
+    fn send(&mut self, method: &str, path: &str, headers: &[String], body: &str) -> Response {
         self.sent += 1;
         let address = Ipv4Addr::from_bits(0xC633_0000 + self.sent);
         self.send_from(address, self.control(), (method, path), headers, body)
@@ -214,7 +214,7 @@ impl World {
         (method, path): (&str, &str),
         headers: &[String],
         body: &str,
-    ) -> Answer {
+    ) -> Response {
         let forwarded = format!("x-forwarded-for: {from}");
         let headers: Vec<_> = headers.iter().chain([&forwarded]).map(String::as_str).collect();
         Connection::open(to).send(method, path, &headers, body)
@@ -224,8 +224,8 @@ impl World {
     fn check(&mut self, route: &Route) {
         for at in 0..self.kinds.len() {
             let headers = self.kinds[at].headers.clone();
-            let answer = self.send(route.method, &route.path, &headers, "{}");
-            check(route, &self.kinds[at], &answer);
+            let response = self.send(route.method, &route.path, &headers, "{}");
+            check(route, &self.kinds[at], &response);
         }
     }
 
@@ -262,9 +262,9 @@ fn the_control_plane_moves_whole_to_a_separate_listener() {
             let there =
                 world.send_from(Ipv4Addr::new(198, 51, 0, 1), public, place, &kind.headers, "{}");
             assert_eq!(there.brief(), UNKNOWN, "{place:?} as {}", kind.name);
-            let refused = world.send_from(outside, control, place, &kind.headers, "{}");
-            assert_eq!(refused.brief(), ELSEWHERE, "{place:?} as {}", kind.name);
-            assert_eq!(refused.header("cache-control"), Some("no-store"), "{place:?}");
+            let rejected = world.send_from(outside, control, place, &kind.headers, "{}");
+            assert_eq!(rejected.brief(), ELSEWHERE, "{place:?} as {}", kind.name);
+            assert_eq!(rejected.header("cache-control"), Some("no-store"), "{place:?}");
         }
     }
     world.check_unchanged();

@@ -28,8 +28,8 @@ fn without_an_admin_key_it_serves_and_names_the_missing_setting() {
     let folder = tempdir().unwrap();
     let server = Server::start_with(folder.path(), &[]);
     assert!(server.greeting.contains("ADMIN_API_KEY is not set"), "{}", server.greeting);
-    let answer = server.admin("POST", "/admin/api-keys", "{}");
-    assert_eq!(answer.brief(), r#"500 {"detail":"ADMIN_API_KEY is not configured"}"#);
+    let response = server.admin("POST", "/admin/api-keys", "{}");
+    assert_eq!(response.brief(), r#"500 {"detail":"ADMIN_API_KEY is not configured"}"#);
     assert_eq!(server.send("GET", "/key", &[], "").status, 401);
 }
 
@@ -55,9 +55,9 @@ fn invalid_bodies_get_the_recorded_responses() {
         r#"{"tier":1e999}"#,
         r#"{"name":"","tier":7,"owner_id":1,"created_at":2}"#,
     ];
-    let answer = |body: &&str| server.admin("POST", "/admin/api-keys", body).brief();
-    let answers: Vec<_> = bodies.iter().map(answer).collect();
-    assert_snapshot!(answers.join("\n"));
+    let response = |body: &&str| server.admin("POST", "/admin/api-keys", body).brief();
+    let responses: Vec<_> = bodies.iter().map(response).collect();
+    assert_snapshot!(responses.join("\n"));
     assert_eq!(server.admin("GET", "/admin/api-keys", "").json()["count"], 0);
 }
 
@@ -77,11 +77,11 @@ fn a_key_is_shown_once_and_never_again() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let body = r#"{"name":"weather-bot","tier":"pro","scopes":["articles:read"],"expires_at":"2100-01-01T00:00:00Z"}"#;
-    let answer = server.admin("POST", "/admin/api-keys", body);
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let issued = answer.json();
+    let response = server.admin("POST", "/admin/api-keys", body);
+    assert_eq!(response.status, 201);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let issued = response.json();
     let members: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members[..5], ["api_key", "key_id", "name", "tier", "created_at"]);
     let secret = issued["api_key"].as_str().unwrap();
@@ -107,8 +107,8 @@ fn revoking_is_final_and_keeps_everything() {
     assert_eq!(server.get("/key", &secret).status, 200);
     let path = format!("/admin/api-keys/{id}");
     assert_eq!(server.admin("DELETE", &path, "").brief(), "204 ");
-    let refused = r#"401 {"detail":"Invalid or inactive API key"}"#;
-    assert_eq!(server.get("/key", &secret).brief(), refused);
+    let rejected = r#"401 {"detail":"Invalid or inactive API key"}"#;
+    assert_eq!(server.get("/key", &secret).brief(), rejected);
     assert_eq!(server.admin("DELETE", &path, "").brief(), "204 ");
     assert_eq!(server.admin("GET", &path, "").json()["state"], "revoked");
     let usage = server.admin("GET", &format!("{path}/usage"), "").json();
@@ -144,8 +144,8 @@ fn a_tier_counts_for_all_of_its_keys_at_once() {
     let server = Server::start(folder.path());
     let (_, secret) = server.issue("weather-bot");
     let remaining = || {
-        let answer = server.get("/key", &secret);
-        (answer.status, answer.header("x-ratelimit-remaining").map(str::to_owned))
+        let response = server.get("/key", &secret);
+        (response.status, response.header("x-ratelimit-remaining").map(str::to_owned))
     };
     assert_eq!(remaining(), (200, Some("99".to_owned())));
     let put = |body| server.admin("PUT", "/admin/tiers/basic", body);
@@ -170,7 +170,7 @@ fn invalid_tiers_are_rejected() {
             format!(r#"{{"name":"requests","amount":{amount},"per":{per},"burst":{burst}}}"#);
         server.admin("PUT", "/admin/tiers/basic", &format!(r#"{{"limits":[{limit}]}}"#)).brief()
     };
-    let answers = [
+    let responses = [
         limit("0", r#""60s""#, "1"),
         limit("1.5", r#""60s""#, "1"),
         limit("1", "60", "1"),
@@ -181,5 +181,5 @@ fn invalid_tiers_are_rejected() {
         server.admin("PUT", "/admin/tiers/basic", r#"{"limits":{}}"#).brief(),
         server.admin("PUT", "/admin/tiers/basic", "{}").brief(),
     ];
-    assert_snapshot!(answers.join("\n"));
+    assert_snapshot!(responses.join("\n"));
 }

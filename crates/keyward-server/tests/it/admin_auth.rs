@@ -2,7 +2,7 @@
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server, new_admin_key};
+use crate::server::{ADMIN_KEY, Response, Server, new_admin_key};
 
 const FORBIDDEN: &str = r#"403 {"detail":"Invalid admin key"}"#;
 const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
@@ -14,7 +14,7 @@ fn start(folder: &tempfile::TempDir, more: &[(&str, &str)]) -> Server {
 }
 
 /// Asks with an admin key, as if through a proxy that names these hops, if any.
-fn ask(server: &Server, key: &str, hops: Option<&str>) -> Answer {
+fn ask(server: &Server, key: &str, hops: Option<&str>) -> Response {
     let key = format!("x-admin-key: {key}");
     let hops = hops.map(|hops| format!("x-forwarded-for: {hops}"));
     let headers: Vec<_> = std::iter::once(&key).chain(&hops).map(String::as_str).collect();
@@ -32,9 +32,9 @@ fn ten_wrong_admin_keys_a_minute_are_too_many() {
     for number in 0..10 {
         assert_eq!(ask(&server, &format!("wrong-{number}"), None).brief(), FORBIDDEN);
     }
-    let answer = ask(&server, "wrong", None);
-    assert_eq!(answer.brief(), r#"429 {"detail":"Too many wrong admin keys"}"#);
-    let secs: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    let response = ask(&server, "wrong", None);
+    assert_eq!(response.brief(), r#"429 {"detail":"Too many wrong admin keys"}"#);
+    let secs: u64 = response.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=6).contains(&secs), "{secs}");
     assert_eq!(ask(&server, ADMIN_KEY, None).status, 200, "the right key is always let in");
     assert_eq!(ask(&server, "wrong", None).status, 429, "which is no way to start anew");
@@ -114,9 +114,9 @@ fn an_unknown_method_needs_a_credential_too() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[]);
     for method in ["TRACE", "OPTIONS", "PATCH"] {
-        let answer = server.send(method, PATH, &[], "");
-        assert_eq!(answer.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
-        assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+        let response = server.send(method, PATH, &[], "");
+        assert_eq!(response.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
+        assert_eq!(response.header("allow"), Some("GET,HEAD"));
     }
 }
 

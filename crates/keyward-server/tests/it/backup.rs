@@ -29,11 +29,11 @@ fn begin(server: &Server) -> Connection {
         let mut client = server.connect();
         let head = format!("GET /admin/backup HTTP/1.1\r\nhost: test\r\nx-admin-key: {ADMIN_KEY}");
         client.write(format!("{head}\r\n\r\n").as_bytes()).unwrap();
-        let answer = client.peek();
-        if answer.starts_with(b"HTTP/1.1 200 ") {
+        let response = client.peek();
+        if response.starts_with(b"HTTP/1.1 200 ") {
             return client;
         }
-        assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(answer));
+        assert!(response.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(response));
     }
 }
 
@@ -82,8 +82,8 @@ fn a_copy_under_load_has_every_key_acknowledged_before() {
     let mut connection = restored.connect();
     for secret in &before {
         let key = format!("x-api-key: {secret}");
-        let answer = connection.send("GET", "/key", &[&key], "");
-        assert_eq!(answer.status, 200);
+        let response = connection.send("GET", "/key", &[&key], "");
+        assert_eq!(response.status, 200);
     }
     // Keys that came later are there whole or not at all.
     let keys = restored.admin("GET", "/admin/api-keys?total=true", "").json()["total"].clone();

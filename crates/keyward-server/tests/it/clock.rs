@@ -37,9 +37,9 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     let server = Server::start(folder.path());
     let status = |server: &Server, key: &str| server.get("/key", key).status;
     assert_eq!((status(&server, &ends), status(&server, &lasts)), (503, 200));
-    let refused = server.get("/key", &ends);
-    assert_eq!(refused.body, r#"{"detail":"Service Unavailable"}"#);
-    assert!(refused.header("retry-after").is_some());
+    let rejected = server.get("/key", &ends);
+    assert_eq!(rejected.body, r#"{"detail":"Service Unavailable"}"#);
+    assert!(rejected.header("retry-after").is_some());
     let ready = server.send("GET", "/readyz", &[], "");
     assert_eq!(ready.status, 503);
     let detail = ready.json()["detail"].as_str().unwrap().to_owned();
@@ -50,14 +50,14 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     assert!(asked.contains("by what it said before it is 2200-01-01T00:00:"), "{asked}");
     // A change with an end at an unknown time is rejected.
     let key = format!("{KEYS}/{id}");
-    let refused = [
+    let rejected = [
         server.admin("POST", KEYS, r#"{"name":"c","expires_in":"90d"}"#),
         server.admin("POST", KEYS, r#"{"name":"c","expires_at":"2150-01-01T00:00:00Z"}"#),
         server.admin("PATCH", &key, r#"{"expires_in":"90d"}"#),
         server.admin("POST", &format!("{key}/rotate"), ""),
     ];
-    for answer in refused {
-        assert_eq!((answer.status, answer.body.contains("2200-01-01")), (503, true));
+    for response in rejected {
+        assert_eq!((response.status, response.body.contains("2200-01-01")), (503, true));
     }
     let taken = [
         server.admin("POST", KEYS, r#"{"name":"c"}"#),
@@ -65,8 +65,8 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
         server.admin("PATCH", &key, r#"{"name":"d"}"#),
         server.admin("POST", &format!("{key}/rotate"), r#"{"grace":"0s"}"#),
     ];
-    for answer in &taken {
-        assert!([200, 201].contains(&answer.status), "{}", answer.body);
+    for response in &taken {
+        assert!([200, 201].contains(&response.status), "{}", response.body);
     }
     let (_, ends) = issued(&taken[3]);
     assert!(server.stop().0.success());

@@ -2,18 +2,18 @@
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 const PREFLIGHT: [&str; 2] =
     ["access-control-request-method: GET", "access-control-request-headers: authorization"];
 
-fn preflight(server: &Server, path: &str, origin: &str) -> Answer {
+fn preflight(server: &Server, path: &str, origin: &str) -> Response {
     let origin = format!("origin: {origin}");
     server.send("OPTIONS", path, &[&origin, PREFLIGHT[0], PREFLIGHT[1]], "")
 }
 
-fn vary(answer: &Answer) -> String {
-    let lines = answer.headers.iter().filter(|(name, _)| name == "vary");
+fn vary(response: &Response) -> String {
+    let lines = response.headers.iter().filter(|(name, _)| name == "vary");
     lines.map(|(_, value)| value.to_lowercase()).collect::<Vec<_>>().join(", ")
 }
 
@@ -36,15 +36,15 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
         let wrong = "authorization: Bearer wrong-wrong".to_owned();
         for (key, status) in [(key, 200), (wrong, 401)] {
             let headers = [&*format!("origin: {origin}"), &key];
-            let answer = server.send("GET", "/key", &headers, "");
-            assert_eq!(answer.status, status);
-            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
-            assert_eq!(answer.header("access-control-allow-credentials"), None);
-            let exposed = answer.header("access-control-expose-headers").unwrap();
+            let response = server.send("GET", "/key", &headers, "");
+            assert_eq!(response.status, status);
+            assert_eq!(response.header("access-control-allow-origin"), Some(origin));
+            assert_eq!(response.header("access-control-allow-credentials"), None);
+            let exposed = response.header("access-control-expose-headers").unwrap();
             for name in ["ratelimit", "ratelimit-policy", "x-ratelimit-reset", "retry-after"] {
                 assert!(exposed.split(',').any(|exposed| exposed == name), "{exposed}");
             }
-            let vary = vary(&answer);
+            let vary = vary(&response);
             for name in ["origin", "authorization", "x-api-key"] {
                 assert!(vary.contains(name), "{vary}");
             }
@@ -61,8 +61,8 @@ fn a_page_of_a_listed_origin_may_send_a_key_and_read_the_limits() {
         let asked = preflight(&server, path, "https://app.example");
         assert!(matches!(asked.status, 403..=405), "{path}: {asked:?}");
         assert_eq!(asked.header("access-control-allow-origin"), None, "{path}");
-        let answer = server.send("GET", path, &["origin: https://app.example"], "");
-        assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+        let response = server.send("GET", path, &["origin: https://app.example"], "");
+        assert_eq!(response.header("access-control-allow-origin"), None, "{path}");
     }
     let other = server.send("POST", "/key", &["origin: https://app.example"], "");
     assert_eq!(other.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
@@ -84,6 +84,6 @@ fn every_page_may_if_the_setting_allows_it_and_none_by_default() {
     let asked = preflight(&server, "/key", "https://app.example");
     assert_eq!(asked.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
     let (_, secret) = server.issue("page");
-    let answer = server.get("/key", &secret);
-    assert!(!answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")));
+    let response = server.get("/key", &secret);
+    assert!(!response.headers.iter().any(|(name, _)| name.starts_with("access-control-")));
 }

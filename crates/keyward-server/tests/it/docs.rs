@@ -8,11 +8,11 @@ use crate::server::{ADMIN_KEY, Server};
 fn the_document_is_open_to_anyone_and_holds_no_secret() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let answer = server.send("GET", "/openapi.json", &[], "");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.json()["openapi"], "3.1.0");
-    assert!(!answer.body.contains(ADMIN_KEY));
+    let response = server.send("GET", "/openapi.json", &[], "");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.json()["openapi"], "3.1.0");
+    assert!(!response.body.contains(ADMIN_KEY));
 }
 
 #[test]

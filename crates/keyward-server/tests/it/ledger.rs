@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Starts the program, which must not serve and change nothing, and returns its error.
-fn refused(folder: &Path, flags: &[&str]) -> String {
+fn rejected(folder: &Path, flags: &[&str]) -> String {
     let before = files(folder);
     let ended = command(folder, &ENVIRONMENT).args(flags).output().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
@@ -82,7 +82,7 @@ fn a_byte_that_flipped_in_the_log_of_changes_is_noticed() {
         let mut flipped = whole.clone();
         flipped[place] ^= 0x10;
         fs::write(&wal, &flipped).unwrap();
-        let said = refused(folder.path(), &[]);
+        let said = rejected(folder.path(), &[]);
         assert!(said.contains("keyward.db") && said.contains("write-ahead log"), "{said}");
         assert_eq!(after_restore(&said), "--after-restore=60");
     }
@@ -93,7 +93,7 @@ fn a_byte_that_flipped_in_the_log_of_changes_is_noticed() {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
     fs::write(&wal, &flipped).unwrap();
-    let flag = after_restore(&refused(folder.path(), &[]));
+    let flag = after_restore(&rejected(folder.path(), &[]));
     let server = accept(folder.path(), &flag);
     for (_, secret) in keys.iter().step_by(2) {
         assert_eq!(server.get("/key", secret).status, 401, "a revoked key works again");
@@ -109,9 +109,9 @@ fn a_log_or_a_database_that_is_gone_is_noticed() {
         let folder = tempdir().unwrap();
         let keys = killed(folder.path());
         gone.iter().for_each(|suffix| fs::remove_file(file(folder.path(), suffix)).unwrap());
-        let flag = after_restore(&refused(folder.path(), &[]));
+        let flag = after_restore(&rejected(folder.path(), &[]));
         assert_eq!(flag, "--after-restore=60", "without {gone:?}");
-        refused(folder.path(), &["--after-restore=59"]);
+        rejected(folder.path(), &["--after-restore=59"]);
         let server = accept(folder.path(), &flag);
         assert_eq!(server.issue("next").0, 41, "an id is given twice, without {gone:?}");
         assert_eq!(server.get("/key", &keys[0].1).status, 401);
@@ -129,9 +129,9 @@ fn a_restored_backup_undoes_no_revocation() {
     let [kept, revoked, suspended, rotated, owned] =
         ["kept", "revoked", "suspended", "rotated", "owned"].map(|name| server.issue(name));
     let admin = |server: &Server, method: &str, path: &str, body: &str| {
-        let answer = server.admin(method, path, body);
-        assert!(answer.status < 300, "{method} {path}: {}", answer.body);
-        answer
+        let response = server.admin(method, path, body);
+        assert!(response.status < 300, "{method} {path}: {}", response.body);
+        response
     };
     let key = |id: u64| format!("/admin/api-keys/{id}");
     admin(&server, "PATCH", &key(owned.0), r#"{"owner":"acme"}"#);
@@ -152,7 +152,7 @@ fn a_restored_backup_undoes_no_revocation() {
         }
     };
     restore();
-    let flag = after_restore(&refused(folder.path(), &[]));
+    let flag = after_restore(&rejected(folder.path(), &[]));
     let server = accept(folder.path(), &flag);
     for words in ["revoked again: keys 2, 4", "suspended again: keys 3", "owners acme, initech"] {
         assert!(server.greeting.contains(words), "{}", server.greeting);
@@ -185,7 +185,7 @@ fn a_restored_backup_undoes_no_revocation() {
     assert!(server.stop().0.success());
     // A second restore of the same backup is another loss.
     restore();
-    let said = refused(folder.path(), &[&flag]);
+    let said = rejected(folder.path(), &[&flag]);
     assert!(!said.contains(&format!("{flag}`")), "{said}");
 }
 
@@ -197,7 +197,7 @@ fn a_backup_without_a_ledger_is_not_served_unseen() {
     let backup = server.admin("GET", "/admin/backup", "").bytes;
     let (lost_id, _) = server.issue("lost");
     fs::write(file(elsewhere.path(), ""), backup).unwrap();
-    let said = refused(elsewhere.path(), &[]);
+    let said = rejected(elsewhere.path(), &[]);
     assert!(said.contains("backup") && said.contains("keyward.db.ledger"), "{said}");
     let flag = after_restore(&said);
     assert_eq!(flag, "--after-restore=1");
@@ -221,13 +221,13 @@ fn a_missing_damaged_or_foreign_ledger_is_named() {
     let mut broken = whole.clone();
     broken[3 * 64 + 5] ^= 1;
     fs::write(&ledger, &broken).unwrap();
-    let said = refused(folder.path(), &[]);
+    let said = rejected(folder.path(), &[]);
     assert!(said.contains("keyward.db.ledger is broken at byte 192"), "{said}");
     fs::copy(file(other.path(), ".ledger"), &ledger).unwrap();
-    let said = refused(folder.path(), &[]);
+    let said = rejected(folder.path(), &[]);
     assert!(said.contains("belongs to another database"), "{said}");
     fs::remove_file(&ledger).unwrap();
-    assert_eq!(after_restore(&refused(folder.path(), &[])), "--after-restore=60");
+    assert_eq!(after_restore(&rejected(folder.path(), &[])), "--after-restore=60");
     // A torn record is no loss: the database has it.
     fs::write(&ledger, &whole[..whole.len() - 10]).unwrap();
     assert!(Server::start(folder.path()).stop().0.success());
@@ -298,5 +298,5 @@ fn entries_that_were_cut_off_show() {
     assert!(!whole && said.contains("entry 10 is not the one"), "{said}");
     server.kill();
     drop(raw);
-    assert_eq!(after_restore(&refused(folder.path(), &[])), "--after-restore=10");
+    assert_eq!(after_restore(&rejected(folder.path(), &[])), "--after-restore=10");
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 const KEYS: &str = "/admin/api-keys";
 const REFUSED: &str = r#"401 {"detail":"Invalid or inactive API key"}"#;
@@ -15,23 +15,23 @@ const FULL: &str = r#"{"name":"weather-bot","tier":"pro","owner":"org_2f9","scop
     "expires_at":"2100-01-01T00:00:00.123Z"}"#;
 
 /// A body whose secret and times, which differ from run to run, are named instead.
-fn steady(answer: &Answer) -> String {
-    let mut json = answer.json();
+fn steady(response: &Response) -> String {
+    let mut json = response.json();
     for name in ["api_key", "hint", "created_at", "last_used_at", "rotated_at", "revoked_at"] {
         if let Some(member) = json.get_mut(name).filter(|member| !member.is_null()) {
             *member = format!("<{name}>").into();
         }
     }
-    format!("{} {json}", answer.status)
+    format!("{} {json}", response.status)
 }
 
-fn patch(server: &Server, id: u64, headers: &[&str], body: &str) -> Answer {
+fn patch(server: &Server, id: u64, headers: &[&str], body: &str) -> Response {
     let admin = format!("x-admin-key: {ADMIN_KEY}");
     let headers: Vec<_> = headers.iter().copied().chain([admin.as_str()]).collect();
     server.send("PATCH", &format!("{KEYS}/{id}"), &headers, body)
 }
 
-fn act(server: &Server, id: u64, verb: &str) -> Answer {
+fn act(server: &Server, id: u64, verb: &str) -> Response {
     server.admin("POST", &format!("{KEYS}/{id}/{verb}"), "")
 }
 
@@ -39,14 +39,14 @@ fn show(server: &Server, id: u64) -> Value {
     server.admin("GET", &format!("{KEYS}/{id}"), "").json()
 }
 
-fn faults(answer: &Answer) -> Vec<String> {
-    assert_eq!(answer.status, 422, "{}", answer.body);
+fn faults(response: &Response) -> Vec<String> {
+    assert_eq!(response.status, 422, "{}", response.body);
     let fault = |fault: &Value| {
         let place: Vec<_> =
             fault["loc"].as_array().unwrap().iter().map(|step| step.to_string()).collect();
         format!("{} {}", place.join(".").replace('"', ""), fault["type"].as_str().unwrap())
     };
-    answer.json()["detail"].as_array().unwrap().iter().map(fault).collect()
+    response.json()["detail"].as_array().unwrap().iter().map(fault).collect()
 }
 
 #[test]
@@ -77,26 +77,26 @@ fn every_fault_of_a_new_key_is_reported_at_once() {
         "limits":[{"name":"requests","amount":0,"per":"1y","burst":1}],"metadata":[],
         "expires_at":"1969-12-31T23:59:59Z","prefix":"Kw","colour":"red"}"#;
     assert_snapshot!(server.admin("POST", KEYS, body).brief());
-    let refused = |member: &str| {
+    let rejected = |member: &str| {
         faults(&server.admin("POST", KEYS, &format!(r#"{{"name":"x",{member}}}"#))).join(", ")
     };
     let span = "body.expires_in value_error";
     for lifetime in ["0s", "90", "1y", "-1d", "36526d", "999999999999999999999d", ""] {
-        assert_eq!(refused(&format!(r#""expires_in":"{lifetime}""#)), span, "{lifetime}");
+        assert_eq!(rejected(&format!(r#""expires_in":"{lifetime}""#)), span, "{lifetime}");
     }
-    assert_eq!(refused(r#""expires_in":90"#), "body.expires_in string_type");
-    assert_eq!(refused(r#""expires_at":"2100-01-01T00:00:00Z","expires_in":"1d""#), span);
-    assert_eq!(refused(r#""expires_at":"2020-01-01T00:00:00Z""#), "body.expires_at value_error");
+    assert_eq!(rejected(r#""expires_in":90"#), "body.expires_in string_type");
+    assert_eq!(rejected(r#""expires_at":"2100-01-01T00:00:00Z","expires_in":"1d""#), span);
+    assert_eq!(rejected(r#""expires_at":"2020-01-01T00:00:00Z""#), "body.expires_at value_error");
     for time in ["9999999-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2030-01-01", "2030"] {
-        let fault = refused(&format!(r#""expires_at":"{time}""#));
+        let fault = rejected(&format!(r#""expires_at":"{time}""#));
         assert_eq!(fault, "body.expires_at datetime_parsing", "{time}");
     }
     let large = format!(r#""metadata":{{"a":"{}"}}"#, "x".repeat(4_089));
-    assert_eq!(refused(&large), "body.metadata value_error");
+    assert_eq!(rejected(&large), "body.metadata value_error");
     let scopes = json!(vec!["a:b"; 33]);
-    assert_eq!(refused(&format!(r#""scopes":{scopes}"#)), "body.scopes too_long");
+    assert_eq!(rejected(&format!(r#""scopes":{scopes}"#)), "body.scopes too_long");
     let networks = json!(vec!["::1"; 33]);
-    assert_eq!(refused(&format!(r#""networks":{networks}"#)), "body.networks too_long");
+    assert_eq!(rejected(&format!(r#""networks":{networks}"#)), "body.networks too_long");
     assert_eq!(server.admin("GET", KEYS, "").json()["count"], 0);
     // The largest accepted values.
     let body = format!(
@@ -147,8 +147,8 @@ fn a_key_never_manages_keys_whatever_its_scopes() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (id, _) = server.issue("other");
-    let answer = server.admin("POST", KEYS, r#"{"name":"all","scopes":["*"]}"#);
-    let secret = answer.json()["api_key"].as_str().unwrap().to_owned();
+    let response = server.admin("POST", KEYS, r#"{"name":"all","scopes":["*"]}"#);
+    let secret = response.json()["api_key"].as_str().unwrap().to_owned();
     let bearer = format!("authorization: Bearer {secret}");
     let path = format!("{KEYS}/{id}");
     for (method, path) in [
@@ -163,8 +163,8 @@ fn a_key_never_manages_keys_whatever_its_scopes() {
         ("GET", "/admin/usage".to_owned()),
         ("GET", "/admin/prefixes".to_owned()),
     ] {
-        let answer = server.send(method, &path, &[&bearer], r#"{"name":"stolen"}"#);
-        assert_eq!(answer.brief(), r#"403 {"detail":"Invalid admin key"}"#, "{method} {path}");
+        let response = server.send(method, &path, &[&bearer], r#"{"name":"stolen"}"#);
+        assert_eq!(response.brief(), r#"403 {"detail":"Invalid admin key"}"#, "{method} {path}");
     }
     assert_eq!(show(&server, id)["version"], 1);
 }
@@ -175,8 +175,8 @@ fn an_edit_counts_from_the_next_request_on() {
     let server = Server::start(folder.path());
     let (id, secret) = server.issue("weather-bot");
     let limited_to = || {
-        let answer = server.get("/key", &secret);
-        (answer.status, answer.header("x-ratelimit-limit").map(str::to_owned))
+        let response = server.get("/key", &secret);
+        (response.status, response.header("x-ratelimit-limit").map(str::to_owned))
     };
     assert_eq!(limited_to(), (200, Some("100".to_owned())));
     assert_eq!(patch(&server, id, &[], r#"{"tier":"enterprise"}"#).status, 200);
@@ -208,8 +208,8 @@ fn edits_of_two_people_do_not_overwrite_each_other() {
     let (id, _) = server.issue("shared");
     let edit = |tag: &str, name: &str| {
         let body = json!({ "name": name }).to_string();
-        let answer = patch(&server, id, &[&format!("if-match: {tag}")], &body);
-        (answer.status, answer.header("etag").map(str::to_owned))
+        let response = patch(&server, id, &[&format!("if-match: {tag}")], &body);
+        (response.status, response.header("etag").map(str::to_owned))
     };
     let done = |tag: &str| (200, Some(tag.to_owned()));
     assert_eq!(edit("\"1\"", "first"), done("\"2\""));
@@ -238,8 +238,8 @@ fn edits_of_two_people_do_not_overwrite_each_other() {
         ("POST", format!("{path}/rotate")),
         ("DELETE", path),
     ] {
-        let answer = server.send(method, &path, &[&admin, "if-match: \"3\""], "");
-        assert_eq!(answer.status, 412, "{method} {path}");
+        let response = server.send(method, &path, &[&admin, "if-match: \"3\""], "");
+        assert_eq!(response.status, 412, "{method} {path}");
     }
     assert_eq!(show(&server, id)["version"], 4);
 }
@@ -262,7 +262,7 @@ fn suspending_counts_for_the_next_request_and_can_be_undone() {
     assert_eq!(faults(&act_on(&server, "abc", "resume")), ["path.key_id int_parsing"]);
 }
 
-fn act_on(server: &Server, id: &str, verb: &str) -> Answer {
+fn act_on(server: &Server, id: &str, verb: &str) -> Response {
     server.admin("POST", &format!("{KEYS}/{id}/{verb}"), "")
 }
 
@@ -271,8 +271,8 @@ fn resuming_an_owner_restores_exactly_the_keys_that_suspending_it_stopped() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let issue = || {
-        let answer = server.admin("POST", KEYS, r#"{"name":"x","owner":"org_2f9"}"#);
-        crate::server::issued(&answer)
+        let response = server.admin("POST", KEYS, r#"{"name":"x","owner":"org_2f9"}"#);
+        crate::server::issued(&response)
     };
     let ((one, secret), (two, _)) = (issue(), issue());
     act(&server, two, "suspend");
@@ -281,8 +281,8 @@ fn resuming_an_owner_restores_exactly_the_keys_that_suspending_it_stopped() {
     assert_eq!(server.get("/key", &secret).brief(), REFUSED);
     assert_eq!(show(&server, one)["suspended_by"], json!(["owner"]));
     assert_eq!(show(&server, two)["suspended_by"], json!(["key", "owner"]));
-    let refused = server.admin("POST", KEYS, r#"{"name":"x","owner":"org_2f9"}"#).brief();
-    assert_eq!(refused, r#"409 {"detail":"Owner is suspended"}"#);
+    let rejected = server.admin("POST", KEYS, r#"{"name":"x","owner":"org_2f9"}"#).brief();
+    assert_eq!(rejected, r#"409 {"detail":"Owner is suspended"}"#);
     // Resuming the key alone does not help.
     assert_eq!(act(&server, one, "resume").json()["state"], "suspended");
     assert_eq!(owner("resume").status, 200);
@@ -353,12 +353,12 @@ fn a_text_is_identified_by_its_digest_alone() {
         json!({ "secrets": [old] }),
         json!({ "digests": ["a-43-character-secret-that-was-imported-here"] }),
     ] {
-        let answer = identify(&body);
-        assert_eq!(answer.status, 422);
+        let response = identify(&body);
+        assert_eq!(response.status, 422);
         assert!(
-            !answer.body.contains(&old[8..]) && !answer.body.contains("imported"),
+            !response.body.contains(&old[8..]) && !response.body.contains("imported"),
             "{}",
-            answer.body
+            response.body
         );
     }
     let misplaced = server.admin("POST", KEYS, &json!({ "name": "x", "api_key": old }).to_string());

@@ -58,16 +58,16 @@ fn a_caller_sees_all_limits_and_the_one_of_which_least_is_left() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let (_, secret) = issue(&server, &json!({ "name": "a", "limits": limits() }));
-    let answer = server.get("/key", &secret);
-    let key = answer.json();
+    let response = server.get("/key", &secret);
+    let key = response.json();
     let names = key["limits"].as_array().unwrap().iter().map(|limit| limit["name"].clone());
     assert_eq!(names.collect::<Vec<_>>(), ["second", "requests", "day"]);
     assert_eq!(key["limit"], key["limits"][1]);
     assert_eq!(key["limit"]["remaining"], 4);
     assert_eq!(key["limits"][2]["remaining"], 99);
     let policy = r#""second";q=10;w=1, "requests";q=5;w=60, "day";q=100;w=86400"#;
-    assert_eq!(answer.header("ratelimit-policy"), Some(policy));
-    assert_eq!(answer.header("x-ratelimit-limit"), Some("5"));
+    assert_eq!(response.header("ratelimit-policy"), Some(policy));
+    assert_eq!(response.header("x-ratelimit-limit"), Some("5"));
 
     let (_, secret) = issue(&server, &json!({ "name": "b", "limits": [] }));
     let key = server.get("/key", &secret).json();
@@ -110,9 +110,9 @@ fn invalid_limits_are_rejected_with_their_location_and_change_nothing() {
             ("PUT", "/admin/tiers/basic", json!({})),
         ] {
             body["limits"] = limits.clone();
-            let answer = server.admin(method, path, &body.to_string());
-            assert_eq!(answer.status, 422, "{method} {body}");
-            let fault = &answer.json()["detail"][0];
+            let response = server.admin(method, path, &body.to_string());
+            assert_eq!(response.status, 422, "{method} {body}");
+            let fault = &response.json()["detail"][0];
             assert_eq!((&fault["type"], &fault["loc"]), (&json!(kind), &json!(loc)), "{fault}");
         }
     }

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::server::{Answer, Server};
+use crate::server::{Response, Server};
 
 const KEYS: &str = "/admin/api-keys";
 
-fn list(server: &Server, query: &str) -> Answer {
+fn list(server: &Server, query: &str) -> Response {
     server.admin("GET", &format!("{KEYS}?{query}"), "")
 }
 
-fn ids(answer: &Answer) -> Vec<u64> {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let json = answer.json();
+fn ids(response: &Response) -> Vec<u64> {
+    assert_eq!(response.status, 200, "{}", response.body);
+    let json = response.json();
     let keys = json["api_keys"].as_array().unwrap();
     assert_eq!(json["count"], keys.len());
     keys.iter().map(|key| key["key_id"].as_u64().unwrap()).collect()
@@ -154,8 +154,8 @@ fn invalid_queries_are_rejected_with_every_fault() {
     let (_, _) = (server.issue("a"), server.issue("b"));
     let cursor = list(&server, "limit=1").json()["next_cursor"].as_str().unwrap().to_owned();
     let check = |query: String| {
-        let answer = list(&server, &query);
-        assert_eq!(answer.json()["detail"][0]["type"], json!("value_error"), "{query}");
+        let response = list(&server, &query);
+        assert_eq!(response.json()["detail"][0]["type"], json!("value_error"), "{query}");
     };
     check(format!("sort=name&cursor={cursor}"));
     check(format!("sort=created&cursor={cursor}"));
@@ -163,6 +163,6 @@ fn invalid_queries_are_rejected_with_every_fault() {
     check("cursor=".to_owned());
     // A whole secret is no hint, and the response does not repeat it.
     let (_, secret) = server.issue("c");
-    let answer = list(&server, &format!("hint={secret}"));
-    assert!(answer.status == 422 && !answer.body.contains(&secret[8..]), "{}", answer.body);
+    let response = list(&server, &format!("hint={secret}"));
+    assert!(response.status == 422 && !response.body.contains(&secret[8..]), "{}", response.body);
 }

@@ -109,7 +109,7 @@ fn a_second_server_is_rejected_under_another_name_or_without_the_lock_file() {
     let lock = fs::read_to_string(path("keyward.db.lock")).unwrap();
     fs::hard_link(path("keyward.db"), path("other.db")).unwrap();
     std::os::unix::fs::symlink(path("keyward.db"), path("link.db")).unwrap();
-    let refused = |database: &str| {
+    let rejected = |database: &str| {
         let database = format!("sqlite:{database}");
         let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("DATABASE_URL", &database)];
         let output = command(folder.path(), &environment).output().unwrap();
@@ -117,12 +117,12 @@ fn a_second_server_is_rejected_under_another_name_or_without_the_lock_file() {
         String::from_utf8(output.stderr).unwrap()
     };
     for name in ["keyward.db", "other.db", "link.db"] {
-        let errors = refused(name);
+        let errors = rejected(name);
         assert!(errors.contains("is in use by"), "{name}: {errors}");
         assert_eq!(fs::read_to_string(path("keyward.db.lock")).unwrap(), lock);
     }
     fs::remove_file(path("keyward.db.lock")).unwrap();
-    let errors = refused("keyward.db");
+    let errors = rejected("keyward.db");
     assert!(errors.contains("is in use by another process"), "{errors}");
     assert_eq!((is_ready(&first), takes_changes(&first)), (200, true));
     assert!(first.stop().0.success());

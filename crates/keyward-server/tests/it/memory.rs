@@ -11,7 +11,7 @@ use std::process::Command;
 use memchr::memmem;
 use tempfile::tempdir;
 
-use crate::server::{Answer, Server, command, issued, new_admin_key};
+use crate::server::{Response, Server, command, issued, new_admin_key};
 
 /// Most looks at the memory until nothing is left: a connection that was closed at this end is
 /// closed at the other a moment later.
@@ -99,14 +99,14 @@ fn check_gone(server: &Server, texts: &[String], but: &[&str]) {
 /// Issues keys, uses and rotates them, with this admin key; all connections are closed then.
 /// Returns the secret texts: half of a secret alone would give it away.
 fn live(server: &Server, admin_key: &str) -> Vec<String> {
-    let admin = |method: &str, path: &str, body: &str| -> Answer {
+    let admin = |method: &str, path: &str, body: &str| -> Response {
         server.send(method, path, &[&format!("x-admin-key: {admin_key}")], body)
     };
     let mut secrets = Vec::new();
     for _ in 0..3 {
-        let answer = admin("POST", "/admin/api-keys", r#"{"name":"short-lived"}"#);
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let (id, secret) = issued(&answer);
+        let response = admin("POST", "/admin/api-keys", r#"{"name":"short-lived"}"#);
+        assert_eq!(response.status, 201, "{}", response.body);
+        let (id, secret) = issued(&response);
         assert_eq!(server.get("/key", &secret).status, 200);
         let named = admin("POST", "/admin/api-keys", &format!(r#"{{"name":"{secret}"}}"#));
         assert_eq!(named.status, 422, "{}", named.body);

@@ -15,10 +15,10 @@ fn a_key_is_stored_only_as_a_digest() {
     let metadata = format!(r#"{{"name":"a","metadata":{{"note":["it is {secret}!"]}}}}"#);
     let member = format!(r#"{{"name":"a","metadata":{{"{secret}":1}}}}"#);
     let check = |(method, path): (&str, &str), body: &str, loc: Value| {
-        let answer = server.admin(method, path, body);
-        assert_eq!(answer.status, 422, "{method} {path}: {}", answer.body);
-        assert!(!answer.body.contains(&secret[8..]), "{}", answer.body);
-        let fault = &answer.json()["detail"][0];
+        let response = server.admin(method, path, body);
+        assert_eq!(response.status, 422, "{method} {path}: {}", response.body);
+        assert!(!response.body.contains(&secret[8..]), "{}", response.body);
+        let fault = &response.json()["detail"][0];
         assert_eq!((&fault["type"], &fault["loc"]), (&json!("value_error"), &loc));
         assert_eq!(fault["input"], Value::Null);
     };
@@ -68,16 +68,16 @@ fn a_key_with_more_text_after_it_is_neither_logged_nor_echoed() {
     let id = [format!("x-request-id: {long}")];
     let ids = id.each_ref().map(String::as_str);
     for (method, path) in [("GET", path.as_str()), ("GET", "/healthz"), (&long, "/healthz")] {
-        let answer = server.send(method, path, &ids, "");
-        let headers = format!("{:?}", answer.headers);
-        assert!(!headers.contains(&secret[8..]) && !answer.body.contains(&secret[8..]));
+        let response = server.send(method, path, &ids, "");
+        let headers = format!("{:?}", response.headers);
+        assert!(!headers.contains(&secret[8..]) && !response.body.contains(&secret[8..]));
     }
     for query in ["limit", "sort", "name", "state", &long] {
         let path = format!("/admin/api-keys?{query}={long}");
-        let answer = server.admin("GET", &path, "");
-        let headers = format!("{:?}", answer.headers);
+        let response = server.admin("GET", &path, "");
+        let headers = format!("{:?}", response.headers);
         assert!(!headers.contains(&secret[8..]), "{headers}");
-        assert!(!answer.body.contains(&secret[8..]), "{}", answer.body);
+        assert!(!response.body.contains(&secret[8..]), "{}", response.body);
     }
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
@@ -101,18 +101,18 @@ fn the_admin_key_in_a_url_or_a_kept_header_is_rejected() {
         format!("/healthz?a=b&c=%22{ADMIN_KEY}%22"),
     ];
     for path in &paths {
-        let answer = server.admin("GET", path, "");
-        assert_eq!(answer.status, 400, "{path}");
-        assert!(!answer.body.contains(ADMIN_KEY) && !answer.body.contains(&escaped));
+        let response = server.admin("GET", path, "");
+        assert_eq!(response.status, 400, "{path}");
+        assert!(!response.body.contains(ADMIN_KEY) && !response.body.contains(&escaped));
     }
     let named = [format!("idempotency-key: {ADMIN_KEY}"), format!("x-admin-key: {ADMIN_KEY}")];
     let named = named.each_ref().map(String::as_str);
-    let answer = server.send("POST", "/admin/api-keys", &named, r#"{"name":"a"}"#);
-    assert_eq!(answer.status, 400);
+    let response = server.send("POST", "/admin/api-keys", &named, r#"{"name":"a"}"#);
+    assert_eq!(response.status, 400);
     let id = format!("x-request-id: {ADMIN_KEY}");
-    let answer = server.send("GET", "/healthz", &[&id], "");
-    assert_eq!(answer.status, 200);
-    assert_ne!(answer.header("x-request-id"), Some(ADMIN_KEY));
+    let response = server.send("GET", "/healthz", &[&id], "");
+    assert_eq!(response.status, 200);
+    assert_ne!(response.header("x-request-id"), Some(ADMIN_KEY));
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
     assert!(log.contains("with 400"), "the log is empty, so it shows nothing");
@@ -125,9 +125,9 @@ fn a_foreign_secret_is_not_echoed() {
     let server = Server::start(folder.path());
     let secret = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9";
     let check = |path: &str, body: &str| {
-        let answer = server.admin("POST", path, body);
-        assert_eq!(answer.status, 422, "{path} {body}: {}", answer.body);
-        assert!(!answer.body.contains(secret), "{}", answer.body);
+        let response = server.admin("POST", path, body);
+        assert_eq!(response.status, 422, "{path} {body}: {}", response.body);
+        assert!(!response.body.contains(secret), "{}", response.body);
     };
     let bodies = [
         format!(r#""{secret}""#),

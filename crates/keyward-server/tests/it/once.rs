@@ -5,12 +5,12 @@ use std::thread;
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 const KEYS: &str = "/admin/api-keys";
 const BODY: &str = r#"{"name":"once","expires_in":"1s"}"#;
 
-fn send(server: &Server, path: &str, name: &str, body: &str) -> Answer {
+fn send(server: &Server, path: &str, name: &str, body: &str) -> Response {
     let admin = format!("x-admin-key: {ADMIN_KEY}");
     server.send("POST", path, &[&admin, &format!("idempotency-key: {name}")], body)
 }
@@ -80,15 +80,15 @@ fn one_of_many_requests_at_once_is_carried_out() {
             start.wait();
             connection.send("POST", KEYS, &headers, r#"{"name":"same"}"#)
         };
-        let answers: Vec<_> = thread::scope(|scope| {
+        let responses: Vec<_> = thread::scope(|scope| {
             let issued: Vec<_> = (0..SENDERS).map(|_| scope.spawn(issue)).collect();
             issued.into_iter().map(|issued| issued.join().unwrap()).collect()
         });
-        let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
-        let repeated: Vec<_> = answers.iter().filter(|answer| answer.status == 409).collect();
+        let made: Vec<_> = responses.iter().filter(|response| response.status == 201).collect();
+        let repeated: Vec<_> = responses.iter().filter(|response| response.status == 409).collect();
         assert_eq!((made.len(), repeated.len()), (1, SENDERS - 1));
         let id = &made[0].json()["key_id"];
-        assert!(repeated.iter().all(|answer| answer.json()["key_id"] == *id));
+        assert!(repeated.iter().all(|response| response.json()["key_id"] == *id));
     }
     assert_eq!(server.admin("GET", "/admin/audit", "").json()["count"], 5);
 }
@@ -99,9 +99,9 @@ fn a_name_is_one_to_64_visible_characters_and_no_key() {
     let server = Server::start(folder.path());
     let (_, secret) = server.issue("a");
     for name in ["", "two words", &"n".repeat(65), &secret] {
-        let answer = send(&server, KEYS, name, BODY);
-        assert_eq!(answer.status, 400, "{name}: {}", answer.body);
-        assert!(!answer.body.contains(&secret), "{}", answer.body);
+        let response = send(&server, KEYS, name, BODY);
+        assert_eq!(response.status, 400, "{name}: {}", response.body);
+        assert!(!response.body.contains(&secret), "{}", response.body);
     }
     let admin = format!("x-admin-key: {ADMIN_KEY}");
     let twice = [&*admin, "idempotency-key: a", "idempotency-key: a"];

@@ -94,8 +94,8 @@ fn suspended_owners_are_listed_in_pages() {
     assert_eq!(list("?limit=2"), first);
     let second = r#"200 {"count":1,"suspended_owners":["c"],"next_after":null}"#;
     assert_eq!(list("?limit=2&after=b%26"), second);
-    for refused in ["?limit=0", "?limit=1001", "?after=two%20words", "?state=active"] {
-        assert!(list(refused).starts_with("422 "), "{refused}");
+    for rejected in ["?limit=0", "?limit=1001", "?after=two%20words", "?state=active"] {
+        assert!(list(rejected).starts_with("422 "), "{rejected}");
     }
 }
 
@@ -111,7 +111,7 @@ fn an_owner_is_an_id_and_no_prose() {
     assert_eq!(status("%FF"), 400);
 }
 
-fn edit(server: &Server, owner: &str, limits: &serde_json::Value) -> crate::server::Answer {
+fn edit(server: &Server, owner: &str, limits: &serde_json::Value) -> crate::server::Response {
     let body = json!({ "limits": limits }).to_string();
     server.admin("PATCH", &format!("/admin/owners/{owner}"), &body)
 }
@@ -228,9 +228,9 @@ fn an_invalid_edit_of_an_owner_changes_nothing() {
     let server = Server::start(folder.path());
     let many = |count: u32| (0..count).map(|at| limit(&format!("l{at}"), 1, "1s")).collect();
     let loc = |path: &str, body: &serde_json::Value| {
-        let answer = server.admin("PATCH", path, &body.to_string());
-        assert_eq!(answer.status, 422, "{path} {body}");
-        answer.json()["detail"][0]["loc"].clone()
+        let response = server.admin("PATCH", path, &body.to_string());
+        assert_eq!(response.status, 422, "{path} {body}");
+        response.json()["detail"][0]["loc"].clone()
     };
     let body = |limits: serde_json::Value| json!({ "limits": limits });
     let path = "/admin/owners/acme";

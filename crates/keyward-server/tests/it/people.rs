@@ -68,9 +68,9 @@ fn no_token_is_accepted_while_no_key_is_known() {
     let server = start(&folder, &issuer, &[]);
     let token = issuer.token(&key, &json!({}));
     issuer.set_down(true);
-    let answer = server.get(PATH, &token);
-    assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#);
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    let response = server.get(PATH, &token);
+    assert_eq!(response.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert_eq!(response.header("retry-after"), Some("1"));
     issuer.set_down(false);
     assert_eq!(status(&server, &token), 200);
     issuer.set_down(true);
@@ -198,9 +198,9 @@ fn a_token_of_an_unknown_key_gets_try_again_while_the_issuer_is_down() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &issuer, &[]);
     let made_up = issuer.token(&foreign, &json!({}));
-    let answers: Vec<_> = (0..20).map(|_| server.get(PATH, &made_up)).collect();
-    assert_eq!(answers[0].brief(), r#"401 {"detail":"Invalid access token"}"#);
-    let last = &answers[19];
+    let responses: Vec<_> = (0..20).map(|_| server.get(PATH, &made_up)).collect();
+    assert_eq!(responses[0].brief(), r#"401 {"detail":"Invalid access token"}"#);
+    let last = &responses[19];
     assert_eq!(last.brief(), r#"503 {"detail":"Service Unavailable"}"#);
     assert_eq!(last.header("retry-after"), Some("1"));
     assert_eq!(issuer.asked(), 6);
@@ -220,9 +220,9 @@ fn ten_wrong_tokens_a_minute_are_too_many_and_known_people_come_in_all_the_same(
         assert_eq!(status(&server, &wrong), 401);
     }
     let wrong = issuer.token(&key, &json!({ "aud": "account" }));
-    let answer = server.get(PATH, &wrong);
-    assert_eq!(answer.brief(), r#"429 {"detail":"Too many wrong access tokens"}"#);
-    assert!(answer.header("retry-after").is_some());
+    let response = server.get(PATH, &wrong);
+    assert_eq!(response.brief(), r#"429 {"detail":"Too many wrong access tokens"}"#);
+    assert!(response.header("retry-after").is_some());
     assert_eq!(status(&server, &issuer.token(&key, &json!({ "jti": "new" }))), 429);
     assert_eq!(status(&server, &known), 200);
     assert_eq!(server.admin("GET", PATH, "").status, 200, "they are no wrong admin keys");
@@ -237,8 +237,8 @@ fn a_missing_role_is_named_only_in_the_log() {
     let forbidden = r#"403 {"detail":"Insufficient role"}"#;
     let viewer = issuer.token(&key, &json!({ "roles": ["viewer"] }));
     let header = format!("authorization: Bearer {viewer}");
-    let answer = server.send("POST", "/admin/api-keys", &[&header], r#"{"name":"a"}"#);
-    assert_eq!(answer.brief(), forbidden);
+    let response = server.send("POST", "/admin/api-keys", &[&header], r#"{"name":"a"}"#);
+    assert_eq!(response.brief(), forbidden);
     let none = issuer.token(&key, &json!({ "roles": ["cook"] }));
     assert_eq!(server.get(PATH, &none).brief(), forbidden);
     let (_, log) = server.stop();
@@ -265,16 +265,16 @@ fn tokens_are_not_in_the_log() {
 #[test]
 fn an_issuer_that_others_could_impersonate_is_rejected_at_the_start() {
     let folder = tempdir().unwrap();
-    let refused = |variables: &[(&str, &str)]| {
+    let rejected = |variables: &[(&str, &str)]| {
         let output = command(folder.path(), variables).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    let error = refused(&[
+    let error = rejected(&[
         ("KEYWARD_OIDC_ISSUER", "http://login.example.com"),
         ("KEYWARD_OIDC_AUDIENCE", "keyward"),
     ]);
     insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): must be https://, since whoever answers in its place could make keys; only on loopback http:// will do");
-    let error = refused(&[("KEYWARD_OIDC_ISSUER", "https://login.example.com")]);
+    let error = rejected(&[("KEYWARD_OIDC_ISSUER", "https://login.example.com")]);
     insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): needs `oidc_audience` beside it: without, a token that the issuer made for any other service would open this one");
 }

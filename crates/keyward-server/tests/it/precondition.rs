@@ -5,7 +5,7 @@ use std::thread;
 
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 #[test]
 fn one_of_many_edits_of_one_version_is_made() {
@@ -22,13 +22,13 @@ fn one_of_many_edits_of_one_version_is_made() {
             start.wait();
             connection.send("PATCH", "/admin/api-keys/1", &headers, &body)
         };
-        let answers: Vec<_> = thread::scope(|scope| {
+        let responses: Vec<_> = thread::scope(|scope| {
             let edits: Vec<_> =
                 (0..EDITORS).map(|editor| scope.spawn(move || edit(editor))).collect();
             edits.into_iter().map(|edit| edit.join().unwrap()).collect()
         });
-        let made: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
-        let stale = answers.iter().filter(|answer| answer.status == 412).count();
+        let made: Vec<_> = responses.iter().filter(|response| response.status == 200).collect();
+        let stale = responses.iter().filter(|response| response.status == 412).count();
         assert_eq!((made.len(), stale), (1, EDITORS - 1));
         let shown = server.admin("GET", "/admin/api-keys/1", "").json();
         assert_eq!(shown["name"], made[0].json()["name"]);
@@ -36,7 +36,7 @@ fn one_of_many_edits_of_one_version_is_made() {
     }
 }
 
-fn send(server: &Server, method: &str, path: &str, header: &str, body: &str) -> Answer {
+fn send(server: &Server, method: &str, path: &str, header: &str, body: &str) -> Response {
     server.send(method, path, &[&*format!("x-admin-key: {ADMIN_KEY}"), header], body)
 }
 

@@ -7,17 +7,17 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::server::{Answer, Server, issued};
+use crate::server::{Response, Server, issued};
 
 const KEYS: &str = "/admin/api-keys";
 
-fn rotate(server: &Server, id: u64, body: &str) -> Answer {
+fn rotate(server: &Server, id: u64, body: &str) -> Response {
     server.admin("POST", &format!("{KEYS}/{id}/rotate"), body)
 }
 
-fn secret(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()["api_key"].as_str().unwrap().to_owned()
+fn secret(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["api_key"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn no_rotation_makes_a_key_last_longer() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let body = r#"{"name":"x","expires_in":"1h"}"#;
-    let answer = server.admin("POST", KEYS, body);
-    let (id, _) = issued(&answer);
+    let response = server.admin("POST", KEYS, body);
+    let (id, _) = issued(&response);
     let rotated = rotate(&server, id, r#"{"grace":"24h"}"#).json();
-    assert_eq!(rotated["expires_at"], answer.json()["expires_at"]);
-    assert_eq!(rotated["grace_until"], answer.json()["expires_at"]);
+    assert_eq!(rotated["expires_at"], response.json()["expires_at"]);
+    assert_eq!(rotated["grace_until"], response.json()["expires_at"]);
     let path = format!("{KEYS}/{id}");
     server.admin("PATCH", &path, r#"{"expires_at":"2020-01-01T00:00:00Z"}"#);
     assert_eq!(rotate(&server, id, "{}").brief(), r#"409 {"detail":"API key has expired"}"#);
@@ -94,9 +94,9 @@ fn a_grace_is_a_time_of_at_most_thirty_days() {
     let server = Server::start(folder.path());
     let (id, old) = server.issue("x");
     for grace in [json!("31d"), json!("24"), json!(""), json!("-1s"), json!(24), json!(null)] {
-        let answer = rotate(&server, id, &json!({ "grace": grace }).to_string());
-        let fault = &answer.json()["detail"][0];
-        assert_eq!((answer.status, &fault["loc"]), (422, &json!(["body", "grace"])), "{grace}");
+        let response = rotate(&server, id, &json!({ "grace": grace }).to_string());
+        let fault = &response.json()["detail"][0];
+        assert_eq!((response.status, &fault["loc"]), (422, &json!(["body", "grace"])), "{grace}");
     }
     for body in [r#"{"grace":"1h","api_key":"kw_mine"}"#, "[]", "zzz"] {
         assert_eq!(rotate(&server, id, body).status, 422, "{body}");

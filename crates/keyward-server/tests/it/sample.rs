@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::server::{Answer, Server};
+use crate::server::{Response, Server};
 
 /// SHA-256 of a text in hexadecimal digits.
 pub(crate) fn digest(text: &str) -> String {
@@ -17,12 +17,12 @@ pub(crate) fn key(name: &str, former: &[(&str, &str)], secret: &str) -> Value {
     json!({ "name": name, "secrets": secrets })
 }
 
-pub(crate) fn import(server: &Server, keys: &[Value]) -> Answer {
+pub(crate) fn import(server: &Server, keys: &[Value]) -> Response {
     server.admin("POST", "/admin/import", &json!({ "keys": keys }).to_string())
 }
 
 /// Imports keys of which each has to be added.
 pub(crate) fn add(server: &Server, keys: &[Value]) {
-    let answer = import(server, keys);
-    assert_eq!(answer.json()["added"], keys.len(), "{}", answer.body);
+    let response = import(server, keys);
+    assert_eq!(response.json()["added"], keys.len(), "{}", response.body);
 }

@@ -38,8 +38,8 @@ impl Server {
     /// that accepts the backup.
     pub(crate) fn start_restored(folder: &Path) -> Self {
         let environment = [("ADMIN_API_KEY", ADMIN_KEY)];
-        let refused = command(folder, &environment).output().unwrap();
-        let said = String::from_utf8(refused.stderr).unwrap();
+        let rejected = command(folder, &environment).output().unwrap();
+        let said = String::from_utf8(rejected.stderr).unwrap();
         let flag = after_restore(&said);
         Self::spawn(command(folder, &environment).arg(flag))
     }
@@ -150,22 +150,22 @@ impl Server {
     }
 
     /// One request on a connection of its own.
-    pub(crate) fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Response {
         self.connect().send(method, path, headers, body)
     }
 
-    pub(crate) fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &str) -> Response {
         self.send(method, path, &[&format!("x-admin-key: {ADMIN_KEY}")], body)
     }
 
     /// Issues a key and returns its id and secret.
     pub(crate) fn issue(&self, name: &str) -> (u64, String) {
-        let answer = self.admin("POST", "/admin/api-keys", &format!(r#"{{"name":"{name}"}}"#));
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        issued(&answer)
+        let response = self.admin("POST", "/admin/api-keys", &format!(r#"{{"name":"{name}"}}"#));
+        assert_eq!(response.status, 201, "{}", response.body);
+        issued(&response)
     }
 
-    pub(crate) fn get(&self, path: &str, secret: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str, secret: &str) -> Response {
         self.send("GET", path, &[&format!("authorization: Bearer {secret}")], "")
     }
 }
@@ -200,8 +200,8 @@ pub(crate) fn command(folder: &Path, environment: &[(&str, &str)]) -> Command {
     command
 }
 
-pub(crate) fn issued(answer: &Answer) -> (u64, String) {
-    let json = answer.json();
+pub(crate) fn issued(response: &Response) -> (u64, String) {
+    let json = response.json();
     (json["key_id"].as_u64().unwrap(), json["api_key"].as_str().unwrap().to_owned())
 }
 
@@ -212,7 +212,7 @@ pub(crate) struct Connection {
 
 /// The server's response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// The body as text; bytes that are no text are replaced.
@@ -221,7 +221,7 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -250,7 +250,7 @@ impl Connection {
         path: &str,
         headers: &[&str],
         body: &str,
-    ) -> Answer {
+    ) -> Response {
         self.try_send(method, path, headers, body).expect("the server responds")
     }
 
@@ -261,7 +261,7 @@ impl Connection {
         path: &str,
         headers: &[&str],
         body: &str,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{lines}");
@@ -280,7 +280,7 @@ impl Connection {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
 
-    pub(crate) fn read(&mut self) -> Option<Answer> {
+    pub(crate) fn read(&mut self) -> Option<Response> {
         let status = self.line()?.split(' ').nth(1)?.parse().ok()?;
         let mut headers = Vec::new();
         loop {
@@ -288,11 +288,11 @@ impl Connection {
             let Some((name, value)) = line.split_once(": ") else { break };
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let answer = Answer { status, headers, body: String::new(), bytes: Vec::new() };
-        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let response = Response { status, headers, body: String::new(), bytes: Vec::new() };
+        let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).ok()?;
-        Some(Answer { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..answer })
+        Some(Response { body: String::from_utf8_lossy(&bytes).into_owned(), bytes, ..response })
     }
 
     /// The bytes that have come and were not read yet; waits until there are some.

@@ -37,7 +37,7 @@ fn a_variable_with_a_typing_error_ends_with_wrong_usage() {
 #[test]
 fn an_admin_key_that_is_easy_to_guess_is_rejected_before_anything_is_opened() {
     let directory = TempDir::new().unwrap();
-    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+    let rejected = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut program = keyward(&directory);
         program.arg("serve").args(arguments).envs(variables.iter().copied());
         // If it got further, this is where it would end.
@@ -48,15 +48,15 @@ fn an_admin_key_that_is_easy_to_guess_is_rejected_before_anything_is_opened() {
         String::from_utf8(output.stderr).unwrap()
     };
     let everywhere = ["--listen", "0.0.0.0:0"];
-    let error = refused(&everywhere, &[("ADMIN_API_KEY", "short")]);
+    let error = rejected(&everywhere, &[("ADMIN_API_KEY", "short")]);
     insta::assert_snapshot!(error, @"error: other machines can reach the admin routes on 0.0.0.0:0, but the admin key is shorter than 24 characters; make one with `openssl rand -hex 32` and set it as ADMIN_API_KEY, or serve the admin routes on 127.0.0.1 alone, without a proxy");
     let repeated = "x".repeat(64);
     let printed = "an-admin-key-for-these-tests";
     for (key, why) in [(repeated.as_str(), "repetitions"), (printed, "made of words")] {
-        let error = refused(&everywhere, &[("ADMIN_API_KEY", key)]);
+        let error = rejected(&everywhere, &[("ADMIN_API_KEY", key)]);
         assert!(error.contains(why) && !error.contains(key), "{error}");
         let behind_proxy = [("ADMIN_API_KEY", key), ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")];
-        let error = refused(&["--listen", "127.0.0.1:0"], &behind_proxy);
+        let error = rejected(&["--listen", "127.0.0.1:0"], &behind_proxy);
         assert!(error.contains(why) && !error.contains(key), "{error}");
     }
 }

@@ -28,13 +28,13 @@ fn acknowledged_changes_survive_kill_9_twenty_times() {
         let server = Server::start_with(folder.path(), &environment);
         check(&server, &all);
         let known = Known::default();
-        let answers = AtomicUsize::new(0);
+        let responses = AtomicUsize::new(0);
         let address = server.address;
         thread::scope(|scope| {
             for _ in 0..CALLERS {
-                scope.spawn(|| issue_and_revoke(address, &known, &answers));
+                scope.spawn(|| issue_and_revoke(address, &known, &responses));
             }
-            while answers.load(Ordering::Relaxed) < ANSWERS {
+            while responses.load(Ordering::Relaxed) < ANSWERS {
                 thread::yield_now();
             }
             server.kill();
@@ -49,26 +49,28 @@ fn acknowledged_changes_survive_kill_9_twenty_times() {
 }
 
 /// Issues keys, and revokes every other one, until the connection breaks.
-fn issue_and_revoke(address: SocketAddr, known: &Known, answers: &AtomicUsize) {
+fn issue_and_revoke(address: SocketAddr, known: &Known, responses: &AtomicUsize) {
     let admin_key = format!("x-admin-key: {ADMIN_KEY}");
     let mut connection = Connection::open(address);
     for number in 0.. {
         let body = r#"{"name":"survivor"}"#;
-        let answer = connection.try_send("POST", "/admin/api-keys", &[&admin_key], body);
-        let Some(answer) = answer else { return };
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let (id, secret) = issued(&answer);
+        let response = connection.try_send("POST", "/admin/api-keys", &[&admin_key], body);
+        let Some(response) = response else { return };
+        assert_eq!(response.status, 201, "{}", response.body);
+        let (id, secret) = issued(&response);
         known.lock().unwrap().insert(secret.clone(), true);
-        answers.fetch_add(1, Ordering::Relaxed);
+        responses.fetch_add(1, Ordering::Relaxed);
         if number % 2 == 0 {
             continue;
         }
         known.lock().unwrap().remove(&secret);
         let path = format!("/admin/api-keys/{id}");
-        let Some(answer) = connection.try_send("DELETE", &path, &[&admin_key], "") else { return };
-        assert_eq!(answer.status, 204, "{}", answer.body);
+        let Some(response) = connection.try_send("DELETE", &path, &[&admin_key], "") else {
+            return;
+        };
+        assert_eq!(response.status, 204, "{}", response.body);
         known.lock().unwrap().insert(secret, false);
-        answers.fetch_add(1, Ordering::Relaxed);
+        responses.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -192,10 +194,10 @@ fn without_an_entry_in_the_audit_trail_nothing_changes() {
         ("POST", "/admin/owners/acme/suspend", ""),
     ];
     for (method, path, body) in changes {
-        let answer = server.admin(method, path, body);
+        let response = server.admin(method, path, body);
         let place = format!("{method} {path}");
-        assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{place}");
-        assert!(answer.header("retry-after").is_some(), "{place}");
+        assert_eq!(response.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{place}");
+        assert!(response.header("retry-after").is_some(), "{place}");
         assert_eq!(state(), before, "{place}");
         assert_eq!(server.get("/key", &secret).header("x-ratelimit-limit"), Some("100"));
     }

@@ -220,8 +220,8 @@ fn a_request_brings_1_to_1000_keys() {
     assert_eq!(post("/admin/import", r#"{"keys":{}}"#), 422);
     assert_eq!(post("/admin/import", r#"{"keys":[],"more":1}"#), 422);
     let listed = json!([[sample::key("listed", &[], "secret-listed")]]).to_string();
-    let refused = server.admin("POST", "/admin/import", &listed);
-    assert_eq!((refused.status, works(&server, "secret-listed")), (422, false));
-    assert_eq!(refused.json()["detail"][0]["type"], "model_attributes_type");
+    let rejected = server.admin("POST", "/admin/import", &listed);
+    assert_eq!((rejected.status, works(&server, "secret-listed")), (422, false));
+    assert_eq!(rejected.json()["detail"][0]["type"], "model_attributes_type");
     assert_eq!(post("/admin/import", &format!(r#"{{"keys":["{}"]}}"#, "x".repeat(4 << 20))), 413);
 }

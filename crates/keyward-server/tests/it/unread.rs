@@ -39,9 +39,9 @@ fn unread_input_is_rejected_and_changes_nothing() {
     let (_, secret) = server.issue("a");
     for (method, path) in ROUTES {
         let check = |path: &str, body: &str, place: &str| {
-            let answer = server.admin(method, path, body);
-            assert_eq!(answer.status, 422, "{method} {path} {body}: {}", answer.body);
-            let faults = answer.json()["detail"].clone();
+            let response = server.admin(method, path, body);
+            assert_eq!(response.status, 422, "{method} {path} {body}: {}", response.body);
+            let faults = response.json()["detail"].clone();
             let faults = faults.as_array().unwrap();
             // Where a body may hold secrets, unknown names are not repeated.
             let places = [json!([place, "grase"]), json!([place])];
@@ -71,9 +71,9 @@ fn neither_of_two_contradicting_values_is_dropped_silently() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     server.issue("a");
-    let refused = |method: &str, path: &str, body: &str| {
-        let answer = server.admin(method, path, body);
-        assert_eq!(answer.status, 422, "{method} {path} {body}: {}", answer.body);
+    let rejected = |method: &str, path: &str, body: &str| {
+        let response = server.admin(method, path, body);
+        assert_eq!(response.status, 422, "{method} {path} {body}: {}", response.body);
     };
     for path in [
         "/admin/api-keys?tier=basic&tier=pro",
@@ -83,25 +83,25 @@ fn neither_of_two_contradicting_values_is_dropped_silently() {
         "/admin/audit?limit=1&%6cimit=2",
         "/admin/export?after=0&after=1",
     ] {
-        refused("GET", path, "");
+        rejected("GET", path, "");
     }
-    refused("DELETE", "/admin/api-keys/1?reason=a&reason=b", "");
-    refused("POST", "/admin/import?dry_run=true&dry_run=false", r#"{"keys":[]}"#);
+    rejected("DELETE", "/admin/api-keys/1?reason=a&reason=b", "");
+    rejected("POST", "/admin/import?dry_run=true&dry_run=false", r#"{"keys":[]}"#);
     let twice = r#"{"name":"n","networks":["10.0.0.0/8"],"networks":[]}"#;
-    refused("POST", "/admin/api-keys", twice);
-    refused("POST", "/admin/api-keys", r#"{"name":"n","metadata":{"a":{"b":1,"b":2}}}"#);
-    refused("PATCH", "/admin/api-keys/1", r#"{"tier":"basic","tier":"pro"}"#);
-    refused("POST", "/admin/api-keys/1/rotate", r#"{"grace":"0s","grace":"30d"}"#);
+    rejected("POST", "/admin/api-keys", twice);
+    rejected("POST", "/admin/api-keys", r#"{"name":"n","metadata":{"a":{"b":1,"b":2}}}"#);
+    rejected("PATCH", "/admin/api-keys/1", r#"{"tier":"basic","tier":"pro"}"#);
+    rejected("POST", "/admin/api-keys/1/rotate", r#"{"grace":"0s","grace":"30d"}"#);
     let limit = r#"{"name":"requests","amount":5,"amount":500,"per":"60s","burst":5}"#;
-    refused("PUT", "/admin/tiers/gold", &format!(r#"{{"limits":[{limit}]}}"#));
+    rejected("PUT", "/admin/tiers/gold", &format!(r#"{{"limits":[{limit}]}}"#));
     let digest = "ab".repeat(32);
     let key = format!(r#"{{"name":"a","state":"revoked","secrets":[{{"digest":"{digest}"}}]"#);
-    refused(
+    rejected(
         "POST",
         "/admin/import",
         &format!(r#"{{"keys":[{key},"metadata":{{"a":1,"a":2}}}}]}}"#),
     );
-    refused("POST", "/admin/import", &format!(r#"{{"keys":[{key},"state":"active"}}]}}"#));
+    rejected("POST", "/admin/import", &format!(r#"{{"keys":[{key},"state":"active"}}]}}"#));
     assert_eq!(server.admin("GET", "/admin/audit", "").json()["count"], 1);
 }
 

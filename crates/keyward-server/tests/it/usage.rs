@@ -55,9 +55,9 @@ fn the_keys_with_the_most_are_named() {
     let server = Server::start(folder.path());
     let (_, quiet) = server.issue("quiet");
     let (id, busy) = server.issue("busy");
-    let (_, refused) = server.issue("refused");
+    let (_, rejected) = server.issue("refused");
     server.admin("POST", &format!("{KEYS}/3/suspend"), "");
-    for (secret, times) in [(&quiet, 1), (&busy, 3), (&refused, 2)] {
+    for (secret, times) in [(&quiet, 1), (&busy, 3), (&rejected, 2)] {
         (0..times).for_each(|_| drop(server.get("/key", secret)));
     }
     let top = |query: &str| {
@@ -79,17 +79,17 @@ fn invalid_spans_are_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     server.issue("x");
-    let refused = |path: &str| server.admin("GET", path, "").brief();
-    let answers = [
-        refused("/admin/api-keys/1/usage?from=2020-01-01T00:00:00Z"),
-        refused("/admin/api-keys/1/usage?from=2010-01-01T00:00:00Z&bucket=day"),
-        refused("/admin/api-keys/1/usage?to=1970-01-01T00:00:00Z"),
-        refused("/admin/api-keys/1/usage?from=x&to=y&bucket=week&hour=1"),
-        refused("/admin/usage?from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z"),
-        refused("/admin/usage?by=age&top=0"),
-        refused("/admin/api-keys/9/usage"),
+    let rejected = |path: &str| server.admin("GET", path, "").brief();
+    let responses = [
+        rejected("/admin/api-keys/1/usage?from=2020-01-01T00:00:00Z"),
+        rejected("/admin/api-keys/1/usage?from=2010-01-01T00:00:00Z&bucket=day"),
+        rejected("/admin/api-keys/1/usage?to=1970-01-01T00:00:00Z"),
+        rejected("/admin/api-keys/1/usage?from=x&to=y&bucket=week&hour=1"),
+        rejected("/admin/usage?from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z"),
+        rejected("/admin/usage?by=age&top=0"),
+        rejected("/admin/api-keys/9/usage"),
     ];
-    assert_snapshot!(answers.join("\n"));
+    assert_snapshot!(responses.join("\n"));
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_caller_sees_its_own_key() {
     let server = Server::start(folder.path());
     let body = r#"{"name":"weather-bot","owner":"org_2f9","scopes":["articles:read"],
         "expires_at":"2100-01-01T00:00:00Z"}"#;
-    let answer = server.admin("POST", KEYS, body);
-    let secret = answer.json()["api_key"].as_str().unwrap().to_owned();
+    let response = server.admin("POST", KEYS, body);
+    let secret = response.json()["api_key"].as_str().unwrap().to_owned();
     let own = server.get("/key", &secret);
     assert_eq!(own.header("cache-control"), Some("no-store"));
     assert_eq!(own.header("x-ratelimit-remaining"), Some("99"));

@@ -8,7 +8,7 @@ use crate::server::{ADMIN_KEY, Server};
 fn status(server: &Server, bytes: &[u8]) -> u16 {
     let mut connection = server.connect();
     connection.write(bytes).unwrap();
-    connection.read().map_or(0, |answer| answer.status)
+    connection.read().map_or(0, |response| response.status)
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn unknown_routes_and_methods_get_the_responses_of_the_contract() {
 fn a_path_that_is_no_text_is_rejected_as_malformed() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let answer = server.admin("GET", "/admin/api-keys/%ff", "");
-    assert_eq!(answer.brief(), r#"400 {"detail":"The path is not UTF-8"}"#);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let response = server.admin("GET", "/admin/api-keys/%ff", "");
+    assert_eq!(response.brief(), r#"400 {"detail":"The path is not UTF-8"}"#);
+    assert_eq!(response.header("content-type"), Some("application/json"));
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_body_is_bounded() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(64 * 1024));
-    let answer = server.admin("POST", "/admin/api-keys", &large);
-    assert_eq!(answer.brief(), r#"413 {"detail":"Content Too Large"}"#);
+    let response = server.admin("POST", "/admin/api-keys", &large);
+    assert_eq!(response.brief(), r#"413 {"detail":"Content Too Large"}"#);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_byte_order_mark_before_json_is_skipped() {
         &[("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_LEAK_REPORTS", "100")],
     );
     let check = |path: &str, body: &str, expected| {
-        let answer = server.admin("POST", path, &format!("\u{feff}{body}"));
-        assert_eq!(answer.status, expected, "{path}: {}", answer.body);
+        let response = server.admin("POST", path, &format!("\u{feff}{body}"));
+        assert_eq!(response.status, expected, "{path}: {}", response.body);
     };
     check("/admin/api-keys", r#"{"name":"marked"}"#, 201);
     check("/admin/api-keys/1/rotate", "", 200);
@@ -147,11 +147,11 @@ fn an_unreadable_head_gets_a_rejection_in_the_usual_form() {
         connection.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         connection.write(bytes.as_bytes()).unwrap();
         assert_eq!(connection.read().unwrap().status, 200, "the request before gets its response");
-        let answer = connection.read().unwrap();
-        assert_eq!(answer.brief(), format!(r#"{status} {{"detail":"{detail}"}}"#), "{bytes}");
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        assert_eq!(answer.header("x-request-id").map(str::len), Some(16));
-        assert_eq!(answer.header("connection"), Some("close"));
+        let response = connection.read().unwrap();
+        assert_eq!(response.brief(), format!(r#"{status} {{"detail":"{detail}"}}"#), "{bytes}");
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.header("x-request-id").map(str::len), Some(16));
+        assert_eq!(response.header("connection"), Some("close"));
         assert!(connection.is_closed());
     };
     check("GET /a b HTTP/1.1\r\nhost: a\r\n\r\n", 400, "Malformed request line");

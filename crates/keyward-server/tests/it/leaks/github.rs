@@ -18,7 +18,7 @@ use tempfile::tempdir;
 
 use super::{revocations, works};
 use crate::sample;
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 const NAME: &str = "the-key-of-this-test";
 const REFUSED: &str = r#"403 {"detail":"Invalid signature"}"#;
@@ -81,7 +81,7 @@ fn start(folder: &std::path::Path, url: &str) -> Server {
     Server::start_with(folder, &[("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_GITHUB_LEAKS", url)])
 }
 
-fn send(server: &Server, name: &str, signature: &str, body: &str) -> Answer {
+fn send(server: &Server, name: &str, signature: &str, body: &str) -> Response {
     let name = format!("Github-Public-Key-Identifier: {name}");
     let signature = format!("Github-Public-Key-Signature: {signature}");
     server.send("POST", "/leaks/github", &[&name, &signature], body)
@@ -92,8 +92,8 @@ fn found(token: &str) -> Value {
             "source": "content" })
 }
 
-fn labels(answer: &Answer) -> Vec<String> {
-    let list = answer.json();
+fn labels(response: &Response) -> Vec<String> {
+    let list = response.json();
     let label = |one: &Value| one["label"].as_str().unwrap().to_owned();
     list.as_array().unwrap().iter().map(label).collect()
 }
@@ -113,8 +113,8 @@ fn keys_that_github_found_are_revoked_and_only_real_ones() {
         { "token": "no key, nor could it be one", "type": "another" },
     ]);
     let body = body.to_string();
-    let answer = send(&server, NAME, &sign(&key, &body), &body);
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    let response = send(&server, NAME, &sign(&key, &body), &body);
+    assert_eq!(response.status, 200, "{}", response.body);
     let expected = json!([
         { "token_hash": sample::digest(&real), "token_type": "keyward_key",
           "label": "true_positive" },
@@ -123,7 +123,7 @@ fn keys_that_github_found_are_revoked_and_only_real_ones() {
         { "token_hash": sample::digest("no key, nor could it be one"), "token_type": "another",
           "label": "false_positive" },
     ]);
-    assert_eq!(answer.json(), expected);
+    assert_eq!(response.json(), expected);
     assert!(!works(&server, &real) && works(&server, &other));
 
     let told = revocations(&server);
@@ -149,9 +149,9 @@ fn keys_confirmed_to_github_are_revoked_even_if_the_server_is_killed_at_once() {
     let secrets: Vec<_> = (0..50).map(|_| server.issue("leaked").1).collect();
     let matches: Vec<_> = secrets.iter().map(|secret| found(secret)).collect();
     let body = json!(matches).to_string();
-    let answer = send(&server, NAME, &sign(&key, &body), &body);
+    let response = send(&server, NAME, &sign(&key, &body), &body);
     server.kill();
-    assert_eq!(labels(&answer), ["true_positive"; 50]);
+    assert_eq!(labels(&response), ["true_positive"; 50]);
     let server = Server::start(folder.path());
     assert!(secrets.iter().all(|secret| !works(&server, secret)));
 }
@@ -169,8 +169,8 @@ fn a_former_secret_counts_as_real_and_an_ended_one_revokes_nothing() {
     sample::add(&server, &keys_with_former);
     assert!(works(&server, "former-with-grace") && !works(&server, "former-that-ended"));
     let body = json!([found("former-with-grace"), found("former-that-ended")]).to_string();
-    let answer = send(&server, NAME, &sign(&key, &body), &body);
-    assert_eq!(labels(&answer), ["true_positive", "true_positive"]);
+    let response = send(&server, NAME, &sign(&key, &body), &body);
+    assert_eq!(labels(&response), ["true_positive", "true_positive"]);
     assert!(!works(&server, "present-one") && !works(&server, "former-with-grace"));
     // The leaked secret is rejected, and its key has another secret for that reason.
     assert!(works(&server, "present-two"));
@@ -185,7 +185,7 @@ fn a_bad_signature_is_rejected_without_detail() {
     let (_, secret) = server.issue("safe");
     let body = json!([found(&secret)]).to_string();
     let good = sign(&key, &body);
-    let check = |answer: Answer| assert_eq!(answer.brief(), REFUSED);
+    let check = |response: Response| assert_eq!(response.brief(), REFUSED);
     check(server.send("POST", "/leaks/github", &[], &body));
     check(send(&server, NAME, "", &body));
     check(send(&server, NAME, "%%%", &body));
@@ -212,9 +212,9 @@ fn keys_that_are_not_known_are_asked_for_only_now_and_then() {
     assert_eq!(send(&server, "no-such-name", &good, body).brief(), REFUSED);
     for _ in 0..3 {
         // It may be a new one; the response asks the client to repeat the request.
-        let answer = send(&server, "no-such-name", &good, body);
-        assert_eq!(answer.status, 503);
-        let secs: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        let response = send(&server, "no-such-name", &good, body);
+        assert_eq!(response.status, 503);
+        let secs: u64 = response.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=60).contains(&secs), "{secs}");
     }
     assert_eq!(send(&server, NAME, &good, body).brief(), "200 []");
@@ -234,9 +234,9 @@ fn a_report_that_cannot_be_stored_gets_try_again() {
     // Another process writes, and does not end.
     let held = Connection::open(folder.path().join("keyward.db")).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let answer = send();
-    assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#);
-    assert!(answer.header("retry-after").is_some());
+    let response = send();
+    assert_eq!(response.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert!(response.header("retry-after").is_some());
     held.execute_batch("ROLLBACK").unwrap();
     assert_eq!(labels(&send()), ["true_positive"]);
     assert!(!works(&server, &secret));
@@ -307,9 +307,9 @@ fn large_unverified_bodies_are_few() {
         connection
     };
     let mut held: Vec<_> = (0..8).map(|_| begin()).collect();
-    let refused = send(&server, NAME, &good, &large);
-    assert_eq!(refused.brief(), r#"503 {"detail":"Service Unavailable"}"#);
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let rejected = send(&server, NAME, &good, &large);
+    assert_eq!(rejected.brief(), r#"503 {"detail":"Service Unavailable"}"#);
+    assert_eq!(rejected.header("retry-after"), Some("1"));
     let small = format!("[{}]", " ".repeat(64 * 1_024 - 2));
     assert_eq!(send(&server, NAME, &sign(&key, &small), &small).brief(), "200 []");
     let mut one = held.pop().unwrap();

@@ -9,14 +9,14 @@ use tempfile::tempdir;
 
 use super::{revocations, works};
 use crate::sample;
-use crate::server::{ADMIN_KEY, Answer, Server};
+use crate::server::{ADMIN_KEY, Response, Server};
 
 fn start(folder: &Path, per_minute: &str) -> Server {
     let on = ("KEYWARD_LEAK_REPORTS", per_minute);
     Server::start_with(folder, &[("ADMIN_API_KEY", ADMIN_KEY), on, ("KEYWARD_LOG", "trace")])
 }
 
-fn report(server: &Server, texts: &[&str]) -> Answer {
+fn report(server: &Server, texts: &[&str]) -> Response {
     let report = |text: &&str| json!({ "text": text, "found_at": "https://paste.example/1" });
     let reports: Vec<_> = texts.iter().map(report).collect();
     server.send("POST", "/leaks", &[], &json!({ "reports": reports }).to_string())
@@ -40,9 +40,9 @@ fn the_response_hides_which_keys_were_real_and_those_are_revoked() {
     let former = [("former-with-grace", "2100-01-01T00:00:00Z")];
     sample::add(&server, &[sample::key("rotated", &former, "present-secret")]);
     let seen = |texts: &[&str]| {
-        let mut answer = report(&server, texts);
-        answer.headers.retain(|(name, _)| name != "x-request-id" && name != "date");
-        (answer.status, answer.headers, answer.body)
+        let mut response = report(&server, texts);
+        response.headers.retain(|(name, _)| name != "x-request-id" && name != "date");
+        (response.status, response.headers, response.body)
     };
     let unreal = seen(&["kw_nobody-has-this-secret", "neither this, which cannot be one"]);
     assert_eq!((unreal.0, unreal.2.as_str()), (202, r#"{"received":2}"#));
@@ -138,8 +138,8 @@ fn a_report_that_may_not_survive_gets_try_again() {
     let held = Connection::open(folder.path().join("keyward.db")).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
     for text in [real.as_str(), "kw_nobody-has-this-secret"] {
-        let answer = report(&server, &[text]);
-        assert_eq!(answer.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{text}");
+        let response = report(&server, &[text]);
+        assert_eq!(response.brief(), r#"503 {"detail":"Service Unavailable"}"#, "{text}");
     }
     held.execute_batch("ROLLBACK").unwrap();
     assert_eq!(report(&server, &[&real]).status, 202);
@@ -155,9 +155,9 @@ fn reports_of_an_address_are_limited() {
     assert_eq!(report(&server, &["kw_a-guess-of-mine"]).status, 202);
     // Malformed reports count as well.
     assert_eq!(server.send("POST", "/leaks", &[], "{}").status, 422);
-    let refused = report(&server, &[&secret]);
-    assert_eq!(refused.brief(), r#"429 {"detail":"Too many reports"}"#);
-    let secs: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    let rejected = report(&server, &[&secret]);
+    assert_eq!(rejected.brief(), r#"429 {"detail":"Too many reports"}"#);
+    let secs: u64 = rejected.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=30).contains(&secs), "{secs}");
     assert!(works(&server, &secret));
 }
@@ -186,9 +186,9 @@ fn invalid_reports_are_rejected_without_an_echo() {
         format!(r#"{{"reports":[{{"text":"{secret}" "found_at"}}]}}"#),
     ];
     for body in &bodies {
-        let answer = server.send("POST", "/leaks", &[], body);
-        assert_eq!(answer.status, 422, "{body}");
-        assert!(!answer.body.contains(&secret[8..]), "{}", answer.body);
+        let response = server.send("POST", "/leaks", &[], body);
+        assert_eq!(response.status, 422, "{body}");
+        assert!(!response.body.contains(&secret[8..]), "{}", response.body);
     }
     let in_query = server.send("POST", &format!("/leaks?text={secret}"), &[], "");
     assert_eq!(in_query.status, 422);
