@@ -68,8 +68,8 @@ pub(crate) struct OwnKey {
     /// How it stands with the limit of which least is left; `null` is no limit.
     #[schema(required)]
     limit: Option<OwnLimit>,
-    /// How it stands with each limit: its own or those of its tier, in their order, and then the
-    /// limits that all keys of its owner share.
+    /// How it stands with each limit: its own or those of its tier, in their order, and then those
+    /// that all keys of its owner share.
     #[schema(max_items = 16)]
     limits: Vec<OwnLimit>,
     usage: OwnUsage,
