@@ -23,7 +23,7 @@ pub const PAGE_MAX: u32 = 1_000;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListAuditQuery {
-    /// Only entries behind this one, in the order asked for.
+    /// Only entries after this one, in the requested order.
     pub after: Option<KeyNumber>,
     /// Only about this key.
     pub key_id: Option<KeyNumber>,
@@ -31,9 +31,9 @@ pub struct ListAuditQuery {
     pub actor: Option<String>,
     /// Only of this kind.
     pub verb: Option<VerbWord>,
-    /// Only asked for at this time or later.
+    /// Only changes that were requested at this time or later.
     pub since: Option<TimeText>,
-    /// Only asked for before this time.
+    /// Only changes that were requested before this time.
     pub until: Option<TimeText>,
     /// Most entries on the page.
     #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
@@ -71,12 +71,12 @@ pub struct AuditPageView {
     pub count: usize,
     #[schema(max_items = 1_000)]
     pub entries: Vec<AuditView>,
-    /// What to ask for as `after` to get the next page; `null` if there is none. A page may hold
+    /// The `after` of the next page; `null` if there is none. A page may hold
     /// few entries, or none, and not be the last: looking for more would have taken too long.
     #[schema(required)]
     pub next_after: Option<KeyNumber>,
     /// The newest change as it is known apart from the trail, which must have its entry; `null` if
-    /// there was no change, or nothing knows.
+    /// there was no change, or it is unknown.
     #[schema(required)]
     pub newest: Option<NewestView>,
 }
@@ -95,7 +95,7 @@ impl AuditPageView {
     }
 }
 
-/// The newest change as the ledger beside the database knows it.
+/// The newest change as the ledger next to the database knows it.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct NewestView {
     /// The number of the change.
@@ -109,30 +109,30 @@ pub struct NewestView {
 pub struct AuditView {
     /// The number of the change. Later ones have higher numbers.
     pub id: KeyNumber,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: Time,
-    /// Who made it: `admin-key`, `oidc:` and a person, `github`, `leak-report` or `program`.
+    /// The actor: `admin-key`, `oidc:` and a person, `github`, `leak-report` or `program`.
     #[schema(example = "admin-key")]
     pub actor: String,
-    /// The address that it was asked for from, if it came over a network.
+    /// The address of the client, if the request came over a network.
     #[schema(required, example = "192.0.2.1")]
     pub address: Option<String>,
-    /// What was done.
+    /// The verb of the change.
     #[schema(value_type = VerbWord)]
     pub verb: String,
-    /// The key that it was done to.
+    /// The changed key.
     #[schema(required)]
     pub key_id: Option<KeyNumber>,
-    /// The tier that it was done to.
+    /// The changed tier.
     #[schema(required, value_type = Option<TierText>)]
     pub tier: Option<String>,
-    /// The owner to whom it was done.
+    /// The changed owner.
     #[schema(required, value_type = Option<OwnerText>)]
     pub owner: Option<String>,
-    /// The id of the request that asked for it.
+    /// The id of its request.
     #[schema(required)]
     pub request_id: Option<String>,
-    /// What was before and after; its members depend on the verb.
+    /// The values before and after; its fields depend on the verb.
     #[schema(required, value_type = Option<Object>)]
     pub details: Option<Box<RawValue>>,
     /// The digest of the entry before it.

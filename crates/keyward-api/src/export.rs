@@ -46,7 +46,7 @@ impl Parameter for AfterKey {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
-    /// Say what would become of the keys, and add none.
+    /// Report the result for each key, and add none.
     #[param(value_type = bool, required = false, default = false)]
     pub dry_run: Option<bool>,
 }
@@ -62,18 +62,18 @@ pub struct ExportPage {
     /// The owners that are suspended; on the first page only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_owners: Option<Vec<OwnerText>>,
-    /// The owners of these keys that have limits, and on the first page those without keys; left
-    /// out if there are none.
+    /// The owners of these keys that have limits, and on the first page the owners without keys;
+    /// left out if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_limits: Option<Vec<OwnerLimits>>,
     #[schema(max_items = 1_000)]
     pub keys: Vec<ExportedKey>,
-    /// What to ask for as `after` to get the next page; `null` if there is none.
+    /// The `after` of the next page; `null` if there is none.
     #[schema(required)]
     pub next_after: Option<KeyNumber>,
 }
 
-/// What all keys of an owner share.
+/// The limits that all keys of an owner share.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct OwnerLimits {
     pub owner: OwnerText,
@@ -121,12 +121,12 @@ pub struct ExportedKey {
     pub revoked_at: Option<Time>,
     #[schema(required)]
     pub revoked_reason: Option<String>,
-    /// What is kept of its secrets, oldest first; the last one is its present one.
+    /// The stored form of its secrets, oldest first; the last one is its present one.
     #[schema(min_items = 1, max_items = 100)]
     pub secrets: Vec<ExportedSecret>,
 }
 
-/// What was decided about a key itself.
+/// The operator's decision about a key itself.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportedState {
@@ -135,7 +135,7 @@ pub enum ExportedState {
     Revoked,
 }
 
-/// What is kept of a secret.
+/// The stored form of a secret.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ExportedSecret {
     pub digest: DigestText,

@@ -1,4 +1,4 @@
-//! Keys: everything that can be asked and said about them.
+//! Keys: the bodies of requests and responses about them.
 
 mod change;
 mod cursor;

@@ -20,7 +20,7 @@ pub const PAGE_MAX: u32 = 1_000;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListOwnersQuery {
-    /// Only owners behind this one.
+    /// Only owners after this one.
     pub after: Option<OwnerText>,
     /// Most owners on the page.
     #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
@@ -36,7 +36,7 @@ pub struct OwnerPage {
     pub count: usize,
     #[schema(max_items = 1_000)]
     pub suspended_owners: Vec<OwnerText>,
-    /// What to ask for as `after` to get the next page; `null` if there is none.
+    /// The `after` of the next page; `null` if there is none.
     #[schema(required)]
     pub next_after: Option<OwnerText>,
 }
@@ -52,14 +52,15 @@ impl OwnerPage {
     }
 }
 
-/// What is to be different about an owner.
+/// The fields of an owner that are to change.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "limits": [{ "name": "requests", "amount": 1000, "per": "60s", "burst": 1000 }],
 }))]
 pub struct EditOwnerBody {
-    /// What all of its keys share, on top of the limits of each, in place of what they share now;
+    /// The limits that all of its keys share, on top of the limits of each, in place of the present
+    /// ones;
     /// `[]` and `null` are no limit. They begin full.
     #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
     pub limits: Given<Option<Limits>>,
@@ -75,7 +76,7 @@ pub struct OwnerView {
     pub state: Word<OwnerState>,
     /// How many keys it has, revoked ones too.
     pub keys: u64,
-    /// What all of its keys share, on top of the limits of each. None is no limit.
+    /// The limits that all of its keys share, on top of the limits of each. None is no limit.
     #[serde(default)]
     #[schema(required, max_items = 8)]
     pub limits: Vec<LimitView>,
@@ -89,9 +90,9 @@ pub struct OwnerView {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnerState {
-    /// They work, as far as they do themselves.
+    /// They work, unless their own state forbids it.
     Active,
-    /// They are refused until somebody resumes the owner.
+    /// Requests with them are denied until an operator resumes the owner.
     Suspended,
 }
 

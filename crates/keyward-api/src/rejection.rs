@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use crate::shapes::KeyNumber;
 
-/// Why a request was refused.
+/// Why a request was rejected.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
-    /// One sentence; the same for every request that is refused for this reason.
+    /// One sentence; the same for every request that is rejected for this reason.
     #[schema(example = "Not Found")]
     pub detail: String,
     /// The key that a request of the same `Idempotency-Key` issued or rotated; with 409 alone.
@@ -32,7 +32,7 @@ pub struct Problem {
     /// The status.
     #[schema(example = 404, minimum = 400, maximum = 599)]
     pub status: u16,
-    /// One sentence; the same for every request that is refused for this reason.
+    /// One sentence; the same for every request that is rejected for this reason.
     #[schema(example = "Not Found")]
     pub detail: String,
     /// The key that a request of the same `Idempotency-Key` issued or rotated; with 409 alone.
@@ -40,16 +40,16 @@ pub struct Problem {
     pub key_id: Option<KeyNumber>,
 }
 
-/// Everything in a request that does not fit.
+/// All faults of a request.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invalid {
-    /// The faults, in the order of the members.
+    /// The faults, in the order of the fields.
     #[schema(min_items = 1)]
     pub detail: Vec<Fault>,
 }
 
-/// Everything in a request that does not fit, as a problem document (RFC 9457).
+/// All faults of a request, as a problem document (RFC 9457).
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvalidProblem {
@@ -63,12 +63,12 @@ pub struct InvalidProblem {
     /// The status.
     #[schema(example = 422, minimum = 422, maximum = 422)]
     pub status: u16,
-    /// The faults, in the order of the members.
+    /// The faults, in the order of the fields.
     #[schema(min_items = 1)]
     pub detail: Vec<Fault>,
 }
 
-/// One thing that does not fit.
+/// One fault.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -79,13 +79,13 @@ pub struct Fault {
     /// The word that machines match on.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Where: `query`, `path`, `header` or `body`, and from there name by name; a number is a place
-    /// in a list, or the byte at which a body is no JSON.
+    /// Its location: `query`, `path`, `header` or `body`, and then name by name; a number is an
+    /// index of a list, or the byte at which a body is no JSON.
     #[schema(min_items = 1)]
     pub loc: Vec<Step>,
-    /// What is wrong, for people.
+    /// The fault, for people.
     pub msg: String,
-    /// What was sent there; never a header.
+    /// The value that was sent there; never a header.
     pub input: Value,
     /// The numbers and words that the message is made of.
     #[schema(value_type = Object, required = false)]
@@ -96,8 +96,8 @@ pub struct Fault {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Step {
-    /// The name of a member or parameter.
+    /// The name of a field or parameter.
     Name(String),
-    /// A place in a list.
-    Place(u64),
+    /// An index of a list.
+    Index(u64),
 }

@@ -74,13 +74,13 @@ impl Parameter for ReasonText {
     }
 }
 
-/// What people call a key. Names need not be unique.
+/// The name of a key. Names need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
 #[schema(min_length = 1, max_length = 100, example = "weather-bot")]
 pub struct KeyNameText(pub String);
 
-/// What people are to call a key. One character at least is visible, and none is invisible,
+/// The name of a key. One character at least is visible, and none is invisible,
 /// bidirectional or a control character. Names need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
@@ -101,15 +101,15 @@ pub struct TierText(pub TierName);
 #[schema(pattern = "^[!-~]+$", min_length = 1, max_length = 100, example = "org_2f9")]
 pub struct OwnerText(pub Owner);
 
-/// An address, or a range of them in CIDR notation without bits behind the prefix.
+/// An address, or a range of them in CIDR notation without host bits.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
 #[schema(format = "network", pattern = r"^[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?$")]
 #[schema(min_length = 2, max_length = 49, example = "192.0.2.0/24")]
 pub struct NetworkText(pub Network);
 
-/// Why a key was revoked, in somebody's words, on one line. One character at least is visible, and
-/// none is invisible, bidirectional or a control character.
+/// Why a key was revoked, in the words of the operator, on one line. One character at least is
+/// visible, and none is invisible, bidirectional or a control character.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
 #[schema(format = "line", min_length = 1, max_length = 200, example = "found on a public page")]
@@ -136,7 +136,7 @@ pub struct LimitNameText(pub String);
 #[schema(example = "requests")]
 pub struct LimitLabelText(pub String);
 
-/// What the secrets of a key begin with: words joined by single underscores.
+/// The prefix of the secrets of a key: words joined by single underscores.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
 #[schema(pattern = "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", min_length = 1, max_length = 24)]
@@ -149,7 +149,7 @@ pub struct PrefixText(pub Prefix);
 #[schema(format = Date, example = "2026-11-24")]
 pub struct DayText(pub String);
 
-/// What a key may do: `resource:action`, `resource:*`, or `*` for everything.
+/// A scope of a key: `resource:action`, `resource:*`, or `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String)]
 #[schema(pattern = r"^(\*|[a-z0-9_.-]+:([a-z0-9_.-]+|\*))$", min_length = 1)]

@@ -10,7 +10,7 @@ use crate::body;
 use crate::limit::LimitView;
 use crate::shapes::TierText;
 
-/// What a tier consists of.
+/// The content of a tier.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutTierBody {

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn other_texts_are_no_times() {
         for text in ["", "yesterday", "1714566896", "2024-13-01 00:00:00", "1969-12-31 23:59:59"] {
             check(text, None);
         }

@@ -1,4 +1,4 @@
-//! Keys as files hold them: reading CSV and JSON into what `POST /admin/import` takes.
+//! Keys in files: reading CSV and JSON into the bodies of `POST /admin/import`.
 //!
 //! A file is read line by line and is never in memory as a whole. A line that is not a key is
 //! reported with its number and the remedy, and reading continues after it. This module does not

@@ -1,4 +1,4 @@
-//! Usage: what became of the requests of a key, and of those of all keys.
+//! Usage: the outcomes of the requests of a key, and of all keys.
 
 mod counts;
 mod span;
@@ -20,7 +20,7 @@ use crate::query::{PageLen, Parameters};
 use crate::shapes::{DayText, KeyNameText, KeyNumber, Time, TimeText};
 use crate::words::{BucketWord, TopByWord};
 
-/// Hours that all keys are asked about, unless the request says otherwise.
+/// Hours of usage of all keys, unless the request says otherwise.
 const TOP_HOURS: u32 = 24;
 /// Most keys that are named.
 pub const TOP_MAX: u32 = 100;
@@ -33,16 +33,16 @@ const TOP_DEFAULT: u32 = 10;
 pub struct UsageQuery {
     /// The first instant; 2200 hours or days before `to` if it is left out, and no earlier.
     pub from: Option<TimeText>,
-    /// The first instant that is left out; now, if it is not said.
+    /// The first instant that is left out; now by default.
     pub to: Option<TimeText>,
-    /// What to sum up by. Days are those in UTC.
+    /// The span of one sum. Days begin at midnight in UTC.
     pub bucket: Option<BucketWord>,
 }
 
 query!(UsageQuery { bucket, from, to });
 
 impl UsageQuery {
-    /// Reads the hours, and what to sum them up by.
+    /// Reads the hours, and the span of one sum.
     ///
     /// # Errors
     ///
@@ -64,9 +64,9 @@ impl UsageQuery {
 pub struct TopQuery {
     /// The first instant; 24 hours before `to` if it is left out, and no more than 2200.
     pub from: Option<TimeText>,
-    /// The first instant that is left out; now, if it is not said.
+    /// The first instant that is left out; now by default.
     pub to: Option<TimeText>,
-    /// What counts: all requests, or those that were refused.
+    /// The count that keys are ordered by: all requests, or denied ones.
     #[param(inline, required = false)]
     pub by: Option<TopByWord>,
     /// Most keys that are named.
@@ -77,7 +77,7 @@ pub struct TopQuery {
 query!(TopQuery { from, to, by, top });
 
 impl TopQuery {
-    /// Reads the hours, what counts, and how many keys are named.
+    /// Reads the hours, the order of the keys, and how many are named.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl TopQuery {
     }
 }
 
-/// What became of a key's requests.
+/// The outcomes of a key's requests.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct UsageView {
     pub key_id: KeyNumber,
@@ -139,7 +139,7 @@ impl UsageView {
     }
 }
 
-/// What became of requests in one hour.
+/// The outcomes of requests in one hour.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct HourView {
     /// When the hour began.
@@ -154,7 +154,7 @@ impl HourView {
     }
 }
 
-/// What became of requests in one day.
+/// The outcomes of requests in one day.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DayView {
     /// The day, in UTC.
@@ -171,7 +171,7 @@ impl DayView {
     }
 }
 
-/// What became of the requests of all keys.
+/// The outcomes of the requests of all keys.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct TopView {
     /// The first instant: the beginning of an hour.

@@ -91,13 +91,13 @@ words! {
     /// Where in its life a key is.
     StageWord(Stage) as "KeyState" is one of Stage::ALL, called Stage::as_str;
 
-    /// What was done: the verb of a change.
+    /// The verb of a change.
     VerbWord(Verb) as "VerbText" is one of Verb::ALL, called Verb::as_str;
 
-    /// What usage is summed up by.
+    /// The span of a sum of usage.
     BucketWord(Bucket) as "BucketView" is one of [Bucket::Hour, Bucket::Day], called bucket;
 
-    /// What makes a key one of the most used.
+    /// The count that the most used keys are ordered by.
     TopByWord(TopBy) as "TopBy" is one of [TopBy::Requests, TopBy::Denials], called top_by;
 
     /// Which come first.

@@ -20,7 +20,7 @@ use crate::status::examples;
 /// that the client reads.
 const PAGE_LEN: u32 = 500;
 
-/// What can be done with the audit trail.
+/// The commands about the audit trail.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// List changes, the latest first

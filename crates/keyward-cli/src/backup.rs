@@ -31,7 +31,7 @@ pub struct Backup {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
-    /// Say in JSON what was written
+    /// Print in JSON which file was written
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub struct Backup {
 /// The received bytes are no whole database, so nothing was written.
 #[derive(Debug, Error, PartialEq, Eq)]
 enum IncompleteError {
-    #[error("what the server sent is not a SQLite database; nothing was written")]
+    #[error("the response is not a SQLite database; nothing was written")]
     NotADatabase,
     #[error("{received} of {announced} bytes came; nothing was written, try again")]
     Short { received: u64, announced: u64 },

@@ -29,9 +29,9 @@ pub use response::Response;
 /// How long the server may take to accept a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take. An import of 1 000 keys is the longest there is.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const RESPONSE_WITHIN: Duration = Duration::from_secs(60);
 /// Most bytes of a response that are read. A page of the audit trail is the longest.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const RESPONSE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most bytes of an error response that are read when nothing else is wanted.
 const KNOCK_BYTES_MAX: u64 = 64 * 1024;
 
@@ -217,12 +217,12 @@ impl Client {
             Err(error) => Err(ureq::Error::from(error)),
         };
         let mut response = sent.map_err(|error| explain(&self.server, method, error))?;
-        let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let read = response.body_mut().with_config().limit(RESPONSE_BYTES_MAX).read_to_vec();
         let bytes = read.map_err(|error| explain(&self.server, method, error))?;
 
         let status = response.status();
         if !status.is_success() {
-            return Err(self.refusal(status, &bytes));
+            return Err(self.rejection(status, &bytes));
         }
         Ok((response.into_parts().0.headers, bytes))
     }
@@ -233,9 +233,10 @@ impl Client {
         self.credential.present(request)
     }
 
-    fn refusal(&self, status: StatusCode, bytes: &[u8]) -> ClientError {
-        let refusal = |body| error::refusal(self.server.as_str(), &self.credential, status, &body);
-        parse(bytes).map_or_else(|| self.foreign(), refusal)
+    fn rejection(&self, status: StatusCode, bytes: &[u8]) -> ClientError {
+        let rejection =
+            |body| error::rejection(self.server.as_str(), &self.credential, status, &body);
+        parse(bytes).map_or_else(|| self.foreign(), rejection)
     }
 
     fn foreign(&self) -> ClientError {
@@ -252,7 +253,7 @@ fn agent(server: &ServerUrl, trust: &Trust) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(CONNECT_WITHIN))
-        .timeout_global(Some(ANSWER_WITHIN));
+        .timeout_global(Some(RESPONSE_WITHIN));
     // Reading the system's certificates takes longer than a request on loopback.
     let config = if server.is_https() { config.tls_config(trust.tls()) } else { config };
     config.build().into()
@@ -296,8 +297,8 @@ pub fn knock(server: &ServerUrl, trust: &Trust) -> Result<Option<String>, Client
     let mut response = agent(server, trust).get(url).call().map_err(failed)?;
     let read = response.body_mut().with_config().limit(KNOCK_BYTES_MAX).read_to_vec();
     // Without a key every route rejects the request, in this project's form.
-    let refusal = parse(&read.map_err(failed)?).filter(|body| body.get("detail").is_some());
-    if refusal.is_none() {
+    let rejection = parse(&read.map_err(failed)?).filter(|body| body.get("detail").is_some());
+    if rejection.is_none() {
         return Err(ClientError::Foreign { server: server.as_str().to_owned() });
     }
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());

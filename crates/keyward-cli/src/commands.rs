@@ -16,7 +16,7 @@ use crate::tier::TierCommand;
 use crate::usage::UsageCommand;
 use crate::{backup, export, import, scan, usage};
 
-/// The commands that show and change what a running server has.
+/// The commands that show and change the keys, tiers and owners of a running server.
 #[derive(Debug, Subcommand)]
 pub enum ControlCommand {
     /// Issue, find, change, rotate and revoke keys on a running server
@@ -28,7 +28,7 @@ pub enum ControlCommand {
     /// Show, suspend and resume owners, with all their keys
     #[command(subcommand, after_help = EXIT_STATUSES)]
     Owner(OwnerCommand),
-    /// Show what became of the requests of all keys, and which keys have the most
+    /// Show the outcomes of the requests of all keys, and the keys with the most requests
     #[command(after_help = examples(&usage::EXAMPLES))]
     Usage(UsageCommand),
     /// List, verify and export the trail of all changes

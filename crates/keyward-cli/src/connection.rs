@@ -45,7 +45,7 @@ pub struct Connection {
     files: Files,
 }
 
-/// The files that say who somebody is, and who the server is.
+/// The files that identify the caller and the server.
 #[derive(Debug, Default, Args)]
 pub struct Files {
     #[arg(
@@ -64,7 +64,7 @@ pub struct Files {
     ca_file: Option<PathBuf>,
 }
 
-/// What nearly every command takes.
+/// The arguments of nearly every command.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Print JSON, with the server's names

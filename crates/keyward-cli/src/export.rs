@@ -27,9 +27,9 @@ const PAGE_KEYS: u32 = 500;
 
 /// The notice on standard error, where it cannot get into the export.
 const NOTICE: &str = "\
-The export holds the digests of all secrets, with names, owners and metadata. Nobody can call with
-a digest, but whoever has it can tell whether a text is one of your secrets: keep it like the
-database, and delete it once it is imported.
+The export holds the digests of all secrets, with names, owners and metadata. A digest
+is no credential, but its holder can tell whether a text is one of your secrets: keep the export
+like the database, and delete it once it is imported.
 ";
 
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub struct Export {
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
     force: bool,
-    /// Say in JSON what was written; the export itself is JSON in any case
+    /// Print in JSON which file was written; the export itself is JSON in any case
     #[arg(long)]
     json: bool,
     #[command(flatten)]

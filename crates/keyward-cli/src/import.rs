@@ -41,13 +41,13 @@ const ID_TAKEN: &str = "another key has this id; import with --new-ids";
 
 const EXAMPLES: [&str; 4] = [
     "keyward import --from sqlite:///./news.db --dry-run",
-    "keyward import keys.csv --report refused.jsonl",
-    "keyward import keys.csv --try < secret.txt   # will its caller be let in?",
+    "keyward import keys.csv --report rejected.jsonl",
+    "keyward import keys.csv --try < secret.txt   # will its caller be accepted?",
     "keyward export | keyward import - --format jsonl --server http://other:8000",
 ];
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody types")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Import {
     /// A CSV or JSON file with digests of secrets, or - for standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["from", "try"])]
@@ -59,20 +59,20 @@ pub struct Import {
     /// Give the keys of --from new ids, since the server has keys with theirs already
     #[arg(long, requires = "from")]
     new_ids: bool,
-    /// What the file is, if its name does not end in .csv, .tsv, .json, .jsonl or .ndjson
+    /// The format of the file, if its name does not end in .csv, .tsv, .json, .jsonl or .ndjson
     #[arg(long)]
     format: Option<Format>,
-    /// Say what would become of each key, and change nothing
+    /// Print the result for each key, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Read one secret from standard input and say whether its caller will be let in, once the
+    /// Read one secret from standard input and print whether its caller will be accepted, once the
     /// file is imported, or now if there is none; nothing is imported
     #[arg(long = "try", id = "try", conflicts_with_all = ["dry_run", "report", "new_ids"])]
     tries: bool,
-    /// Print JSON, with every line that was refused
+    /// Print JSON, with every rejected line
     #[arg(long)]
     json: bool,
-    /// Write every line that was refused to a file, as JSON Lines
+    /// Write every rejected line to a file, as JSON Lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Replace the report's file if it is there
@@ -112,9 +112,9 @@ impl Import {
         };
         let mut report = Report::begin(&to, out)?;
         let brought = self.bring(&client, source, &mut report);
-        let refused = report.finish(brought.is_err())?;
+        let rejected = report.finish(brought.is_err())?;
         brought?;
-        if refused == 0 { Ok(()) } else { Err(Complaint::Told(Status::Failed).into()) }
+        if rejected == 0 { Ok(()) } else { Err(Complaint::Told(Status::Failed).into()) }
     }
 
     fn source(&self) -> anyhow::Result<Option<Source>> {
@@ -166,7 +166,7 @@ impl Import {
 struct Batches<'a> {
     lines: Lines,
     batch: Batch,
-    /// Why there are no more lines. It waits until those before it are sent.
+    /// Why there are no more lines. It waits until the lines before it are sent.
     failure: Option<anyhow::Error>,
     tiers: Tiers<'a>,
     owners: Owners<'a>,
@@ -210,9 +210,9 @@ impl Batches<'_> {
 
 /// Separates a rejection of this request, after which the rest can go on, from a failure that the
 /// next request would meet as well.
-fn refusal(error: ClientError) -> Result<String, ClientError> {
+fn rejection(error: ClientError) -> Result<String, ClientError> {
     match error {
-        ClientError::Refused { status, detail, .. }
+        ClientError::Rejected { status, detail, .. }
             if matches!(status.as_u16(), 400 | 409 | 413 | 422) =>
         {
             Ok(detail)

@@ -20,22 +20,22 @@ use crate::number;
 use crate::output::Output;
 use crate::status::examples;
 
-/// What can be done with keys.
+/// The commands about keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Issue a key and show it, for the only time
     #[command(after_help = examples(&issue::EXAMPLES))]
     Issue(issue::Issue),
-    /// List the keys that fit, newest first
+    /// List the matching keys, newest first
     #[command(after_help = examples(&list::EXAMPLES))]
     List(list::List),
     /// Show one key and its usage
     #[command(after_help = examples(&show::EXAMPLES))]
     Show(show::Show),
-    /// Change a key; its next request is judged by what it is then
+    /// Change a key, from its next request on
     #[command(after_help = examples(&edit::EXAMPLES))]
     Edit(edit::Edit),
-    /// Refuse a key until it is resumed
+    /// Deny the requests of a key until it is resumed
     #[command(after_help = examples(&["keyward key suspend 7"]))]
     Suspend(OneKey),
     /// Accept a suspended key again
@@ -50,12 +50,12 @@ pub enum KeyCommand {
     /// Find the keys to secrets, which are read from standard input and stay on this machine
     #[command(after_help = examples(&identify::EXAMPLES))]
     Identify(identify::Identify),
-    /// Show what became of a key's requests, hour by hour or day by day
+    /// Show the outcomes of a key's requests, hour by hour or day by day
     #[command(after_help = examples(&usage::EXAMPLES))]
     Usage(usage::KeyUsage),
 }
 
-/// One key, and nothing more to say.
+/// One key and no other argument.
 #[derive(Debug, Args)]
 pub struct OneKey {
     /// The key's id, as `list` shows it

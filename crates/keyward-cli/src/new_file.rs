@@ -213,7 +213,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_regular_file_is_written_into_or_refused() {
+    fn a_special_file_is_written_into_or_rejected() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         for replaces in [false, true] {
@@ -221,8 +221,8 @@ mod tests {
             file.write_all(b"abc").unwrap();
             file.finish().unwrap();
             assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
-            let refused = NewFile::create(directory.path(), replaces).unwrap_err().to_string();
-            assert!(refused.ends_with("is a directory; name a file in it"), "{refused}");
+            let error = NewFile::create(directory.path(), replaces).unwrap_err().to_string();
+            assert!(error.ends_with("is a directory; name a file in it"), "{error}");
         }
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         std::os::unix::fs::symlink(path("nothing"), path("dangling")).unwrap();

@@ -15,7 +15,7 @@ use crate::status::{examples, tell};
 /// Owners in one response: the most that the server gives.
 const PAGE_OWNERS: u32 = 1_000;
 
-/// What can be done with owners.
+/// The commands about owners.
 #[derive(Debug, Subcommand)]
 pub enum OwnerCommand {
     /// List the owners that are suspended
@@ -27,10 +27,10 @@ pub enum OwnerCommand {
     /// Give an owner limits that all of its keys share, on top of the limits of each key
     #[command(after_help = examples(&EDIT_EXAMPLES))]
     Edit(OwnerEdit),
-    /// Refuse all keys of an owner, and to issue more to it
+    /// Deny the requests of all keys of an owner, and issue no more keys to it
     #[command(after_help = examples(&["keyward owner suspend acme"]))]
     Suspend(OneOwner),
-    /// Accept the keys of an owner again, but those that were suspended one by one
+    /// Accept the keys of an owner again, except keys that were suspended one by one
     #[command(after_help = examples(&["keyward owner resume acme"]))]
     Resume(OneOwner),
 }
@@ -159,7 +159,7 @@ fn text(verb: Option<&str>, view: &OwnerView) -> String {
              `keyward owner resume {owner}`."
         ),
         Some(_) => format!(
-            "Resumed owner {owner}, {keys}. Those that were suspended one by one stay so: \
+            "Resumed owner {owner}, {keys}. Keys that were suspended one by one stay so: \
              `keyward key list --owner {owner} --state suspended`."
         ),
         None if view.limits.is_empty() => format!("Owner {owner} is {state} and has {keys}."),

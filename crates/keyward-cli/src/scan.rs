@@ -29,7 +29,7 @@ Examples:
   keyward scan --prefix kw --json /var/log/nginx
   keyward scan --rules gitleaks > .gitleaks.toml
 
-As a hook of Git that refuses commits with keys, the file .git/hooks/pre-commit:
+As a hook of Git that rejects commits with keys, the file .git/hooks/pre-commit:
   #!/bin/sh
   git diff --cached -U0 --text --no-textconv --no-ext-diff --no-color |
     grep -a '^+' | keyward scan --offline -
@@ -52,7 +52,7 @@ pub struct Scan {
     prefixes: Vec<Prefix>,
     /// Print rules by which another scanner finds keys, and do not scan
     ///
-    /// They are for the prefixes that are given, or else for those that the server has in use, or
+    /// They are for the given prefixes, or else for the prefixes that the server has in use, or
     /// else for `kw`.
     #[arg(long, value_name = "TOOL", conflicts_with_all = ["paths", "json"])]
     rules: Option<Tool>,

@@ -14,7 +14,7 @@ use crate::output::{in_ascii, is_ascii_wanted, printable};
 pub const EXIT_STATUSES: &str = "\
 Exit status:
   0  done
-  1  failed: the server refused, something was not imported, or a check did not pass
+  1  failed: the server rejected it, something was not imported, or a check did not pass
   2  wrong usage, or settings that cannot be used
   3  the server cannot be reached, or the connection broke
   4  there is no such key, tier or owner";
@@ -85,7 +85,7 @@ impl Status {
             ) => Self::Unreachable,
             Some(ClientError::NotFound { .. }) => Self::NotFound,
             Some(
-                ClientError::Refused { .. }
+                ClientError::Rejected { .. }
                 | ClientError::OtherForm { .. }
                 | ClientError::Foreign { .. },
             )

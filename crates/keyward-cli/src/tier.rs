@@ -11,7 +11,7 @@ use crate::limit::{LimitFlags, limits_text};
 use crate::output::{Output, printable, shown};
 use crate::status::{Complaint, examples};
 
-/// What can be done with tiers.
+/// The commands about tiers.
 #[derive(Debug, Subcommand)]
 pub enum TierCommand {
     /// List all tiers, their limits and how many keys they have
@@ -43,7 +43,7 @@ pub struct TierList {
 
 #[derive(Debug, Args)]
 pub struct OneTier {
-    /// What the tier is called
+    /// The name of the tier
     name: String,
     #[command(flatten)]
     common: Common,
@@ -51,7 +51,7 @@ pub struct OneTier {
 
 #[derive(Debug, Args)]
 pub struct TierSet {
-    /// What the tier is called
+    /// The name of the tier
     name: String,
     #[command(flatten)]
     limits: LimitFlags,

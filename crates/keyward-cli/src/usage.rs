@@ -19,11 +19,11 @@ pub(crate) const EXAMPLES: [&str; 3] = [
 
 #[derive(Debug, Args)]
 pub struct UsageCommand {
-    /// How many keys to name
+    /// How many keys to list
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     #[arg(value_parser = number::top)]
     top: u32,
-    /// What the first of them have the most of
+    /// The count by which the keys are ordered
     #[arg(long, default_value = "requests")]
     by: By,
     /// Since when, such as 2026-11-01 or 7d, which is 7 days ago; a day ago, if not given
@@ -38,9 +38,9 @@ pub struct UsageCommand {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum By {
-    /// Requests, whatever became of them
+    /// All requests
     Requests,
-    /// Requests that were refused
+    /// Requests that were denied
     Denials,
 }
 

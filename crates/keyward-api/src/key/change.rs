@@ -26,7 +26,7 @@ use crate::shapes::{
 };
 use crate::{body, query};
 
-/// What a key is issued from.
+/// A request for a key.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -39,7 +39,7 @@ pub struct NewKeyBody {
     pub tier: TierOrBasic,
     /// To whom it belongs.
     pub owner: Option<OwnerText>,
-    /// What it may do. None grant nothing where one is asked for.
+    /// Its scopes. A key without scopes is denied where one is required.
     #[schema(value_type = Vec<ScopeText>, max_items = 32, required = false)]
     pub scopes: Given<Scopes>,
     /// Where it may be used from. None is everywhere.
@@ -48,7 +48,7 @@ pub struct NewKeyBody {
     /// Its own limits in place of its tier's; `[]` is no limit.
     #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
     pub limits: Option<Limits>,
-    /// What somebody notes about it, at most 4096 bytes. Keyward only keeps and shows it.
+    /// Notes of operators about it, at most 4096 bytes. Keyward only keeps and shows them.
     #[schema(value_type = Object, required = false)]
     pub metadata: Given<Metadata>,
     /// The first instant at which it no longer works, which has to be in the future; `null` is
@@ -58,7 +58,7 @@ pub struct NewKeyBody {
     /// How long it works, at most 36525d; `null` is for ever. Not together with `expires_at`.
     #[schema(value_type = Option<SpanText>)]
     pub expires_in: Option<Lifetime<1>>,
-    /// What its secrets begin with; `null` is what the server is set to.
+    /// The prefix of its secrets; `null` is the server's setting.
     pub prefix: Option<PrefixText>,
 }
 
@@ -101,7 +101,7 @@ impl NewKeyBody {
     }
 }
 
-/// What is to be different about a key.
+/// The fields of a key that are to change.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "tier": "pro", "expires_in": "90d" }))]
@@ -110,10 +110,10 @@ pub struct EditKeyBody {
     pub name: Given<NewNameText>,
     #[schema(value_type = TierText, required = false)]
     pub tier: Given<TierText>,
-    /// To whom it belongs; `null` is nobody. It is suspended if its new owner is.
+    /// To whom it belongs; `null` is no owner. It is suspended if its new owner is.
     #[schema(value_type = Option<OwnerText>)]
     pub owner: Given<Option<OwnerText>>,
-    /// What it may do.
+    /// Its scopes.
     #[schema(value_type = Vec<ScopeText>, max_items = 32, required = false)]
     pub scopes: Given<Scopes>,
     /// Where it may be used from. None is everywhere.
@@ -122,10 +122,10 @@ pub struct EditKeyBody {
     /// Its own limits in place of its tier's; `[]` is no limit, and `null` its tier's.
     #[schema(value_type = Option<Vec<LimitView>>, max_items = 8)]
     pub limits: Given<Option<Limits>>,
-    /// What somebody notes about it, at most 4096 bytes.
+    /// Notes of operators about it, at most 4096 bytes.
     #[schema(value_type = Object, required = false)]
     pub metadata: Given<Metadata>,
-    /// The first instant at which it no longer works. One that is over expires it now, and `null`
+    /// The first instant at which it no longer works. One in the past expires it now, and `null`
     /// is never. Not together with `expires_in`.
     #[schema(value_type = Option<TimeText>)]
     pub expires_at: Given<Option<TimeText>>,
@@ -202,7 +202,7 @@ body!(RotateKeyBody as RotateKeyDraft { grace } MAY_BE_EMPTY: bool = true);
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RevokeKeyQuery {
-    /// Why, in somebody's words.
+    /// Why, in the words of the operator.
     pub reason: Option<ReasonText>,
 }
 

@@ -12,11 +12,11 @@ use crate::words::words;
 const CURSOR_LEN_MAX: usize = 640;
 
 words! {
-    /// What a list is ordered by.
+    /// The order of a list.
     SortWord(Sort) as "Sort" is one of Sort::WORDS.map(Sort::known), called Sort::word;
 }
 
-/// What a list is ordered by, and in which direction. It begins with the newest key by default.
+/// The order of a list and its direction. It begins with the newest key by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sort {
     /// The order.

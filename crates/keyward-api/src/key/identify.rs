@@ -1,4 +1,4 @@
-//! Which key a text belongs to, asked by its digest: the text itself stays where it was found.
+//! The key that a secret belongs to, found by its digest: the secret itself is not sent.
 
 use std::collections::HashSet;
 
@@ -95,7 +95,7 @@ impl MatchList {
     }
 }
 
-/// What the secrets of keys begin with.
+/// The prefixes of the secrets of keys.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct PrefixList {
     #[schema(value_type = Vec<PrefixText>)]

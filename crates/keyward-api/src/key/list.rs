@@ -36,15 +36,15 @@ pub struct ListKeysQuery {
     /// Only with a hint that begins so: a prefix, or the first characters of a secret.
     #[param(value_type = Option<String>, min_length = 1, max_length = 29, example = "kw_Ab3d")]
     pub hint: Option<Chars<1, HINT_LEN_MAX>>,
-    /// Only those that expire within this time from now, at most 36525d.
+    /// Only keys that expire within this time from now, at most 36525d.
     #[param(value_type = Option<SpanText>, example = "30d")]
     pub expires_within: Option<LongSpan>,
-    /// Only those that were not used for this time, at most 36525d, and are older than that.
+    /// Only keys that were not used for this time, at most 36525d, and are older than that.
     #[param(value_type = Option<SpanText>, example = "90d")]
     pub idle_for: Option<LongSpan>,
-    /// Only those issued at this time or later.
+    /// Only keys issued at this time or later.
     pub created_after: Option<TimeText>,
-    /// Only those issued before this time.
+    /// Only keys issued before this time.
     pub created_before: Option<TimeText>,
     /// The order; with `-` in front of it, the latest come first. `created` is that in which keys
     /// came here: an imported one counts from its import.
@@ -53,10 +53,10 @@ pub struct ListKeysQuery {
     /// Most keys on the page.
     #[param(value_type = u32, minimum = 1, maximum = 100, default = 20, required = false)]
     pub limit: Option<PageLen<PAGE_MAX>>,
-    /// Count the keys that fit, on all pages, as far as the work for one request goes.
+    /// Count the matching keys of all pages, as far as the work for one request goes.
     #[param(value_type = bool, required = false, default = false)]
     pub total: Option<bool>,
-    /// The `next_cursor` of the page before, which was asked for with the same `sort`.
+    /// The `next_cursor` of the page before, in the same `sort`.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
     /// Only keys with a smaller id; for the order `-created` alone. `cursor` does more.
@@ -158,14 +158,14 @@ pub struct KeyList {
     pub api_keys: Vec<KeyView>,
     /// Keys on this page.
     pub count: usize,
-    /// Keys that fit, on all pages; only if asked for. At least so many, if it is not exact.
+    /// Matching keys on all pages; only if `total` was given. A lower bound, if it is not exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Whether `total` is all; there if that is. Counting ends where it would take too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_is_exact: Option<bool>,
-    /// What to ask for as `cursor` to get the next page; `null` if there is none. A page may hold
-    /// fewer keys than asked for, or none, and not be the last: the work for one page is bounded.
+    /// The `cursor` of the next page; `null` if there is none. A page may hold fewer keys than
+    /// `limit`, or none, and not be the last: the work for one page is bounded.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for SecretText {
 /// A key that was just issued: it is shown with its secret this once.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct IssuedKey {
-    /// The secret. It is shown this once and kept nowhere.
+    /// The secret. It is shown this once and stored nowhere.
     #[schema(value_type = String, example = "kw_EXAMPLE-shown-once-and-never-again")]
     pub api_key: SecretText,
     pub key_id: KeyNumber,
@@ -89,7 +89,7 @@ impl From<&Issued> for IssuedKey {
 /// A key that was just given another secret: it is shown with it this once.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct RotatedKey {
-    /// The new secret. It is shown this once and kept nowhere.
+    /// The new secret. It is shown this once and stored nowhere.
     #[schema(value_type = String, example = "kw_EXAMPLE-shown-once-and-never-again")]
     pub api_key: SecretText,
     pub key_id: KeyNumber,

@@ -24,7 +24,7 @@ pub struct KeyView {
     pub owner: Option<OwnerText>,
     #[schema(value_type = StageWord)]
     pub state: Word<StageWord>,
-    /// By what it is suspended: itself, its owner, or both.
+    /// Why it is suspended: its own state, that of its owner, or both.
     #[schema(value_type = Vec<SuspendedBy>, max_items = 2)]
     pub suspended_by: Vec<Word<SuspendedBy>>,
     /// The first characters of its secret, by which people recognise it.
@@ -38,7 +38,7 @@ pub struct KeyView {
     /// Its own limits in place of its tier's; `[]` is no limit, and `null` its tier's.
     #[schema(required, max_items = 8)]
     pub limits: Option<Vec<LimitView>>,
-    /// What somebody noted about it.
+    /// Notes of operators about it.
     #[schema(value_type = Object)]
     pub metadata: Value,
     /// Counts up with each change of the key itself. The `ETag` is this in double quotes or, once
@@ -49,7 +49,7 @@ pub struct KeyView {
     /// The first instant at which it no longer works; `null` is never.
     #[schema(required)]
     pub expires_at: Option<Time>,
-    /// When a request with it was last let in, as far as that is written down.
+    /// When a request with it was last allowed, as far as usage was flushed.
     #[schema(required)]
     pub last_used_at: Option<Time>,
     /// When it got its present secret, if that is not its first one.
@@ -65,13 +65,13 @@ pub struct KeyView {
     pub revoked_reason: Option<ReasonText>,
 }
 
-/// By what a key is suspended.
+/// Why a key is suspended.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SuspendedBy {
-    /// Somebody suspended the key itself.
+    /// An operator suspended the key itself.
     Key,
-    /// Somebody suspended its owner.
+    /// An operator suspended its owner.
     Owner,
 }
 

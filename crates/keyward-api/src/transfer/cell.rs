@@ -8,12 +8,12 @@ use crate::limit_text::LimitText;
 use super::INEXACT;
 use super::digest::ImportDigest;
 use super::key::State;
-use super::line::{Flag, Id, Members, TierMember, is_null};
+use super::line::{Fields, Flag, Id, TierField, is_null};
 use super::list::words;
 use super::time::{End, Time};
 
-/// The fault of a cell that says neither yes nor no: a key could be allowed by mistake.
-const UNDECIDED: &str = "whether the key works is not said; write 1 or 0";
+/// The fault of a cell that is neither yes nor no: a key could be allowed by mistake.
+const UNDECIDED: &str = "it is unknown whether the key works; write 1 or 0";
 /// The fault of a cell with more than one limit.
 const ONE_LIMIT: &str =
     "a cell holds one limit; import keys with several as JSON Lines, with `limits`";
@@ -26,7 +26,7 @@ const PYTHON: &str = "metadata is a JSON object, and this is Python's text of on
 /// # Errors
 ///
 /// Returns the fault and the remedy, without the cell.
-pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(), String> {
+pub(super) fn set(fields: &mut Fields, column: &str, cell: &str) -> Result<(), String> {
     if is_null(cell) {
         return match column {
             "state" | "is_active" => Err(UNDECIDED.to_owned()),
@@ -35,27 +35,27 @@ pub(super) fn set(members: &mut Members, column: &str, cell: &str) -> Result<(),
         };
     }
     match column {
-        "digest" => members.digest = Some(ImportDigest::parse(cell)?),
-        "hint" => members.hint = Some(cell.to_owned()),
-        "key_id" => members.key_id = Some(Id::parse(cell)?),
-        "name" => members.name = Some(cell.to_owned()),
-        "tier" => members.tier = Some(TierMember::Name(cell.to_owned())),
-        "owner" => members.owner = Some(cell.to_owned()),
-        "scopes" => members.scopes = Some(words(cell)?),
-        "networks" => members.networks = Some(words(cell)?),
-        "limit" => members.limits = Some(Value::Array(vec![limit(cell)?])),
+        "digest" => fields.digest = Some(ImportDigest::parse(cell)?),
+        "hint" => fields.hint = Some(cell.to_owned()),
+        "key_id" => fields.key_id = Some(Id::parse(cell)?),
+        "name" => fields.name = Some(cell.to_owned()),
+        "tier" => fields.tier = Some(TierField::Name(cell.to_owned())),
+        "owner" => fields.owner = Some(cell.to_owned()),
+        "scopes" => fields.scopes = Some(words(cell)?),
+        "networks" => fields.networks = Some(words(cell)?),
+        "limit" => fields.limits = Some(Value::Array(vec![limit(cell)?])),
         "metadata" => {
             if first_inexact_number(cell).is_some() {
                 return Err(INEXACT.to_owned());
             }
             let problem = if cell.starts_with("{'") { PYTHON } else { METADATA };
-            members.metadata = Some(json::from_str(cell).map_err(|_| problem)?);
+            fields.metadata = Some(json::from_str(cell).map_err(|_| problem)?);
         }
-        "state" => members.state = Some(State::parse(cell)?),
-        "is_active" => members.is_active = Some(Flag::parse(cell)?),
-        "expires_at" => members.expires_at = Some(End::parse(cell)?),
-        "created_at" => members.created_at = Some(Time::parse(cell)?),
-        "last_used_at" => members.last_used_at = Some(Time::parse(cell)?),
+        "state" => fields.state = Some(State::parse(cell)?),
+        "is_active" => fields.is_active = Some(Flag::parse(cell)?),
+        "expires_at" => fields.expires_at = Some(End::parse(cell)?),
+        "created_at" => fields.created_at = Some(Time::parse(cell)?),
+        "last_used_at" => fields.last_used_at = Some(Time::parse(cell)?),
         other => return Err(format!("no such column as {other}")),
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::ReadError;
 use super::names::explain_unknown;
 
-/// A column whose name is empty: pandas' index, or what a spreadsheet filled lines up with.
+/// A column whose name is empty: pandas' index, or the padding of a spreadsheet.
 pub(super) const NAMELESS: &str = "";
 /// Every name that a column can have.
 const COLUMNS: [&str; 18] = [

@@ -8,7 +8,7 @@ use csv_core::{ReadRecordResult, ReaderBuilder};
 use super::cell::set;
 use super::columns::{NAMELESS, read_header};
 use super::dialect::{Dialect, Quotes};
-use super::line::Members;
+use super::line::Fields;
 use super::text::Text;
 use super::{Item, LINE_BYTES_MAX, Line, ReadError};
 
@@ -203,7 +203,7 @@ fn parse(columns: &[&str], cells: &[&[u8]]) -> Result<Item, String> {
     if found < named || is_longer {
         return Err(format!("the record has {found} cells where the header has {named}"));
     }
-    let mut members = Members::default();
+    let mut fields = Fields::default();
     for (at, (column, cell)) in columns.iter().zip(cells).enumerate() {
         let cell = str::from_utf8(cell).map_err(|_| format!("`{column}` is not UTF-8; {SAVE}"))?;
         let cell = cell.trim();
@@ -211,10 +211,10 @@ fn parse(columns: &[&str], cells: &[&[u8]]) -> Result<Item, String> {
             check_nameless(at, cell)?;
         } else if !cell.is_empty() {
             // An empty cell has no value, since SQL's NULL is written so.
-            set(&mut members, column, cell).map_err(|fault| format!("`{column}`: {fault}"))?;
+            set(&mut fields, column, cell).map_err(|fault| format!("`{column}`: {fault}"))?;
         }
     }
-    members.item()
+    fields.item()
 }
 
 /// A column without a name holds the numbers of pandas' lines, or nothing.

@@ -26,7 +26,7 @@ impl Dialect {
     }
 }
 
-/// The length of the line `sep=;`, with its end, and what it says.
+/// The length of the line `sep=;`, with its end, and its separator.
 fn separator_line(sample: &[u8]) -> (usize, Option<u8>) {
     let len = sample.iter().position(|byte| *byte == b'\n').map_or(sample.len(), |at| at + 1);
     let line = sample.get(..len).unwrap_or_default();
@@ -86,7 +86,7 @@ impl Quotes {
         *self = Self::new(self.delimiter);
     }
 
-    /// Reads the next bytes, and says whether they have such a quotation mark.
+    /// Reads the next bytes, and returns whether they have such a quotation mark.
     pub(super) fn see(&mut self, bytes: &[u8]) -> bool {
         let mut seen = false;
         for byte in bytes.iter().copied() {

@@ -177,15 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_is_refused_without_being_repeated() {
+    fn an_invalid_digest_is_rejected_and_not_repeated() {
         let secret = "kw_Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9v";
         let short = HEX.get(..62).unwrap();
         let not_hex = "g".repeat(64);
         let mixed = "+_D/8/f+/fz7+vn49/b19PPy8fDv7u3s6+rp6Ofm5eQ";
         let umlauts = "ü".repeat(32);
         for text in ["", secret, short, &not_hex, mixed, &umlauts, &"A".repeat(45)] {
-            let refused = ImportDigest::parse(text).unwrap_err();
-            assert!(text.is_empty() || !refused.contains(text), "{refused}");
+            let fault = ImportDigest::parse(text).unwrap_err();
+            assert!(text.is_empty() || !fault.contains(text), "{fault}");
         }
     }
 }

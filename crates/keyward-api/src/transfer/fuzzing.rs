@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::json_lines::parse;
 use super::{Item, Line, ReadError, Text, read_csv, read_json};
 
-/// Most bytes of a fault: a sentence that says what to do.
+/// Most bytes of a fault: a sentence with the remedy.
 const FAULT_LEN_MAX: usize = 512;
 
 /// Tries a file as CSV.

@@ -15,7 +15,7 @@ const OWN_ARRAYS: [&[u8]; 2] = [b"secrets", b"limits"];
 /// Lines of JSON, one after the other, until there are no more or an error.
 pub(crate) type JsonLines<'a> = Box<dyn Iterator<Item = Result<Line, ReadError>> + 'a>;
 
-/// Reads keys out of JSON of any shape, and says what the number of a [`Line`] is.
+/// Reads keys out of JSON of any shape, and returns what the number of a [`Line`] counts.
 pub fn read_json<'a, R: Read + 'a>(text: Text<R>) -> (&'static str, JsonLines<'a>) {
     match Shape::of(&text.sample) {
         Shape::Lines => ("line", Box::new(read_json_lines(text.from))),
@@ -158,7 +158,7 @@ struct Cutter {
 }
 
 impl Cutter {
-    /// Takes a byte, and says whether an element ends with it.
+    /// Takes a byte, and returns whether an element ends with it.
     fn take(&mut self, byte: u8) -> Result<bool, ReadError> {
         self.line += u64::from(byte == b'\n');
         let was_inside = self.path.len() < self.open.len();

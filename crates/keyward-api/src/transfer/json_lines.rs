@@ -5,13 +5,13 @@ use std::iter;
 
 use keyward::json::{self, first_inexact_number};
 
-use super::line::Members;
+use super::line::Fields;
 use super::names::explain_unknown;
 use super::words::json_fault;
 use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
 
 /// The fields of a key on a line, for suggesting a similar name.
-const MEMBERS: [&str; 20] = [
+const NAMES: [&str; 20] = [
     "digest",
     "hint",
     "secrets",
@@ -88,11 +88,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Item, String> {
     if !line.starts_with(b"{") {
         return Err("the line is not a JSON object".to_owned());
     }
-    let members: Members = json::from_slice(line).map_err(|error| explain(&error))?;
+    let fields: Fields = json::from_slice(line).map_err(|error| explain(&error))?;
     if str::from_utf8(line).is_ok_and(|line| first_inexact_number(line).is_some()) {
         return Err(INEXACT.to_owned());
     }
-    members.item()
+    fields.item()
 }
 
 /// The fault, without the values: one of them may be a secret in the wrong field.
@@ -103,7 +103,7 @@ fn explain(error: &serde_json::Error) -> String {
     }
     let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
     if let Some((name, _)) = unknown {
-        return explain_unknown("member", name, &MEMBERS);
+        return explain_unknown("field", name, &NAMES);
     }
     format!("{text}, before column {column}")
 }

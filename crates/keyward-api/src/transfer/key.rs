@@ -25,10 +25,10 @@ pub struct ImportKey {
     /// The owner to whom it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// What it may do.
+    /// Its scopes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Where it may be used from; empty is anywhere.
+    /// The networks that it may be used from; empty is any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<String>,
     /// The limits as they are in the file; the server validates them.
@@ -37,7 +37,7 @@ pub struct ImportKey {
     /// Facts that only operators read.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// What an operator decided about it.
+    /// The operator's decision about it.
     pub state: State,
     /// When it ends, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ pub struct ImportSecret {
     pub ends_at: Option<Time>,
 }
 
-/// What an operator decided about a key.
+/// The operator's decision about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {

@@ -13,12 +13,12 @@ use super::{INACTIVE, Item, OwnerLimits, Tier, number};
 /// a field are read as well.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Members {
+pub(super) struct Fields {
     #[serde(alias = "id")]
     pub key_id: Option<Id>,
     pub name: Option<String>,
     #[serde(alias = "rate_limit_tier")]
-    pub tier: Option<TierMember>,
+    pub tier: Option<TierField>,
     pub tier_gone: Option<bool>,
     pub owner: Option<String>,
     pub scopes: Option<Vec<String>>,
@@ -44,7 +44,7 @@ pub(super) struct Members {
 /// The field `tier`: the name of a key's tier, or a whole tier on a line of its own.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged, expecting = "`tier` is a name, or an object with `name` and `limits`")]
-pub(super) enum TierMember {
+pub(super) enum TierField {
     Name(String),
     Whole(Tier),
 }
@@ -96,7 +96,7 @@ pub(super) fn is_null(text: &str) -> bool {
         || matches!(text, "\\N" | "nan" | "NaN" | "NaT" | "nil" | "<NA>" | "#N/A" | "undefined")
 }
 
-impl Members {
+impl Fields {
     /// The item that the fields describe, or the fault and the remedy.
     pub(super) fn item(mut self) -> Result<Item, String> {
         self.check_nulls()?;
@@ -113,12 +113,12 @@ impl Members {
             return item.ok_or_else(|| rule.to_owned());
         }
         match self.tier.take() {
-            Some(TierMember::Whole(tier)) => {
+            Some(TierField::Whole(tier)) => {
                 let alone = self == Self::default();
                 let item = alone.then_some(Item::Tier(tier));
                 item.ok_or_else(|| "a whole tier is on a line of its own; a key names its".into())
             }
-            Some(TierMember::Name(tier)) => self.key(Some(tier)),
+            Some(TierField::Name(tier)) => self.key(Some(tier)),
             None => self.key(None),
         }
     }
@@ -126,8 +126,8 @@ impl Members {
     /// A word that is a null in other systems is not an owner, a name or a tier.
     fn check_nulls(&self) -> Result<(), String> {
         let tier = match &self.tier {
-            Some(TierMember::Name(tier)) => Some(tier),
-            Some(TierMember::Whole(_)) | None => None,
+            Some(TierField::Name(tier)) => Some(tier),
+            Some(TierField::Whole(_)) | None => None,
         };
         let limited = self.owner_limits.as_ref().map(|limited| &limited.owner);
         let owners = [self.owner.as_ref(), self.suspended_owner.as_ref(), limited];

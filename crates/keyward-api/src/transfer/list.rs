@@ -4,9 +4,9 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// The fault of a text that is not a list.
-const RULE: &str = "the list cannot be read; write its members with spaces between them";
-const NOTHING: &str = "a member of the list is empty or null; leave it out";
-const SPACES: &str = "a member of the list has a space in it; write its members with spaces \
+const RULE: &str = "the list cannot be read; write its items with spaces between them";
+const NOTHING: &str = "an item of the list is empty or null; leave it out";
+const SPACES: &str = "an item of the list has a space in it; write its items with spaces \
                       between them, without brackets";
 
 /// The items of a list: between spaces or commas, or as JSON, Python (`['a', 'b']`) and PostgreSQL
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_words_is_refused_with_what_to_do() {
+    fn other_texts_are_rejected_with_the_remedy() {
         for (text, fault) in [
             (r#"{"a b",c}"#, SPACES),
             (r#"["a:read b:read"]"#, SPACES),

@@ -6,13 +6,10 @@ const LIKENESS_MIN: f64 = 0.8;
 /// and a value may be a secret, which is longer.
 const REPEATED_LEN_MAX: usize = 24;
 
-/// Says that a name is not known, and what to do about it.
+/// The fault of an unknown name, and the remedy.
 pub(super) fn explain_unknown(what: &str, name: &str, known: &[&str]) -> String {
     if REPEATED_LEN_MAX < name.len() {
-        return format!(
-            "what should be the name of a {what} is none; there are {}",
-            known.join(", ")
-        );
+        return format!("the name of a {what} is expected; the names are {}", known.join(", "));
     }
     let lower = name.to_lowercase();
     if matches!(lower.as_str(), "secret" | "api_key" | "apikey" | "key" | "token" | "password") {
@@ -25,7 +22,7 @@ pub(super) fn explain_unknown(what: &str, name: &str, known: &[&str]) -> String 
     let likest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match likest.filter(|known| LIKENESS_MIN <= likeness(known)) {
         Some(known) => format!("unknown {what} `{name}`; did you mean `{known}`?"),
-        None => format!("unknown {what} `{name}`; there are {}", known.join(", ")),
+        None => format!("unknown {what} `{name}`; the names are {}", known.join(", ")),
     }
 }
 
@@ -39,7 +36,7 @@ mod tests {
         let explain = |name| explain_unknown("column", name, &known);
         assert_eq!(explain("tire"), "unknown column `tire`; did you mean `tier`?");
         assert_eq!(explain("Digests"), "unknown column `Digests`; did you mean `digest`?");
-        assert_eq!(explain("colour"), "unknown column `colour`; there are digest, name, tier");
+        assert_eq!(explain("colour"), "unknown column `colour`; the names are digest, name, tier");
         let secret = "kw_Zm9vYmFyZm9vYmFyZm9vYmFy";
         assert!(!explain(secret).contains(secret));
         assert!(explain("api_key").contains("secrets are never imported"));

@@ -1,8 +1,9 @@
-//! Faults of JSON, in the words of people rather than of a parser.
+//! Faults of JSON, in plain words rather than in those of a parser.
 
 use serde_json::error::Category;
 
-/// What the parser says where a text is no JSON at all, by how it begins, and what people say.
+/// The messages of the parser about a text that is no JSON, by their beginnings, each with its
+/// plain form.
 const SYNTAX: [(&str, &str); 8] = [
     ("EOF while parsing", "it ends too early"),
     ("expected value", "a value is missing, or is not written as JSON has it"),
@@ -25,7 +26,7 @@ const KINDS: [(&str, &str); 11] = [
     ("floating", "a number"),
     ("boolean", "true or false"),
     ("a boolean", "true or false"),
-    ("struct Members", "an object"),
+    ("struct Fields", "an object"),
 ];
 
 /// The fault, without the values: one of them may be a secret in the wrong field.

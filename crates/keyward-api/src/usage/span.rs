@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_has_an_end_behind_its_beginning_and_is_not_too_long() {
+    fn a_span_ends_after_its_beginning_and_is_not_too_long() {
         let from_to = |from: &str, to: &str| read(&format!("from={from}&to={to}"), Bucket::Hour);
         let (day, next) = ("1970-02-11T00:00:00Z", "1970-02-12T00:00:00Z");
         assert!(from_to(day, next).is_some());

@@ -22,7 +22,7 @@ pub(super) struct Chain {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum Break {
     /// The text there is no entry, so its former content is unknown.
-    #[error("what comes after entry {after} is no entry of an audit trail: {problem}")]
+    #[error("the text after entry {after} is no entry of an audit trail: {problem}")]
     Unreadable { after: u64, problem: String },
     /// The same on a line of a file.
     #[error("line {line} is no entry of an audit trail: {problem}")]
@@ -37,7 +37,7 @@ pub(super) enum Break {
     #[error("something before entry {id}, the first one, was removed")]
     BeginningRemoved { id: u64 },
     /// The entry does not come after the one before it.
-    #[error("entry {id} comes after entry {after}; somebody moved it")]
+    #[error("entry {id} comes after entry {after}; it was moved")]
     Moved { id: u64, after: u64 },
     /// Entries are missing, and the one after them was chained to the one before them.
     #[error("entries between entry {after} and entry {id} are missing: they were cut off")]
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(walk(&beginning, None).unwrap_err(), Break::BeginningRemoved { id: 2 });
         // Edited with care: the digest was computed anew.
         let mut rewritten = trail(5);
-        rewritten[2].actor = "somebody else".to_owned();
+        rewritten[2].actor = "another actor".to_owned();
         rewritten[2].digest = rewritten[2].seal();
         assert_eq!(walk(&rewritten, None).unwrap_err(), Break::Removed { id: 4, after: 3 });
         let cut = vec![trail(1).remove(0), after(&trail(1)[0], 4)];

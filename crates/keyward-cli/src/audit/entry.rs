@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// The fields of an entry. Unknown fields are ignored: the digest does not cover them.
 #[derive(Debug, Deserialize)]
-struct Members {
+struct Fields {
     id: u64,
     at: String,
     actor: String,
@@ -32,23 +32,23 @@ struct Members {
 ///
 /// Returns the fault if the text is no entry.
 pub(super) fn parse(text: &str) -> Result<AuditEntry, String> {
-    let members: Members = json::from_str(text).map_err(|error| error.to_string())?;
-    let at = parse_time(&members.at).ok_or("`at` is no time")?;
+    let fields: Fields = json::from_str(text).map_err(|error| error.to_string())?;
+    let at = parse_time(&fields.at).ok_or("`at` is no time")?;
     // `null` is read as no details, from any source.
-    let details = members.details.map(|details| details.get().to_owned());
+    let details = fields.details.map(|details| details.get().to_owned());
     Ok(beyond_names(AuditEntry {
-        id: ChangeId(members.id),
+        id: ChangeId(fields.id),
         at,
-        actor: members.actor,
-        address: members.address,
-        verb: members.verb,
-        key_id: members.key_id,
-        tier: members.tier,
-        owner: members.owner,
-        request_id: members.request_id,
+        actor: fields.actor,
+        address: fields.address,
+        verb: fields.verb,
+        key_id: fields.key_id,
+        tier: fields.tier,
+        owner: fields.owner,
+        request_id: fields.request_id,
         details: details.filter(|details| details != "null"),
-        previous: parse_digest(&members.previous)?,
-        digest: parse_digest(&members.digest)?,
+        previous: parse_digest(&fields.previous)?,
+        digest: parse_digest(&fields.digest)?,
     }))
 }
 

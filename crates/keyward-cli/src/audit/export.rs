@@ -19,7 +19,7 @@ pub struct Export {
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
     force: bool,
-    /// Print JSON, which is what an export is in any case
+    /// Print JSON, which an export is in any case
     #[arg(long)]
     json: bool,
     #[command(flatten)]

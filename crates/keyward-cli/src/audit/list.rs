@@ -46,7 +46,7 @@ pub struct List {
     /// Most changes to list
     #[arg(long, default_value = "100", value_name = "COUNT", value_parser = number::count)]
     limit: NonZeroU32,
-    /// List all that fit
+    /// List all matching changes
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]

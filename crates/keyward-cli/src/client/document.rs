@@ -8,7 +8,7 @@ use ureq::{Agent, ResponseExt as _};
 use url::Url;
 
 use super::error::GIVE_AUTHORITY;
-use super::{ANSWER_WITHIN, CONNECT_WITHIN};
+use super::{CONNECT_WITHIN, RESPONSE_WITHIN};
 
 /// A client that fetches documents.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Fetcher {
                 // A URL of `http:` may lead on to one of `https:`.
                 .tls_config(self.trust.tls())
                 .timeout_connect(Some(CONNECT_WITHIN))
-                .timeout_global(Some(ANSWER_WITHIN));
+                .timeout_global(Some(RESPONSE_WITHIN));
             config.build().into()
         });
         let mut response = agent.get(url).call()?;

@@ -16,7 +16,7 @@ pub(super) const GIVE_AUTHORITY: &str =
 pub enum ClientError {
     /// No server was reached, so nothing has changed.
     #[error(
-        "no server answers at {server}; start one with `keyward serve`, or name another with \
+        "no server responds at {server}; start one with `keyward serve`, or name another with \
          --server"
     )]
     Unreachable {
@@ -35,7 +35,7 @@ pub enum ClientError {
         flaw: Flaw,
     },
     /// The connection ended before the response did, so the outcome is unknown.
-    #[error("the connection to {server} broke before the answer came; {advice}")]
+    #[error("the connection to {server} broke before the response came; {advice}")]
     Broken {
         /// The URL of the server.
         server: String,
@@ -52,8 +52,8 @@ pub enum ClientError {
         detail: String,
     },
     /// The server rejected the request, or failed.
-    #[error("the server at {server} refused with {status}: {detail}{advice}")]
-    Refused {
+    #[error("the server at {server} rejected the request with {status}: {detail}{advice}")]
+    Rejected {
         /// The server that rejected it.
         server: String,
         /// Its status.
@@ -75,7 +75,7 @@ pub enum ClientError {
         fault: String,
     },
     /// The response is none that a Keyward server gives.
-    #[error("what answers at {server} is no Keyward server; name the right one with --server")]
+    #[error("the server at {server} is no Keyward server; name the right one with --server")]
     Foreign {
         /// The server that responded.
         server: String,
@@ -93,7 +93,7 @@ impl ClientError {
 }
 
 /// Turns a response that is no success into an error.
-pub(super) fn refusal(
+pub(super) fn rejection(
     server: &str,
     credential: &Credential,
     status: StatusCode,
@@ -108,7 +108,7 @@ pub(super) fn refusal(
         return ClientError::NotFound { detail };
     }
     let advice = advice(credential, status, &detail);
-    ClientError::Refused { server, status, detail, advice }
+    ClientError::Rejected { server, status, detail, advice }
 }
 
 fn advice(credential: &Credential, status: StatusCode, detail: &str) -> &'static str {
@@ -121,8 +121,8 @@ fn advice(credential: &Credential, status: StatusCode, detail: &str) -> &'static
             "; ask from an address that the server's setting `admin_networks` has"
         }
         (StatusCode::FORBIDDEN, _) if detail == "Insufficient role" => {
-            "; ask whoever manages your roles for one that may do this (viewer, issuer or admin), \
-             and sign in again"
+            "; ask the person who manages your roles for one that may do this (viewer, issuer or \
+             admin), and sign in again"
         }
         (StatusCode::FORBIDDEN, Credential::Token(_)) => {
             "; the server takes no access tokens, or does not get them through the proxy before \
@@ -184,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_to_do() {
+    fn rejections_name_the_remedy() {
         let told_to = |credential: &Credential, status: u16, detail: &str| {
             let status = StatusCode::from_u16(status).unwrap();
-            refusal("http://x", credential, status, &json!({ "detail": detail })).to_string()
+            rejection("http://x", credential, status, &json!({ "detail": detail })).to_string()
         };
         let key = Credential::AdminKey(AdminKey::parse("x").unwrap());
         let token = Credential::Token(AccessToken::parse("x").unwrap());

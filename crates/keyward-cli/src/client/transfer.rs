@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ANSWER_BYTES_MAX, Client, ClientError, Extras, Response, explain};
+use super::{Client, ClientError, Extras, RESPONSE_BYTES_MAX, Response, explain};
 
 /// How long a server may take before a long response begins: a copy of a database is made first.
 const MADE_WITHIN: Duration = Duration::from_secs(60 * 60);
@@ -18,7 +18,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How much of a long response is held at one time.
 const PIECE_BYTES: usize = 64 * 1024;
 /// The advice when it is unknown whether keys were imported.
-const REPEAT: &str = "repeat the import: what has been added already is skipped";
+const REPEAT: &str = "repeat the import: keys that are there already are skipped";
 
 impl Client {
     /// Requests a change that is safe to repeat, with a body that is JSON.
@@ -68,8 +68,8 @@ impl Client {
         let mut response = self.agent.run(request).map_err(explain)?;
         let status = response.status();
         if !status.is_success() {
-            let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-            return Err(self.refusal(status, &bytes.map_err(explain)?).into());
+            let bytes = response.body_mut().with_config().limit(RESPONSE_BYTES_MAX).read_to_vec();
+            return Err(self.rejection(status, &bytes.map_err(explain)?).into());
         }
         if response.headers().get(CONTENT_TYPE).is_none_or(|found| found != content_type) {
             return Err(self.foreign().into());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError, Route};
 
-use super::refusal;
+use super::rejection;
 
 /// The note about a server that knows no limits of owners.
 const OLDER: &str = "this server knows no limits of owners; it is older than the export";
@@ -33,7 +33,7 @@ impl<'a> Owners<'a> {
         }
         match self.client.act_again(&Route::of(["admin", "owners", owner, "suspend"])) {
             Ok(()) => Ok(Ok(())),
-            Err(error) => Ok(Err(refusal(error)?)),
+            Err(error) => Ok(Err(rejection(error)?)),
         }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Owners<'a> {
         let (present, etag) = match self.client.get::<OwnerView>(&route) {
             Ok(owner) => (json!(owner.body.limits), owner.etag),
             Err(ClientError::NotFound { .. }) => (json!([]), None),
-            Err(error) => return Ok(Err(refusal(error)?)),
+            Err(error) => return Ok(Err(rejection(error)?)),
         };
         if present == *limits {
             return Ok(Ok(()));
@@ -63,17 +63,17 @@ impl<'a> Owners<'a> {
                 self.notes.push(format!("the owner `{owner}` has its limits now"));
                 Ok(Ok(()))
             }
-            Err(ClientError::Refused { status, .. })
+            Err(ClientError::Rejected { status, .. })
                 if status == StatusCode::METHOD_NOT_ALLOWED =>
             {
                 Ok(Err(OLDER.to_owned()))
             }
-            Err(ClientError::Refused { status, detail, .. })
+            Err(ClientError::Rejected { status, detail, .. })
                 if status == StatusCode::PRECONDITION_FAILED =>
             {
                 Ok(Err(detail))
             }
-            Err(error) => Ok(Err(refusal(error)?)),
+            Err(error) => Ok(Err(rejection(error)?)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::output::{Output, printable};
 
 use super::outcome::{Outcome, Outcomes};
 use super::pipeline::Settled;
-use super::refusal;
+use super::rejection;
 
 /// Most rejected lines that are shown to people; the rest is counted.
 const SHOWN_MAX: usize = 20;
@@ -56,7 +56,7 @@ pub(super) struct Report<'a> {
     notes: Vec<String>,
     added: u64,
     skipped: u64,
-    refused: u64,
+    rejected: u64,
 }
 
 impl<'a> Report<'a> {
@@ -68,7 +68,7 @@ impl<'a> Report<'a> {
         }
         let file = file.map(BufWriter::new);
         let (shown, notes) = (Vec::new(), Vec::new());
-        Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, refused: 0 })
+        Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, rejected: 0 })
     }
 
     /// Takes the outcome of a batch.
@@ -81,9 +81,9 @@ impl<'a> Report<'a> {
             Some(Ok(_)) => {
                 anyhow::bail!("the response lacks the result of a key; is it a newer server?")
             }
-            Some(Err(error)) => match refusal(error) {
+            Some(Err(error)) => match rejection(error) {
                 Ok(detail) => {
-                    let reason = format!("the server refused {sent} keys at once: {detail}");
+                    let reason = format!("the server rejected {sent} keys at once: {detail}");
                     (vec![Outcome::Refused { reason: Some(reason) }; sent], None)
                 }
                 Err(error) => (Vec::new(), Some(error)),
@@ -92,14 +92,14 @@ impl<'a> Report<'a> {
         let mut outcomes = outcomes.into_iter();
         for entry in entries {
             match entry {
-                Entry::Fault { line, reason } => self.refuse(line, &reason)?,
+                Entry::Fault { line, reason } => self.reject(line, &reason)?,
                 Entry::Sent { line } => match outcomes.next() {
                     Some(Outcome::Added) => self.added += 1,
                     Some(Outcome::Skipped) => self.skipped += 1,
                     Some(Outcome::Refused { reason }) => {
                         let reason =
                             reason.unwrap_or_else(|| "the server does not say why".to_owned());
-                        self.refuse(line, &self.to.advice(reason))?;
+                        self.reject(line, &self.to.advice(reason))?;
                     }
                     // Unknown; the failure is reported instead.
                     None => {}
@@ -110,20 +110,20 @@ impl<'a> Report<'a> {
     }
 
     /// Reports a rejected line.
-    pub(super) fn refuse(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
+    pub(super) fn reject(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
         // It may quote a cell, which may hold a misplaced key.
         let reason = &masked(reason);
-        let refusal = json!({ self.to.unit: line, "reason": reason }).to_string();
+        let rejection = json!({ self.to.unit: line, "reason": reason }).to_string();
         if self.to.json {
-            let separator = if self.refused == 0 { "\n" } else { ",\n" };
-            self.out.raw(format!("{separator}{refusal}").as_bytes())?;
+            let separator = if self.rejected == 0 { "\n" } else { ",\n" };
+            self.out.raw(format!("{separator}{rejection}").as_bytes())?;
         } else if self.shown.len() < SHOWN_MAX {
             self.shown.push(format!("{} {line}: {}", self.to.unit, printable(reason)));
         }
         if let Some(file) = &mut self.file {
-            writeln!(file, "{refusal}").context("the report cannot be written")?;
+            writeln!(file, "{rejection}").context("the report cannot be written")?;
         }
-        self.refused += 1;
+        self.rejected += 1;
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl<'a> Report<'a> {
             let totals = json!({
                 "added": self.added,
                 "skipped": self.skipped,
-                "refused": self.refused,
+                "refused": self.rejected,
                 "dry_run": self.to.dry_run,
                 "complete": !broke_off,
                 "notes": self.notes,
@@ -153,31 +153,32 @@ impl<'a> Report<'a> {
         } else {
             self.print(broke_off)?;
         }
-        Ok(self.refused)
+        Ok(self.rejected)
     }
 
     fn print(&mut self, broke_off: bool) -> io::Result<()> {
         for note in &self.notes {
             self.out.line(&format!("note: {}", printable(note)))?;
         }
-        for refusal in &self.shown {
-            self.out.line(refusal)?;
+        for rejection in &self.shown {
+            self.out.line(rejection)?;
         }
-        let more = self.refused - self.shown.len() as u64;
+        let more = self.rejected - self.shown.len() as u64;
         if 0 < more {
             self.out.line(&format!("and {more} more; --report FILE writes all of them"))?;
         }
-        let counts = [self.added, self.skipped, self.refused].map(|count| count.to_string());
+        let counts = [self.added, self.skipped, self.rejected].map(|count| count.to_string());
         self.out.table(&["added", "skipped", "refused"], &[counts.to_vec()])?;
         if self.to.dry_run {
             self.out.line("This was a dry run: nothing was changed.")?;
         }
         if broke_off {
-            self.out
-                .line("The import broke off. Repeat it: what has been added already is skipped.")?;
-        } else if self.refused != 0 && !self.to.dry_run {
             self.out.line(
-                "Correct what was refused and import all of it again: what is there is skipped.",
+                "The import broke off. Repeat it: keys that are there already are skipped.",
+            )?;
+        } else if self.rejected != 0 && !self.to.dry_run {
+            self.out.line(
+                "Correct these lines and import all of the file again: added keys are skipped.",
             )?;
         }
         Ok(())

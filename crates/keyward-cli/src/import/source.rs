@@ -33,7 +33,7 @@ pub(super) struct Source {
 
 /// The error if the format of a file is unknown.
 const UNKNOWN_FORMAT: &str =
-    "the name of the file does not say what it is; give --format csv or --format json";
+    "the format of the file is unknown by its name; give --format csv or --format json";
 
 /// The tutorial's database.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Route};
 
-use super::refusal;
+use super::rejection;
 
 /// The tiers of the server, once they were asked for, and the notes about the tiers of the file.
 pub(super) struct Tiers<'a> {
@@ -37,13 +37,13 @@ impl<'a> Tiers<'a> {
         }
         if self.dry_run {
             self.notes.push(format!(
-                "the tier `{name}` would be added first; this dry run refuses its keys without it"
+                "the tier `{name}` would be added first; this dry run rejects its keys without it"
             ));
         } else {
             let route = Route::of(["admin", "tiers", name]);
             let body = PutTierDraft { limits: Some(limits.clone()) };
             if let Err(error) = self.client.put::<Value>(&route, &body) {
-                return Ok(Err(refusal(error)?));
+                return Ok(Err(rejection(error)?));
             }
             self.notes.push(format!("added the tier `{name}`"));
         }

@@ -24,7 +24,7 @@ use guess::{Guess, Made, guesses};
 
 /// The report if nothing fits.
 const NOTHING_FITS: &str = "\
-The caller of this secret will not be let in: no key has its digest. Either its key is not there,
+The caller of this secret will not be accepted: no key has its digest. Either its key is not there,
 or the digest was made with a salt, a key (HMAC) or a slow function, and cannot be moved.
 Tried were the secret as it is, its parts after each of | _ . - and :, in upper and lower case, with
 a line break, in quotation marks, as UTF-16, out of hexadecimal and base64, and hashed twice.";
@@ -161,7 +161,7 @@ impl Trial {
                 "digest_of": found.map(|found| found.guess.made.name()),
                 "detail": text.replace('\n', " "),
             }))
-            .context("the answer cannot be written")?;
+            .context("the result cannot be written")?;
         } else {
             for line in text.lines() {
                 out.line(&printable(line))?;
@@ -178,13 +178,14 @@ impl Trial {
         let Some(Found { guess, key, obstacle, condition, .. }) = &self.found else {
             return (false, NOTHING_FITS.to_owned());
         };
-        let no = "The caller of this secret will not be let in";
+        let no = "The caller of this secret will not be accepted";
         if let Some(obstacle) = obstacle {
             return (false, format!("{no}: it belongs to {key}, and {obstacle}."));
         }
         match (guess.made, guess.can_be_sent) {
             (Made::Whole, true) => {
-                let text = format!("The caller of this secret will be let in as {key}{condition}.");
+                let text =
+                    format!("The caller of this secret will be accepted as {key}{condition}.");
                 (true, text)
             }
             (Made::Whole, false) => (
@@ -198,7 +199,7 @@ impl Trial {
                 false,
                 format!(
                     "{no} with the secret as it is: the digest of {key} was made of {}.\nCallers \
-                     have to send that, and nothing else, to be let in{condition}.",
+                     have to send that, and nothing else, to be accepted{condition}.",
                     made.in_words()
                 ),
             ),

@@ -28,12 +28,12 @@ pub struct Edit {
     /// The key's id, as `list` shows it
     #[arg(value_parser = number::id)]
     id: u64,
-    /// What people know the key by, 1 to 100 characters
+    /// The name of the key, 1 to 100 characters
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     fields: Fields,
-    /// Let it belong to nobody
+    /// Take its owner away
     #[arg(long, conflicts_with = "owner")]
     clear_owner: bool,
     /// Take all scopes away

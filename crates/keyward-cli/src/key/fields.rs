@@ -21,12 +21,12 @@ pub(super) struct Fields {
     /// The customer to whom it belongs
     #[arg(long)]
     owner: Option<String>,
-    /// What it may do, such as `articles:read`, `articles:*` or `*`; may be given several times,
+    /// A scope, such as `articles:read`, `articles:*` or `*`; may be given several times,
     /// and replaces all scopes of a key
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// Where it may be used from, such as 10.0.0.0/8; may be given several times, and replaces all
-    /// networks of a key; a new key may be used from anywhere, if never given
+    /// A network that it may be used from, such as 10.0.0.0/8; may be given several times, and
+    /// replaces all networks of a key; a new key may be used from anywhere, if never given
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
     /// How long it works from now on, such as 90d
@@ -37,7 +37,7 @@ pub(super) struct Fields {
     expires_at: Option<Moment>,
     #[command(flatten)]
     limits: LimitFlags,
-    /// What else people note about it: a JSON object, or @FILE with one
+    /// Notes about it: a JSON object, or @FILE with one
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
 }

@@ -20,12 +20,12 @@ pub(super) const EXAMPLES: [&str; 5] = [
 
 #[derive(Debug, Args)]
 pub struct Issue {
-    /// What people know the key by, 1 to 100 characters
+    /// The name of the key, 1 to 100 characters
     #[arg(long)]
     name: String,
     #[command(flatten)]
     fields: Fields,
-    /// What its secret begins with; the server's setting `key_prefix`, if not given
+    /// The prefix of its secret; the server's setting `key_prefix`, if not given
     #[arg(long)]
     prefix: Option<String>,
     /// Print the secret alone, for scripts

@@ -27,44 +27,44 @@ pub(super) const EXAMPLES: [&str; 6] = [
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those that are so now
+    /// Only keys in this state
     #[arg(long, value_parser = StageWord::words())]
     state: Option<String>,
-    /// Only those of this tier
+    /// Only keys of this tier
     #[arg(long)]
     tier: Option<String>,
-    /// Only those of this owner
+    /// Only keys of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// Only those whose name has this in it, 3 characters or more
+    /// Only keys whose name has this in it, 3 characters or more
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// Only those whose secret begins with this
+    /// Only keys whose secret begins with this
     #[arg(long, value_name = "TEXT")]
     hint: Option<String>,
-    /// Only those that end within this time, such as 30d
+    /// Only keys that expire within this time, such as 30d
     #[arg(long, value_name = "DURATION", value_parser = WholeSeconds::parse)]
     expires_within: Option<WholeSeconds>,
-    /// Only those that nobody has used for this long, such as 90d
+    /// Only keys that have not been used for this long, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = WholeSeconds::parse)]
     idle_for: Option<WholeSeconds>,
-    /// Only those issued since, such as 2026-01-31 or 7d, which is 7 days ago
+    /// Only keys issued since, such as 2026-01-31 or 7d, which is 7 days ago
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     created_after: Option<Moment>,
-    /// Only those issued before, such as 2026-01-31 or 7d, which is 7 days ago
+    /// Only keys issued before, such as 2026-01-31 or 7d, which is 7 days ago
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     created_before: Option<Moment>,
-    /// What comes first: the smallest or earliest, or with a minus the largest or latest
+    /// The order: the smallest or earliest first, or with a minus the largest or latest
     #[arg(long, value_name = "ORDER", value_parser = SortWord::words(), default_value = "-created")]
     #[arg(allow_hyphen_values = true)]
     sort: String,
     /// Most keys to list
     #[arg(long, default_value = "100", value_name = "COUNT", value_parser = number::count)]
     limit: NonZeroU32,
-    /// List all that fit
+    /// List all matching keys
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Count all that fit, too
+    /// Also count all matching keys
     #[arg(long)]
     total: bool,
     #[command(flatten)]
@@ -77,7 +77,7 @@ struct Found {
     keys: Vec<KeyView>,
     /// The keys as the server sent them.
     sent: Vec<Value>,
-    /// The number of matching keys, if it was asked for.
+    /// The number of matching keys, if it was requested.
     total: Option<u64>,
     /// Whether `total` is a lower bound.
     total_is_least: bool,
@@ -132,7 +132,7 @@ impl List {
                 found.total = page.body.total;
                 found.total_is_least = page.body.total_is_exact == Some(false);
             }
-            // A page may hold less than was asked for, or nothing, and still have a next one.
+            // A page may hold fewer keys than `limit`, or none, and still have a next one.
             let next = page.body.next_cursor;
             if next.is_some() && next == found.next {
                 anyhow::bail!("the server's pages do not end; look into its log");
@@ -147,7 +147,7 @@ impl List {
 
     fn route(&self, limit: u32, asks_total: bool, cursor: Option<&str>, out: &Output) -> Route {
         let time = |moment: Option<Moment>| moment.map(|at| at.text(out.look().now));
-        // The order is the server's own unless another one is asked for.
+        // The default order is the server's own.
         let sort = Some(&self.sort).filter(|sort| *sort != "-created");
         Route::of(["admin", "api-keys"])
             .with("state", self.state.as_ref())

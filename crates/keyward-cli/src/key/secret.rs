@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_mebibyte_is_refused() {
+    fn more_than_a_mebibyte_is_rejected() {
         let most = "x".repeat(1_024 * 1_024);
         assert_eq!(read_bounded(most.as_bytes()).unwrap().len(), most.len());
         assert!(read_bounded(format!("{most}x").as_bytes()).is_err());

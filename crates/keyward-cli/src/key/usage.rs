@@ -33,7 +33,7 @@ pub struct KeyUsage {
     /// Until when
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     to: Option<Moment>,
-    /// What is added up in one line
+    /// Whether a line is an hour or a day
     #[arg(long, default_value = "hour", value_parser = BucketWord::words())]
     bucket: String,
     #[command(flatten)]

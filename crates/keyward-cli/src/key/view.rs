@@ -43,7 +43,7 @@ pub(super) fn stage(state: &Word<StageWord>) -> Cell {
     Cell::new(shown(state), tone)
 }
 
-/// The key is suspended, by whatever.
+/// The key is suspended, by itself or by its owner.
 pub(super) fn is_suspended(key: &KeyView) -> bool {
     key.state == Word::Known(StageWord(Stage::Suspended))
 }

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_plain_columns_where_nobody_looks() {
+    fn tables_are_plain_columns_for_programs() {
         let row = |id: &str, name: &str| vec![id.to_owned().into(), name.to_owned().into()];
         let rows = [row("7", "mobile app"), row("12", "x")];
         insta::assert_snapshot!(text(&["id", "name"], &rows, piped()));

@@ -106,7 +106,7 @@ fn explain(error: &ClientError) -> String {
     match error {
         ClientError::Broken { server, .. } => format!("the connection to {server} broke"),
         ClientError::Untrusted { server, flaw } => format!("{server} is not trusted: {flaw}"),
-        ClientError::Unreachable { server, .. } => format!("no server answers at {server}"),
+        ClientError::Unreachable { server, .. } => format!("no server responds at {server}"),
         other => other.to_string(),
     }
 }

@@ -117,7 +117,7 @@ fn a_stream_that_breaks_has_told_what_it_had() {
 }
 
 #[test]
-fn an_error_of_whoever_listens_ends_the_scan() {
+fn an_error_of_the_listener_ends_the_scan() {
     let finder = Finder::default();
     let mut scanner = Scanner::new(&finder, |_| Err(io::ErrorKind::BrokenPipe.into()));
     let text = format!("{KEY}\n{KEY}\n");

@@ -141,7 +141,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn what_is_no_database_is_refused_and_left_alone() {
+fn another_file_is_rejected_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("news.db");
     let error = Tutorial::open(&path).unwrap_err();

@@ -164,7 +164,7 @@ impl Imported<'_> {
 /// Whether the next feed would fail for the same reason.
 fn is_hopeless(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
-        Some(ClientError::Refused { status, .. }) => {
+        Some(ClientError::Rejected { status, .. }) => {
             // A credential that is rejected once is rejected again.
             !status.is_client_error() || matches!(status.as_u16(), 401 | 403 | 429)
         }

@@ -251,7 +251,7 @@ fn a_wrong_admin_key_ends_with_advice() {
     let server = Server::answering(vec![refused]);
     let output = keyward(&server.url, &["key", "list"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"
-    error: the server at http://SERVER refused with 403 Forbidden: Invalid admin key; set ADMIN_API_KEY to the key that the server has
+    error: the server at http://SERVER rejected the request with 403 Forbidden: Invalid admin key; set ADMIN_API_KEY to the key that the server has
     exit status 1
     ");
 }
@@ -274,7 +274,7 @@ fn an_absent_server_ends_with_advice() {
     let output = keyward(&url, &["key", "list"]);
     let story = story(&url, &output);
     assert!(
-        story.starts_with("error: no server answers at http://SERVER; start one with"),
+        story.starts_with("error: no server responds at http://SERVER; start one with"),
         "{story}"
     );
     assert!(story.ends_with("exit status 3"), "{story}");

@@ -149,7 +149,7 @@ fn without_a_server_the_scan_goes_on() {
     let nobody = "http://127.0.0.1:1";
     insta::assert_snapshot!(scan_text(&format!("{KEY}\n"), Some(nobody), &["-"]), @r"
     -:1: kw_yhjs…
-    warning: going on without the server: no server answers at http://127.0.0.1:1
+    warning: going on without the server: no server responds at http://127.0.0.1:1
     exit status 1
     ");
     insta::assert_snapshot!(scan_text(&format!("{KEY}\n"), None, &["-"]), @r"

@@ -83,7 +83,7 @@ fn faults_are_told_by_line_and_the_others_go_on() {
 }
 
 #[test]
-fn a_header_that_does_not_fit_is_refused_with_what_to_do() {
+fn a_wrong_header_is_rejected_with_the_remedy() {
     let texts = [
         "",
         "name,hash\n",
@@ -136,7 +136,7 @@ fn what_pandas_and_databases_write_is_read() {
 }
 
 #[test]
-fn quotes_behind_backslashes_are_mysqls() {
+fn quotes_after_backslashes_are_mysqls() {
     insta::assert_snapshot!(told(
         "\"name\",\"digest\",\"metadata\"\n\
          \"say \\\"a, b\\\"\",\"AB\",\"{\\\"plan\\\": \\\"a,b\\\"}\"\n\

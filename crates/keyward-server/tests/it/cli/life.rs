@@ -132,7 +132,7 @@ fn an_edit_of_an_old_version_ends_with_advice() {
     let arguments = ["key", "edit", "7", "--never-expires", "--if-version", "3"];
     let output = keyward(&server.url, &arguments);
     insta::assert_snapshot!(story(&server.url, &output), @r"
-    error: the server at http://SERVER refused with 412 Precondition Failed: The key has changed since; read it again; nothing was changed: look at the key with `keyward key show`, and repeat the command if you still mean it
+    error: the server at http://SERVER rejected the request with 412 Precondition Failed: The key has changed since; read it again; nothing was changed: look at the key with `keyward key show`, and repeat the command if you still mean it
     exit status 1
     ");
     let requests = server.requests.join().unwrap();
@@ -256,7 +256,7 @@ fn a_lost_response_to_a_read_is_no_lost_change() {
     let server = Server::answering(vec![String::new()]);
     let output = keyward_reading("kw_a-leaked-secret", &server.url, &["key", "identify"]);
     let story = story(&server.url, &output);
-    assert!(story.contains("broke before the answer came; try again"), "{story}");
+    assert!(story.contains("broke before the response came; try again"), "{story}");
     assert!(story.ends_with("exit status 3"), "{story}");
 }
 

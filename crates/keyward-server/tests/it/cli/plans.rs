@@ -57,7 +57,7 @@ fn a_tier_in_use_is_not_deleted() {
     let server = Server::answering(vec![used]);
     let output = keyward(&server.url, &["tier", "delete", "pro"]);
     insta::assert_snapshot!(story(&server.url, &output), @r"
-    error: the server at http://SERVER refused with 409 Conflict: Tier is used by 12 keys
+    error: the server at http://SERVER rejected the request with 409 Conflict: Tier is used by 12 keys
     exit status 1
     ");
 }

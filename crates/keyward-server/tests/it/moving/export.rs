@@ -175,7 +175,7 @@ fn a_backup_that_is_not_whole_leaves_no_file() {
         assert_eq!(std::fs::read_dir(desk.directory.path()).unwrap().count(), 0);
     };
     check(|| sending(&database()[..4_096], 4_096, KIND), "4096 of 8192 bytes came");
-    check(|| sending(&database()[..5_000], 8_192, KIND), "broke before the answer came");
+    check(|| sending(&database()[..5_000], 8_192, KIND), "broke before the response came");
     check(|| sending(b"<html>", 6, "text/html"), "is no Keyward server");
     check(|| sending(b"hello", 5, KIND), "is not a SQLite database");
     check(

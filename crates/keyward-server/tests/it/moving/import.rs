@@ -213,7 +213,7 @@ fn a_batch_that_is_rejected_as_a_whole_does_not_stop_the_others() {
     let rows: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     let file = desk.write("keys.csv", &csv(&rows));
     let story = desk.run(&server, &["import", &file]);
-    let told = "line 2: the server refused 1000 keys at once: body.keys.4.name: no\n";
+    let told = "line 2: the server rejected 1000 keys at once: body.keys.4.name: no\n";
     assert!(story.contains(told), "{story}");
     assert!(story.contains("and 980 more"), "{story}");
     assert!(story.contains("\n1500   0        1000\n"), "{story}");
