@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::documents::documents;
 use crate::tidy::{read, root, rust_files};
 
 /// The crates that a library user calls.
@@ -97,13 +98,6 @@ fn public_path() -> String {
         blocks(&page, &[""]) + &links(&page)
     });
     documents.chain(examples).chain(front).collect::<Vec<_>>().join("\n")
-}
-
-/// The README, and the documents of users.
-fn documents() -> Vec<std::path::PathBuf> {
-    let listed = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let listed = listed.filter(|file| file.extension().is_some_and(|it| it == "md"));
-    [root().join("README.md")].into_iter().chain(listed).collect()
 }
 
 /// The code between fences that open with one of these words.

@@ -6,6 +6,7 @@
 mod decisions;
 mod deny;
 mod dependencies;
+mod documents;
 mod examples;
 mod metadata;
 mod packages;
