@@ -76,10 +76,11 @@ fn every_name_of_the_public_path_has_an_example() {
 #[test]
 fn every_rust_block_of_a_document_is_compiled() {
     let lib = read(&root().join("crates/keyward-axum/src/lib.rs"));
-    for file in documents() {
+    // `CONTRIBUTING.md` shows parts of our own code.
+    for file in documents().iter().filter(|file| !file.ends_with("CONTRIBUTING.md")) {
         let name = file.strip_prefix(root()).unwrap().display().to_string();
         let included = format!("include_str!(\"../../../{name}\")");
-        let has_rust = !blocks(&read(&file), &["rust", "rust,no_run"]).is_empty();
+        let has_rust = !blocks(&read(file), &["rust", "rust,no_run"]).is_empty();
         assert_eq!(lib.contains(&included), has_rust, "{name} is compiled with keyward-axum");
     }
 }
