@@ -205,7 +205,8 @@ mod tests {
             commands(key, "keyward", "0.0.0.0:80", "127.0.0.1:9001"),
             commands(&[], "keyward", "127.0.0.1:8000", ""),
         ];
-        insta::assert_snapshot!(shown.join("\n").replace(FIRST_CALL, "/PATH"));
+        let commands = shown.join("\n").replace(&format!("0{FIRST_CALL}"), "0/PATH");
+        insta::assert_snapshot!(commands);
     }
 
     #[test]
