@@ -1,12 +1,12 @@
 //! A guard over a SQLite file, opened in one call (feature `sqlite`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::Gate;
 use keyward::key::Prefix;
-use keyward::store::{KeyStore as _, StoreError};
+use keyward::store::{Backup, KeyStore as _, Reports, StoreError};
 use keyward_http::{Clock as _, SystemClock};
 use keyward_sqlite::SqliteStore;
 use thiserror::Error;
@@ -123,6 +123,7 @@ pub enum OpenError {
 pub struct SqliteGuard {
     guard: Guard,
     store: Arc<SqliteStore>,
+    path: PathBuf,
     upkeep: Upkeep,
 }
 
@@ -202,13 +203,14 @@ impl SqliteGuard {
         let clock = SystemClock::start();
         let (path, now) = (path.as_ref().to_owned(), clock.now().unix);
         // Blocks for some milliseconds, and longer where a log has to be read again.
-        let open = move || SqliteStore::open(&path, &holder, now);
+        let opened_path = path.clone();
+        let open = move || SqliteStore::open(&opened_path, &holder, now);
         let opened = finished(tokio::task::spawn_blocking(open)).await;
         let store = Arc::new(opened.map_err(keyward::gate::OpenError::from)??);
         let gate = Gate::open(Arc::clone(&store) as _, prefix).await?;
         let guard = Guard::new(gate, clock, guard);
         let upkeep = Upkeep::start(guard.clone(), flush_every);
-        Ok(Self { guard, store, upkeep })
+        Ok(Self { guard, store, path, upkeep })
     }
 
     /// The guard, to be cloned into the state of the app.
@@ -260,6 +262,63 @@ impl SqliteGuard {
     #[must_use]
     pub fn store(&self) -> &Arc<SqliteStore> {
         &self.store
+    }
+
+    /// The store, as the control plane asks for it: for reports.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = keyward_axum::SqliteGuard::open(&path).await?;
+    /// let tiers = keys.reports().tiers().await?;
+    /// assert!(tiers.iter().any(|tier| tier.name.as_str() == "basic"));
+    /// # keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn reports(&self) -> Arc<dyn Reports> {
+        Arc::clone(&self.store) as _
+    }
+
+    /// The store, as the control plane asks for it: for copies.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = keyward_axum::SqliteGuard::open(&path).await?;
+    /// let copy = keys.path().with_extension("copy");
+    /// keys.backup().back_up(&copy).await?;
+    /// assert!(copy.exists());
+    /// # keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn backup(&self) -> Arc<dyn Backup> {
+        Arc::clone(&self.store) as _
+    }
+
+    /// The path of the file.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("keys.db");
+    /// let keys = keyward_axum::SqliteGuard::open(&path).await?;
+    /// assert_eq!(keys.path(), path);
+    /// # keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A handle that says whether the upkeep is running, for a health check; it also works after
