@@ -6,7 +6,7 @@ mod oidc;
 mod tokens;
 
 #[cfg(feature = "fuzzing")]
-pub use self::oidc::fuzzing;
+pub(crate) use self::oidc::fuzzing;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,6 +30,7 @@ use self::oidc::Oidc;
 use self::oidc::verdict::{Person, TokenError};
 use self::tokens::GoodTokens;
 use crate::admin_key::{AdminKeyDigests, WhichKey};
+use crate::astray;
 use crate::people::People;
 use crate::role::Role;
 
@@ -77,7 +78,7 @@ pub struct Who {
 
 /// The authentication. A clone shares everything.
 #[derive(Clone)]
-pub struct Door(Arc<Inner>);
+pub(crate) struct Authentication(Arc<Inner>);
 
 struct Inner {
     rules: ArcSwap<Rules>,
@@ -120,10 +121,10 @@ pub struct Changed {
     pub people: bool,
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.0.rules.load_full();
-        f.debug_struct("Door").field("networks", &rules.networks).finish_non_exhaustive()
+        f.debug_struct("Authentication").field("networks", &rules.networks).finish_non_exhaustive()
     }
 }
 
@@ -177,9 +178,9 @@ impl From<AccessError> for Rejection {
     }
 }
 
-impl Door {
+impl Authentication {
     /// The authentication that these options ask for. Nothing is read from the issuer yet.
-    pub fn new(options: AccessOptions) -> Self {
+    pub(crate) fn new(options: AccessOptions) -> Self {
         Self(Arc::new(Inner {
             rules: ArcSwap::from_pointee(Rules::of(options, None)),
             failures: Failures::new(Some(FAILURES_PER_MINUTE)),
@@ -190,7 +191,7 @@ impl Door {
 
     /// Takes these options from now on, and returns the changes. A request that is being
     /// authenticated meanwhile is judged by the old ones or by the new ones.
-    pub fn set(&self, options: AccessOptions) -> Changed {
+    pub(crate) fn set(&self, options: AccessOptions) -> Changed {
         let before = self.0.rules.load_full();
         let rules = Arc::new(Rules::of(options, Some(&before)));
         self.0.rules.store(Arc::clone(&rules));
@@ -202,7 +203,7 @@ impl Door {
     }
 
     /// The admin keys that there are.
-    pub fn admin_keys(&self) -> AdminKeyDigests {
+    pub(crate) fn admin_keys(&self) -> AdminKeyDigests {
         self.0.rules.load().admin_keys.clone()
     }
 
@@ -288,9 +289,8 @@ impl Door {
 
 /// Lets a request pass whose sender is known, and notes who it is. It is asked before anything
 /// else is looked at.
-pub async fn identify(
-    State(door): State<Door>,
-    State(guard): State<Guard>,
+pub(crate) async fn identify(
+    State((authentication, guard)): State<(Authentication, Guard)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Rejection> {
@@ -298,14 +298,20 @@ pub async fn identify(
     // A body cannot be shared between threads, as the wait for the issuer may be: only the request
     // head is used.
     let (mut parts, body) = request.into_parts();
+    // Before anything may log or keep a part of the request.
+    if let Some(rejection) =
+        astray::rejection(&authentication.admin_keys(), &parts.uri, &parts.headers)
+    {
+        return Err(rejection);
+    }
     let address = guard.client_address(&parts.headers, &parts.extensions);
-    let who = door.decide(address, &parts.headers, now).await?;
+    let who = authentication.decide(address, &parts.headers, now).await?;
     parts.extensions.insert(who);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// Lets a request pass whose sender has the role. An unidentified sender has none.
-pub async fn require_role(
+pub(crate) async fn require_role(
     State(role): State<Role>,
     request: Request,
     next: Next,

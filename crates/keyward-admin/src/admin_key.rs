@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyward_api::admin_key::AdminKey;
+pub use keyward_api::admin_key::AdminKey;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -83,6 +83,12 @@ pub struct AdminKeyDigests {
 }
 
 impl AdminKeyDigests {
+    /// That of one key, which no other replaces.
+    #[must_use]
+    pub fn only(key: &AdminKey) -> Self {
+        Self { first: Some(AdminKeyDigest::of(key)), next: None }
+    }
+
     /// Whether nothing opens it.
     pub fn are_none(&self) -> bool {
         self.first.is_none() && self.next.is_none()

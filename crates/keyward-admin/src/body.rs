@@ -10,7 +10,7 @@ use keyward_axum::Rejection;
 /// # Errors
 ///
 /// Returns 413 if it is longer, and 400 if it ends early.
-pub async fn read_whole(body: Body, bytes_max: usize) -> Result<Bytes, Rejection> {
+pub(crate) async fn read_whole(body: Body, bytes_max: usize) -> Result<Bytes, Rejection> {
     let read = Limited::new(body, bytes_max).collect().await;
     read.map(Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {

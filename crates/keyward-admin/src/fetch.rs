@@ -13,7 +13,7 @@ use url::Url;
 /// A proxy that the environment names is taken for `https:` alone, where it cannot read along.
 /// `http:` is for loopback, and a proxy's loopback is another machine's: a server there could make
 /// up keys.
-pub fn agent(url: &Url, answer_within: Duration, trust: &Trust) -> Agent {
+pub(crate) fn agent(url: &Url, answer_within: Duration, trust: &Trust) -> Agent {
     let is_https = url.scheme() == "https";
     let config = Agent::config_builder()
         .http_status_as_error(false)

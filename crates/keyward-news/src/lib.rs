@@ -1,10 +1,10 @@
 //! A news API that Keyward protects: articles, and the feeds they come from.
 //!
-//! [`list_articles`] serves `GET /articles` to callers with a key; [`import_articles`] takes
-//! batches of articles; [`feed::read`] makes such batches of RSS, Atom and JSON Feed,
-//! [`tutorial`] of the tutorial's database;
-//! [`describe()`] says so in OpenAPI. This crate knows nothing of how keys are kept; its tables
-//! may live in the same SQLite file.
+//! [`list_articles`] serves `GET /articles` to callers with a key;
+//! [`import_articles`] takes batches of articles; both describe themselves in OpenAPI.
+//! [`feed::read`] makes such batches of RSS, Atom and JSON Feed, [`tutorial`] of the tutorial's
+//! database. This crate knows nothing of how keys are kept; its tables may live in the same SQLite
+//! file.
 //!
 //! Each module uses only those above it in this list.
 
@@ -44,13 +44,10 @@ mod workers;
 
 pub mod articles;
 
-mod routes;
-
-mod describe;
+pub mod routes;
 
 pub use article::{Article, NewArticle};
 pub use articles::Articles;
-pub use describe::describe;
 pub use error::ArticlesError;
 pub use routes::{IMPORT_BODY_MAX, import_articles, list_articles};
 pub use rows::Imported;

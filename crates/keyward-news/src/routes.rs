@@ -44,7 +44,6 @@ pub(crate) struct Page {
 #[utoipa::path(
     get, path = "/articles", tag = "articles", params(PageParams),
     summary = "Lists articles, newest first, page by page.", description = "",
-    security(("key" = []), ("key_header" = [])),
     responses((status = 200, description = "A page", body = Page, headers(
         ("Link" = String, description = "The next page, `rel=\"next\"`, if there is one"),
     ))),
@@ -113,4 +112,36 @@ fn unavailable(error: ArticlesError) -> Rejection {
         | ArticlesError::Sqlite(_) => tracing::error!(%error, cause, "Could not ask for articles"),
     }
     Rejection::unavailable()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use utoipa::OpenApi;
+
+    use super::*;
+    use crate::article::{BATCH_MAX, CATEGORY_MAX, GUID_MAX, SOURCE_MAX, TITLE_MAX, URL_MAX};
+
+    #[derive(OpenApi)]
+    #[openapi(paths(list_articles, import_articles))]
+    struct Described;
+
+    #[test]
+    fn bounds_are_those_that_hold() {
+        let document = serde_json::to_value(Described::openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let batch = &schemas["Batch"]["properties"]["articles"];
+        assert_eq!(batch["maxItems"], json!(BATCH_MAX));
+        let bounds = [
+            ("title", TITLE_MAX),
+            ("url", URL_MAX),
+            ("source", SOURCE_MAX),
+            ("category", CATEGORY_MAX),
+            ("guid", GUID_MAX),
+        ];
+        for (name, max) in bounds {
+            let member = &schemas["NewArticle"]["properties"][name];
+            assert_eq!(member["maxLength"], json!(max), "{name}");
+        }
+    }
 }

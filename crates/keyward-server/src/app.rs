@@ -2,54 +2,93 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::FromRef;
-use keyward::store::{Backup, Reports};
+use axum::routing::MethodRouter;
+use keyward::store::Reports;
+use keyward_admin::Control;
+#[cfg(feature = "news")]
+use keyward_admin::Role;
+use keyward_admin::routes::{Access, Endpoint, Routes, route};
 use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Rejection};
-#[cfg(feature = "news")]
-use keyward_news::Articles;
 use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
-use crate::admin::{self, Backups};
 use crate::cors;
 use crate::edge::{Edge, Received};
-use crate::health::{Question, show_health, show_readiness};
-use crate::leaks::Leaks;
+use crate::health::{self, Question};
 #[cfg(feature = "news")]
-use crate::news;
-use crate::openapi;
+use crate::news::News;
+use crate::openapi::{self, Document};
 use crate::own_key::{self, KnownUsage};
-use crate::routes::{Access, Routes};
 use crate::settings::Settings;
-use keyward_admin::access::Door;
 
 /// The shared state of handlers. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]
 pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) reports: Arc<dyn Reports>,
-    pub(crate) backup: Arc<dyn Backup>,
     #[cfg(feature = "news")]
-    pub(crate) articles: Articles,
-    pub(crate) door: Door,
-    pub(crate) leaks: Leaks,
-    pub(crate) backups: Backups,
+    pub(crate) news: News,
     pub(crate) question: Question,
     pub(crate) known_usage: KnownUsage,
     pub(crate) pulse: Pulse,
 }
 
-/// Every route of the program, with the routes for leaks that are on.
-pub(crate) fn routes(leaks: &Leaks, cors: Option<CorsLayer>) -> Routes {
-    let routes = Routes::new(cors)
-        .get("/healthz", Access::Open, show_health)
-        .get("/readyz", Access::Open, show_readiness)
-        .get("/key", Access::Key, own_key::show_own_key);
+impl App {
+    /// The control plane, with the routes of this app for operators.
+    pub(crate) fn mount(&self, control: Control) -> Control {
+        #[cfg(feature = "news")]
+        let control = control.with_route(Role::Admin, self.news.for_operators());
+        control
+    }
+}
+
+/// The routes of every listener: whether the program runs.
+fn health() -> Routes<App> {
+    Routes::new()
+        .add(Access::Open, route!(health::show_health))
+        .add(Access::Open, route!(health::show_readiness))
+}
+
+/// The routes of callers. With a layer, pages of other origins may use them.
+fn for_callers(app: &App, cors: Option<&CorsLayer>) -> Routes {
+    let shared = |endpoint: Endpoint| match cors {
+        None => endpoint,
+        // A fallback of its own, so that the layer gets the preflight, for which there is no
+        // handler.
+        Some(cors) => endpoint.map(|handler: MethodRouter| {
+            handler.fallback(async || Rejection::method_not_allowed()).layer(cors.clone())
+        }),
+    };
+    let own_key = route!(own_key::show_own_key).with_state(app.clone());
+    let routes = Routes::new().add(Access::Key, shared(own_key));
     #[cfg(feature = "news")]
-    let routes = news::add_routes(routes);
-    leaks.add_routes(openapi::add_routes(admin::add_routes(routes)))
+    let routes = routes.add(Access::Key, shared(app.news.for_callers()));
+    routes
+}
+
+/// The routes of each listener, without those that describe them.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// On the public listener.
+    pub(crate) public: Routes,
+    /// On the listener of the control plane, if it has one of its own.
+    pub(crate) control: Option<Routes>,
+}
+
+/// Every route; on one listener, or with the control plane on a listener of its own.
+pub(crate) fn listed(app: &App, control: &Control, settings: &Settings) -> Listed {
+    let cors = settings.cors_origins.as_ref().map(cors::layer);
+    let health = health().with_state(app);
+    let public = health.clone().merge(for_callers(app, cors.as_ref()));
+    let public = public.merge(control.leak_routes());
+    let operators = control.operator_routes();
+    if settings.admin_listen.is_some() {
+        Listed { public, control: Some(health.merge(operators)) }
+    } else {
+        Listed { public: public.merge(operators), control: None }
+    }
 }
 
 /// A router with the layers in front of it. The layer that finishes responses comes first, so that
@@ -65,26 +104,19 @@ pub(crate) struct Served {
     pub(crate) control: Option<Front>,
 }
 
-/// Every route, with the layers in front of it; on one listener, or with the control plane on a
-/// listener of its own.
-pub(crate) fn served(app: &App, edge: &Edge, settings: &Settings) -> Served {
-    let cors = settings.cors_origins.as_ref().map(cors::layer);
-    let routers = routes(&app.leaks, cors).into_routers(app);
-    let finish = |router| finished(router, app, edge);
-    if settings.admin_listen.is_some() {
-        let (public, control) = routers.apart(finish);
-        Served { public, control: Some(control) }
-    } else {
-        Served { public: routers.together(finish), control: None }
-    }
+/// Every route, with the layers in front of it. Each listener describes its own.
+pub(crate) fn served(app: &App, control: &Control, edge: &Edge, settings: &Settings) -> Served {
+    let Listed { public, control } = listed(app, control, settings);
+    let finish = |routes| finished(routes, &app.guard, edge);
+    Served { public: finish(public), control: control.map(finish) }
 }
 
-fn finished(router: Router<App>, app: &App, edge: &Edge) -> Front {
-    let router = router
-        .method_not_allowed_fallback(async || Rejection::method_not_allowed())
-        .fallback(async || Rejection::not_found())
-        .with_state(app.clone());
-    app.guard.responses().layer(edge.receive(router))
+fn finished(routes: Routes, guard: &Guard, edge: &Edge) -> Front {
+    let pages = openapi::routes();
+    let document = Document::of(routes.iter().chain(pages.iter()));
+    let router = routes.merge(pages.with_state(&document)).into_router();
+    let router = router.fallback(async || Rejection::not_found());
+    guard.responses().layer(edge.receive(router))
 }
 
 #[cfg(test)]

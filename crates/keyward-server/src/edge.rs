@@ -15,18 +15,15 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use keyward::scan::hide_keys;
-use keyward_admin::{RequestId, astray};
+use keyward_admin::access::X_ADMIN_KEY;
+use keyward_admin::admin_key::AdminKeyDigests;
+use keyward_admin::routes::Route;
+use keyward_admin::{Control, RequestId, astray};
 use keyward_axum::{Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
 
 use crate::request_head::{AmbiguousLength, BadHead};
-use crate::routes::is_uncached;
-use keyward_admin::access::{Door, X_ADMIN_KEY};
-
-/// The route of a copy of the database. How long one takes depends on the database, so this route
-/// alone has no limit on the time of its response.
-pub(crate) const BACKUP_PATH: &str = "/admin/backup";
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -41,23 +38,36 @@ struct Inner {
     base: u64,
     /// Relaxed: each number is given once, in any order.
     count: AtomicU64,
-    /// Knows the admin key, if there is one to look for.
-    door: Option<Door>,
+    /// The control plane, whose admin keys are masked.
+    control: Option<Control>,
+    /// The paths whose responses may take as long as they take.
+    unlimited: Vec<String>,
 }
 
 impl Edge {
-    /// An edge that knows no admin key.
+    /// An edge that knows no admin key, and limits the time of each response.
     #[cfg(test)]
     pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
-        let count = AtomicU64::new(0);
-        Self(Arc::new(Inner { request_timeout, base, count, door: None }))
+        Self::of(request_timeout, base, None)
     }
 
     /// An edge that gives each request this long to be read and responded to, and masks the admin
-    /// keys of this authentication.
-    pub(crate) fn hiding(request_timeout: Duration, base: u64, door: Door) -> Self {
-        let (count, door) = (AtomicU64::new(0), Some(door));
-        Self(Arc::new(Inner { request_timeout, base, count, door }))
+    /// keys of this control plane.
+    pub(crate) fn hiding(request_timeout: Duration, base: u64, control: Control) -> Self {
+        Self::of(request_timeout, base, Some(control))
+    }
+
+    fn of(request_timeout: Duration, base: u64, control: Option<Control>) -> Self {
+        let routes = control.as_ref().map(Control::routes).unwrap_or_default();
+        let unlimited = routes.iter().filter(|route| !route.has_time_limit()).map(Route::path);
+        let unlimited = unlimited.map(str::to_owned).collect();
+        Self(Arc::new(Inner {
+            request_timeout,
+            base,
+            count: AtomicU64::new(0),
+            control,
+            unlimited,
+        }))
     }
 
     /// Puts the edge in front of a router.
@@ -98,11 +108,10 @@ impl Service<Request> for Received {
 }
 
 async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response {
-    let door = edge.0.door.as_ref();
-    let id = request_id(&request, door).unwrap_or_else(|| edge.next_id());
+    let keys = edge.0.control.as_ref().map(Control::admin_keys).unwrap_or_default();
+    let id = request_id(&request, &keys).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
-    let astray = door
-        .and_then(|door| astray::rejection(&door.admin_keys(), request.uri(), request.headers()));
+    let astray = astray::rejection(&keys, request.uri(), request.headers());
     let is_astray = astray.is_some();
     let rejection = malformed(&request).or(astray);
     let is_read = request.extensions().get::<BadHead>().is_none();
@@ -115,7 +124,9 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
         Some(rejection) => {
             rejection.header(CONNECTION, HeaderValue::from_static("close")).into_response()
         }
-        None if request.uri().path() == BACKUP_PATH => respond(router, request).await,
+        None if edge.0.unlimited.iter().any(|path| path == request.uri().path()) => {
+            respond(router, request).await
+        }
         None => respond_in_time(router, request, edge.0.request_timeout).await,
     };
     if let Some((method, uri)) = logged {
@@ -217,6 +228,14 @@ fn is_text(path: &str) -> bool {
     !path.contains('%') || percent_decode_str(path).decode_utf8().is_ok()
 }
 
+/// Whether no cache may keep the responses under a path, rejections included: the responses to
+/// operators and to reports of leaks, and the health of the server. Caches know that
+/// `Authorization` protects a response (RFC 9111, section 3.5), but nothing of an admin key.
+fn is_uncached(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    ["admin", "leaks", "healthz", "readyz"].contains(&first)
+}
+
 fn mark_sensitive(request: &mut Request) {
     credentials::mark_sensitive(request.headers_mut());
     if let http::header::Entry::Occupied(mut lines) = request.headers_mut().entry(X_ADMIN_KEY) {
@@ -224,11 +243,10 @@ fn mark_sensitive(request: &mut Request) {
     }
 }
 
-fn request_id(request: &Request, door: Option<&Door>) -> Option<RequestId> {
+fn request_id(request: &Request, admin_keys: &AdminKeyDigests) -> Option<RequestId> {
     let id = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
     let decent = RequestId::parse(id)?;
     // It goes into the log, the audit trail and the response: none may hold a key.
-    let admin_keys = door.map(Door::admin_keys).unwrap_or_default();
     let is_admin_key = admin_keys.iter().any(|key| key.is_as_long_and_equals(id.as_bytes()));
     (!is_admin_key).then_some(decent)
 }
@@ -239,6 +257,16 @@ mod tests {
     use keyward::key::Prefix;
 
     use super::*;
+
+    #[test]
+    fn only_what_callers_get_may_be_kept() {
+        for path in ["/admin", "/admin/", "/admin/a/b", "/leaks", "/leaks/github", "/healthz"] {
+            assert!(is_uncached(path), "{path}");
+        }
+        for path in ["/", "", "/articles", "/key", "/docs/admin", "/administer", "/openapi.json"] {
+            assert!(!is_uncached(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_path_is_text_once_it_is_unescaped() {

@@ -13,15 +13,9 @@ mod cors;
 
 mod health;
 
-mod routes;
-
 mod edge;
 
-mod admin;
-
 mod own_key;
-
-mod leaks;
 
 mod openapi;
 

@@ -5,14 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler as _;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use keyward::UnixMillis;
-use keyward_admin::Role;
-use keyward_news::{Articles, IMPORT_BODY_MAX, import_articles, list_articles};
+use keyward_admin::routes::{Endpoint, route};
+use keyward_axum::Guard;
+use keyward_news::{Articles, IMPORT_BODY_MAX, routes};
 use keyward_sqlite::SqliteStore;
-
-use crate::routes::{Access, Routes};
 
 /// Opens the articles in the file of the keys, which take a batch only while that file exists at
 /// its path.
@@ -35,12 +33,28 @@ pub(crate) fn open(
         .with_context(|| format!("opening the articles in {}", path.display()))
 }
 
-/// Adds the route of callers and the route of operators.
-pub(crate) fn add_routes(routes: Routes) -> Routes {
-    let import_articles = import_articles.layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
-    routes.get("/articles", Access::Key, list_articles).post(
-        "/admin/articles",
-        Access::Admin(Role::Admin),
-        import_articles,
-    )
+/// The state of the routes of articles. A clone shares everything.
+#[derive(Clone, Debug, FromRef)]
+pub(crate) struct News {
+    guard: Guard,
+    articles: Articles,
+}
+
+impl News {
+    /// The articles, for callers of this guard.
+    pub(crate) fn new(guard: Guard, articles: Articles) -> Self {
+        Self { guard, articles }
+    }
+
+    /// The route of callers.
+    pub(crate) fn for_callers(&self) -> Endpoint {
+        route!(routes::list_articles).with_state(self.clone())
+    }
+
+    /// The route of operators.
+    pub(crate) fn for_operators(&self) -> Endpoint {
+        let limit = DefaultBodyLimit::max(IMPORT_BODY_MAX);
+        let import = route!(routes::import_articles).map(|handler| handler.layer(limit));
+        import.with_state(self.clone())
+    }
 }

@@ -11,6 +11,10 @@ use keyward::UnixMillis;
 use keyward::count::Counts;
 use keyward::limit::Standing;
 use keyward::store::Reports;
+use keyward_admin::broken;
+use keyward_api::shapes::{
+    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
+};
 use keyward_api::usage::CountsView;
 use keyward_axum::{Caller, Guard, Rejection};
 use serde::Serialize;
@@ -18,15 +22,11 @@ use utoipa::ToSchema;
 
 pub(crate) use self::known::KnownUsage;
 use self::known::Stored;
-use keyward_admin::broken;
-use keyward_api::shapes::{
-    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
-};
 
 /// Shows a caller its own key: what it may do, how much is left, and what it used today and this
 /// month, in UTC, up to and including this request.
 #[utoipa::path(
-    get, path = "/key", tag = "caller", security(("key" = []), ("key_header" = [])),
+    get, path = "/key", tag = "caller",
     responses((status = 200, description = "The key", body = OwnKey, headers(
         ("Cache-Control" = String, description = "`no-store`: it is for this caller alone"),
     ))),

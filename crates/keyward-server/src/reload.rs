@@ -7,16 +7,16 @@ use keyward_axum::origin::TrustedProxies;
 
 use crate::log::Log;
 use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
-use keyward_admin::access::Door;
+use keyward_admin::Control;
 
 /// The parts of the server in which changed settings take effect.
 pub(crate) struct Reload {
     /// Reads the settings as they were read at the start: the same flags and environment, and the
     /// files as they are now.
     pub(crate) read: Arc<ReadSettings>,
-    /// The authentication of the control plane.
-    pub(crate) door: Door,
-    /// The proxies that the authentication and the guard trust.
+    /// The control plane, for its authentication.
+    pub(crate) control: Control,
+    /// The proxies that the guard trusts.
     pub(crate) proxies: TrustedProxies,
     /// The log.
     pub(crate) log: Arc<Log>,
@@ -53,7 +53,7 @@ impl Reload {
         // First, since it alone can fail.
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
-        let changed = self.door.set(settings.access());
+        let changed = self.control.set_access(settings.access());
         for (is_another, message) in [
             (changed.admin_key, "The admin key is another one now"),
             (changed.admin_key_next, "The next admin key is another one now"),

@@ -5,32 +5,30 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use keyward::audit::ChangeId;
-use keyward::store::{KeyStore as _, Reports as _};
+use keyward::store::{KeyStore as _, Reports};
 use keyward::{Gate, UnixMillis};
+use keyward_admin::{AdminOptions, Backups, Control};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_sqlite::{OpenOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::admin::Backups;
 use crate::app::{App, Front, served};
 use crate::clock;
 use crate::edge::Edge;
 use crate::greeting::{Addresses, greeting};
 use crate::health::Question;
-use crate::leaks::Leaks;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_on_thread};
 #[cfg(feature = "news")]
-use crate::news;
+use crate::news::{self, News};
 use crate::own_key::KnownUsage;
 use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
 use crate::wire::Timeouts;
-use keyward_admin::access::Door;
 
 /// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(
@@ -107,32 +105,32 @@ async fn serve(
     let tiers = store.tiers().await?;
     let addresses = Addresses { public: address, control: control_address };
     print_on_thread(restored + &greeting(&settings, &guard, addresses, &tiers)?);
-    let door = Door::new(settings.access());
+    let backups = Backups::new(Arc::clone(&store) as _, &settings.database);
+    let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
     settings.forget_secrets();
-    let ReloadInput { read, log } = reload_input;
-    let rows = settings.rows().to_vec();
-    let reload = Reload { read, door: door.clone(), proxies, log, rows };
 
-    let leaks = Leaks::start(&settings, &guard).await?;
+    let reports: Arc<dyn Reports> = Arc::clone(&store) as _;
+    let control = Control::open(guard.clone(), Arc::clone(&reports), options).await;
+    let control = control.context("revoking the keys that were reported as leaked")?;
     let app = App {
-        guard: guard.clone(),
-        reports: Arc::clone(&store) as _,
-        backup: Arc::clone(&store) as _,
         #[cfg(feature = "news")]
-        articles: articles.clone(),
-        door,
-        leaks: leaks.clone(),
-        backups: Backups::of(&settings.database),
+        news: News::new(guard.clone(), articles),
+        guard,
+        reports,
         question: Question::default(),
         known_usage: KnownUsage::default(),
         pulse: upkeep.pulse(),
     };
-    let edge = Edge::hiding(settings.request_timeout, request_id_base()?, app.door.clone());
-    let served = served(&app, &edge, &settings);
-    let control = control_listener.zip(served.control);
+    let control = app.mount(control);
+    let ReloadInput { read, log } = reload_input;
+    let rows = settings.rows().to_vec();
+    let reload = Reload { read, control: control.clone(), proxies, log, rows };
+    let edge = Edge::hiding(settings.request_timeout, request_id_base()?, control.clone());
+    let served = served(&app, &control, &edge, &settings);
+    let control_served = control_listener.zip(served.control);
     let finished = serve_both(
         (listener, served.public),
-        control,
+        control_served,
         bounds_of(&settings),
         until_stop(signals, reload),
     )
@@ -140,7 +138,7 @@ async fn serve(
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
-    leaks.finish().await;
+    control.close().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;
     tracing::info!("Stopped: usage is flushed and the database is closed");

@@ -24,9 +24,9 @@ use std::time::Duration;
 
 use keyward::key::Prefix;
 use keyward::network::Network;
-use keyward_admin::access::AccessOptions;
 use keyward_admin::admin_key::{AdminKeyDigest, AdminKeyDigests};
 use keyward_admin::people::People;
+use keyward_admin::{AccessOptions, AdminOptions};
 use keyward_api::admin_key::AdminKey;
 use keyward_axum::RateLimitHeaders;
 use keyward_cli::environment::{Environment, NotText};
@@ -284,6 +284,16 @@ impl Settings {
             admin_keys: AdminKeyDigests { first, next },
             people: self.people.clone(),
             networks: self.admin_networks.clone(),
+        }
+    }
+
+    /// The options of the control plane, without its copies.
+    pub(crate) fn admin_options(&self) -> AdminOptions {
+        AdminOptions {
+            access: self.access(),
+            leak_reports: self.leak_reports,
+            github_leaks: self.github_leaks.clone(),
+            backups: None,
         }
     }
 

@@ -73,26 +73,10 @@ fn nothing_is_left_for_later() {
     }
 }
 
-/// Modules that use one below them all the same: the crate, the module, and the one below. Each of
-/// them is a circle that waits for being cut.
-const CIRCLES: [(&str, &str, &str); 3] = [
-    ("keyward-server", "routes", "admin"),
-    ("keyward-server", "routes", "app"),
-    ("keyward-server", "routes", "openapi"),
-];
-
 #[test]
 fn modules_use_only_those_above_them() {
     let used: Vec<_> = crates().iter().flat_map(|package| used_from_above(package)).collect();
-    let is_known = |(package, module, below): &(String, String, String)| {
-        CIRCLES.contains(&(package.as_str(), module.as_str(), below.as_str()))
-    };
-    let new: Vec<_> = used.iter().filter(|use_| !is_known(use_)).collect();
-    assert!(new.is_empty(), "modules use others that come later in `lib.rs`: {new:?}");
-    for (package, module, below) in CIRCLES {
-        let circle = (package.to_owned(), module.to_owned(), below.to_owned());
-        assert!(used.contains(&circle), "{circle:?} is cut: it is no exception any more");
-    }
+    assert!(used.is_empty(), "modules use others that come later in `lib.rs`: {used:?}");
 }
 
 #[test]

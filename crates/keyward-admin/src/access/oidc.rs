@@ -5,7 +5,7 @@
 
 mod claims;
 #[cfg(feature = "fuzzing")]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod issuer;
 mod keys;
 #[cfg(test)]

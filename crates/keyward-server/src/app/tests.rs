@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -11,43 +13,51 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::{ACCEPT, HOST};
 use keyward_axum::Caller;
+use tokio::sync::Notify;
 use tower::{Service, ServiceExt as _};
 
 use super::*;
-use crate::openapi::tests::{app_in, served};
+use crate::openapi::tests::{app_in, listed, served};
 
 /// The table that `tests/it/access.rs` walks with every kind of caller.
 const TABLE: &str = include_str!("../../tests/it/access/routes.txt");
 
-#[test]
-fn every_route_has_its_row_in_the_table_of_access() {
+/// Every route of the real program, the ones that describe it among them.
+async fn every_route(folder: &Path) -> Routes {
+    let pages = openapi::routes().with_state(&Document::of([]));
+    listed(folder, &[]).await.public.merge(pages)
+}
+
+#[tokio::test]
+async fn every_route_has_its_row_in_the_table_of_access() {
     let row = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
     let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let lines = lines.filter(|line| cfg!(feature = "news") || !line.contains("/articles"));
     let expected: BTreeSet<_> = lines.clone().map(row).collect();
     assert_eq!(expected.len(), lines.count(), "no row stands there twice");
-    let routes = routes(&Leaks::all(), None);
+    let folder = tempfile::tempdir().unwrap();
+    let routes = every_route(folder.path()).await;
     let registered: BTreeSet<_> = routes
-        .table()
         .iter()
         .map(|route| {
-            let access = match route.access {
+            let access = match route.access() {
                 Access::Open => "open",
                 Access::Key => "key",
                 Access::Admin(role) => role.as_str(),
             };
-            format!("{} {} {access}", route.method, route.path)
+            format!("{} {} {access}", route.method(), route.path())
         })
         .collect();
-    assert_eq!(registered.len(), routes.table().len(), "no route is registered twice");
+    assert_eq!(registered.len(), routes.iter().count(), "no route is registered twice");
     assert_eq!(registered, expected, "tests/it/access/routes.txt has every route");
 }
 
-#[test]
-fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
-    for route in routes(&Leaks::all(), None).table() {
-        let asks = matches!(route.access, Access::Admin(_));
-        assert_eq!(asks, route.path.starts_with("/admin"), "{route:?}");
+#[tokio::test]
+async fn everything_under_admin_asks_for_a_role_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for route in every_route(folder.path()).await.iter() {
+        let asks = matches!(route.access(), Access::Admin(_));
+        assert_eq!(asks, route.path().starts_with("/admin"), "{route:?}");
     }
 }
 
@@ -71,26 +81,33 @@ fn health_is_told_with_few_allocations() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let front = runtime.block_on(served(folder.path(), &[])).public;
     let request = || Request::get("/healthz").header(HOST, "a").body(Body::empty()).unwrap();
-    let bare = Router::new().route("/healthz", get(show_health));
+    let bare = Router::new().route("/healthz", get(health::show_health));
     let (all, bare) = (allocations(&front, request), allocations(&bare, request));
     assert!(all <= 25, "{all} allocations, {bare} of them by axum itself");
+}
+
+#[utoipa::path(get, path = "/panics")]
+async fn make_a_mistake(_: Option<Caller>) {
+    if true {
+        panic!("a mistake");
+    }
+}
+
+#[utoipa::path(get, path = "/slow")]
+async fn never_respond(_: Option<Caller>) {
+    std::future::pending::<()>().await;
 }
 
 /// The layers that respond in a handler's stead are inside the layer that finishes responses.
 #[tokio::test]
 async fn a_mistake_of_ours_depends_on_the_key_too() {
     let folder = tempfile::tempdir().unwrap();
-    let app = app_in(folder.path()).await;
-    let panics = async |_: Option<Caller>| {
-        if true {
-            panic!("a mistake");
-        }
-    };
-    let pending = async |_: Option<Caller>| std::future::pending::<()>().await;
-    let routes = routes(&app.leaks, None);
-    let routes = routes.get("/panics", Access::Key, panics).get("/slow", Access::Key, pending);
-    let edge = Edge::new(Duration::ZERO, 0);
-    let front = routes.into_routers(&app).together(|router| finished(router, &app, &edge));
+    let (app, _) = app_in(folder.path()).await;
+    let routes = Routes::new()
+        .add(Access::Key, route!(make_a_mistake))
+        .add(Access::Key, route!(never_respond))
+        .with_state(&app);
+    let front = finished(routes, &app.guard, &Edge::new(Duration::ZERO, 0));
     for (path, status) in [("/panics", 500), ("/slow", 408)] {
         let request =
             Request::get(path).header(HOST, "a").header(ACCEPT, "application/problem+json");
@@ -102,4 +119,31 @@ async fn a_mistake_of_ours_depends_on_the_key_too() {
         assert_eq!(said("content-type"), "application/problem+json");
         assert_eq!(said("x-request-id").len(), 16);
     }
+}
+
+#[tokio::test]
+async fn a_copy_of_the_database_may_take_longer_than_other_responses() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, control) = app_in(folder.path()).await;
+    let over = Arc::new(Notify::new());
+    let made = Arc::clone(&over);
+    let make = async move || made.notified().await;
+    let router = Router::new()
+        .route("/slow", get(std::future::pending::<()>))
+        .route("/admin/backup", get(make));
+    let router = Edge::hiding(Duration::ZERO, 0, control).receive(router);
+    let ask = |path: &str| {
+        let request = Request::get(path).header(HOST, "a").body(Body::empty()).unwrap();
+        router.clone().oneshot(request)
+    };
+    let slow = async {
+        let first = ask("/slow").await.unwrap().status();
+        // By the end of the second one, the time of the copy has passed as well.
+        let second = ask("/slow").await.unwrap().status();
+        over.notify_one();
+        [first, second]
+    };
+    let (copy, slow) = tokio::join!(ask("/admin/backup"), slow);
+    assert_eq!(slow, [StatusCode::REQUEST_TIMEOUT; 2]);
+    assert_eq!(copy.unwrap().status(), StatusCode::OK);
 }

@@ -6,17 +6,17 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use keyward_admin::routes::{Access, Route, Routes, route};
 use keyward_axum::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Part;
-use crate::routes::{Access, Routes};
+use super::front::document;
 
 /// Scripts, styles and requests are of this server alone; `data:` is small icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -26,11 +26,11 @@ const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 
 /// The document and its pages, open to every client that reaches the listener that they describe.
-pub(crate) fn add_routes(routes: Routes) -> Routes {
-    routes
-        .get("/openapi.json", Access::Open, show_openapi)
-        .get("/docs", Access::Open, show_docs)
-        .get("/docs/{file}", Access::Open, show_docs_file)
+pub(crate) fn routes() -> Routes<Document> {
+    Routes::new()
+        .add(Access::Open, route!(show_openapi))
+        .add(Access::Open, route!(show_docs))
+        .add(Access::Open, route!(show_docs_file))
 }
 
 /// The document as text, made once.
@@ -38,9 +38,9 @@ pub(crate) fn add_routes(routes: Routes) -> Routes {
 pub(crate) struct Document(Bytes);
 
 impl Document {
-    /// The document of a listener that serves this part.
-    pub(crate) fn of(part: Part) -> Self {
-        Self(super::document(part).to_string().into())
+    /// The document of a listener that serves these routes.
+    pub(crate) fn of<'a>(routes: impl IntoIterator<Item = &'a Route>) -> Self {
+        Self(document(routes).to_string().into())
     }
 }
 
@@ -48,7 +48,7 @@ impl Document {
 #[utoipa::path(get, path = "/openapi.json", tag = "description", responses(
     (status = 200, description = "OpenAPI 3.1", body = Object),
 ))]
-pub(crate) async fn show_openapi(Extension(Document(text)): Extension<Document>) -> Response {
+pub(crate) async fn show_openapi(State(Document(text)): State<Document>) -> Response {
     page("application/json", text.into())
 }
 

@@ -18,8 +18,11 @@ use keyward::limit::{
 use keyward::network::NETWORKS_MAX;
 use keyward::query::NAME_PART_CHARS_MIN;
 use keyward::record::{KEY_ID_MAX, NAME_CHARS_MAX, OWNER_LEN_MAX, SCOPE_LEN_MAX, SCOPES_MAX};
+use keyward::store::Reports;
 use keyward::tier::TIER_NAME_LEN_MAX;
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
+use keyward_admin::routes::Routes;
+use keyward_admin::{AdminOptions, Backups, Control};
 use keyward_api::key::DIGESTS_MAX;
 use keyward_api::shapes::HINT_LEN_MAX;
 use keyward_api::transfer::BATCH_KEYS_MAX;
@@ -31,21 +34,39 @@ use keyward_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{Part, document};
-use crate::admin::{Backups, unread};
-use crate::app::{self, App, Served};
+use super::front::document;
+use super::routes;
+use crate::app::{self, App, Listed, Served};
 use crate::edge::Edge;
 use crate::health::Question;
-use crate::leaks::Leaks;
+#[cfg(feature = "news")]
+use crate::news::News;
 use crate::own_key::KnownUsage;
 use crate::settings::{Flags, Settings};
-use keyward_admin::access::Door;
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
 /// The router of the real program, over a database in this folder.
 pub(crate) async fn served(folder: &Path, more: &[(&str, &str)]) -> Served {
-    app::served(&app_in(folder).await, &edge(), &everything_on(folder, more))
+    let (app, control) = app_in(folder).await;
+    app::served(&app, &control, &edge(), &everything_on(folder, more))
+}
+
+/// The routes of the real program, over a database in this folder.
+pub(crate) async fn listed(folder: &Path, more: &[(&str, &str)]) -> Listed {
+    let (app, control) = app_in(folder).await;
+    app::listed(&app, &control, &everything_on(folder, more))
+}
+
+/// The document of a listener with these routes.
+fn described(listed: &Routes) -> Value {
+    document(listed.iter().chain(routes().iter()))
+}
+
+/// The document of the real program.
+async fn whole() -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    described(&listed(folder.path(), &[]).await.public)
 }
 
 /// An edge that has time.
@@ -53,8 +74,8 @@ pub(crate) fn edge() -> Edge {
     Edge::new(Duration::from_secs(30), 0)
 }
 
-/// The app over a database in this folder.
-pub(crate) async fn app_in(folder: &Path) -> App {
+/// The app over a database in this folder, and its control plane.
+pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
     let (path, clock) = (folder.join("keyward.db"), SystemClock::start());
     let now = clock.now().unix;
     let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(&path, "a test", now).unwrap());
@@ -62,25 +83,23 @@ pub(crate) async fn app_in(folder: &Path) -> App {
     let articles = keyward_news::Articles::open(&path, now).unwrap();
     let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
     let guard = Guard::new(gate, clock, GuardOptions::default());
+    let backups = Backups::new(Arc::clone(&store) as _, &path);
     let settings = everything_on(folder, &[]);
-    let (door, leaks) = (Door::new(settings.access()), Leaks::new(&settings));
-    let (backups, question) = (Backups::of(&path), Question::default());
-    let pulse = Pulse::default();
-    let known_usage = KnownUsage::default();
-    let (reports, backup) = (Arc::clone(&store) as _, store as _);
-    App {
+    let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
+    let (question, pulse) = (Question::default(), Pulse::default());
+    let (known_usage, reports) = (KnownUsage::default(), store as Arc<dyn Reports>);
+    let control = Control::open(guard.clone(), Arc::clone(&reports), options).await.unwrap();
+    let app = App {
+        #[cfg(feature = "news")]
+        news: News::new(guard.clone(), articles),
         guard,
         reports,
-        backup,
-        #[cfg(feature = "news")]
-        articles,
-        door,
-        leaks,
-        backups,
         question,
         known_usage,
         pulse,
-    }
+    };
+    let control = app.mount(control);
+    (app, control)
 }
 
 /// Settings with which every route is served.
@@ -120,7 +139,7 @@ fn paths_described(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
 async fn every_route_is_described_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let router = served(folder.path(), &[]).await.public;
-    let described = paths_described(&document(Part::Whole));
+    let described = paths_described(&whole().await);
     let served = paths_served(&router);
     assert!(9 < served.len(), "the paths are found: {served:?}");
     assert_eq!(described.keys().cloned().collect::<BTreeSet<_>>(), served);
@@ -145,13 +164,16 @@ async fn each_of_two_listeners_describes_what_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
     let Served { public, control } = served(folder.path(), &apart).await;
-    let paths = |part| paths_described(&document(part)).into_keys().collect::<BTreeSet<_>>();
-    let (callers, operators) = (paths(Part::Callers), paths(Part::Operators));
+    let folder = tempfile::tempdir().unwrap();
+    let apart = listed(folder.path(), &apart).await;
+    let documents = (described(&apart.public), described(&apart.control.unwrap()));
+    let paths = |document| paths_described(document).into_keys().collect::<BTreeSet<_>>();
+    let (callers, operators) = (paths(&documents.0), paths(&documents.1));
     assert_eq!(callers, paths_served(&public));
     assert_eq!(operators, paths_served(&control.unwrap()));
     let both: Vec<_> = callers.intersection(&operators).map(String::as_str).collect();
     assert_eq!(both, ["/docs", "/docs/{file}", "/healthz", "/openapi.json", "/readyz"]);
-    let document = document(Part::Callers);
+    let document = documents.0;
     let names = |place| {
         let names = document["components"][place].as_object().unwrap().keys();
         names.map(String::as_str).collect::<Vec<_>>()
@@ -165,8 +187,8 @@ async fn each_of_two_listeners_describes_what_it_serves() {
     assert!(tags.flatten().eq(expected));
 }
 
-#[test]
-fn every_reference_leads_somewhere() {
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
     fn check(document: &Value, value: &Value) {
         if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
             let pointer = reference.strip_prefix('#').unwrap();
@@ -178,15 +200,17 @@ fn every_reference_leads_somewhere() {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    for part in [Part::Whole, Part::Callers, Part::Operators] {
-        let document = document(part);
+    let folder = tempfile::tempdir().unwrap();
+    let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
+    let Listed { public, control } = listed(folder.path(), &apart).await;
+    for document in [whole().await, described(&public), described(&control.unwrap())] {
         check(&document, &document);
     }
 }
 
-#[test]
-fn bounds_are_those_that_hold() {
-    let document = document(Part::Whole);
+#[tokio::test]
+async fn bounds_are_those_that_hold() {
+    let document = whole().await;
     let schema = |path: &str| {
         let found = document.pointer(&format!("/components/schemas/{path}"));
         found.unwrap_or_else(|| panic!("{path} is not there")).clone()
@@ -230,9 +254,9 @@ fn bounds_are_those_that_hold() {
     check("UsageView/properties/days/maxItems", BUCKETS_MAX.into());
 }
 
-#[test]
-fn bounds_of_parameters_are_those_that_hold() {
-    let document = document(Part::Whole);
+#[tokio::test]
+async fn bounds_of_parameters_are_those_that_hold() {
+    let document = whole().await;
     let check = |path: &str, name: &str, bound: &str, expected: u64| {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
@@ -249,27 +273,9 @@ fn bounds_of_parameters_are_those_that_hold() {
     check("/admin/usage", "top", "maximum", usage::TOP_MAX.into());
 }
 
-#[test]
-fn what_a_route_under_admin_reads_is_described_and_nothing_else() {
-    let document = document(Part::Whole);
-    let is_query = |parameter: &Value| parameter["in"] == "query";
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let route = (&*method.to_uppercase(), path.as_str());
-            if path.starts_with("/admin/") {
-                let parameters = operation.get("parameters").and_then(Value::as_array);
-                let query = parameters.is_some_and(|list| list.iter().any(is_query));
-                assert_eq!(unread::reads_query(route), query, "{route:?}");
-                let body = operation.get("requestBody").is_some();
-                assert_eq!(unread::reads_body(route), body, "{route:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn each_operation_names_its_audience_and_rejections() {
-    let document = document(Part::Whole);
+#[tokio::test]
+async fn each_operation_names_its_audience_and_rejections() {
+    let document = whole().await;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let place = format!("{method} {path}");
