@@ -1,4 +1,4 @@
-//! Who people are: the OpenID Connect issuer that vouches for them, and its names of roles.
+//! The OpenID Connect issuer that vouches for people, and its names of roles.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ pub struct People {
     pub role_claim: String,
     /// The issuer's names of them.
     pub roles: RoleNames,
-    /// Who may vouch for the issuer.
+    /// The authorities that may vouch for the issuer.
     pub trust: Trust,
 }
 
@@ -78,8 +78,8 @@ pub fn secure_url(text: &str) -> Result<Url, String> {
     };
     let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
     if !is_secure {
-        return Err("must be https://, since whoever answers in its place could make keys; \
-                    only on loopback http:// will do"
+        return Err("must be https://, since an impostor of that server could make keys; http:// \
+                    is only accepted on loopback"
             .to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {

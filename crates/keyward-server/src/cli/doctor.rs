@@ -48,7 +48,7 @@ pub(super) struct Doctor {
     flags: Flags,
 }
 
-/// The values that are no settings, and are read from the same sources.
+/// Values from the sources of the settings that are none.
 struct Surroundings {
     /// The settings file, which need not be there.
     config: PathBuf,
@@ -56,7 +56,7 @@ struct Surroundings {
     way: Way,
 }
 
-/// How well something is.
+/// The state of a checked part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Health {
     Ok,
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checks_are_told_with_what_to_do() {
+    fn checks_are_printed_with_their_remedies() {
         let checks = [
             Check::ok("settings", "all 14 can be used"),
             Check::warn("file keyward.db", "others may read it (mode 644)", "chmod 600 keyward.db"),

@@ -28,8 +28,8 @@ pub(super) fn read(sources: &mut Sources<'_>) -> Result<Option<People>, Settings
         }
         (None, None) => Ok(None),
         (Some(_), None) => {
-            let problem = "needs `oidc_audience` beside it: without, a token that the issuer made \
-                           for any other service would open this one";
+            let problem = "needs `oidc_audience` too: without it, a token that the issuer made for \
+                           any other service would be accepted";
             Err(sources.reject(&table::OIDC_ISSUER, problem))
         }
         (None, Some(_)) => {

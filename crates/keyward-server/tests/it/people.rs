@@ -274,7 +274,7 @@ fn an_issuer_that_others_could_impersonate_is_rejected_at_the_start() {
         ("KEYWARD_OIDC_ISSUER", "http://login.example.com"),
         ("KEYWARD_OIDC_AUDIENCE", "keyward"),
     ]);
-    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): must be https://, since whoever answers in its place could make keys; only on loopback http:// will do");
+    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): must be https://, since an impostor of that server could make keys; http:// is only accepted on loopback");
     let error = rejected(&[("KEYWARD_OIDC_ISSUER", "https://login.example.com")]);
-    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): needs `oidc_audience` beside it: without, a token that the issuer made for any other service would open this one");
+    insta::assert_snapshot!(error, @"error: setting `oidc_issuer` (environment variable KEYWARD_OIDC_ISSUER): needs `oidc_audience` too: without it, a token that the issuer made for any other service would be accepted");
 }

@@ -63,7 +63,7 @@ struct Known {
 #[derive(Debug, Error)]
 enum ReadError {
     /// The issuer does not respond.
-    #[error("{url} does not answer")]
+    #[error("{url} does not respond")]
     Unreachable {
         url: String,
         #[source]
@@ -73,7 +73,7 @@ enum ReadError {
     #[error("{url} is not trusted: {flaw}; {}", flaw.advice(GIVE_AUTHORITY))]
     Untrusted { url: String, flaw: Flaw },
     /// It responds with another status.
-    #[error("{url} answers with {status}")]
+    #[error("{url} responds with {status}")]
     Status { url: String, status: u16 },
     /// Its response does not have the expected form.
     #[error("{url} is not {what}")]

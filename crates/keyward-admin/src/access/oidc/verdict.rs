@@ -54,6 +54,6 @@ pub(in crate::access) enum Invalid {
     #[error("it is not good yet")]
     NotYet,
     /// It names no person.
-    #[error("it names nobody")]
+    #[error("it names no person")]
     Nobody,
 }

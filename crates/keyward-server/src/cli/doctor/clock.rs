@@ -8,11 +8,11 @@ use super::Check;
 use crate::clock::is_set;
 use keyward_api::shapes::Time;
 
-/// No version of today is in use by then.
+/// A time at which no present version is in use any more.
 const LATEST: Timestamp = Timestamp::constant(4_102_444_800, 0);
 /// A `Date` header is up to a second old when it is written, and another one underway.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(3);
-/// From here on keys end noticeably early or late.
+/// From this difference on, keys end noticeably early or late.
 const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(60);
 
 /// A clock that has gone back by more than this is no longer trusted by a server.
@@ -34,14 +34,14 @@ pub(super) fn check(now: Timestamp) -> Check {
 pub(super) fn compare(now: Timestamp, latest: Option<UnixMillis>) -> Check {
     let what = "latest reading";
     let Some(latest) = latest else {
-        return Check::ok(what, "nobody noted down yet what the clock says");
+        return Check::ok(what, "no reading of the clock is stored yet");
     };
     let text = Time(latest).to_text();
     let behind = i64::try_from(latest.0).unwrap_or(i64::MAX).saturating_sub(now.as_millisecond());
     if behind <= BEHIND_MAX_MS {
-        return Check::ok(what, format!("the clock said {text} before"));
+        return Check::ok(what, format!("the clock read {text} before"));
     }
-    let found = format!("the clock says {now:.0}, and said {text} before");
+    let found = format!("the clock reads {now:.0}, and read {text} before");
     let advice = "set the clock right; if it is right, start once with \
                   `keyward serve --clock-is-right`";
     Check::fail(what, found, advice)
@@ -51,14 +51,14 @@ pub(super) fn compare(now: Timestamp, latest: Option<UnixMillis>) -> Check {
 /// two times of the local clock.
 pub(super) fn skew(date: &str, before: Timestamp, after: Timestamp) -> Option<Check> {
     let theirs = DateTimeParser::new().parse_timestamp(date).ok()?;
-    // The nearest point at which both could have said the same.
+    // The nearest point at which both could have read the same.
     let ours = theirs.clamp(before, after.max(before));
     let apart = ours.duration_since(theirs);
     let seconds = apart.as_secs().abs();
     let found = match apart.is_negative() {
         _ if apart.abs() <= SKEW_MAX => return Some(Check::ok("clock skew", "both clocks agree")),
-        true => format!("the server's is {seconds} s ahead of this machine's"),
-        false => format!("the server's is {seconds} s behind this machine's"),
+        true => format!("the server's is {seconds} s later than this machine's"),
+        false => format!("the server's is {seconds} s earlier than this machine's"),
     };
     let check = if SKEW_FAIL < apart.abs() { Check::fail } else { Check::warn };
     Some(check("clock skew", found, SYNCHRONISE.to_owned()))
@@ -71,24 +71,24 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_set_is_noticed() {
-        let told = |now: &str| line(&check(now.parse().unwrap()));
+        let shown = |now: &str| line(&check(now.parse().unwrap()));
         let all =
-            ["1970-01-01T00:00:07Z", "2026-11-24T09:30:00.5Z", "2100-01-01T00:00:00Z"].map(told);
+            ["1970-01-01T00:00:07Z", "2026-11-24T09:30:00.5Z", "2100-01-01T00:00:00Z"].map(shown);
         insta::assert_snapshot!(all.join("\n"));
     }
 
     #[test]
-    fn a_clock_that_is_behind_what_it_said_before_is_noticed() {
+    fn a_clock_that_was_set_back_is_noticed() {
         let now = "2026-11-24T09:30:00Z".parse().unwrap();
-        let told = |behind: i64| {
+        let shown = |behind: i64| {
             let latest = 1_795_512_600_000_i64 + behind;
             line(&compare(now, Some(UnixMillis(u64::try_from(latest).unwrap()))))
         };
         let all = [-3_600_000, 60_000, 60_001, i64::MAX - 1_795_512_600_000];
-        insta::assert_snapshot!(all.map(told).join("\n"));
+        insta::assert_snapshot!(all.map(shown).join("\n"));
     }
 
-    fn told(before: &str, after: &str) -> String {
+    fn shown(before: &str, after: &str) -> String {
         let (before, after) = (before.parse().unwrap(), after.parse().unwrap());
         line(&skew("Tue, 24 Nov 2026 09:30:00 GMT", before, after).unwrap())
     }
@@ -102,21 +102,21 @@ mod tests {
             "2026-11-24T09:29:50Z",
             "2026-11-24T10:30:00Z",
         ];
-        insta::assert_snapshot!(all.map(|now| told(now, now)).join("\n"));
+        insta::assert_snapshot!(all.map(|now| shown(now, now)).join("\n"));
         assert_eq!(skew("yesterday", Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH), None);
     }
 
     #[test]
-    fn a_server_that_is_slow_to_answer_has_no_other_clock() {
+    fn a_slow_server_has_no_other_clock() {
         let agree = "ok clock skew: both clocks agree";
-        assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:30:00Z"), agree);
-        assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:31:00Z"), agree);
-        assert_eq!(told("2026-11-24T09:29:00Z", "2026-11-24T09:31:00Z"), agree);
+        assert_eq!(shown("2026-11-24T09:29:00Z", "2026-11-24T09:30:00Z"), agree);
+        assert_eq!(shown("2026-11-24T09:30:00Z", "2026-11-24T09:31:00Z"), agree);
+        assert_eq!(shown("2026-11-24T09:29:00Z", "2026-11-24T09:31:00Z"), agree);
         // A clock that was set back meanwhile is compared with its first reading.
-        assert_eq!(told("2026-11-24T09:30:00Z", "2026-11-24T09:00:00Z"), agree);
-        let behind = told("2026-11-24T09:30:04Z", "2026-11-24T09:31:00Z");
-        assert!(behind.contains("is 4 s behind"), "{behind}");
-        let ahead = told("2026-11-24T09:29:00Z", "2026-11-24T09:29:56Z");
-        assert!(ahead.contains("is 4 s ahead"), "{ahead}");
+        assert_eq!(shown("2026-11-24T09:30:00Z", "2026-11-24T09:00:00Z"), agree);
+        let behind = shown("2026-11-24T09:30:04Z", "2026-11-24T09:31:00Z");
+        assert!(behind.contains("is 4 s earlier"), "{behind}");
+        let ahead = shown("2026-11-24T09:29:00Z", "2026-11-24T09:29:56Z");
+        assert!(ahead.contains("is 4 s later"), "{ahead}");
     }
 }

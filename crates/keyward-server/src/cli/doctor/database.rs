@@ -1,4 +1,4 @@
-//! Whether the database can be read, who has it, how old it is, and whether there is room for it.
+//! Whether the database can be read, which process has it open, its schema, and the free space.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn describe(found: &Inspection) -> Vec<Check> {
     let shown = found.path.display();
     let readable = match &found.holder {
         Some(holder) => format!("{shown} can be read; {holder} has it open"),
-        None => format!("{shown} can be read; nobody has it open"),
+        None => format!("{shown} can be read; no process has it open"),
     };
     vec![Check::ok("database", readable), schema(found.schema, found.schema_known)]
 }
@@ -94,14 +94,14 @@ mod tests {
 
     #[test]
     fn little_room_is_noticed() {
-        let told = |mebibytes| line(&room(mebibytes * MEBIBYTE));
-        insta::assert_snapshot!([0, 63, 64, 1_023, 1_024, 10_240].map(told).join("\n"));
+        let shown = |mebibytes| line(&room(mebibytes * MEBIBYTE));
+        insta::assert_snapshot!([0, 63, 64, 1_023, 1_024, 10_240].map(shown).join("\n"));
     }
 
     #[test]
     fn old_and_new_schemas_are_noticed() {
-        let told = |found| line(&schema(found, 2));
-        insta::assert_snapshot!([1, 2, 3].map(told).join("\n"));
+        let shown = |found| line(&schema(found, 2));
+        insta::assert_snapshot!([1, 2, 3].map(shown).join("\n"));
     }
 
     #[test]

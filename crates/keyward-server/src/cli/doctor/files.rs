@@ -103,21 +103,21 @@ mod tests {
     use crate::settings::Flags;
 
     /// A check on one line, without the common subject of all checks.
-    fn told(check: &Check) -> String {
+    fn shown(check: &Check) -> String {
         line(check).replace("file permissions: ", "")
     }
 
     #[test]
     fn files_that_others_can_open_are_noticed() {
-        let told = |mode| line(&private_file(Path::new("keyward.db"), mode));
-        insta::assert_snapshot!([0o600, 0o400, 0o644, 0o640, 0o660, 0o666].map(told).join("\n"));
+        let shown = |mode| line(&private_file(Path::new("keyward.db"), mode));
+        insta::assert_snapshot!([0o600, 0o400, 0o644, 0o640, 0o660, 0o666].map(shown).join("\n"));
     }
 
     #[test]
-    fn what_others_can_write_to_is_noticed() {
-        let told = |mode| told(&others_write(Path::new("/etc/keyward"), mode));
+    fn files_that_others_can_write_to_are_noticed() {
+        let shown = |mode| shown(&others_write(Path::new("/etc/keyward"), mode));
         let all = [0o755, 0o644, 0o775, 0o664, 0o1777, 0o777, 0o646];
-        insta::assert_snapshot!(all.map(told).join("\n"), @r"
+        insta::assert_snapshot!(all.map(shown).join("\n"), @r"
         ok only its owner may write to /etc/keyward
         ok only its owner may write to /etc/keyward
         warn its group may write to /etc/keyward (mode 775) => chmod go-w '/etc/keyward'
@@ -148,7 +148,7 @@ mod tests {
         let none = Environment::of::<&str, &str>([]).unwrap();
         let settings = Settings::read(&Flags::default(), &none, directory.path()).unwrap();
         let checks = check(&settings, &path("keyward.toml"));
-        let masked = |check: &Check| told(check).replace(directory.path().to_str().unwrap(), "DIR");
+        let masked = |check: &Check| shown(check).replace(directory.path().to_str().unwrap(), "DIR");
         checks.iter().map(masked).collect()
     }
 

@@ -18,7 +18,7 @@ const MAKE_ONE: &str = "make one with `openssl rand -hex 32` and set it as ADMIN
 pub(super) fn check(settings: &Settings) -> Vec<Check> {
     let exposed = settings.check_exposure();
     if let Err(SettingsError::Exposed { key, why, .. }) = exposed {
-        let found = format!("others can reach the server, and {key} {why}");
+        let found = format!("other machines can reach the server, and {key} {why}");
         return vec![Check::fail("admin key", found, MAKE_ONE)];
     }
     let next = settings.admin_key_next.as_ref().map(|next| {
@@ -45,7 +45,7 @@ fn first_key(settings: &Settings) -> Check {
         if let Some(issuer) = setting(settings, "oidc_issuer") {
             return Check::ok("admin key", format!("there is none; people sign in at {issuer}"));
         }
-        return Check::warn("admin key", "there is none, so nobody can issue a key", MAKE_ONE);
+        return Check::warn("admin key", "there is none, so no key can be issued", MAKE_ONE);
     };
     strength(key.expose())
 }

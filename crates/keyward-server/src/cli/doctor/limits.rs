@@ -8,8 +8,8 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Check;
 
-/// Files that the server has open besides its connections: the database and its threads, the
-/// log, the listeners; generously.
+/// Files that the server has open in addition to its connections: the database and its threads,
+/// the log, the listeners; generously.
 const OTHER_FILES: u64 = 128;
 
 /// Most tiers that are named: they fit into a line or two.
@@ -62,23 +62,23 @@ mod tests {
 
     #[test]
     fn more_connections_than_files_are_noticed() {
-        let told = |limit| line(&files(limit, 1_024));
-        insta::assert_snapshot!([Some(1_024), Some(1_152), None].map(told).join("\n"));
+        let shown = |limit| line(&files(limit, 1_024));
+        insta::assert_snapshot!([Some(1_024), Some(1_152), None].map(shown).join("\n"));
     }
 
     #[test]
-    fn limits_are_told_tier_by_tier() {
+    fn limits_are_shown_tier_by_tier() {
         let tier = |name: &str, limits| json!({ "name": name, "limits": limits, "keys": 0 });
         let limit = json!([{ "name": "requests", "amount": 100, "per": "60s", "burst": 200 }]);
         let mut tiers = vec![tier("basic", limit), tier("internal", json!([]))];
-        let told = |tiers: &[Value]| {
+        let shown = |tiers: &[Value]| {
             let tiers = json!({ "count": tiers.len(), "tiers": tiers });
             line(&of_tiers(&serde_json::from_value(tiers).unwrap()))
         };
         let few = "ok limits: basic: 100 per 60s burst 200; internal: no limit";
-        assert_eq!(told(&tiers), few);
+        assert_eq!(shown(&tiers), few);
         tiers.resize(10, tier("x", json!([])));
-        assert!(told(&tiers).ends_with("; and 2 more tiers"));
-        assert!(told(&[]).starts_with("warn limits: there is no tier"));
+        assert!(shown(&tiers).ends_with("; and 2 more tiers"));
+        assert!(shown(&[]).starts_with("warn limits: there is no tier"));
     }
 }

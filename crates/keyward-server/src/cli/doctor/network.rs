@@ -45,20 +45,20 @@ pub(super) fn check(
     let mut checks: Vec<_> =
         doors.iter().flat_map(|door| door_checks(door, way, settings, is_served, &clock)).collect();
     if doors.is_empty() {
-        checks.push(Check::ok("server", "its port is free to choose, so nobody was asked"));
+        checks.push(Check::ok("server", "its port is chosen at its start, so none was checked"));
     }
     checks.extend(settings.people.as_ref().map(issuer_check));
     checks
 }
 
-/// Where a server can be asked.
+/// A listener of a server.
 struct Door {
     url: ServerUrl,
     /// It serves the admin routes.
     is_admin: bool,
 }
 
-/// Where the server listens for us, as its settings have it.
+/// The listeners of the server that the settings describe.
 fn own_doors(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Vec<Door> {
     let door = |address, is_admin| {
         let url = ServerUrl::parse(&own_url(address)?).ok()?;
@@ -91,7 +91,7 @@ fn door_checks(
         Err(error) => return vec![unreachable(&error, is_served)],
     };
     let after = clock();
-    let mut checks = vec![Check::ok("server", format!("{} answers", door.url.as_str()))];
+    let mut checks = vec![Check::ok("server", format!("{} responds", door.url.as_str()))];
     let not_ready = complaint(&door.url, &way.trust);
     checks.extend(not_ready.map(|why| Check::fail("ready", why, "look into the server's log")));
     if door.is_admin {
@@ -148,7 +148,7 @@ fn issuer_check(people: &People) -> Check {
         Err(FetchError::Failed(error)) => Check::fail(
             "issuer",
             format!("{url} cannot be fetched: {error}"),
-            "check `oidc_issuer` and the network; until then nobody can sign in",
+            "check `oidc_issuer` and the network; until then no person can sign in",
         ),
     }
 }
@@ -158,7 +158,7 @@ fn issuer_metadata(issuer: &str, bytes: &[u8]) -> Check {
     let text = |name| metadata.get(name).and_then(Value::as_str);
     match (text("issuer"), text("jwks_uri")) {
         (Some(theirs), Some(_)) if theirs == issuer => {
-            Check::ok("issuer", format!("{issuer} answers"))
+            Check::ok("issuer", format!("{issuer} responds"))
         }
         (Some(theirs), Some(_)) => Check::fail(
             "issuer",
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_server_is_asked_where_it_listens() {
+    fn our_own_server_is_reached_where_it_listens() {
         let url = |listen: &str| own_url(listen.parse().unwrap());
         assert_eq!(url("0.0.0.0:8000").unwrap(), "http://127.0.0.1:8000");
         assert_eq!(url("[::]:8000").unwrap(), "http://[::1]:8000");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn both_listeners_are_asked_and_one_has_the_admin_routes() {
+    fn both_listeners_are_checked_and_one_has_the_admin_routes() {
         let doors = |listen: &str, admin: Option<&str>| {
             let admin = admin.map(|address| address.parse().unwrap());
             let doors = own_doors(listen.parse().unwrap(), admin);
@@ -212,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_says_who_it_is() {
-        let told =
+    fn an_issuer_has_to_give_its_own_name() {
+        let shown =
             |metadata: &str| line(&issuer_metadata("https://id.example", metadata.as_bytes()));
         let all = [
             r#"{"issuer":"https://id.example","jwks_uri":"https://id.example/keys"}"#,
@@ -221,6 +221,6 @@ mod tests {
             r#"{"issuer":"https://id.example"}"#,
             "<html>",
         ];
-        insta::assert_snapshot!(all.map(told).join("\n"));
+        insta::assert_snapshot!(all.map(shown).join("\n"));
     }
 }

@@ -14,8 +14,8 @@ const NAME_FIELDS: [&str; 2] = ["value", "name"];
 /// Dots lead inwards, and also belong to names: at every level the longest name that is there is
 /// taken first. A list on the way means each of its entries.
 ///
-/// The claim is a text, a list of texts, an object whose fields are named after roles (those that
-/// are `false` or `null` aside), or a list of objects with a `value` or a `name`. Only the claims
+/// The claim is a text, a list of texts, an object whose fields are named after roles (fields with
+/// `false` or `null` do not count), or a list of objects with a `value` or a `name`. Only the claims
 /// `scope`, `scopes` and `scp` are read as words, as RFC 6749 (section 3.3) writes scopes: in any
 /// other text a space belongs to the name, and a group "Domain admin" is no "admin".
 pub(super) fn highest(claims: &Map<String, Value>, path: &str, names: &RoleNames) -> Option<Role> {
