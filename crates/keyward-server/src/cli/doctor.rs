@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::settings::{CONFIG_FILE, CONFIG_VARIABLE, Flags, Settings};
 
-use network::Way;
+use network::Target;
 
 pub(super) const EXAMPLES: [&str; 3] = [
     "keyward doctor",
@@ -53,7 +53,7 @@ struct Surroundings {
     /// The settings file, which need not be there.
     config: PathBuf,
     /// How the server is reached.
-    way: Way,
+    target: Target,
 }
 
 /// The state of a checked part.
@@ -139,7 +139,7 @@ impl Doctor {
         let (database, is_served) = database::check(&settings.database, now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));
-        checks.extend(network::check(&surroundings.way, &settings, is_served, output::now));
+        checks.extend(network::check(&surroundings.target, &settings, is_served, output::now));
         checks
     }
 
@@ -150,7 +150,7 @@ impl Doctor {
         let config = self.flags.config.clone().or_else(named);
         let surroundings = Surroundings {
             config: config.unwrap_or_else(|| CONFIG_FILE.into()),
-            way: Way {
+            target: Target {
                 server: connection::server(self.server.as_ref(), &environment)?,
                 trust: self.files.trust(&environment)?,
                 token: self.files.token(&environment).transpose()?,

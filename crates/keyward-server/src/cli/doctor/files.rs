@@ -148,7 +148,8 @@ mod tests {
         let none = Environment::of::<&str, &str>([]).unwrap();
         let settings = Settings::read(&Flags::default(), &none, directory.path()).unwrap();
         let checks = check(&settings, &path("keyward.toml"));
-        let masked = |check: &Check| shown(check).replace(directory.path().to_str().unwrap(), "DIR");
+        let masked =
+            |check: &Check| shown(check).replace(directory.path().to_str().unwrap(), "DIR");
         checks.iter().map(masked).collect()
     }
 

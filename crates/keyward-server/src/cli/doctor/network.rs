@@ -24,7 +24,7 @@ const METADATA_LEN_MAX: usize = 256 * 1_024;
 const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
 
 /// How the server is reached, and the access token to use in addition to the admin key.
-pub(super) struct Way {
+pub(super) struct Target {
     /// The server, if one is named.
     pub(super) server: Option<ServerUrl>,
     pub(super) trust: Trust,
@@ -33,18 +33,20 @@ pub(super) struct Way {
 
 /// Checks everything that is reached over a socket; `clock` reads this machine's clock.
 pub(super) fn check(
-    way: &Way,
+    target: &Target,
     settings: &Settings,
     is_served: bool,
     clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
-    let doors = match &way.server {
-        Some(url) => vec![Door { url: url.clone(), is_admin: true }],
-        None => own_doors(settings.listen, settings.admin_listen),
+    let listeners = match &target.server {
+        Some(url) => vec![Listener { url: url.clone(), is_admin: true }],
+        None => own_listeners(settings.listen, settings.admin_listen),
     };
-    let mut checks: Vec<_> =
-        doors.iter().flat_map(|door| door_checks(door, way, settings, is_served, &clock)).collect();
-    if doors.is_empty() {
+    let mut checks: Vec<_> = listeners
+        .iter()
+        .flat_map(|listener| listener_checks(listener, target, settings, is_served, &clock))
+        .collect();
+    if listeners.is_empty() {
         checks.push(Check::ok("server", "its port is chosen at its start, so none was checked"));
     }
     checks.extend(settings.people.as_ref().map(issuer_check));
@@ -52,20 +54,20 @@ pub(super) fn check(
 }
 
 /// A listener of a server.
-struct Door {
+struct Listener {
     url: ServerUrl,
     /// It serves the admin routes.
     is_admin: bool,
 }
 
 /// The listeners of the server that the settings describe.
-fn own_doors(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Vec<Door> {
-    let door = |address, is_admin| {
+fn own_listeners(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Vec<Listener> {
+    let listener = |address, is_admin| {
         let url = ServerUrl::parse(&own_url(address)?).ok()?;
-        Some(Door { url, is_admin })
+        Some(Listener { url, is_admin })
     };
-    let public = door(listen, admin_listen.is_none());
-    public.into_iter().chain(admin_listen.and_then(|address| door(address, true))).collect()
+    let public = listener(listen, admin_listen.is_none());
+    public.into_iter().chain(admin_listen.and_then(|address| listener(address, true))).collect()
 }
 
 fn own_url(listen: SocketAddr) -> Option<String> {
@@ -78,27 +80,27 @@ fn own_url(listen: SocketAddr) -> Option<String> {
     Some(format!("http://{address}")).filter(|_| listen.port() != 0)
 }
 
-fn door_checks(
-    door: &Door,
-    way: &Way,
+fn listener_checks(
+    listener: &Listener,
+    target: &Target,
     settings: &Settings,
     is_served: bool,
     clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
     let before = clock();
-    let date = match knock(&door.url, &way.trust) {
+    let date = match knock(&listener.url, &target.trust) {
         Ok(date) => date,
         Err(error) => return vec![unreachable(&error, is_served)],
     };
     let after = clock();
-    let mut checks = vec![Check::ok("server", format!("{} responds", door.url.as_str()))];
-    let not_ready = complaint(&door.url, &way.trust);
+    let mut checks = vec![Check::ok("server", format!("{} responds", listener.url.as_str()))];
+    let not_ready = complaint(&listener.url, &target.trust);
     checks.extend(not_ready.map(|why| Check::fail("ready", why, "look into the server's log")));
-    if door.is_admin {
+    if listener.is_admin {
         let key = settings.admin_key.clone().map(Credential::AdminKey);
-        let token = way.token.clone().map(Credential::Token);
+        let token = target.token.clone().map(Credential::Token);
         let credentials = key.into_iter().chain(token);
-        checks.extend(credentials.flat_map(|one| admin_checks(&door.url, &way.trust, one)));
+        checks.extend(credentials.flat_map(|one| admin_checks(&listener.url, &target.trust, one)));
         checks.extend(date.and_then(|date| clock::skew(&date, before, after)));
     }
     checks
@@ -189,18 +191,20 @@ mod tests {
 
     #[test]
     fn both_listeners_are_checked_and_one_has_the_admin_routes() {
-        let doors = |listen: &str, admin: Option<&str>| {
+        let listeners = |listen: &str, admin: Option<&str>| {
             let admin = admin.map(|address| address.parse().unwrap());
-            let doors = own_doors(listen.parse().unwrap(), admin);
-            let doors = doors.iter().map(|door| (door.url.as_str().to_owned(), door.is_admin));
-            doors.collect::<Vec<_>>()
+            let listeners = own_listeners(listen.parse().unwrap(), admin);
+            let listeners = listeners
+                .iter()
+                .map(|listener| (listener.url.as_str().to_owned(), listener.is_admin));
+            listeners.collect::<Vec<_>>()
         };
         let (public, admin) = ("http://127.0.0.1:80".to_owned(), "http://10.0.0.1:81".to_owned());
-        assert_eq!(doors("0.0.0.0:80", None), [(public.clone(), true)]);
+        assert_eq!(listeners("0.0.0.0:80", None), [(public.clone(), true)]);
         let both = [(public.clone(), false), (admin, true)];
-        assert_eq!(doors("0.0.0.0:80", Some("10.0.0.1:81")), both);
-        assert_eq!(doors("0.0.0.0:80", Some("10.0.0.1:0")), [(public, false)]);
-        assert_eq!(doors("127.0.0.1:0", None), []);
+        assert_eq!(listeners("0.0.0.0:80", Some("10.0.0.1:81")), both);
+        assert_eq!(listeners("0.0.0.0:80", Some("10.0.0.1:0")), [(public, false)]);
+        assert_eq!(listeners("127.0.0.1:0", None), []);
     }
 
     #[test]
