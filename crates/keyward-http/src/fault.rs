@@ -25,14 +25,14 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     kind: &'static str,
-    place: Vec<Value>,
+    location: Vec<Value>,
     message: String,
     input: Value,
     context: Option<Value>,
 }
 
 impl Fault {
-    /// A fault of this kind at this location. `place` begins with `query`, `path`, `header` or
+    /// A fault of this kind at this location. `location` begins with `query`, `path`, `header` or
     /// `body`.
     ///
     /// ```
@@ -43,8 +43,8 @@ impl Fault {
     /// assert_eq!(fault.kind(), "int_parsing");
     /// ```
     #[must_use]
-    pub fn new(kind: &'static str, place: Vec<Value>, message: impl Into<String>) -> Self {
-        Self { kind, place, message: message.into(), input: Value::Null, context: None }
+    pub fn new(kind: &'static str, location: Vec<Value>, message: impl Into<String>) -> Self {
+        Self { kind, location, message: message.into(), input: Value::Null, context: None }
     }
 
     /// The word that machines match on, such as `missing`.
@@ -92,52 +92,52 @@ impl Fault {
     /// assert_eq!(fault.into_json(), body);
     /// ```
     #[must_use]
-    pub fn missing(place: Vec<Value>, parent: Value) -> Self {
-        Self::new("missing", place, "Field required").input(parent)
+    pub fn missing(location: Vec<Value>, parent: Value) -> Self {
+        Self::new("missing", location, "Field required").input(parent)
     }
 
     /// The input is not text.
     #[must_use]
-    pub fn not_a_string(place: Vec<Value>, input: Value) -> Self {
-        Self::new("string_type", place, "Input should be a valid string").input(input)
+    pub fn not_a_string(location: Vec<Value>, input: Value) -> Self {
+        Self::new("string_type", location, "Input should be a valid string").input(input)
     }
 
     /// The text is too short.
     #[must_use]
-    pub fn too_short(place: Vec<Value>, input: Value, min: usize) -> Self {
+    pub fn too_short(location: Vec<Value>, input: Value, min: usize) -> Self {
         let message = format!("String should have at least {min} character{}", plural(min));
-        Self::new("string_too_short", place, message)
+        Self::new("string_too_short", location, message)
             .input(input)
             .context(json!({ "min_length": min }))
     }
 
     /// The text is too long.
     #[must_use]
-    pub fn too_long(place: Vec<Value>, input: Value, max: usize) -> Self {
+    pub fn too_long(location: Vec<Value>, input: Value, max: usize) -> Self {
         let message = format!("String should have at most {max} character{}", plural(max));
-        Self::new("string_too_long", place, message)
+        Self::new("string_too_long", location, message)
             .input(input)
             .context(json!({ "max_length": max }))
     }
 
     /// The input is not one of the known values.
     #[must_use]
-    pub fn not_one_of(place: Vec<Value>, input: Value, known: &[&str]) -> Self {
+    pub fn not_one_of(location: Vec<Value>, input: Value, known: &[&str]) -> Self {
         let quoted: Vec<_> = known.iter().map(|word| format!("'{word}'")).collect();
         let expected = match quoted.split_last() {
             Some((last, [])) => last.clone(),
             Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
             None => String::new(),
         };
-        Self::new("literal_error", place, format!("Input should be {expected}"))
+        Self::new("literal_error", location, format!("Input should be {expected}"))
             .input(input)
             .context(json!({ "expected": expected }))
     }
 
     /// The input breaks a rule that has no kind of its own.
     #[must_use]
-    pub fn value_error(place: Vec<Value>, input: Value, rule: &str) -> Self {
-        Self::new("value_error", place, format!("Value error, {rule}"))
+    pub fn value_error(location: Vec<Value>, input: Value, rule: &str) -> Self {
+        Self::new("value_error", location, format!("Value error, {rule}"))
             .input(input)
             .context(json!({ "error": rule }))
     }
@@ -156,7 +156,7 @@ impl Fault {
     pub fn masked(mut self) -> Self {
         self.input = Value::Null;
         if self.kind == "extra_forbidden" {
-            self.place.pop();
+            self.location.pop();
         }
         self
     }
@@ -175,9 +175,9 @@ impl Fault {
     pub fn into_json(self) -> Value {
         let mut object = Map::new();
         object.insert("type".into(), self.kind.into());
-        let name = self.place.last().and_then(Value::as_str);
+        let name = self.location.last().and_then(Value::as_str);
         let input = if name.is_some_and(names_secret) { Value::Null } else { self.input };
-        object.insert("loc".into(), without_keys(self.place.into()));
+        object.insert("loc".into(), without_keys(self.location.into()));
         object.insert("msg".into(), hide_keys(self.message).into());
         object.insert("input".into(), without_keys(input));
         let context = self.context.map(without_keys);
@@ -248,9 +248,9 @@ mod tests {
     fn no_fault_sends_a_key_back() {
         let secret = Secret::generate(&Prefix::default()).unwrap();
         let (text, hint) = (secret.expose(), secret.hint());
-        let place = vec!["body".into(), text.into()];
+        let location = vec!["body".into(), text.into()];
         let sent = json!({ text: [format!("ü {text}, {text}!"), "short", 7, null] });
-        let told = Fault::new("extra_forbidden", place, "…").input(sent).into_json();
+        let told = Fault::new("extra_forbidden", location, "…").input(sent).into_json();
         assert_eq!(told["loc"], json!(["body", format!("{hint}…")]));
         let listed = json!([format!("ü {hint}…, {hint}…!"), "short", 7, null]);
         assert_eq!(told["input"], json!({ format!("{hint}…"): listed }));
@@ -259,8 +259,8 @@ mod tests {
     #[test]
     fn what_is_named_as_a_secret_is_not_sent_back() {
         let told = |name: &str| {
-            let place = vec!["body".into(), name.into()];
-            Fault::new("extra_forbidden", place, "no").input("sent").into_json()["input"].clone()
+            let location = vec!["body".into(), name.into()];
+            Fault::new("extra_forbidden", location, "no").input("sent").into_json()["input"].clone()
         };
         for name in ["key", "api_key", "API-Key", "clientSecret", "access_token", "Password"] {
             assert_eq!(told(name), Value::Null, "{name}");
@@ -278,14 +278,14 @@ mod tests {
 
     #[test]
     fn a_masked_fault_says_where_and_not_what() {
-        let place = |last: &str| vec!["body".into(), last.into()];
+        let location = |last: &str| vec!["body".into(), last.into()];
         let masked = |fault: Fault| fault.masked().into_json().to_string();
-        let unknown = Fault::new("extra_forbidden", place("kw_secret"), "no").input("kw_secret");
+        let unknown = Fault::new("extra_forbidden", location("kw_secret"), "no").input("kw_secret");
         assert_eq!(
             masked(unknown),
             r#"{"type":"extra_forbidden","loc":["body"],"msg":"no","input":null}"#
         );
-        let wrong = masked(Fault::too_long(place("text"), "kw_secret".into(), 3));
+        let wrong = masked(Fault::too_long(location("text"), "kw_secret".into(), 3));
         assert!(wrong.contains(r#"["body","text"]"#) && !wrong.contains("secret"), "{wrong}");
     }
 }
