@@ -142,8 +142,7 @@ pub use peer::peer_address;
 pub use sqlite::{SqliteGuard, SqliteOptions};
 pub use upkeep::{Pulse, Upkeep};
 
-/// The examples of the documents, which compile.
-#[cfg(all(doctest, feature = "sqlite"))]
-#[doc = include_str!("../../../README.md")]
+/// The examples of a document, which compile; those of the README are with `keyward-admin`.
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/keys.md")]
-struct Documents;
+struct Keys;
