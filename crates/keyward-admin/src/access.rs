@@ -44,6 +44,20 @@ const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).expect("10 is not ze
 /// Who may use the control plane, and from where. These options may change while it serves.
 ///
 /// By default there is neither an admin key nor an issuer, so that every request is rejected.
+///
+/// ```
+/// use keyward_admin::AccessOptions;
+/// use keyward_admin::admin_key::{AdminKey, AdminKeyDigests};
+///
+/// // From this machine and the office alone.
+/// let options = AccessOptions {
+///     admin_keys: AdminKeyDigests::only(&AdminKey::parse("an-admin-key-of-an-example")?),
+///     networks: vec!["127.0.0.0/8".parse()?, "192.0.2.0/24".parse()?],
+///     ..AccessOptions::default()
+/// };
+/// assert!(options.people.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AccessOptions {
     /// The admin keys, which open everything; none by default.
@@ -65,6 +79,16 @@ impl Default for AccessOptions {
 
 /// Who uses the control plane. A request that has passed authentication has one among its
 /// extensions.
+///
+/// ```
+/// use axum::Extension;
+/// use keyward_admin::access::Who;
+///
+/// /// A handler of [`with_route`](keyward_admin::Control::with_route).
+/// async fn greet(Extension(who): Extension<Who>) -> String {
+///     format!("Hello, {} at {}!", who.actor.as_text(), who.address)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     /// Who they are: the holder of the admin key, or a person whom the issuer's token names by a

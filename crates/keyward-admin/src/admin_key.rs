@@ -74,6 +74,17 @@ pub enum WhichKey {
 
 /// The digests of the keys that open the control plane: that of the admin key and, while clients
 /// move to another one, that of the next.
+///
+/// ```
+/// use keyward_admin::admin_key::{AdminKey, AdminKeyDigest, AdminKeyDigests, WhichKey};
+///
+/// let digest = |text| AdminKey::parse(text).map(|key| AdminKeyDigest::of(&key));
+/// let keys = AdminKeyDigests { first: digest("old-key").ok(), next: digest("new-key").ok() };
+/// // While clients move to the next key, both open the control plane.
+/// assert_eq!(keys.find(b"old-key"), Some(WhichKey::Replaced));
+/// assert_eq!(keys.find(b"new-key"), Some(WhichKey::Next));
+/// assert_eq!(keys.find(b"another"), None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdminKeyDigests {
     /// That of the admin key.
@@ -84,12 +95,27 @@ pub struct AdminKeyDigests {
 
 impl AdminKeyDigests {
     /// That of one key, which no other replaces.
+    ///
+    /// ```
+    /// use keyward_admin::admin_key::{AdminKey, AdminKeyDigests, WhichKey};
+    ///
+    /// let keys = AdminKeyDigests::only(&AdminKey::parse("an-admin-key-of-an-example")?);
+    /// assert_eq!(keys.find(b"an-admin-key-of-an-example"), Some(WhichKey::Only));
+    /// assert_eq!(keys.find(b"another"), None);
+    /// # Ok::<(), String>(())
+    /// ```
     #[must_use]
     pub fn only(key: &AdminKey) -> Self {
         Self { first: Some(AdminKeyDigest::of(key)), next: None }
     }
 
     /// Whether nothing opens it.
+    ///
+    /// ```
+    /// use keyward_admin::admin_key::AdminKeyDigests;
+    ///
+    /// assert!(AdminKeyDigests::default().are_none());
+    /// ```
     pub fn are_none(&self) -> bool {
         self.first.is_none() && self.next.is_none()
     }
@@ -100,6 +126,13 @@ impl AdminKeyDigests {
     }
 
     /// Returns which of the keys a presented text is. Both are always compared.
+    ///
+    /// ```
+    /// use keyward_admin::admin_key::AdminKeyDigests;
+    ///
+    /// // Without a key, every text is a wrong one.
+    /// assert_eq!(AdminKeyDigests::default().find(b""), None);
+    /// ```
     pub fn find(&self, presented: &[u8]) -> Option<WhichKey> {
         let presented = AdminKeyDigest::of_text(presented);
         let equals = |key: &Option<AdminKeyDigest>| {

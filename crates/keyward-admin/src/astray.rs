@@ -21,6 +21,19 @@ const KEPT: [HeaderName; 3] = [
 ];
 
 /// The response to a client that sends one of these admin keys where it would be logged.
+///
+/// ```
+/// use http::HeaderMap;
+/// use keyward_admin::admin_key::{AdminKey, AdminKeyDigests};
+/// use keyward_admin::astray;
+///
+/// let keys = AdminKeyDigests::only(&AdminKey::parse("an-admin-key-of-an-example")?);
+/// let check = |uri| astray::rejection(&keys, &http::Uri::from_static(uri), &HeaderMap::new());
+/// assert!(check("/admin/api-keys?limit=20").is_none());
+/// let rejection = check("/admin/api-keys?key=an-admin-key-of-an-example").unwrap();
+/// assert_eq!(rejection.status(), 400);
+/// # Ok::<(), String>(())
+/// ```
 #[must_use]
 pub fn rejection(keys: &AdminKeyDigests, uri: &Uri, headers: &HeaderMap) -> Option<Rejection> {
     let is_astray = keys.iter().any(|key| in_url(key, uri) || in_header(key, headers));

@@ -32,6 +32,24 @@ const BUSY_FOR: Duration = Duration::from_secs(10);
 
 /// Makes copies of a database, one at a time, in its directory, which most likely has room for one.
 /// A clone shares everything.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyward_admin::{AdminOptions, Backups};
+/// use keyward_axum::SqliteGuard;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("keys.db");
+/// let keys = SqliteGuard::open(&path).await?;
+/// let backups = Some(Backups::new(keys.backup(), keys.path()));
+/// // With these options, `GET /admin/backup` is a route.
+/// let options = AdminOptions { backups, ..AdminOptions::default() };
+/// # drop(options);
+/// keys.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Backups {
     store: Arc<dyn Backup>,
@@ -44,6 +62,21 @@ impl Backups {
     ///
     /// Remains of a copy of a killed process are removed: they have the digests of all secrets. If
     /// that fails, the log has the reason.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_admin::Backups;
+    /// use keyward_axum::SqliteGuard;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let keys = SqliteGuard::open(directory.path().join("keys.db")).await?;
+    /// let backups = Backups::new(keys.backup(), keys.path());
+    /// # drop(backups);
+    /// keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(store: Arc<dyn Backup>, path: &Path) -> Self {
         let backups = Self { store, database: Arc::new(path.to_owned()), one: Arc::default() };

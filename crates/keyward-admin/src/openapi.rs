@@ -1,6 +1,6 @@
 //! The description of routes, as OpenAPI 3.1.
 //!
-//! A handler describes its own parts, next to its code; [`complete`] adds the common parts of all
+//! A handler describes its own parts, next to its code; `complete` adds the common parts of all
 //! responses, so that no handler repeats them.
 
 mod complete;

@@ -1,6 +1,14 @@
 //! The roles of the users of the control plane.
 
 /// What a user may do on the control plane. Each role includes the rights of the roles before it.
+///
+/// ```
+/// use keyward_admin::Role;
+///
+/// assert!(Role::Viewer < Role::Issuer && Role::Issuer < Role::Admin);
+/// assert_eq!(Role::parse("issuer"), Some(Role::Issuer));
+/// assert_eq!(Role::parse("owner"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Looks.

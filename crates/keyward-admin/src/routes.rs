@@ -36,6 +36,29 @@ pub use crate::__route as route;
 pub use utoipa_axum;
 
 /// Who may use a route.
+///
+/// ```
+/// use keyward_admin::Role;
+/// use keyward_admin::routes::{Access, Routes, route};
+///
+/// /// Responds while the program runs.
+/// #[utoipa::path(get, path = "/healthz", responses((status = 200)))]
+/// async fn show_health() -> &'static str {
+///     "ok"
+/// }
+///
+/// /// Shown to every operator.
+/// #[utoipa::path(get, path = "/admin/motto", responses((status = 200)))]
+/// async fn show_motto() -> &'static str {
+///     "once and final"
+/// }
+///
+/// let routes: Routes = Routes::new()
+///     .add(Access::Open, route!(show_health))
+///     .add(Access::Admin(Role::Viewer), route!(show_motto));
+/// let listed: Vec<_> = routes.iter().map(|route| (route.path(), route.access())).collect();
+/// assert_eq!(listed[0], ("/healthz", Access::Open));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Every client.
@@ -197,6 +220,21 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
 }
 
 /// The routes so far, in the order in which they were added. A clone shares the handlers.
+///
+/// ```
+/// use keyward_admin::routes::{Access, Routes, route};
+///
+/// /// Responds while the program runs.
+/// #[utoipa::path(get, path = "/healthz", responses((status = 200)))]
+/// async fn show_health() -> &'static str {
+///     "ok"
+/// }
+///
+/// let routes: Routes = Routes::new().add(Access::Open, route!(show_health));
+/// assert_eq!(routes.iter().next().map(|route| route.method()), Some("GET"));
+/// let app: axum::Router = routes.into_router();
+/// # let _ = app;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Routes<S = ()> {
     list: Vec<(Route, MethodRouter<S>)>,
@@ -234,6 +272,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Adds other routes.
+    ///
+    /// ```
+    /// use keyward_admin::routes::Routes;
+    ///
+    /// let routes: Routes = Routes::new().merge(Routes::new());
+    /// assert_eq!(routes.iter().count(), 0);
+    /// ```
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.list.extend(other.list);
@@ -248,6 +293,26 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Gives the handlers their state.
+    ///
+    /// ```
+    /// use keyward_admin::routes::{Access, Routes, route};
+    ///
+    /// /// The state of the app's own handlers.
+    /// #[derive(Clone)]
+    /// struct App {
+    ///     motto: &'static str,
+    /// }
+    ///
+    /// /// Shown to every client.
+    /// #[utoipa::path(get, path = "/motto", responses((status = 200)))]
+    /// async fn show_motto(axum::extract::State(app): axum::extract::State<App>) -> &'static str {
+    ///     app.motto
+    /// }
+    ///
+    /// let routes = Routes::new().add(Access::Open, route!(show_motto));
+    /// let routes = routes.with_state(&App { motto: "once and final" });
+    /// assert_eq!(routes.iter().count(), 1);
+    /// ```
     #[must_use]
     pub fn with_state(self, state: &S) -> Routes {
         let list = self.list.into_iter();
