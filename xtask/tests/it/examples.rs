@@ -10,7 +10,7 @@ use crate::documents::documents;
 use crate::tidy::{read, root, rust_files};
 
 /// The crates that a library user calls.
-const LIBRARIES: [&str; 3] = ["keyward", "keyward-http", "keyward-axum"];
+const LIBRARIES: [&str; 4] = ["keyward", "keyward-http", "keyward-axum", "keyward-admin"];
 
 /// A public type or function of a library.
 #[derive(Debug, Default)]
@@ -75,14 +75,19 @@ fn every_name_of_the_public_path_has_an_example() {
 /// A block of Rust in a document is the business of a compiler too.
 #[test]
 fn every_rust_block_of_a_document_is_compiled() {
-    let lib = read(&root().join("crates/keyward-axum/src/lib.rs"));
+    let libs: String = LIBRARIES.into_iter().map(front).collect();
     // `CONTRIBUTING.md` shows parts of our own code.
     for file in documents().iter().filter(|file| !file.ends_with("CONTRIBUTING.md")) {
         let name = file.strip_prefix(root()).unwrap().display().to_string();
         let included = format!("include_str!(\"../../../{name}\")");
-        let has_rust = !blocks(&read(file), &["rust", "rust,no_run"]).is_empty();
-        assert_eq!(lib.contains(&included), has_rust, "{name} is compiled with keyward-axum");
+        let has_rust = !blocks(&read(file), &["rust"]).is_empty();
+        assert_eq!(libs.contains(&included), has_rust, "a library includes {name}");
     }
+}
+
+/// The file that has a library's front page.
+fn front(library: &str) -> String {
+    read(&root().join("crates").join(library).join("src/lib.rs"))
 }
 
 /// All code and all links that name the public path.
@@ -92,13 +97,13 @@ fn public_path() -> String {
     let packages = fs::read_dir(&crates).unwrap().map(|entry| entry.unwrap().path());
     let examples = packages.flat_map(|package| rust_files(&package.join("examples")));
     let examples = examples.map(|file| read(&file));
-    let front = LIBRARIES.map(|library| {
-        let lib = read(&crates.join(library).join("src/lib.rs"));
+    let fronts = LIBRARIES.map(|library| {
+        let lib = front(library);
         let page = lib.lines().filter_map(|line| line.strip_prefix("//!"));
         let page: String = page.flat_map(|line| [line.trim_start(), "\n"]).collect();
         blocks(&page, &[""]) + &links(&page)
     });
-    documents.chain(examples).chain(front).collect::<Vec<_>>().join("\n")
+    documents.chain(examples).chain(fronts).collect::<Vec<_>>().join("\n")
 }
 
 /// The code between fences that open with one of these words.
@@ -178,7 +183,10 @@ fn items(text: &str) -> Vec<Item> {
 fn implemented(line: &str) -> Option<String> {
     let path = match line.split_once(" for ") {
         Some((_, type_)) => type_,
-        None => line.trim_start_matches("impl").rsplit("> ").next()?.trim_start(),
+        None => match line.strip_prefix("impl<") {
+            Some(generic) => generic.split_once("> ")?.1,
+            None => line.strip_prefix("impl ")?,
+        },
     };
     Some(path.split(|c| !in_name(c)).next()?.to_owned())
 }
@@ -210,7 +218,7 @@ fn a_name_without_an_example_is_noticed() {
     let text = "\
         /// A guard.\n///\n/// ```\n/// Guard::new();\n/// ```\n#[derive(\n    Debug,\n)]\n\
         pub struct Guard;\n\n\
-        impl Guard {\n    /// Bare.\n    pub fn new() -> Self {}\n\n    \
+        impl<S: Clone> Guard<S> {\n    /// Bare.\n    pub fn new() -> Self {}\n\n    \
         /// ```ignore\n    /// a\n    /// ```\n    pub async fn issue(\n        &self,\n    ) {}\n\n    \
         fn hidden(&self) {}\n}\n\n\
         /// ```no_run\n/// TcpListener::bind();\n/// ```\npub fn serve() {}\n\n\
