@@ -21,10 +21,10 @@ const WORD_BITS_MAX: u32 = 12;
 /// The bits of a word that is common in examples of keys.
 const COMMON_WORD_BITS: u32 = 2;
 /// Words for the purpose of a key, or for a placeholder.
-const COMMON_WORDS: &str = "admin api auth bar before change changeit changeme default demo dev dummy \
-                            example foo for here hunter insert key keyward long me my new pass \
-                            password placeholder please production replace root sample secret secure \
-                            super test this token with your";
+const COMMON_WORDS: &str = "admin api auth bar before change changeit changeme default demo dev \
+                            dummy example foo for here hunter insert key keyward long me my new \
+                            pass password placeholder please production replace root sample secret \
+                            secure super test this token with your";
 /// Rows of keyboards.
 const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
 /// The most frequent pairs of letters of English words. Two of three pairs in words are among
