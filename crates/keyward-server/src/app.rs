@@ -16,7 +16,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::cors;
 use crate::edge::{Edge, Received};
-use crate::health::{self, Question};
+use crate::health::{self, StoreCheck};
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::openapi::{self, Document};
@@ -30,7 +30,7 @@ pub(crate) struct App {
     pub(crate) reports: Arc<dyn Reports>,
     #[cfg(feature = "news")]
     pub(crate) news: News,
-    pub(crate) question: Question,
+    pub(crate) store_check: StoreCheck,
     pub(crate) known_usage: KnownUsage,
     pub(crate) pulse: Pulse,
 }

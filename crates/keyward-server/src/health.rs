@@ -17,27 +17,27 @@ use keyward_admin::broken;
 /// and all waiting requests share its result, so that unauthenticated clients cannot keep the store
 /// busy. A clone shares everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Question(Arc<Inner>);
+pub(crate) struct StoreCheck(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     /// How many checks have ended. It is read to learn whether another one ended meanwhile, and
     /// changes only under the lock, which orders everything.
-    answers: AtomicU64,
+    ended: AtomicU64,
     /// The last result. Held while the check runs; if the client that triggered it hangs up, the
     /// next waiting one runs it.
     last: Mutex<bool>,
 }
 
-impl Question {
-    /// Whether the store responds: the result of `ask`, or of a check that another request made
+impl StoreCheck {
+    /// Whether the store responds: the result of `check`, or of one that another request made
     /// meanwhile.
-    async fn answer(&self, ask: impl Future<Output = bool>) -> bool {
-        let answers = self.0.answers.load(Ordering::Relaxed);
+    async fn result(&self, check: impl Future<Output = bool>) -> bool {
+        let ended = self.0.ended.load(Ordering::Relaxed);
         let mut last = self.0.last.lock().await;
-        if self.0.answers.load(Ordering::Relaxed) == answers {
-            *last = ask.await;
-            self.0.answers.fetch_add(1, Ordering::Relaxed);
+        if self.0.ended.load(Ordering::Relaxed) == ended {
+            *last = check.await;
+            self.0.ended.fetch_add(1, Ordering::Relaxed);
         }
         *last
     }
@@ -72,7 +72,7 @@ enum Status {
 ))]
 pub(crate) async fn show_readiness(
     State(guard): State<Guard>,
-    State(question): State<Question>,
+    State(store_check): State<StoreCheck>,
     State(pulse): State<Pulse>,
 ) -> Result<axum::Json<Readiness>, Rejection> {
     if !pulse.is_well() {
@@ -82,14 +82,14 @@ pub(crate) async fn show_readiness(
     if now.is_in_doubt() {
         return Err(clock::in_doubt(now));
     }
-    let ask = async {
+    let check = async {
         let store = guard.gate().store();
         // The cause is logged where it is found.
         let is_well =
             store.trouble().is_none() || (store.mend().await.is_ok() && store.trouble().is_none());
         store.ping().await.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
-    if question.answer(ask).await {
+    if store_check.result(check).await {
         Ok(axum::Json(Readiness { status: Ready::Ready }))
     } else {
         Err(Rejection::unavailable())
@@ -116,22 +116,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_store_is_asked_once_for_all_who_wait() {
-        let (question, (tell, told)) = (Question::default(), oneshot::channel());
-        let first = question.answer(async { told.await.unwrap() });
-        let second = question.answer(async { panic!("the store is asked twice") });
+    async fn one_check_of_the_store_serves_all_waiting_requests() {
+        let (store_check, (send, received)) = (StoreCheck::default(), oneshot::channel());
+        let first = store_check.result(async { received.await.unwrap() });
+        let second = store_check.result(async { panic!("the store is checked twice") });
         // They are polled in this order: both wait when the result comes.
-        let (first, second, sent) = tokio::join!(first, second, async { tell.send(true) });
+        let (first, second, sent) = tokio::join!(first, second, async { send.send(true) });
         assert_eq!((first, second, sent), (true, true, Ok(())));
         // A later request checks anew.
-        assert!(!question.answer(async { false }).await);
+        assert!(!store_check.result(async { false }).await);
     }
 
     #[tokio::test]
-    async fn who_hangs_up_leaves_the_question_to_the_next() {
-        let question = Question::default();
-        let gone = question.answer(std::future::pending());
-        assert!(tokio::time::timeout(std::time::Duration::ZERO, gone).await.is_err());
-        assert!(question.answer(async { true }).await);
+    async fn a_client_that_hangs_up_leaves_the_check_to_the_next() {
+        let store_check = StoreCheck::default();
+        let abandoned = store_check.result(std::future::pending());
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, abandoned).await.is_err());
+        assert!(store_check.result(async { true }).await);
     }
 }

@@ -18,7 +18,7 @@ use crate::app::{App, Front, served};
 use crate::clock;
 use crate::edge::Edge;
 use crate::greeting::{Addresses, greeting};
-use crate::health::Question;
+use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_on_thread};
 #[cfg(feature = "news")]
@@ -117,7 +117,7 @@ async fn serve(
         news: News::new(guard.clone(), articles),
         guard,
         reports,
-        question: Question::default(),
+        store_check: StoreCheck::default(),
         known_usage: KnownUsage::default(),
         pulse: upkeep.pulse(),
     };

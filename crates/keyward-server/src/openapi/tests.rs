@@ -38,7 +38,7 @@ use super::front::document;
 use super::routes;
 use crate::app::{self, App, Listed, Served};
 use crate::edge::Edge;
-use crate::health::Question;
+use crate::health::StoreCheck;
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::own_key::KnownUsage;
@@ -86,7 +86,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
     let backups = Backups::new(Arc::clone(&store) as _, &path);
     let settings = everything_on(folder, &[]);
     let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
-    let (question, pulse) = (Question::default(), Pulse::default());
+    let (store_check, pulse) = (StoreCheck::default(), Pulse::default());
     let (known_usage, reports) = (KnownUsage::default(), store as Arc<dyn Reports>);
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await.unwrap();
     let app = App {
@@ -94,7 +94,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
         news: News::new(guard.clone(), articles),
         guard,
         reports,
-        question,
+        store_check,
         known_usage,
         pulse,
     };
