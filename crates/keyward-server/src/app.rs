@@ -20,7 +20,7 @@ use crate::health::{self, StoreCheck};
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::openapi::{self, Document};
-use crate::own_key::{self, KnownUsage};
+use crate::own_key::{self, UsageCache};
 use crate::settings::Settings;
 
 /// The shared state of handlers. A clone shares everything.
@@ -31,7 +31,7 @@ pub(crate) struct App {
     #[cfg(feature = "news")]
     pub(crate) news: News,
     pub(crate) store_check: StoreCheck,
-    pub(crate) known_usage: KnownUsage,
+    pub(crate) usage_cache: UsageCache,
     pub(crate) pulse: Pulse,
 }
 
@@ -68,7 +68,7 @@ fn for_callers(app: &App, cors: Option<&CorsLayer>) -> Routes {
     routes
 }
 
-/// The routes of each listener, without those that describe them.
+/// The routes of each listener, without the routes of their descriptions.
 #[derive(Debug)]
 pub(crate) struct Listed {
     /// On the public listener.

@@ -1,6 +1,6 @@
 //! The view of a caller's own key.
 
-mod known;
+mod usage_cache;
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use keyward_axum::{Caller, Guard, Rejection};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::known::KnownUsage;
-use self::known::Stored;
+use self::usage_cache::Stored;
+pub(crate) use self::usage_cache::UsageCache;
 
 /// Shows a caller its own key: what it may do, how much is left, and what it used today and this
 /// month, in UTC, up to and including this request.
@@ -34,14 +34,14 @@ use self::known::Stored;
 pub(crate) async fn show_own_key(
     State(guard): State<Guard>,
     State(reports): State<Arc<dyn Reports>>,
-    State(known): State<KnownUsage>,
+    State(usage_cache): State<UsageCache>,
     caller: Caller,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<OwnKey>), Rejection> {
     let now = guard.now().unix;
     // Counts that are not in the store yet are taken from memory, so that no caller can make the
     // server write by asking.
     let pending = guard.gate().counted(&caller, now);
-    let asked = known.of(guard.gate(), &*reports, caller.key_id(), now);
+    let asked = usage_cache.of(guard.gate(), &*reports, caller.key_id(), now);
     let stored = asked.await.map_err(broken)?;
     let usage = OwnUsage::of(stored, pending);
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];

@@ -23,7 +23,7 @@ use crate::listen::{Bounds, serve as serve_connections};
 use crate::log::{Log, print_on_thread};
 #[cfg(feature = "news")]
 use crate::news::{self, News};
-use crate::own_key::KnownUsage;
+use crate::own_key::UsageCache;
 use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
@@ -118,7 +118,7 @@ async fn serve(
         guard,
         reports,
         store_check: StoreCheck::default(),
-        known_usage: KnownUsage::default(),
+        usage_cache: UsageCache::default(),
         pulse: upkeep.pulse(),
     };
     let control = app.mount(control);

@@ -41,7 +41,7 @@ use crate::edge::Edge;
 use crate::health::StoreCheck;
 #[cfg(feature = "news")]
 use crate::news::News;
-use crate::own_key::KnownUsage;
+use crate::own_key::UsageCache;
 use crate::settings::{Flags, Settings};
 
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
@@ -87,7 +87,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
     let settings = everything_on(folder, &[]);
     let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
     let (store_check, pulse) = (StoreCheck::default(), Pulse::default());
-    let (known_usage, reports) = (KnownUsage::default(), store as Arc<dyn Reports>);
+    let (usage_cache, reports) = (UsageCache::default(), store as Arc<dyn Reports>);
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await.unwrap();
     let app = App {
         #[cfg(feature = "news")]
@@ -95,7 +95,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
         guard,
         reports,
         store_check,
-        known_usage,
+        usage_cache,
         pulse,
     };
     let control = app.mount(control);

@@ -20,7 +20,7 @@ const KEYS_MAX: usize = 4_096;
 
 /// The stored usage of keys that asked. A clone shares everything.
 #[derive(Clone, Default)]
-pub(crate) struct KnownUsage(Arc<Mutex<Known>>);
+pub(crate) struct UsageCache(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
@@ -44,13 +44,13 @@ pub(super) struct Stored {
     pub(super) month: Counts,
 }
 
-impl fmt::Debug for KnownUsage {
+impl fmt::Debug for UsageCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownUsage").finish_non_exhaustive()
+        f.debug_struct("UsageCache").finish_non_exhaustive()
     }
 }
 
-impl KnownUsage {
+impl UsageCache {
     /// The stored usage of this key.
     pub(super) async fn of(
         &self,
@@ -135,9 +135,9 @@ mod tests {
         let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
         let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
         let issued = gate.issue(key, Audit::program(unix)).await.unwrap();
-        let known = KnownUsage::default();
+        let cache = UsageCache::default();
         let allowed = async |at: UnixMillis| {
-            let stored = known.of(&gate, &*store, issued.key_id, at).await;
+            let stored = cache.of(&gate, &*store, issued.key_id, at).await;
             stored.map(|stored| [stored.today[Outcome::Allowed], stored.month[Outcome::Allowed]])
         };
         assert_eq!(allowed(unix).await.unwrap(), [0, 0]);
