@@ -124,7 +124,7 @@ fn site(head: &str, body: &[u8]) -> String {
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 4_096];
-        stream.read(&mut request).unwrap();
+        assert_ne!(stream.read(&mut request).unwrap(), 0);
         stream.write_all(&response).unwrap();
     });
     url
