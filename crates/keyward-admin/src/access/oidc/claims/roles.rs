@@ -15,9 +15,9 @@ const NAME_FIELDS: [&str; 2] = ["value", "name"];
 /// taken first. A list on the way means each of its entries.
 ///
 /// The claim is a text, a list of texts, an object whose fields are named after roles (fields with
-/// `false` or `null` do not count), or a list of objects with a `value` or a `name`. Only the claims
-/// `scope`, `scopes` and `scp` are read as words, as RFC 6749 (section 3.3) writes scopes: in any
-/// other text a space belongs to the name, and a group "Domain admin" is no "admin".
+/// `false` or `null` do not count), or a list of objects with a `value` or a `name`. Only the
+/// claims `scope`, `scopes` and `scp` are read as words, as RFC 6749 (section 3.3) writes scopes:
+/// in any other text a space belongs to the name, and a group "Domain admin" is no "admin".
 pub(super) fn highest(claims: &Map<String, Value>, path: &str, names: &RoleNames) -> Option<Role> {
     let mut found = Vec::new();
     gather(claims, path, &mut found);
