@@ -108,19 +108,20 @@ impl ImportBody {
 /// Explains the fault of a body; the response leaves out the body itself, which is long and may
 /// hold secrets.
 fn explain(body: &[u8], error: &serde_json::Error) -> Rejection {
-    use keyward_axum::input::{Members, json_object};
-    let members = match json_object(body) {
-        Ok(members) => members,
+    use keyward_axum::input::{Fields, json_object};
+    let fields = match json_object(body) {
+        Ok(fields) => fields,
         Err(rejection) => return rejection,
     };
-    let mut members = Members::new(vec!["body".into()], members);
-    if let Some(keys) = members.take_required("keys")
+    let mut fields = Fields::new(vec!["body".into()], fields);
+    if let Some(keys) = fields.take_required("keys")
         && !keys.is_array()
     {
-        let fault = Fault::new("list_type", members.place("keys"), "Input should be a valid list");
-        members.fault(fault);
+        let fault =
+            Fault::new("list_type", fields.location("keys"), "Input should be a valid list");
+        fields.fault(fault);
     }
-    let mut faults = members.finish();
+    let mut faults = fields.finish();
     if faults.is_empty() {
         faults.push(Fault::value_error(vec!["body".into()], Value::Null, &error.to_string()));
     }

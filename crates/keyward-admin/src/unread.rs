@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyward::json;
 use keyward_axum::Rejection;
-use keyward_axum::input::{self, Members, Query};
+use keyward_axum::input::{self, Fields, Query};
 
 use crate::change::Whole;
 use crate::precondition::{Named, Preconditions};
@@ -52,8 +52,8 @@ async fn read_nothing(reads: Reads, request: Request) -> Result<Request, Rejecti
         let bytes = Whole::of(body).await?.0;
         if !json::without_mark(&bytes).iter().all(u8::is_ascii_whitespace) {
             // Any body is misplaced here.
-            let members = input::json_object(&bytes).map_err(Rejection::masked)?;
-            faults.extend(Members::new(vec!["body".into()], members).finish());
+            let fields = input::json_object(&bytes).map_err(Rejection::masked)?;
+            faults.extend(Fields::new(vec!["body".into()], fields).finish());
         }
         body = bytes.into();
     }

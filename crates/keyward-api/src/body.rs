@@ -13,7 +13,7 @@ use keyward::scan::holds_key;
 use keyward::tier::TierName;
 use keyward_http::Rejection;
 use keyward_http::fault::Fault;
-use keyward_http::input::{self, Members};
+use keyward_http::input;
 use serde_json::{Map, Value, json};
 
 use crate::MISPLACED;
@@ -193,7 +193,7 @@ pub fn items<T: Field>(at: &At<'_>, list: Vec<Value>) -> Read<Vec<T>> {
 #[derive(Debug)]
 pub struct Fields<'a> {
     at: At<'a>,
-    members: Members,
+    given: input::Fields,
     /// The fields that have a fault.
     faulty: Vec<&'static str>,
 }
@@ -202,18 +202,18 @@ impl<'a> Fields<'a> {
     /// Begins to read an object.
     #[must_use]
     pub fn of(at: At<'a>, object: Map<String, Value>) -> Self {
-        Self { members: Members::new(at.location(), object), at, faulty: Vec::new() }
+        Self { given: input::Fields::new(at.location(), object), at, faulty: Vec::new() }
     }
 
     /// Takes a field. `None` is a fault.
     pub fn take<T: Field>(&mut self, name: &'static str) -> Option<T> {
         let at = self.at.inside(name);
-        let read = match self.members.take(name) {
+        let read = match self.given.take(name) {
             Some(value) => T::read(&at, value),
             None => match T::left_out(&at) {
                 Some(left_out) => left_out,
                 None => {
-                    self.members.take_required(name);
+                    self.given.take_required(name);
                     return None;
                 }
             },
@@ -222,7 +222,7 @@ impl<'a> Fields<'a> {
             Ok(read) => Some(read),
             Err(faults) => {
                 self.faulty.push(name);
-                faults.into_iter().for_each(|fault| self.members.fault(fault));
+                faults.into_iter().for_each(|fault| self.given.fault(fault));
                 None
             }
         }
@@ -230,19 +230,19 @@ impl<'a> Fields<'a> {
 
     /// Notes that two fields are given that exclude each other.
     fn note_both(&mut self, [first, second]: [&'static str; 2]) {
-        let given = |name| self.members.whole().get(name).filter(|_| !self.faulty.contains(&name));
-        if let (Some(_), Some(value)) = (given(first), given(second)) {
+        let value_of = |name| self.given.whole().get(name).filter(|_| !self.faulty.contains(&name));
+        if let (Some(_), Some(value)) = (value_of(first), value_of(second)) {
             let rule = format!("{first} and {second} exclude each other");
             let value = value.clone();
             let faults = self.at.inside(second).breaks(&rule, value);
-            faults.into_iter().for_each(|fault| self.members.fault(fault));
+            faults.into_iter().for_each(|fault| self.given.fault(fault));
         }
     }
 
     /// Notes each field that has a key in its value or its name, whether the field is known or not.
     fn note_keys(&mut self) {
         let mut faults = Vec::new();
-        for (name, value) in self.members.whole() {
+        for (name, value) in self.given.whole() {
             // JSON escapes none of the characters of a key, and an escaped character does not
             // extend one.
             if holds_key(name) || holds_key(&value.to_string()) {
@@ -250,13 +250,13 @@ impl<'a> Fields<'a> {
                 faults.push(Fault::value_error(location, Value::Null, MISPLACED));
             }
         }
-        faults.into_iter().for_each(|fault| self.members.fault(fault));
+        faults.into_iter().for_each(|fault| self.given.fault(fault));
     }
 
     /// All faults: the noted ones in their order, and then one for each unknown field.
     #[must_use]
     pub fn finish(self) -> Vec<Fault> {
-        self.members.finish()
+        self.given.finish()
     }
 }
 

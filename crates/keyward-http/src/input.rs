@@ -64,8 +64,8 @@ impl Query {
     pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
         let unknown = self.0.iter().filter(|(name, _)| !known.contains(&name.as_str()));
         let fault = |(name, value): &(String, String)| {
-            let place = vec!["query".into(), name.as_str().into()];
-            Fault::new("extra_forbidden", place, "Extra inputs are not permitted")
+            let location = vec!["query".into(), name.as_str().into()];
+            Fault::new("extra_forbidden", location, "Extra inputs are not permitted")
                 .input(value.as_str())
         };
         unknown.map(fault).collect()
@@ -78,9 +78,9 @@ impl Query {
         let mut faults: Vec<Fault> = Vec::new();
         for (at, (name, value)) in self.0.iter().enumerate() {
             if self.0.iter().take(at).any(|(before, _)| before == name) {
-                let place = vec!["query".into(), name.as_str().into()];
+                let location = vec!["query".into(), name.as_str().into()];
                 let rule = "the parameter is sent more than once";
-                faults.push(Fault::value_error(place, value.as_str().into(), rule));
+                faults.push(Fault::value_error(location, value.as_str().into(), rule));
             }
         }
         faults
@@ -115,9 +115,9 @@ impl Query {
 ///
 /// # Errors
 ///
-/// Returns the fault, at `place`, if the text is no whole number or not in the range.
-pub fn integer(text: &str, place: &[&str], range: &RangeInclusive<u64>) -> Result<u64, Fault> {
-    let at = || place.iter().copied().map(Value::from).collect();
+/// Returns the fault, at `location`, if the text is no whole number or not in the range.
+pub fn integer(text: &str, location: &[&str], range: &RangeInclusive<u64>) -> Result<u64, Fault> {
+    let at = || location.iter().copied().map(Value::from).collect();
     let (min, max) = (*range.start(), *range.end());
     let not_an_integer = || {
         let message = "Input should be a valid integer, unable to parse string as an integer";
@@ -166,16 +166,16 @@ pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
         return Err(unprocessable(Fault::missing(vec!["body".into()], Value::Null)));
     }
     match json::from_slice(text) {
-        Ok(Value::Object(members)) => Ok(members),
+        Ok(Value::Object(fields)) => Ok(fields),
         Ok(other) => {
             let message = "Input should be a valid dictionary or object to extract fields from";
-            let place = vec!["body".into()];
-            Err(unprocessable(Fault::new("model_attributes_type", place, message).input(other)))
+            let location = vec!["body".into()];
+            Err(unprocessable(Fault::new("model_attributes_type", location, message).input(other)))
         }
         Err(error) => {
             let at = body.len() - text.len() + offset(text, &error);
-            let place = vec!["body".into(), at.into()];
-            let fault = Fault::new("json_invalid", place, "JSON decode error")
+            let location = vec!["body".into(), at.into()];
+            let fault = Fault::new("json_invalid", location, "JSON decode error")
                 .input(json!({}))
                 .context(json!({ "error": without_position(&error) }));
             Err(unprocessable(fault))
@@ -204,13 +204,13 @@ fn without_position(error: &serde_json::Error) -> String {
 ///
 /// ```
 /// use keyward_http::Rejection;
-/// use keyward_http::input::{Members, json_object};
+/// use keyward_http::input::{Fields, json_object};
 ///
 /// /// The name in a body, or a rejection with all faults of the body.
 /// fn name(body: &[u8]) -> Result<String, Rejection> {
-///     let mut members = Members::new(vec!["body".into()], json_object(body)?);
-///     let name = members.string("name", 1..=100);
-///     match (name, members.finish()) {
+///     let mut fields = Fields::new(vec!["body".into()], json_object(body)?);
+///     let name = fields.string("name", 1..=100);
+///     match (name, fields.finish()) {
 ///         (Some(name), faults) if faults.is_empty() => Ok(name),
 ///         (_, faults) => Err(Rejection::unprocessable(faults)),
 ///     }
@@ -220,18 +220,18 @@ fn without_position(error: &serde_json::Error) -> String {
 /// assert_eq!(name(br#"{"nmae":"weather-bot"}"#).unwrap_err().status(), 422);
 /// ```
 #[derive(Debug)]
-pub struct Members {
-    place: Vec<Value>,
+pub struct Fields {
+    location: Vec<Value>,
     whole: Map<String, Value>,
     rest: Map<String, Value>,
     faults: Vec<Fault>,
 }
 
-impl Members {
-    /// Begins to read the fields of the object at the location `place`, such as `["body"]`.
+impl Fields {
+    /// Begins to read the fields of the object at `location`, such as `["body"]`.
     #[must_use]
-    pub fn new(place: Vec<Value>, members: Map<String, Value>) -> Self {
-        Self { place, rest: members.clone(), whole: members, faults: Vec::new() }
+    pub fn new(location: Vec<Value>, fields: Map<String, Value>) -> Self {
+        Self { location, rest: fields.clone(), whole: fields, faults: Vec::new() }
     }
 
     /// All fields, also the ones that were taken already.
@@ -242,10 +242,10 @@ impl Members {
 
     /// The location of a field.
     #[must_use]
-    pub fn place(&self, name: &str) -> Vec<Value> {
-        let mut place = self.place.clone();
-        place.push(name.into());
-        place
+    pub fn location(&self, name: &str) -> Vec<Value> {
+        let mut location = self.location.clone();
+        location.push(name.into());
+        location
     }
 
     /// Takes the value of a field unchanged.
@@ -258,7 +258,7 @@ impl Members {
     pub fn take_required(&mut self, name: &str) -> Option<Value> {
         let value = self.take(name);
         if value.is_none() {
-            let fault = Fault::missing(self.place(name), self.whole.clone().into());
+            let fault = Fault::missing(self.location(name), self.whole.clone().into());
             self.faults.push(fault);
         }
         value
@@ -277,7 +277,7 @@ impl Members {
     /// Takes a required text of `length` characters.
     pub fn string(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
         let value = self.take_required(name)?;
-        let text = string(value, self.place(name), length);
+        let text = string(value, self.location(name), length);
         self.ok(text)
     }
 
@@ -285,21 +285,24 @@ impl Members {
     ///
     /// ```
     /// use keyward_http::fault::Fault;
-    /// use keyward_http::input::{Members, json_object};
+    /// use keyward_http::input::{Fields, json_object};
     ///
     /// let body = json_object(br#"{"name":"weather-bot","nmae":"weather-bot"}"#)?;
-    /// let mut members = Members::new(vec!["body".into()], body);
-    /// assert_eq!(members.string("name", 1..=100).as_deref(), Some("weather-bot"));
+    /// let mut fields = Fields::new(vec!["body".into()], body);
+    /// assert_eq!(fields.string("name", 1..=100).as_deref(), Some("weather-bot"));
     /// // The field that was not read is a fault, so that a typing error does not go unnoticed.
-    /// let faults = members.finish();
+    /// let faults = fields.finish();
     /// assert_eq!(faults.iter().map(Fault::kind).collect::<Vec<_>>(), ["extra_forbidden"]);
     /// # Ok::<(), keyward_http::Rejection>(())
     /// ```
     #[must_use]
     pub fn finish(mut self) -> Vec<Fault> {
         for (name, value) in std::mem::take(&mut self.rest) {
-            let fault =
-                Fault::new("extra_forbidden", self.place(&name), "Extra inputs are not permitted");
+            let fault = Fault::new(
+                "extra_forbidden",
+                self.location(&name),
+                "Extra inputs are not permitted",
+            );
             self.faults.push(fault.input(value));
         }
         self.faults
@@ -313,19 +316,19 @@ impl Members {
 /// Returns the fault if it is no text, too short or too long.
 pub fn string(
     value: Value,
-    place: Vec<Value>,
+    location: Vec<Value>,
     length: RangeInclusive<usize>,
 ) -> Result<String, Fault> {
     let text = match value {
         Value::String(text) => text,
-        other => return Err(Fault::not_a_string(place, other)),
+        other => return Err(Fault::not_a_string(location, other)),
     };
     let chars = text.chars().count();
     if chars < *length.start() {
-        return Err(Fault::too_short(place, text.into(), *length.start()));
+        return Err(Fault::too_short(location, text.into(), *length.start()));
     }
     if *length.end() < chars {
-        return Err(Fault::too_long(place, text.into(), *length.end()));
+        return Err(Fault::too_long(location, text.into(), *length.end()));
     }
     Ok(text)
 }

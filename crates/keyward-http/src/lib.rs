@@ -81,7 +81,7 @@
 //! | [`failures`] | the throttle of wrong keys: [`Failures::count`], [`Failures::check`] |
 //! | [`rate_limit`] | the header fields for limits: [`RateLimitHeaders::complete`] |
 //! | [`cache`] | the header fields for caches: [`cache::keep_private`] |
-//! | [`input`] | queries and JSON bodies: [`Query`], [`json_object`], [`Members`] |
+//! | [`input`] | queries and JSON bodies: [`Query`], [`json_object`], [`Fields`] |
 //! | [`fault`] | every fault of an input, found at once (422): [`Fault`] |
 //! | [`clock`] | the time: [`Clock`] |
 //!
@@ -109,7 +109,7 @@
 //! [`Failures::check`]: failures::Failures::check
 //! [`Query`]: input::Query
 //! [`json_object`]: input::json_object
-//! [`Members`]: input::Members
+//! [`Fields`]: input::Fields
 //! [`Fault`]: fault::Fault
 //!
 //! Each module uses only those above it in this list.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use keyward_axum::fault::Fault;
-use keyward_axum::input::{self, Members};
+use keyward_axum::input::{self, Fields};
 use keyward_axum::keyward::UnixMillis;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -35,24 +35,24 @@ impl Batch {
     ///
     /// Returns the faults if anything in it does not fit.
     pub(crate) fn read(body: Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        let mut members = Members::new(vec!["body".into()], body);
+        let mut fields = Fields::new(vec!["body".into()], body);
         let mut articles = Vec::new();
-        if let Some(value) = members.take_required("articles") {
-            let faults = match list(value, members.place("articles")) {
-                Ok(values) => read_all(values, &members.place("articles"), &mut articles),
+        if let Some(value) = fields.take_required("articles") {
+            let faults = match list(value, fields.location("articles")) {
+                Ok(values) => read_all(values, &fields.location("articles"), &mut articles),
                 Err(faults) => faults,
             };
-            faults.into_iter().for_each(|fault| members.fault(fault));
+            faults.into_iter().for_each(|fault| fields.fault(fault));
         }
-        let faults = members.finish();
+        let faults = fields.finish();
         if faults.is_empty() { Ok(Self { articles }) } else { Err(faults) }
     }
 }
 
-fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Vec<Fault>> {
+fn list(value: Value, location: Vec<Value>) -> Result<Vec<Value>, Vec<Fault>> {
     let Value::Array(values) = value else {
         return Err(vec![
-            Fault::new("list_type", place, "Input should be a valid list").input(value),
+            Fault::new("list_type", location, "Input should be a valid list").input(value),
         ]);
     };
     if BATCH_MAX < values.len() {
@@ -61,17 +61,17 @@ fn list(value: Value, place: Vec<Value>) -> Result<Vec<Value>, Vec<Fault>> {
             format!("List should have at most {BATCH_MAX} items after validation, not {len}");
         let context =
             json!({ "field_type": "List", "max_length": BATCH_MAX, "actual_length": len });
-        return Err(vec![Fault::new("too_long", place, message).input(values).context(context)]);
+        return Err(vec![Fault::new("too_long", location, message).input(values).context(context)]);
     }
     Ok(values)
 }
 
-fn read_all(values: Vec<Value>, place: &[Value], batch: &mut Vec<NewArticle>) -> Vec<Fault> {
+fn read_all(values: Vec<Value>, location: &[Value], batch: &mut Vec<NewArticle>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (at, value) in values.into_iter().enumerate() {
-        let mut place = place.to_vec();
-        place.push(at.into());
-        match article(value, place) {
+        let mut location = location.to_vec();
+        location.push(at.into());
+        match article(value, location) {
             Ok(article) => batch.push(article),
             Err(found) => faults.extend(found),
         }
@@ -82,22 +82,22 @@ fn read_all(values: Vec<Value>, place: &[Value], batch: &mut Vec<NewArticle>) ->
     faults
 }
 
-fn article(value: Value, place: Vec<Value>) -> Result<NewArticle, Vec<Fault>> {
-    let Value::Object(members) = value else {
+fn article(value: Value, location: Vec<Value>) -> Result<NewArticle, Vec<Fault>> {
+    let Value::Object(fields) = value else {
         let message = "Input should be a valid dictionary or object to extract fields from";
-        return Err(vec![Fault::new("model_attributes_type", place, message).input(value)]);
+        return Err(vec![Fault::new("model_attributes_type", location, message).input(value)]);
     };
-    let mut members = Members::new(place, members);
-    let title = phrase(&mut members, "title", TITLE_MAX);
-    let url = url(&mut members);
-    let description = optional(&mut members, "description", 0, usize::MAX);
-    let description_format = writing(&mut members);
-    let source = phrase(&mut members, "source", SOURCE_MAX);
-    let category = optional(&mut members, "category", 1, CATEGORY_MAX);
-    let published_at = published_at(&mut members);
-    let guid = optional(&mut members, "guid", 1, GUID_MAX);
-    let feed = optional(&mut members, "feed", 1, FEED_MAX);
-    let faults = members.finish();
+    let mut fields = Fields::new(location, fields);
+    let title = phrase(&mut fields, "title", TITLE_MAX);
+    let url = url(&mut fields);
+    let description = optional(&mut fields, "description", 0, usize::MAX);
+    let description_format = writing(&mut fields);
+    let source = phrase(&mut fields, "source", SOURCE_MAX);
+    let category = optional(&mut fields, "category", 1, CATEGORY_MAX);
+    let published_at = published_at(&mut fields);
+    let guid = optional(&mut fields, "guid", 1, GUID_MAX);
+    let feed = optional(&mut fields, "feed", 1, FEED_MAX);
+    let faults = fields.finish();
     match (title, url, source) {
         (Some(title), Some(url), Some(source)) if faults.is_empty() => {
             let description = description.unwrap_or_default();
@@ -124,52 +124,52 @@ fn article(value: Value, place: Vec<Value>) -> Result<NewArticle, Vec<Fault>> {
 }
 
 /// A text that must be there and say something.
-fn phrase(members: &mut Members, name: &str, max: usize) -> Option<String> {
-    let text = members.string(name, 1..=max)?;
+fn phrase(fields: &mut Fields, name: &str, max: usize) -> Option<String> {
+    let text = fields.string(name, 1..=max)?;
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        members.fault(Fault::too_short(members.place(name), text.into(), 1));
+        fields.fault(Fault::too_short(fields.location(name), text.into(), 1));
         return None;
     }
     Some(trimmed.to_owned())
 }
 
 /// A text that may be missing or `null`.
-fn optional(members: &mut Members, name: &str, min: usize, max: usize) -> Option<String> {
-    let value = members.take(name).filter(|value| !value.is_null())?;
-    let text = input::string(value, members.place(name), min..=max);
-    members.ok(text)
+fn optional(fields: &mut Fields, name: &str, min: usize, max: usize) -> Option<String> {
+    let value = fields.take(name).filter(|value| !value.is_null())?;
+    let text = input::string(value, fields.location(name), min..=max);
+    fields.ok(text)
 }
 
 /// How the description is written.
-fn writing(members: &mut Members) -> Writing {
+fn writing(fields: &mut Fields) -> Writing {
     let name = "description_format";
-    match optional(members, name, 1, usize::MAX).as_deref() {
+    match optional(fields, name, 1, usize::MAX).as_deref() {
         None | Some("html") => Writing::Html,
         Some("text") => Writing::Text,
         Some(other) => {
             let rule = "description_format must be html or text";
-            members.fault(Fault::value_error(members.place(name), other.into(), rule));
+            fields.fault(Fault::value_error(fields.location(name), other.into(), rule));
             Writing::Html
         }
     }
 }
 
-fn url(members: &mut Members) -> Option<String> {
-    let text = members.string("url", 1..=URL_MAX)?;
+fn url(fields: &mut Fields) -> Option<String> {
+    let text = fields.string("url", 1..=URL_MAX)?;
     let url = web_url(&text).ok_or_else(|| {
         let rule = "url must be an http or https URL of at most 2048 bytes";
-        Fault::value_error(members.place("url"), text.into(), rule)
+        Fault::value_error(fields.location("url"), text.into(), rule)
     });
-    members.ok(url)
+    fields.ok(url)
 }
 
-fn published_at(members: &mut Members) -> Option<UnixMillis> {
-    let text = optional(members, "published_at", 1, TIME_MAX)?;
+fn published_at(fields: &mut Fields) -> Option<UnixMillis> {
+    let text = optional(fields, "published_at", 1, TIME_MAX)?;
     let at = text.parse::<Timestamp>().ok().and_then(|at| unix_millis(at.as_millisecond()));
     let at = at.ok_or_else(|| {
         let rule = "published_at must be an RFC 3339 time since 1970";
-        Fault::value_error(members.place("published_at"), text.into(), rule)
+        Fault::value_error(fields.location("published_at"), text.into(), rule)
     });
-    members.ok(at)
+    fields.ok(at)
 }
