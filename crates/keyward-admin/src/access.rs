@@ -23,7 +23,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHEN
 use keyward::Now;
 use keyward::audit::Actor;
 use keyward::network::Network;
-use keyward_axum::failures::Failures;
+use keyward_axum::throttle::Throttle;
 use keyward_axum::{Guard, Rejection};
 
 use self::oidc::Oidc;
@@ -106,9 +106,9 @@ pub(crate) struct Authentication(Arc<Inner>);
 
 struct Inner {
     rules: ArcSwap<Rules>,
-    failures: Failures,
+    key_throttle: Throttle,
     /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
-    token_failures: Failures,
+    token_throttle: Throttle,
     good_tokens: GoodTokens,
 }
 
@@ -207,8 +207,8 @@ impl Authentication {
     pub(crate) fn new(options: AccessOptions) -> Self {
         Self(Arc::new(Inner {
             rules: ArcSwap::from_pointee(Rules::of(options, None)),
-            failures: Failures::new(Some(FAILURES_PER_MINUTE)),
-            token_failures: Failures::new(Some(FAILURES_PER_MINUTE)),
+            key_throttle: Throttle::new(Some(FAILURES_PER_MINUTE)),
+            token_throttle: Throttle::new(Some(FAILURES_PER_MINUTE)),
             good_tokens: GoodTokens::default(),
         }))
     }
@@ -242,7 +242,7 @@ impl Authentication {
         headers: &HeaderMap,
         now: Now,
     ) -> Result<Who, AccessError> {
-        let Inner { rules, failures, .. } = &*self.0;
+        let Inner { rules, key_throttle, .. } = &*self.0;
         let rules = rules.load_full();
         let Rules { admin_keys, people, networks } = &*rules;
         let address = address.ok_or(AccessError::Address)?;
@@ -263,7 +263,7 @@ impl Authentication {
                     return Ok(Who { actor: Actor::AdminKey, role: Role::Admin, address });
                 }
                 tracing::debug!(%address, "Refused an admin key");
-                failures.count(address, now.steady).map_err(AccessError::TooMany)?;
+                key_throttle.count(address, now.steady).map_err(AccessError::TooMany)?;
                 return Err(AccessError::AdminKey);
             }
             (Some(_), Some(_)) => return Err(AccessError::AdminKey),
@@ -291,10 +291,10 @@ impl Authentication {
         address: IpAddr,
         now: Now,
     ) -> Result<Person, AccessError> {
-        let Inner { token_failures, good_tokens, .. } = &*self.0;
+        let Inner { token_throttle, good_tokens, .. } = &*self.0;
         let digest = tokens::digest(token);
         if !good_tokens.contain(&digest) {
-            token_failures.check(address, now.steady).map_err(AccessError::TooManyTokens)?;
+            token_throttle.check(address, now.steady).map_err(AccessError::TooManyTokens)?;
         }
         match people.identify(token, now).await {
             Ok(person) => {
@@ -303,7 +303,7 @@ impl Authentication {
             }
             Err(TokenError::Invalid(reason)) => {
                 tracing::debug!(%reason, %address, "Refused an access token");
-                token_failures.count(address, now.steady).map_err(AccessError::TooManyTokens)?;
+                token_throttle.count(address, now.steady).map_err(AccessError::TooManyTokens)?;
                 Err(AccessError::Token)
             }
             Err(TokenError::Unknown) => Err(AccessError::Issuer),

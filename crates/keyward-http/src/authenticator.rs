@@ -15,9 +15,9 @@ use keyward::{Asked, Verdict};
 
 pub use self::check::{Authenticated, Required};
 use crate::clock::Clock;
-use crate::failures::Failures;
 use crate::origin::TrustedProxies;
 use crate::rate_limit::RateLimitHeaders;
+use crate::throttle::Throttle;
 
 /// Decides about requests over HTTP, in any framework. One serves all requests of a program; share
 /// it in an [`Arc`](std::sync::Arc).
@@ -53,7 +53,7 @@ use crate::rate_limit::RateLimitHeaders;
 pub struct Authenticator {
     gate: Gate,
     clock: Box<dyn Clock>,
-    failures: Failures,
+    throttle: Throttle,
     proxies: TrustedProxies,
     rate_limit_headers: RateLimitHeaders,
 }
@@ -134,7 +134,7 @@ impl Authenticator {
         Self {
             gate,
             clock: Box::new(clock),
-            failures: Failures::new(failures_per_minute),
+            throttle: Throttle::new(failures_per_minute),
             proxies: trusted_proxies,
             rate_limit_headers,
         }

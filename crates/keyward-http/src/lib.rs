@@ -78,7 +78,7 @@
 //! | [`rejection`], [`form`] | rejections as responses, in the form that the client asks for |
 //! | [`credentials`] | the key in a request: [`credentials::find`] |
 //! | [`origin`] | the address of a client: [`TrustedProxies::client_address`] |
-//! | [`failures`] | the throttle of wrong keys: [`Failures::count`], [`Failures::check`] |
+//! | [`throttle`] | the count of wrong keys: [`Throttle::count`], [`Throttle::check`] |
 //! | [`rate_limit`] | the header fields for limits: [`RateLimitHeaders::complete`] |
 //! | [`cache`] | the header fields for caches: [`cache::keep_private`] |
 //! | [`input`] | queries and JSON bodies: [`Query`], [`json_object`], [`Fields`] |
@@ -105,8 +105,8 @@
 //! [`Gate`]: keyward::Gate
 //! [`TrustedProxies`]: origin::TrustedProxies
 //! [`TrustedProxies::client_address`]: origin::TrustedProxies::client_address
-//! [`Failures::count`]: failures::Failures::count
-//! [`Failures::check`]: failures::Failures::check
+//! [`Throttle::count`]: throttle::Throttle::count
+//! [`Throttle::check`]: throttle::Throttle::check
 //! [`Query`]: input::Query
 //! [`json_object`]: input::json_object
 //! [`Fields`]: input::Fields
@@ -132,7 +132,7 @@ pub mod input;
 
 pub mod origin;
 
-pub mod failures;
+pub mod throttle;
 
 pub mod authenticator;
 

@@ -21,8 +21,8 @@ use keyward::store::{LeakReport, StoreError};
 use keyward::time::SteadyNanos;
 use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::leaks::{Received, ReportBody, ReportsBody};
-use keyward_axum::failures::Failures;
 use keyward_axum::input::Query;
+use keyward_axum::throttle::Throttle;
 use keyward_axum::{Guard, Rejection};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -55,7 +55,7 @@ const PART_PAUSE: Duration = Duration::from_millis(5);
 /// The state of reports without authentication. A clone shares everything.
 #[derive(Clone, Debug)]
 pub(super) struct Reports {
-    addresses: Arc<Failures>,
+    addresses: Arc<Throttle>,
     book: Book,
     /// Each task that revokes holds a permit to its end.
     pending: Arc<Semaphore>,
@@ -79,7 +79,7 @@ impl Reports {
     /// Takes so many requests a minute from one address.
     pub(super) fn new(per_minute: NonZeroU32) -> Self {
         let pending = Semaphore::new(PENDING_MAX as usize);
-        let addresses = Arc::new(Failures::new(Some(per_minute)));
+        let addresses = Arc::new(Throttle::new(Some(per_minute)));
         let (pending, late) = (Arc::new(pending), Arc::default());
         Self { addresses, book: Book::new(), pending, late }
     }

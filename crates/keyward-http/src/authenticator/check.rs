@@ -188,7 +188,7 @@ impl Authenticator {
             DeniedAs::WrongKey(rejection) => {
                 // All clients without a known address share one limit.
                 let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-                let counted = self.failures.count(address, now.steady);
+                let counted = self.throttle.count(address, now.steady);
                 counted.map_or_else(Rejection::limited, |()| rejection)
             }
         }

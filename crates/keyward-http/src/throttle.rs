@@ -1,4 +1,4 @@
-//! How many wrong keys one address may present.
+//! How often one address may do something, such as presenting wrong keys.
 //!
 //! Guessing a key is hopeless anyway; this keeps a confused or hostile client from filling logs and
 //! counters. A key that works is never rejected because of its address.
@@ -26,47 +26,47 @@ const METERS: usize = 4_096;
 #[derive(Default)]
 struct Until(AtomicU64);
 
-/// A bucket of failures for each address, of a fixed size in all.
+/// A bucket for each address, of a fixed size in all: how often it may fail, or try.
 ///
 /// ```
 /// use std::net::IpAddr;
 /// use std::num::NonZeroU32;
 /// use std::time::Duration;
 ///
-/// use keyward_http::failures::Failures;
+/// use keyward_http::throttle::Throttle;
 /// use keyward_http::keyward::time::SteadyNanos;
 ///
-/// let failures = Failures::new(NonZeroU32::new(1));
+/// let throttle = Throttle::new(NonZeroU32::new(1));
 /// let address = IpAddr::from([192, 0, 2, 1]);
 /// let now = SteadyNanos(0);
-/// assert_eq!(failures.count(address, now), Ok(()));
-/// assert_eq!(failures.count(address, now), Err(Duration::from_secs(60)));
+/// assert_eq!(throttle.count(address, now), Ok(()));
+/// assert_eq!(throttle.count(address, now), Err(Duration::from_secs(60)));
 /// // Without counting:
-/// assert_eq!(failures.check(address, now), Err(Duration::from_secs(60)));
-/// assert_eq!(failures.check(address, SteadyNanos(60_000_000_000)), Ok(()));
+/// assert_eq!(throttle.check(address, now), Err(Duration::from_secs(60)));
+/// assert_eq!(throttle.check(address, SteadyNanos(60_000_000_000)), Ok(()));
 /// ```
-pub struct Failures {
+pub struct Throttle {
     limit: Option<Limit>,
     meters: Box<[(Meter, Until)]>,
     hasher: RandomState,
 }
 
-impl fmt::Debug for Failures {
+impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failures").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Throttle").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
-impl Failures {
-    /// Allows this many failures a minute and address, and as many at once; `None` is no limit.
+impl Throttle {
+    /// Allows this much a minute and address, and as much at once; `None` is no limit.
     ///
     /// ```
     /// use std::net::IpAddr;
     ///
-    /// use keyward_http::failures::Failures;
+    /// use keyward_http::throttle::Throttle;
     /// use keyward_http::keyward::time::SteadyNanos;
     ///
-    /// let unlimited = Failures::new(None);
+    /// let unlimited = Throttle::new(None);
     /// let address = IpAddr::from([192, 0, 2, 1]);
     /// assert!((0..10_000).all(|_| unlimited.count(address, SteadyNanos(0)).is_ok()));
     /// ```
@@ -83,21 +83,21 @@ impl Failures {
         }
     }
 
-    /// Counts a failure of this address.
+    /// Counts one more of this address.
     ///
     /// ```
     /// use std::net::IpAddr;
     /// use std::num::NonZeroU32;
     /// use std::time::Duration;
     ///
-    /// use keyward_http::failures::Failures;
+    /// use keyward_http::throttle::Throttle;
     /// use keyward_http::keyward::time::SteadyNanos;
     ///
-    /// let failures = Failures::new(NonZeroU32::new(2));
+    /// let throttle = Throttle::new(NonZeroU32::new(2));
     /// let address = IpAddr::from([192, 0, 2, 1]);
-    /// assert_eq!(failures.count(address, SteadyNanos(0)), Ok(()));
-    /// assert_eq!(failures.count(address, SteadyNanos(0)), Ok(()));
-    /// assert_eq!(failures.count(address, SteadyNanos(0)), Err(Duration::from_secs(30)));
+    /// assert_eq!(throttle.count(address, SteadyNanos(0)), Ok(()));
+    /// assert_eq!(throttle.count(address, SteadyNanos(0)), Ok(()));
+    /// assert_eq!(throttle.count(address, SteadyNanos(0)), Err(Duration::from_secs(30)));
     /// ```
     ///
     /// # Errors
@@ -113,19 +113,19 @@ impl Failures {
     }
 
     /// Whether this address may try again, without counting anything: for requests that are costly
-    /// to check. An address has to wait once [`Failures::count`] said so.
+    /// to check. An address has to wait once [`Throttle::count`] said so.
     ///
     /// ```
     /// use std::net::IpAddr;
     /// use std::num::NonZeroU32;
     ///
-    /// use keyward_http::failures::Failures;
+    /// use keyward_http::throttle::Throttle;
     /// use keyward_http::keyward::time::SteadyNanos;
     ///
-    /// let failures = Failures::new(NonZeroU32::new(1));
+    /// let throttle = Throttle::new(NonZeroU32::new(1));
     /// let address = IpAddr::from([192, 0, 2, 1]);
     /// // However often it is asked, nothing is counted.
-    /// assert!((0..100).all(|_| failures.check(address, SteadyNanos(0)).is_ok()));
+    /// assert!((0..100).all(|_| throttle.check(address, SteadyNanos(0)).is_ok()));
     /// ```
     ///
     /// # Errors
@@ -159,31 +159,31 @@ mod tests {
 
     #[test]
     fn an_address_may_fail_so_often_and_no_more() {
-        let failures = Failures::new(NonZeroU32::new(3));
+        let throttle = Throttle::new(NonZeroU32::new(3));
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        assert!((0..3).all(|_| failures.count(address, NOW).is_ok()));
-        assert_eq!(failures.count(address, NOW), Err(Duration::from_secs(20)));
-        assert_eq!(failures.count(address, SteadyNanos(20_000_000_000)), Ok(()));
+        assert!((0..3).all(|_| throttle.count(address, NOW).is_ok()));
+        assert_eq!(throttle.count(address, NOW), Err(Duration::from_secs(20)));
+        assert_eq!(throttle.count(address, SteadyNanos(20_000_000_000)), Ok(()));
     }
 
     #[test]
     fn an_address_that_failed_too_often_waits_and_others_do_not() {
-        let failures = Failures::new(NonZeroU32::new(1));
+        let throttle = Throttle::new(NonZeroU32::new(1));
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        assert_eq!(failures.count(address, NOW), Ok(()));
-        assert_eq!(failures.check(address, NOW), Ok(()), "one failure is allowed");
-        assert_eq!(failures.count(address, NOW), Err(Duration::from_secs(60)));
-        let at = |secs: u64| failures.check(address, SteadyNanos(secs * 1_000_000_000));
+        assert_eq!(throttle.count(address, NOW), Ok(()));
+        assert_eq!(throttle.check(address, NOW), Ok(()), "one failure is allowed");
+        assert_eq!(throttle.count(address, NOW), Err(Duration::from_secs(60)));
+        let at = |secs: u64| throttle.check(address, SteadyNanos(secs * 1_000_000_000));
         assert_eq!(at(59), Err(Duration::from_secs(1)));
         assert_eq!(at(60), Ok(()));
-        assert!((2..9).any(|one| failures.check([192, 0, 2, one].into(), NOW).is_ok()));
+        assert!((2..9).any(|one| throttle.check([192, 0, 2, one].into(), NOW).is_ok()));
     }
 
     #[test]
     fn a_host_does_not_multiply_by_its_ipv6_addresses() {
-        let failures = Failures::new(NonZeroU32::new(1));
-        assert!(failures.count("2001:db8::1".parse().unwrap(), NOW).is_ok());
-        assert!(failures.count("2001:db8::2".parse().unwrap(), NOW).is_err());
+        let throttle = Throttle::new(NonZeroU32::new(1));
+        assert!(throttle.count("2001:db8::1".parse().unwrap(), NOW).is_ok());
+        assert!(throttle.count("2001:db8::2".parse().unwrap(), NOW).is_err());
         assert_eq!(
             network("::ffff:192.0.2.1".parse().unwrap()),
             network("192.0.2.1".parse().unwrap())
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn no_limit_is_no_limit() {
-        let failures = Failures::new(None);
+        let throttle = Throttle::new(None);
         let address = "192.0.2.1".parse().unwrap();
-        assert!((0..10_000).all(|_| failures.count(address, NOW).is_ok()));
+        assert!((0..10_000).all(|_| throttle.count(address, NOW).is_ok()));
     }
 }
