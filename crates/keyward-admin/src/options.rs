@@ -25,8 +25,8 @@ use crate::backup::Backups;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct AdminOptions {
-    /// Who may use it, and from where. [`set_access`](crate::Control::set_access) changes this while
-    /// it serves.
+    /// Who may use it, and from where. [`set_access`](crate::Control::set_access) changes this
+    /// while it serves.
     pub access: AccessOptions,
     /// Most reports of leaked keys that one address may send in a minute to `POST /leaks`, where
     /// any client that holds a secret may have its key revoked. `None`, the default, leaves that
