@@ -17,7 +17,7 @@ fn claim(folder: &Path, latest: &str) {
     assert_eq!(connection.execute(sql, [latest]).unwrap(), 1);
 }
 
-fn start_told_right(folder: &Path) -> Server {
+fn start_accepting_the_clock(folder: &Path) -> Server {
     let mut command = command(folder, &[("ADMIN_API_KEY", ADMIN_KEY)]);
     command.arg("--clock-is-right");
     Server::spawn(&mut command)
@@ -46,8 +46,8 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     let names_both = detail.starts_with("The clock says 20")
         && detail.contains(" before it is 2200-01-01T00:00:0");
     assert!(names_both, "{detail}");
-    let asked = doctor(folder.path(), &["--server", &format!("http://{}", server.address)]);
-    assert!(asked.contains("by what it said before it is 2200-01-01T00:00:"), "{asked}");
+    let found = doctor(folder.path(), &["--server", &format!("http://{}", server.address)]);
+    assert!(found.contains("by what it said before it is 2200-01-01T00:00:"), "{found}");
     // A change with an end at an unknown time is rejected.
     let key = format!("{KEYS}/{id}");
     let rejected = [
@@ -72,9 +72,9 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     assert!(server.stop().0.success());
 
     let doctor = doctor(folder.path(), &[]);
-    assert!(doctor.contains("and said 2200-01-01T00:00:0"), "{doctor}");
+    assert!(doctor.contains("and read 2200-01-01T00:00:0"), "{doctor}");
 
-    let server = start_told_right(folder.path());
+    let server = start_accepting_the_clock(folder.path());
     assert_eq!((status(&server, &ends), status(&server, &lasts)), (200, 200));
     assert_eq!(server.send("GET", "/readyz", &[], "").status, 200);
     let trail = server.admin("GET", "/admin/audit?verb=accept-clock", "").json();
@@ -83,7 +83,7 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
 
     // The flag is still there when the clock is doubted again.
     claim(folder.path(), "2200-01-01");
-    let server = start_told_right(folder.path());
+    let server = start_accepting_the_clock(folder.path());
     assert_eq!(status(&server, &ends), 503);
     let (_, log) = server.stop();
     assert!(log.contains("counts once"), "{log}");
@@ -91,7 +91,7 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     let server = Server::start(folder.path());
     assert_eq!(status(&server, &ends), 503);
     assert!(server.stop().0.success());
-    let server = start_told_right(folder.path());
+    let server = start_accepting_the_clock(folder.path());
     assert_eq!(status(&server, &ends), 200);
     let trail = server.admin("GET", "/admin/audit?verb=accept-clock", "").json();
     assert_eq!(trail["count"], 2);
