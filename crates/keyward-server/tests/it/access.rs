@@ -120,8 +120,8 @@ fn kinds(issuer: &FakeIssuer, key: &SigningKey, right_key: &str, secret: &str) -
     ]
 }
 
-/// Good in everything, of the same kind and under the id of the issuer's key, but signed by a
-/// foreign one.
+/// A token that is good in every part, of the same kind and under the id of the issuer's key, but
+/// signed by a foreign one.
 fn foreign(issuer: &FakeIssuer) -> String {
     issuer.token(&SigningKey::another_rsa("a"), &json!({}))
 }

@@ -13,7 +13,7 @@ fn start(folder: &tempfile::TempDir, more: &[(&str, &str)]) -> Server {
     Server::start_with(folder.path(), &environment)
 }
 
-/// Asks with an admin key, as if through a proxy that names these hops, if any.
+/// Sends an admin key, as if through a proxy that names these hops, if any.
 fn ask(server: &Server, key: &str, hops: Option<&str>) -> Response {
     let key = format!("x-admin-key: {key}");
     let hops = hops.map(|hops| format!("x-forwarded-for: {hops}"));
@@ -37,7 +37,11 @@ fn ten_wrong_admin_keys_a_minute_are_too_many() {
     let secs: u64 = response.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=6).contains(&secs), "{secs}");
     assert_eq!(ask(&server, ADMIN_KEY, None).status, 200, "the right key is always let in");
-    assert_eq!(ask(&server, "wrong", None).status, 429, "which is no way to start anew");
+    assert_eq!(
+        ask(&server, "wrong", None).status,
+        429,
+        "a new connection does not start the count anew"
+    );
 }
 
 #[test]

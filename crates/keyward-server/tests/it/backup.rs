@@ -85,7 +85,7 @@ fn a_copy_under_load_has_every_key_acknowledged_before() {
         let response = connection.send("GET", "/key", &[&key], "");
         assert_eq!(response.status, 200);
     }
-    // Keys that came later are there whole or not at all.
+    // Later keys are whole in the copy, or not in it.
     let keys = restored.admin("GET", "/admin/api-keys?total=true", "").json()["total"].clone();
     // The newest entry records that the copy was restored.
     let entries = restored.admin("GET", "/admin/audit?order=desc&limit=2", "").json();

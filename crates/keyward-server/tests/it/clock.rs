@@ -81,13 +81,13 @@ fn a_clock_in_doubt_is_reported_until_the_operator_accepts_it() {
     assert_eq!((&trail["count"], &trail["entries"][0]["actor"]), (&1.into(), &"program".into()));
     assert!(server.stop().0.success());
 
-    // The flag is still there when the clock is doubted again.
+    // The flag is still given when the clock is in doubt again.
     claim(folder.path(), "2200-01-01");
     let server = start_accepting_the_clock(folder.path());
     assert_eq!(status(&server, &ends), 503);
     let (_, log) = server.stop();
     assert!(log.contains("counts once"), "{log}");
-    // The flag was taken away, and is given anew after a look at the clock.
+    // A start without the flag, and then one with it.
     let server = Server::start(folder.path());
     assert_eq!(status(&server, &ends), 503);
     assert!(server.stop().0.success());

@@ -89,7 +89,7 @@ fn a_database_that_is_deleted_or_whose_log_is_lost_takes_no_change() {
         attack(&folder.path().join(name));
         assert_eq!(is_ready(&server), 503, "{name}");
         assert!(!takes_changes(&server), "{name}");
-        // Keys are known all the same, whether or not other data can be read.
+        // Keys stay known, whether or not other data can be read.
         let mut paths = vec!["/key"];
         paths.extend(cfg!(feature = "news").then_some("/articles"));
         for path in paths {

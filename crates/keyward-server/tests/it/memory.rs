@@ -93,7 +93,7 @@ fn check_gone(server: &Server, texts: &[String], but: &[&str]) {
             return;
         }
     }
-    panic!("it still stands in {found:?}");
+    panic!("it is still in {found:?}");
 }
 
 /// Issues keys, uses and rotates them, with this admin key; all connections are closed then.
@@ -146,7 +146,7 @@ fn secrets_and_the_admin_key_are_wiped_from_memory() {
     check_gone(&server, &texts, &[]);
     // These tests can find a text that is in memory: the name of a key.
     let name = ["short-lived".to_owned()];
-    assert!(!regions_with(server.id(), &name).is_empty(), "nothing can be found at all");
+    assert!(!regions_with(server.id(), &name).is_empty(), "no text can be found");
 }
 
 #[test]

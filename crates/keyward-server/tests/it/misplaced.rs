@@ -81,7 +81,7 @@ fn a_key_with_more_text_after_it_is_neither_logged_nor_echoed() {
     }
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
-    assert!(log.contains("/healthz"), "the log is empty, so it shows nothing");
+    assert!(log.contains("/healthz"), "the log is empty, so this test proves nothing");
     assert!(!log.contains(&secret[8..]), "a key is in the log");
 }
 
@@ -115,7 +115,7 @@ fn the_admin_key_in_a_url_or_a_kept_header_is_rejected() {
     assert_ne!(response.header("x-request-id"), Some(ADMIN_KEY));
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
-    assert!(log.contains("with 400"), "the log is empty, so it shows nothing");
+    assert!(log.contains("with 400"), "the log is empty, so this test proves nothing");
     assert!(!log.contains(ADMIN_KEY) && !log.contains(&escaped), "the admin key is in the log");
 }
 

@@ -51,7 +51,7 @@ fn a_key_is_rotated_once_whatever_its_version_is_by_then() {
     assert_eq!((again.status, &again.json()["key_id"]), (409, &1.into()));
     assert_eq!(rotate("a", "{}").status, 422, "it is another body");
     assert_eq!(rotate("b", "").status, 412);
-    assert_eq!(send(&server, path, "b", "").status, 200, "what changed nothing kept nothing");
+    assert_eq!(send(&server, path, "b", "").status, 200, "a request without effect keeps no name");
     assert_eq!(send(&server, KEYS, "b", r#"{"name":"a"}"#).status, 422, "it is another path");
 }
 

@@ -14,7 +14,7 @@ const TALKATIVE: [(&str, &str); 3] =
 /// How many requests have a key.
 const COUNTED: u64 = 5;
 
-/// A device that is always full.
+/// The device that is always full.
 fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }

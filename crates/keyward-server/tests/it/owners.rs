@@ -36,7 +36,7 @@ fn an_owner_is_suspended_and_resumed_with_the_former_states_of_all_keys() {
     let act = |verb: &str| server.admin("POST", &format!("/admin/owners/acme/{verb}"), "").brief();
     let suspended = r#"200 {"owner":"acme","state":"suspended","keys":3,"limits":[],"version":1}"#;
     let active = r#"200 {"owner":"acme","state":"active","keys":3,"limits":[],"version":2}"#;
-    // Twice is fine, and the second time nothing changes.
+    // A repeated suspension changes nothing.
     assert_eq!((act("suspend").as_str(), act("suspend").as_str()), (suspended, suspended));
     assert_eq!(statuses(), [401, 401, 401, 200]);
     assert_eq!(server.admin("GET", "/admin/owners/acme", "").brief(), suspended);

@@ -57,7 +57,7 @@ fn new_keys_of_the_issuer_are_found() {
     assert_eq!(status(&server, &after), 401);
     issuer.publish(&[&new]);
     assert_eq!(status(&server, &after), 200);
-    assert_eq!(status(&server, &before), 401, "the old one is gone with that");
+    assert_eq!(status(&server, &before), 401, "the old issuer is no longer accepted");
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn sighup_changes_roles_and_keeps_the_known_keys_of_the_issuer() {
     server.signal("HUP");
     server.wait_for_log("Read the settings anew");
     assert_eq!(status(&server, &token), 200);
-    assert_eq!(issuer.asked(), 2, "its settings are others, so it is asked anew");
+    assert_eq!(issuer.asked(), 2, "its settings changed, so it is asked anew");
     server.signal("HUP");
     server.wait_for_log("Read the settings anew");
     assert_eq!(status(&server, &token), 200);
-    assert_eq!(issuer.asked(), 2, "nothing about it is another");
+    assert_eq!(issuer.asked(), 2, "its settings are the same");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn roles_have_the_names_and_the_place_that_the_issuer_gives_them() {
     assert_eq!(put(json!(["offline_access", "keyward-admin"])), 422);
     assert_eq!(put(json!("keyward-admin")), 422);
     assert_eq!(put(json!(["keyward-viewer"])), 403);
-    assert_eq!(put(json!(["admin"])), 403, "the name of the role itself is none here");
+    assert_eq!(put(json!(["admin"])), 403, "the role's own name is no name of the issuer's");
     let outside = issuer.token(&key, &json!({ "roles": ["keyward-admin"] }));
     assert_eq!(status(&server, &outside), 403);
 }

@@ -210,7 +210,7 @@ fn more_digests_than_a_request_may_have_go_in_several() {
     let found = format!(
         r#"{{"matches":[{{"digest":"{DIGEST}","key_id":7,"name":"mobile","state":"active","secret":"current"}}]}}"#
     );
-    // A key may begin at its `k` or at its `w`: the server is asked for both.
+    // A key may begin at its `k` or at its `w`, so the server is asked for both.
     let none = answer("200 OK", "", r#"{"matches":[]}"#);
     let server = Server::answering(vec![none, answer("200 OK", "", &found)]);
     let url = server.url.clone();

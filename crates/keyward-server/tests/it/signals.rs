@@ -88,7 +88,7 @@ impl Lines {
     }
 }
 
-/// Asks until the result is this one: the effect of a signal comes a moment later.
+/// Repeats until the result is this one, since a signal takes effect a moment later.
 #[track_caller]
 fn until<T: PartialEq + std::fmt::Debug>(expected: &T, ask: impl Fn() -> T) {
     for _ in 0..20_000 {
@@ -123,7 +123,7 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
     until(&200, || status(&second));
     assert_eq!(status(&first), 403);
 
-    // Networks and proxies; and something that needs a restart.
+    // Networks and proxies; and a setting that needs a restart.
     let proxied = "trusted_proxies = \"127.0.0.1\"\nadmin_networks = \"192.0.2.0/24\"\n";
     write("keyward.toml", &format!("{file}{proxied}connections_max = 7\n"));
     server.signal("HUP");
@@ -134,13 +134,13 @@ fn settings_are_read_anew_and_all_are_kept_if_one_is_invalid() {
     until(&403, elsewhere);
     assert_eq!(status(&second), 200);
 
-    // With one that is invalid, none changes: not the key, nor the networks.
+    // With an invalid setting, none changes: not the key, nor the networks.
     write("admin.key", &third);
     write("keyward.toml", &format!("{file}flush_every = \"often\"\n"));
     server.signal("HUP");
     log.wait_for("Kept all settings as they were");
     assert_eq!((status(&second), status(&third), elsewhere()), (200, 403, 403));
-    // All is valid but for a weak key.
+    // All settings are valid, but the key is weak.
     write("keyward.toml", &format!("{file}{proxied}"));
     write("admin.key", "weak");
     server.signal("HUP");
@@ -191,7 +191,7 @@ fn an_admin_key_is_replaced_without_rejecting_any_client() {
     );
     server.signal("HUP");
     until(&(200, 200), both);
-    // The old one was asked before the new one, so perhaps before the signal took effect.
+    // The old key was tried before the new one, so perhaps before the signal took effect.
     assert_eq!(both(), (200, 200));
 
     // A URL with either of them is rejected.
@@ -217,13 +217,13 @@ fn an_admin_key_is_replaced_without_rejecting_any_client() {
     assert!(!log.contains(&old) && !log.contains(&new));
 }
 
-/// A program whose terminal is gone.
+/// A program whose terminal has closed.
 struct Orphan {
     /// Its process.
     id: String,
     /// Its log, as far as it was not read yet.
     log: BufReader<File>,
-    /// The key whose requests it counted.
+    /// The key of the counted requests.
     key_id: u64,
 }
 

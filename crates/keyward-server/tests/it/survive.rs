@@ -45,7 +45,7 @@ fn acknowledged_changes_survive_kill_9_twenty_times() {
     }
     let server = Server::start_with(folder.path(), &environment);
     check(&server, &all);
-    assert!(all.values().any(|works| !works), "nothing was revoked, so nothing was shown");
+    assert!(all.values().any(|works| !works), "no key was revoked, so this test proves nothing");
 }
 
 /// Issues keys, and revokes every other one, until the connection breaks.
@@ -156,7 +156,7 @@ fn no_secret_is_in_the_log_or_the_files() {
     assert_eq!(server.get("/key", &secret).status, 401);
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
-    assert!(log.contains("/admin/api-keys"), "the log is empty, so it shows nothing");
+    assert!(log.contains("/admin/api-keys"), "the log is empty, so this test proves nothing");
     let part = &secret[8..];
     assert!(!log.contains(part) && !log.contains(ADMIN_KEY), "a secret is in the log");
     for file in folder.path().read_dir().unwrap() {

@@ -74,7 +74,7 @@ fn an_issuer_is_vouched_for_by_the_authority_of_a_file_or_by_the_systems() {
         );
         assert_eq!(says_what_to_do, status == 503, "{variables:?}: {log}");
     }
-    assert_eq!(issuer.asked(), 2, "who is not trusted is not listened to");
+    assert_eq!(issuer.asked(), 2, "an untrusted issuer is not asked");
 }
 
 #[test]

@@ -115,5 +115,5 @@ fn verify_of_a_file_asks_no_server() {
         assert!(told.starts_with(start), "{told}");
     }
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(verify(&[]).status.code(), Some(2), "there is nothing to look at");
+    assert_eq!(verify(&[]).status.code(), Some(2), "there is no file to check");
 }

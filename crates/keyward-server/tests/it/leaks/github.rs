@@ -133,7 +133,7 @@ fn keys_that_github_found_are_revoked_and_only_real_ones() {
     assert!(told[0].1.starts_with(start), "{told:?}");
     assert_eq!(told[0].1.chars().count(), 200);
 
-    // Again, as GitHub does where it got no response: as real as before, and nothing to be done.
+    // A repeated report, as GitHub sends it without a response, gets the same result.
     let again = send(&server, NAME, &sign(&key, &body), &body);
     assert_eq!(again.json(), expected);
     assert_eq!(revocations(&server), told);

@@ -202,7 +202,7 @@ fn invalid_reports_are_rejected_without_an_echo() {
     assert_eq!(server.send("POST", "/leaks", &[], &body.to_string()).status, 202);
     assert!(server.stop().0.success());
     let log = log.join().unwrap();
-    assert!(log.contains("/leaks"), "the log is empty, so it shows nothing");
+    assert!(log.contains("/leaks"), "the log is empty, so this test proves nothing");
     assert!(!log.contains(&secret[8..]), "a secret is in the log");
     for file in folder.path().read_dir().unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();

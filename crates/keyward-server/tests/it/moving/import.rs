@@ -81,7 +81,7 @@ fn json_and_the_report_have_every_rejected_line() {
     let over = desk.run(&server, &["import", &file, "--report", &file]);
     assert!(over.contains("DIR/keys.csv is there already; give --force"), "{over}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), csv(&rows));
-    assert_eq!(server.lines().len(), 1, "nothing is sent before that is clear");
+    assert_eq!(server.lines().len(), 1, "no request is sent before the choice is clear");
     let forced = desk.run(&server, &["import", &file, "--report", &report, "--force"]);
     assert!(forced.ends_with("exit status 1") && !forced.contains("already"), "{forced}");
 
