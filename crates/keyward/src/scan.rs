@@ -13,7 +13,7 @@ use std::ops::Range;
 use crate::digest::Digest;
 use crate::key::{DIGITS_LEN, HINT_DIGITS, PREFIX_LEN_MAX, Prefix, Presented, ends_in_checksum};
 
-use pieces::{Located, Placed, search_all};
+use pieces::{Located, Ranged, search_all};
 
 pub use search::Search;
 pub use texts::{KeyText, hide_keys, holds_key, key_texts};
@@ -177,7 +177,7 @@ impl Finder {
     }
 }
 
-impl Placed for Found {
+impl Ranged for Found {
     fn range(&self) -> Range<usize> {
         self.likeliest.place()
     }

@@ -20,11 +20,11 @@ const SHARED_LEN: usize = 256;
 /// A decoded part of a text.
 struct Piece {
     bytes: Vec<u8>,
-    places: Places,
+    offsets: Offsets,
 }
 
 /// The offsets of a piece's bytes in the text.
-enum Places {
+enum Offsets {
     /// Each byte begins at one of these, and ends with the character that the next one begins at:
     /// four characters are three bytes.
     Fours(Vec<usize>),
@@ -35,26 +35,26 @@ enum Places {
 }
 
 impl Piece {
-    fn place(&self, at: usize) -> Option<Range<usize>> {
-        match &self.places {
-            Places::Fours(places) => {
+    fn offset(&self, at: usize) -> Option<Range<usize>> {
+        match &self.offsets {
+            Offsets::Fours(offsets) => {
                 let first = at / 3 * 4 + at % 3;
-                Some(*places.get(first)?..places.get(first + 1)? + 1)
+                Some(*offsets.get(first)?..offsets.get(first + 1)? + 1)
             }
-            Places::Twos(first) => Some(first + 2 * at..first + 2 * at + 1),
-            Places::Listed(places) => places.get(at).cloned(),
+            Offsets::Twos(first) => Some(first + 2 * at..first + 2 * at + 1),
+            Offsets::Listed(offsets) => offsets.get(at).cloned(),
         }
     }
 
     /// The range of a part of it, which is not empty.
     fn range(&self, part: &Range<usize>) -> Option<Range<usize>> {
         let last = part.end.checked_sub(1)?;
-        Some(self.place(part.start)?.start..self.place(last)?.end)
+        Some(self.offset(part.start)?.start..self.offset(last)?.end)
     }
 }
 
 /// A finding with a range.
-pub(super) trait Placed: Sized {
+pub(super) trait Ranged: Sized {
     /// Its range.
     fn range(&self) -> Range<usize>;
     /// The same in the surrounding text, where `place` returns the range of a part of this one.
@@ -69,14 +69,14 @@ pub(super) struct Located<T> {
 
 /// All that `search` finds in these bytes and in the pieces of them, in order; of overlapping
 /// findings, the least encoded one.
-pub(super) fn search_all<T: Placed>(
+pub(super) fn search_all<T: Ranged>(
     bytes: &[u8],
     search: &dyn Fn(&[u8]) -> Vec<T>,
 ) -> Vec<Located<T>> {
     search_to(bytes, search, DEPTH_MAX)
 }
 
-fn search_to<T: Placed>(
+fn search_to<T: Ranged>(
     bytes: &[u8],
     search: &dyn Fn(&[u8]) -> Vec<T>,
     depth: usize,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pieces::{Located, Placed as _};
+use super::pieces::{Located, Ranged as _};
 use super::{Finder, Found};
 
 /// Bytes that are kept from one chunk to the next: those of a key that is not complete, and the

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::key::{BODY_LEN, DIGITS_LEN, ends_in_checksum};
 
-use super::pieces::{Placed, search_all};
+use super::pieces::{Ranged, search_all};
 use super::{Finder, is_digit};
 
 /// The first digit of the highest checksum: 2^32 - 1 is `4gfFC3`.
@@ -71,7 +71,7 @@ pub fn holds_key(text: &str) -> bool {
     !key_texts(text).is_empty()
 }
 
-impl Placed for KeyText {
+impl Ranged for KeyText {
     fn range(&self) -> Range<usize> {
         self.range.clone()
     }

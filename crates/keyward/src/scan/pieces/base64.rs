@@ -4,7 +4,7 @@
 //! possible values if all of these are letters or digits: of four characters in a row, one in
 //! twenty-four is such, so that seven such fours are hardly ever anything else than such a text.
 
-use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
+use super::{LEN_MAX, Offsets, Piece, SHARED_LEN, byte};
 
 /// Fewest fours in a row that are looked for: as many as are left of a key, which has 49 digits, at
 /// whichever of them a line ends.
@@ -136,13 +136,13 @@ fn value(byte: u8) -> u8 {
 
 /// The decoded base64 around this offset, where four characters begin, and the offset of its end.
 fn decoded_around(bytes: &[u8], anchor: usize) -> (Piece, usize) {
-    let mut places = before(bytes, anchor);
+    let mut offsets = before(bytes, anchor);
     // Whole fours, so that the one at the anchor begins one.
-    places.drain(..places.len() % 4);
+    offsets.drain(..offsets.len() % 4);
     let mut at = anchor;
-    while places.len() < LEN_MAX {
+    while offsets.len() < LEN_MAX {
         if byte(bytes, at).is_some_and(|b| value(b) != NONE) {
-            places.push(at);
+            offsets.push(at);
             at += 1;
         } else {
             match break_len(bytes.get(at..).unwrap_or_default()) {
@@ -151,28 +151,28 @@ fn decoded_around(bytes: &[u8], anchor: usize) -> (Piece, usize) {
             }
         }
     }
-    let end = if places.len() < LEN_MAX { at } else { at.saturating_sub(SHARED_LEN).max(anchor) };
-    let bytes = places.chunks(4).flat_map(|four| {
+    let end = if offsets.len() < LEN_MAX { at } else { at.saturating_sub(SHARED_LEN).max(anchor) };
+    let bytes = offsets.chunks(4).flat_map(|four| {
         let value = |at: usize| {
-            let char = four.get(at).and_then(|place| byte(bytes, *place));
+            let char = four.get(at).and_then(|offset| byte(bytes, *offset));
             u32::from(char.map_or(0, value))
         };
         let [_, one, two, three] =
             (value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3)).to_be_bytes();
         [one, two, three].into_iter().take(four.len().saturating_sub(1))
     });
-    (Piece { bytes: bytes.collect(), places: Places::Fours(places) }, end)
+    (Piece { bytes: bytes.collect(), offsets: Offsets::Fours(offsets) }, end)
 }
 
 /// The offsets of the characters before this one, on its line and on the lines before.
 fn before(bytes: &[u8], anchor: usize) -> Vec<usize> {
-    let mut places = Vec::new();
+    let mut offsets = Vec::new();
     let mut at = anchor;
-    while places.len() < BEFORE_MAX {
+    while offsets.len() < BEFORE_MAX {
         let Some(last) = at.checked_sub(1).and_then(|at| byte(bytes, at)) else { break };
         if value(last) != NONE {
             at -= 1;
-            places.push(at);
+            offsets.push(at);
             continue;
         }
         let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
@@ -184,8 +184,8 @@ fn before(bytes: &[u8], anchor: usize) -> Vec<usize> {
         }
         at -= len;
     }
-    places.reverse();
-    places
+    offsets.reverse();
+    offsets
 }
 
 /// The length of the line end at the beginning of this, with the indentation after it; 0 if it does

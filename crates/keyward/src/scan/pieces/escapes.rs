@@ -4,7 +4,7 @@
 //! A sign is a sequence that encodes a letter of a key, or nothing between two of them.
 
 use super::super::is_digit;
-use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
+use super::{LEN_MAX, Offsets, Piece, SHARED_LEN, byte};
 
 /// Fewest letters that are looked at: no key has fewer.
 const LETTERS_MIN: usize = 51;
@@ -99,13 +99,13 @@ fn follow(
                 break;
             }
             text.bytes.push(letter);
-            text.places.push(at..sequence.end);
+            text.offsets.push(at..sequence.end);
         }
         at = sequence.end;
     }
     let is_cut = text.bytes.len() == LEN_MAX;
     if LETTERS_MIN <= text.bytes.len() - (start - context) {
-        take(&Piece { bytes: text.bytes, places: Places::Listed(text.places) });
+        take(&Piece { bytes: text.bytes, offsets: Offsets::Listed(text.offsets) });
     }
     if is_cut { at.saturating_sub(SHARED_LEN).max(sign + 1) } else { at.max(sign + 1) }
 }
@@ -113,14 +113,14 @@ fn follow(
 #[derive(Default)]
 struct Text {
     bytes: Vec<u8>,
-    places: Vec<std::ops::Range<usize>>,
+    offsets: Vec<std::ops::Range<usize>>,
 }
 
 impl Text {
     fn push(&mut self, bytes: &[u8], at: usize) {
         if let Some(byte) = byte(bytes, at) {
             self.bytes.push(byte);
-            self.places.push(at..at + 1);
+            self.offsets.push(at..at + 1);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! UTF-16, whichever byte comes first: between two letters of a key there is a zero.
 
-use super::{LEN_MAX, Piece, Places, SHARED_LEN, byte};
+use super::{LEN_MAX, Offsets, Piece, SHARED_LEN, byte};
 
 /// Fewest characters that are looked at: no key has fewer.
 const CHARS_MIN: usize = 51;
@@ -53,7 +53,10 @@ fn tell(bytes: &[u8], start: usize, chars: usize, take: &mut dyn FnMut(&Piece)) 
     while from < chars {
         let to = chars.min(from + LEN_MAX);
         let chars_of = text.iter().step_by(2).skip(from).take(to - from);
-        take(&Piece { bytes: chars_of.copied().collect(), places: Places::Twos(start + 2 * from) });
+        take(&Piece {
+            bytes: chars_of.copied().collect(),
+            offsets: Offsets::Twos(start + 2 * from),
+        });
         if to == chars {
             return;
         }
