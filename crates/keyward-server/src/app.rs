@@ -15,7 +15,7 @@ use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
 use crate::cors;
-use crate::edge::{Edge, Received};
+use crate::edge::{Edge, EdgeService};
 use crate::health::{self, StoreCheck};
 #[cfg(feature = "news")]
 use crate::news::News;
@@ -93,7 +93,7 @@ pub(crate) fn listed(app: &App, control: &Control, settings: &Settings) -> Liste
 
 /// A router with the layers in front of it. The layer that finishes responses comes first, so that
 /// the responses of the edge, which responds in a handler's stead, are finished too.
-pub(crate) type Front = GuardService<Received>;
+pub(crate) type Front = GuardService<EdgeService>;
 
 /// The routers of the listeners.
 #[derive(Debug)]

@@ -71,8 +71,8 @@ impl Edge {
     }
 
     /// Puts the edge in front of a router.
-    pub(crate) fn receive(&self, router: Router) -> Received {
-        Received { edge: self.clone(), router }
+    pub(crate) fn receive(&self, router: Router) -> EdgeService {
+        EdgeService { edge: self.clone(), router }
     }
 
     fn next_id(&self) -> RequestId {
@@ -86,12 +86,12 @@ impl Edge {
 /// The edge is in front of the whole router, once. `Router::layer` would put it in front of each
 /// route, with one more box for the request and one for the response.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
+pub(crate) struct EdgeService {
     edge: Edge,
     router: Router,
 }
 
-impl Service<Request> for Received {
+impl Service<Request> for EdgeService {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
