@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyward_axum::origin::TrustedProxies;
 
 use crate::log::Log;
-use crate::settings::{ReadSettings, Row, Settings, SettingsError, is_live};
+use crate::settings::{ReadSettings, SettingRow, Settings, SettingsError, is_live};
 use keyward_admin::Control;
 
 /// The parts of the server in which changed settings take effect.
@@ -21,7 +21,7 @@ pub(crate) struct Reload {
     /// The log.
     pub(crate) log: Arc<Log>,
     /// The settings in force.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<SettingRow>,
 }
 
 impl Reload {

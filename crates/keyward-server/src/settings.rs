@@ -94,7 +94,7 @@ pub(crate) struct Settings {
     pub log: String,
     /// The form of log lines.
     pub log_format: LogFormat,
-    rows: Vec<Row>,
+    rows: Vec<SettingRow>,
 }
 
 /// Reads the settings of this process once more.
@@ -147,7 +147,7 @@ impl fmt::Display for Source {
 
 /// One setting as `keyward settings` shows it. It never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct SettingRow {
     /// The setting's name.
     pub name: &'static str,
     /// The value as it was written; for the admin key, only whether there is one.
@@ -304,7 +304,7 @@ impl Settings {
     }
 
     /// Every setting with its value and source, in the order of the table.
-    pub(crate) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[SettingRow] {
         &self.rows
     }
 }

@@ -9,13 +9,13 @@ use keyward_cli::secret_file::read_key_file;
 use super::file::ConfigFile;
 use super::flags::Flags;
 use super::table::{self, Form, Setting, suggest};
-use super::{CONFIG_FILE, Row, SettingsError, Source};
+use super::{CONFIG_FILE, SettingRow, SettingsError, Source};
 
 /// The values of all sources, and the rows of the settings that have been read.
 pub(super) struct Sources<'a> {
     layers: Layers<'a>,
     directory: &'a Path,
-    rows: Vec<Row>,
+    rows: Vec<SettingRow>,
 }
 
 /// The sources of values, in the order of their precedence.
@@ -79,7 +79,7 @@ impl<'a> Sources<'a> {
             origin: source.clone(),
             problem,
         })?;
-        self.rows.push(Row { name: setting.name, value: text.to_owned(), source });
+        self.rows.push(SettingRow { name: setting.name, value: text.to_owned(), source });
         Ok(value)
     }
 
@@ -93,7 +93,7 @@ impl<'a> Sources<'a> {
             return self.read(setting, parse).map(Some);
         }
         let value = "not set".to_owned();
-        self.rows.push(Row { name: setting.name, value, source: Source::Default });
+        self.rows.push(SettingRow { name: setting.name, value, source: Source::Default });
         Ok(None)
     }
 
@@ -140,13 +140,13 @@ impl<'a> Sources<'a> {
         let file = file.unwrap_or("not set").to_owned();
         let key_source = source.clone();
         self.rows.extend([
-            Row { name: as_text.name, value: word, source: key_source },
-            Row { name: in_file.name, value: file, source: file_source },
+            SettingRow { name: as_text.name, value: word, source: key_source },
+            SettingRow { name: in_file.name, value: file, source: file_source },
         ]);
         Ok(key)
     }
 
-    pub(super) fn into_rows(self) -> Vec<Row> {
+    pub(super) fn into_rows(self) -> Vec<SettingRow> {
         self.rows
     }
 }
@@ -202,7 +202,7 @@ mod tests {
         Settings::read(&Flags { config: None, values }, &environment, directory.path())
     }
 
-    fn row<'a>(settings: &'a Settings, name: &str) -> &'a Row {
+    fn row<'a>(settings: &'a Settings, name: &str) -> &'a SettingRow {
         settings.rows().iter().find(|row| row.name == name).unwrap()
     }
 
