@@ -56,9 +56,9 @@ struct Surroundings {
     target: Target,
 }
 
-/// The state of a checked part.
+/// The grade of a checked part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Health {
+enum Grade {
     Ok,
     Warn,
     Fail,
@@ -68,13 +68,13 @@ enum Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Check {
     what: &'static str,
-    health: Health,
+    grade: Grade,
     found: String,
     /// The remedy; none, if all is well.
     advice: Option<String>,
 }
 
-impl Health {
+impl Grade {
     fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -94,28 +94,28 @@ impl Health {
 
 impl Check {
     fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self { what, health: Health::Ok, found: found.into(), advice: None }
+        Self { what, grade: Grade::Ok, found: found.into(), advice: None }
     }
 
     fn warn(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, health: Health::Warn, found: found.into(), advice: Some(advice.into()) }
+        Self { what, grade: Grade::Warn, found: found.into(), advice: Some(advice.into()) }
     }
 
     fn fail(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { health: Health::Fail, ..Self::warn(what, found, advice) }
+        Self { grade: Grade::Fail, ..Self::warn(what, found, advice) }
     }
 }
 
 impl Doctor {
     pub(super) fn run(&self, out: &mut Output) -> anyhow::Result<()> {
         let checks = self.look(out);
-        let worst = checks.iter().map(|check| check.health).max().unwrap_or(Health::Ok);
+        let worst = checks.iter().map(|check| check.grade).max().unwrap_or(Grade::Ok);
         if self.json {
             out.json(&json(&checks, worst))?;
         } else {
             print(&checks, out)?;
         }
-        if worst == Health::Fail {
+        if worst == Grade::Fail {
             return Err(Complaint::Told(Status::Failed).into());
         }
         Ok(())
@@ -166,11 +166,11 @@ fn setting<'a>(settings: &'a Settings, name: &str) -> Option<&'a str> {
     Some(row.value.as_str()).filter(|value| !matches!(*value, "" | "not set"))
 }
 
-fn json(checks: &[Check], worst: Health) -> serde_json::Value {
+fn json(checks: &[Check], worst: Grade) -> serde_json::Value {
     let one = |check: &Check| {
         json!({
             "check": check.what,
-            "status": check.health.word(),
+            "status": check.grade.word(),
             "found": check.found,
             "advice": check.advice,
         })
@@ -181,7 +181,7 @@ fn json(checks: &[Check], worst: Health) -> serde_json::Value {
 fn print(checks: &[Check], out: &mut Output) -> std::io::Result<()> {
     let row = |check: &Check| {
         vec![
-            Cell::new(check.health.word(), check.health.tone()),
+            Cell::new(check.grade.word(), check.grade.tone()),
             check.what.to_owned().into(),
             check.found.clone().into(),
             check.advice.clone().unwrap_or_default().into(),
@@ -205,7 +205,7 @@ mod tests {
             Check::fail("clock", "it says 1970-01-01", "set the clock"),
         ];
         insta::assert_snapshot!(both(|out| print(&checks, out)));
-        insta::assert_snapshot!(format!("{:#}", json(&checks, Health::Fail)));
+        insta::assert_snapshot!(format!("{:#}", json(&checks, Grade::Fail)));
     }
 }
 
@@ -218,7 +218,7 @@ mod testing {
         let advice = check.advice.as_ref().map(|advice| format!(" => {advice}"));
         format!(
             "{} {}: {}{}",
-            check.health.word(),
+            check.grade.word(),
             check.what,
             check.found,
             advice.unwrap_or_default()

@@ -88,7 +88,7 @@ fn room(free: u64) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Health;
+    use super::super::Grade;
     use super::super::testing::line;
     use super::*;
 
@@ -109,10 +109,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let (checks, is_served) = check(&path, Timestamp::UNIX_EPOCH);
-        assert!(checks.iter().all(|check| check.health == Health::Ok) && !is_served, "{checks:?}");
+        assert!(checks.iter().all(|check| check.grade == Grade::Ok) && !is_served, "{checks:?}");
         std::fs::write(&path, "x".repeat(5_000)).unwrap();
         let (checks, _) = check(&path, Timestamp::UNIX_EPOCH);
-        assert_eq!(checks[0].health, Health::Fail);
+        assert_eq!(checks[0].grade, Grade::Fail);
         assert_eq!(checks[0].advice.as_deref(), Some("check the path, or restore a backup"));
     }
 }
