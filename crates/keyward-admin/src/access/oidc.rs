@@ -1,13 +1,13 @@
 //! People: access tokens of an OpenID Connect issuer.
 //!
 //! A token is taken if the issuer signed it, for us, and its time is now (RFC 7519, RFC 9068).
-//! [`token`] reads tokens, [`keys`] knows the issuer's keys, [`issuer`] fetches them.
+//! [`token`] reads tokens, [`jwks`] is the issuer's JWKS, [`issuer`] fetches them.
 
 mod claims;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod issuer;
-mod keys;
+mod jwks;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use thiserror::Error;
 use ureq::Agent;
 
-use super::keys::Keys;
+use super::jwks::Jwks;
 use super::token::Token;
 use super::verdict::TokenError;
 use crate::fetch;
@@ -50,7 +50,7 @@ pub(super) struct Issuer {
 #[derive(Clone, Default)]
 struct Known {
     /// The keys, and when they were read; none until that succeeded once.
-    keys: Option<(Arc<Keys>, SteadyNanos)>,
+    keys: Option<(Arc<Jwks>, SteadyNanos)>,
     /// When the last reading was begun, if it failed.
     failed_at: Option<SteadyNanos>,
     /// How many readings have ended; shows whether there was one during a wait.
@@ -93,13 +93,13 @@ struct Discovery {
 }
 
 impl Known {
-    fn keys_within(&self, age_max: Duration, now: SteadyNanos) -> Option<&Arc<Keys>> {
+    fn keys_within(&self, age_max: Duration, now: SteadyNanos) -> Option<&Arc<Jwks>> {
         let (keys, read_at) = self.keys.as_ref()?;
         (since(*read_at, now) < age_max).then_some(keys)
     }
 
     /// The keys that need not be read again to judge this token.
-    fn keys_at_hand(&self, token: &Token<'_>, now: SteadyNanos) -> Option<&Arc<Keys>> {
+    fn keys_at_hand(&self, token: &Token<'_>, now: SteadyNanos) -> Option<&Arc<Jwks>> {
         let failed_just_now = self.failed_at.is_some_and(|at| since(at, now) < PAUSE);
         let age_max = if failed_just_now { KEPT_FOR } else { FRESH_FOR };
         self.keys_within(age_max, now).filter(|keys| keys.have_one_for(token))
@@ -141,7 +141,7 @@ impl Issuer {
         self: &Arc<Self>,
         token: &Token<'_>,
         now: SteadyNanos,
-    ) -> Result<Arc<Keys>, TokenError> {
+    ) -> Result<Arc<Jwks>, TokenError> {
         let known = self.known().clone();
         if let Some(keys) = known.keys_at_hand(token, now) {
             return Ok(Arc::clone(keys));
@@ -194,7 +194,7 @@ impl Issuer {
     }
 
     /// Asks the issuer where its keys are, and for the keys.
-    fn read(&self) -> Result<Keys, ReadError> {
+    fn read(&self) -> Result<Jwks, ReadError> {
         let base = self.url.as_str().trim_end_matches('/');
         let url = format!("{base}/.well-known/openid-configuration");
         let what = "an OpenID Connect discovery document";
@@ -207,7 +207,7 @@ impl Issuer {
         let url = secure_url(&found.jwks_uri).map_err(ReadError::Place)?;
         let set = self.get(url.as_str())?;
         let set = json::from_slice::<Value>(&set).ok();
-        set.and_then(|set| Keys::parse(&set)).ok_or_else(|| {
+        set.and_then(|set| Jwks::parse(&set)).ok_or_else(|| {
             let (url, what) = (found.jwks_uri, "a set of keys");
             ReadError::Foreign { url, what }
         })

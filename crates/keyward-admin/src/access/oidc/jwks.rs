@@ -19,7 +19,7 @@ const POINT_LEN: usize = 32;
 
 /// The keys with which the issuer signs, as far as we can use them.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Vec<Key>);
+pub(super) struct Jwks(Vec<Key>);
 
 #[derive(Debug)]
 struct Key {
@@ -34,7 +34,7 @@ enum PublicKey {
     Ed25519 { point: Vec<u8> },
 }
 
-impl Keys {
+impl Jwks {
     /// Takes the keys of a JWK set; `None` if it is none. Keys that are for something else, or of
     /// a kind that we do not know, are left out.
     pub(super) fn parse(set: &Value) -> Option<Self> {
@@ -151,7 +151,7 @@ mod tests {
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
     fn usable(jwk: &Value) -> bool {
-        Keys::parse(&json!({ "keys": [jwk] })).is_some_and(|keys| !keys.0.is_empty())
+        Jwks::parse(&json!({ "keys": [jwk] })).is_some_and(|keys| !keys.0.is_empty())
     }
 
     #[test]
@@ -175,13 +175,13 @@ mod tests {
         assert!(!usable(&json!({ "kty": "oct", "k": "c2VjcmV0" })));
         assert!(!usable(&json!({ "kty": "EC", "crv": "P-384", "x": X, "y": X })));
         assert!(!usable(&json!("nonsense")));
-        assert!(Keys::parse(&json!({ "keys": {} })).is_none());
+        assert!(Jwks::parse(&json!({ "keys": {} })).is_none());
     }
 
     #[test]
     fn only_so_many_keys_are_kept() {
         let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": X });
-        let keys = Keys::parse(&json!({ "keys": vec![jwk; KEYS_MAX + 1] })).unwrap();
+        let keys = Jwks::parse(&json!({ "keys": vec![jwk; KEYS_MAX + 1] })).unwrap();
         assert_eq!(keys.0.len(), KEYS_MAX);
     }
 
@@ -192,7 +192,7 @@ mod tests {
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "a" });
         let other = json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "kid": "b" });
-        let keys = Keys::parse(&json!({ "keys": [other, jwk] })).unwrap();
+        let keys = Jwks::parse(&json!({ "keys": [other, jwk] })).unwrap();
         let verdict = |header: &str| {
             let signed = format!("{}.e30", URL_SAFE_NO_PAD.encode(header));
             let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()).as_ref());
@@ -215,7 +215,7 @@ mod tests {
         const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.hqmy3zx2FnjKkTJ2t-6hMsoO2Xa6RsSc4vG967tVa7\
                              IIVemB1ERJmWfqGUotNF3p4BQB2FCEz18JudR1VUbZLRW2aX5xRPdHEONPAqSN51tfr\
                              ky-EoPHB8LAUvOciEyr6NcGfYt0GU3kYDTmml3NIybtFkImG_ppMDvhEDRyQcg";
-        let keys = Keys::parse(&json!({ "keys": [{ "kty": "RSA", "n": N, "e": "AQAB" }] }));
+        let keys = Jwks::parse(&json!({ "keys": [{ "kty": "RSA", "n": N, "e": "AQAB" }] }));
         let verdict = keys.unwrap().verify(&Token::parse(TOKEN).unwrap());
         assert_eq!(verdict, Err(Invalid::Signature));
     }
