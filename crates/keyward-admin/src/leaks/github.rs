@@ -4,7 +4,7 @@
 //! See GitHub's page "Secret scanning partner program". The body is signed, and every key that is
 //! named in one that GitHub did sign counts as public.
 
-mod keys;
+mod public_keys;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -42,7 +42,7 @@ use crate::failure::broken;
 use crate::request_id::RequestId;
 use crate::routes::{Access, Routes, route};
 
-use self::keys::PublicKeys;
+use self::public_keys::PublicKeys;
 
 const KEY_IDENTIFIER: HeaderName = HeaderName::from_static("github-public-key-identifier");
 const KEY_SIGNATURE: HeaderName = HeaderName::from_static("github-public-key-signature");
