@@ -43,7 +43,7 @@ impl StoreCheck {
     }
 }
 
-/// Says that the process runs.
+/// Reports that the process runs.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses(
     (status = 200, description = "It runs", body = Health),
 ))]
@@ -64,8 +64,8 @@ enum Status {
     Ok,
 }
 
-/// Says whether changes can be made, and what is counted kept: whether the store answers and is
-/// as it should be, upkeep goes on, and the clock is not in doubt.
+/// Reports whether changes can be made and counts are stored: whether the store responds and is
+/// in order, upkeep goes on, and the clock is not in doubt.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It is ready", body = Readiness),
     (status = 503, description = "Service Unavailable"),

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use self::usage_cache::Stored;
 pub(crate) use self::usage_cache::UsageCache;
 
-/// Shows a caller its own key: what it may do, how much is left, and what it used today and this
+/// Shows a caller its own key: its scopes, the state of its limits, and its usage today and this
 /// month, in UTC, up to and including this request.
 #[utoipa::path(
     get, path = "/key", tag = "caller",
@@ -57,7 +57,7 @@ pub(crate) struct OwnKey {
     name: String,
     #[schema(value_type = TierText)]
     tier: String,
-    /// To whom it belongs.
+    /// Its owner.
     #[schema(required, value_type = Option<OwnerText>)]
     owner: Option<String>,
     #[schema(value_type = Vec<ScopeText>, max_items = 32)]
@@ -65,11 +65,11 @@ pub(crate) struct OwnKey {
     /// The first instant at which it no longer works; `null` is never.
     #[schema(required)]
     expires_at: Option<Time>,
-    /// How it stands with the limit of which least is left; `null` is no limit.
+    /// The state of the limit of which least is left; `null` is no limit.
     #[schema(required)]
     limit: Option<OwnLimit>,
-    /// How it stands with each limit: its own or those of its tier, in their order, and then those
-    /// that all keys of its owner share.
+    /// The state of each limit: its own limits or those of its tier, in their order, and then the
+    /// limits that all keys of its owner share.
     #[schema(max_items = 16)]
     limits: Vec<OwnLimit>,
     usage: OwnUsage,
@@ -91,10 +91,10 @@ impl OwnKey {
     }
 }
 
-/// How a key stands with a limit after this request.
+/// The state of a limit after this request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnLimit {
-    /// What it is called; `owner:` and a name, if all keys of an owner share it.
+    /// Its name, after `owner:` if all keys of an owner share it.
     #[schema(value_type = LimitLabelText)]
     name: String,
     /// Requests in that time, in the long run.
@@ -106,7 +106,7 @@ pub(crate) struct OwnLimit {
     /// Requests at once.
     #[schema(minimum = 1)]
     burst: u32,
-    /// Requests that are left now; one with a cost counts as so many.
+    /// Requests that are left now; a request with a cost counts as so many.
     remaining: u32,
     /// When all are back, if no request comes.
     reset_at: Time,
@@ -126,7 +126,7 @@ impl OwnLimit {
     }
 }
 
-/// What a key used.
+/// The usage of a key.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnUsage {
     /// Since midnight, in UTC.

@@ -37,7 +37,7 @@ const BANNED: [(&str, &str); 24] = [
 ];
 
 /// Phrases that stay: terms of the field, and texts that users' programs may compare.
-const STAYS: [&str; 17] = [
+const STAYS: [&str; 15] = [
     "behind a proxy",
     // Reported for a network whose address has host bits.
     "has bits behind the prefix",
@@ -51,8 +51,6 @@ const STAYS: [&str; 17] = [
     // The `detail` of a request with both.
     "content length beside transfer encoding",
     // Descriptions in `/openapi.json`.
-    "and then those that all keys of its owner share",
-    "and what is counted kept whether the store answers and is",
     "refused because",
     "and what is longer than",
     "what was not there is added what was and differs is changed",

@@ -12,9 +12,9 @@ use utoipa::OpenApi;
     // Relative to the document, so that it is true under the path of a proxy as well.
     servers((url = ".")),
     tags(
-        (name = "caller", description = "What a caller may know of its own key."),
+        (name = "caller", description = "A caller's view of its own key."),
         (name = "articles", description = "The protected API: news."),
-        (name = "health", description = "What watches the server asks."),
+        (name = "health", description = "Checks for monitoring."),
         (name = "description", description = "This document, and a page to browse it."),
     ),
 )]
