@@ -140,7 +140,7 @@ async fn no_snapshot_is_taken_of_another_file_in_the_place_of_this_one() {
     let (path, aside) = (directory.path().join("keyward.db"), directory.path().join("aside"));
     std::fs::rename(&path, &aside).unwrap();
     std::fs::copy(&aside, &path).unwrap();
-    assert!(matches!(store.snapshot().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.snapshot().await, Err(StoreError::Logged(_))));
     std::fs::rename(&aside, &path).unwrap();
     assert_eq!(count(&mut *store.snapshot().await.unwrap()).await, 1);
 }
