@@ -36,7 +36,7 @@ impl AdminKeyDigest {
     }
 
     /// How many characters it has.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 

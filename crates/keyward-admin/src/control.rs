@@ -261,7 +261,6 @@ impl Control {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn router(&self) -> Router {
         self.routes().into_router()
     }

@@ -326,7 +326,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// The router, which responds with 405 where a path has another method.
-    #[must_use]
     pub fn into_router(self) -> Router<S> {
         let router = self
             .list
