@@ -302,7 +302,7 @@ impl Authentication {
                 Ok(person)
             }
             Err(TokenError::Invalid(reason)) => {
-                tracing::debug!(%reason, %address, "Refused an access token");
+                tracing::debug!(%reason, %address, "Rejected an access token");
                 token_throttle.count(address, now.steady).map_err(AccessError::TooManyTokens)?;
                 Err(AccessError::Token)
             }
@@ -345,7 +345,7 @@ pub(crate) async fn require_role(
         Some(who) => {
             let (needed, has) = (role.as_str(), who.role.as_str());
             let actor = who.actor.as_text();
-            tracing::debug!(%actor, needed, has, "Refused what needs the role {needed}");
+            tracing::debug!(%actor, needed, has, "Rejected a request that needs the role {needed}");
             Err(AccessError::Role.into())
         }
         None => Err(AccessError::Role.into()),

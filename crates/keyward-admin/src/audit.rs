@@ -19,10 +19,11 @@ pub(crate) fn routes() -> Routes<Shared> {
     Routes::new().add(Access::Admin(Role::Viewer), route!(list_audit))
 }
 
-/// Lists what was changed, by whom and when: the oldest first, unless told otherwise.
+/// Lists the changes, by whom and when: the oldest first, unless told otherwise.
 ///
-/// Each entry carries the digest of the one before it. Whoever walks the whole trail in ascending
-/// order and without filters can check that nothing was altered, as `keyward audit verify` does.
+/// Each entry carries the digest of the one before it. A client that walks the whole trail in
+/// ascending order and without filters can check that nothing was altered, as
+/// `keyward audit verify` does.
 #[utoipa::path(get, path = "/admin/audit", tag = "audit", params(ListAuditQuery), responses(
     (status = 200, description = "A page", body = AuditPageView),
 ))]

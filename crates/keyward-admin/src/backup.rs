@@ -81,7 +81,7 @@ impl Backups {
     pub fn new(store: Arc<dyn Backup>, path: &Path) -> Self {
         let backups = Self { store, database: Arc::new(path.to_owned()), one: Arc::default() };
         if let Err(error) = backups.remove_stale() {
-            tracing::warn!(%error, "What is left of an old backup could not be removed");
+            tracing::warn!(%error, "The remains of an old backup could not be removed");
         }
         backups
     }
@@ -120,7 +120,7 @@ pub(crate) fn routes() -> Routes<Backups> {
     Routes::new().add(Access::Admin(Role::Admin), route!(back_up).without_time_limit())
 }
 
-/// Answers with a copy of the database, as it was at one moment after the request came. It can be
+/// Responds with a copy of the database, as it was at one moment after the request came. It can be
 /// started with `keyward serve --database sqlite:FILE`.
 #[utoipa::path(get, path = "/admin/backup", tag = "moving", responses(
     (status = 200, description = "A SQLite database", content_type = "application/vnd.sqlite3",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_of_its_copies_is_removed() {
+    fn copies_of_a_killed_process_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let kept = [".b.db-backup-Ab3dE6", ".a.db-backup-of-mine", "a.db-backup-Ab3dE6"];
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_copy_goes_on_without_whoever_asked_and_nobody_else_begins_one() {
+    async fn a_copy_goes_on_without_its_client_and_stays_the_only_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let backups = Backups::new(store(&path), &path);

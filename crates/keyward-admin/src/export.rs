@@ -31,13 +31,13 @@ pub(crate) fn routes() -> Routes<Shared> {
 }
 
 /// Shows keys whole, with the digests of their secrets but not the secrets, which are kept
-/// nowhere. What this answers, `POST /admin/import` takes.
+/// nowhere. `POST /admin/import` takes the same form.
 ///
 /// The first page, which is asked for without `after` or with 0, has the tiers and the suspended
 /// owners too, and each page the limits of the owners of its keys.
 #[utoipa::path(get, path = "/admin/export", tag = "moving", params(ExportQuery), responses(
     (status = 200, description = "A page", body = ExportPage, headers(
-        ("Cache-Control" = String, description = "`no-store`: the answer holds digests"),
+        ("Cache-Control" = String, description = "`no-store`: the response holds digests"),
     )),
 ))]
 pub(crate) async fn export_keys(

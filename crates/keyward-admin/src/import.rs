@@ -38,8 +38,8 @@ pub(crate) fn routes() -> Routes<Shared> {
 
 /// Adds keys that came from elsewhere. Their secrets go on working, whatever their form was.
 ///
-/// Each key is added, skipped because it is there already, or refused, and none because of
-/// another; so it is safe to repeat. With `dry_run=true` the answer is the same and nothing is
+/// Each key is added, skipped because it is there already, or `refused`, and none because of
+/// another; so it is safe to repeat. With `dry_run=true` the response is the same and nothing is
 /// added.
 #[utoipa::path(
     post, path = "/admin/import", tag = "moving", params(ImportQuery), request_body = ImportBody,
@@ -161,7 +161,7 @@ pub(crate) struct Row {
     /// The key's id here, if it is here; of a dry run, what it would be.
     #[schema(required, value_type = Option<KeyNumber>)]
     key_id: Option<u64>,
-    /// Why it was refused.
+    /// Why it was rejected.
     #[schema(required)]
     reason: Option<String>,
 }

@@ -65,7 +65,7 @@ pub(crate) async fn list_owners(
     params(OwnerPath, Preconditions),
     responses(
         (status = 200, description = "The owner", body = OwnerView, headers(
-            ("ETag" = String, description = "What is shown, for `If-Match`"),
+            ("ETag" = String, description = "The tag of this view, for `If-Match`"),
         )),
         (status = 304, description = "The owner is as the request says that it was seen"),
         (status = 404, description = "Owner not found"),
@@ -86,14 +86,14 @@ pub(crate) async fn show_owner(
     precondition::shown(&headers, "owner", &tag, Json(view))
 }
 
-/// Suspends an owner: the next request of each of its keys is refused. No key can be issued to it
+/// Suspends an owner: the next request of each of its keys is denied. No key can be issued to it
 /// meanwhile. Suspending it again is fine.
 #[utoipa::path(
     post, path = "/admin/owners/{owner}/suspend", tag = "owners",
     params(OwnerPath, Preconditions),
     responses(
         (status = 200, description = "Suspended", body = OwnerView, headers(
-            ("ETag" = String, description = "What is shown"),
+            ("ETag" = String, description = "The tag of this view"),
         )),
         (status = 412, description = "The owner has changed since; read it again; \
             The owner has not changed; The owner is there already"),
@@ -108,14 +108,14 @@ pub(crate) async fn suspend_owner(
     set_suspended(&guard, &*reports, owner, true, &change).await
 }
 
-/// Resumes an owner: its keys are again what they were, so that those that were suspended
+/// Resumes an owner: its keys are again what they were, so that keys that were suspended
 /// themselves stay so. Resuming it again is fine.
 #[utoipa::path(
     post, path = "/admin/owners/{owner}/resume", tag = "owners",
     params(OwnerPath, Preconditions),
     responses(
         (status = 200, description = "Resumed", body = OwnerView, headers(
-            ("ETag" = String, description = "What is shown"),
+            ("ETag" = String, description = "The tag of this view"),
         )),
         (status = 412, description = "The owner has changed since; read it again; \
             The owner has not changed; The owner is there already"),
@@ -130,8 +130,8 @@ pub(crate) async fn resume_owner(
     set_suspended(&guard, &*reports, owner, false, &change).await
 }
 
-/// Changes fields of an owner, and leaves alone those that the body does not name. The next request
-/// of each of its keys is judged by it. An owner may have no key yet.
+/// Changes fields of an owner, and leaves alone the fields that the body does not name. The next
+/// request of each of its keys is judged by it. An owner may have no key yet.
 ///
 /// Its limits are shared by all of its keys, on top of the limits of each: a request takes from all
 /// of them or from none.
@@ -140,7 +140,7 @@ pub(crate) async fn resume_owner(
     params(OwnerPath, Preconditions), request_body = EditOwnerBody,
     responses(
         (status = 200, description = "The owner as it is now", body = OwnerView, headers(
-            ("ETag" = String, description = "What is shown"),
+            ("ETag" = String, description = "The tag of this view"),
         )),
         (status = 412, description = "The owner has changed since; read it again; \
             The owner has not changed; The owner is there already"),

@@ -16,8 +16,8 @@ pub(crate) struct Preconditions {
     #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
     #[param(example = "\"3\"", value_type = String, required = false)]
     matches: Option<Tags>,
-    /// The `ETag` under which it was seen, or several: what is still so is not sent again, and not
-    /// changed. With `*`, nothing that is there is.
+    /// The `ETag` under which it was seen, or several: in one of these versions it is not sent
+    /// again, and not changed. With `*`, that holds for every version.
     #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#)]
     #[param(example = "\"3\"", value_type = String, required = false)]
     none_match: Option<Tags>,
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_nothing() {
+    fn an_invalid_list_of_tags_has_none() {
         for line in
             ["", ",", "3", "\"3", "3\"", "\"3\" \"4\"", "w/\"3\"", "*, \"3\"", "\"a b\"", "\"3\"x"]
         {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_made_of_what_is_as_it_was_seen() {
+    fn a_change_is_made_only_of_the_version_that_was_read() {
         let check = |lines: &[(&'static str, &str)], named, fits| {
             let fit = preconditions(lines).check_change("key", named).is_ok();
             assert_eq!(fit, fits, "{lines:?} {named:?}");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_it_is_not_sent_it_again() {
+    fn a_client_that_has_the_version_gets_304() {
         let known = |lines: &[(&'static str, &str)]| {
             preconditions(lines).is_known("key", Named::Tagged("3")).ok()
         };

@@ -103,7 +103,7 @@ async fn expected(
     Ok(TierBefore::Exactly(before.map(|tier| tier.limits)))
 }
 
-/// Deletes a tier that no key has but those that are revoked. These go on showing its name, and a
+/// Deletes a tier that no key has but revoked ones. These go on showing its name, and a
 /// new tier of that name is not theirs.
 #[utoipa::path(
     delete, path = "/admin/tiers/{name}", tag = "tiers",

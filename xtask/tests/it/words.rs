@@ -62,10 +62,6 @@ const STAYS: [&str; 15] = [
     "for refused in the dry run",
 ];
 
-/// Files and directories whose old prose is not rewritten yet. An entry that has no banned phrase
-/// any more is taken off the list.
-const NOT_YET: [&str; 1] = ["crates/keyward-admin"];
-
 /// A word of prose, or a gap between two texts, and the line that it is on.
 #[derive(Debug)]
 struct Word {
@@ -75,22 +71,8 @@ struct Word {
 
 #[test]
 fn prose_is_in_the_fields_words() {
-    let clean = prose_files().into_iter().filter(|file| !NOT_YET.iter().any(|it| lies(file, it)));
-    let faults: Vec<_> = clean.flat_map(|file| faults(&file)).collect();
+    let faults: Vec<_> = prose_files().iter().flat_map(|file| faults(file)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn old_prose_is_only_where_it_is_listed() {
-    for path in NOT_YET {
-        let mut files = prose_files().into_iter().filter(|file| lies(file, path));
-        let is_clean = files.all(|file| faults(&file).is_empty());
-        assert!(!is_clean, "{path} is in plain words: it is no exception any more");
-    }
-}
-
-fn lies(file: &Path, path: &str) -> bool {
-    file.starts_with(root().join(path))
 }
 
 /// Every Rust file but this one, and every document.

@@ -27,7 +27,7 @@ use keyward_api::shapes::{
 };
 use keyward_api::transfer::ImportDigest;
 
-/// A key that came from elsewhere. What is left out is empty, or as for a new key.
+/// A key that came from elsewhere. A field that is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportKey)]
@@ -73,7 +73,7 @@ pub(crate) struct ImportKeyBody {
     secrets: Vec<Object<SecretBody>>,
 }
 
-/// What was decided about a key itself.
+/// The operator's decision about a key itself.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum StateBody {
@@ -83,7 +83,7 @@ enum StateBody {
     Revoked,
 }
 
-/// What is kept of a secret.
+/// The stored form of a secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretBody {

@@ -10,8 +10,8 @@ use super::common::{KeyPath, Shown, expected, reject_change, shown_again};
 use crate::change::{Change, Whole};
 use crate::precondition::Preconditions;
 
-/// Changes members of a key, and leaves alone those that the body does not name. The next request
-/// with the key is judged by it. A list or object takes the place of the one that was there.
+/// Changes fields of a key, and leaves alone the fields that the body does not name. The next
+/// request with the key is judged by it. A list or object replaces the present one.
 #[utoipa::path(
     patch, path = "/admin/api-keys/{key_id}", tag = "keys",
     params(KeyPath, Preconditions),

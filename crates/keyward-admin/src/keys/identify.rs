@@ -16,7 +16,7 @@ const BODY_BYTES_MAX: usize = 128 * 1024;
 /// a secret's text; never send the text.
 #[utoipa::path(
     post, path = "/admin/api-keys/identify", tag = "keys", request_body = IdentifyBody,
-    responses((status = 200, description = "Those that are known", body = MatchList)),
+    responses((status = 200, description = "The keys that are known", body = MatchList)),
 )]
 pub(crate) async fn identify_keys(
     State(guard): State<Guard>,

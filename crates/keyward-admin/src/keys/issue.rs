@@ -20,7 +20,7 @@ use crate::once::{self, IdempotencyKey};
     post, path = "/admin/api-keys", tag = "keys", params(IdempotencyKey),
     request_body = NewKeyBody, responses(
     (status = 201, description = "Issued", body = IssuedKey, headers(
-        ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
+        ("Cache-Control" = String, description = "`no-store`: the response holds a secret"),
         ("ETag" = String, description = "The key's version, and its owner's"),
         ("Location" = String, description = "Where the key is shown, relative to this"),
     )),

@@ -11,7 +11,7 @@ use super::common::{KeyPath, Shown, expected, reject_change, shown_again};
 use crate::change::Change;
 use crate::precondition::Preconditions;
 
-/// Suspends a key: the next request with it is refused, until it is resumed. Suspending it again is
+/// Suspends a key: the next request with it is denied, until it is resumed. Suspending it again is
 /// fine.
 #[utoipa::path(
     post, path = "/admin/api-keys/{key_id}/suspend", tag = "keys",
@@ -69,7 +69,7 @@ async fn change(
     shown_again(guard, id).await
 }
 
-/// Revokes a key, for ever; when this is answered, it is dead. Revoking it again is fine, and
+/// Revokes a key, for ever; when the response comes, it is dead. Revoking it again is fine, and
 /// keeps the first reason.
 #[utoipa::path(
     delete, path = "/admin/api-keys/{key_id}", tag = "keys",

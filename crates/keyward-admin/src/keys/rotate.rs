@@ -20,7 +20,7 @@ use crate::precondition::Preconditions;
     request_body(content = Option<RotateKeyBody>),
     responses(
         (status = 200, description = "Rotated", body = RotatedKey, headers(
-            ("Cache-Control" = String, description = "`no-store`: the answer holds a secret"),
+            ("Cache-Control" = String, description = "`no-store`: the response holds a secret"),
             ("ETag" = String, description = "The key's version, and its owner's"),
         )),
         (status = 404, description = "API key not found"),

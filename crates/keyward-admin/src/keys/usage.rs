@@ -12,12 +12,12 @@ use keyward_axum::{Guard, Rejection};
 use super::common::{KeyPath, existing};
 use crate::failure::broken;
 
-/// Shows what became of a key's requests, hour by hour or day by day, up to and including those
-/// that were answered before this one came.
+/// Shows the outcomes of a key's requests, hour by hour or day by day, up to and including the
+/// requests that had a response before this one came.
 #[utoipa::path(
     get, path = "/admin/api-keys/{key_id}/usage", tag = "usage", params(KeyPath, UsageQuery),
     responses(
-        (status = 200, description = "Whole hours or days around what was asked for",
+        (status = 200, description = "Whole hours or days around the requested span",
             body = UsageView),
         (status = 404, description = "API key not found"),
     ),
@@ -36,9 +36,9 @@ pub(crate) async fn show_usage(
     Ok(Json(UsageView::of(id, hours, bucket, &rows)))
 }
 
-/// Shows what became of the requests of all keys, and names those that had the most.
+/// Shows the outcomes of the requests of all keys, and names the keys that had the most.
 #[utoipa::path(get, path = "/admin/usage", tag = "usage", params(TopQuery), responses(
-    (status = 200, description = "Whole hours around what was asked for", body = TopView),
+    (status = 200, description = "Whole hours around the requested span", body = TopView),
 ))]
 pub(crate) async fn show_top(
     State(guard): State<Guard>,

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_response_waits_for_a_beat_and_the_beat_behind_the_commit() {
+    async fn a_response_waits_for_a_beat_and_the_first_one_after_the_commit() {
         let guard = guard(&Arc::default()).await;
         let book = Book::new();
         let start = book.0.start;

@@ -95,7 +95,7 @@ impl GitHub {
 }
 
 /// Takes what GitHub's secret scanning found. Each text that is, or was, a key's has the key
-/// revoked, and the answer says which ones were real.
+/// revoked, and the response says which ones were real.
 ///
 /// A key that could not be revoked makes it 503, so that GitHub sends them again. The server has
 /// this only if `github_leaks` is on.
@@ -195,7 +195,7 @@ struct Source {
 pub(crate) struct MatchBody {
     /// The text.
     token: String,
-    /// What GitHub was told that the form is called.
+    /// The name of the form, as it is registered with GitHub.
     #[serde(rename = "type")]
     kind: String,
     /// Where it was found; may be empty.

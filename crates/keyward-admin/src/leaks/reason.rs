@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_where_on_one_short_line() {
+    fn a_fault_is_one_short_line_with_its_location() {
         check("https://example.com/a", &["abcdefgh"], "found: https://example.com/a");
         check("https://example.com/\r\nset-cookie", &[], "found: https://example.com/set-cookie");
         check(

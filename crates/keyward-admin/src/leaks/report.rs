@@ -113,8 +113,8 @@ impl Reports {
 
 /// Reports secrets that leaked. Each that is, or was, a key's has the key revoked.
 ///
-/// The answer is the same whether they were real or not, and so is the time that it takes. Once it
-/// is given, the keys are revoked even if the server is killed, at its next start at the latest.
+/// The response is the same whether they were real or not, and so is its time. Once it is sent, the
+/// keys are revoked even if the server is killed, at its next start at the latest.
 /// The server has this only if `leak_reports` is set.
 #[utoipa::path(
     post, path = "/leaks", tag = "leaks", request_body = ReportsBody,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_key_is_received_all_the_same() {
+    fn texts_that_can_be_no_keys_are_received_as_well() {
         let reports = [report("a"), report("with spaces in it"), report("could-be-one")];
         assert_eq!(read_body(&body(&reports)).unwrap(), (3, 1));
     }

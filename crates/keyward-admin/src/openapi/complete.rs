@@ -163,7 +163,7 @@ fn headers() -> Value {
             "example": 1,
         },
         "WWW-Authenticate": {
-            "description": "How to authenticate, and what was wrong (RFC 6750).",
+            "description": "How to authenticate, and the fault (RFC 6750).",
             "schema": { "type": "string", "pattern": "^Bearer" },
             "example": "Bearer error=\"invalid_token\"",
         },
@@ -174,7 +174,7 @@ fn headers() -> Value {
             "example": "private, no-cache",
         },
         "Vary": {
-            "description": "The answer depends on the key.",
+            "description": "The response depends on the key.",
             "schema": { "type": "string" },
             "example": "Authorization, X-API-Key",
         },

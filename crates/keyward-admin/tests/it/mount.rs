@@ -87,7 +87,7 @@ async fn a_request_is_recorded_with_its_id_if_the_app_gives_it_one() {
 }
 
 #[tokio::test]
-async fn the_admin_key_is_kept_nowhere_even_if_it_is_sent_as_another_header() {
+async fn the_admin_key_is_not_kept_even_if_another_header_holds_it() {
     let (_, control) = control(open_to_the_admin_key()).await;
     let app = control.router();
     let headers = [("x-admin-key", ADMIN_KEY), ("idempotency-key", ADMIN_KEY)];
@@ -116,7 +116,7 @@ async fn an_app_adds_routes_that_are_as_safe() {
 }
 
 #[tokio::test]
-async fn a_route_that_is_not_behind_the_control_plane_rejects_every_request() {
+async fn a_route_that_is_not_mounted_in_the_control_plane_rejects_every_request() {
     let (_, control) = control(open_to_the_admin_key()).await;
     let routes = keyward_admin::routes::Routes::new();
     let app = routes.add(Access::Admin(Role::Viewer), route!(greet)).into_router();

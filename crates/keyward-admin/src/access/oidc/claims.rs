@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_half_a_minute_after_it_says() {
+    fn a_token_ends_half_a_minute_after_its_exp() {
         let at = |exp: Value| judged(&json!({ "exp": exp })).map(|_| ());
         assert_eq!(at(json!(1_799_999_971)), Ok(()));
         assert_eq!(at(json!(1_799_999_970.75)), Ok(()));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_begins_half_a_minute_before_it_says() {
+    fn a_token_begins_half_a_minute_before_its_nbf_and_iat() {
         for name in ["nbf", "iat"] {
             let at = |from: Value| judged(&json!({ name: from })).map(|_| ());
             assert_eq!(at(json!(1_800_000_030.5)), Ok(()));

@@ -113,7 +113,7 @@ async fn a_new_key_is_found_at_once_and_made_up_ones_do_not_wear_the_issuer_out(
 }
 
 #[tokio::test]
-async fn who_has_a_known_key_does_not_wait_again_for_an_issuer_that_is_down() {
+async fn tokens_of_known_keys_do_not_wait_again_for_an_issuer_that_is_down() {
     let (key, new) = (SigningKey::ed25519("a"), SigningKey::ed25519("new"));
     let issuer = FakeIssuer::start(&[&key]);
     let (oidc, token) = (judge(&issuer), issuer.token(&key, &json!({})));
@@ -134,7 +134,7 @@ async fn who_has_a_known_key_does_not_wait_again_for_an_issuer_that_is_down() {
 }
 
 #[tokio::test]
-async fn all_who_wait_share_one_answer() {
+async fn all_waiting_requests_share_one_response() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     issuer.set_down(true);
@@ -148,7 +148,7 @@ async fn all_who_wait_share_one_answer() {
 }
 
 #[tokio::test]
-async fn keys_come_from_where_the_issuer_is_and_nowhere_else() {
+async fn keys_are_read_at_the_location_of_the_issuer_only() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let token = issuer.token(&key, &json!({}));
@@ -170,7 +170,7 @@ async fn keys_come_from_where_the_issuer_is_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn an_answer_has_at_most_256_kib() {
+async fn a_response_has_at_most_256_kib() {
     let key = SigningKey::ed25519("a");
     let issuer = FakeIssuer::start(&[&key]);
     let token = issuer.token(&key, &json!({}));

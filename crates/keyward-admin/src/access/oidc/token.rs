@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_there_twice() {
+    fn no_field_may_occur_twice() {
         assert_eq!(parsed(r#"{"alg":"none","alg":"RS256"}"#), Err(Invalid::Form));
         assert_eq!(parsed(r#"{"alg":"RS256","kid":"a","kid":"b"}"#), Err(Invalid::Form));
     }

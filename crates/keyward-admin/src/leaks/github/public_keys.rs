@@ -163,10 +163,10 @@ impl PublicKeys {
 #[derive(Debug, Error)]
 enum ReadError {
     /// There was no response in time, or it was too long.
-    #[error("the server of the keys does not answer")]
+    #[error("the server of the keys does not respond")]
     Unreachable(#[source] ureq::Error),
     /// It responded with an error.
-    #[error("the server of the keys answers with {0}")]
+    #[error("the server of the keys responds with {0}")]
     Status(StatusCode),
     /// Its response is no list of keys.
     #[error("the list of keys cannot be read")]
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_hangs_up_leaves_the_keys_to_those_who_come_after() {
+    async fn a_client_that_hangs_up_leaves_the_keys_to_later_ones() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let (release, released) = mpsc::channel();
@@ -279,7 +279,7 @@ mod tests {
         let keys = Arc::new(PublicKeys::at(&url));
         // It is polled once, and dropped: like a request whose client has gone.
         let gone = tokio::time::timeout(Duration::ZERO, keys.find("a", at(0))).await;
-        assert!(gone.is_err(), "nobody has answered yet");
+        assert!(gone.is_err(), "no response came yet");
         release.send(()).unwrap();
         assert!(matches!(keys.find("a", at(1)).await, Ok(Some(_))));
     }

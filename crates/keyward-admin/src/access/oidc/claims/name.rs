@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_nobody(claims: &Value) {
+    fn check_no_person(claims: &Value) {
         assert_eq!(of(claims.as_object().unwrap()), Err(Invalid::Nobody), "{claims}");
     }
 
@@ -88,13 +88,13 @@ mod tests {
         }
         check(&json!({ "sub": "é".repeat(200) }), &"é".repeat(200));
         for sub in [json!("é".repeat(201)), json!(""), json!(" "), json!("a\u{202e}b"), json!(7)] {
-            check_nobody(&json!({ "sub": sub, "preferred_username": "ada" }));
+            check_no_person(&json!({ "sub": sub, "preferred_username": "ada" }));
         }
-        check_nobody(&json!({ "sub": null, "email": ada }));
+        check_no_person(&json!({ "sub": null, "email": ada }));
     }
 
     #[test]
-    fn a_name_that_colleagues_know_stands_before_the_id() {
+    fn a_readable_name_precedes_the_id() {
         check(&json!({ "preferred_username": "ada", "sub": "7f3c" }), "ada (7f3c)");
         check(&json!({ "preferred_username": "7f3c", "sub": "7f3c" }), "7f3c");
         check(&json!({ "username": "ada", "sub": "7f3c", "client_id": "cli" }), "ada (7f3c)");
@@ -102,7 +102,7 @@ mod tests {
         check(&json!({ "preferred_username": "a".repeat(200), "sub": "7f3c" }), "7f3c");
         let key = "xkw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13sRzl1x";
         check(&json!({ "preferred_username": key, "upn": "ada", "sub": "7" }), "ada (7)");
-        check_nobody(&json!({ "sub": key }));
+        check_no_person(&json!({ "sub": key }));
         let entra =
             json!({ "preferred_username": "ada@contoso.example", "sub": "AAAB", "oid": "0-1" });
         check(&entra, "ada@contoso.example (0-1)");
@@ -110,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_an_id_says_so() {
+    fn a_token_without_an_id_is_marked_as_such() {
         let ada = "ada@example.com";
         check(&json!({ "preferred_username": ada, "azp": "cli" }), "ada@example.com (no sub)");
         check(&json!({ "azp": "cli", "sub": null }), "cli (no sub)");
-        check_nobody(&json!({ "azp": 7 }));
-        check_nobody(&json!({ "preferred_username": "a".repeat(200) }));
+        check_no_person(&json!({ "azp": 7 }));
+        check_no_person(&json!({ "preferred_username": "a".repeat(200) }));
     }
 }

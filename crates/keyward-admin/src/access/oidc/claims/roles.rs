@@ -111,7 +111,7 @@ mod tests {
     const VIEWER: Option<Role> = Some(Role::Viewer);
 
     #[test]
-    fn the_longest_name_that_leads_anywhere_is_taken() {
+    fn the_longest_name_that_exists_is_taken() {
         check("a.b", &json!({ "a.b": "v", "a": { "b": "a" } }), VIEWER);
         check("a.b.c", &json!({ "a.b": { "c": "v" }, "a": { "b": { "c": "a" } } }), VIEWER);
         check("a.b.c", &json!({ "a.b": { "d": "a" }, "a": { "b": { "c": "v" } } }), VIEWER);
