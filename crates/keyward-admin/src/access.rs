@@ -30,7 +30,7 @@ use self::oidc::Oidc;
 use self::oidc::verdict::{Person, TokenError};
 use self::tokens::GoodTokens;
 use crate::admin_key::{AdminKeyDigests, WhichKey};
-use crate::astray;
+use crate::misplaced_key;
 use crate::people::People;
 use crate::role::Role;
 
@@ -324,7 +324,7 @@ pub(crate) async fn identify(
     let (mut parts, body) = request.into_parts();
     // Before anything may log or keep a part of the request.
     if let Some(rejection) =
-        astray::rejection(&authentication.admin_keys(), &parts.uri, &parts.headers)
+        misplaced_key::rejection(&authentication.admin_keys(), &parts.uri, &parts.headers)
     {
         return Err(rejection);
     }

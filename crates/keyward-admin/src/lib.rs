@@ -92,7 +92,7 @@ mod fetch;
 
 mod body;
 
-pub mod astray;
+pub mod misplaced_key;
 
 pub mod access;
 

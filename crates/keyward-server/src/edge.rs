@@ -18,7 +18,7 @@ use keyward::scan::hide_keys;
 use keyward_admin::access::X_ADMIN_KEY;
 use keyward_admin::admin_key::AdminKeyDigests;
 use keyward_admin::routes::Route;
-use keyward_admin::{Control, RequestId, astray};
+use keyward_admin::{Control, RequestId, misplaced_key};
 use keyward_axum::{Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
@@ -111,9 +111,9 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let keys = edge.0.control.as_ref().map(Control::admin_keys).unwrap_or_default();
     let id = request_id(&request, &keys).unwrap_or_else(|| edge.next_id());
     mark_sensitive(&mut request);
-    let astray = astray::rejection(&keys, request.uri(), request.headers());
-    let is_astray = astray.is_some();
-    let rejection = malformed(&request).or(astray);
+    let misplaced = misplaced_key::rejection(&keys, request.uri(), request.headers());
+    let is_misplaced = misplaced.is_some();
+    let rejection = malformed(&request).or(misplaced);
     let is_read = request.extensions().get::<BadHead>().is_none();
     request.extensions_mut().insert(id);
     let is_uncached = is_uncached(request.uri().path());
@@ -133,7 +133,7 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
         let (status, request_id) = (response.status().as_u16(), id.as_str());
         if is_read {
             let method = hide_keys(method.as_str());
-            let path = if is_astray { "…".to_owned() } else { shown(uri.path()) };
+            let path = if is_misplaced { "…".to_owned() } else { shown(uri.path()) };
             let words = format!("Responded to {method} {path} with {status}");
             tracing::debug!(%method, path, status, request_id, "{words}");
         } else {

@@ -25,10 +25,10 @@ const KEPT: [HeaderName; 3] = [
 /// ```
 /// use http::HeaderMap;
 /// use keyward_admin::admin_key::{AdminKey, AdminKeyDigests};
-/// use keyward_admin::astray;
+/// use keyward_admin::misplaced_key;
 ///
 /// let keys = AdminKeyDigests::only(&AdminKey::parse("an-admin-key-of-an-example")?);
-/// let check = |uri| astray::rejection(&keys, &http::Uri::from_static(uri), &HeaderMap::new());
+/// let check = |uri| misplaced_key::rejection(&keys, &http::Uri::from_static(uri), &HeaderMap::new());
 /// assert!(check("/admin/api-keys?limit=20").is_none());
 /// let rejection = check("/admin/api-keys?key=an-admin-key-of-an-example").unwrap();
 /// assert_eq!(rejection.status(), 400);
@@ -36,9 +36,9 @@ const KEPT: [HeaderName; 3] = [
 /// ```
 #[must_use]
 pub fn rejection(keys: &AdminKeyDigests, uri: &Uri, headers: &HeaderMap) -> Option<Rejection> {
-    let is_astray = keys.iter().any(|key| in_url(key, uri) || in_header(key, headers));
+    let is_misplaced = keys.iter().any(|key| in_url(key, uri) || in_header(key, headers));
     let detail = "The admin key belongs into X-Admin-Key alone; it was not read here";
-    is_astray.then(|| Rejection::new(StatusCode::BAD_REQUEST, detail))
+    is_misplaced.then(|| Rejection::new(StatusCode::BAD_REQUEST, detail))
 }
 
 fn in_url(key: &AdminKeyDigest, uri: &Uri) -> bool {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_in_a_url() {
+    fn an_admin_key_is_found_in_a_url() {
         let key = "0f3c9a7be2d14c5f";
         for uri in [
             "/0f3c9a7be2d14c5f",
