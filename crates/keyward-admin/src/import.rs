@@ -64,7 +64,7 @@ pub(crate) async fn import_keys(
     for place in places {
         report.add(match place {
             Err(reason) => Row::refused(reason),
-            Ok(()) => imported.next().map_or_else(Row::unanswered, Row::of),
+            Ok(()) => imported.next().map_or_else(Row::without_result, Row::of),
         });
     }
     Ok(Json(report))
@@ -193,7 +193,7 @@ impl Row {
         Self { status: ImportStatus::Refused, key_id: None, reason: Some(reason) }
     }
 
-    fn unanswered() -> Self {
+    fn without_result() -> Self {
         Self::refused("the store said nothing about it".to_owned())
     }
 }

@@ -104,10 +104,10 @@ pub(crate) fn shown(
     thing: impl IntoResponse,
 ) -> Result<Response, Rejection> {
     let is_known = Preconditions::read(headers)?.is_known(what, Named::Tagged(tag))?;
-    let mut answer =
+    let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { thing.into_response() };
-    answer.headers_mut().extend(etag(tag));
-    Ok(answer)
+    response.headers_mut().extend(etag(tag));
+    Ok(response)
 }
 
 /// The `ETag` header with this tag, which holds visible characters alone.

@@ -29,13 +29,13 @@ use tower::ServiceExt as _;
 const ADMIN_KEY: &str = "an-admin-key-for-these-tests";
 
 /// A response, read whole.
-struct Answer {
+struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Answer {
+impl Response {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -67,7 +67,7 @@ async fn send(
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: &str,
-) -> Answer {
+) -> Response {
     let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1_234)));
     let mut request = Request::builder().method(method).uri(path).extension(peer);
     for (name, value) in headers {
@@ -76,13 +76,13 @@ async fn send(
     send_whole(app, request.body(body.to_owned().into()).unwrap()).await
 }
 
-async fn send_whole(app: &Router, request: Request<Body>) -> Answer {
+async fn send_whole(app: &Router, request: Request<Body>) -> Response {
     let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status, headers: parts.headers, body }
+    Response { status: parts.status, headers: parts.headers, body }
 }
 
 /// Sends a request with the admin key.
-async fn admin(app: &Router, route: (&str, &str), body: &str) -> Answer {
+async fn admin(app: &Router, route: (&str, &str), body: &str) -> Response {
     send(app, route, &[("x-admin-key", ADMIN_KEY)], body).await
 }

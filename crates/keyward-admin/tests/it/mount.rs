@@ -17,9 +17,9 @@ async fn by_default_it_is_closed() {
     let app = control.router();
     for route in control.routes().iter() {
         let path = route.path().replace(['{', '}'], "");
-        let answer = send(&app, (route.method(), &path), &[("x-admin-key", "")], "{}").await;
-        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{route:?}");
-        assert_eq!(answer.json()["detail"], "ADMIN_API_KEY is not configured");
+        let response = send(&app, (route.method(), &path), &[("x-admin-key", "")], "{}").await;
+        assert_eq!(response.status, StatusCode::INTERNAL_SERVER_ERROR, "{route:?}");
+        assert_eq!(response.json()["detail"], "ADMIN_API_KEY is not configured");
         assert!(matches!(route.access(), Access::Admin(_)), "{route:?}");
     }
 }
@@ -31,17 +31,17 @@ async fn each_response_is_kept_out_of_caches_and_each_request_is_authenticated()
     let app = control.router();
     for route in control.routes().iter() {
         let path = route.path().replace(['{', '}'], "");
-        let answer = send(&app, (route.method(), &path), &[], "{}").await;
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{route:?}");
+        let response = send(&app, (route.method(), &path), &[], "{}").await;
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{route:?}");
         if route.access() != Access::Open {
-            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{route:?}");
-            assert_eq!(answer.json()["detail"], "Invalid admin key", "{route:?}");
+            assert_eq!(response.status, StatusCode::FORBIDDEN, "{route:?}");
+            assert_eq!(response.json()["detail"], "Invalid admin key", "{route:?}");
         }
     }
     // Nor does it need the app for a method that a path does not have.
-    let answer = admin(&app, ("TRACE", "/admin/tiers"), "").await;
-    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer.json()["detail"], "Method Not Allowed");
+    let response = admin(&app, ("TRACE", "/admin/tiers"), "").await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.json()["detail"], "Method Not Allowed");
 }
 
 #[tokio::test]
@@ -59,8 +59,8 @@ async fn routes_that_are_off_are_neither_served_nor_described() {
     let options = AdminOptions { leak_reports: 1.try_into().ok(), ..open_to_the_admin_key() };
     let (_, with) = control(options).await;
     let reported = r#"{"reports":[{"text":"not-a-key-at-all","found_at":"a page"}]}"#;
-    let answer = send(&with.router(), ("POST", "/leaks"), &[], reported).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{:?}", answer.body);
+    let response = send(&with.router(), ("POST", "/leaks"), &[], reported).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED, "{:?}", response.body);
     assert!(with.openapi()["paths"]["/leaks"]["post"].is_object());
 }
 
@@ -91,8 +91,8 @@ async fn the_admin_key_is_not_kept_even_if_another_header_holds_it() {
     let (_, control) = control(open_to_the_admin_key()).await;
     let app = control.router();
     let headers = [("x-admin-key", ADMIN_KEY), ("idempotency-key", ADMIN_KEY)];
-    let answer = send(&app, ("POST", "/admin/api-keys"), &headers, r#"{"name":"a"}"#).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let response = send(&app, ("POST", "/admin/api-keys"), &headers, r#"{"name":"a"}"#).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST);
     let query = format!("/admin/api-keys?name={ADMIN_KEY}");
     assert_eq!(admin(&app, ("GET", &query), "").await.status, StatusCode::BAD_REQUEST);
 }
@@ -120,8 +120,8 @@ async fn a_route_that_is_not_mounted_in_the_control_plane_rejects_every_request(
     let (_, control) = control(open_to_the_admin_key()).await;
     let routes = keyward_admin::routes::Routes::new();
     let app = routes.add(Access::Admin(Role::Viewer), route!(greet)).into_router();
-    let answer = admin(&app, ("POST", "/admin/greeting"), "").await;
-    assert_eq!(answer.json()["detail"], "Insufficient role");
+    let response = admin(&app, ("POST", "/admin/greeting"), "").await;
+    assert_eq!(response.json()["detail"], "Insufficient role");
     drop(control);
 }
 

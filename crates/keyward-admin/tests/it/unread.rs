@@ -28,9 +28,9 @@ async fn every_route_rejects_every_parameter_and_field_that_it_does_not_read() {
         let with_query = (format!("{path}?grase=0s"), "{}", "query");
         let with_body = (path, r#"{"grase":"0s"}"#, "body");
         for (path, body, place) in [with_query, with_body] {
-            let answer = admin(&app, (route.method(), &path), body).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{route:?} {place}");
-            let faults: Value = answer.json()["detail"].clone();
+            let response = admin(&app, (route.method(), &path), body).await;
+            assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{route:?} {place}");
+            let faults: Value = response.json()["detail"].clone();
             // Where a body may hold secrets, unknown names are not repeated.
             let places = [json!([place, "grase"]), json!([place])];
             let is_named = |fault: &Value| places.contains(&fault["loc"]);

@@ -80,7 +80,7 @@ impl FakeIssuer {
         let state = Arc::clone(&issuer.state);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &state);
+                respond(stream.unwrap(), &state);
             }
         });
         issuer
@@ -136,7 +136,7 @@ impl FakeIssuer {
     }
 }
 
-fn answer(stream: TcpStream, state: &Mutex<State>) {
+fn respond(stream: TcpStream, state: &Mutex<State>) {
     let mut stream = BufReader::new(stream);
     let mut request = String::new();
     while stream.read_line(&mut request).unwrap_or(0) > 2 {}

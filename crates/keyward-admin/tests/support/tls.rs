@@ -65,9 +65,9 @@ fn pass_on(client: TcpStream, config: Arc<ServerConfig>, server: SocketAddr) -> 
     let request = read_request(&mut client)?;
     let mut server = TcpStream::connect(server)?;
     server.write_all(&request)?;
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer)?;
-    client.write_all(&answer)?;
+    let mut response = Vec::new();
+    server.read_to_end(&mut response)?;
+    client.write_all(&response)?;
     client.conn.send_close_notify();
     client.flush()
 }

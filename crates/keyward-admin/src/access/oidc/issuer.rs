@@ -20,9 +20,9 @@ use crate::fetch;
 use crate::people::{IssuerUrl, secure_url};
 
 /// How long each of the two questions to the issuer may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
 /// Most bytes of a response. The responses of known issuers have some ten thousand.
-const ANSWER_BYTES_MAX: u64 = 256 * 1_024;
+const RESPONSE_BYTES_MAX: u64 = 256 * 1_024;
 /// The remedy if no trusted authority has certified the issuer.
 const GIVE_AUTHORITY: &str = "set `oidc_ca_file` to a file with the certificate of its authority";
 /// How often the keys are read a minute at most, for any key ids that unauthenticated clients make
@@ -126,7 +126,7 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 impl Issuer {
     /// The issuer at this URL, to be verified by these trusted authorities. No request is sent yet.
     pub(super) fn new(url: IssuerUrl, trust: &Trust) -> Self {
-        let agent = fetch::agent(url.location(), ANSWER_WITHIN, trust);
+        let agent = fetch::agent(url.location(), RESPONSE_WITHIN, trust);
         Self { agent, url, known: Mutex::default(), turn: Arc::default() }
     }
 
@@ -149,10 +149,10 @@ impl Issuer {
         self.read_again(known.reads, now).await;
         let reads_before = known.reads;
         let known = self.known().clone();
-        let is_answered = known.reads != reads_before && known.failed_at.is_none();
+        let was_read_anew = known.reads != reads_before && known.failed_at.is_none();
         match known.keys_within(KEPT_FOR, now) {
             // If the issuer has just said that it has no such key, the token is not good.
-            Some(keys) if is_answered || keys.have_one_for(token) => Ok(Arc::clone(keys)),
+            Some(keys) if was_read_anew || keys.have_one_for(token) => Ok(Arc::clone(keys)),
             // The key may be one that would be known, had the issuer responded.
             _ => Err(TokenError::Unknown),
         }
@@ -221,12 +221,12 @@ impl Issuer {
                 None => ReadError::Unreachable { url, cause: Box::new(cause) },
             }
         };
-        let mut answer = self.agent.get(url).call().map_err(unreachable)?;
-        let status = answer.status().as_u16();
+        let mut response = self.agent.get(url).call().map_err(unreachable)?;
+        let status = response.status().as_u16();
         if status != 200 {
             return Err(ReadError::Status { url: url.to_owned(), status });
         }
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        let body = response.body_mut().with_config().limit(RESPONSE_BYTES_MAX);
         body.read_to_vec().map_err(unreachable)
     }
 }

@@ -176,12 +176,12 @@ enum ReadError {
 fn read_keys(agent: &Agent, url: &str) -> Result<Vec<(String, VerifyingKey)>, ReadError> {
     // GitHub requires a user agent.
     let name = concat!("keyward/", env!("CARGO_PKG_VERSION"));
-    let answer = agent.get(url).header(USER_AGENT, name).call();
-    let mut answer = answer.map_err(ReadError::Unreachable)?;
-    if answer.status() != StatusCode::OK {
-        return Err(ReadError::Status(answer.status()));
+    let response = agent.get(url).header(USER_AGENT, name).call();
+    let mut response = response.map_err(ReadError::Unreachable)?;
+    if response.status() != StatusCode::OK {
+        return Err(ReadError::Status(response.status()));
     }
-    let list = answer.body_mut().with_config().limit(LIST_BYTES_MAX).read_to_vec();
+    let list = response.body_mut().with_config().limit(LIST_BYTES_MAX).read_to_vec();
     parse_keys(&list.map_err(ReadError::Unreachable)?)
 }
 
