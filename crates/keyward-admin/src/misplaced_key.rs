@@ -23,15 +23,15 @@ const KEPT: [HeaderName; 3] = [
 /// The response to a client that sends one of these admin keys where it would be logged.
 ///
 /// ```
-/// use http::HeaderMap;
+/// use http::{HeaderMap, Uri};
 /// use keyward_admin::admin_key::{AdminKey, AdminKeyDigests};
-/// use keyward_admin::misplaced_key;
+/// use keyward_admin::misplaced_key::rejection;
 ///
 /// let keys = AdminKeyDigests::only(&AdminKey::parse("an-admin-key-of-an-example")?);
-/// let check = |uri| misplaced_key::rejection(&keys, &http::Uri::from_static(uri), &HeaderMap::new());
+/// let check = |uri| rejection(&keys, &Uri::from_static(uri), &HeaderMap::new());
 /// assert!(check("/admin/api-keys?limit=20").is_none());
-/// let rejection = check("/admin/api-keys?key=an-admin-key-of-an-example").unwrap();
-/// assert_eq!(rejection.status(), 400);
+/// let rejected = check("/admin/api-keys?key=an-admin-key-of-an-example").unwrap();
+/// assert_eq!(rejected.status(), 400);
 /// # Ok::<(), String>(())
 /// ```
 #[must_use]
