@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use keyward_admin::Control;
 use keyward_axum::origin::TrustedProxies;
 
 use crate::log::Log;
 use crate::settings::{ReadSettings, SettingRow, Settings, SettingsError, is_live};
-use keyward_admin::Control;
 
 /// The parts of the server in which changed settings take effect.
 pub(crate) struct Reload {

@@ -5,10 +5,10 @@
 //! there, which is noticed here.
 
 use http::StatusCode;
-use keyward_admin::AdminOptions;
+use keyward_axum::SqliteGuard;
 use serde_json::{Value, json};
 
-use crate::{admin, control, open_to_the_admin_key};
+use crate::{ADMIN_KEY, admin, service};
 
 /// A path with things that are there in place of its parameters.
 fn real(path: &str) -> String {
@@ -17,7 +17,9 @@ fn real(path: &str) -> String {
 
 #[tokio::test]
 async fn every_route_rejects_every_parameter_and_field_that_it_does_not_read() {
-    let (_, control) = control(AdminOptions { ..open_to_the_admin_key() }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqliteGuard::open(folder.path().join("keys.db")).await.unwrap();
+    let control = service::control(&keys, ADMIN_KEY).await.unwrap();
     let app = control.router();
     let issued = admin(&app, ("POST", "/admin/api-keys"), r#"{"name":"a"}"#).await;
     assert_eq!(issued.status, StatusCode::CREATED, "{:?}", issued.body);
@@ -38,6 +40,7 @@ async fn every_route_rejects_every_parameter_and_field_that_it_does_not_read() {
             tried += 1;
         }
     }
-    assert!(40 < tried, "{tried}");
+    assert!(48 < tried, "{tried}");
     assert_eq!(admin(&app, ("GET", "/admin/audit"), "").await.json()["count"], 1);
+    keys.close().await.unwrap();
 }
