@@ -1,18 +1,16 @@
 //! Keys on their way to another store.
 
-use keyward::record::{KEY_ID_MAX, KeyState};
-use keyward::stored::{OwnerRow, StoredSecret, Unkept};
-use keyward::{KeyId, UnixMillis};
+use keyward::KeyId;
+use keyward::record::KEY_ID_MAX;
+use keyward::stored::OwnerRow;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::key::ExportedKey;
 use crate::limit::LimitView;
 use crate::query;
 use crate::query::{PageLen, Parameter, Parameters};
-use crate::shapes::{
-    DigestText, KeyNameText, KeyNumber, NetworkText, OwnerText, ScopeText, TierText, Time,
-};
+use crate::shapes::{KeyNumber, OwnerText};
 use crate::tier::TierView;
 
 /// Most keys on one page.
@@ -86,113 +84,5 @@ impl OwnerLimits {
     #[must_use]
     pub fn of(row: &OwnerRow) -> Self {
         Self { owner: OwnerText(row.owner.clone()), limits: LimitView::all(&row.limits) }
-    }
-}
-
-/// A key, whole: everything but the texts of its secrets.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-pub struct ExportedKey {
-    #[schema(value_type = KeyNumber)]
-    pub key_id: Option<KeyNumber>,
-    pub name: KeyNameText,
-    pub tier: TierText,
-    /// That its tier is gone; left out if it is not. It is so for revoked keys alone.
-    #[serde(default, skip_serializing_if = "is_false")]
-    #[schema(required = false)]
-    pub tier_gone: bool,
-    #[schema(required)]
-    pub owner: Option<OwnerText>,
-    #[schema(max_items = 32)]
-    pub scopes: Vec<ScopeText>,
-    #[schema(max_items = 32)]
-    pub networks: Vec<NetworkText>,
-    /// Its own limits in place of its tier's.
-    #[schema(required, max_items = 8)]
-    pub limits: Option<Vec<LimitView>>,
-    #[schema(value_type = Object)]
-    pub metadata: Value,
-    pub state: ExportedState,
-    pub created_at: Time,
-    #[schema(required)]
-    pub expires_at: Option<Time>,
-    #[schema(required)]
-    pub last_used_at: Option<Time>,
-    #[schema(required)]
-    pub revoked_at: Option<Time>,
-    #[schema(required)]
-    pub revoked_reason: Option<String>,
-    /// The stored form of its secrets, oldest first; the last one is its present one.
-    #[schema(min_items = 1, max_items = 100)]
-    pub secrets: Vec<ExportedSecret>,
-}
-
-/// The operator's decision about a key itself.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportedState {
-    Active,
-    Suspended,
-    Revoked,
-}
-
-/// The stored form of a secret.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-pub struct ExportedSecret {
-    pub digest: DigestText,
-    /// The first characters of its text; empty if they were never known.
-    #[schema(example = "kw_Ab3d")]
-    pub hint: String,
-    pub created_at: Time,
-    /// When its grace ends; `null` for the key's present secret.
-    #[schema(required)]
-    pub ends_at: Option<Time>,
-}
-
-impl ExportedKey {
-    /// A key as it is shown.
-    #[must_use]
-    pub fn of(key: &Unkept) -> Self {
-        let (state, revoked_at) = match key.state {
-            KeyState::Revoked { at } => (ExportedState::Revoked, Some(Time(at))),
-            KeyState::Active => (ExportedState::Active, None),
-            KeyState::Suspended => (ExportedState::Suspended, None),
-        };
-        let former = key.former.iter();
-        let former = former.map(|it| ExportedSecret::of(&it.secret, Some(it.ends_at)));
-        let reason = key.revoked_reason.as_ref();
-        Self {
-            key_id: key.id.map(Into::into),
-            name: KeyNameText(key.name.as_str().to_owned()),
-            tier: TierText(key.tier.clone()),
-            tier_gone: key.tier_gone,
-            owner: key.owner.clone().map(OwnerText),
-            scopes: key.scopes.iter().cloned().map(ScopeText).collect(),
-            networks: key.networks.iter().copied().map(NetworkText).collect(),
-            limits: key.limits.as_ref().map(LimitView::all),
-            metadata: key.metadata.to_json(),
-            state,
-            created_at: Time(key.created_at),
-            expires_at: key.expires_at.map(Time),
-            last_used_at: key.last_used_at.map(Time),
-            revoked_at,
-            revoked_reason: reason.map(|reason| reason.as_str().to_owned()),
-            secrets: former.chain([ExportedSecret::of(&key.secret, None)]).collect(),
-        }
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-impl ExportedSecret {
-    fn of(secret: &StoredSecret, ends_at: Option<UnixMillis>) -> Self {
-        Self {
-            digest: DigestText(secret.digest.to_hex()),
-            hint: secret.hint.clone(),
-            created_at: Time(secret.created_at),
-            ends_at: ends_at.map(Time),
-        }
     }
 }

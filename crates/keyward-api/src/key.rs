@@ -16,5 +16,7 @@ pub use identify::{
     DIGESTS_MAX, IdentifyBody, IdentifyDraft, Match, MatchList, PrefixList, SecretView,
 };
 pub use list::{KeyList, ListKeys, ListKeysQuery, PAGE_MAX};
-pub use secret::{IssuedKey, RotatedKey, SecretText, wiped_json};
-pub use view::{KeyView, SuspendedBy};
+pub use secret::{SecretText, wiped_json};
+pub use view::{
+    ExportedKey, ExportedSecret, ExportedState, IssuedKey, KeyView, RotatedKey, SuspendedBy,
+};

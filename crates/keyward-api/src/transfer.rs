@@ -5,7 +5,6 @@
 //! talk to a server.
 
 mod batch;
-mod cell;
 mod columns;
 mod csv;
 mod dialect;
@@ -32,7 +31,8 @@ pub use csv::read_csv;
 pub use digest::ImportDigest;
 pub use json::read_json;
 pub use json_lines::read_json_lines;
-pub use key::{ImportKey, ImportSecret, State};
+pub use key::{ImportSecret, State};
+pub use line::ImportKey;
 pub use text::Text;
 pub use time::Time;
 pub use words::json_fault;

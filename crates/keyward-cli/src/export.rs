@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyward_api::export::{ExportPage, ExportedKey, OwnerLimits};
+use keyward_api::export::{ExportPage, OwnerLimits};
+use keyward_api::key::ExportedKey;
 use keyward_api::shapes::{KeyNumber, OwnerText};
 use keyward_api::tier::{TierList, TierView};
 use serde_json::json;

@@ -96,7 +96,7 @@ fn key(number: u64) -> Unkept {
         scopes: Scopes::default(),
         networks: Networks::default(),
         limits: None,
-        metadata: r#"{"team":"a"}"#.parse::<Metadata>().unwrap(),
+        notes: r#"{"team":"a"}"#.parse::<Metadata>().unwrap().into(),
         state: match random % 100 {
             0 => KeyState::Suspended,
             1..=5 => KeyState::Revoked { at: created_at },

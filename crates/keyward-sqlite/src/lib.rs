@@ -48,8 +48,6 @@ mod tiers;
 
 mod owners;
 
-mod columns;
-
 mod record;
 
 mod keys;

@@ -3,18 +3,43 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyward::details::{Metadata, Version};
+use keyward::details::{Metadata, Notes, Version};
 use keyward::digest::Digest;
 use keyward::limit::Limits;
 use keyward::network::Networks;
-use keyward::record::{KeyState, Scopes};
+use keyward::record::{KeyState, Owner, Scopes};
 use keyward::stored::{Key, StoredSecret, TierId};
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
-use rusqlite::Row;
+use rusqlite::{Row, Statement, params};
 
 use crate::limits;
 use crate::sql_error::SqlError;
+
+/// The columns of `keys` that [`key`] reads, in the order in which they are read: all but the
+/// columns of other tables.
+macro_rules! key_columns {
+    () => {
+        "keys.id, keys.version, keys.name, keys.gone_tier, keys.tier_id, keys.owner, keys.scopes, \
+         keys.networks, keys.limits, keys.metadata, keys.state, keys.revoked_at_ms, \
+         keys.revoked_reason, keys.expires_at_ms, keys.created_at_ms, keys.digest, keys.hint, \
+         keys.secret_created_at_ms"
+    };
+}
+
+pub(crate) use key_columns;
+
+/// Adds a row; its values are those of [`write`].
+pub(crate) const ADD: &str = "INSERT INTO keys \
+    (id, version, name, tier_id, gone_tier, owner, state, expires_at_ms, revoked_at_ms, \
+     revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, scopes, networks, \
+     limits, metadata, created_at_ms) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+/// Replaces a row. Served by the primary key.
+pub(crate) const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, gone_tier = ?5, \
+    owner = ?6, state = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, revoked_reason = ?10, \
+    digest = ?11, hint = ?12, secret_created_at_ms = ?13, grace_until_ms = ?14, scopes = ?15, \
+    networks = ?16, limits = ?17, metadata = ?18, created_at_ms = ?19 WHERE id = ?1";
 
 /// Reads a key from `key_columns`, without the secrets that it had before and when it was used.
 /// `tier_of` knows the name of a tier by its number, and whether it is gone.
@@ -38,7 +63,6 @@ pub(crate) fn key(
     };
     let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(6)?.as_str()?)?);
     let networks = Networks::new(parse_list("keys.networks", row.get_ref(7)?.as_str()?)?);
-    let metadata = Metadata::from_stored(row.get_ref(9)?.as_str()?);
     Ok(Key {
         id,
         version: version.ok_or_else(|| SqlError::in_column("keys.version", "not a version"))?,
@@ -50,7 +74,7 @@ pub(crate) fn key(
         scopes: scopes.map_err(|error| SqlError::in_column("keys.scopes", error))?,
         networks: networks.map_err(|error| SqlError::in_column("keys.networks", error))?,
         limits: optional(8)?.map(|text| limits::parse("keys.limits", text)).transpose()?,
-        metadata: metadata.map_err(|error| SqlError::in_column("keys.metadata", error))?,
+        notes: notes(row)?,
         state: state(id.get(), row.get_ref(10)?.as_str()?, row.get(11)?)?,
         revoked_reason: optional(12)?.map(|text| parse("keys.revoked_reason", text)).transpose()?,
         expires_at: row.get::<_, Option<u64>>(13)?.map(UnixMillis),
@@ -65,6 +89,13 @@ pub(crate) fn key(
     })
 }
 
+/// The operators' notes about a key.
+fn notes(row: &Row<'_>) -> Result<Notes, SqlError> {
+    let metadata = Metadata::from_stored(row.get_ref(9)?.as_str()?);
+    let metadata = metadata.map_err(|error| SqlError::in_column("keys.metadata", error))?;
+    Ok(Notes { metadata })
+}
+
 /// A state that this version does not know is an error: to read it as active would allow a key that
 /// an operator shut out.
 fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, SqlError> {
@@ -76,20 +107,47 @@ fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, S
     }
 }
 
+/// Runs [`ADD`] or [`PUT`], which take the same values.
+pub(crate) fn write(statement: &mut Statement<'_>, key: &Key) -> Result<(), SqlError> {
+    let row = params![
+        key.id.get(),
+        key.version.get(),
+        key.name.as_str(),
+        key.tier_id.map(TierId::get),
+        key.tier_id.is_none().then(|| key.tier.as_str()),
+        key.owner.as_ref().map(Owner::as_str),
+        key.state.as_str(),
+        key.expires_at.map(|at| at.0),
+        key.state.revoked_at().map(|at| at.0),
+        key.revoked_reason.as_ref().map(|reason| reason.as_str()),
+        key.secret.digest.as_bytes(),
+        key.secret.hint,
+        key.secret.created_at.0,
+        key.grace_until().map(|at| at.0),
+        scopes_text(&key.scopes),
+        networks_text(&key.networks),
+        limits_text(key.limits.as_ref())?,
+        key.notes.metadata.as_str(),
+        key.created_at.0,
+    ];
+    statement.execute(row)?;
+    Ok(())
+}
+
 /// The scopes as the column keeps them: a scope holds no space, so one space separates two.
-pub(crate) fn scopes_text(scopes: &Scopes) -> String {
+fn scopes_text(scopes: &Scopes) -> String {
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
     scopes.join(" ")
 }
 
 /// The networks as the column keeps them.
-pub(crate) fn networks_text(networks: &Networks) -> String {
+fn networks_text(networks: &Networks) -> String {
     let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
     networks.join(" ")
 }
 
 /// A key's own limits as the column keeps them.
-pub(crate) fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, SqlError> {
+fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, SqlError> {
     limits.map(limits::text).transpose()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audit::Verb;
-use crate::details::{Metadata, Reason};
+use crate::details::{NotesEdit, Reason};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -44,8 +44,8 @@ pub struct KeyEdit {
     pub networks: Option<Networks>,
     /// Other limits of its own, or its tier's.
     pub limits: Option<Option<Limits>>,
-    /// Metadata that replace all that it has.
-    pub metadata: Option<Metadata>,
+    /// Other notes of operators.
+    pub notes: NotesEdit,
     /// Another expiry, or none.
     pub expires_at: Option<Option<UnixMillis>>,
 }

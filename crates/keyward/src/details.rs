@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::de::IgnoredAny;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -44,6 +45,12 @@ pub enum ParseMetadataError {
     /// It is longer than [`METADATA_LEN_MAX`].
     #[error("metadata has at most 4096 bytes as compact JSON")]
     TooLong,
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
 }
 
 impl Default for Metadata {
@@ -105,6 +112,52 @@ impl Metadata {
     #[must_use]
     pub fn to_json(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// The facts about a key that operators note and no request needs.
+///
+/// A new fact is a field here and in [`NotesEdit`]; the request for a key, the stored key, its edit
+/// and its entries in the audit trail have it then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Notes {
+    /// A JSON object of any content.
+    pub metadata: Metadata,
+}
+
+/// The changes wanted of [`Notes`]. `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotesEdit {
+    /// Metadata that replace all that the key has.
+    pub metadata: Option<Metadata>,
+}
+
+impl NotesEdit {
+    /// Makes the changes.
+    pub fn apply(self, notes: &mut Notes) {
+        let Self { metadata } = self;
+        replace(&mut notes.metadata, metadata);
+    }
+}
+
+impl From<Metadata> for Notes {
+    /// Metadata and no other fact.
+    fn from(metadata: Metadata) -> Self {
+        Self { metadata }
+    }
+}
+
+impl From<Metadata> for NotesEdit {
+    /// Other metadata, and all else as it is.
+    fn from(metadata: Metadata) -> Self {
+        Self { metadata: Some(metadata) }
+    }
+}
+
+/// Replaces a field if another value is wanted.
+pub(crate) fn replace<T>(field: &mut T, wanted: Option<T>) {
+    if let Some(wanted) = wanted {
+        *field = wanted;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The request for a key, and the result of issuing it.
 
-use crate::details::{Metadata, Version, Versions};
+use crate::details::{Notes, Version, Versions};
 use crate::key::{Prefix, Secret};
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -42,8 +42,8 @@ pub struct NewKey {
     pub networks: Networks,
     /// Its own limits, which replace its tier's.
     pub limits: Option<Limits>,
-    /// The operator's notes about it.
-    pub metadata: Metadata,
+    /// The operators' notes about it.
+    pub notes: Notes,
     /// The prefix of its secrets; `None` is the gate's.
     pub prefix: Option<Prefix>,
     /// The first instant at which it no longer works; `None` is never.
@@ -69,7 +69,7 @@ impl NewKey {
             scopes: Scopes::default(),
             networks: Networks::default(),
             limits: None,
-            metadata: Metadata::default(),
+            notes: Notes::default(),
             prefix: None,
             expires_at,
         }
@@ -89,7 +89,7 @@ impl NewKey {
             scopes: self.scopes,
             networks: self.networks,
             limits: self.limits,
-            metadata: self.metadata,
+            notes: self.notes,
             state: KeyState::Active,
             revoked_reason: None,
             expires_at: self.expires_at,

@@ -4,7 +4,7 @@ mod owned;
 
 use std::num::NonZeroU64;
 
-use crate::details::{Metadata, OwnerVersion, Reason, Version, Versions};
+use crate::details::{Notes, OwnerVersion, Reason, Version, Versions};
 use crate::digest::Digest;
 use crate::limit::Limits;
 use crate::network::Networks;
@@ -42,8 +42,8 @@ pub struct Key<I = KeyId> {
     pub networks: Networks,
     /// Its own limits, which replace its tier's; an empty list is no limit.
     pub limits: Option<Limits>,
-    /// An operator's notes about it.
-    pub metadata: Metadata,
+    /// The operators' notes about it.
+    pub notes: Notes,
     /// The operator's decision about the key itself.
     pub state: KeyState,
     /// Why it was revoked.
@@ -78,7 +78,7 @@ impl<I> Key<I> {
             scopes: self.scopes,
             networks: self.networks,
             limits: self.limits,
-            metadata: self.metadata,
+            notes: self.notes,
             state: self.state,
             revoked_reason: self.revoked_reason,
             expires_at: self.expires_at,
@@ -140,7 +140,7 @@ impl Key {
             scopes: Scopes::default(),
             networks: Networks::default(),
             limits: None,
-            metadata: Metadata::default(),
+            notes: Notes::default(),
             state: KeyState::Active,
             revoked_reason: None,
             expires_at: None,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use keyward::details::{Metadata, Reason, Version};
+use keyward::details::{Metadata, Notes, Reason, Version};
 use keyward::digest::Digest;
 use keyward::key::Presented;
 use keyward::limit::Limits;
@@ -134,7 +134,7 @@ impl ImportKeyBody {
             scopes: parsed("scopes", Scopes::new(parse_all("scopes", self.scopes)?))?,
             networks: parsed("networks", Networks::new(parse_all("networks", self.networks)?))?,
             limits: parsed("limits", limits.transpose())?,
-            metadata: metadata(self.metadata.as_deref())?,
+            notes: Notes { metadata: metadata(self.metadata.as_deref())? },
             state,
             revoked_reason,
             expires_at: time("expires_at", self.expires_at)?,
@@ -154,7 +154,7 @@ impl ImportKeyBody {
 /// for one.
 fn misplaced_in(key: &Unkept) -> Option<&'static str> {
     // Written anew, since a key may be sent with an escape sequence in it.
-    let metadata = key.metadata.to_json().to_string();
+    let metadata = key.notes.metadata.to_json().to_string();
     let members = [
         ("name", Some(key.name.as_str())),
         ("owner", key.owner.as_ref().map(Owner::as_str)),

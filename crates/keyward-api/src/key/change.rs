@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use keyward::change::{GRACE_DEFAULT, GRACE_MAX, KeyEdit};
-use keyward::details::Metadata;
+use keyward::details::{Metadata, Notes, NotesEdit};
 use keyward::issue::NewKey;
 use keyward::limit::Limits;
 use keyward::network::Networks;
@@ -94,7 +94,7 @@ impl NewKeyBody {
             scopes: self.scopes.0.unwrap_or_default(),
             networks: self.networks.0.unwrap_or_default(),
             limits: self.limits,
-            metadata: self.metadata.0.unwrap_or_default(),
+            notes: Notes { metadata: self.metadata.0.unwrap_or_default() },
             prefix: self.prefix.map(|prefix| prefix.0),
             expires_at: expiry(expires_at, self.expires_in.map(|lifetime| lifetime.0), now)?,
         })
@@ -163,7 +163,7 @@ impl EditKeyBody {
             scopes: self.scopes.0,
             networks: self.networks.0,
             limits: self.limits.0,
-            metadata: self.metadata.0,
+            notes: NotesEdit { metadata: self.metadata.0 },
             expires_at,
         })
     }

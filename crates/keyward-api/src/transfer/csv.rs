@@ -5,8 +5,7 @@ use std::iter;
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::cell::set;
-use super::columns::{NAMELESS, read_header};
+use super::columns::{NAMELESS, read_header, set};
 use super::dialect::{Dialect, Quotes};
 use super::line::Fields;
 use super::text::Text;

@@ -5,34 +5,10 @@ use std::iter;
 
 use keyward::json::{self, first_inexact_number};
 
-use super::line::Fields;
+use super::line::{Fields, NAMES};
 use super::names::explain_unknown;
 use super::words::json_fault;
 use super::{INEXACT, Item, LINE_BYTES_MAX, Line, ReadError};
-
-/// The fields of a key on a line, for suggesting a similar name.
-const NAMES: [&str; 20] = [
-    "digest",
-    "hint",
-    "secrets",
-    "name",
-    "tier",
-    "tier_gone",
-    "owner",
-    "scopes",
-    "networks",
-    "limits",
-    "metadata",
-    "state",
-    "is_active",
-    "expires_at",
-    "created_at",
-    "last_used_at",
-    "revoked_at",
-    "revoked_reason",
-    "rotated_at",
-    "key_id",
-];
 
 /// The byte order mark that Windows programs put in front of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -115,7 +91,8 @@ mod tests {
 
     use super::super::Tier;
     use super::super::digest::ImportDigest;
-    use super::super::key::{ImportKey, ImportSecret, State};
+    use super::super::key::{ImportSecret, State};
+    use super::super::line::ImportKey;
     use super::super::time::Time;
     use super::*;
 

@@ -1,13 +1,37 @@
 //! The item that the fields of a line, or the cells of a record, describe together.
 
 use keyward::transfer::COPY_ID_MAX;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::digest::ImportDigest;
-use super::key::{ImportKey, ImportSecret, State};
+use super::key::{ImportSecret, State};
 use super::time::{End, Time, scalar};
 use super::{INACTIVE, Item, OwnerLimits, Tier, number};
+
+/// The fields of a key on a line, for suggesting a similar name.
+pub(super) const NAMES: [&str; 20] = [
+    "digest",
+    "hint",
+    "secrets",
+    "name",
+    "tier",
+    "tier_gone",
+    "owner",
+    "scopes",
+    "networks",
+    "limits",
+    "metadata",
+    "state",
+    "is_active",
+    "expires_at",
+    "created_at",
+    "last_used_at",
+    "revoked_at",
+    "revoked_reason",
+    "rotated_at",
+    "key_id",
+];
 
 /// All fields that a line can have, before the kind of the line is known. Other systems' names for
 /// a field are read as well.
@@ -39,6 +63,59 @@ pub(super) struct Fields {
     pub secrets: Option<Vec<ImportSecret>>,
     pub suspended_owner: Option<String>,
     pub owner_limits: Option<OwnerLimits>,
+}
+
+/// A key to be imported, or one that was exported. Its fields are the fields of the route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImportKey {
+    /// The id to keep; a new one, if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<u64>,
+    /// The name by which people know it.
+    pub name: String,
+    /// Its tier; the server has a default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Whether its tier is one that was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier_gone: Option<bool>,
+    /// The owner to whom it belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its scopes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The networks that it may be used from; empty is any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// The limits as they are in the file; the server validates them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Value>,
+    /// Facts that only operators read.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// The operator's decision about it.
+    pub state: State,
+    /// When it ends, if ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When it was last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Time>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Time>,
+    /// Why it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_reason: Option<String>,
+    /// When its secret was last replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Time>,
+    /// Its secrets, the current one first.
+    pub secrets: Vec<ImportSecret>,
 }
 
 /// The field `tier`: the name of a key's tier, or a whole tier on a line of its own.

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use keyward::KeyId;
 use keyward::key::Prefix;
-use keyward::record::Owner;
 use keyward::rules::KeyWrite;
-use keyward::stored::{Key, TierId};
+use keyward::stored::Key;
 use keyward::time::UnixHour;
-use rusqlite::{CachedStatement, Connection, Statement, params};
+use rusqlite::{CachedStatement, Connection};
 
 use super::written::Written;
 use crate::keys::{former, late, terms};
-use crate::record::{limits_text, networks_text, scopes_text};
+use crate::record;
 use crate::spans;
 use crate::sql_error::SqlError;
 
@@ -22,17 +21,6 @@ pub(super) fn is_there(connection: &Connection, id: KeyId) -> Result<bool, SqlEr
     const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1)";
     Ok(connection.prepare_cached(IS_THERE)?.query_row([id.get()], |row| row.get(0))?)
 }
-
-const ADD: &str = "INSERT INTO keys \
-    (id, version, name, tier_id, gone_tier, owner, state, expires_at_ms, revoked_at_ms, \
-     revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, scopes, networks, \
-     limits, metadata, created_at_ms) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
-// Served by the primary key.
-const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, gone_tier = ?5, \
-    owner = ?6, state = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, revoked_reason = ?10, \
-    digest = ?11, hint = ?12, secret_created_at_ms = ?13, grace_until_ms = ?14, scopes = ?15, \
-    networks = ?16, limits = ?17, metadata = ?18, created_at_ms = ?19 WHERE id = ?1";
 
 /// Writes the keys of one change. It grows with the change.
 pub(super) struct Keys<'a> {
@@ -53,7 +41,7 @@ impl<'a> Keys<'a> {
         written: &'a mut Written,
         last_given: Option<KeyId>,
     ) -> Result<Self, SqlError> {
-        let add = connection.prepare_cached(ADD)?;
+        let add = connection.prepare_cached(record::ADD)?;
         Ok(Self { connection, written, add, last_given, hours: BTreeMap::new(), added: 0 })
     }
 
@@ -79,7 +67,7 @@ impl<'a> Keys<'a> {
     }
 
     fn add(&mut self, key: &Key) -> Result<(), SqlError> {
-        execute(&mut self.add, key)?;
+        record::write(&mut self.add, key)?;
         self.list(key)?;
         // Ids of imported keys may lie beyond either end.
         let id = key.id.get();
@@ -90,7 +78,7 @@ impl<'a> Keys<'a> {
     }
 
     fn put(&self, before: &Key, after: &Key) -> Result<(), SqlError> {
-        execute(&mut *self.connection.prepare_cached(PUT)?, after)?;
+        record::write(&mut *self.connection.prepare_cached(record::PUT)?, after)?;
         if before.name != after.name {
             self.rename(after)?;
         }
@@ -166,31 +154,4 @@ impl<'a> Keys<'a> {
         }
         Ok(())
     }
-}
-
-/// Runs [`ADD`] or [`PUT`], which take the same values.
-fn execute(statement: &mut Statement<'_>, key: &Key) -> Result<(), SqlError> {
-    let row = params![
-        key.id.get(),
-        key.version.get(),
-        key.name.as_str(),
-        key.tier_id.map(TierId::get),
-        key.tier_id.is_none().then(|| key.tier.as_str()),
-        key.owner.as_ref().map(Owner::as_str),
-        key.state.as_str(),
-        key.expires_at.map(|at| at.0),
-        key.state.revoked_at().map(|at| at.0),
-        key.revoked_reason.as_ref().map(|reason| reason.as_str()),
-        key.secret.digest.as_bytes(),
-        key.secret.hint,
-        key.secret.created_at.0,
-        key.grace_until().map(|at| at.0),
-        scopes_text(&key.scopes),
-        networks_text(&key.networks),
-        limits_text(key.limits.as_ref())?,
-        key.metadata.as_str(),
-        key.created_at.0,
-    ];
-    statement.execute(row)?;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use keyward::{KeyId, UnixMillis};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::former;
-use crate::columns::key_columns;
+use crate::record::key_columns;
 use crate::sql_error::SqlError;
 use crate::{owners, record, tiers};
 

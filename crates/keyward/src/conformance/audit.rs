@@ -90,7 +90,7 @@ pub async fn the_trail_is_the_same_to_the_byte(store: &dyn Store) {
     full.scopes = Scopes::new(vec!["keys:*".parse().unwrap()]).unwrap();
     full.networks = Networks::new(vec!["192.0.2.0/24".parse().unwrap()]).unwrap();
     full.limits = Some(tier("own", vec![limit(7)]).limits);
-    full.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
+    full.notes.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
     full.expires_at = Some(UnixMillis(90));
     let person = Audit {
         actor: Actor::Person("ada@example.com".to_owned()),

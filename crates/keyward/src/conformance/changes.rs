@@ -46,7 +46,7 @@ pub async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
             edit.networks = Some(Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap());
         }),
         edit(|edit| edit.limits = Some(Some(Limits::of(Some(limit(7)))))),
-        edit(|edit| edit.metadata = Some(r#"{"a":1}"#.parse().unwrap())),
+        edit(|edit| edit.notes.metadata = Some(r#"{"a":1}"#.parse().unwrap())),
         edit(|edit| edit.expires_at = Some(Some(UnixMillis(90)))),
     ];
     for (number, step) in (2..).zip(changes) {
@@ -60,7 +60,7 @@ pub async fn an_edit_changes_what_it_names_and_nothing_else(store: &dyn Store) {
         replace(&mut wanted_of.scopes, wanted.scopes);
         replace(&mut wanted_of.networks, wanted.networks);
         replace(&mut wanted_of.limits, wanted.limits);
-        replace(&mut wanted_of.metadata, wanted.metadata);
+        wanted.notes.apply(&mut wanted_of.notes);
         replace(&mut wanted_of.expires_at, wanted.expires_at);
         let found = details(store, key).await;
         // Which row that is may differ between stores; it is the one of the name.

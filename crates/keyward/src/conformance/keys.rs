@@ -29,7 +29,7 @@ fn full_key() -> Unkept {
     new.scopes = Scopes::new(scopes.into()).unwrap();
     new.networks = Networks::new(networks.into()).unwrap();
     new.limits = Some(Limits::of(Some(limit(7))));
-    new.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
+    new.notes.metadata = r#"{"z":[1,null],"a":"ü'"}"#.parse().unwrap();
     new.expires_at = Some(UnixMillis(90));
     new.secret.hint = "acme_live_0000".to_owned();
     (new.created_at, new.secret.created_at) = (UnixMillis(7), UnixMillis(7));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::audit::{Actor, Audit, AuditEntry};
 use crate::change::{KeyChange, KeyEdit};
 use crate::count::{Counts, Outcome};
-use crate::details::{Metadata, Version};
+use crate::details::{Notes, Version};
 use crate::digest::Digest;
 use crate::issue::NewKey;
 use crate::limit::{Limit, Limits};
@@ -170,7 +170,7 @@ pub fn copy(number: u64) -> Unkept {
         scopes: Scopes::default(),
         networks: Networks::default(),
         limits: None,
-        metadata: Metadata::default(),
+        notes: Notes::default(),
         state: KeyState::Active,
         revoked_reason: None,
         expires_at: None,

@@ -2,7 +2,7 @@
 
 use crate::UnixMillis;
 use crate::change::KeyChange;
-use crate::details::Version;
+use crate::details::{Metadata, Version};
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::{KeyState, Scopes};
@@ -30,7 +30,7 @@ fn full_copy() -> Unkept {
         scopes: Scopes::new(scopes.into()).unwrap(),
         networks: Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),
         limits: Some(Limits::of(Some(limit(7)))),
-        metadata: r#"{"a":[1]}"#.parse().unwrap(),
+        notes: r#"{"a":[1]}"#.parse::<Metadata>().unwrap().into(),
         state: KeyState::Revoked { at: UnixMillis(80) },
         revoked_reason: Some("found in public".parse().unwrap()),
         expires_at: Some(UnixMillis(90)),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
+use crate::details::Notes;
 use crate::limit::{Limit, Limits};
 use crate::record::{KeyId, KeyState, Owner};
 use crate::stored::Key;
@@ -135,7 +136,8 @@ struct Fields<'a> {
     scopes: Vec<&'a str>,
     networks: Vec<String>,
     limits: Option<Vec<LimitFields<'a>>>,
-    metadata: Value,
+    #[serde(flatten)]
+    notes: &'a Notes,
     expires_at: Option<u64>,
     state: &'static str,
     revoked_reason: Option<&'a str>,
@@ -152,7 +154,7 @@ impl<'a> Fields<'a> {
             scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
             networks: key.networks.iter().map(ToString::to_string).collect(),
             limits: key.limits.as_ref().map(|own| own.list().iter().map(LimitFields::of).collect()),
-            metadata: key.metadata.to_json(),
+            notes: &key.notes,
             expires_at: key.expires_at.map(|at| at.0),
             state: state(key.state),
             revoked_reason: key.revoked_reason.as_ref().map(|reason| reason.as_str()),

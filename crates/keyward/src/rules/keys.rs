@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audit::{Audit, Verb};
 use crate::change::{KeyChange, KeyEdit};
-use crate::details::{Version, Versions};
+use crate::details::{Version, Versions, replace};
 use crate::digest::Digest;
 use crate::record::{KeyId, KeyState};
 use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
@@ -173,21 +173,15 @@ fn changed(
 }
 
 fn apply(key: &mut Key, edit: KeyEdit) {
-    let KeyEdit { name, tier, owner, scopes, networks, limits, metadata, expires_at } = edit;
+    let KeyEdit { name, tier, owner, scopes, networks, limits, notes, expires_at } = edit;
     replace(&mut key.name, name);
     replace(&mut key.tier, tier);
     replace(&mut key.owner, owner);
     replace(&mut key.scopes, scopes);
     replace(&mut key.networks, networks);
     replace(&mut key.limits, limits);
-    replace(&mut key.metadata, metadata);
+    notes.apply(&mut key.notes);
     replace(&mut key.expires_at, expires_at);
-}
-
-fn replace<T>(field: &mut T, wanted: Option<T>) {
-    if let Some(wanted) = wanted {
-        *field = wanted;
-    }
 }
 
 /// Replaces the present secret by another one; it becomes a former one. The grace of earlier ones

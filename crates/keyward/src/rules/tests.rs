@@ -86,7 +86,7 @@ fn key(number: u64) -> Unkept {
         scopes: crate::record::Scopes::default(),
         networks: crate::network::Networks::default(),
         limits: None,
-        metadata: crate::details::Metadata::default(),
+        notes: crate::details::Notes::default(),
         state: KeyState::Active,
         revoked_reason: None,
         expires_at: None,

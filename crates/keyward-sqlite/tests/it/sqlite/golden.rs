@@ -102,7 +102,7 @@ async fn names_and_reasons_of_schema_2_are_spelled_out_on_record() {
     assert_eq!(found.iter().map(|key| key.key.id).collect::<Vec<_>>(), [id(3)]);
     let first = details(&store, id(1)).await;
     let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
-    assert_eq!((first.key.metadata.as_str(), first.key.version.get()), (metadata, 2));
+    assert_eq!((first.key.notes.metadata.as_str(), first.key.version.get()), (metadata, 2));
     assert_eq!(usage(&store, id(1), 0).await[0].1[Outcome::Allowed], 1);
     assert_eq!(trail.len() - told.len(), 13);
 

@@ -184,7 +184,7 @@ async fn its_keys_keep_everything_else_and_ids_go_on() {
     let first = details(&*store, id(1)).await;
     let metadata = r#"{"ticket":"OPS-17","cost":1.25,"id":18446744073709551615}"#;
     assert_eq!(
-        (first.key.metadata.as_str(), first.key.secret.hint.as_str()),
+        (first.key.notes.metadata.as_str(), first.key.secret.hint.as_str()),
         (metadata, "kw_gold01")
     );
     assert_eq!(first.key.scopes.iter().count(), 2);

@@ -1,7 +1,7 @@
 //! Edits: seen by the next request, rejected when stale, and no way around a limit.
 
 use super::*;
-use crate::details::{Version, Versions};
+use crate::details::{Metadata, Version, Versions};
 use crate::network::Networks;
 use crate::record::Scopes;
 
@@ -27,7 +27,7 @@ async fn the_next_request_meets_the_key_as_it_is_now() {
         scopes: Some(scopes),
         networks: Some(Networks::new(vec!["192.0.2.0/24".parse().unwrap()]).unwrap()),
         limits: Some(Some(tier("unused", 7).1)),
-        metadata: Some(r#"{"a":1}"#.parse().unwrap()),
+        notes: r#"{"a":1}"#.parse::<Metadata>().unwrap().into(),
         expires_at: Some(Some(UnixMillis(6_000))),
     };
     edit(&gate, issued.key_id, change.clone()).await;

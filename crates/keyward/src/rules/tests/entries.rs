@@ -1,6 +1,7 @@
 //! The texts of the audit trail, to the byte: chains of earlier versions hold these texts.
 
 use super::*;
+use crate::details::Metadata;
 
 #[test]
 fn an_entry_of_a_new_key_has_all_fields_in_their_order() {
@@ -18,7 +19,7 @@ fn an_entry_of_a_new_key_has_all_fields_in_their_order() {
             .unwrap(),
         networks: crate::network::Networks::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),
         limits: Some(limits(7)),
-        metadata: r#"{"z":1,"a":[1.5,"\"é"]}"#.parse().unwrap(),
+        notes: r#"{"z":1,"a":[1.5,"\"é"]}"#.parse::<Metadata>().unwrap().into(),
         expires_at: Some(UnixMillis(77)),
         revoked_reason: Some("left".parse().unwrap()),
         former: vec![FormerSecret { secret: secret(3, 1), ends_at: UnixMillis(6) }],

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::audit::{AuditEntry, ChainDigest};
+use crate::details::{Metadata, NotesEdit};
 
 /// The trail of the last program of schema 11, as it printed it; see the tests of the store in
 /// SQLite.
@@ -123,7 +124,7 @@ fn new_key(entry: &AuditEntry, after: &Value, number: u64) -> Unkept {
         scopes: crate::record::Scopes::new(list(&after["scopes"])).unwrap(),
         networks: crate::network::Networks::new(list(&after["networks"])).unwrap(),
         limits: Some(&after["limits"]).filter(|list| !list.is_null()).map(limits_of),
-        metadata: after["metadata"].to_string().parse().unwrap(),
+        notes: after["metadata"].to_string().parse::<Metadata>().unwrap().into(),
         expires_at: at(&after["expires_at"]),
         state,
         revoked_reason: text("revoked_reason").map(|text| text.parse().unwrap()),
@@ -142,7 +143,9 @@ fn edit_of(after: &Value) -> KeyEdit {
         scopes: after.get("scopes").map(|it| crate::record::Scopes::new(list(it)).unwrap()),
         networks: after.get("networks").map(|it| crate::network::Networks::new(list(it)).unwrap()),
         limits: after.get("limits").map(|it| Some(it).filter(|it| !it.is_null()).map(limits_of)),
-        metadata: after.get("metadata").map(|it| it.to_string().parse().unwrap()),
+        notes: NotesEdit {
+            metadata: after.get("metadata").map(|it| it.to_string().parse().unwrap()),
+        },
         expires_at: after.get("expires_at").map(at),
     }
 }
