@@ -18,8 +18,8 @@ use crate::shared::Shared;
 pub(crate) fn routes() -> Routes<Shared> {
     let (viewer, issuer) = (Access::Admin(Role::Viewer), Access::Admin(Role::Issuer));
     Routes::new()
-        .add(issuer, route!(issue::issue_key))
         .add(viewer, route!(list::list_keys))
+        .add(issuer, route!(issue::issue_key))
         .add(viewer, route!(identify::identify_keys))
         .add(viewer, route!(show::find_key))
         .add(issuer, route!(edit::edit_key))
