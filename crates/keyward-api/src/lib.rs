@@ -44,6 +44,9 @@ pub mod usage;
 pub mod export;
 
 #[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod import;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
 pub mod leaks;
 
 #[expect(missing_docs, reason = "a field whose type says all has no words of its own")]

@@ -1,6 +1,5 @@
 //! `keyward import`: bringing keys of files, or of the tutorial's database, to a running server.
 
-mod outcome;
 mod owners;
 mod pipeline;
 mod report;

@@ -5,11 +5,10 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use anyhow::Context as _;
+use keyward_api::import::ImportReport;
 use keyward_api::transfer::{Batch, Entry};
 
 use crate::client::ClientError;
-
-use super::outcome::Outcomes;
 
 /// Most requests in flight at one time. The server writes them one after the other; while it does,
 /// it can read the next one and respond to the one before.
@@ -22,7 +21,7 @@ pub(super) struct Settled {
     /// Its lines.
     pub entries: Vec<Entry>,
     /// The server's response; `None` if there was nothing to be sent.
-    pub response: Option<Result<Outcomes, ClientError>>,
+    pub response: Option<Result<ImportReport, ClientError>>,
 }
 
 /// Sends batch after batch, and settles them in the order in which they came.
@@ -30,7 +29,7 @@ pub(super) struct Settled {
 /// After an error no batch is begun, and the batches in flight are settled before it is returned.
 pub(super) fn run(
     mut next: impl FnMut() -> anyhow::Result<Option<Batch>>,
-    post: impl Fn(Vec<u8>) -> Result<Outcomes, ClientError> + Sync,
+    post: impl Fn(Vec<u8>) -> Result<ImportReport, ClientError> + Sync,
     mut settle: impl FnMut(Settled) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (jobs, queue) = mpsc::channel();
@@ -128,7 +127,7 @@ mod tests {
                 *done = true;
                 told.notify_all();
             }
-            Ok(Outcomes { keys: Vec::new() })
+            Ok(ImportReport::default())
         };
         let mut lines = Vec::new();
         let settle = |settled| {
@@ -144,7 +143,7 @@ mod tests {
         let posted = AtomicUsize::new(0);
         let post = |_| {
             posted.fetch_add(1, Ordering::SeqCst);
-            Ok(Outcomes { keys: Vec::new() })
+            Ok(ImportReport::default())
         };
         let mut settled = 0;
         let settle = |one| {

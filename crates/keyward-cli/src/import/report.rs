@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use keyward::transfer::ImportRejection;
+use keyward_api::import::{ImportReport, ImportStatus, ImportedKey};
 use keyward_api::transfer::Entry;
 use serde_json::json;
 
@@ -12,7 +13,6 @@ use crate::mask::masked;
 use crate::new_file::NewFile;
 use crate::output::{Output, printable};
 
-use super::outcome::{Outcome, Outcomes};
 use super::pipeline::Settled;
 use super::rejection;
 
@@ -77,14 +77,14 @@ impl<'a> Report<'a> {
         let sent = entries.iter().filter(|entry| matches!(entry, Entry::Sent { .. })).count();
         let (outcomes, failure) = match response {
             None => (Vec::new(), None),
-            Some(Ok(Outcomes { keys })) if keys.len() == sent => (keys, None),
+            Some(Ok(ImportReport { keys, .. })) if keys.len() == sent => (keys, None),
             Some(Ok(_)) => {
                 anyhow::bail!("the response lacks the result of a key; is it a newer server?")
             }
             Some(Err(error)) => match rejection(error) {
                 Ok(detail) => {
                     let reason = format!("the server rejected {sent} keys at once: {detail}");
-                    (vec![Outcome::Refused { reason: Some(reason) }; sent], None)
+                    (vec![ImportedKey::refused(reason); sent], None)
                 }
                 Err(error) => (Vec::new(), Some(error)),
             },
@@ -93,20 +93,28 @@ impl<'a> Report<'a> {
         for entry in entries {
             match entry {
                 Entry::Fault { line, reason } => self.reject(line, &reason)?,
-                Entry::Sent { line } => match outcomes.next() {
-                    Some(Outcome::Added) => self.added += 1,
-                    Some(Outcome::Skipped) => self.skipped += 1,
-                    Some(Outcome::Refused { reason }) => {
-                        let reason =
-                            reason.unwrap_or_else(|| "the server does not say why".to_owned());
-                        self.reject(line, &self.to.advice(reason))?;
+                // Without an outcome it is unknown; the failure is reported instead.
+                Entry::Sent { line } => {
+                    if let Some(key) = outcomes.next() {
+                        self.add(line, key)?;
                     }
-                    // Unknown; the failure is reported instead.
-                    None => {}
-                },
+                }
             }
         }
         failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Takes the outcome of the key of a line.
+    fn add(&mut self, line: u64, key: ImportedKey) -> anyhow::Result<()> {
+        match key.status {
+            ImportStatus::Added => self.added += 1,
+            ImportStatus::Skipped => self.skipped += 1,
+            ImportStatus::Refused => {
+                let reason = key.reason.unwrap_or_else(|| "the server does not say why".to_owned());
+                self.reject(line, &self.to.advice(reason))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reports a rejected line.

@@ -1,6 +1,6 @@
 //! Reading one key of an import: a fault rejects that key alone, with a reason in words.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use keyward::details::{Metadata, Notes, Reason, Version};
@@ -12,26 +12,26 @@ use keyward::record::{KeyState, Owner, Scopes};
 use keyward::stored::{FormerSecret, StoredSecret, Unkept};
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward::{KeyId, UnixMillis};
-use keyward_axum::fault::hide_keys;
+use keyward_http::fault::hide_keys;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::object::Object;
-use keyward::scan::holds_key;
-use keyward_api::MISPLACED;
-use keyward_api::limit::{LimitBody, LimitView};
-use keyward_api::shapes::{
+use crate::MISPLACED;
+use crate::limit::{LimitBody, LimitView};
+use crate::shapes::{
     HINT_LEN_MAX, NetworkText, NewNameText, OwnerText, ReasonText, ScopeText, TierText, Time,
     TimeText,
 };
-use keyward_api::transfer::ImportDigest;
+use crate::transfer::ImportDigest;
+use keyward::scan::holds_key;
 
 /// A key that came from elsewhere. A field that is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportKey)]
-pub(crate) struct ImportKeyBody {
+pub struct ImportKeyBody {
     /// The id that it is to keep, if no other key has it. Half of all ids are left for new keys.
     #[schema(minimum = 1, maximum = 4_503_599_627_370_495_i64)]
     key_id: Option<u64>,
@@ -100,9 +100,19 @@ struct SecretBody {
     ends_at: Option<String>,
 }
 
+impl fmt::Debug for ImportKeyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportKeyBody").finish_non_exhaustive()
+    }
+}
+
 impl ImportKeyBody {
     /// Reads a key; the error says which field does not fit, and why.
-    pub(super) fn read(text: &RawValue, now: UnixMillis) -> Result<Unkept, String> {
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why the key is rejected, with the name of its field.
+    pub fn read(text: &RawValue, now: UnixMillis) -> Result<Unkept, String> {
         let body = serde_json::from_str(text.get());
         let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
         body.into_key(now)
