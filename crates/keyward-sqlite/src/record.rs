@@ -36,10 +36,11 @@ pub(crate) const ADD: &str = "INSERT INTO keys \
      limits, metadata, created_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 /// Replaces a row. Served by the primary key.
-pub(crate) const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, gone_tier = ?5, \
-    owner = ?6, state = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, revoked_reason = ?10, \
-    digest = ?11, hint = ?12, secret_created_at_ms = ?13, grace_until_ms = ?14, scopes = ?15, \
-    networks = ?16, limits = ?17, metadata = ?18, created_at_ms = ?19 WHERE id = ?1";
+pub(crate) const PUT: &str = "UPDATE keys SET version = ?2, name = ?3, tier_id = ?4, \
+    gone_tier = ?5, owner = ?6, state = ?7, expires_at_ms = ?8, revoked_at_ms = ?9, \
+    revoked_reason = ?10, digest = ?11, hint = ?12, secret_created_at_ms = ?13, \
+    grace_until_ms = ?14, scopes = ?15, networks = ?16, limits = ?17, metadata = ?18, \
+    created_at_ms = ?19 WHERE id = ?1";
 
 /// Reads a key from `key_columns`, without the secrets that it had before and when it was used.
 /// `tier_of` knows the name of a tier by its number, and whether it is gone.
