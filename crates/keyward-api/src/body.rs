@@ -315,6 +315,11 @@ macro_rules! body {
                 pub $field: Option<serde_json::Value>,
             )*
         }
+
+        impl $draft {
+            /// The names of all fields.
+            pub const NAMES: &[&str] = &[$(stringify!($field)),*];
+        }
     };
     ($name:ident { $($field:ident),* $(,)? } $($const:ident: $type:ty = $value:expr),*) => {
         impl $crate::body::RequestBody for $name {

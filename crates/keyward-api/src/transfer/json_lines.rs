@@ -208,12 +208,15 @@ mod tests {
             let revoked_at = revoked_at.filter(|_| is_revoked);
             let revoked_reason = reason.filter(|_| is_revoked);
             let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
-            ImportKey {
-                key_id, name, tier, tier_gone: is_revoked.then_some(true), owner, scopes, networks,
-                limits, metadata, state, expires_at,
-                created_at, last_used_at, revoked_at, revoked_reason, rotated_at,
-                secrets: former,
-            }
+            let mut key = ImportKey::plain(name, former);
+            (key.key_id, key.tier, key.owner, key.state) = (key_id, tier, owner, state);
+            key.tier_gone = is_revoked.then_some(true);
+            (key.scopes, key.networks) = (scopes, networks);
+            (key.limits, key.metadata) = (limits, metadata);
+            (key.expires_at, key.created_at) = (expires_at, created_at);
+            (key.last_used_at, key.rotated_at) = (last_used_at, rotated_at);
+            (key.revoked_at, key.revoked_reason) = (revoked_at, revoked_reason);
+            key
         }
     }
 

@@ -118,6 +118,32 @@ pub struct ImportKey {
     pub secrets: Vec<ImportSecret>,
 }
 
+impl ImportKey {
+    /// A key that is active, and has a name and secrets alone.
+    #[must_use]
+    pub fn plain(name: String, secrets: Vec<ImportSecret>) -> Self {
+        Self {
+            key_id: None,
+            name,
+            tier: None,
+            tier_gone: None,
+            owner: None,
+            scopes: Vec::new(),
+            networks: Vec::new(),
+            limits: None,
+            metadata: Map::new(),
+            state: State::Active,
+            expires_at: None,
+            created_at: None,
+            last_used_at: None,
+            revoked_at: None,
+            revoked_reason: None,
+            rotated_at: None,
+            secrets,
+        }
+    }
+}
+
 /// The field `tier`: the name of a key's tier, or a whole tier on a line of its own.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged, expecting = "`tier` is a name, or an object with `name` and `limits`")]

@@ -11,7 +11,6 @@ use keyward_api::transfer::{
     BATCH_KEYS_MAX, INACTIVE, ImportDigest, ImportKey, ImportSecret, Item, Line, ReadError, State,
     Text, Time, read_csv, read_json,
 };
-use serde_json::Map;
 
 use crate::output::is_ascii_wanted;
 use crate::status::Complaint;
@@ -170,24 +169,15 @@ impl Iterator for Rows {
 fn import_key(key: TutorialKey) -> ImportKey {
     let created_at = key.created_at.map(Time);
     let digest = ImportDigest(key.digest);
+    let secret = ImportSecret { digest, hint: String::new(), created_at, ends_at: None };
     ImportKey {
         key_id: Some(key.id.get()),
-        name: key.name,
         tier: Some(key.tier),
-        tier_gone: None,
-        owner: None,
-        scopes: Vec::new(),
-        networks: Vec::new(),
-        limits: None,
-        metadata: Map::new(),
         state: if key.is_active { State::Active } else { State::Revoked },
-        expires_at: None,
         created_at,
         last_used_at: key.last_used_at.map(Time),
-        revoked_at: None,
         revoked_reason: (!key.is_active).then(|| INACTIVE.to_owned()),
-        rotated_at: None,
-        secrets: vec![ImportSecret { digest, hint: String::new(), created_at, ends_at: None }],
+        ..ImportKey::plain(key.name, vec![secret])
     }
 }
 

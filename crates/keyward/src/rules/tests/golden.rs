@@ -143,11 +143,13 @@ fn edit_of(after: &Value) -> KeyEdit {
         scopes: after.get("scopes").map(|it| crate::record::Scopes::new(list(it)).unwrap()),
         networks: after.get("networks").map(|it| crate::network::Networks::new(list(it)).unwrap()),
         limits: after.get("limits").map(|it| Some(it).filter(|it| !it.is_null()).map(limits_of)),
-        notes: NotesEdit {
-            metadata: after.get("metadata").map(|it| it.to_string().parse().unwrap()),
-        },
+        notes: after.get("metadata").map(metadata).map(NotesEdit::from).unwrap_or_default(),
         expires_at: after.get("expires_at").map(at),
     }
+}
+
+fn metadata(json: &Value) -> Metadata {
+    json.to_string().parse().unwrap()
 }
 
 #[test]
