@@ -14,6 +14,7 @@ use crate::time::UnixMillis;
 /// There is no `Default`: forgetting the expiry must not mean "never".
 ///
 /// ```
+/// use keyward::details::Metadata;
 /// use keyward::issue::NewKey;
 /// use keyward::record::Scopes;
 /// use keyward::time::UnixMillis;
@@ -22,7 +23,7 @@ use crate::time::UnixMillis;
 /// let key = NewKey {
 ///     owner: Some("acme".parse()?),
 ///     scopes: Scopes::new(vec!["articles:read".parse()?])?,
-///     metadata: r#"{"ticket":"OPS-17"}"#.parse()?,
+///     notes: r#"{"ticket":"OPS-17"}"#.parse::<Metadata>()?.into(),
 ///     ..NewKey::plain("weather-bot".parse()?, "basic".parse()?, expires_at)
 /// };
 /// assert!(key.scopes.grants("articles:read"));
