@@ -94,10 +94,16 @@ fn explain(body: &[u8], error: &serde_json::Error) -> Rejection {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImportReport {
     /// Keys that were added.
+    #[serde(default)]
+    #[schema(required)]
     pub added: usize,
     /// Keys that were there already.
+    #[serde(default)]
+    #[schema(required)]
     pub skipped: usize,
     /// Keys that were not added.
+    #[serde(default)]
+    #[schema(required)]
     pub refused: usize,
     /// One for each key, in their order.
     #[schema(max_items = 1_000)]
