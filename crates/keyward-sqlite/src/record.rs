@@ -29,7 +29,7 @@ macro_rules! key_columns {
 
 pub(crate) use key_columns;
 
-/// Adds a row; its values are those of [`write`].
+/// Adds a row; its values are those of [`write()`].
 pub(crate) const ADD: &str = "INSERT INTO keys \
     (id, version, name, tier_id, gone_tier, owner, state, expires_at_ms, revoked_at_ms, \
      revoked_reason, digest, hint, secret_created_at_ms, grace_until_ms, scopes, networks, \
