@@ -170,6 +170,7 @@ pub struct KeyRef {
 }
 
 impl KeyRef {
+    #[inline]
     pub(super) fn of(entry: &Entry) -> Self {
         let owner = entry.owner().map(|owner| owner.name().clone());
         Self { id: entry.id(), tier: entry.tier().name().clone(), owner }
