@@ -114,9 +114,16 @@ fn an_unknown_address_is_in_no_network() {
 }
 
 #[test]
-fn an_unknown_method_needs_a_credential_too() {
+fn a_response_to_another_method_names_the_methods_of_the_path() {
     let folder = tempdir().unwrap();
     let server = start(&folder, &[]);
+    for (path, methods) in [
+        ("/admin/api-keys", "GET,HEAD,POST"),
+        ("/admin/api-keys/1", "GET,HEAD,PATCH,DELETE"),
+        ("/admin/tiers/basic", "GET,HEAD,PUT,DELETE"),
+    ] {
+        assert_eq!(server.send("TRACE", path, &[], "").header("allow"), Some(methods), "{path}");
+    }
     for method in ["TRACE", "OPTIONS", "PATCH"] {
         let response = server.send(method, PATH, &[], "");
         assert_eq!(response.brief(), r#"405 {"detail":"Method Not Allowed"}"#);
