@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use keyward_api::body::RequestBody as _;
+use keyward_api::key::{EditKeyBody, NewKeyBody};
 use serde_json::{Map, Value, json};
 
 use super::rejections;
@@ -31,9 +33,9 @@ const STANDING: [&str; 5] = [
 /// Headers of every response for which a key was looked for.
 const KEPT: [&str; 2] = ["Cache-Control", "Vary"];
 
-/// Bodies of which two fields exclude each other, even as `null`.
-const EXCLUSIVE: [(&str, [&str; 2]); 2] =
-    [("NewKeyBody", ["expires_at", "expires_in"]), ("EditKeyBody", ["expires_at", "expires_in"])];
+/// Bodies with the two fields that exclude each other, if there are any, even as `null`.
+const EXCLUSIVE: [(&str, Option<[&str; 2]>); 2] =
+    [("NewKeyBody", NewKeyBody::EXCLUSIVE), ("EditKeyBody", EditKeyBody::EXCLUSIVE)];
 
 /// Who may use an operation, by its path and its method in small letters.
 type AccessRules = BTreeMap<(String, String), Access>;
@@ -56,10 +58,10 @@ pub(super) fn complete(document: &mut Value, access: &AccessRules) {
         components.insert("headers".into(), headers());
         components.insert("securitySchemes".into(), schemes());
         let mut schemas = components.get_mut("schemas");
-        for (name, members) in EXCLUSIVE {
+        for (name, fields) in EXCLUSIVE {
             let schema = schemas.as_mut().and_then(|schemas| schemas.get_mut(name));
-            if let Some(schema) = schema.and_then(Value::as_object_mut) {
-                schema.insert("not".into(), json!({ "required": members }));
+            if let (Some(fields), Some(schema)) = (fields, schema.and_then(Value::as_object_mut)) {
+                schema.insert("not".into(), json!({ "required": fields }));
             }
         }
     }
