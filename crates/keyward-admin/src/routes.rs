@@ -152,21 +152,21 @@ pub struct Endpoint<S = ()> {
 }
 
 impl<S> From<UtoipaMethodRouter<S>> for Endpoint<S> {
-    /// Takes what `utoipa_axum::routes!` makes of one handler.
+    /// Takes what `utoipa_axum::routes!` makes of one handler for one method.
     ///
     /// # Panics
     ///
-    /// Panics if there is no handler.
+    /// Panics if there are several handlers or methods: each route states who may use it.
     fn from((schemas, paths, handler): UtoipaMethodRouter<S>) -> Self {
-        let path = paths.paths.into_iter().next();
+        let path = only(paths.paths);
         let described = path.and_then(|(path, item)| Some((path, described(item)?)));
-        let (path, (method, operation)) = described.expect("a handler has a description");
+        let (path, (method, operation)) = described.expect("a route has one handler and method");
         let description = Description { path, method, operation, schemas, has_time_limit: true };
         Self { description, handler }
     }
 }
 
-/// The one method of a path, and its description.
+/// The method of a path with one, and its description.
 fn described(item: PathItem) -> Option<(HttpMethod, Operation)> {
     let operations = [
         (HttpMethod::Get, item.get),
@@ -178,7 +178,14 @@ fn described(item: PathItem) -> Option<(HttpMethod, Operation)> {
         (HttpMethod::Patch, item.patch),
         (HttpMethod::Trace, item.trace),
     ];
-    operations.into_iter().find_map(|(method, operation)| Some((method, operation?)))
+    only(operations.into_iter().filter_map(|(method, operation)| Some((method, operation?))))
+}
+
+/// The item, if there is no other.
+fn only<T>(items: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut items = items.into_iter();
+    let item = items.next()?;
+    items.next().is_none().then_some(item)
 }
 
 impl<S: Clone + Send + Sync + 'static> Endpoint<S> {

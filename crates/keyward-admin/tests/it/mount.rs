@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::Extension;
 use http::{Request, StatusCode};
 use keyward_admin::access::Who;
-use keyward_admin::routes::{Access, route};
+use keyward_admin::routes::{Access, Endpoint, route, utoipa_axum};
 use keyward_admin::{AccessOptions, AdminOptions, RequestId, Role};
 use keyward_axum::keyward::audit::Actor;
 use serde_json::{Value, json};
@@ -42,6 +42,16 @@ async fn each_response_is_kept_out_of_caches_and_each_request_is_authenticated()
     let response = admin(&app, ("TRACE", "/admin/tiers"), "").await;
     assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(response.json()["detail"], "Method Not Allowed");
+}
+
+#[test]
+#[should_panic(expected = "a route has one handler and method")]
+fn two_methods_are_not_one_route() {
+    #[utoipa::path(get, path = "/admin/greetings")]
+    async fn list() {}
+    #[utoipa::path(post, path = "/admin/greetings")]
+    async fn add() {}
+    let _both: Endpoint = utoipa_axum::routes!(list, add).into();
 }
 
 #[tokio::test]
