@@ -60,15 +60,15 @@ impl Sort {
 
     /// The text of a cursor in a list of this order.
     #[must_use]
-    pub fn cursor(self, place: &KeyCursor) -> String {
-        let KeyCursor { value, id } = place;
+    pub fn cursor(self, start: &KeyCursor) -> String {
+        let KeyCursor { value, id } = start;
         BASE64_URL_SAFE_NO_PAD.encode(format!("{} {id} {value}", self.word()))
     }
 
     /// The cursor of a text; `None` if it is not a cursor, or a cursor of another order, in which
     /// it would name a position that does not exist.
     #[must_use]
-    pub fn place(self, cursor: &str) -> Option<KeyCursor> {
+    pub fn parse_cursor(self, cursor: &str) -> Option<KeyCursor> {
         if CURSOR_LEN_MAX < cursor.len() {
             return None;
         }
@@ -84,8 +84,8 @@ impl Sort {
                 value.is_empty() || value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok()
             }
         };
-        let place = KeyCursor { value: value.to_owned(), id };
-        (word == self.word() && value_fits).then_some(place)
+        let start = KeyCursor { value: value.to_owned(), id };
+        (word == self.word() && value_fits).then_some(start)
     }
 }
 
@@ -96,38 +96,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_names_its_place_in_its_order_alone() {
-        let place = KeyCursor { value: "a name".to_owned(), id: 7 };
+    fn a_cursor_is_read_in_its_own_order_alone() {
+        let start = KeyCursor { value: "a name".to_owned(), id: 7 };
         let sort = Sort::of("-name").unwrap();
-        let cursor = sort.cursor(&place);
+        let cursor = sort.cursor(&start);
         assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')));
-        assert_eq!(sort.place(&cursor), Some(place));
+        assert_eq!(sort.parse_cursor(&cursor), Some(start));
         for word in Sort::WORDS.into_iter().filter(|word| *word != "-name") {
-            assert_eq!(Sort::of(word).unwrap().place(&cursor), None, "{word}");
+            assert_eq!(Sort::of(word).unwrap().parse_cursor(&cursor), None, "{word}");
         }
     }
 
     #[test]
     fn the_longest_name_fits() {
-        let place = KeyCursor { value: "𝄞".repeat(100), id: KEY_ID_MAX };
+        let start = KeyCursor { value: "𝄞".repeat(100), id: KEY_ID_MAX };
         let sort = Sort::of("-name").unwrap();
-        assert_eq!(sort.place(&sort.cursor(&place)), Some(place));
+        assert_eq!(sort.parse_cursor(&sort.cursor(&start)), Some(start));
     }
 
     #[test]
-    fn what_is_no_cursor_names_no_place() {
+    fn other_texts_are_no_cursor() {
         let sort = Sort::default();
         let encoded = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        assert!(sort.place(&encoded("-created 7 ")).is_some());
+        assert!(sort.parse_cursor(&encoded("-created 7 ")).is_some());
         for text in ["", "-created 7", "-created 0 ", "-created x ", "-created 7 x", "created 7 "] {
-            assert_eq!(sort.place(&encoded(text)), None, "{text}");
+            assert_eq!(sort.parse_cursor(&encoded(text)), None, "{text}");
         }
         for text in ["", "7", "LWNyZWF0ZWQgNyA=", "!", "ä"] {
-            assert_eq!(sort.place(text), None, "{text}");
+            assert_eq!(sort.parse_cursor(text), None, "{text}");
         }
         let expires = Sort::of("expires").unwrap();
-        assert!(expires.place(&encoded("expires 7 1795512600000")).is_some());
-        assert_eq!(expires.place(&encoded("expires 7 soon")), None);
+        assert!(expires.parse_cursor(&encoded("expires 7 1795512600000")).is_some());
+        assert_eq!(expires.parse_cursor(&encoded("expires 7 soon")), None);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl ListKeys {
         let mut parameters = Parameters::of(query);
         let asked = ListKeysQuery::take_from(&mut parameters);
         let sort = asked.sort.map_or_else(Sort::default, |sort| sort.0);
-        let after = asked.place(sort, &mut parameters);
+        let after = asked.start(sort, &mut parameters);
         parameters.finish(ListKeysQuery::NAMES)?;
         let max = asked.limit.map_or(PAGE_DEFAULT, |limit| limit.0);
         let total = asked.total.unwrap_or_default();
@@ -130,8 +130,8 @@ impl ListKeysQuery {
     }
 
     /// Where the page begins.
-    fn place(&self, sort: Sort, parameters: &mut Parameters<'_>) -> Option<KeyCursor> {
-        let cursor = self.cursor.as_deref().map(|text| sort.place(text));
+    fn start(&self, sort: Sort, parameters: &mut Parameters<'_>) -> Option<KeyCursor> {
+        let cursor = self.cursor.as_deref().map(|text| sort.parse_cursor(text));
         match (self.before, cursor) {
             (Some(_), Some(_)) => {
                 parameters.breaks("before", "before and cursor exclude each other");
@@ -140,7 +140,7 @@ impl ListKeysQuery {
                 parameters.breaks("before", "before goes with the order -created alone");
             }
             (Some(id), None) => return Some(KeyCursor { value: String::new(), id: id.0 }),
-            (None, Some(Some(place))) => return Some(place),
+            (None, Some(Some(start))) => return Some(start),
             (None, Some(None)) => {
                 let rule = "a cursor is the next_cursor of a page in the same order";
                 parameters.breaks("cursor", rule);
