@@ -42,12 +42,12 @@ pub(crate) async fn import_keys(
     let read = keys.into_iter().map(|key| ImportKeyBody::read(&key, audit.at));
     // The readable keys go to the store together; the others keep their positions in the report.
     let mut copies = Vec::new();
-    let places: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
+    let read: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
     let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
     let mut imported = imported.iter();
     let mut report = ImportReport::default();
-    for place in places {
-        report.add(match place {
+    for key in read {
+        report.add(match key {
             Err(reason) => ImportedKey::refused(reason),
             Ok(()) => imported.next().map_or_else(ImportedKey::without_result, ImportedKey::of),
         });

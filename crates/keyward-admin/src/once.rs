@@ -96,9 +96,13 @@ pub(crate) fn reject(earlier: Earlier) -> Rejection {
             Rejection::with_field(StatusCode::CONFLICT, detail, "key_id", id.get())
         }
         Earlier::Other => {
-            let place = vec!["header".into(), "Idempotency-Key".into()];
+            let location = vec!["header".into(), "Idempotency-Key".into()];
             let rule = "another request was made under this Idempotency-Key; choose a new one";
-            Rejection::unprocessable(vec![Fault::value_error(place, serde_json::Value::Null, rule)])
+            Rejection::unprocessable(vec![Fault::value_error(
+                location,
+                serde_json::Value::Null,
+                rule,
+            )])
         }
     }
 }

@@ -179,8 +179,8 @@ pub fn list<T: Field>(at: &At<'_>, value: Value, max: usize) -> Read<Vec<T>> {
 /// Returns the faults of all of them.
 pub fn items<T: Field>(at: &At<'_>, list: Vec<Value>) -> Read<Vec<T>> {
     let (mut items, mut faults) = (Vec::new(), Vec::new());
-    for (place, value) in list.into_iter().enumerate() {
-        match T::read(&at.inside(place), value) {
+    for (index, value) in list.into_iter().enumerate() {
+        match T::read(&at.inside(index), value) {
             Ok(item) => items.push(item),
             Err(found) => faults.extend(found),
         }

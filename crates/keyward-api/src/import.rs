@@ -44,7 +44,7 @@ impl ImportBody {
     /// Returns 422 for a body of another form, and for no keys or more than 1 000.
     pub fn read(body: &[u8]) -> Result<Self, Rejection> {
         let rejected = |fault| Rejection::unprocessable(vec![fault]);
-        let place = || vec!["body".into(), "keys".into()];
+        let location = || vec!["body".into(), "keys".into()];
         let read: Self = match json::from_slice(body) {
             Ok(Object(read)) => read,
             // Read again, for the words that clients know: an import of keys that fits is long,
@@ -54,14 +54,16 @@ impl ImportBody {
         match read.keys.len() {
             0 => {
                 let message = "List should have at least 1 item after validation, not 0";
-                Err(rejected(Fault::new("too_short", place(), message).input(Value::Array(vec![]))))
+                Err(rejected(
+                    Fault::new("too_short", location(), message).input(Value::Array(vec![])),
+                ))
             }
             count if BATCH_KEYS_MAX < count => {
                 let message = format!(
                     "List should have at most {BATCH_KEYS_MAX} items after validation, not {count}"
                 );
                 // The list itself is too long to be sent back.
-                Err(rejected(Fault::new("too_long", place(), message)))
+                Err(rejected(Fault::new("too_long", location(), message)))
             }
             _ => Ok(read),
         }

@@ -102,9 +102,9 @@ impl Field for Limits {
     fn read(at: &At<'_>, value: Value) -> Read<Self> {
         let limits = list::<Limit>(at, value, LIMITS_MAX)?;
         let mut faults = Vec::new();
-        for (place, limit) in limits.iter().enumerate() {
-            if limits.iter().take(place).any(|before| before.name() == limit.name()) {
-                let name = at.inside(place).inside("name");
+        for (index, limit) in limits.iter().enumerate() {
+            if limits.iter().take(index).any(|before| before.name() == limit.name()) {
+                let name = at.inside(index).inside("name");
                 faults.extend(name.breaks(&SAME_NAME, limit.name().into()));
             }
         }

@@ -103,8 +103,8 @@ fn no_such_key() -> Rejection {
 pub(super) fn no_such_tier(guard: &Guard, input: Value) -> Rejection {
     let known = guard.gate().tier_names();
     let known: Vec<_> = known.iter().map(|name| name.as_str()).collect();
-    let place = vec!["body".into(), "tier".into()];
-    Rejection::unprocessable(vec![Fault::not_one_of(place, input, &known)])
+    let location = vec!["body".into(), "tier".into()];
+    Rejection::unprocessable(vec![Fault::not_one_of(location, input, &known)])
 }
 
 pub(super) fn reject_change(guard: &Guard, error: ChangeError) -> Rejection {

@@ -114,7 +114,7 @@ impl ImportKeyBody {
     /// Returns the reason why the key is rejected, with the name of its field.
     pub fn read(text: &RawValue, now: UnixMillis) -> Result<Unkept, String> {
         let body = serde_json::from_str(text.get());
-        let Object(body): Object<Self> = body.map_err(|error| without_place(&error))?;
+        let Object(body): Object<Self> = body.map_err(|error| without_line(&error))?;
         body.into_key(now)
     }
 
@@ -275,7 +275,7 @@ fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String
 }
 
 /// The parser's message, without the line number, which counts within one key alone.
-fn without_place(error: &serde_json::Error) -> String {
+fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     // It quotes names and words that it does not know, and one of them may be a key.
     hide_keys(text.split(" at line ").next().unwrap_or_default().to_owned())
