@@ -105,8 +105,8 @@ impl Backups {
         for entry in self.directory().read_dir()? {
             let (entry, prefix) = (entry?, prefix.as_encoded_bytes());
             let name = entry.file_name();
-            let behind = name.as_encoded_bytes().strip_prefix(prefix);
-            let is_ours = behind.is_some_and(|it| it.iter().all(u8::is_ascii_alphanumeric));
+            let rest = name.as_encoded_bytes().strip_prefix(prefix);
+            let is_ours = rest.is_some_and(|it| it.iter().all(u8::is_ascii_alphanumeric));
             if is_ours && entry.file_type()?.is_dir() {
                 std::fs::remove_dir_all(entry.path())?;
             }

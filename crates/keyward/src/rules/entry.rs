@@ -77,7 +77,7 @@ pub fn seal(
 /// The text is written as it comes, without a tree of values: it is made for each key of an import.
 pub(super) fn new_key(key: &Key) -> Result<String, DecideError> {
     let new = NewKey { before: None, after: Fields::of(key) };
-    serde_json::to_string(&new).map_err(|error| fault(&error))
+    serde_json::to_string(&new).map_err(|error| entry_error(&error))
 }
 
 /// The details of a changed key: the fields that differ.
@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
     }
 
     fn map(&self) -> Result<Map<String, Value>, DecideError> {
-        match serde_json::to_value(self).map_err(|error| fault(&error))? {
+        match serde_json::to_value(self).map_err(|error| entry_error(&error))? {
             Value::Object(fields) => Ok(fields),
             Value::Null
             | Value::Bool(_)
@@ -207,6 +207,6 @@ fn state(state: KeyState) -> &'static str {
     }
 }
 
-fn fault(error: &serde_json::Error) -> DecideError {
+fn entry_error(error: &serde_json::Error) -> DecideError {
     DecideError::Entry(error.to_string())
 }
