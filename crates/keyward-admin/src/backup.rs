@@ -15,6 +15,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use keyward::store::Backup;
+use keyward_api::shapes::Binary;
 use keyward_axum::Rejection;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
@@ -23,7 +24,6 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::failure::broken;
 use crate::role::Role;
 use crate::routes::{Access, Routes, route};
-use keyward_api::shapes::Binary;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;

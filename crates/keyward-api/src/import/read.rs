@@ -9,6 +9,7 @@ use keyward::key::Presented;
 use keyward::limit::Limits;
 use keyward::network::Networks;
 use keyward::record::{KeyState, Owner, Scopes};
+use keyward::scan::holds_key;
 use keyward::stored::{FormerSecret, StoredSecret, Unkept};
 use keyward::transfer::{COPY_ID_MAX, COPY_SECRETS_MAX};
 use keyward::{KeyId, UnixMillis};
@@ -25,7 +26,6 @@ use crate::shapes::{
     TimeText,
 };
 use crate::transfer::ImportDigest;
-use keyward::scan::holds_key;
 
 /// A key that came from elsewhere. A field that is left out is empty, or as for a new key.
 #[derive(Deserialize, ToSchema)]
