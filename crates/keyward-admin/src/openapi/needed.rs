@@ -36,16 +36,16 @@ fn tag_of(name: &str) -> String {
 fn gather(value: &Value, document: &Value, needed: &mut BTreeSet<String>) {
     match value {
         Value::Array(list) => list.iter().for_each(|value| gather(value, document, needed)),
-        Value::Object(members) => {
-            note_named(members, needed);
-            let reference = members.get("$ref").and_then(Value::as_str);
+        Value::Object(fields) => {
+            note_named(fields, needed);
+            let reference = fields.get("$ref").and_then(Value::as_str);
             if let Some(reference) = reference
                 && needed.insert(reference.to_owned())
                 && let Some(target) = document.pointer(reference.trim_start_matches('#'))
             {
                 gather(target, document, needed);
             }
-            members.values().for_each(|value| gather(value, document, needed));
+            fields.values().for_each(|value| gather(value, document, needed));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -53,8 +53,8 @@ fn gather(value: &Value, document: &Value, needed: &mut BTreeSet<String>) {
 
 /// Notes the components that an operation names without a reference: ways to authenticate, and
 /// tags.
-fn note_named(members: &Map<String, Value>, needed: &mut BTreeSet<String>) {
-    let list = |name| members.get(name).and_then(Value::as_array).into_iter().flatten();
+fn note_named(fields: &Map<String, Value>, needed: &mut BTreeSet<String>) {
+    let list = |name| fields.get(name).and_then(Value::as_array).into_iter().flatten();
     for scheme in list("security").filter_map(Value::as_object).flat_map(Map::keys) {
         needed.insert(format!("#/components/securitySchemes/{scheme}"));
     }

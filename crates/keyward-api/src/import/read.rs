@@ -153,8 +153,8 @@ impl ImportKeyBody {
             secret,
             former,
         };
-        if let Some(member) = misplaced_in(&key) {
-            return Err(format!("{member}: {}", MISPLACED));
+        if let Some(field) = misplaced_in(&key) {
+            return Err(format!("{field}: {}", MISPLACED));
         }
         Ok(key)
     }
@@ -165,15 +165,15 @@ impl ImportKeyBody {
 fn misplaced_in(key: &Unkept) -> Option<&'static str> {
     // Written anew, since a key may be sent with an escape sequence in it.
     let metadata = key.notes.metadata.to_json().to_string();
-    let members = [
+    let fields = [
         ("name", Some(key.name.as_str())),
         ("owner", key.owner.as_ref().map(Owner::as_str)),
         ("revoked_reason", key.revoked_reason.as_ref().map(Reason::as_str)),
         ("metadata", Some(metadata.as_str())),
     ];
     let scopes = key.scopes.iter().map(|scope| ("scopes", Some(scope.as_str())));
-    let mut members = members.into_iter().chain(scopes);
-    members.find(|(_, text)| text.is_some_and(holds_key)).map(|(member, _)| member)
+    let mut fields = fields.into_iter().chain(scopes);
+    fields.find(|(_, text)| text.is_some_and(holds_key)).map(|(field, _)| field)
 }
 
 fn id(number: u64) -> Result<KeyId, String> {
@@ -197,7 +197,7 @@ fn state(
         StateBody::Suspended => KeyState::Suspended,
     };
     let lone = revoked_at.map(|_| "revoked_at").or(reason.map(|_| "revoked_reason"));
-    lone.map_or(Ok(state), |member| Err(format!("{member}: it goes with the state revoked")))
+    lone.map_or(Ok(state), |field| Err(format!("{field}: it goes with the state revoked")))
 }
 
 /// The present secret, and the former ones with their ends.
@@ -251,25 +251,25 @@ fn reason(text: Option<String>) -> Result<Option<Reason>, String> {
     text.map(|text| parse("revoked_reason", &text)).transpose()
 }
 
-fn parsed<T, E: Display>(member: &str, result: Result<T, E>) -> Result<T, String> {
-    result.map_err(|error| format!("{member}: {error}"))
+fn parsed<T, E: Display>(field: &str, result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{field}: {error}"))
 }
 
-fn parse<T: FromStr<Err: Display>>(member: &str, text: &str) -> Result<T, String> {
-    parsed(member, text.parse())
+fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, String> {
+    parsed(field, text.parse())
 }
 
 fn parse_all<T: FromStr<Err: Display>>(
-    member: &str,
+    field: &str,
     texts: Option<Vec<String>>,
 ) -> Result<Vec<T>, String> {
-    texts.unwrap_or_default().iter().map(|text| parse(member, text)).collect()
+    texts.unwrap_or_default().iter().map(|text| parse(field, text)).collect()
 }
 
-fn time(member: &str, text: Option<String>) -> Result<Option<UnixMillis>, String> {
+fn time(field: &str, text: Option<String>) -> Result<Option<UnixMillis>, String> {
     let Some(text) = text else { return Ok(None) };
     let at = Time::parse(&text).ok_or_else(|| {
-        format!("{member}: a time is RFC 3339 from 1970 on, such as 2030-01-31T12:00:00Z")
+        format!("{field}: a time is RFC 3339 from 1970 on, such as 2030-01-31T12:00:00Z")
     })?;
     Ok(Some(at.0))
 }

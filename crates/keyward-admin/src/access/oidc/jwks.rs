@@ -76,8 +76,8 @@ impl Jwks {
 impl Key {
     fn parse(jwk: &Map<String, Value>) -> Option<Self> {
         // A field that is `null` counts as absent: some issuers write every field.
-        let member = |name: &str| jwk.get(name).filter(|value| !value.is_null());
-        let text = |name: &str| member(name).and_then(Value::as_str);
+        let field = |name: &str| jwk.get(name).filter(|value| !value.is_null());
+        let text = |name: &str| field(name).and_then(Value::as_str);
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
         let point = |name: &str| bytes(name).filter(|bytes| bytes.len() == POINT_LEN);
         let public = match (text("kty")?, text("crv")) {
@@ -92,13 +92,13 @@ impl Key {
             _ => return None,
         };
         // A key that is for encryption, or for another algorithm, signs nothing for us.
-        let is_for_signing = member("use").is_none_or(|it| it.as_str() == Some("sig"));
-        let fits = member("alg")
+        let is_for_signing = field("use").is_none_or(|it| it.as_str() == Some("sig"));
+        let fits = field("alg")
             .is_none_or(|it| it.as_str().and_then(Algorithm::parse) == Some(public.algorithm()));
-        let may_verify = member("key_ops").is_none_or(|it| {
+        let may_verify = field("key_ops").is_none_or(|it| {
             it.as_array().is_some_and(|list| list.iter().any(|one| one.as_str() == Some("verify")))
         });
-        let id = match member("kid") {
+        let id = match field("kid") {
             None => None,
             Some(id) => Some(id.as_str().filter(|id| id.len() <= KEY_ID_LEN_MAX)?.to_owned()),
         };
