@@ -1,6 +1,7 @@
 //! A guard over a real file: what survives, and who may have the file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use http::StatusCode;
 use keyward_axum::keyward::count::Outcome;
@@ -54,6 +55,35 @@ async fn a_key_and_its_usage_survive_a_restart() {
     let keys = SqliteGuard::open(&path).await.unwrap();
     assert_eq!(status(&keys, &secret).await, StatusCode::UNAUTHORIZED);
     keys.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_is_in_the_file_after_the_interval_of_the_options() {
+    // A runtime that is never idle moves no paused clock by itself, however long the file takes.
+    let busy = tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { flush_every: Duration::from_mins(1), ..SqliteOptions::default() };
+    let keys = SqliteGuard::open_with(directory.path().join("keys.db"), options).await.unwrap();
+    let (id, secret) = issue(&keys).await;
+    assert_eq!(status(&keys, &secret).await, StatusCode::OK);
+    let usage = async || keys.store().usage(id, ALL, Bucket::Hour, 10).await.unwrap();
+    tokio::time::advance(Duration::from_secs(50)).await;
+    for _ in 0..10 {
+        assert!(usage().await.is_empty());
+    }
+    tokio::time::advance(Duration::from_secs(20)).await;
+    // The flush has begun; the thread of the store ends it.
+    let mut looks = 0;
+    while usage().await.is_empty() {
+        looks += 1;
+        assert!(looks < 100_000, "no flush began");
+    }
+    keys.close().await.unwrap();
+    busy.abort();
 }
 
 #[tokio::test]

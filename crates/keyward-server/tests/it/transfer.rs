@@ -37,6 +37,22 @@ fn write(server: &Server, (tiers, owners, keys): &(Value, Value, Vec<Value>)) {
     }
 }
 
+/// The fields that a key has in an export and where it is shown alike.
+const SHOWN: [&str; 12] = [
+    "name",
+    "tier",
+    "owner",
+    "scopes",
+    "networks",
+    "limits",
+    "metadata",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+    "revoked_at",
+    "revoked_reason",
+];
+
 fn works(server: &Server, secret: &str) -> bool {
     server.get("/key", secret).status == 200
 }
@@ -100,6 +116,12 @@ fn exported_and_imported_keys_are_the_same_and_go_on_working() {
     assert_eq!(tiers.as_array().unwrap().len(), 3);
     assert_eq!(*owners, json!(["late"]));
     assert!(keys.iter().any(|key| key["last_used_at"].is_string()));
+    for key in keys {
+        let shown = server.admin("GET", &format!("/admin/api-keys/{}", key["key_id"]), "").json();
+        for field in SHOWN {
+            assert_eq!(key[field], shown[field], "{field} of {key}");
+        }
+    }
     let text = json!(keys).to_string();
     for (secret, _) in &secrets {
         assert!(!text.contains(&secret[secret.len() - 8..]) || secret.starts_with("imported"));
