@@ -14,19 +14,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::tools::{check, target, venv};
+
 /// The directory of the packages, the settings and the hooks.
 const SETUP: &str = "xtask/schemathesis";
 /// How long the server may take for one of our own requests.
 const PATIENCE: Duration = Duration::from_secs(60);
-const PYTHON_NEEDED: &str = "schemathesis needs `python3`, 3.11 or later, with its module `venv` \
-                             (on Debian and Ubuntu: apt install python3 python3-venv)";
 
 /// Builds the program, serves with it, and asks.
 pub(crate) fn run() -> Result<()> {
     let root = env::current_dir().context("asking for the working directory")?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target()?;
     let folder = target.join("schemathesis");
-    let python = prepare(&folder)?;
+    let python = prepare()?;
     let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
     check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
     let run = folder.join("run");
@@ -53,25 +53,11 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Makes the virtual environment, unless it is there with just these packages.
-fn prepare(folder: &Path) -> Result<PathBuf> {
-    let wanted = Path::new(SETUP).join("requirements.txt");
-    let wanted_text = fs::read_to_string(&wanted).context("reading requirements.txt")?;
-    let venv = folder.join("venv");
-    let (python, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
-    if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted_text) {
-        return Ok(python);
-    }
-    println!("making a Python environment in {}", venv.display());
-    let version = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
-    let found = Command::new("python3").args(["-c", version]).output();
-    ensure!(found.is_ok_and(|output| output.status.success()), PYTHON_NEEDED);
-    check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
-    check(Command::new(&python).args(pip).arg(&wanted))?;
-    // Written last, so that an installation that broke off is made anew.
-    fs::write(&installed, wanted_text).context("noting the installed packages")?;
-    Ok(python)
+/// The packages with their versions.
+fn prepare() -> Result<PathBuf> {
+    let wanted = fs::read_to_string(Path::new(SETUP).join("requirements.txt"));
+    let wanted = wanted.context("reading requirements.txt")?;
+    venv("schemathesis", &wanted.lines().collect::<Vec<_>>())
 }
 
 /// Runs schemathesis. A hook or thread of its that breaks ends the run early, and all tests until
@@ -83,13 +69,6 @@ fn ask(command: &mut Command) -> Result<()> {
     eprint!("{errors}");
     ensure!(output.status.success(), "schemathesis failed");
     ensure!(!errors.contains("Traceback"), "schemathesis broke down, and did not ask everything");
-    Ok(())
-}
-
-fn check(command: &mut Command) -> Result<()> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let status = command.status().with_context(|| format!("`{program}` does not start"))?;
-    ensure!(status.success(), "`{program}` failed");
     Ok(())
 }
 
