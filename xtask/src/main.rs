@@ -3,11 +3,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
 
 mod bench;
+mod deploy;
 mod features;
 mod fuzz;
 mod oldest;
 mod schemathesis;
 mod test;
+mod tools;
 
 use std::env;
 use std::path::Path;
@@ -20,6 +22,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test              checks everything that must hold before a change lands
+  deploy            checks the files of `deploy/`; a part of `test`
   features          checks each crate with each of its features alone; a part of `test`
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
@@ -53,6 +56,7 @@ fn run() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["test"] => test::run(),
+        ["deploy"] => deploy::run(),
         ["features"] => features::run(),
         ["fuzz", words @ ..] => fuzz::run(words),
         ["oldest"] => oldest::run(),
