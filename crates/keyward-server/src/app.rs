@@ -17,6 +17,7 @@ use tower_http::cors::CorsLayer;
 use crate::cors;
 use crate::edge::{Edge, EdgeService};
 use crate::health::{self, StoreCheck};
+use crate::listener::ListenerName;
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::openapi::{self, Document};
@@ -102,6 +103,16 @@ pub(crate) struct Served {
     pub(crate) public: Front,
     /// On the listener of the control plane, if it has one of its own.
     pub(crate) control: Option<Front>,
+}
+
+impl Served {
+    /// The router of a listener, if it has one.
+    pub(crate) fn front(&self, name: ListenerName) -> Option<&Front> {
+        match name {
+            ListenerName::Public => Some(&self.public),
+            ListenerName::Admin => self.control.as_ref(),
+        }
+    }
 }
 
 /// Every route, with the layers in front of it. Each listener describes its own.

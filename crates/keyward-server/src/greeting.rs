@@ -5,10 +5,12 @@ use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use keyward::limit::Limit;
 use keyward::stored::TierRow;
 use keyward_axum::Guard;
 
+use crate::listener::{Listener, ListenerAddress, ListenerName};
 use crate::settings::Settings;
 
 /// The server that the command line uses if none is named.
@@ -18,10 +20,30 @@ const USUAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 const FIRST_CALL: &str = if cfg!(feature = "news") { "/articles" } else { "/key" };
 
 /// The addresses of the listeners.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Addresses {
-    pub public: SocketAddr,
-    pub control: Option<SocketAddr>,
+    /// Where callers are served.
+    pub(crate) public: SocketAddr,
+    /// All of them, in the order in which they are printed.
+    all: Vec<ListenerAddress>,
+}
+
+impl Addresses {
+    pub(crate) fn of(listeners: &[Listener]) -> anyhow::Result<Self> {
+        Self::of_all(listeners.iter().map(|listener| listener.at).collect())
+    }
+
+    fn of_all(all: Vec<ListenerAddress>) -> anyhow::Result<Self> {
+        let public = all.iter().find(|at| at.name == ListenerName::Public);
+        let public = public.context("there is no public listener")?.address;
+        Ok(Self { public, all })
+    }
+
+    /// Where operators are served.
+    fn control(&self) -> SocketAddr {
+        let admin = self.all.iter().find(|at| at.name == ListenerName::Admin);
+        admin.map_or(self.public, |at| at.address)
+    }
 }
 
 /// How this process was started.
@@ -55,7 +77,7 @@ fn shown(path: &Path) -> String {
 pub(crate) fn greeting(
     settings: &Settings,
     guard: &Guard,
-    addresses: Addresses,
+    addresses: &Addresses,
     tiers: &[TierRow],
 ) -> Result<String, fmt::Error> {
     let keys = guard.gate().index().len();
@@ -65,18 +87,16 @@ pub(crate) fn greeting(
 fn text(
     settings: &Settings,
     keys: usize,
-    addresses: Addresses,
+    addresses: &Addresses,
     tiers: &[TierRow],
     invocation: &Invocation,
 ) -> Result<String, fmt::Error> {
     let mut out = String::new();
-    let Addresses { public, control } = addresses;
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
     let plural = if keys == 1 { "" } else { "s" };
     writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
-    writeln!(out, "  listening  http://{public}")?;
-    if let Some(control) = control {
-        writeln!(out, "  admin      http://{control}")?;
+    for ListenerAddress { name, address } in &addresses.all {
+        writeln!(out, "  {:<9}  http://{address}", name.label())?;
     }
     if let Some(people) = &settings.people {
         writeln!(out, "  people     of {}", people.issuer.as_str())?;
@@ -91,12 +111,12 @@ fn text(
 /// The commands to type next, as a shell takes them.
 fn next(
     settings: &Settings,
-    addresses: Addresses,
+    addresses: &Addresses,
     invocation: &Invocation,
     out: &mut String,
 ) -> fmt::Result {
     let program = quoted(&invocation.program);
-    let admin = reached_at(addresses.control.unwrap_or(addresses.public));
+    let admin = reached_at(addresses.control());
     let public = reached_at(addresses.public);
     let url = |address, path| quoted(&format!("http://{address}{path}"));
     if settings.admin_key.is_some() {
@@ -183,11 +203,12 @@ mod tests {
         std::fs::write(directory.path().join("admin.key"), "an-admin-key").unwrap();
         let environment = Environment::of(environment.iter().copied()).unwrap();
         let settings = Settings::read(&Flags::default(), &environment, directory.path()).unwrap();
-        let addresses =
-            Addresses { public: public.parse().unwrap(), control: control.parse().ok() };
+        let at = |name, text: &str| Some(ListenerAddress { name, address: text.parse().ok()? });
+        let all = [at(ListenerName::Public, public), at(ListenerName::Admin, control)];
+        let addresses = Addresses::of_all(all.into_iter().flatten().collect()).unwrap();
         let arguments = ["serve", "--database", "sqlite:my keys.db"].map(str::to_owned).to_vec();
         let invocation = Invocation::new(program, arguments);
-        let text = text(&settings, 1, addresses, &[], &invocation).unwrap();
+        let text = text(&settings, 1, &addresses, &[], &invocation).unwrap();
         let here = shown(&std::env::current_dir().unwrap());
         let (_, commands) = text.split_once("\n\n").unwrap();
         commands.replace(&here, "HERE")

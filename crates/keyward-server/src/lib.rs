@@ -7,6 +7,8 @@ mod request_head;
 
 mod settings;
 
+mod listener;
+
 mod clock;
 
 mod cors;

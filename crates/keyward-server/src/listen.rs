@@ -14,10 +14,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tower::Service as _;
 
 use crate::app::Front;
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
+use crate::listener::Listener;
 use crate::request_head::{AmbiguousLength, HEAD_BYTES_MAX, HeadQueue};
 use crate::wire::{Timeouts, Wire};
 
@@ -38,8 +41,31 @@ pub(crate) struct Bounds {
     pub(crate) stop_within: Duration,
 }
 
-/// Serves until `stop`, then lets the requests under way finish. Returns whether all of them did.
-pub(crate) async fn serve(
+/// Serves on every listener until `stop`, then lets the requests under way finish. Returns whether
+/// all of them did. Each listener has its own bounds: clients who take all connections of the one
+/// leave the others alone.
+pub(crate) async fn serve_all(
+    listeners: Vec<(Front, Listener)>,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) -> bool {
+    let (stopping, stopped) = watch::channel(());
+    let mut serving = JoinSet::new();
+    for (front, listener) in listeners {
+        let mut stopped = stopped.clone();
+        // A change and the error that the sender is gone both mean the end.
+        let stop = async move { drop(stopped.changed().await) };
+        serving.spawn(serve(listener.socket, front, bounds, stop));
+    }
+    let pass_on = async {
+        stop.await;
+        drop(stopping);
+    };
+    let (finished, ()) = tokio::join!(serving.join_all(), pass_on);
+    finished.into_iter().all(|finished| finished)
+}
+
+async fn serve(
     listener: TcpListener,
     front: Front,
     bounds: Bounds,

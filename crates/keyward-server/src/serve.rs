@@ -1,6 +1,5 @@
 //! `keyward serve`: putting everything together, running it, and taking it down in order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,15 +10,14 @@ use keyward_admin::{AdminOptions, Backups, Control};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_sqlite::{OpenOptions, SqliteStore};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-use crate::app::{App, Front, served};
+use crate::app::{App, served};
 use crate::clock;
 use crate::edge::Edge;
 use crate::greeting::{Addresses, greeting};
 use crate::health::StoreCheck;
-use crate::listen::{Bounds, serve as serve_connections};
+use crate::listen::{Bounds, serve_all};
+use crate::listener;
 use crate::log::{Log, print_on_thread};
 #[cfg(feature = "news")]
 use crate::news::{self, News};
@@ -74,19 +72,13 @@ async fn serve(
     reload_input: ReloadInput,
 ) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
-    let (listener, address) = listen(settings.listen, "--listen").await?;
-    let (control_listener, control_address) = match settings.admin_listen {
-        Some(at) => {
-            let (listener, address) = listen(at, "--admin-listen").await?;
-            (Some(listener), Some(address))
-        }
-        None => (None, None),
-    };
+    let listeners = listener::open_all(&settings).await?;
+    let addresses = Addresses::of(&listeners)?;
 
     let clock = SystemClock::start();
     let now = clock.now().unix;
     clock::check_set(now)?;
-    let holder = format!("keyward serve on http://{address}");
+    let holder = format!("keyward serve on http://{}", addresses.public);
     let (store, restored) = open(&settings, &holder, start_flags, now)?;
     let store = Arc::new(store);
     #[cfg(feature = "news")]
@@ -103,8 +95,7 @@ async fn serve(
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
     let tiers = store.tiers().await?;
-    let addresses = Addresses { public: address, control: control_address };
-    print_on_thread(restored + &greeting(&settings, &guard, addresses, &tiers)?);
+    print_on_thread(restored + &greeting(&settings, &guard, &addresses, &tiers)?);
     let backups = Backups::new(Arc::clone(&store) as _, &settings.database);
     let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
     settings.forget_secrets();
@@ -127,14 +118,11 @@ async fn serve(
     let reload = Reload { read, control: control.clone(), proxies, log, rows };
     let edge = Edge::hiding(settings.request_timeout, request_id_base()?, control.clone());
     let served = served(&app, &control, &edge, &settings);
-    let control_served = control_listener.zip(served.control);
-    let finished = serve_both(
-        (listener, served.public),
-        control_served,
-        bounds_of(&settings),
-        until_stop(signals, reload),
-    )
-    .await;
+    let serving: Vec<_> = listeners
+        .into_iter()
+        .filter_map(|listener| Some((served.front(listener.at.name)?.clone(), listener)))
+        .collect();
+    let finished = serve_all(serving, bounds_of(&settings), until_stop(signals, reload)).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
@@ -177,45 +165,6 @@ fn open(
     let options = OpenOptions { holder, now, after_restore, ledger: true };
     let (store, restored) = SqliteStore::open_with(&settings.database, &options)?;
     Ok((store, restored.as_ref().map(report).unwrap_or_default()))
-}
-
-async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(at)
-        .await
-        .with_context(|| format!("cannot listen on {at}; choose another address with {flag}"))?;
-    let address = listener.local_addr().context("reading the address of the listener")?;
-    Ok((listener, address))
-}
-
-/// Serves on the public listener, and on that of the control plane if it has one, until `stop`.
-/// Each has its own bounds: callers who take all connections of the one leave the other alone.
-async fn serve_both(
-    public: (TcpListener, Front),
-    control: Option<(TcpListener, Front)>,
-    bounds: Bounds,
-    stop: impl Future<Output = ()>,
-) -> bool {
-    let (stopping, stopped) = watch::channel(());
-    let stop_signal = || {
-        let mut stopped = stopped.clone();
-        // A change and the error that the sender is gone both mean the end.
-        async move { drop(stopped.changed().await) }
-    };
-    let public = serve_connections(public.0, public.1, bounds, stop_signal());
-    let control = async {
-        match control {
-            Some((listener, router)) => {
-                serve_connections(listener, router, bounds, stop_signal()).await
-            }
-            None => true,
-        }
-    };
-    let pass_on = async {
-        stop.await;
-        drop(stopping);
-    };
-    let (public, control, ()) = tokio::join!(public, control, pass_on);
-    public && control
 }
 
 fn request_id_base() -> anyhow::Result<u64> {

@@ -1,0 +1,81 @@
+//! The listeners of the program: what each is called, and the socket that is bound for it.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::settings::Settings;
+
+/// What a listener is for. A further one is a line in each function here, and a router in `app`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListenerName {
+    /// Callers; operators too if they have no listener of their own.
+    Public,
+    /// The control plane.
+    Admin,
+}
+
+impl ListenerName {
+    /// Every listener, in the order in which they are opened and printed.
+    const ALL: [Self; 2] = [Self::Public, Self::Admin];
+
+    /// Its word in the greeting.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Public => "listening",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The flag that sets its address.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Public => "--listen",
+            Self::Admin => "--admin-listen",
+        }
+    }
+
+    /// The address that an operator chose; `None` if it is not opened.
+    fn chosen(self, settings: &Settings) -> Option<SocketAddr> {
+        match self {
+            Self::Public => Some(settings.listen),
+            Self::Admin => settings.admin_listen,
+        }
+    }
+}
+
+/// A listener and the address that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerAddress {
+    pub(crate) name: ListenerName,
+    /// With the port that the system chose, if port 0 was asked for.
+    pub(crate) address: SocketAddr,
+}
+
+/// A listener to which clients can connect. They are served once it is accepted from.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) at: ListenerAddress,
+    pub(crate) socket: TcpListener,
+}
+
+/// Opens every listener that the settings ask for.
+pub(crate) async fn open_all(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for name in ListenerName::ALL {
+        if let Some(chosen) = name.chosen(settings) {
+            listeners.push(open(name, chosen).await?);
+        }
+    }
+    Ok(listeners)
+}
+
+async fn open(name: ListenerName, chosen: SocketAddr) -> anyhow::Result<Listener> {
+    let flag = name.flag();
+    let socket = TcpListener::bind(chosen).await.with_context(|| {
+        format!("cannot listen on {chosen}; choose another address with {flag}")
+    })?;
+    let address = socket.local_addr().context("reading the address of the listener")?;
+    Ok(Listener { at: ListenerAddress { name, address }, socket })
+}
