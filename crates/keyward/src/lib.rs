@@ -135,6 +135,8 @@ pub mod time;
 
 mod carried;
 
+pub mod striped;
+
 pub mod key;
 
 pub mod digest;

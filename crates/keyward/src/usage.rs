@@ -5,8 +5,6 @@
 //! more keys are used between two flushes than the queue holds, the flush looks through the whole
 //! index instead, a part at a time: slower, and nothing is lost.
 
-mod striped;
-
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,9 +15,8 @@ use crate::count::{Added, COUNTER_FULL, Counts, Outcome};
 use crate::digest::Digest;
 use crate::index::{Entry, Index};
 use crate::record::KeyId;
+use crate::striped::Striped;
 use crate::time::{UnixHour, UnixMillis};
-
-use striped::Striped;
 
 /// Most keys that wait for a flush by name. At 40 bytes each this is 2.6 MB.
 pub(crate) const QUEUE_LEN: usize = 65_536;
@@ -60,7 +57,7 @@ pub struct Usage {
     /// The sum of all counts taken so far. Locked by flushes and by readers.
     totals: Mutex<Counts>,
     /// Requests whose text was no key's.
-    unknown: Striped,
+    unknown: Striped<1>,
 }
 
 /// The counts of no entry of the index.
@@ -100,7 +97,7 @@ impl Usage {
 
     /// Counts one request whose text is no key's.
     pub(crate) fn count_unknown(&self) {
-        self.unknown.count();
+        self.unknown.add(0, 1);
     }
 
     /// Leaves a key where the next flush finds it, whatever becomes of it until then.
@@ -147,7 +144,7 @@ impl Usage {
     /// Requests since the start whose text was no key's.
     #[must_use]
     pub fn unknown(&self) -> u64 {
-        self.unknown.sum()
+        self.unknown.sum(0)
     }
 }
 
