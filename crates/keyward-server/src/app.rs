@@ -18,6 +18,7 @@ use crate::cors;
 use crate::edge::{Edge, EdgeService};
 use crate::health::{self, StoreCheck};
 use crate::listener::ListenerName;
+use crate::metrics::{self, Metrics};
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::openapi::{self, Document};
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) store_check: StoreCheck,
     pub(crate) usage_cache: UsageCache,
     pub(crate) pulse: Pulse,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {
@@ -76,19 +78,38 @@ pub(crate) struct Listed {
     pub(crate) public: Routes,
     /// On the listener of the control plane, if it has one of its own.
     pub(crate) control: Option<Routes>,
+    /// On the listener of the metrics, if they have one of their own.
+    pub(crate) metrics: Option<Routes>,
 }
 
-/// Every route; on one listener, or with the control plane on a listener of its own.
+/// The metrics, open to every client that reaches their listener.
+fn metrics() -> Routes<App> {
+    Routes::new().add(Access::Open, route!(metrics::show_metrics))
+}
+
+/// Every route; on one listener, or with the control plane on a listener of its own. Callers are
+/// never shown the metrics: these have a listener of their own, or are on that of the control plane.
 pub(crate) fn listed(app: &App, control: &Control, settings: &Settings) -> Listed {
     let cors = settings.cors_origins.as_ref().map(cors::layer);
     let health = health().with_state(app);
     let public = health.clone().merge(for_callers(app, cors.as_ref()));
     let public = public.merge(control.leak_routes());
     let operators = control.operator_routes();
-    if settings.admin_listen.is_some() {
-        Listed { public, control: Some(health.merge(operators)) }
-    } else {
-        Listed { public: public.merge(operators), control: None }
+    let counted = metrics().with_state(app);
+    match (settings.admin_listen, settings.metrics_listen) {
+        (None, None) => Listed { public: public.merge(operators), control: None, metrics: None },
+        (None, Some(_)) => {
+            let public = public.merge(operators);
+            Listed { public, control: None, metrics: Some(health.merge(counted)) }
+        }
+        (Some(_), None) => {
+            let control = health.merge(operators).merge(counted);
+            Listed { public, control: Some(control), metrics: None }
+        }
+        (Some(_), Some(_)) => {
+            let control = health.clone().merge(operators);
+            Listed { public, control: Some(control), metrics: Some(health.merge(counted)) }
+        }
     }
 }
 
@@ -103,6 +124,8 @@ pub(crate) struct Served {
     pub(crate) public: Front,
     /// On the listener of the control plane, if it has one of its own.
     pub(crate) control: Option<Front>,
+    /// On the listener of the metrics, if they have one of their own.
+    pub(crate) metrics: Option<Front>,
 }
 
 impl Served {
@@ -111,15 +134,16 @@ impl Served {
         match name {
             ListenerName::Public => Some(&self.public),
             ListenerName::Admin => self.control.as_ref(),
+            ListenerName::Metrics => self.metrics.as_ref(),
         }
     }
 }
 
 /// Every route, with the layers in front of it. Each listener describes its own.
 pub(crate) fn served(app: &App, control: &Control, edge: &Edge, settings: &Settings) -> Served {
-    let Listed { public, control } = listed(app, control, settings);
+    let Listed { public, control, metrics } = listed(app, control, settings);
     let finish = |routes| finished(routes, &app.guard, edge);
-    Served { public: finish(public), control: control.map(finish) }
+    Served { public: finish(public), control: control.map(finish), metrics: metrics.map(finish) }
 }
 
 fn finished(routes: Routes, guard: &Guard, edge: &Edge) -> Front {

@@ -229,11 +229,11 @@ fn is_text(path: &str) -> bool {
 }
 
 /// Whether no cache may keep the responses under a path, rejections included: the responses to
-/// operators and to reports of leaks, and the health of the server. Caches know that
+/// operators and to reports of leaks, the health of the server and its metrics. Caches know that
 /// `Authorization` protects a response (RFC 9111, section 3.5), but nothing of an admin key.
 fn is_uncached(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
-    ["admin", "leaks", "healthz", "readyz"].contains(&first)
+    ["admin", "leaks", "healthz", "readyz", "metrics"].contains(&first)
 }
 
 fn mark_sensitive(request: &mut Request) {
@@ -260,7 +260,9 @@ mod tests {
 
     #[test]
     fn only_what_callers_get_may_be_kept() {
-        for path in ["/admin", "/admin/", "/admin/a/b", "/leaks", "/leaks/github", "/healthz"] {
+        for path in
+            ["/admin", "/admin/", "/admin/a/b", "/leaks", "/leaks/github", "/healthz", "/metrics"]
+        {
             assert!(is_uncached(path), "{path}");
         }
         for path in ["/", "", "/articles", "/key", "/docs/admin", "/administer", "/openapi.json"] {

@@ -19,6 +19,8 @@ mod edge;
 
 mod own_key;
 
+mod metrics;
+
 mod openapi;
 
 #[cfg(feature = "news")]

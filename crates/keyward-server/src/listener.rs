@@ -14,17 +14,20 @@ pub(crate) enum ListenerName {
     Public,
     /// The control plane.
     Admin,
+    /// The metrics of the program.
+    Metrics,
 }
 
 impl ListenerName {
     /// Every listener, in the order in which they are opened and printed.
-    const ALL: [Self; 2] = [Self::Public, Self::Admin];
+    const ALL: [Self; 3] = [Self::Public, Self::Admin, Self::Metrics];
 
     /// Its word in the greeting.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Public => "listening",
             Self::Admin => "admin",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -33,6 +36,7 @@ impl ListenerName {
         match self {
             Self::Public => "--listen",
             Self::Admin => "--admin-listen",
+            Self::Metrics => "--metrics-listen",
         }
     }
 
@@ -41,6 +45,7 @@ impl ListenerName {
         match self {
             Self::Public => Some(settings.listen),
             Self::Admin => settings.admin_listen,
+            Self::Metrics => settings.metrics_listen,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve_all};
 use crate::listener;
 use crate::log::{Log, print_on_thread};
+use crate::metrics::Metrics;
 #[cfg(feature = "news")]
 use crate::news::{self, News};
 use crate::own_key::UsageCache;
@@ -111,6 +112,7 @@ async fn serve(
         store_check: StoreCheck::default(),
         usage_cache: UsageCache::default(),
         pulse: upkeep.pulse(),
+        metrics: Metrics::of(Vec::new()),
     };
     let control = app.mount(control);
     let ReloadInput { read, log } = reload_input;

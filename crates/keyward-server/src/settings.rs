@@ -40,6 +40,7 @@ pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{CONFIG_VARIABLE, is_live};
 
 use sources::Sources;
+use table::Setting;
 
 /// The file that is read, if it is there, when no other is named.
 pub(crate) const CONFIG_FILE: &str = "keyward.toml";
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub listen: SocketAddr,
     /// The address to serve the control plane on, if it has one of its own.
     pub admin_listen: Option<SocketAddr>,
+    /// The address to serve the metrics on, if they have one of their own.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where the control plane may be used from.
     pub admin_networks: Vec<Network>,
     /// The proxies whose `X-Forwarded-For` is trusted.
@@ -247,7 +250,12 @@ impl Settings {
         let mut sources = Sources::gather(flags, environment, directory)?;
         Ok(Self {
             listen: sources.read(&table::LISTEN, parse::address)?,
-            admin_listen: read_admin_listen(&mut sources)?,
+            admin_listen: read_own_listen(&mut sources, &table::ADMIN_LISTEN, &[&table::LISTEN])?,
+            metrics_listen: read_own_listen(
+                &mut sources,
+                &table::METRICS_LISTEN,
+                &[&table::LISTEN, &table::ADMIN_LISTEN],
+            )?,
             admin_networks: sources.read(&table::ADMIN_NETWORKS, parse::networks)?,
             trusted_proxies: sources
                 .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
@@ -326,14 +334,22 @@ fn read_admin_key_next(sources: &mut Sources<'_>) -> Result<Option<AdminKey>, Se
 }
 
 /// Two listeners cannot share an address; port 0 is another free port for each.
-fn read_admin_listen(sources: &mut Sources<'_>) -> Result<Option<SocketAddr>, SettingsError> {
-    let listen = sources.peek(&table::LISTEN).and_then(|text| text.parse().ok());
-    let admin_listen = sources.read_optional(&table::ADMIN_LISTEN, parse::address)?;
-    match admin_listen {
-        Some(address) if address.port() != 0 && Some(address) == listen => {
-            let problem = "is the address of `listen`; choose another port, or leave it out";
-            Err(sources.reject(&table::ADMIN_LISTEN, problem))
+fn read_own_listen(
+    sources: &mut Sources<'_>,
+    setting: &'static Setting,
+    others: &[&'static Setting],
+) -> Result<Option<SocketAddr>, SettingsError> {
+    let Some(address) = sources.read_optional(setting, parse::address)? else { return Ok(None) };
+    let is_its = |other: &&&'static Setting| {
+        sources.peek(other).and_then(|text| text.parse().ok()) == Some(address)
+    };
+    match others.iter().find(is_its).filter(|_| address.port() != 0) {
+        Some(other) => {
+            let name = other.name;
+            let problem =
+                format!("is the address of `{name}`; choose another port, or leave it out");
+            Err(sources.reject(setting, &problem))
         }
-        other => Ok(other),
+        None => Ok(Some(address)),
     }
 }

@@ -39,6 +39,7 @@ use super::routes;
 use crate::app::{self, App, Listed, Served};
 use crate::edge::Edge;
 use crate::health::StoreCheck;
+use crate::metrics::Metrics;
 #[cfg(feature = "news")]
 use crate::news::News;
 use crate::own_key::UsageCache;
@@ -97,6 +98,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
         store_check,
         usage_cache,
         pulse,
+        metrics: Metrics::of(Vec::new()),
     };
     let control = app.mount(control);
     (app, control)
@@ -163,7 +165,8 @@ async fn every_route_is_described_and_nothing_else() {
 async fn each_of_two_listeners_describes_what_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
-    let Served { public, control } = served(folder.path(), &apart).await;
+    let Served { public, control, metrics } = served(folder.path(), &apart).await;
+    assert!(metrics.is_none(), "they are on the listener of the control plane");
     let folder = tempfile::tempdir().unwrap();
     let apart = listed(folder.path(), &apart).await;
     let documents = (described(&apart.public), described(&apart.control.unwrap()));
@@ -202,7 +205,7 @@ async fn every_reference_leads_somewhere() {
     }
     let folder = tempfile::tempdir().unwrap();
     let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
-    let Listed { public, control } = listed(folder.path(), &apart).await;
+    let Listed { public, control, metrics: _ } = listed(folder.path(), &apart).await;
     for document in [whole().await, described(&public), described(&control.unwrap())] {
         check(&document, &document);
     }

@@ -1,8 +1,10 @@
 //! The table of settings: the only definition of the name, description and bounds of a setting.
 
 mod access;
+mod seeing;
 
 pub(crate) use access::*;
+pub(crate) use seeing::*;
 
 /// One setting.
 #[derive(Debug)]
@@ -131,9 +133,10 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 29] = [
+pub(crate) const ALL: [&Setting; 30] = [
     &LISTEN,
     &ADMIN_LISTEN,
+    &METRICS_LISTEN,
     &ADMIN_NETWORKS,
     &TRUSTED_PROXIES,
     &CORS_ORIGINS,

@@ -156,6 +156,7 @@ fn check_caches(route: &Route, response: &Response, place: &str) {
             (Some("no-store"), Some("Authorization, X-API-Key"))
         }
         "key" => (Some("private, no-cache"), Some("Authorization, X-API-Key")),
+        "open" if route.path == "/metrics" => (Some("no-store"), Some("Accept")),
         _ => (Some("no-store"), None),
     };
     assert_eq!((kept, depends_on), expected, "{place}");
@@ -181,6 +182,7 @@ impl World {
             ("KEYWARD_OIDC_ISSUER", &issuer.url()),
             ("KEYWARD_OIDC_AUDIENCE", "keyward"),
             ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
+            ("KEYWARD_METRICS_LISTEN", "127.0.0.1:0"),
             LEAKS[0],
             LEAKS[1],
         ];
@@ -204,7 +206,9 @@ impl World {
     fn send(&mut self, method: &str, path: &str, headers: &[String], body: &str) -> Response {
         self.sent += 1;
         let address = Ipv4Addr::from_bits(0xC633_0000 + self.sent);
-        self.send_from(address, self.control(), (method, path), headers, body)
+        let metrics = self.server.metrics().filter(|_| path == "/metrics");
+        let to = metrics.unwrap_or_else(|| self.control());
+        self.send_from(address, to, (method, path), headers, body)
     }
 
     fn send_from(
@@ -285,7 +289,7 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
             connection.send(route.method, &route.path, &[&admin_key], "{}")
         };
         let path = route.path.as_str();
-        let is_control = path.starts_with("/admin/");
+        let is_control = path.starts_with("/admin/") || path == "/metrics";
         let is_everywhere =
             ["/healthz", "/readyz", "/openapi.json"].contains(&path) || path.starts_with("/docs");
         let (here, there) =

@@ -22,6 +22,7 @@ mod limits;
 mod lists;
 mod lost;
 mod memory;
+mod metrics;
 mod misplaced;
 mod moving;
 #[cfg(feature = "news")]

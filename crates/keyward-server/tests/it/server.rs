@@ -65,7 +65,18 @@ impl Server {
 
     /// The address of the control plane, if it has a listener of its own.
     pub(crate) fn control(&self) -> Option<SocketAddr> {
-        let line = self.greeting.lines().find_map(|line| line.strip_prefix("  admin "))?;
+        self.listener("admin")
+    }
+
+    /// The address of the metrics, if they have a listener of their own.
+    pub(crate) fn metrics(&self) -> Option<SocketAddr> {
+        self.listener("metrics")
+    }
+
+    /// The address after this word in the greeting.
+    fn listener(&self, word: &str) -> Option<SocketAddr> {
+        let word = format!("  {word} ");
+        let line = self.greeting.lines().find_map(|line| line.strip_prefix(&word))?;
         Some(line.trim().strip_prefix("http://")?.parse().unwrap())
     }
 
