@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../migrations/0010_expires.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0011_late.sql"), then: |_, _| Ok(()) },
     Migration { sql: include_str!("../migrations/0012_owners_and_tiers.sql"), then: |_, _| Ok(()) },
+    Migration { sql: include_str!("../migrations/0013_introspected.sql"), then: |_, _| Ok(()) },
 ];
 
 /// The number of the last migration that this program knows.

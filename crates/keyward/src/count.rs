@@ -71,6 +71,8 @@ outcomes! {
     /// Its key has expired, or its secret was replaced and the grace of that has ended.
     Expired: "expired",
         "Refused, because the key had expired, or its secret was replaced and its grace over.";
+    /// Its key works, and that was asked about, with nothing to let in.
+    Introspected: "introspected", "Questions about the key (RFC 7662) while it worked.";
 }
 
 const _: () = assert!(Outcome::ALL.len() <= OUTCOMES_MAX, "there is room for ten outcomes");
@@ -91,8 +93,15 @@ impl Outcome {
             | Self::OutOfNetwork
             | Self::Suspended
             | Self::Revoked
-            | Self::Expired => false,
+            | Self::Expired
+            | Self::Introspected => false,
         }
+    }
+
+    /// Whether the request was denied.
+    #[must_use]
+    pub const fn is_denied(self) -> bool {
+        !self.is_allowed() && !matches!(self, Self::Introspected)
     }
 }
 
@@ -129,11 +138,11 @@ impl Counts {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// The sum of all outcomes but `allowed`.
+    /// The sum of the outcomes that are denials.
     #[must_use]
     pub fn denied(&self) -> u64 {
         self.iter()
-            .filter(|(outcome, _)| !outcome.is_allowed())
+            .filter(|(outcome, _)| outcome.is_denied())
             .fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 }
@@ -175,9 +184,9 @@ impl FromIterator<(Outcome, u64)> for Counts {
 /// and still be distinguished from the rest of the hour before.
 const AHEAD: Duration = Duration::from_secs(60);
 
-/// Outcomes other than being allowed in, which comes first of all.
-const DENIALS: usize = Outcome::ALL.len() - 1;
-const _: () = assert!(Outcome::Allowed.at() == 0, "what follows are denials");
+/// The denials, which come after `allowed`, the first outcome, and before `introspected`, the last.
+const DENIALS: usize = Outcome::ALL.len() - 2;
+const _: () = assert!(Outcome::Allowed.at() == 0 && Outcome::Introspected.at() == DENIALS + 1);
 
 /// Requests that fill the counter of a denial.
 pub(crate) const COUNTER_FULL: u64 = 1 << 16;
@@ -240,6 +249,8 @@ pub(crate) enum Added {
     More,
     /// It was full, and is empty again: [`COUNTER_FULL`] requests must be kept elsewhere.
     Full,
+    /// There is none here: the request must be counted elsewhere.
+    Apart,
 }
 
 impl Counters {
@@ -247,6 +258,9 @@ impl Counters {
     #[must_use]
     #[inline]
     pub(crate) fn add(&self, outcome: Outcome, at: UnixMillis) -> Added {
+        if outcome == Outcome::Introspected {
+            return Added::Apart;
+        }
         let bank = self.bank(at.hour());
         if let Some(counter) = outcome.at().checked_sub(1).and_then(|at| bank.denied.get(at)) {
             return match counter.fetch_add(1, Ordering::Relaxed) {

@@ -32,7 +32,7 @@ fn usage_is_counted_by_the_hour_and_by_the_day() {
     assert_eq!(server.get("/key", &secret).status, 401);
     let usage = |query: &str| server.admin("GET", &format!("{KEYS}/{id}/usage{query}"), "");
     let total = json!({ "allowed": 3, "limited": 0, "out_of_scope": 0, "out_of_network": 1,
-        "suspended": 1, "revoked": 0, "expired": 0 });
+        "suspended": 1, "revoked": 0, "expired": 0, "introspected": 0 });
     let hourly = usage("").json();
     assert_eq!((&hourly["bucket"], &hourly["total"]), (&json!("hour"), &total));
     assert!(hourly["hours"][0]["hour"].as_str().unwrap().ends_with(":00:00.000Z"));
@@ -103,7 +103,7 @@ fn a_caller_sees_its_own_key() {
     let own = server.get("/key", &secret);
     assert_eq!(own.header("cache-control"), Some("no-store"));
     assert_eq!(own.header("x-ratelimit-remaining"), Some("99"));
-    let counts = r#"{"allowed":1,"limited":0,"out_of_scope":0,"out_of_network":0,"suspended":0,"revoked":0,"expired":0}"#;
+    let counts = r#"{"allowed":1,"limited":0,"out_of_scope":0,"out_of_network":0,"suspended":0,"revoked":0,"expired":0,"introspected":0}"#;
     let times = ["/limit/reset_at", "/limits/0/reset_at"];
     let text = steady(own.json(), &times).replace(counts, "<1 allowed>");
     assert_snapshot!(text, @r#"{"key_id":1,"name":"weather-bot","tier":"basic","owner":"org_2f9","scopes":["articles:read"],"expires_at":"2100-01-01T00:00:00.000Z","limit":{"name":"requests","amount":100,"per":"60s","burst":100,"remaining":99,"reset_at":"<time>"},"limits":[{"name":"requests","amount":100,"per":"60s","burst":100,"remaining":99,"reset_at":"<time>"}],"usage":{"today":<1 allowed>,"month":<1 allowed>}}"#);

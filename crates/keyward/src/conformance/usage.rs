@@ -37,6 +37,7 @@ pub async fn counts_add_up_and_each_outcome_is_kept_apart(store: &dyn Store) {
         (Outcome::Suspended, 5),
         (Outcome::Revoked, 6),
         (Outcome::Expired, 7),
+        (Outcome::Introspected, 8),
     ]);
     let row = UsageRow { key_id: key, hour: UnixHour(5), counts, last_used_at: None };
     store.add_usage(batch(1, 1, vec![row])).await.unwrap();
