@@ -271,7 +271,8 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let required = Required { scope: Some(R::SCOPE), cost: R::COST };
+        let scopes = [R::SCOPE];
+        let required = Required { scopes: &scopes, cost: R::COST, ..Required::default() };
         let caller = authenticate(&Guard::from_ref(state), parts, required)?;
         let caller = caller.ok_or_else(|| rejected(parts, Rejection::no_key()))?;
         Ok(Self(caller, PhantomData))
@@ -309,7 +310,7 @@ pub(crate) fn verify_once(
     // A caller that another guard allowed is unknown here.
     let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
     if let Some(caller) = known.cloned() {
-        required.scope.map_or(Ok(()), |scope| caller.require(scope))?;
+        required.scopes.iter().try_for_each(|scope| caller.require(scope))?;
         note(extensions, None);
         // The first layer or extractor that looked for a key writes the headers.
         return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));

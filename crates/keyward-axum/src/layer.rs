@@ -42,7 +42,7 @@ impl Guard {
     /// ```
     #[must_use]
     pub fn layer(&self) -> GuardLayer {
-        GuardLayer { guard: self.clone(), asks: Asks::Key(Required::default()) }
+        GuardLayer { guard: self.clone(), asks: Asks::Key(None, Cost::ONE) }
     }
 
     /// A layer that lets every request pass and finishes its response: it adds the rate-limit
@@ -121,7 +121,8 @@ pub struct GuardLayer {
 #[derive(Clone, Copy, Debug)]
 enum Asks {
     Nothing,
-    Key(Required<'static>),
+    /// A key, with this scope if there is one, at this cost.
+    Key(Option<&'static str>, Cost),
 }
 
 impl GuardLayer {
@@ -150,8 +151,7 @@ impl GuardLayer {
     /// ```
     #[must_use]
     pub fn scope(self, scope: &'static str) -> Self {
-        let required = Required { scope: Some(scope), ..self.required() };
-        Self { asks: Asks::Key(required), ..self }
+        Self { asks: Asks::Key(Some(scope), self.cost_asked()), ..self }
     }
 
     /// Requires a key, and counts each request as so many ordinary ones: it takes that much from
@@ -188,14 +188,17 @@ impl GuardLayer {
     /// ```
     #[must_use]
     pub fn cost(self, cost: impl Into<Cost>) -> Self {
-        let required = Required { cost: cost.into(), ..self.required() };
-        Self { asks: Asks::Key(required), ..self }
+        let scope = match self.asks {
+            Asks::Nothing => None,
+            Asks::Key(scope, _) => scope,
+        };
+        Self { asks: Asks::Key(scope, cost.into()), ..self }
     }
 
-    fn required(&self) -> Required<'static> {
+    fn cost_asked(&self) -> Cost {
         match self.asks {
-            Asks::Nothing => Required::default(),
-            Asks::Key(required) => required,
+            Asks::Nothing => Cost::ONE,
+            Asks::Key(_, cost) => cost,
         }
     }
 }
@@ -237,8 +240,9 @@ where
                 parts.extensions.insert(seen.clone());
                 seen
             }
-            Asks::Key(required) => {
+            Asks::Key(scope, cost) => {
                 let guard = &self.layer.guard;
+                let required = Required { scopes: scope.as_slice(), cost, ..Required::default() };
                 match verify_once(guard, &mut parts.headers, &mut parts.extensions, required) {
                     Ok(Some(verified)) => verified.seen,
                     Ok(None) => return ResponseFuture::rejected(Rejection::no_key(), form),

@@ -311,6 +311,45 @@ impl Authenticator {
         self.proxies.client_address(headers, peer)
     }
 
+    /// The address of the client on whose behalf a proxy asks, as far as that is known; see
+    /// [`TrustedProxies::forwarded_address`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let mut headers = HeaderMap::new();
+    /// assert_eq!(authenticator.forwarded_address(&headers), None);
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    /// assert_eq!(authenticator.forwarded_address(&headers), "192.0.2.7".parse().ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn forwarded_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        self.proxies.forwarded_address(headers)
+    }
+
+    /// The proxies that are trusted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// assert!(!authenticator.trusted_proxies().trust([10, 0, 0, 1].into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.proxies
+    }
+
     /// Moves all that was counted so far to the store; see [`Gate::flush`].
     ///
     /// ```

@@ -64,7 +64,8 @@
 //! | know the caller, and when it was allowed | [`Authenticated`] |
 //! | complete the headers of the response | [`Authenticator::complete`] |
 //! | reject a request, in the form that it asks for | [`Rejection::respond`], [`Form::of`] |
-//! | decide about a key that comes another way | [`Authenticator::verify`] |
+//! | decide on behalf of a proxy, whose client is elsewhere | [`Authenticator::authenticate_from`], [`Authenticator::forwarded_address`] |
+//! | decide about a key that comes another way | [`Authenticator::authenticate_text`], [`Authenticator::verify`] |
 //! | make a change, on record | [`Authenticator::gate`], [`Authenticator::audit`] |
 //!
 //! Rejections of a service's own are made with [`Rejection::new`], and those of bad input with
@@ -77,6 +78,7 @@
 //! | [`authenticator`] | the decision about a request, and what a service needs around it |
 //! | [`rejection`], [`form`] | rejections as responses, in the form that the client asks for |
 //! | [`credentials`] | the key in a request: [`credentials::find`] |
+//! | [`door`] | the way on which a request asks: [`Door`] |
 //! | [`origin`] | the address of a client: [`TrustedProxies::client_address`] |
 //! | [`throttle`] | the count of wrong keys: [`Throttle::count`], [`Throttle::check`] |
 //! | [`rate_limit`] | the header fields for limits: [`RateLimitHeaders::complete`] |
@@ -120,6 +122,8 @@ pub mod fault;
 
 pub mod credentials;
 
+pub mod door;
+
 pub mod cache;
 
 pub mod rate_limit;
@@ -141,6 +145,7 @@ pub mod testing;
 
 pub use authenticator::{Authenticated, Authenticator, Options, Required};
 pub use clock::{Clock, SystemClock};
+pub use door::Door;
 pub use form::Form;
 pub use keyward;
 pub use rate_limit::RateLimitHeaders;

@@ -112,23 +112,68 @@ impl TrustedProxies {
             return Some(peer);
         }
         let networks = self.0.networks.load();
-        let trusts = |address| networks.iter().any(|network| network.contains(address));
-        if !trusts(peer) {
+        if !are_in(&networks, peer) {
             return Some(peer);
         }
-        let mut nearest = peer;
-        for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-            // Each hop by itself: what the client made up must not hide what the proxy wrote.
-            for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
-                nearest = read_hop(str::from_utf8(hop.trim_ascii()).ok()?)?;
-                if !trusts(nearest) {
-                    return Some(nearest);
-                }
-            }
-        }
-        // Every hop is one of ours: the request began there.
-        Some(nearest)
+        nearest(headers, &networks, Some(peer))
     }
+
+    /// The address of the client on whose behalf a proxy asks: the right-most address in
+    /// `X-Forwarded-For` that is not a trusted proxy's. The peer is never the client.
+    ///
+    /// `None` if it is not known: there is no such line, or a value in it is not an address.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::origin::TrustedProxies;
+    ///
+    /// let proxies = TrustedProxies::default();
+    /// let mut headers = HeaderMap::new();
+    /// assert_eq!(proxies.forwarded_address(&headers), None);
+    /// headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9, 192.0.2.7"));
+    /// assert_eq!(proxies.forwarded_address(&headers), "192.0.2.7".parse().ok());
+    /// ```
+    #[must_use]
+    pub fn forwarded_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        nearest(headers, &self.0.networks.load(), None)
+    }
+
+    /// Whether this is the address of a proxy that is trusted.
+    ///
+    /// ```
+    /// use keyward_http::origin::TrustedProxies;
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// assert!(proxies.trust([10, 0, 0, 1].into()));
+    /// assert!(!proxies.trust([192, 0, 2, 7].into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn trust(&self, address: IpAddr) -> bool {
+        are_in(&self.0.networks.load(), address.to_canonical())
+    }
+}
+
+fn are_in(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
+/// The right-most address in `X-Forwarded-For` that is not in `trusted`; the left-most if all of
+/// them are, and `peer` if there is none.
+fn nearest(headers: &HeaderMap, trusted: &[Network], peer: Option<IpAddr>) -> Option<IpAddr> {
+    let mut nearest = peer;
+    for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
+        // Each hop by itself: what the client made up must not hide what the proxy wrote.
+        for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
+            let address = read_hop(str::from_utf8(hop.trim_ascii()).ok()?)?;
+            if !are_in(trusted, address) {
+                return Some(address);
+            }
+            nearest = Some(address);
+        }
+    }
+    // Every hop is one of ours: the request began there.
+    nearest
 }
 
 /// An address as proxies write it: bare, or with a port, and IPv6 then in brackets.

@@ -12,6 +12,7 @@ use http::StatusCode;
 use http::header::{
     CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use keyward::Denied;
 use serde_json::{Value, json};
 
 use crate::cache;
@@ -43,6 +44,8 @@ pub struct Rejection {
     status: StatusCode,
     detail: Detail,
     headers: HeaderMap,
+    /// The verdict that it is the response to, if it is one.
+    denied: Option<Box<Denied>>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,7 +70,7 @@ impl Rejection {
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::Text(detail.into());
-        Self { status, detail, headers: HeaderMap::new() }
+        Self { status, detail, headers: HeaderMap::new(), denied: None }
     }
 
     /// Rejects an invalid input, with 422 and every fault that was found.
@@ -90,7 +93,12 @@ impl Rejection {
     #[must_use]
     pub fn unprocessable(faults: Vec<Fault>) -> Self {
         let detail = Detail::Faults(faults);
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, headers: HeaderMap::new() }
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            detail,
+            headers: HeaderMap::new(),
+            denied: None,
+        }
     }
 
     /// Rejects with a sentence and one more field, such as `key_id`.
@@ -112,7 +120,7 @@ impl Rejection {
         value: impl Into<Value>,
     ) -> Self {
         let detail = Detail::More(Box::new((detail.into(), name, value.into())));
-        Self { status, detail, headers: HeaderMap::new() }
+        Self { status, detail, headers: HeaderMap::new(), denied: None }
     }
 
     /// The rejection without any part of the input; see [`Fault::masked`].
@@ -308,6 +316,48 @@ impl Rejection {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The denial that it is the response to; `None` for every other rejection, also for that of
+    /// an address with too many wrong keys.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// // Without a key, there was nothing to decide.
+    /// assert_eq!(Rejection::no_key().denied(), None);
+    /// ```
+    #[must_use]
+    pub fn denied(&self) -> Option<&Denied> {
+        self.denied.as_deref()
+    }
+
+    /// Its sentence; empty for an invalid input, which has faults.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::no_key().detail(), "Missing Authorization header");
+    /// ```
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match &self.detail {
+            Detail::Text(text) => text,
+            Detail::More(more) => &more.0,
+            Detail::Faults(_) => "",
+        }
+    }
+
+    /// The header fields of the response, apart from those about its body.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::unavailable().headers()["retry-after"], "1");
+    /// ```
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The response, in the form that the client reads.

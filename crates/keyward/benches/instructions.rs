@@ -46,7 +46,7 @@ fn main() {
         // As much time passes as between two requests of a busy server.
         let now = Now::new(UnixMillis(1_700_000_000_000), SteadyNanos(0));
         let now = now.later_by(Duration::from_nanos(n * 1_000));
-        let asked = Asked { scope, from, ..Asked::of(black_box(text)) };
+        let asked = Asked { scopes: scope.as_slice(), from, ..Asked::of(black_box(text)) };
         drop(black_box(verify(&index, &usage, &asked, now)));
     }
 }

@@ -102,6 +102,12 @@ impl Metadata {
         }
     }
 
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_str() == "{}"
+    }
+
     /// The object as compact JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {

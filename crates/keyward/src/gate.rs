@@ -191,9 +191,9 @@ impl Gate {
     /// let issued = gate.issue(key, Audit::program(at)).await?;
     /// let now = Now::new(at, SteadyNanos(0));
     ///
-    /// let asked = Asked { scope: Some("articles:read"), ..Asked::of(issued.secret.expose()) };
+    /// let asked = Asked { scopes: &["articles:read"], ..Asked::of(issued.secret.expose()) };
     /// assert!(gate.verify(&asked, now).is_ok());
-    /// let asked = Asked { scope: Some("articles:write"), ..asked };
+    /// let asked = Asked { scopes: &["articles:write"], ..asked };
     /// assert!(matches!(gate.verify(&asked, now), Err(Denied::OutOfScope(_))));
     /// # Ok(())
     /// # }

@@ -1,5 +1,6 @@
 //! The decision: who is calling, and are they allowed?
 
+mod caller;
 mod denied;
 
 use std::fmt;
@@ -7,13 +8,14 @@ use std::net::IpAddr;
 
 use crate::count::Outcome;
 use crate::digest::Digest;
-use crate::index::{Entry, Held, Index, Shown};
+use crate::index::{Entry, Held, Index};
 use crate::key::Presented;
-use crate::limit::{Buckets, Cost, Exceeded, SharedBuckets, Standing, Standings, TakeError};
-use crate::record::{KeyId, Owner, Stage};
+use crate::limit::{Buckets, Cost, Exceeded, SharedBuckets, Standings, TakeError};
+use crate::record::Stage;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 
+pub use caller::Caller;
 pub use denied::{Denied, KeyRef};
 
 /// The result of [`verify()`].
@@ -40,7 +42,7 @@ pub type Verdict = Result<Caller, Denied>;
 /// use keyward::limit::Cost;
 ///
 /// let asked = Asked {
-///     scope: Some("articles:export"),
+///     scopes: &["articles:export"],
 ///     from: Some([192, 0, 2, 1].into()),
 ///     cost: Cost::from(5),
 ///     ..Asked::of("kw_…")
@@ -52,13 +54,37 @@ pub type Verdict = Result<Caller, Denied>;
 pub struct Asked<'a> {
     /// What it presents as its key.
     pub text: &'a str,
-    /// The scope that it needs, as `resource:action`, if it needs one.
-    pub scope: Option<&'a str>,
+    /// The scopes that it needs, each a `resource:action`: all of them, and none by default.
+    pub scopes: &'a [&'a str],
     /// The address that it comes from, as far as that is known: a key that is restricted to
     /// networks is denied without one.
     pub from: Option<IpAddr>,
     /// How many ordinary requests it counts as for the limits; 1 by default.
     pub cost: Cost,
+    /// Why it is asked; [`Purpose::Request`] by default.
+    pub purpose: Purpose,
+}
+
+/// Why a verdict is asked for.
+///
+/// ```
+/// use keyward::{Asked, verify::Purpose};
+///
+/// let repeated = Asked { purpose: Purpose::Repeat, ..Asked::of("kw_…") };
+/// assert_eq!(Asked::of("kw_…").purpose, Purpose::Request);
+/// # let _ = repeated;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// A request, which takes its cost from the limits and is counted.
+    #[default]
+    Request,
+    /// The same request once more: an earlier verdict let it in, took its cost and counted it. The
+    /// key is judged anew, and the limits are not asked. Only a denial is counted.
+    Repeat,
+    /// A question about the key, such as that of RFC 7662: the limits are not asked, and a key that
+    /// works is counted as [`Outcome::Introspected`].
+    Introspection,
 }
 
 impl<'a> Asked<'a> {
@@ -70,18 +96,19 @@ impl<'a> Asked<'a> {
     /// use keyward::limit::Cost;
     ///
     /// let asked = Asked::of("kw_…");
-    /// assert_eq!((asked.scope, asked.from, asked.cost), (None, None, Cost::ONE));
+    /// assert_eq!((asked.scopes, asked.from, asked.cost), (&[][..], None, Cost::ONE));
     /// ```
     #[must_use]
     pub fn of(text: &'a str) -> Self {
-        Self { text, scope: None, from: None, cost: Cost::ONE }
+        Self { text, scopes: &[], from: None, cost: Cost::ONE, purpose: Purpose::Request }
     }
 }
 
 impl fmt::Debug for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, from, cost, .. } = self;
-        f.debug_tuple("Asked").field(scope).field(from).field(cost).finish_non_exhaustive()
+        let Self { scopes, from, cost, purpose, .. } = self;
+        let mut shown = f.debug_tuple("Asked");
+        shown.field(scopes).field(from).field(cost).field(purpose).finish_non_exhaustive()
     }
 }
 
@@ -153,13 +180,16 @@ fn judge(held: &Held<'_>, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict
         return deny(reason, entry, usage, now);
     }
     let (buckets, owner) = (entry.buckets(), entry.owner_buckets());
+    if asked.purpose != Purpose::Request {
+        return take_nothing((buckets, owner), held, usage, (asked.purpose, now));
+    }
     let Some(bucket) = buckets.only().filter(|_| owner.is_none()) else {
         return take_all((buckets, owner), held, usage, (asked.cost, now));
     };
     match bucket.take(asked.cost, now.steady) {
         Ok(standing) => {
             usage.count(entry, Outcome::Allowed, now.unix);
-            Ok(Caller { key: entry.shown(), standings: Standings::one(standing) })
+            Ok(Caller::of(entry, Standings::one(standing)))
         }
         Err(TakeError::Exceeded(retry_after)) => {
             usage.count(entry, Outcome::Limited, now.unix);
@@ -182,7 +212,7 @@ fn take_all(
     match buckets.take(held.lock, owner, cost, now.steady, &mut standings) {
         Ok(()) => {
             usage.count(entry, Outcome::Allowed, now.unix);
-            Ok(Caller { key: entry.shown(), standings })
+            Ok(Caller::of(entry, standings))
         }
         Err(TakeError::Exceeded(retry_after)) => {
             usage.count(entry, Outcome::Limited, now.unix);
@@ -190,6 +220,23 @@ fn take_all(
         }
         Err(TakeError::TooCostly) => deny(Denied::TooCostly, entry, usage, now),
     }
+}
+
+/// Lets in a request whose limits are told and not asked, and counts it.
+#[inline(never)]
+fn take_nothing(
+    (buckets, owner): (Buckets<'_>, Option<&SharedBuckets>),
+    held: &Held<'_>,
+    usage: &Usage,
+    (purpose, now): (Purpose, Now),
+) -> Verdict {
+    let (entry, mut standings) = (held.entry, Standings::NONE);
+    // A limit that is used up is told as well.
+    let _ = buckets.take(held.lock, owner, Cost::NOTHING, now.steady, &mut standings);
+    if purpose == Purpose::Introspection {
+        usage.count(entry, Outcome::Introspected, now.unix);
+    }
+    Ok(Caller::of(entry, standings))
 }
 
 /// Denies a request of a key that is known, and counts it.
@@ -222,7 +269,7 @@ fn admit(held: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<(), Reason> {
     if !entry.allows(asked.from) {
         return Err(Denied::OutOfNetwork);
     }
-    if asked.scope.is_some_and(|scope| !entry.grants(scope)) {
+    if !asked.scopes.iter().all(|scope| entry.grants(scope)) {
         return Err(Denied::OutOfScope);
     }
     Ok(())
@@ -234,114 +281,6 @@ fn admit(held: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<(), Reason> {
 fn over(ends_at: Option<UnixMillis>, now: Now, reason: Reason) -> Reason {
     let by_both = ends_at.is_none_or(|ends_at| ends_at <= now.unix);
     if by_both { reason } else { Denied::ClockInDoubt }
-}
-
-/// A verified key, as a handler sees it: as it was when the request was let in, whatever becomes of
-/// the key. Cloning takes no memory.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::sync::Arc;
-///
-/// use keyward::audit::Audit;
-/// use keyward::issue::NewKey;
-/// use keyward::key::Prefix;
-/// use keyward::memory::MemoryStore;
-/// use keyward::record::Scopes;
-/// use keyward::time::{Now, SteadyNanos, UnixMillis};
-/// use keyward::{Asked, Gate};
-///
-/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
-/// let at = UnixMillis(1_767_225_600_000);
-/// let scopes = Scopes::new(vec!["articles:*".parse()?])?;
-/// let key = NewKey::plain("weather-bot".parse()?, "basic".parse()?, None);
-/// let key = NewKey { owner: Some("acme".parse()?), scopes, ..key };
-/// let secret = gate.issue(key, Audit::program(at)).await?.secret;
-/// let asked = Asked::of(secret.expose());
-/// let caller = gate.verify(&asked, Now::new(at, SteadyNanos(0))).unwrap();
-///
-/// assert_eq!((caller.key_id().get(), caller.name()), (1, "weather-bot"));
-/// assert_eq!((caller.tier(), caller.owner()), ("basic", Some("acme")));
-/// assert!(caller.grants("articles:read") && !caller.grants("keys:read"));
-/// assert_eq!(caller.standing().map(|standing| standing.remaining), Some(99));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Caller {
-    key: Shown,
-    standings: Standings,
-}
-
-impl Caller {
-    /// The key's identity, which outlives its secrets.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.key.id
-    }
-
-    /// The digest of the secret that was the key's present one.
-    pub(crate) fn digest(&self) -> &Digest {
-        &self.key.digest
-    }
-
-    /// What people call the key.
-    ///
-    /// ```
-    /// use keyward::Caller;
-    ///
-    /// fn greeting(caller: &Caller) -> String {
-    ///     format!("Hello, {}!", caller.name())
-    /// }
-    /// ```
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.key.name.as_str()
-    }
-
-    /// The name of the key's tier.
-    #[must_use]
-    pub fn tier(&self) -> &str {
-        self.key.tier.as_str()
-    }
-
-    /// To whom the key belongs, if that is known.
-    #[must_use]
-    pub fn owner(&self) -> Option<&str> {
-        self.key.owner.as_ref().map(Owner::as_str)
-    }
-
-    /// The first instant at which the key no longer works; `None` is never.
-    #[must_use]
-    pub fn expires_at(&self) -> Option<UnixMillis> {
-        self.key.expires_at
-    }
-
-    /// The key's scopes, in the order in which they were given.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.key.scopes()
-    }
-
-    /// Whether the key may do what `asked` names, a `resource:action`.
-    #[must_use]
-    pub fn grants(&self, asked: &str) -> bool {
-        self.key.grants(asked)
-    }
-
-    /// The state of the caller's limit with the smallest remaining, after this request; `None`
-    /// without a limit.
-    #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
-        self.standings.shown()
-    }
-
-    /// The state of each of the caller's limits after this request: first the limits of the key or
-    /// its tier, in their order, then the limits of its owner, named `owner:` and their name.
-    #[must_use]
-    pub fn standings(&self) -> &Standings {
-        &self.standings
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::header::HeaderMap;
 use keyward::limit::Cost;
 use keyward::time::Now;
+use keyward::verify::Purpose;
 use keyward::{Asked, Denied};
 
 use super::Authenticator;
 use crate::credentials::{self, CredentialsError};
+use crate::door::Door;
 use crate::rejection::{DeniedAs, Rejection};
 
 /// What a route requires of a request. The default is a key that works, at the cost of one request.
@@ -18,18 +20,24 @@ use crate::rejection::{DeniedAs, Rejection};
 /// use keyward_http::keyward::limit::Cost;
 ///
 /// // An export counts as five ordinary requests, and its key needs a scope.
-/// let export = Required { scope: Some("articles:export"), cost: Cost::from(5) };
+/// let scopes = ["articles:export"];
+/// let export = Required { scopes: &scopes, cost: Cost::from(5), ..Required::default() };
 /// // By default, any key that works will do.
 /// let any = Required::default();
-/// assert_eq!((any.scope, any.cost), (None, Cost::ONE));
+/// assert_eq!((any.scopes.len(), any.cost), (0, Cost::ONE));
 /// # let _ = export;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Required<'a> {
-    /// The scope that the key has to have, a `resource:action`; `None` is any key.
-    pub scope: Option<&'a str>,
+    /// The scopes that the key has to have, each a `resource:action`: all of them, and none by
+    /// default.
+    pub scopes: &'a [&'a str],
     /// How many ordinary requests it counts as for the limits of the key and of its owner.
     pub cost: Cost,
+    /// The door that the request came to.
+    pub door: Door,
+    /// Why a verdict is asked for.
+    pub purpose: Purpose,
 }
 
 /// A request whose key works. It has been counted, and its cost taken from the limits.
@@ -78,12 +86,12 @@ impl Authenticator {
     /// headers.insert("x-api-key", HeaderValue::try_from(secret).unwrap());
     ///
     /// // The key has the scope, so the request passes.
-    /// let read = Required { scope: Some("articles:read"), ..Required::default() };
+    /// let read = Required { scopes: &["articles:read"], ..Required::default() };
     /// let passed = authenticator.authenticate(&mut headers, None, read).unwrap();
     /// assert_eq!(passed.caller.name(), "weather-bot");
     ///
     /// // It lacks another, so the request is rejected and takes nothing from the limits.
-    /// let write = Required { scope: Some("articles:write"), ..Required::default() };
+    /// let write = Required { scopes: &["articles:write"], ..Required::default() };
     /// let rejection = authenticator.authenticate(&mut headers, None, write).unwrap_err();
     /// assert_eq!(rejection.status(), StatusCode::FORBIDDEN);
     /// # });
@@ -106,7 +114,8 @@ impl Authenticator {
         peer: Option<IpAddr>,
         required: Required<'_>,
     ) -> Result<Authenticated, Rejection> {
-        self.authenticate_optional(headers, peer, required)?.ok_or_else(Rejection::no_key)
+        let from = self.client_address(headers, peer);
+        self.authenticate_from(headers, from, required)
     }
 
     /// Decides about a request that may have a key: `None` is a request without one. A key that
@@ -143,18 +152,75 @@ impl Authenticator {
         required: Required<'_>,
     ) -> Result<Option<Authenticated>, Rejection> {
         let from = self.client_address(headers, peer);
-        let text = match credentials::find(headers) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(None),
-            Err(CredentialsError::Several) => return Err(Rejection::several_keys()),
-            Err(CredentialsError::BadFormat) => return Err(Rejection::bad_format()),
-        };
+        let Some(text) = presented(headers)? else { return Ok(None) };
+        self.authenticate_text(text, from, required).map(Some)
+    }
+
+    /// Decides about a request that must have a key and comes from `from`, whatever its headers say
+    /// of that: the verdict on behalf of a proxy.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use http::{HeaderMap, HeaderValue};
+    /// use keyward_http::{Door, Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let mut headers = HeaderMap::new();
+    /// let nginx = Required { door: Door::Nginx, ..Required::default() };
+    /// let rejection = authenticator.authenticate_from(&mut headers, None, nginx).unwrap_err();
+    /// assert_eq!(rejection.status(), 401);
+    ///
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// headers.insert("x-api-key", HeaderValue::try_from(secret).unwrap());
+    /// assert!(authenticator.authenticate_from(&mut headers, None, nginx).is_ok());
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Authenticator::authenticate`].
+    pub fn authenticate_from(
+        &self,
+        headers: &mut HeaderMap,
+        from: Option<IpAddr>,
+        required: Required<'_>,
+    ) -> Result<Authenticated, Rejection> {
+        let text = presented(headers)?.ok_or_else(Rejection::no_key)?;
+        self.authenticate_text(text, from, required)
+    }
+
+    /// Decides about a request that presents `text` as its key, from `from`.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use keyward_http::{Door, Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// let required = Required { door: Door::Verify, ..Required::default() };
+    /// assert!(authenticator.authenticate_text(&secret, None, required).is_ok());
+    /// let rejection = authenticator.authenticate_text("wrong", None, required).unwrap_err();
+    /// assert_eq!(rejection.denied().map(|denied| denied.as_str()), Some("unknown"));
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Authenticator::authenticate`].
+    pub fn authenticate_text(
+        &self,
+        text: &str,
+        from: Option<IpAddr>,
+        required: Required<'_>,
+    ) -> Result<Authenticated, Rejection> {
         let now = self.clock.now();
-        let Required { scope, cost } = required;
-        let asked = Asked { text, scope, from, cost };
+        let Required { scopes, cost, door: _, purpose } = required;
+        let asked = Asked { text, scopes, from, cost, purpose };
         match self.gate.verify(&asked, now) {
-            Ok(caller) => Ok(Some(Authenticated { caller, at: now })),
-            Err(denied) => Err(self.reject(&denied, &asked, now).private()),
+            Ok(caller) => Ok(Authenticated { caller, at: now }),
+            Err(denied) => Err(self.reject(denied, &asked, now).private()),
         }
     }
 
@@ -182,9 +248,11 @@ impl Authenticator {
         self.rate_limit_headers.complete(headers, stood);
     }
 
-    fn reject(&self, denied: &Denied, asked: &Asked<'_>, now: Now) -> Rejection {
-        match Rejection::denied(denied, asked.scope, now.unix, self.rate_limit_headers) {
+    fn reject(&self, denied: Denied, asked: &Asked<'_>, now: Now) -> Rejection {
+        match Rejection::of_denied(denied, asked.scopes, now.unix, self.rate_limit_headers) {
             DeniedAs::KeyThatWorks(rejection) => rejection,
+            // A question says nothing of the address that a wrong key comes from.
+            DeniedAs::WrongKey(rejection) if asked.purpose == Purpose::Introspection => rejection,
             DeniedAs::WrongKey(rejection) => {
                 // All clients without a known address share one limit.
                 let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
@@ -193,4 +261,12 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// The one key that a request presents, if it presents any.
+fn presented(headers: &mut HeaderMap) -> Result<Option<&str>, Rejection> {
+    credentials::find(headers).map_err(|error| match error {
+        CredentialsError::Several => Rejection::several_keys(),
+        CredentialsError::BadFormat => Rejection::bad_format(),
+    })
 }

@@ -23,14 +23,26 @@ impl Rejection {
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#))
     }
 
-    /// The response to a denial at `at`, where `scope` was required; `told` selects the header
+    /// The response to a denial at `at`, where `scopes` were required; `told` selects the header
     /// fields that report the limits. No other function maps a denial to HTTP.
     ///
     /// Unknown, revoked, suspended and expired keys look the same from outside, so that a response
     /// does not show an attacker which keys exist.
-    pub(crate) fn denied(
+    pub(crate) fn of_denied(
+        denied: Denied,
+        scopes: &[&str],
+        at: UnixMillis,
+        told: RateLimitHeaders,
+    ) -> DeniedAs {
+        let mut response = Self::of_reason(&denied, scopes, at, told);
+        let (DeniedAs::KeyThatWorks(rejection) | DeniedAs::WrongKey(rejection)) = &mut response;
+        rejection.denied = Some(Box::new(denied));
+        response
+    }
+
+    fn of_reason(
         denied: &Denied,
-        scope: Option<&str>,
+        scopes: &[&str],
         at: UnixMillis,
         told: RateLimitHeaders,
     ) -> DeniedAs {
@@ -45,9 +57,7 @@ impl Rejection {
                 let detail = "Request costs more than its limit ever allows";
                 DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))
             }
-            Denied::OutOfScope(_) => {
-                DeniedAs::KeyThatWorks(Self::out_of_scope(scope.unwrap_or_default()))
-            }
+            Denied::OutOfScope(_) => DeniedAs::KeyThatWorks(Self::out_of_scope(&scopes.join(" "))),
             // The caller has presented the secret, so this shows an attacker nothing.
             Denied::OutOfNetwork(_) => {
                 DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))

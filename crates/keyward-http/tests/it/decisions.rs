@@ -41,7 +41,9 @@ async fn a_route_requires_a_scope_and_takes_a_cost() {
     let (authenticator, _clock) = testing::authenticator().await;
     let secret = testing::issue_with(&authenticator, "weather-bot", &["articles:read"]).await;
     let decide = |scope, cost: u16| {
-        let required = Required { scope: Some(scope), cost: Cost::from(cost) };
+        let scopes = [scope];
+        let cost = Cost::from(cost);
+        let required = Required { scopes: &scopes, cost, ..Required::default() };
         let mut headers = headers(&[("x-api-key", &secret)]);
         authenticator.authenticate(&mut headers, None, required)
     };

@@ -159,7 +159,6 @@ impl Entry {
     pub(crate) fn shown(&self) -> Shown {
         Shown {
             id: self.id,
-            digest: self.digest,
             name: self.name.clone(),
             tier: self.tier.name().clone(),
             owner: self.owner().map(|owner| owner.name().clone()),

@@ -1,9 +1,10 @@
-//! The scopes, networks and own limits of a key, which only some keys have.
+//! The scopes, networks, own limits and metadata of a key, which only some keys have.
 
 use std::net::IpAddr;
 
 use triomphe::Arc;
 
+use crate::details::Metadata;
 use crate::limit::Limits;
 use crate::network::Networks;
 use crate::record::Scopes;
@@ -18,16 +19,19 @@ struct Inner {
     networks: Networks,
     /// Its own, which replace the tier's.
     limits: Option<Limits>,
+    metadata: Metadata,
 }
 
 impl Extras {
     pub(super) fn of(key: &Key) -> Self {
-        let Key { scopes, networks, limits, .. } = key;
-        if scopes.is_empty() && networks.is_empty() && limits.is_none() {
+        let Key { scopes, networks, limits, notes, .. } = key;
+        let is_plain = scopes.is_empty() && networks.is_empty() && limits.is_none();
+        if is_plain && notes.metadata.is_empty() {
             return Self(None);
         }
         let (scopes, networks) = (scopes.clone(), networks.clone());
-        Self(Some(Arc::new(Inner { scopes, networks, limits: limits.clone() })))
+        let (limits, metadata) = (limits.clone(), notes.metadata.clone());
+        Self(Some(Arc::new(Inner { scopes, networks, limits, metadata })))
     }
 
     /// Whether the key may do what `asked` names.
@@ -45,6 +49,11 @@ impl Extras {
     #[inline]
     pub(super) fn allow(&self, address: Option<IpAddr>) -> bool {
         self.0.as_ref().is_none_or(|extras| extras.networks.allow(address))
+    }
+
+    /// A JSON object, compact.
+    pub(super) fn metadata(&self) -> &str {
+        self.0.as_ref().map_or("{}", |extras| extras.metadata.as_str())
     }
 
     #[inline]

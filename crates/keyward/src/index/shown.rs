@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::digest::Digest;
 use crate::record::{KeyId, KeyName, Owner};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
@@ -13,8 +12,6 @@ use super::extras::Extras;
 #[derive(Clone)]
 pub(crate) struct Shown {
     pub(crate) id: KeyId,
-    /// Of the secret that was the key's then.
-    pub(crate) digest: Digest,
     pub(crate) name: KeyName,
     pub(crate) tier: TierName,
     pub(crate) owner: Option<Owner>,
@@ -26,6 +23,11 @@ impl Shown {
     /// Whether the key may do what `asked` names.
     pub(crate) fn grants(&self, asked: &str) -> bool {
         self.extras.grants(asked)
+    }
+
+    /// A JSON object, compact.
+    pub(crate) fn metadata(&self) -> &str {
+        self.extras.metadata()
     }
 
     /// The key's scopes, in the order in which they were given.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::count::Outcome;
-use crate::index::Entry;
+use crate::index::{Entry, Shown};
 use crate::limit::Exceeded;
 use crate::record::{KeyId, Owner};
-use crate::tier::TierName;
+use crate::time::UnixMillis;
 
 /// Why a request is denied. Holds neither the key's text nor anything about other keys.
 ///
@@ -154,7 +154,7 @@ impl Denied {
 /// let (index, usage) = (Index::default(), Usage::default());
 /// index.insert(Entry::new(&key, tier));
 ///
-/// let asked = Asked { scope: Some("articles:read"), ..Asked::of(secret.expose()) };
+/// let asked = Asked { scopes: &["articles:read"], ..Asked::of(secret.expose()) };
 /// let now = Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
 /// let denied = verify(&index, &usage, &asked, now).unwrap_err();
 /// assert!(matches!(denied, Denied::OutOfScope(_)));
@@ -163,35 +163,59 @@ impl Denied {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct KeyRef {
-    id: KeyId,
-    tier: TierName,
-    owner: Option<Owner>,
-}
+pub struct KeyRef(Shown);
 
 impl KeyRef {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(entry: &Entry) -> Self {
-        let owner = entry.owner().map(|owner| owner.name().clone());
-        Self { id: entry.id(), tier: entry.tier().name().clone(), owner }
+        Self(entry.shown())
     }
 
     /// The key's identity, which outlives its secrets.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.id
+        self.0.id
+    }
+
+    /// What people call the key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name.as_str()
     }
 
     /// The name of the key's tier.
     #[must_use]
     pub fn tier(&self) -> &str {
-        self.tier.as_str()
+        self.0.tier.as_str()
     }
 
     /// To whom the key belongs, if that is known.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.owner.as_ref().map(Owner::as_str)
+        self.0.owner.as_ref().map(Owner::as_str)
+    }
+
+    /// The first instant at which the key no longer works; `None` is never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixMillis> {
+        self.0.expires_at
+    }
+
+    /// The key's scopes, in the order in which they were given.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.0.scopes()
+    }
+
+    /// Whether the key may do what `asked` names, a `resource:action`.
+    #[must_use]
+    pub fn grants(&self, asked: &str) -> bool {
+        self.0.grants(asked)
+    }
+
+    /// What the key's holder noted about it: a JSON object, compact; `{}` if nothing.
+    #[must_use]
+    pub fn metadata(&self) -> &str {
+        self.0.metadata()
     }
 }
 

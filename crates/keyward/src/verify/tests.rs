@@ -2,6 +2,7 @@
 
 mod limits;
 mod networks;
+mod purpose;
 mod shown;
 
 use std::num::NonZeroU32;
@@ -11,9 +12,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::count::{Counts, Outcome};
-use crate::limit::{Limit, Limits};
+use crate::limit::{Limit, Limits, Standing};
 use crate::network::Networks;
-use crate::record::{KeyState, Scopes};
+use crate::record::{KeyId, KeyState, Scopes};
 use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{SteadyNanos, UnixMillis};
@@ -50,7 +51,12 @@ impl OneKey {
     }
 
     fn verify(&self, scope: Option<&str>, now: Now) -> Verdict {
-        verify(&self.index, &self.usage, &Asked { scope, ..Asked::of(TEXT) }, now)
+        verify(
+            &self.index,
+            &self.usage,
+            &Asked { scopes: scope.as_slice(), ..Asked::of(TEXT) },
+            now,
+        )
     }
 
     /// The verdict on a request from this address.
@@ -368,7 +374,8 @@ proptest! {
     ) {
         let key = OneKey::new();
         let text = String::from_utf8_lossy(&bytes);
-        let asked = Asked { scope: scope.as_deref(), ..Asked::of(&text) };
+        let scopes: Vec<&str> = scope.iter().map(String::as_str).collect();
+        let asked = Asked { scopes: &scopes, ..Asked::of(&text) };
         let verdict = verify(&key.index, &key.usage, &asked, NOW);
         prop_assert_eq!(verdict.unwrap_err(), Denied::Unknown);
         prop_assert_eq!(key.usage.unknown(), 1);

@@ -57,14 +57,15 @@ impl Keys {
     }
 
     fn check(&self, text: &str, scope: &str, expected: impl Fn(&Verdict) -> bool) {
-        let asked = asked(text, scope, "192.0.2.7");
+        let scopes = [scope];
+        let asked = asked(text, &scopes, "192.0.2.7");
         check(|| verify(&self.index, &self.usage, &asked, NOW), expected);
     }
 }
 
-fn asked<'a>(text: &'a str, scope: &'a str, from: &str) -> Asked<'a> {
+fn asked<'a>(text: &'a str, scopes: &'a [&'a str], from: &str) -> Asked<'a> {
     let from = Some(from.parse().unwrap());
-    Asked { scope: Some(scope), from, ..Asked::of(text) }
+    Asked { scopes, from, ..Asked::of(text) }
 }
 
 /// Checks that requests take no memory and that every verdict is as `expected` says.
@@ -109,7 +110,7 @@ fn an_allowed_request_allocates_nothing() {
 #[test]
 fn a_limited_request_allocates_nothing() {
     let keys = Keys::new(vec![one_in_a_day()]);
-    let once = asked("kw_active", "articles:read", "192.0.2.7");
+    let once = asked("kw_active", &["articles:read"], "192.0.2.7");
     assert!(verify(&keys.index, &keys.usage, &once, NOW).is_ok());
     keys.check("kw_active", "articles:read", |verdict| is(verdict, "limited"));
 }
@@ -129,10 +130,10 @@ fn no_other_refusal_allocates_either() {
     check_denied(&"\u{0}".repeat(512), "articles:read", "unknown");
     check_denied(&"x".repeat(100_000), "articles:read", "unknown");
     let in_doubt = NOW.or_as_late_as(UnixMillis(u64::MAX / 2));
-    let once = asked("kw_active", "articles:read", "192.0.2.7");
+    let once = asked("kw_active", &["articles:read"], "192.0.2.7");
     let verdict = || verify(&keys.index, &keys.usage, &once, in_doubt);
     check(verdict, |verdict| is(verdict, "clock_in_doubt"));
-    let foreign = asked("kw_active", "articles:read", "198.51.100.1");
+    let foreign = asked("kw_active", &["articles:read"], "198.51.100.1");
     let verdict = || verify(&keys.index, &keys.usage, &foreign, NOW);
     check(verdict, |verdict| is(verdict, "out_of_network"));
 }

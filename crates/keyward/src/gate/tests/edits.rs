@@ -33,7 +33,7 @@ async fn the_next_request_meets_the_key_as_it_is_now() {
     edit(&gate, issued.key_id, change.clone()).await;
     assert_eq!(verify_issued(&gate, &issued).unwrap_err(), "out_of_network");
     let asked = Asked {
-        scope: Some("articles:read"),
+        scopes: &["articles:read"],
         from: Some("192.0.2.7".parse().unwrap()),
         ..Asked::of(issued.secret.expose())
     };

@@ -25,7 +25,7 @@ async fn the_old_and_the_new_secret_are_the_same_key() {
     assert_eq!(rotated.grace_until, Some(UnixMillis(6_000)));
     assert_eq!(rotated.key.versions().to_string(), "2");
     for secret in [&issued.secret, &rotated.secret] {
-        let asked = Asked { scope: Some("articles:read"), ..Asked::of(secret.expose()) };
+        let asked = Asked { scopes: &["articles:read"], ..Asked::of(secret.expose()) };
         let caller = gate.verify(&asked, NOW).unwrap();
         assert_eq!((caller.key_id(), caller.name()), (issued.key_id, "Reader"));
         assert_eq!((caller.tier(), caller.owner()), ("pro", Some("org_1")));
