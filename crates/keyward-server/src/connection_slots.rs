@@ -300,6 +300,11 @@ impl ConnectionSlot {
         drop(stored);
         self.state.word.load(Ordering::SeqCst) == LEAVING
     }
+
+    /// Wakes the task that asked last whether it has to leave.
+    pub(crate) fn wake(&self) {
+        self.state.wake();
+    }
 }
 
 impl Drop for ConnectionSlot {

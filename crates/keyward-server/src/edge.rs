@@ -23,6 +23,7 @@ use keyward_axum::{Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
 
+use crate::http2_head;
 use crate::request_head::{AmbiguousLength, BadHead};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -184,6 +185,11 @@ fn malformed(request: &Request) -> Option<Rejection> {
         0 if request.version() == Version::HTTP_11 => return bad("Missing Host header"),
         0 | 1 => {}
         _ => return bad("More than one Host header"),
+    }
+    if request.version() == Version::HTTP_2
+        && let Some(detail) = http2_head::fault(request)
+    {
+        return bad(detail);
     }
     if request.extensions().get::<AmbiguousLength>().is_some() {
         return bad("Content-Length beside Transfer-Encoding");

@@ -5,6 +5,8 @@
 
 mod request_head;
 
+mod http2_head;
+
 mod settings;
 
 mod listener;
@@ -34,7 +36,21 @@ mod greeting;
 
 mod connection_slots;
 
+mod patience;
+
 mod wire;
+
+mod streams;
+
+mod frames;
+
+mod stream;
+
+mod connection;
+
+mod http1;
+
+mod http2;
 
 mod listen;
 

@@ -1,28 +1,21 @@
-//! Serving connections, with a bound on everything that a client can make grow.
+//! Accepting connections, with a bound on how many there are, and serving them until the end.
 
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use http::header::{CONNECTION, HeaderValue};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::Service as _;
 
 use crate::app::Front;
+use crate::connection::Connection;
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::listener::Listener;
-use crate::request_head::{AmbiguousLength, HEAD_BYTES_MAX, HeadQueue};
-use crate::wire::{Timeouts, Wire};
+use crate::patience::{Patience, Timeouts};
+use crate::stream::Protocol;
+use crate::{http1, http2};
 
 /// A pause after accepting a connection failed, such as for want of file descriptors: trying again
 /// at once would only spin.
@@ -52,47 +45,68 @@ pub(crate) async fn serve_all(
     let (stopping, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     for (front, listener) in listeners {
-        let mut stopped = stopped.clone();
-        // A change and the error that the sender is gone both mean the end.
-        let stop = async move { drop(stopped.changed().await) };
-        serving.spawn(serve(listener.socket, front, bounds, stop));
+        serving.spawn(serve(listener.socket, front, bounds, stopped.clone()));
     }
-    let pass_on = async {
+    drop(stopped);
+    let tell_all = async {
         stop.await;
-        drop(stopping);
+        stopping.send_replace(());
     };
-    let (finished, ()) = tokio::join!(serving.join_all(), pass_on);
-    finished.into_iter().all(|finished| finished)
+    tokio::join!(serving.join_all(), tell_all);
+    // Each connection holds a receiver until its end.
+    tokio::time::timeout(bounds.stop_within, stopping.closed()).await.is_ok()
 }
 
+/// Accepts connections, each of which is served by a task of its own, until the server stops.
 async fn serve(
     listener: TcpListener,
     front: Front,
     bounds: Bounds,
-    stop: impl Future<Output = ()>,
-) -> bool {
-    let connections = GracefulShutdown::new();
+    mut stopped: watch::Receiver<()>,
+) {
     let slots = ConnectionSlots::new(bounds.connections_max);
-    let mut stop = std::pin::pin!(stop);
+    // What each connection watches: it has not seen the end either.
+    let watched = stopped.clone();
     loop {
         let (stream, peer, slot) = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
-            () = &mut stop => break,
+            // A change and the error that the sender is gone both mean the end.
+            _ = stopped.changed() => break,
         };
         if let Err(error) = prepare(&stream, bounds) {
             tracing::debug!(%error, "A connection was gone before it was served");
             continue;
         }
-        let wire = Connection { stream, peer, slot, timeouts: bounds.timeouts };
-        let connection = connections.watch(wire.serve(front.clone()));
+        let connection = Connection::new(stream, peer, Patience::new(slot, bounds.timeouts));
+        let serving = serve_connection(connection, front.clone(), bounds, watched.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "A connection ended early");
+            if let Err(error) = serving.await {
+                tracing::debug!(error = %format!("{error:#}"), "A connection ended early");
             }
         });
     }
-    drop(listener);
-    tokio::time::timeout(bounds.stop_within, connections.shutdown()).await.is_ok()
+}
+
+async fn serve_connection(
+    mut connection: Connection,
+    front: Front,
+    bounds: Bounds,
+    mut stopped: watch::Receiver<()>,
+) -> anyhow::Result<()> {
+    let protocol = tokio::select! {
+        biased;
+        protocol = connection.protocol() => protocol?,
+        // It has sent no request.
+        _ = stopped.changed() => None,
+    };
+    match protocol {
+        None => {}
+        Some(Protocol::Http1) => http1::serve(connection, front, stopped).await?,
+        Some(Protocol::Http2) => {
+            http2::serve(connection, front, bounds.request_timeout, stopped).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Accepts a connection, and then finds a slot for it: so a connection gives way only if another
@@ -125,49 +139,4 @@ fn prepare(stream: &TcpStream, bounds: Bounds) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(bounds.request_timeout))?;
     Ok(())
-}
-
-/// A connection that was accepted.
-struct Connection {
-    stream: TcpStream,
-    peer: SocketAddr,
-    slot: ConnectionSlot,
-    timeouts: Timeouts,
-}
-
-impl Connection {
-    fn serve(
-        self,
-        front: Front,
-    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-        let Self { stream, peer, slot, timeouts } = self;
-        let heads = HeadQueue::default();
-        let wire = Wire::new(stream, heads.clone(), slot, timeouts);
-        let service = service_fn(move |mut request: http::Request<Incoming>| {
-            let head = heads.next();
-            request.extensions_mut().insert(ConnectInfo(peer));
-            if head.ambiguous {
-                request.extensions_mut().insert(AmbiguousLength);
-            }
-            if let Some(bad) = head.bad {
-                request.extensions_mut().insert(bad);
-            }
-            let responding = front.clone().call(request.map(Body::new));
-            async move {
-                let mut response = responding.await?;
-                if head.chunked {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, std::convert::Infallible>(response)
-            }
-        });
-        http1::Builder::new()
-            // The wire has the limits on time; hyper never sees half a request head.
-            .header_read_timeout(None)
-            // A client may close its sending side after its last request, and read the response.
-            .half_close(true)
-            .max_header_size(HEAD_BYTES_MAX)
-            .max_buf_size(2 * HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(wire), service)
-    }
 }

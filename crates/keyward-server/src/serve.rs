@@ -23,11 +23,11 @@ use crate::metrics::Metrics;
 #[cfg(feature = "news")]
 use crate::news::{self, News};
 use crate::own_key::UsageCache;
+use crate::patience::Timeouts;
 use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
-use crate::wire::Timeouts;
 
 /// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(

@@ -9,88 +9,61 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
-use crate::connection_slots::{ConnectionSlot, Phase};
+use crate::connection_slots::Phase;
+use crate::patience::Patience;
 use crate::request_head::{BadHead, HEAD_BYTES_MAX, Head, HeadQueue, Scanner};
 
 /// The replacement that hyper gets for a request head that cannot be read. Clients see only the
 /// response to it.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
 
-/// How long a connection may send nothing, or an incomplete request head.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeouts {
-    /// From the first byte of a request head to its end, and from the start of a connection to the
-    /// first byte of its first one.
-    pub(crate) head: Duration,
-    /// From a response to the next request.
-    pub(crate) idle: Duration,
-}
-
 /// A stream that hands over whole request heads.
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
     heads: HeadQueue,
-    slot: ConnectionSlot,
-    timeouts: Timeouts,
+    patience: Patience,
     scanner: Scanner,
     /// The beginning of a request head, at most a little more than it may be long.
     held: Vec<u8>,
     /// How many bytes of that are to be handed over.
     ready: usize,
-    phase: Phase,
     /// Set while hyper waits for a request head: it has encoded every response before.
     wants_head: bool,
     /// Set while something that was written is not flushed.
     unflushed: bool,
     /// Set when nothing more is read.
     ended: bool,
-    /// Set for the earliest deadline; made at the first wait.
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Wire<S> {
-    /// A connection that begins now.
-    pub(crate) fn new(
-        stream: S,
-        heads: HeadQueue,
-        slot: ConnectionSlot,
-        timeouts: Timeouts,
-    ) -> Self {
+    /// A connection whose first request head is awaited.
+    pub(crate) fn new(stream: S, heads: HeadQueue, patience: Patience) -> Self {
         Self {
             stream,
             heads,
-            slot,
-            timeouts,
+            patience,
             scanner: Scanner::default(),
             held: Vec::new(),
             ready: 0,
-            phase: Phase::Head(Instant::now()),
             wants_head: false,
             unflushed: false,
             ended: false,
-            timer: None,
         }
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        // A connection that has to leave ends at its next wait.
-        self.slot.enter(phase);
     }
 
     /// Ends the request under way when hyper wants the next one and the response is written.
     /// Returns whether it did.
     fn settle(&mut self) -> bool {
-        let has_ended = self.phase == Phase::Busy && self.wants_head && !self.unflushed;
+        let has_ended = self.patience.phase() == Phase::Busy && self.wants_head && !self.unflushed;
         if has_ended {
             let now = Instant::now();
-            self.enter(if self.held.is_empty() { Phase::Idle(now) } else { Phase::Head(now) });
+            let is_idle = self.held.is_empty();
+            self.patience.enter(if is_idle { Phase::Idle(now) } else { Phase::Head(now) });
         }
         has_ended
     }
@@ -144,35 +117,9 @@ impl<S> Wire<S> {
         }
         if found {
             self.wants_head = false;
-            self.enter(Phase::Busy);
-        } else if matches!(self.phase, Phase::Idle(_)) {
-            self.enter(Phase::Head(Instant::now()));
-        }
-    }
-
-    /// Whether a connection that waits for a request head has to end: its time has passed, or its
-    /// slot is needed.
-    fn has_to_end(&mut self, context: &mut Context<'_>) -> bool {
-        let deadline = match self.phase {
-            Phase::Busy => return false,
-            Phase::Head(since) => since + self.timeouts.head,
-            Phase::Idle(since) => since + self.timeouts.idle,
-        };
-        if self.slot.is_leaving(context.waker()) {
-            return true;
-        }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        loop {
-            // A timer for an earlier time only wakes in vain, which is rarer than requests are.
-            if deadline < timer.deadline() || timer.is_elapsed() {
-                timer.as_mut().reset(deadline);
-            }
-            if timer.as_mut().poll(context).is_pending() {
-                return false;
-            }
-            if deadline <= timer.deadline() {
-                return true;
-            }
+            self.patience.enter(Phase::Busy);
+        } else if matches!(self.patience.phase(), Phase::Idle(_)) {
+            self.patience.enter(Phase::Head(Instant::now()));
         }
     }
 }
@@ -195,7 +142,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
                 this.settle();
             }
             match Pin::new(&mut this.stream).poll_read(context, buffer) {
-                Poll::Pending if !this.has_to_end(context) => return Poll::Pending,
+                Poll::Pending if !this.patience.is_over(context) => return Poll::Pending,
                 Poll::Pending => this.ended = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) if buffer.filled().len() == before => this.ended = true,

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
 use super::*;
 use crate::connection_slots::ConnectionSlots;
+use crate::patience::Timeouts;
 
 const TIMEOUTS: Timeouts = Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(75) };
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -17,7 +19,7 @@ async fn wire() -> (Wire<DuplexStream>, DuplexStream, ConnectionSlots) {
     let slots = ConnectionSlots::new(NonZeroU32::MIN);
     let slot = slots.take([192, 0, 2, 1].into()).await;
     let (client, server) = duplex(64 * 1024);
-    (Wire::new(server, HeadQueue::default(), slot, TIMEOUTS), client, slots)
+    (Wire::new(server, HeadQueue::default(), Patience::new(slot, TIMEOUTS)), client, slots)
 }
 
 /// The bytes that hyper gets at once; `None` if it has to wait.
@@ -178,5 +180,5 @@ async fn half_a_head_at_the_end_is_dropped() {
     assert_eq!(read(&mut wire).await, None);
     drop(client);
     assert_eq!(read(&mut wire).await.as_deref(), Some(""));
-    assert!(!wire.slot.is_leaving(Waker::noop()));
+    assert!(!wire.patience.is_over(&mut Context::from_waker(Waker::noop())));
 }
