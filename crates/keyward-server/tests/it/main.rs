@@ -13,6 +13,7 @@ mod cors;
 mod docs;
 mod full;
 mod greeting;
+mod http2;
 #[path = "../../../keyward-admin/tests/support/issuer.rs"]
 mod issuer;
 mod leaks;
