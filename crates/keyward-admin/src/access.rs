@@ -2,6 +2,7 @@
 //!
 //! The rights of a role are stated where a route is registered.
 
+mod error;
 mod oidc;
 mod tokens;
 
@@ -12,24 +13,24 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::StatusCode;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use keyward::Now;
 use keyward::audit::Actor;
 use keyward::network::Network;
 use keyward_axum::throttle::Throttle;
 use keyward_axum::{Guard, Rejection};
 
+use self::error::AccessError;
 use self::oidc::Oidc;
 use self::oidc::verdict::{Person, TokenError};
 use self::tokens::GoodTokens;
 use crate::admin_key::{AdminKeyDigests, WhichKey};
+use crate::counts::{AccessCounts, Reason};
 use crate::misplaced_key;
 use crate::people::People;
 use crate::role::Role;
@@ -110,6 +111,7 @@ struct Inner {
     /// Counts wrong tokens by themselves: they are no wrong admin keys, nor the other way round.
     token_throttle: Throttle,
     good_tokens: GoodTokens,
+    counts: AccessCounts,
 }
 
 /// The parts that change when the settings are read anew.
@@ -121,11 +123,12 @@ struct Rules {
 
 impl Rules {
     /// The rules of these options. The known keys of an unchanged issuer are kept.
-    fn of(options: AccessOptions, before: Option<&Self>) -> Self {
+    fn of(options: AccessOptions, before: Option<&Self>, counts: &AccessCounts) -> Self {
         let AccessOptions { admin_keys, people, networks } = options;
         let known = before.and_then(|before| before.people.clone());
         let known = known.filter(|oidc| Some(oidc.people()) == people.as_ref());
-        let people = known.or_else(|| people.map(Oidc::new).map(Arc::new));
+        let people =
+            known.or_else(|| people.map(|people| Arc::new(Oidc::new(people, &counts.key_fetches))));
         Self { admin_keys, people, networks }
     }
 
@@ -152,64 +155,16 @@ impl fmt::Debug for Authentication {
     }
 }
 
-/// Why a request is rejected.
-#[derive(Debug, PartialEq, Eq)]
-enum AccessError {
-    /// Every request is rejected: there is neither an admin key nor an issuer.
-    NotConfigured,
-    /// Its address is not allowed, or unknown.
-    Address,
-    /// No admin key, a wrong one, or several.
-    AdminKey,
-    /// Another wrong admin key after too many.
-    TooMany(Duration),
-    /// Another token after too many wrong ones.
-    TooManyTokens(Duration),
-    /// The token is none that the issuer made for us, or its time is not now.
-    Token,
-    /// It cannot be decided: the issuer's keys could not be read.
-    Issuer,
-    /// They are who they are, but may not do this.
-    Role,
-}
-
-impl From<AccessError> for Rejection {
-    fn from(rejected: AccessError) -> Self {
-        let forbidden = |detail| Self::new(StatusCode::FORBIDDEN, detail);
-        match rejected {
-            AccessError::NotConfigured => {
-                let detail = "ADMIN_API_KEY is not configured";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-            }
-            AccessError::Address => forbidden("Address not allowed"),
-            AccessError::AdminKey => forbidden("Invalid admin key"),
-            AccessError::TooMany(retry_after) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong admin keys")
-                    .retry_after(retry_after)
-            }
-            AccessError::TooManyTokens(retry_after) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens")
-                    .retry_after(retry_after)
-            }
-            AccessError::Token => {
-                let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
-                Self::new(StatusCode::UNAUTHORIZED, "Invalid access token")
-                    .header(WWW_AUTHENTICATE, challenge)
-            }
-            AccessError::Issuer => Self::unavailable(),
-            AccessError::Role => forbidden("Insufficient role"),
-        }
-    }
-}
-
 impl Authentication {
     /// The authentication that these options ask for. Nothing is read from the issuer yet.
     pub(crate) fn new(options: AccessOptions) -> Self {
+        let counts = AccessCounts::default();
         Self(Arc::new(Inner {
-            rules: ArcSwap::from_pointee(Rules::of(options, None)),
+            rules: ArcSwap::from_pointee(Rules::of(options, None, &counts)),
             key_throttle: Throttle::new(Some(FAILURES_PER_MINUTE)),
             token_throttle: Throttle::new(Some(FAILURES_PER_MINUTE)),
             good_tokens: GoodTokens::default(),
+            counts,
         }))
     }
 
@@ -217,13 +172,18 @@ impl Authentication {
     /// authenticated meanwhile is judged by the old ones or by the new ones.
     pub(crate) fn set(&self, options: AccessOptions) -> Changed {
         let before = self.0.rules.load_full();
-        let rules = Arc::new(Rules::of(options, Some(&before)));
+        let rules = Arc::new(Rules::of(options, Some(&before), &self.0.counts));
         self.0.rules.store(Arc::clone(&rules));
         Changed {
             admin_key: before.admin_keys.first != rules.admin_keys.first,
             admin_key_next: before.admin_keys.next != rules.admin_keys.next,
             people: before.people() != rules.people(),
         }
+    }
+
+    /// What is counted.
+    pub(crate) fn counts(&self) -> &AccessCounts {
+        &self.0.counts
     }
 
     /// The admin keys that there are.
@@ -264,7 +224,7 @@ impl Authentication {
                 }
                 tracing::debug!(%address, "Refused an admin key");
                 key_throttle.count(address, now.steady).map_err(AccessError::TooMany)?;
-                return Err(AccessError::AdminKey);
+                return Err(AccessError::WrongKey);
             }
             (Some(_), Some(_)) => return Err(AccessError::AdminKey),
             (None, _) => {}
@@ -329,8 +289,11 @@ pub(crate) async fn identify(
         return Err(rejection);
     }
     let address = guard.client_address(&parts.headers, &parts.extensions);
-    let who = authentication.decide(address, &parts.headers, now).await?;
+    let decided = authentication.decide(address, &parts.headers, now).await;
+    let counts = authentication.counts();
+    let who = decided.inspect_err(|rejected| counts.rejected(rejected.reason()))?;
     parts.extensions.insert(who);
+    parts.extensions.insert(counts.clone());
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
@@ -340,12 +303,16 @@ pub(crate) async fn require_role(
     request: Request,
     next: Next,
 ) -> Result<Response, Rejection> {
-    match request.extensions().get::<Who>() {
+    let extensions = request.extensions();
+    match extensions.get::<Who>() {
         Some(who) if role <= who.role => Ok(next.run(request).await),
         Some(who) => {
             let (needed, has) = (role.as_str(), who.role.as_str());
             let actor = who.actor.as_text();
             tracing::debug!(%actor, needed, has, "Rejected a request that needs the role {needed}");
+            if let Some(counts) = extensions.get::<AccessCounts>() {
+                counts.rejected(Reason::NoRole);
+            }
             Err(AccessError::Role.into())
         }
         None => Err(AccessError::Role.into()),

@@ -1,5 +1,7 @@
 //! The control plane of a guard.
 
+mod counts;
+
 use std::sync::Arc;
 
 use axum::Router;

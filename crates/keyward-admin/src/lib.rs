@@ -80,6 +80,8 @@
 
 mod failure;
 
+mod counts;
+
 pub mod role;
 
 pub mod request_id;
@@ -140,6 +142,7 @@ pub mod fuzzing {
 pub use access::AccessOptions;
 pub use backup::Backups;
 pub use control::Control;
+pub use counts::AdminCounts;
 pub use failure::broken;
 pub use options::AdminOptions;
 pub use request_id::RequestId;

@@ -21,6 +21,7 @@ use self::claims::Claims;
 use self::issuer::Issuer;
 use self::token::Token;
 use self::verdict::{Person, TokenError};
+use crate::counts::Results;
 use crate::people::People;
 
 /// Judges tokens.
@@ -30,9 +31,10 @@ pub(super) struct Oidc {
 }
 
 impl Oidc {
-    /// Judges by these settings. Nothing is fetched until the first token comes.
-    pub(super) fn new(people: People) -> Self {
-        let issuer = Issuer::new(people.issuer.clone(), &people.trust);
+    /// Judges by these settings, and counts how often the issuer's keys are fetched. Nothing is
+    /// fetched until the first token comes.
+    pub(super) fn new(people: People, fetches: &Results) -> Self {
+        let issuer = Issuer::new(people.issuer.clone(), &people.trust, fetches.clone());
         Self { people, issuer: Arc::new(issuer) }
     }
 

@@ -16,6 +16,7 @@ use ureq::Agent;
 use super::jwks::Jwks;
 use super::token::Token;
 use super::verdict::TokenError;
+use crate::counts::Results;
 use crate::fetch;
 use crate::people::{IssuerUrl, secure_url};
 
@@ -44,6 +45,7 @@ pub(super) struct Issuer {
     known: Mutex<Known>,
     /// Held while the keys are read, so that this happens once at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
+    fetches: Results,
 }
 
 /// The issuer's known JWKS.
@@ -124,10 +126,11 @@ fn since(earlier: SteadyNanos, now: SteadyNanos) -> Duration {
 }
 
 impl Issuer {
-    /// The issuer at this URL, to be verified by these trusted authorities. No request is sent yet.
-    pub(super) fn new(url: IssuerUrl, trust: &Trust) -> Self {
+    /// The issuer at this URL, to be verified by these trusted authorities, whose responses are
+    /// counted. No request is sent yet.
+    pub(super) fn new(url: IssuerUrl, trust: &Trust, fetches: Results) -> Self {
         let agent = fetch::agent(url.location(), RESPONSE_WITHIN, trust);
-        Self { agent, url, known: Mutex::default(), turn: Arc::default() }
+        Self { agent, url, known: Mutex::default(), turn: Arc::default(), fetches }
     }
 
     /// The keys by which to judge this token: the known ones, or if they are old or lack the
@@ -175,6 +178,7 @@ impl Issuer {
         let issuer = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || {
             let read = issuer.read();
+            issuer.fetches.count(read.is_ok());
             let mut known = issuer.known();
             // Requests that waited meanwhile share this result.
             known.reads += 1;

@@ -26,13 +26,14 @@ fn judge(issuer: &FakeIssuer) -> Oidc {
 }
 
 fn judge_with(issuer: &FakeIssuer, trust: Trust) -> Oidc {
-    Oidc::new(People {
+    let people = People {
         issuer: IssuerUrl::parse(&issuer.url()).unwrap(),
         audience: "keyward".to_owned(),
         role_claim: "roles".to_owned(),
         roles: RoleNames::parse("viewer=viewer,issuer=issuer,admin=admin").unwrap(),
         trust,
-    })
+    };
+    Oidc::new(people, &Results::default())
 }
 
 /// The verdict on an otherwise valid token, so many seconds after the verifier was made.
