@@ -70,6 +70,8 @@ mod recover;
 
 mod worker;
 
+mod commits;
+
 mod keeper;
 
 mod start;
@@ -84,6 +86,7 @@ mod sqlite;
 
 mod inspect;
 
+pub use commits::CommitSizes;
 pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;
 pub use loss::Loss;

@@ -3,7 +3,6 @@
 mod open;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -29,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use open::OpenOptions;
 
 use crate::commit::Known;
+use crate::commits::{CommitSizes, Commits};
 use crate::keeper::Standing;
 use crate::keys::{count, find, late, list, terms};
 use crate::lock::{FileHold, FileLock};
@@ -82,7 +82,7 @@ pub struct SqliteStore {
     known: Known,
     /// Has a permit for each that may read for long.
     long_reads: Arc<Semaphore>,
-    commits: Arc<AtomicU64>,
+    commits: Arc<Commits>,
     watch: Arc<Watch>,
     reserve: Arc<Reserve>,
     /// Held by the threads alone, so that it ends with them.
@@ -113,7 +113,13 @@ impl SqliteStore {
     /// time share one.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.commits.all()
+    }
+
+    /// How many changes shared each of these transactions.
+    #[must_use]
+    pub fn commit_sizes(&self) -> CommitSizes {
+        self.commits.sizes()
     }
 }
 

@@ -5,12 +5,12 @@
 //! note of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyward::store::StoreError;
 use rusqlite::Connection;
 
 use crate::commit::Known;
+use crate::commits::Commits;
 use crate::keeper::{Keeper, Taken};
 use crate::keys::late;
 use crate::reserve::Reserve;
@@ -29,7 +29,7 @@ pub(crate) fn run(
     reserve: &Reserve,
     mut keeper: Option<Keeper>,
     queue: &mut Queue,
-    commits: &AtomicU64,
+    commits: &Commits,
 ) {
     let mut large = None;
     while let Some(first) = large.take().or_else(|| queue.next()) {
@@ -171,7 +171,7 @@ impl<'a> Batch<'a> {
 
     /// Writes the rows that lists need of new keys, in a batch without jobs. A failure is undone,
     /// and they wait for the end of the next batch.
-    fn list_keys(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &AtomicU64) {
+    fn list_keys(mut self, reserve: &Reserve, keeper: Option<&mut Keeper>, commits: &Commits) {
         self.begin();
         let listed = self.kept().and_then(|()| Ok(late::list_all(self.connection)?));
         let kept = match listed {
@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
         mut self,
         reserve: &Reserve,
         keeper: Option<&mut Keeper>,
-        commits: &AtomicU64,
+        commits: &Commits,
     ) -> Result<(), StoreError> {
         self.check();
         let taken = keeper.as_deref().and_then(|keeper| self.take(keeper));
@@ -204,9 +204,8 @@ impl<'a> Batch<'a> {
                 // The room for noting a change is part of the reserve.
                 keeper.keep(self.connection, taken, || reserve.give_up());
             }
-            // Relaxed, for nothing depends on it; a caller that gets its reply below sees its own
-            // commit.
-            commits.fetch_add(1, Ordering::Relaxed);
+            // A caller that gets its reply below sees its own commit.
+            commits.count(self.replies.len());
         }
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use keyward::UnixMillis;
 use keyward::audit::ChangeId;
@@ -10,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{LONG_READS_MAX, READERS, SqliteStore, room};
 use crate::commit::Known;
+use crate::commits::Commits;
 use crate::connection::Files;
 use crate::keeper::Standing;
 use crate::lock::FileLock;
@@ -95,7 +95,7 @@ impl SqliteStore {
         let failed = |error| OpenError::from_io(&path, error);
 
         let watch = Arc::new(watch);
-        let commits = Arc::new(AtomicU64::new(0));
+        let commits = Arc::new(Commits::default());
         let (counted, held) = (Arc::clone(&commits), Arc::clone(&lock));
         let (watched, kept) = (Arc::clone(&watch), Arc::clone(&reserve));
         let known = Known::default();
