@@ -24,6 +24,7 @@ use crate::news::News;
 use crate::openapi::{self, Document};
 use crate::own_key::{self, UsageCache};
 use crate::settings::Settings;
+use crate::templates::Templates;
 
 /// The shared state of handlers. A clone shares everything.
 #[derive(Clone, Debug, FromRef)]
@@ -149,9 +150,10 @@ pub(crate) fn served(app: &App, control: &Control, edge: &Edge, settings: &Setti
 fn finished(routes: Routes, guard: &Guard, edge: &Edge) -> Front {
     let pages = openapi::routes();
     let document = Document::of(routes.iter().chain(pages.iter()));
-    let router = routes.merge(pages.with_state(&document)).into_router();
-    let router = router.fallback(async || Rejection::not_found());
-    guard.responses().layer(edge.receive(router))
+    let routes = routes.merge(pages.with_state(&document));
+    let templates = Templates::of(&routes, edge.requests());
+    let router = routes.into_router().fallback(async || Rejection::not_found());
+    guard.responses().layer(edge.receive(templates, router))
 }
 
 #[cfg(test)]

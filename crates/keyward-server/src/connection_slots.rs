@@ -149,6 +149,11 @@ impl ConnectionSlots {
         }
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.lock().count
+    }
+
     /// Waits until a slot is free or may be made free, but no longer than this.
     pub(crate) async fn change_within(&self, limit: Duration) {
         // The error of a timeout means the same to the caller.

@@ -24,7 +24,9 @@ use percent_encoding::percent_decode_str;
 use tower::Service;
 
 use crate::http2_head;
+use crate::metrics::{Requests, method_word};
 use crate::request_head::{AmbiguousLength, BadHead};
+use crate::templates::Templates;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -43,22 +45,33 @@ struct Inner {
     control: Option<Control>,
     /// The paths whose responses may take as long as they take.
     unlimited: Vec<String>,
+    requests: Requests,
 }
 
 impl Edge {
     /// An edge that knows no admin key, and limits the time of each response.
     #[cfg(test)]
     pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
-        Self::of(request_timeout, base, None)
+        Self::of(request_timeout, base, None, Requests::default())
     }
 
-    /// An edge that gives each request this long to be read and responded to, and masks the admin
-    /// keys of this control plane.
-    pub(crate) fn hiding(request_timeout: Duration, base: u64, control: Control) -> Self {
-        Self::of(request_timeout, base, Some(control))
+    /// An edge that gives each request this long to be read and responded to, masks the admin keys
+    /// of this control plane, and counts responses in `requests`.
+    pub(crate) fn hiding(
+        request_timeout: Duration,
+        base: u64,
+        control: Control,
+        requests: Requests,
+    ) -> Self {
+        Self::of(request_timeout, base, Some(control), requests)
     }
 
-    fn of(request_timeout: Duration, base: u64, control: Option<Control>) -> Self {
+    fn of(
+        request_timeout: Duration,
+        base: u64,
+        control: Option<Control>,
+        requests: Requests,
+    ) -> Self {
         let routes = control.as_ref().map(Control::routes).unwrap_or_default();
         let unlimited = routes.iter().filter(|route| !route.has_time_limit()).map(Route::path);
         let unlimited = unlimited.map(str::to_owned).collect();
@@ -68,12 +81,18 @@ impl Edge {
             count: AtomicU64::new(0),
             control,
             unlimited,
+            requests,
         }))
     }
 
-    /// Puts the edge in front of a router.
-    pub(crate) fn receive(&self, router: Router) -> EdgeService {
-        EdgeService { edge: self.clone(), router }
+    /// Puts the edge in front of a router with routes of these templates.
+    pub(crate) fn receive(&self, templates: Templates, router: Router) -> EdgeService {
+        EdgeService { edge: self.clone(), templates: Arc::new(templates), router }
+    }
+
+    /// Where responses are counted.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.0.requests
     }
 
     fn next_id(&self) -> RequestId {
@@ -89,6 +108,7 @@ impl Edge {
 #[derive(Clone, Debug)]
 pub(crate) struct EdgeService {
     edge: Edge,
+    templates: Arc<Templates>,
     router: Router,
 }
 
@@ -103,8 +123,15 @@ impl Service<Request> for EdgeService {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { edge, router } = self.clone();
-        Box::pin(async move { Ok(receive(&edge, router, request).await) })
+        let Self { edge, templates, router } = self.clone();
+        Box::pin(async move {
+            let requests = edge.requests();
+            let (begun, method) = (requests.begin(), method_word(request.method()));
+            let template = templates.find(request.uri().path());
+            let response = receive(&edge, router, request).await;
+            requests.end(begun, template, method, response.status());
+            Ok(response)
+        })
     }
 }
 

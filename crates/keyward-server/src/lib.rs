@@ -11,6 +11,12 @@ mod settings;
 
 mod listener;
 
+mod connection_slots;
+
+mod metrics;
+
+mod templates;
+
 mod clock;
 
 mod cors;
@@ -20,8 +26,6 @@ mod health;
 mod edge;
 
 mod own_key;
-
-mod metrics;
 
 mod openapi;
 
@@ -33,8 +37,6 @@ mod app;
 mod cli;
 
 mod greeting;
-
-mod connection_slots;
 
 mod patience;
 

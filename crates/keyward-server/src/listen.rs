@@ -13,6 +13,7 @@ use crate::app::Front;
 use crate::connection::Connection;
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::listener::Listener;
+use crate::metrics::Connections;
 use crate::patience::{Patience, Timeouts};
 use crate::stream::Protocol;
 use crate::{http1, http2};
@@ -36,16 +37,19 @@ pub(crate) struct Bounds {
 
 /// Serves on every listener until `stop`, then lets the requests under way finish. Returns whether
 /// all of them did. Each listener has its own bounds: clients who take all connections of the one
-/// leave the others alone.
+/// leave the others alone. The slots are added to `connections`.
 pub(crate) async fn serve_all(
     listeners: Vec<(Front, Listener)>,
     bounds: Bounds,
+    connections: &Connections,
     stop: impl Future<Output = ()>,
 ) -> bool {
     let (stopping, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     for (front, listener) in listeners {
-        serving.spawn(serve(listener.socket, front, bounds, stopped.clone()));
+        let slots = ConnectionSlots::new(bounds.connections_max);
+        connections.add(listener.at.name, &slots);
+        serving.spawn(serve(listener.socket, front, bounds, slots, stopped.clone()));
     }
     drop(stopped);
     let tell_all = async {
@@ -62,9 +66,9 @@ async fn serve(
     listener: TcpListener,
     front: Front,
     bounds: Bounds,
+    slots: ConnectionSlots,
     mut stopped: watch::Receiver<()>,
 ) {
-    let slots = ConnectionSlots::new(bounds.connections_max);
     // What each connection watches: it has not seen the end either.
     let watched = stopped.clone();
     loop {

@@ -31,6 +31,15 @@ impl ListenerName {
         }
     }
 
+    /// Its name, for metrics and logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+        }
+    }
+
     /// The flag that sets its address.
     fn flag(self) -> &'static str {
         match self {

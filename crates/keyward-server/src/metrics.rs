@@ -4,9 +4,15 @@
 //! is asked for; no label is a key, a name, an owner, a scope, an address, a path or the text of an
 //! error.
 
+mod admin;
 mod build;
+mod connections;
+mod durations;
 mod page;
 mod process;
+mod requests;
+mod stores;
+mod trail;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +24,12 @@ use keyward_axum::Rejection;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
+
+pub(crate) use admin::Admin;
+pub(crate) use connections::Connections;
+pub(crate) use requests::{Requests, TemplateId, method_word};
+pub(crate) use stores::{Commits, Metered, StoreTimes};
+pub(crate) use trail::Trail;
 
 use build::Build;
 use page::Page;

@@ -19,7 +19,7 @@ use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve_all};
 use crate::listener;
 use crate::log::{Log, print_on_thread};
-use crate::metrics::Metrics;
+use crate::metrics::{Admin, Commits, Connections, Metered, Metrics, Requests, StoreTimes, Trail};
 #[cfg(feature = "news")]
 use crate::news::{self, News};
 use crate::own_key::UsageCache;
@@ -84,7 +84,9 @@ async fn serve(
     let store = Arc::new(store);
     #[cfg(feature = "news")]
     let articles = news::open(&settings.database, &store, now)?;
-    let gate = Gate::open(Arc::clone(&store) as _, settings.key_prefix.clone()).await?;
+    let (times, connections) = (StoreTimes::default(), Connections::default());
+    let metered = Arc::new(Metered::new(Arc::clone(&store), times.clone()));
+    let gate = Gate::open(Arc::clone(&metered) as _, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let options = GuardOptions {
         failures_per_minute: settings.failures_per_minute,
@@ -97,13 +99,24 @@ async fn serve(
 
     let tiers = store.tiers().await?;
     print_on_thread(restored + &greeting(&settings, &guard, &addresses, &tiers)?);
-    let backups = Backups::new(Arc::clone(&store) as _, &settings.database);
+    let backups = Backups::new(Arc::clone(&metered) as _, &settings.database);
     let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
     settings.forget_secrets();
 
-    let reports: Arc<dyn Reports> = Arc::clone(&store) as _;
+    let reports: Arc<dyn Reports> = metered;
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await;
     let control = control.context("revoking the keys that were reported as leaked")?;
+    let (requests, trail) = (Requests::default(), Trail::default());
+    let metrics = Metrics::of(vec![
+        Box::new(times),
+        Box::new(Commits(Arc::clone(&store))),
+        Box::new(Admin(control.clone())),
+        Box::new(connections.clone()),
+        Box::new(trail.clone()),
+        Box::new(requests.clone()),
+    ]);
+    let checking = trail.check_for_ever(guard.clone(), Arc::clone(&reports));
+    let checking = tokio::spawn(checking).abort_handle();
     let app = App {
         #[cfg(feature = "news")]
         news: News::new(guard.clone(), articles),
@@ -112,22 +125,25 @@ async fn serve(
         store_check: StoreCheck::default(),
         usage_cache: UsageCache::default(),
         pulse: upkeep.pulse(),
-        metrics: Metrics::of(Vec::new()),
+        metrics,
     };
     let control = app.mount(control);
     let ReloadInput { read, log } = reload_input;
     let rows = settings.rows().to_vec();
     let reload = Reload { read, control: control.clone(), proxies, log, rows };
-    let edge = Edge::hiding(settings.request_timeout, request_id_base()?, control.clone());
+    let edge =
+        Edge::hiding(settings.request_timeout, request_id_base()?, control.clone(), requests);
     let served = served(&app, &control, &edge, &settings);
     let serving: Vec<_> = listeners
         .into_iter()
         .filter_map(|listener| Some((served.front(listener.at.name)?.clone(), listener)))
         .collect();
-    let finished = serve_all(serving, bounds_of(&settings), until_stop(signals, reload)).await;
+    let finished =
+        serve_all(serving, bounds_of(&settings), &connections, until_stop(signals, reload)).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
+    checking.abort();
     control.close().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tower::{Service, ServiceExt as _};
 
 use super::*;
+use crate::metrics::Requests;
 use crate::openapi::tests::{app_in, listed, served};
 
 /// The table that `tests/it/access.rs` walks with every kind of caller.
@@ -136,7 +137,8 @@ async fn a_copy_of_the_database_may_take_longer_than_other_responses() {
     let router = Router::new()
         .route("/slow", get(std::future::pending::<()>))
         .route("/admin/backup", get(make));
-    let router = Edge::hiding(Duration::ZERO, 0, control).receive(router);
+    let edge = Edge::hiding(Duration::ZERO, 0, control, Requests::default());
+    let router = edge.receive(Templates::default(), router);
     let ask = |path: &str| {
         let request = Request::get(path).header(HOST, "a").body(Body::empty()).unwrap();
         router.clone().oneshot(request)

@@ -7,6 +7,8 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 
+use super::durations::Shown;
+
 /// The labels of a sample of a family that has none.
 pub(crate) const ALONE: [(&str, &str); 0] = [];
 
@@ -29,6 +31,20 @@ impl<'a> Page<'a> {
         for (labels, value) in samples {
             let mut sample = family.encode_family(&labels)?;
             sample.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a family of durations, each sample with all of its classes.
+    pub(crate) fn durations<L: EncodeLabelSet>(
+        &mut self,
+        (name, help): (&str, &str),
+        samples: impl IntoIterator<Item = (L, Shown)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, Shown { seconds, count, classes }) in samples {
+            let mut sample = family.encode_family(&labels)?;
+            sample.encode_histogram::<NoLabelSet>(seconds, count, &classes, None)?;
         }
         Ok(())
     }
