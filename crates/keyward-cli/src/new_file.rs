@@ -114,9 +114,10 @@ impl NewFile {
         self.beside = None;
         let directory = self.place.parent().filter(|directory| *directory != "");
         // Windows opens no directories, and its renames need no such step.
-        #[cfg(unix)]
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(())
+        if cfg!(windows) {
+            return Ok(());
+        }
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 

@@ -139,8 +139,17 @@ async fn accept(
 
 fn prepare(stream: &TcpStream, bounds: Bounds) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // A client that never reads its responses is cut off by the system; no other timer sees it.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(bounds.request_timeout))?;
+    set_patience(stream, bounds.request_timeout)
+}
+
+/// A client that never reads its responses is cut off by the system; no other timer sees it.
+#[cfg(target_os = "linux")]
+fn set_patience(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))
+}
+
+/// Other systems have no such option, and end the connection by their own timers.
+#[cfg(not(target_os = "linux"))]
+fn set_patience(_: &TcpStream, _: Duration) -> io::Result<()> {
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! A consistent copy of everything, while changes go on.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::Path;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::inode::sync_directory;
 use crate::lock::owner_only;
 use crate::sql_error::SqlError;
 
@@ -35,10 +35,4 @@ fn copy(connection: &Connection, path: &Path) -> Result<(), SqlError> {
     drop(backup);
     target.close().map_err(|(_, error)| error)?;
     Ok(())
-}
-
-/// Makes the file's name survive power loss; SQLite did so for its content.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }

@@ -1,6 +1,6 @@
 //! Which file a path leads to, and a lock on that file itself, by any of its names.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -10,26 +10,80 @@ use crate::open_error::OpenError;
 /// Who holds a file that says nothing about its holder.
 pub(crate) const UNKNOWN_HOLDER: &str = "another process";
 
-/// A file, by any of its names. Where the system does not number files, all are the same.
+/// A file, by any of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: u64,
     inode: u64,
 }
 
-impl FileId {
-    #[cfg(unix)]
-    pub(crate) fn of(file: &Metadata) -> Self {
+/// What one look at a file shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) id: FileId,
+    /// In bytes.
+    pub(crate) len: u64,
+    /// Whether it is a plain file, and so neither a directory nor a link.
+    pub(crate) is_file: bool,
+    /// Whether it has more than one name.
+    pub(crate) has_names: bool,
+}
+
+#[cfg(unix)]
+impl Look {
+    /// Looks at a path, and follows no link.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self::in_metadata(&fs::symlink_metadata(path)?))
+    }
+
+    /// Looks at an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self::in_metadata(&file.metadata()?))
+    }
+
+    fn in_metadata(file: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
 
-        Self { device: file.dev(), inode: file.ino() }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn of(_: &Metadata) -> Self {
-        Self { device: 0, inode: 0 }
+        Self {
+            id: FileId { device: file.dev(), inode: file.ino() },
+            len: file.len(),
+            is_file: file.is_file(),
+            has_names: 1 < file.nlink(),
+        }
     }
 }
+
+/// Windows tells files apart by an open handle alone. A file that SQLite has open can be neither
+/// moved nor deleted there, but other files can.
+#[cfg(windows)]
+impl Look {
+    /// Looks at a path, and follows no link.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        use std::os::windows::fs::OpenOptionsExt as _;
+
+        // A directory is opened by such a flag alone.
+        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+        let mut options = File::options();
+        // No access to the content: the look disturbs nothing, and nothing can keep it out.
+        options.access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS | OPEN_LINK_ITSELF);
+        Self::of(&options.open(path)?)
+    }
+
+    /// Looks at an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let found = winapi_util::file::information(file)?;
+        Ok(Self {
+            id: FileId { device: found.volume_serial_number(), inode: found.file_index() },
+            len: found.file_size(),
+            is_file: file.metadata()?.is_file(),
+            has_names: 1 < found.number_of_links(),
+        })
+    }
+}
+
+/// `FILE_FLAG_OPEN_REPARSE_POINT`.
+#[cfg(windows)]
+const OPEN_LINK_ITSELF: u32 = 0x0020_0000;
 
 /// Locks the database file itself, so that neither another name of it (a hard link) nor deleting
 /// the lock file lets a second store in. It is locked as long as the descriptor is open.
@@ -67,8 +121,8 @@ pub(crate) fn lock(path: &Path, created: Option<File>) -> Result<Option<File>, O
 
 /// Rejects a file with several names, where locking one of them does not lock the others.
 fn reject_names(path: &Path) -> Result<(), OpenError> {
-    let file = fs::metadata(path).map_err(|error| OpenError::from_io(path, error))?;
-    if has_names(&file) {
+    let file = Look::at(path).map_err(|error| OpenError::from_io(path, error))?;
+    if file.has_names {
         return Err(OpenError::SeveralNames { path: path.to_owned() });
     }
     Ok(())
@@ -100,7 +154,8 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A link instead of the file is an error, not a way to another one.
+/// A link instead of the file is not a way to another one: it is an error, or on Windows is opened
+/// itself.
 pub(crate) fn follow_no_link(options: &mut fs::OpenOptions) {
     #[cfg(unix)]
     {
@@ -109,17 +164,19 @@ pub(crate) fn follow_no_link(options: &mut fs::OpenOptions) {
         // The bits of a flag that the system knows fit its own type, which is signed.
         options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt as _;
+
+        options.custom_flags(OPEN_LINK_ITSELF);
+    }
 }
 
-/// Whether a file has more than one name.
-#[cfg(unix)]
-pub(crate) fn has_names(file: &Metadata) -> bool {
-    1 < std::os::unix::fs::MetadataExt::nlink(file)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn has_names(_: &Metadata) -> bool {
-    false
+/// Makes the name of a file survive power loss. Windows opens no directories for that, and keeps
+/// such a journal of names that they need no step of ours.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
+    if cfg!(windows) { Ok(()) } else { File::open(directory)?.sync_all() }
 }
 
 /// Whether a lock on the whole file is apart from those on its parts, which SQLite takes.
@@ -209,12 +266,9 @@ mod tests {
         fs::write(&one, "").unwrap();
         reject_names(&one).unwrap();
         fs::hard_link(&one, &other).unwrap();
-        assert!(has_names(&fs::metadata(&one).unwrap()));
+        assert!(Look::at(&one).unwrap().has_names);
         let refused = reject_names(&other).unwrap_err();
         assert!(matches!(refused, OpenError::SeveralNames { .. }), "{refused}");
-        assert_eq!(
-            FileId::of(&fs::metadata(&one).unwrap()),
-            FileId::of(&fs::metadata(&other).unwrap()),
-        );
+        assert_eq!(Look::at(&one).unwrap().id, Look::at(&other).unwrap().id);
     }
 }

@@ -92,5 +92,6 @@ pub use lock::FileHold;
 pub use loss::Loss;
 pub use open_error::OpenError;
 pub use recover::Restored;
+pub use reserve::free_bytes;
 pub use sqlite::{OpenOptions, SqliteStore};
 pub use watch::FileLost;

@@ -3,13 +3,13 @@
 //! SQLite itself would let many processes in, but a gate that does not hear of another's changes
 //! would accept keys that are revoked.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
-use crate::inode::{self, UNKNOWN_HOLDER, follow_no_link, has_names};
+use crate::inode::{self, Look, UNKNOWN_HOLDER, follow_no_link};
 use crate::open_error::{OpenError, is_full};
 
 /// Most bytes of what a holder says about itself.
@@ -83,7 +83,7 @@ impl FileLock {
 fn open_lock_file(path: &Path) -> Result<File, OpenError> {
     let mut options = owner_only();
     follow_no_link(&mut options);
-    if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file() || has_names(&file)) {
+    if Look::at(path).is_ok_and(|found| !found.is_file || found.has_names) {
         return Err(OpenError::LockIsNoFile { path: path.to_owned() });
     }
     options.create(true).open(path).map_err(|error| OpenError::from_io(path, error))
@@ -125,6 +125,8 @@ pub(crate) fn read_holder(file: &File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// The directory, and a database that does not exist.

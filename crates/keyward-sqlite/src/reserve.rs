@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keyward::store::StoreError;
 use thiserror::Error;
 
-use crate::inode::{follow_no_link, has_names};
+use crate::inode::{Look, follow_no_link};
 use crate::lock::{owner_only, sibling};
 use crate::sql_error::{SqlError, lacks_room};
 
@@ -151,7 +151,7 @@ impl Reserve {
 fn open(path: &Path) -> io::Result<File> {
     let mut options = owner_only();
     follow_no_link(&mut options);
-    if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file() || has_names(&file)) {
+    if Look::at(path).is_ok_and(|found| !found.is_file || found.has_names) {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is a link or no file"));
     }
     options.create(true).open(path)
@@ -192,15 +192,11 @@ fn write(mut file: &File, from: u64, to: u64) -> io::Result<()> {
     file.flush()
 }
 
-#[cfg(unix)]
-fn free_bytes(path: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(path.parent()?).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
+/// The room that is free in the directory of a path, in bytes, if the system reports it.
+#[must_use]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
+    fs4::available_space(directory).ok()
 }
 
 /// Whether a change failed for want of room, so that it works once there is some.

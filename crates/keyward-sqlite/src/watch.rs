@@ -5,7 +5,6 @@
 //!
 //! Files are looked at by their paths: to open and close one would drop SQLite's locks (POSIX).
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use crate::inode::FileId;
+use crate::inode::{FileId, Look};
 use crate::lock::sibling;
 use crate::sql_error::SqlError;
 
@@ -205,7 +204,7 @@ impl Watch {
 
 impl Seen {
     fn note(path: PathBuf) -> io::Result<Self> {
-        let id = FileId::of(&fs::symlink_metadata(&path)?);
+        let id = Look::at(&path)?.id;
         Ok(Self { path, id })
     }
 
@@ -213,8 +212,8 @@ impl Seen {
     fn len(&self) -> Result<u64, FileLost> {
         // A link to the file is not the file: its log would be looked for elsewhere.
         let path = || self.path.clone();
-        match fs::symlink_metadata(&self.path) {
-            Ok(file) if FileId::of(&file) == self.id => Ok(file.len()),
+        match Look::at(&self.path) {
+            Ok(file) if file.id == self.id => Ok(file.len),
             Ok(_) => Err(FileLost::Moved { path: path() }),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => {
@@ -228,7 +227,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
+    use std::fs::{self, File};
 
     use super::*;
 

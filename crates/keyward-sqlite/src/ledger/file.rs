@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::inode::{FileId, follow_no_link};
+use crate::inode::{FileId, Look, follow_no_link, sync_directory};
 use crate::lock::{owner_only, sibling};
 
 /// A ledger that is open. No other process writes to it: the lock of its database is held.
@@ -40,18 +40,18 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Opens the file at `path` without following a link; `None` if there is none.
 fn open(path: &Path) -> io::Result<Option<File>> {
-    let found = match fs::symlink_metadata(path) {
+    let found = match Look::at(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         found => found?,
     };
-    if !found.is_file() {
+    if !found.is_file {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is no plain file"));
     }
     let mut options = owner_only();
     follow_no_link(&mut options);
     let file = options.open(path)?;
     // Another file may have been put there in between.
-    if FileId::of(&file.metadata()?) != FileId::of(&found) {
+    if Look::of(&file)?.id != found.id {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it was replaced meanwhile"));
     }
     Ok(Some(file))
@@ -61,7 +61,7 @@ impl LedgerFile {
     /// Opens the file at `path`, of which the first `len` bytes are whole.
     pub(crate) fn open(path: &Path, len: u64) -> io::Result<Self> {
         let file = open(path)?.ok_or(ErrorKind::NotFound)?;
-        let id = FileId::of(&file.metadata()?);
+        let id = Look::of(&file)?.id;
         Ok(Self { path: path.to_owned(), file, id, len })
     }
 
@@ -88,7 +88,7 @@ impl LedgerFile {
         file.sync_all()?;
         fs::rename(new, path)?;
         sync_directory(path)?;
-        let id = FileId::of(&file.metadata()?);
+        let id = Look::of(&file)?.id;
         Ok(Self { path: path.to_owned(), file, id, len: bytes.len() as u64 })
     }
 
@@ -99,14 +99,14 @@ impl LedgerFile {
     /// Returns the system's error, or that of a file that is not at its path. Then none of the
     /// records is in the ledger.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let found = fs::symlink_metadata(&self.path)?;
-        if FileId::of(&found) != self.id {
+        let found = Look::at(&self.path)?;
+        if found.id != self.id {
             return Err(io::Error::other("another file lies in its place"));
         }
-        if found.len() < self.len {
+        if found.len < self.len {
             return Err(io::Error::other("it was cut short"));
         }
-        if self.len < found.len() {
+        if self.len < found.len {
             self.file.set_len(self.len)?;
         }
         self.file.seek(SeekFrom::Start(self.len))?;
@@ -136,8 +136,7 @@ impl LedgerFile {
 
     /// Whether the file at its path is this one and is shorter than it was.
     pub(crate) fn is_cut(&self) -> bool {
-        fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| FileId::of(&found) == self.id && found.len() < self.len)
+        Look::at(&self.path).is_ok_and(|found| found.id == self.id && found.len < self.len)
     }
 
     /// Bytes that are whole.
@@ -149,12 +148,6 @@ impl LedgerFile {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// Makes a file's name survive power loss.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

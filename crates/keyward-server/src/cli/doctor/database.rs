@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use keyward_sqlite::{Inspection, inspect};
+use keyward_sqlite::{Inspection, free_bytes, inspect};
 
 use super::{Check, clock};
 
@@ -64,13 +64,6 @@ fn schema(found: u32, known: u32) -> Check {
             "make a backup; the next `keyward serve` of this version brings it up to date",
         ),
     }
-}
-
-/// The free space where the file is or would be, if the system reports it.
-fn free_bytes(path: &Path) -> Option<u64> {
-    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
-    let found = rustix::fs::statvfs(directory).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn room(free: u64) -> Check {

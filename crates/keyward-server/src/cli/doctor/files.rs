@@ -30,7 +30,16 @@ pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
 
     let private = private.iter().filter_map(|path| Some(private_file(path, mode(path)?)));
     let open = open.iter().map(PathBuf::as_path).chain(directories);
-    private.chain(open.filter_map(|path| Some(others_write(path, mode(path)?)))).collect()
+    let seen = open.filter_map(|path| Some(others_write(path, mode(path)?)));
+    private.chain(seen).chain(cfg!(windows).then(unseen)).collect()
+}
+
+/// Windows has lists of access instead of modes, and a file inherits that of its directory.
+fn unseen() -> Check {
+    let found = "who may open the files is not looked at on Windows";
+    let advice = "give the directories of the database and of the admin key to the account that \
+                  runs keyward, and to no other";
+    Check::warn("file permissions", found, advice)
 }
 
 /// Whether an admin key itself is in the settings file, and not in a file that it names.

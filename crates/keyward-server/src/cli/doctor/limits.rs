@@ -4,7 +4,6 @@
 use keyward_api::tier::{ListedTier, TierList};
 use keyward_cli::limit::limits_text;
 use keyward_cli::output::shown;
-use rustix::process::{Resource, getrlimit};
 
 use super::Check;
 
@@ -17,8 +16,21 @@ const TIERS_SHOWN: usize = 8;
 
 /// Looks at the limit of this shell, which is that of a server that is started from it.
 pub(super) fn open_files(connections_max: u32) -> Check {
-    let limit = getrlimit(Resource::Nofile);
-    files(limit.current, u64::from(connections_max))
+    files(most_files(), u64::from(connections_max))
+}
+
+/// The most files that a process may have open; `None` if there is no limit.
+#[cfg(unix)]
+fn most_files() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+
+    getrlimit(Resource::Nofile).current
+}
+
+/// Windows has none.
+#[cfg(windows)]
+fn most_files() -> Option<u64> {
+    None
 }
 
 fn files(limit: Option<u64>, connections_max: u64) -> Check {
