@@ -141,6 +141,7 @@ pub mod fuzzing {
 
 pub use access::AccessOptions;
 pub use backup::Backups;
+pub use body::read_whole;
 pub use control::Control;
 pub use counts::AdminCounts;
 pub use failure::broken;

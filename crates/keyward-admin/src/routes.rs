@@ -66,6 +66,9 @@ pub enum Access {
     /// The holders of a key. The handler asks for it, by a parameter such as `Caller`, since it
     /// alone knows which scope.
     Key,
+    /// Clients of a door, such as a proxy. The handler asks for one by a parameter, which checks
+    /// the network and the door key.
+    Door,
     /// Users with this role on the control plane, or a higher one. [`Routes::add`] puts the check
     /// in front of the handler; without the authentication of a `Control` in front of that, every
     /// request is rejected.
@@ -80,6 +83,7 @@ struct Description {
     operation: Operation,
     schemas: Vec<(String, RefOr<Schema>)>,
     has_time_limit: bool,
+    has_paths_below: bool,
 }
 
 impl fmt::Debug for Description {
@@ -135,6 +139,20 @@ impl Route {
         self.description.has_time_limit
     }
 
+    /// Adds it to a router, with the paths below its own if it has them.
+    fn put_into<S: Clone + Send + Sync + 'static>(
+        &self,
+        router: Router<S>,
+        handler: MethodRouter<S>,
+    ) -> Router<S> {
+        let path = self.path();
+        if !self.description.has_paths_below {
+            return router.route(path, handler);
+        }
+        let (empty, below) = (format!("{path}/"), format!("{path}/{{*below}}"));
+        router.route(path, handler.clone()).route(&empty, handler.clone()).route(&below, handler)
+    }
+
     /// Adds it to a document.
     pub(crate) fn describe(&self, document: &mut OpenApi) {
         let Description { path, method, operation, schemas, .. } = &self.description;
@@ -161,7 +179,9 @@ impl<S> From<UtoipaMethodRouter<S>> for Endpoint<S> {
         let path = only(paths.paths);
         let described = path.and_then(|(path, item)| Some((path, described(item)?)));
         let (path, (method, operation)) = described.expect("a route has one handler and method");
-        let description = Description { path, method, operation, schemas, has_time_limit: true };
+        let (has_time_limit, has_paths_below) = (true, false);
+        let description =
+            Description { path, method, operation, schemas, has_time_limit, has_paths_below };
         Self { description, handler }
     }
 }
@@ -199,6 +219,13 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
     #[must_use]
     pub fn without_time_limit(self) -> Self {
         let description = Description { has_time_limit: false, ..self.description };
+        Self { description, ..self }
+    }
+
+    /// The same for every path below its own, which the handler reads.
+    #[must_use]
+    pub fn with_paths_below(self) -> Self {
+        let description = Description { has_paths_below: true, ..self.description };
         Self { description, ..self }
     }
 
@@ -269,7 +296,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let reads = endpoint.reads();
         let Endpoint { description, handler } = endpoint;
         let handler = match access {
-            Access::Open | Access::Key => handler,
+            Access::Open | Access::Key | Access::Door => handler,
             Access::Admin(role) => handler
                 .route_layer(from_fn_with_state(reads, reject_unread))
                 .route_layer(from_fn_with_state(role, require_role)),
@@ -337,7 +364,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let router = self
             .list
             .into_iter()
-            .fold(Router::new(), |router, (route, handler)| router.route(route.path(), handler));
+            .fold(Router::new(), |router, (route, handler)| route.put_into(router, handler));
         router.method_not_allowed_fallback(async || Rejection::method_not_allowed())
     }
 }

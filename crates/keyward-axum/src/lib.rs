@@ -132,8 +132,8 @@ pub use guard::{Guard, GuardOptions};
 pub use keyward;
 pub use keyward_http;
 pub use keyward_http::{
-    Clock, RateLimitHeaders, Rejection, SystemClock, clock, credentials, fault, input, origin,
-    rate_limit, rejection, throttle,
+    Authenticated, Clock, Door, RateLimitHeaders, Rejection, Required, SystemClock, clock,
+    credentials, fault, input, origin, rate_limit, rejection, throttle,
 };
 #[cfg(feature = "sqlite")]
 pub use keyward_sqlite;

@@ -9,6 +9,7 @@ pub(super) fn security(access: Access) -> Value {
     match access {
         Access::Open => json!([]),
         Access::Key => json!([{ "key": [] }, { "key_header": [] }]),
+        Access::Door => json!([{}, { "door_key": [] }]),
         Access::Admin(_) => json!([{ "admin_key": [] }, { "person": [] }]),
     }
 }
@@ -27,6 +28,12 @@ pub(super) fn rejections_for(access: Access) -> &'static [(u16, &'static str, &'
             ),
             (403, "OutOfScope", "Insufficient scope; Address not allowed"),
             (429, "Limited", "Rate limit exceeded"),
+            (503, "Unavailable", "Service Unavailable"),
+        ],
+        Access::Door => &[
+            (401, "NoDoorKey", "Invalid door key"),
+            (403, "NoDoor", "Address not allowed"),
+            (429, "TooManyWrongKeys", "Rate limit exceeded"),
             (503, "Unavailable", "Service Unavailable"),
         ],
         Access::Admin(_) => &[
@@ -49,6 +56,10 @@ pub(super) fn schemes() -> Value {
         "key_header": {
             "type": "apiKey", "in": "header", "name": "X-API-Key",
             "description": "An API key, for clients that cannot set `Authorization`.",
+        },
+        "door_key": {
+            "type": "apiKey", "in": "header", "name": "X-Keyward-Door",
+            "description": "A door key, where the settings ask for one.",
         },
         "admin_key": {
             "type": "apiKey", "in": "header", "name": "X-Admin-Key",
