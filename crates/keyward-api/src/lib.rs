@@ -52,6 +52,12 @@ pub mod leaks;
 #[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
 pub mod audit;
 
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod verify;
+
+#[expect(missing_docs, reason = "a field whose type says all has no words of its own")]
+pub mod introspect;
+
 pub mod rejection;
 
 /// The rejection of a text with a key in it. Names, notes and reasons are stored, listed, exported

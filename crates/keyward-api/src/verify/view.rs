@@ -1,0 +1,247 @@
+//! Verdicts, as responses have them.
+
+use http::header::HeaderMap;
+use keyward::limit::{Exceeded, Standing};
+use keyward::{Denied, KeyRef, UnixMillis};
+use keyward_http::{Authenticated, Rejection};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::shapes::{
+    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
+};
+
+/// Whether a request is allowed, with all that its response needs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Verdict)]
+pub struct VerdictView {
+    /// Whether the request is allowed.
+    pub valid: bool,
+    /// The verdict in one word, for the operator's log and not for the client.
+    pub verdict: VerdictWord,
+    /// The status of the response to the client; 200 stands for the service's own.
+    #[schema(minimum = 200, maximum = 599)]
+    pub status: u16,
+    /// The `detail` of that response; `null` if the request is allowed.
+    #[schema(required)]
+    pub detail: Option<String>,
+    /// The key that was presented, whether it works or not; `null` if it is unknown.
+    #[schema(required)]
+    pub key: Option<ShownKey>,
+    /// The state of the limit with the smallest remaining, or of the one with the longest wait;
+    /// `null` if there is none, or if nothing was asked of it.
+    #[schema(required)]
+    pub limit: Option<LimitState>,
+    /// Header fields of the response to the client. Its own `Cache-Control` and `Vary` go before.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub headers: HeadersView,
+}
+
+/// A verdict for each request of a batch, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Verdicts)]
+pub struct VerdictsView {
+    #[schema(max_items = 100)]
+    pub results: Vec<VerdictView>,
+}
+
+/// The verdict on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = VerdictWord)]
+pub enum VerdictWord {
+    /// The request is allowed.
+    Allowed,
+    /// No such key was ever issued.
+    Unknown,
+    Revoked,
+    /// The key or its owner is suspended.
+    Suspended,
+    Expired,
+    /// The secret was replaced by a rotation, and its grace has ended.
+    Replaced,
+    /// The key may not be used from this address.
+    OutOfNetwork,
+    /// The key lacks a scope.
+    OutOfScope,
+    /// A limit is reached.
+    Limited,
+    /// The cost is above the burst of a limit: waiting does not help.
+    TooCostly,
+}
+
+impl VerdictWord {
+    /// The word of a denial; `None` if nothing could be decided.
+    fn of(denied: &Denied) -> Option<Self> {
+        match denied {
+            Denied::Unknown => Some(Self::Unknown),
+            Denied::Revoked(_) => Some(Self::Revoked),
+            Denied::Suspended(_) => Some(Self::Suspended),
+            Denied::Expired(_) => Some(Self::Expired),
+            Denied::Replaced(_) => Some(Self::Replaced),
+            Denied::OutOfNetwork(_) => Some(Self::OutOfNetwork),
+            Denied::OutOfScope(_) => Some(Self::OutOfScope),
+            Denied::Limited(..) => Some(Self::Limited),
+            Denied::TooCostly(_) => Some(Self::TooCostly),
+            Denied::ClockInDoubt(_) => None,
+        }
+    }
+}
+
+impl VerdictView {
+    /// The verdict that a request is allowed; `headers` are those of its response.
+    #[must_use]
+    pub fn allowed(allowed: &Authenticated, headers: HeaderMap) -> Self {
+        let Authenticated { caller, at } = allowed;
+        let limit = caller.standing().map(|one| LimitState::of(&one, at.unix));
+        Self {
+            valid: true,
+            verdict: VerdictWord::Allowed,
+            status: 200,
+            detail: None,
+            key: Some(ShownKey::of(caller.key())),
+            limit,
+            headers: HeadersView(headers),
+        }
+    }
+
+    /// The verdict that a request is denied, at `at`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a rejection that is no verdict: whether the request is allowed is not known, or the
+    /// address presented too many wrong keys.
+    pub fn denied(rejection: Rejection, at: UnixMillis) -> Result<Self, Rejection> {
+        let Some(denied) = rejection.denied() else { return Err(rejection) };
+        let Some(verdict) = VerdictWord::of(denied) else { return Err(rejection) };
+        let limit = if let Denied::Limited(_, exceeded) = denied {
+            LimitState::exceeded(exceeded, at)
+        } else {
+            None
+        };
+        Ok(Self {
+            valid: false,
+            verdict,
+            status: rejection.status().as_u16(),
+            detail: Some(rejection.detail().to_owned()),
+            key: denied.key().map(ShownKey::of),
+            limit,
+            headers: HeadersView(rejection.headers().clone()),
+        })
+    }
+}
+
+/// A key, as a service sees it on whose behalf it was verified.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ShownKey {
+    #[schema(value_type = KeyNumber)]
+    key_id: u64,
+    #[schema(value_type = KeyNameText)]
+    name: String,
+    #[schema(value_type = TierText)]
+    tier: String,
+    #[schema(required, value_type = Option<OwnerText>)]
+    owner: Option<String>,
+    #[schema(value_type = Vec<ScopeText>, max_items = 32)]
+    scopes: Vec<String>,
+    /// The first instant at which it no longer works; `null` is never.
+    #[schema(required)]
+    expires_at: Option<Time>,
+    /// What its holder noted about it.
+    #[schema(value_type = Object)]
+    metadata: Box<RawValue>,
+}
+
+impl ShownKey {
+    fn of(key: &KeyRef) -> Self {
+        Self {
+            key_id: key.key_id().get(),
+            name: key.name().to_owned(),
+            tier: key.tier().to_owned(),
+            owner: key.owner().map(str::to_owned),
+            scopes: key.scopes().map(str::to_owned).collect(),
+            expires_at: key.expires_at().map(Time),
+            // It was JSON when it was stored.
+            metadata: RawValue::from_string(key.metadata().to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The state of a limit after a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitState {
+    /// Its name, after `owner:` if all keys of an owner share it.
+    #[schema(value_type = LimitLabelText)]
+    name: String,
+    /// Requests in that time, in the long run.
+    #[schema(minimum = 1)]
+    amount: u32,
+    /// The time.
+    #[schema(value_type = SpanText)]
+    per: String,
+    /// Requests at once.
+    #[schema(minimum = 1)]
+    burst: u32,
+    /// Requests that are left now; a request with a cost counts as so many.
+    remaining: u32,
+    /// When all are back, if no request comes; of a limit that is reached, when the request will
+    /// be allowed.
+    reset_at: Time,
+    /// How long to wait, in whole seconds, at least 1; `null` if there is no need to.
+    #[schema(required, minimum = 1)]
+    retry_after: Option<u64>,
+}
+
+impl LimitState {
+    fn of(standing: &Standing, now: UnixMillis) -> Self {
+        let Standing { limit, remaining, full_after } = standing;
+        Self {
+            name: limit.name().to_owned(),
+            amount: limit.amount().get(),
+            per: format!("{}s", limit.per().as_secs()),
+            burst: limit.burst().get(),
+            remaining: *remaining,
+            reset_at: Time(now.later_by(*full_after)),
+            retry_after: None,
+        }
+    }
+
+    fn exceeded(exceeded: &Exceeded, now: UnixMillis) -> Option<Self> {
+        let Exceeded { standings, retry_after } = exceeded;
+        let reset_at = Time(now.later_by(*retry_after));
+        let whole = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() != 0);
+        let state = Self::of(&standings.shown()?, now);
+        Some(Self { reset_at, retry_after: Some(whole.max(1)), ..state })
+    }
+}
+
+/// Header fields, each by its name in the usual spelling.
+#[derive(Debug)]
+pub struct HeadersView(HeaderMap);
+
+impl Serialize for HeadersView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self
+            .0
+            .iter()
+            .filter_map(|(name, value)| Some((spelling(name.as_str()), value.to_str().ok()?)));
+        serializer.collect_map(fields)
+    }
+}
+
+/// The usual spelling of the fields that a verdict has.
+fn spelling(name: &str) -> &str {
+    match name {
+        "cache-control" => "Cache-Control",
+        "ratelimit" => "RateLimit",
+        "ratelimit-policy" => "RateLimit-Policy",
+        "retry-after" => "Retry-After",
+        "vary" => "Vary",
+        "www-authenticate" => "WWW-Authenticate",
+        "x-ratelimit-limit" => "X-RateLimit-Limit",
+        "x-ratelimit-remaining" => "X-RateLimit-Remaining",
+        "x-ratelimit-reset" => "X-RateLimit-Reset",
+        other => other,
+    }
+}
