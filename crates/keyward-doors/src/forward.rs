@@ -1,0 +1,130 @@
+//! Forward authentication: a proxy asks before it hands a request on.
+//!
+//! A request is allowed by 200 and an empty body, and denied by the response for its client. Its
+//! body is never read, and neither is the query, which Caddy takes from the client's own request.
+
+use axum::extract;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use keyward::verify::Purpose;
+use keyward_admin::routes::{Access, Endpoint, Routes, route};
+use keyward_api::verify::RequestName;
+use keyward_axum::credentials::X_API_KEY;
+use keyward_axum::{Authenticated, Door, Rejection};
+
+use crate::asker::Asker;
+use crate::identity;
+use crate::needs::{Needs, NeedsError};
+use crate::state::State;
+
+/// The name that our script for HAProxy gives each request. HAProxy asks up to four times if no
+/// response comes; the script deletes the field that a client sends.
+const X_KEYWARD_ASK: HeaderName = HeaderName::from_static("x-keyward-ask");
+
+/// The routes of forward authentication, but for nginx's.
+pub(crate) fn routes() -> Routes<State> {
+    let [forwarded, haproxy, envoy] = [
+        route!(ask_forwarded).map(|_| any(ask_forwarded)),
+        route!(ask_haproxy).map(|_| any(ask_haproxy)),
+        route!(ask_envoy).map(|_| any(ask_envoy)),
+    ]
+    .map(Endpoint::with_paths_below);
+    Routes::new().add(Access::Door, forwarded).add(Access::Door, haproxy).add(Access::Door, envoy)
+}
+
+/// Says whether Traefik, Caddy or a proxy that asks as they do may hand a request on.
+///
+/// What the route needs follows the path: `/doors/forwarded/scope/articles:read/cost/5`.
+/// Every method is allowed.
+#[utoipa::path(get, path = "/doors/forwarded", tag = "doors", responses(
+    (status = 200, description = "The request is allowed; `X-Keyward-*` name the caller"),
+))]
+pub(crate) async fn ask_forwarded(
+    extract::State(state): extract::State<State>,
+    _asker: Asker,
+    request: Request,
+) -> Result<Response, Rejection> {
+    let (mut parts, _) = request.into_parts();
+    let path = below(parts.uri.path(), "/doors/forwarded");
+    let needs = Needs::parse(path).map_err(malformed)?;
+    let headers = &mut parts.headers;
+    let asked = state.authenticate(Door::Forwarded, headers, &needs, Purpose::Request);
+    asked.map(|allowed| let_in(&state, &allowed))
+}
+
+/// Says whether HAProxy may hand a request on.
+///
+/// What the route needs follows the path: `/doors/haproxy/scope/articles:read/cost/5`.
+/// Every method is allowed. The same request with the same `X-Keyward-Ask` takes its cost once.
+#[utoipa::path(get, path = "/doors/haproxy", tag = "doors", responses(
+    (status = 200, description = "The request is allowed; `X-Keyward-*` name the caller"),
+))]
+pub(crate) async fn ask_haproxy(
+    extract::State(state): extract::State<State>,
+    asker: Asker,
+    request: Request,
+) -> Result<Response, Rejection> {
+    let (mut parts, _) = request.into_parts();
+    let path = below(parts.uri.path(), "/doors/haproxy");
+    let needs = Needs::parse(path).map_err(malformed)?;
+    let id = parts.headers.remove(X_KEYWARD_ASK);
+    let id = id.as_ref().and_then(|id| RequestName::parse(id.to_str().ok()?));
+    let presented = parts.headers.clone();
+    let presented = presented_lines(&presented);
+    let asker = (Door::Haproxy, asker.name.as_deref());
+    let named = (id.as_ref().map(RequestName::as_str), needs.cost);
+    let headers = &mut parts.headers;
+    let asked = state.once(asker, &presented, named, |purpose| {
+        state.authenticate(Door::Haproxy, headers, &needs, purpose)
+    });
+    asked.map(|allowed| let_in(&state, &allowed))
+}
+
+/// Says whether Envoy may hand a request on.
+///
+/// What the route needs follows the path, and `/-` ends it, since Envoy adds the client's own path:
+/// `/doors/envoy/scope/articles:read/cost/5/-`. Every method is allowed.
+#[utoipa::path(get, path = "/doors/envoy", tag = "doors", responses(
+    (status = 200, description = "The request is allowed; `X-Keyward-*` name the caller"),
+))]
+pub(crate) async fn ask_envoy(
+    extract::State(state): extract::State<State>,
+    _asker: Asker,
+    request: Request,
+) -> Result<Response, Rejection> {
+    let (mut parts, _) = request.into_parts();
+    let path = below(parts.uri.path(), "/doors/envoy");
+    let needs = Needs::parse_before_path(path).map_err(malformed)?;
+    let headers = &mut parts.headers;
+    let asked = state.authenticate(Door::Envoy, headers, &needs, Purpose::Request);
+    asked.map(|allowed| let_in(&state, &allowed))
+}
+
+/// The part of a path that follows the name of the door.
+pub(crate) fn below<'a>(path: &'a str, door: &str) -> &'a str {
+    path.strip_prefix(door).unwrap_or_default()
+}
+
+/// 503: the operator has to mend the path of the door. No client may read that as its own mistake.
+pub(crate) fn malformed(error: NeedsError) -> Rejection {
+    let detail = error.to_string();
+    Rejection::unavailable().with_detail(detail)
+}
+
+/// The lines that present a key.
+fn presented_lines(headers: &HeaderMap) -> Vec<&[u8]> {
+    let lines = |name: HeaderName| headers.get_all(name).iter().map(|line| line.as_bytes());
+    lines(AUTHORIZATION).chain([&b"\n"[..]]).chain(lines(X_API_KEY)).collect()
+}
+
+/// 200: the fields that name the caller and report its limits, and nothing else.
+pub(crate) fn let_in(state: &State, allowed: &Authenticated) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    let headers = response.headers_mut();
+    state.guard().complete(headers, Some(allowed));
+    identity::write(headers, allowed.caller.key());
+    response
+}
