@@ -11,6 +11,7 @@ use keyward_admin::Role;
 use keyward_admin::routes::{Access, Endpoint, Routes, route};
 use keyward_axum::layer::GuardService;
 use keyward_axum::{Guard, Pulse, Rejection};
+use keyward_doors::Doors;
 use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) usage_cache: UsageCache,
     pub(crate) pulse: Pulse,
     pub(crate) metrics: Metrics,
+    pub(crate) doors: Option<Doors>,
 }
 
 impl App {
@@ -79,6 +81,8 @@ pub(crate) struct Listed {
     pub(crate) public: Routes,
     /// On the listener of the control plane, if it has one of its own.
     pub(crate) control: Option<Routes>,
+    /// On the listener of the doors, if there are any.
+    pub(crate) doors: Option<Routes>,
     /// On the listener of the metrics, if they have one of their own.
     pub(crate) metrics: Option<Routes>,
 }
@@ -89,7 +93,7 @@ fn metrics() -> Routes<App> {
 }
 
 /// Every route; on one listener, or with the control plane on a listener of its own. Callers are
-/// never shown the metrics: these have a listener of their own, or are on that of the control plane.
+/// never shown the metrics: these have a listener of their own, or that of the control plane.
 pub(crate) fn listed(app: &App, control: &Control, settings: &Settings) -> Listed {
     let cors = settings.cors_origins.as_ref().map(cors::layer);
     let health = health().with_state(app);
@@ -97,21 +101,16 @@ pub(crate) fn listed(app: &App, control: &Control, settings: &Settings) -> Liste
     let public = public.merge(control.leak_routes());
     let operators = control.operator_routes();
     let counted = metrics().with_state(app);
-    match (settings.admin_listen, settings.metrics_listen) {
-        (None, None) => Listed { public: public.merge(operators), control: None, metrics: None },
-        (None, Some(_)) => {
-            let public = public.merge(operators);
-            Listed { public, control: None, metrics: Some(health.merge(counted)) }
-        }
-        (Some(_), None) => {
-            let control = health.merge(operators).merge(counted);
-            Listed { public, control: Some(control), metrics: None }
-        }
+    let doors = app.doors.as_ref().map(|doors| health.clone().merge(doors.routes()));
+    let (public, control, metrics) = match (settings.admin_listen, settings.metrics_listen) {
+        (None, None) => (public.merge(operators), None, None),
+        (None, Some(_)) => (public.merge(operators), None, Some(health.merge(counted))),
+        (Some(_), None) => (public, Some(health.merge(operators).merge(counted)), None),
         (Some(_), Some(_)) => {
-            let control = health.clone().merge(operators);
-            Listed { public, control: Some(control), metrics: Some(health.merge(counted)) }
+            (public, Some(health.clone().merge(operators)), Some(health.merge(counted)))
         }
-    }
+    };
+    Listed { public, control, doors, metrics }
 }
 
 /// A router with the layers in front of it. The layer that finishes responses comes first, so that
@@ -125,6 +124,8 @@ pub(crate) struct Served {
     pub(crate) public: Front,
     /// On the listener of the control plane, if it has one of its own.
     pub(crate) control: Option<Front>,
+    /// On the listener of the doors, if there are any.
+    pub(crate) doors: Option<Front>,
     /// On the listener of the metrics, if they have one of their own.
     pub(crate) metrics: Option<Front>,
 }
@@ -135,6 +136,7 @@ impl Served {
         match name {
             ListenerName::Public => Some(&self.public),
             ListenerName::Admin => self.control.as_ref(),
+            ListenerName::Doors => self.doors.as_ref(),
             ListenerName::Metrics => self.metrics.as_ref(),
         }
     }
@@ -142,9 +144,10 @@ impl Served {
 
 /// Every route, with the layers in front of it. Each listener describes its own.
 pub(crate) fn served(app: &App, control: &Control, edge: &Edge, settings: &Settings) -> Served {
-    let Listed { public, control, metrics } = listed(app, control, settings);
+    let Listed { public, control, doors, metrics } = listed(app, control, settings);
     let finish = |routes| finished(routes, &app.guard, edge);
-    Served { public: finish(public), control: control.map(finish), metrics: metrics.map(finish) }
+    let [control, doors, metrics] = [control, doors, metrics].map(|routes| routes.map(finish));
+    Served { public: finish(public), control, doors, metrics }
 }
 
 fn finished(routes: Routes, guard: &Guard, edge: &Edge) -> Front {

@@ -3,6 +3,7 @@
 #[cfg(feature = "news")]
 mod articles;
 mod doctor;
+mod door_key;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -24,6 +25,7 @@ use crate::settings::{Flags, ReadSettings, Settings, SettingsError, StartFlags};
 #[cfg(feature = "news")]
 use articles::ArticlesCommand;
 use doctor::Doctor;
+use door_key::DoorKeyCommand;
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
@@ -63,6 +65,9 @@ enum Command {
     /// Check settings, files, clock, database and reachability, and say what to do
     #[command(after_help = examples(&doctor::EXAMPLES))]
     Doctor(Doctor),
+    /// Make a door key, with which a proxy or a service may ask about requests
+    #[command(after_help = examples(&door_key::EXAMPLES))]
+    DoorKey(DoorKeyCommand),
     /// Print a completion script for a shell
     #[command(after_help = examples(&COMPLETIONS_EXAMPLES))]
     Completions {
@@ -156,6 +161,7 @@ impl Command {
             Self::Files(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Doctor(doctor) => doctor.run(out),
+            Self::DoorKey(door_key) => door_key.run(out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "keyward", &mut script);

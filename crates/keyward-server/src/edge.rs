@@ -262,11 +262,13 @@ fn is_text(path: &str) -> bool {
 }
 
 /// Whether no cache may keep the responses under a path, rejections included: the responses to
-/// operators and to reports of leaks, the health of the server and its metrics. Caches know that
+/// operators, to the clients of doors and to reports of leaks, the health of the server and its
+/// metrics. Caches know that
 /// `Authorization` protects a response (RFC 9111, section 3.5), but nothing of an admin key.
 fn is_uncached(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
-    ["admin", "leaks", "healthz", "readyz", "metrics"].contains(&first)
+    ["admin", "leaks", "healthz", "readyz", "metrics", "verify", "doors", "introspect"]
+        .contains(&first)
 }
 
 fn mark_sensitive(request: &mut Request) {

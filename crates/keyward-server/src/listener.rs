@@ -14,19 +14,22 @@ pub(crate) enum ListenerName {
     Public,
     /// The control plane.
     Admin,
+    /// Proxies and services that ask about requests.
+    Doors,
     /// The metrics of the program.
     Metrics,
 }
 
 impl ListenerName {
     /// Every listener, in the order in which they are opened and printed.
-    const ALL: [Self; 3] = [Self::Public, Self::Admin, Self::Metrics];
+    const ALL: [Self; 4] = [Self::Public, Self::Admin, Self::Doors, Self::Metrics];
 
     /// Its word in the greeting.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Public => "listening",
             Self::Admin => "admin",
+            Self::Doors => "doors",
             Self::Metrics => "metrics",
         }
     }
@@ -36,6 +39,7 @@ impl ListenerName {
         match self {
             Self::Public => "public",
             Self::Admin => "admin",
+            Self::Doors => "doors",
             Self::Metrics => "metrics",
         }
     }
@@ -45,6 +49,7 @@ impl ListenerName {
         match self {
             Self::Public => "--listen",
             Self::Admin => "--admin-listen",
+            Self::Doors => "--doors-listen",
             Self::Metrics => "--metrics-listen",
         }
     }
@@ -54,6 +59,7 @@ impl ListenerName {
         match self {
             Self::Public => Some(settings.listen),
             Self::Admin => settings.admin_listen,
+            Self::Doors => settings.doors.listen,
             Self::Metrics => settings.metrics_listen,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use keyward_admin::Control;
 use keyward_axum::origin::TrustedProxies;
+use keyward_doors::Doors;
 
 use crate::log::Log;
 use crate::settings::{ReadSettings, SettingRow, Settings, SettingsError, is_live};
@@ -18,6 +19,8 @@ pub(crate) struct Reload {
     pub(crate) control: Control,
     /// The proxies that the guard trusts.
     pub(crate) proxies: TrustedProxies,
+    /// The doors, if there are any.
+    pub(crate) doors: Option<Doors>,
     /// The log.
     pub(crate) log: Arc<Log>,
     /// The settings in force.
@@ -53,6 +56,9 @@ impl Reload {
         // First, since it alone can fail.
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
+        if let Some(doors) = &self.doors {
+            doors.set_access(settings.doors.options.clone());
+        }
         let changed = self.control.set_access(settings.access());
         for (is_another, message) in [
             (changed.admin_key, "The admin key is another one now"),

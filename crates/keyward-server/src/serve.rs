@@ -9,6 +9,7 @@ use keyward::{Gate, UnixMillis};
 use keyward_admin::{AdminOptions, Backups, Control};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
+use keyward_doors::Doors;
 use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::app::{App, served};
@@ -117,7 +118,9 @@ async fn serve(
     ]);
     let checking = trail.check_for_ever(guard.clone(), Arc::clone(&reports));
     let checking = tokio::spawn(checking).abort_handle();
+    let doors = settings.doors.listen.map(|_| settings.doors.options.clone());
     let app = App {
+        doors: doors.map(|options| Doors::new(guard.clone(), options)),
         #[cfg(feature = "news")]
         news: News::new(guard.clone(), articles),
         guard,
@@ -130,7 +133,8 @@ async fn serve(
     let control = app.mount(control);
     let ReloadInput { read, log } = reload_input;
     let rows = settings.rows().to_vec();
-    let reload = Reload { read, control: control.clone(), proxies, log, rows };
+    let doors = app.doors.clone();
+    let reload = Reload { read, control: control.clone(), proxies, doors, log, rows };
     let edge =
         Edge::hiding(settings.request_timeout, request_id_base()?, control.clone(), requests);
     let served = served(&app, &control, &edge, &settings);

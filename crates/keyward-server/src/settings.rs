@@ -4,6 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
+mod doors;
 mod exposure;
 mod file;
 mod flags;
@@ -33,6 +34,7 @@ use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
 
+pub(crate) use doors::DoorSettings;
 pub(crate) use flags::Flags;
 pub(crate) use parse::Origins;
 pub(crate) use start_flags::StartFlags;
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Where the control plane may be used from.
     pub admin_networks: Vec<Network>,
+    /// The doors, and who may ask through them.
+    pub doors: DoorSettings,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
     /// The origins whose pages may use the routes that ask for a key.
@@ -257,6 +261,7 @@ impl Settings {
                 &[&table::LISTEN, &table::ADMIN_LISTEN],
             )?,
             admin_networks: sources.read(&table::ADMIN_NETWORKS, parse::networks)?,
+            doors: doors::read(&mut sources)?,
             trusted_proxies: sources
                 .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
                 .unwrap_or_default(),

@@ -28,9 +28,10 @@ const TABLE: &str = include_str!("../../tests/it/access/routes.txt");
 async fn every_route(folder: &Path) -> Vec<Route> {
     let pages = openapi::routes().with_state(&Document::of([]));
     let apart = [("KEYWARD_METRICS_LISTEN", "127.0.0.1:0")];
-    let Listed { public, metrics, .. } = listed(folder, &apart).await;
-    let metrics = metrics.unwrap();
-    let only_there = metrics.iter().filter(|route| route.path() == "/metrics");
+    let Listed { public, metrics, doors, .. } = listed(folder, &apart).await;
+    let (metrics, doors) = (metrics.unwrap(), doors.unwrap());
+    let there = metrics.iter().chain(doors.iter());
+    let only_there = there.filter(|route| !["/healthz", "/readyz"].contains(&route.path()));
     public.iter().chain(pages.iter()).chain(only_there).cloned().collect()
 }
 
@@ -49,6 +50,7 @@ async fn every_route_has_its_row_in_the_table_of_access() {
             let access = match route.access() {
                 Access::Open => "open",
                 Access::Key => "key",
+                Access::Door => "door",
                 Access::Admin(role) => role.as_str(),
             };
             format!("{} {} {access}", route.method(), route.path())

@@ -30,6 +30,7 @@ use keyward_api::usage::BUCKETS_MAX;
 use keyward_api::{audit, export, key, owner, usage};
 use keyward_axum::{Clock as _, Guard, GuardOptions, Pulse, SystemClock};
 use keyward_cli::environment::Environment;
+use keyward_doors::{DoorOptions, Doors};
 use keyward_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -90,7 +91,9 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
     let (store_check, pulse) = (StoreCheck::default(), Pulse::default());
     let (usage_cache, reports) = (UsageCache::default(), store as Arc<dyn Reports>);
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await.unwrap();
+    let doors = Some(Doors::new(guard.clone(), DoorOptions::default()));
     let app = App {
+        doors,
         #[cfg(feature = "news")]
         news: News::new(guard.clone(), articles),
         guard,
@@ -165,8 +168,9 @@ async fn every_route_is_described_and_nothing_else() {
 async fn each_of_two_listeners_describes_what_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
-    let Served { public, control, metrics } = served(folder.path(), &apart).await;
+    let Served { public, control, metrics, doors } = served(folder.path(), &apart).await;
     assert!(metrics.is_none(), "they are on the listener of the control plane");
+    let served_at_doors = paths_served(&doors.unwrap());
     let folder = tempfile::tempdir().unwrap();
     let apart = listed(folder.path(), &apart).await;
     let documents = (described(&apart.public), described(&apart.control.unwrap()));
@@ -174,6 +178,10 @@ async fn each_of_two_listeners_describes_what_it_serves() {
     let (callers, operators) = (paths(&documents.0), paths(&documents.1));
     assert_eq!(callers, paths_served(&public));
     assert_eq!(operators, paths_served(&control.unwrap()));
+    let at_doors = paths(&described(&apart.doors.unwrap()));
+    // The paths below that of a door are described with it.
+    let is_its_own = |path: &&String| at_doors.contains(*path) || !path.starts_with("/doors/");
+    assert_eq!(at_doors, served_at_doors.iter().filter(is_its_own).cloned().collect());
     let both: Vec<_> = callers.intersection(&operators).map(String::as_str).collect();
     assert_eq!(both, ["/docs", "/docs/{file}", "/healthz", "/openapi.json", "/readyz"]);
     let document = documents.0;
@@ -205,8 +213,9 @@ async fn every_reference_leads_somewhere() {
     }
     let folder = tempfile::tempdir().unwrap();
     let apart = [("KEYWARD_ADMIN_LISTEN", "127.0.0.1:0")];
-    let Listed { public, control, metrics: _ } = listed(folder.path(), &apart).await;
-    for document in [whole().await, described(&public), described(&control.unwrap())] {
+    let Listed { public, control, doors, metrics: _ } = listed(folder.path(), &apart).await;
+    let (control, doors) = (described(&control.unwrap()), described(&doors.unwrap()));
+    for document in [whole().await, described(&public), control, doors] {
         check(&document, &document);
     }
 }

@@ -140,7 +140,8 @@ pub(super) fn duration(text: &str, form: &Form) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
-fn whole(text: &str, form: &Form) -> Result<u32, String> {
+/// Takes a whole number.
+pub(super) fn whole(text: &str, form: &Form) -> Result<u32, String> {
     let number = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
     form.check(u64::from(number))
         .map_err(|range| format!("`{text}` is out of range; use {range}"))?;

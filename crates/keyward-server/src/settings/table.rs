@@ -1,9 +1,11 @@
 //! The table of settings: the only definition of the name, description and bounds of a setting.
 
 mod access;
+mod doors;
 mod seeing;
 
 pub(crate) use access::*;
+pub(crate) use doors::*;
 pub(crate) use seeing::*;
 
 /// One setting.
@@ -112,8 +114,10 @@ pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) 
 pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// The settings that SIGHUP puts into effect; the others need a restart.
-const LIVE: [&Setting; 12] = [
+const LIVE: [&Setting; 14] = [
     &ADMIN_NETWORKS,
+    &DOOR_NETWORKS,
+    &DOOR_KEYS_FILE,
     &TRUSTED_PROXIES,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
@@ -133,11 +137,15 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 30] = [
+pub(crate) const ALL: [&Setting; 34] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
     &ADMIN_NETWORKS,
+    &DOORS_LISTEN,
+    &DOOR_NETWORKS,
+    &DOOR_KEYS_FILE,
+    &REQUEST_IDS_MAX,
     &TRUSTED_PROXIES,
     &CORS_ORIGINS,
     &DATABASE,

@@ -3,6 +3,7 @@
 //! The table `access/routes.txt` is written by hand. A unit test in `src/app.rs` fails if the
 //! program has a route that is not in it, or the reverse.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
@@ -58,6 +59,10 @@ const NO_TOKEN: &str = r#"401 {"detail":"Invalid access token"}"#;
 const NO_ROLE: &str = r#"403 {"detail":"Insufficient role"}"#;
 const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
 const UNKNOWN: &str = r#"404 {"detail":"Not Found"}"#;
+
+fn is_of_doors(path: &str) -> bool {
+    ["/verify", "/doors/", "/introspect"].iter().any(|doors| path.starts_with(doors))
+}
 
 fn rank(access: &str) -> u8 {
     match access {
@@ -129,7 +134,7 @@ fn foreign(issuer: &FakeIssuer) -> String {
 fn check(route: &Route, kind: &Kind, response: &Response) {
     let place = format!("{} {} as {}: {}", route.method, route.path, kind.name, response.brief());
     match (route.access, kind.admin) {
-        ("open", _) => assert_eq!(response.status, route.status, "{place}"),
+        ("open" | "door", _) => assert_eq!(response.status, route.status, "{place}"),
         ("key", _) if kind.has_key => assert_eq!(response.status, route.status, "{place}"),
         ("key", _) => assert!(matches!(response.status, 400 | 401), "{place}"),
         (access, Ok(role)) if rank(access) <= role => {
@@ -177,12 +182,16 @@ impl World {
         let key = SigningKey::rsa("a");
         let issuer = FakeIssuer::start(&[&key]);
         let (folder, admin_key) = (tempdir().unwrap(), new_admin_key());
+        let door_keys = folder.path().join("door-keys");
+        fs::write(&door_keys, format!("edge {}\n", "0f".repeat(32))).unwrap();
         let base = [
             ("ADMIN_API_KEY", admin_key.as_str()),
             ("KEYWARD_OIDC_ISSUER", &issuer.url()),
             ("KEYWARD_OIDC_AUDIENCE", "keyward"),
             ("KEYWARD_TRUSTED_PROXIES", "127.0.0.1"),
             ("KEYWARD_METRICS_LISTEN", "127.0.0.1:0"),
+            ("KEYWARD_DOORS_LISTEN", "127.0.0.1:0"),
+            ("KEYWARD_DOOR_KEYS_FILE", door_keys.to_str().unwrap()),
             LEAKS[0],
             LEAKS[1],
         ];
@@ -207,7 +216,8 @@ impl World {
         self.sent += 1;
         let address = Ipv4Addr::from_bits(0xC633_0000 + self.sent);
         let metrics = self.server.metrics().filter(|_| path == "/metrics");
-        let to = metrics.unwrap_or_else(|| self.control());
+        let doors = self.server.doors().filter(|_| is_of_doors(path));
+        let to = metrics.or(doors).unwrap_or_else(|| self.control());
         self.send_from(address, to, (method, path), headers, body)
     }
 
@@ -283,7 +293,7 @@ fn the_control_plane_may_have_a_listener_of_its_own() {
     let control = server.control().expect("the greeting names it");
     assert_ne!(control, server.address);
     let admin_key = format!("x-admin-key: {ADMIN_KEY}");
-    for route in routes() {
+    for route in routes().into_iter().filter(|route| route.access != "door") {
         let send = |address| {
             let mut connection = Connection::open(address);
             connection.send(route.method, &route.path, &[&admin_key], "{}")

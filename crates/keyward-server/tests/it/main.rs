@@ -11,6 +11,7 @@ mod cli;
 mod clock;
 mod cors;
 mod docs;
+mod doors;
 mod full;
 mod greeting;
 mod http2;

@@ -73,6 +73,11 @@ impl Server {
         self.listener("metrics")
     }
 
+    /// The address of the doors, if there are any.
+    pub(crate) fn doors(&self) -> Option<SocketAddr> {
+        self.listener("doors")
+    }
+
     /// The address after this word in the greeting.
     fn listener(&self, word: &str) -> Option<SocketAddr> {
         let word = format!("  {word} ");
@@ -296,8 +301,8 @@ impl Connection {
         let mut headers = Vec::new();
         loop {
             let line = self.line()?;
-            let Some((name, value)) = line.split_once(": ") else { break };
-            headers.push((name.to_owned(), value.to_owned()));
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_owned(), value.trim().to_owned()));
         }
         let response = Response { status, headers, body: String::new(), bytes: Vec::new() };
         let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());

@@ -178,6 +178,18 @@ impl KeyRef {
     }
 
     /// What people call the key.
+    ///
+    /// ```
+    /// use keyward::Denied;
+    ///
+    /// /// What an operator's log says of a denial.
+    /// fn line(denied: &Denied) -> String {
+    ///     let name = denied.key().map_or("an unknown key", |key| key.name());
+    ///     format!("{name}: {denied}")
+    /// }
+    ///
+    /// assert_eq!(line(&Denied::Unknown), "an unknown key: key is unknown");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.name.as_str()
