@@ -84,6 +84,7 @@ struct Description {
     schemas: Vec<(String, RefOr<Schema>)>,
     has_time_limit: bool,
     has_paths_below: bool,
+    is_described: bool,
 }
 
 impl fmt::Debug for Description {
@@ -155,7 +156,10 @@ impl Route {
 
     /// Adds it to a document.
     pub(crate) fn describe(&self, document: &mut OpenApi) {
-        let Description { path, method, operation, schemas, .. } = &self.description;
+        let Description { path, method, operation, schemas, is_described, .. } = &self.description;
+        if !is_described {
+            return;
+        }
         document.paths.add_path_operation(path, vec![method.clone()], operation.clone());
         let components = document.components.get_or_insert_default();
         components.schemas.extend(schemas.iter().cloned());
@@ -179,9 +183,15 @@ impl<S> From<UtoipaMethodRouter<S>> for Endpoint<S> {
         let path = only(paths.paths);
         let described = path.and_then(|(path, item)| Some((path, described(item)?)));
         let (path, (method, operation)) = described.expect("a route has one handler and method");
-        let (has_time_limit, has_paths_below) = (true, false);
-        let description =
-            Description { path, method, operation, schemas, has_time_limit, has_paths_below };
+        let description = Description {
+            path,
+            method,
+            operation,
+            schemas,
+            has_time_limit: true,
+            has_paths_below: false,
+            is_described: true,
+        };
         Self { description, handler }
     }
 }
@@ -219,6 +229,13 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
     #[must_use]
     pub fn without_time_limit(self) -> Self {
         let description = Description { has_time_limit: false, ..self.description };
+        Self { description, ..self }
+    }
+
+    /// The same without a place in a document of OpenAPI, which cannot describe gRPC.
+    #[must_use]
+    pub fn without_description(self) -> Self {
+        let description = Description { is_described: false, ..self.description };
         Self { description, ..self }
     }
 

@@ -4,7 +4,7 @@ use keyward_admin::routes::Routes;
 use keyward_axum::Guard;
 
 use crate::state::{Access, DoorOptions, State};
-use crate::{forward, introspect, nginx, verify};
+use crate::{forward, grpc, introspect, nginx, verify};
 
 /// The doors of a guard. A clone shares everything.
 ///
@@ -36,6 +36,7 @@ impl Doors {
         verify::routes()
             .merge(forward::routes())
             .merge(nginx::routes())
+            .merge(grpc::routes())
             .merge(introspect::routes())
             .with_state(&self.0)
     }

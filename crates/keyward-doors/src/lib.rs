@@ -10,6 +10,7 @@
 //! | `/doors/nginx` | nginx's `auth_request` |
 //! | `/doors/haproxy` | HAProxy, by a script in Lua |
 //! | `/doors/envoy` | Envoy's external authorization over HTTP |
+//! | gRPC `envoy.service.auth.v3.Authorization/Check` | Envoy, Istio, Contour, the Gateway API |
 //! | `POST /introspect` | clients of RFC 7662, such as Apache's modules |
 //!
 //! [`Doors`] makes their routes for any axum app. They belong on a listener of their own: their
@@ -68,6 +69,8 @@ mod forward;
 mod nginx;
 
 mod introspect;
+
+mod grpc;
 
 pub mod doors;
 

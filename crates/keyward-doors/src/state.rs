@@ -105,9 +105,20 @@ impl State {
         needs: &Needs<'_>,
         purpose: Purpose,
     ) -> Result<Authenticated, Rejection> {
+        let from = self.0.guard.forwarded_address(headers);
+        self.authenticate_from(door, (headers, from), needs, purpose)
+    }
+
+    /// The same about a request that comes from `from`, whatever its headers say of that.
+    pub(crate) fn authenticate_from(
+        &self,
+        door: Door,
+        (headers, from): (&mut HeaderMap, Option<IpAddr>),
+        needs: &Needs<'_>,
+        purpose: Purpose,
+    ) -> Result<Authenticated, Rejection> {
         let scopes: Vec<&str> = needs.scopes.iter().map(AsRef::as_ref).collect();
         let required = Required { scopes: &scopes, cost: needs.cost, door, purpose };
-        let from = self.0.guard.forwarded_address(headers);
         self.0.guard.authenticate_from(headers, from, required)
     }
 

@@ -267,8 +267,19 @@ fn is_text(path: &str) -> bool {
 /// `Authorization` protects a response (RFC 9111, section 3.5), but nothing of an admin key.
 fn is_uncached(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
-    ["admin", "leaks", "healthz", "readyz", "metrics", "verify", "doors", "introspect"]
-        .contains(&first)
+    // The last is the door of gRPC.
+    [
+        "admin",
+        "leaks",
+        "healthz",
+        "readyz",
+        "metrics",
+        "verify",
+        "doors",
+        "introspect",
+        "envoy.service.auth.v3.Authorization",
+    ]
+    .contains(&first)
 }
 
 fn mark_sensitive(request: &mut Request) {

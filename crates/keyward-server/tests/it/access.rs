@@ -61,7 +61,7 @@ const ELSEWHERE: &str = r#"403 {"detail":"Address not allowed"}"#;
 const UNKNOWN: &str = r#"404 {"detail":"Not Found"}"#;
 
 fn is_of_doors(path: &str) -> bool {
-    ["/verify", "/doors/", "/introspect"].iter().any(|doors| path.starts_with(doors))
+    ["/verify", "/doors/", "/introspect", "/envoy."].iter().any(|doors| path.starts_with(doors))
 }
 
 fn rank(access: &str) -> u8 {
