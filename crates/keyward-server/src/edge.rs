@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,9 +27,19 @@ use tower::Service;
 use crate::http2_head;
 use crate::metrics::{Requests, method_word};
 use crate::request_head::{AmbiguousLength, BadHead};
+use crate::request_slots::RequestSlots;
 use crate::templates::Templates;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The bounds of requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestBounds {
+    /// The time for reading a body and responding.
+    pub(crate) time: Duration,
+    /// Most requests under way, over all listeners.
+    pub(crate) at_once: NonZeroU32,
+}
 
 /// The state of the edge. A clone shares everything.
 #[derive(Clone, Debug)]
@@ -37,6 +48,7 @@ pub(crate) struct Edge(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     request_timeout: Duration,
+    slots: RequestSlots,
     /// Different in each process, so that ids of two runs do not meet.
     base: u64,
     /// Relaxed: each number is given once, in any order.
@@ -52,31 +64,28 @@ impl Edge {
     /// An edge that knows no admin key, and limits the time of each response.
     #[cfg(test)]
     pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
-        Self::of(request_timeout, base, None, Requests::default())
+        let bounds = RequestBounds { time: request_timeout, at_once: NonZeroU32::MAX };
+        Self::of(bounds, base, None, Requests::default())
     }
 
-    /// An edge that gives each request this long to be read and responded to, masks the admin keys
-    /// of this control plane, and counts responses in `requests`.
+    /// An edge that bounds each request, masks the admin keys of this control plane, and counts
+    /// responses in `requests`.
     pub(crate) fn hiding(
-        request_timeout: Duration,
+        bounds: RequestBounds,
         base: u64,
         control: Control,
         requests: Requests,
     ) -> Self {
-        Self::of(request_timeout, base, Some(control), requests)
+        Self::of(bounds, base, Some(control), requests)
     }
 
-    fn of(
-        request_timeout: Duration,
-        base: u64,
-        control: Option<Control>,
-        requests: Requests,
-    ) -> Self {
+    fn of(bounds: RequestBounds, base: u64, control: Option<Control>, requests: Requests) -> Self {
         let routes = control.as_ref().map(Control::routes).unwrap_or_default();
         let unlimited = routes.iter().filter(|route| !route.has_time_limit()).map(Route::path);
         let unlimited = unlimited.map(str::to_owned).collect();
         Self(Arc::new(Inner {
-            request_timeout,
+            request_timeout: bounds.time,
+            slots: RequestSlots::new(bounds.at_once),
             base,
             count: AtomicU64::new(0),
             control,
@@ -147,16 +156,23 @@ async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response 
     let is_uncached = is_uncached(request.uri().path());
     let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (request.method().clone(), request.uri().clone()));
+    let slot = edge.0.slots.take();
     let mut response = match rejection {
         // The next request on this connection may not begin where it seems to.
         Some(rejection) => {
             rejection.header(CONNECTION, HeaderValue::from_static("close")).into_response()
+        }
+        // Without a slot, the health of the server is told nevertheless.
+        None if slot.is_none() && !is_health(request.uri().path()) => {
+            edge.0.slots.warn();
+            Rejection::unavailable().into_response()
         }
         None if edge.0.unlimited.iter().any(|path| path == request.uri().path()) => {
             respond(router, request).await
         }
         None => respond_in_time(router, request, edge.0.request_timeout).await,
     };
+    drop(slot);
     if let Some((method, uri)) = logged {
         let (status, request_id) = (response.status().as_u16(), id.as_str());
         if is_read {
@@ -259,6 +275,11 @@ fn shown(path: &str) -> String {
 fn is_text(path: &str) -> bool {
     // As nearly all are.
     !path.contains('%') || percent_decode_str(path).decode_utf8().is_ok()
+}
+
+/// Whether a path tells the health of the server.
+fn is_health(path: &str) -> bool {
+    ["/healthz", "/readyz"].contains(&path)
 }
 
 /// Whether no cache may keep the responses under a path, rejections included: the responses to

@@ -7,6 +7,8 @@ mod request_head;
 
 mod http2_head;
 
+mod request_slots;
+
 mod settings;
 
 mod listener;

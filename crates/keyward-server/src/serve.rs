@@ -14,7 +14,7 @@ use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::app::{App, served};
 use crate::clock;
-use crate::edge::Edge;
+use crate::edge::{Edge, RequestBounds};
 use crate::greeting::{Addresses, greeting};
 use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve_all};
@@ -135,8 +135,9 @@ async fn serve(
     let rows = settings.rows().to_vec();
     let doors = app.doors.clone();
     let reload = Reload { read, control: control.clone(), proxies, doors, log, rows };
-    let edge =
-        Edge::hiding(settings.request_timeout, request_id_base()?, control.clone(), requests);
+    let request_bounds =
+        RequestBounds { time: settings.request_timeout, at_once: settings.requests_max };
+    let edge = Edge::hiding(request_bounds, request_id_base()?, control.clone(), requests);
     let served = served(&app, &control, &edge, &settings);
     let serving: Vec<_> = listeners
         .into_iter()

@@ -81,6 +81,8 @@ pub(crate) struct Settings {
     pub threads: Option<NonZeroUsize>,
     /// Most connections at one time.
     pub connections_max: NonZeroU32,
+    /// Most requests at one time, over all listeners.
+    pub requests_max: NonZeroU32,
     /// Time that a connection may be idle.
     pub keep_alive_timeout: Duration,
     /// Time for a request's line and headers to arrive.
@@ -274,6 +276,7 @@ impl Settings {
             flush_every: sources.read(&table::FLUSH_EVERY, parse::duration)?,
             threads: sources.read(&table::THREADS, parse::threads)?,
             connections_max: sources.read(&table::CONNECTIONS_MAX, parse::count)?,
+            requests_max: sources.read(&table::REQUESTS_MAX, parse::count)?,
             keep_alive_timeout: sources.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,
             header_timeout: sources.read(&table::HEADER_TIMEOUT, parse::duration)?,
             request_timeout: sources.read(&table::REQUEST_TIMEOUT, parse::duration)?,

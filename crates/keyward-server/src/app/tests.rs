@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tower::{Service, ServiceExt as _};
 
 use super::*;
+use crate::edge::RequestBounds;
 use crate::metrics::Requests;
 use crate::openapi::tests::{app_in, listed, served};
 
@@ -139,7 +141,8 @@ async fn a_copy_of_the_database_may_take_longer_than_other_responses() {
     let router = Router::new()
         .route("/slow", get(std::future::pending::<()>))
         .route("/admin/backup", get(make));
-    let edge = Edge::hiding(Duration::ZERO, 0, control, Requests::default());
+    let bounds = RequestBounds { time: Duration::ZERO, at_once: NonZeroU32::MAX };
+    let edge = Edge::hiding(bounds, 0, control, Requests::default());
     let router = edge.receive(Templates::default(), router);
     let ask = |path: &str| {
         let request = Request::get(path).header(HOST, "a").body(Body::empty()).unwrap();

@@ -137,7 +137,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 34] = [
+pub(crate) const ALL: [&Setting; 35] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -162,6 +162,7 @@ pub(crate) const ALL: [&Setting; 34] = [
     &FLUSH_EVERY,
     &THREADS,
     &CONNECTIONS_MAX,
+    &REQUESTS_MAX,
     &KEEP_ALIVE_TIMEOUT,
     &HEADER_TIMEOUT,
     &REQUEST_TIMEOUT,
@@ -254,6 +255,17 @@ pub(crate) const CONNECTIONS_MAX: Setting = Setting {
                that has been idle longest, or else the one that has been without a whole request \
                head longest; never one with a request under way. Each connection needs a file \
                descriptor: keep their number below `ulimit -n`.",
+};
+
+pub(crate) const REQUESTS_MAX: Setting = Setting {
+    name: "requests_max",
+    variable: "KEYWARD_REQUESTS_MAX",
+    form: Form::Count(Range { min: 1, max: 1_000_000 }),
+    default: Some("1024"),
+    doc: "The most requests under way at one time, over all listeners",
+    extremes: "One more gets 503 with `Retry-After: 1` at once, but for `/healthz` and `/readyz`. \
+               It counts until its response is made. Over HTTP/2, a connection has up to 100 at a \
+               time; a small number keeps many such connections from taking all of the memory.",
 };
 
 pub(crate) const KEEP_ALIVE_TIMEOUT: Setting = Setting {

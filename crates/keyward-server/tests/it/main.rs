@@ -34,6 +34,7 @@ mod output;
 mod owners;
 mod people;
 mod precondition;
+mod requests_max;
 mod rotation;
 mod sample;
 mod scan;
