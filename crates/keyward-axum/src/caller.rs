@@ -3,19 +3,18 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::response::Response;
 use http::Extensions;
 use http::header::HeaderMap;
 use http::request::Parts;
-use keyward::UnixMillis;
-use keyward::limit::{Cost, Standings};
+use keyward::limit::Cost;
 use keyward_http::{Authenticated, Form, Rejection, Required};
 
 use crate::guard::{Guard, GuardId};
 use crate::peer::peer_address;
+use crate::seen::{Seen, note};
 
 /// Who is calling: a handler with this parameter runs only for a key that works.
 ///
@@ -245,8 +244,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let caller = authenticate(&Guard::from_ref(state), parts, Required::default())?;
-        caller.ok_or_else(|| rejected(parts, Rejection::no_key()))
+        authenticate(&Guard::from_ref(state), parts, Required::default())
     }
 }
 
@@ -258,7 +256,11 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
-        authenticate(&Guard::from_ref(state), parts, Required::default())
+        let (guard, required) = (Guard::from_ref(state), Required::default());
+        let Parts { headers, extensions, .. } = parts;
+        let verified = verify_if_any(&guard, headers, extensions, required);
+        let verified = verified.map_err(|rejection| rejected(parts, rejection))?;
+        Ok(verified.map(|verified| verified.caller))
     }
 }
 
@@ -273,9 +275,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let scopes = [R::SCOPE];
         let required = Required { scopes: &scopes, cost: R::COST, ..Required::default() };
-        let caller = authenticate(&Guard::from_ref(state), parts, required)?;
-        let caller = caller.ok_or_else(|| rejected(parts, Rejection::no_key()))?;
-        Ok(Self(caller, PhantomData))
+        Ok(Self(authenticate(&Guard::from_ref(state), parts, required)?, PhantomData))
     }
 }
 
@@ -283,10 +283,9 @@ fn authenticate(
     guard: &Guard,
     parts: &mut Parts,
     required: Required<'_>,
-) -> Result<Option<Caller>, Response> {
+) -> Result<Caller, Response> {
     let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, required);
-    let verified = verified.map_err(|rejection| rejected(parts, rejection))?;
-    Ok(verified.map(|verified| verified.caller))
+    Ok(verified.map_err(|rejection| rejected(parts, rejection))?.caller)
 }
 
 /// An extractor's rejection in the form that the client reads.
@@ -306,65 +305,65 @@ pub(crate) fn verify_once(
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
     required: Required<'_>,
+) -> Result<Verified, Rejection> {
+    if let Some(verified) = known(guard, extensions, required) {
+        return verified;
+    }
+    let found = guard.authenticate(headers, peer_address(extensions), required);
+    keep(guard, extensions, required, found)
+}
+
+/// As [`verify_once`]; `None` is a request without a key.
+pub(crate) fn verify_if_any(
+    guard: &Guard,
+    headers: &mut HeaderMap,
+    extensions: &mut Extensions,
+    required: Required<'_>,
 ) -> Result<Option<Verified>, Rejection> {
-    // A caller that another guard allowed is unknown here.
-    let known = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()));
-    if let Some(caller) = known.cloned() {
-        required.scopes.iter().try_for_each(|scope| caller.require(scope))?;
-        note(extensions, None);
+    if let Some(verified) = known(guard, extensions, required) {
+        return verified.map(Some);
+    }
+    match guard.authenticate_optional(headers, peer_address(extensions), required).transpose() {
+        Some(found) => keep(guard, extensions, required, found).map(Some),
+        None => {
+            note(extensions, None, None);
+            Ok(None)
+        }
+    }
+}
+
+/// The caller that was verified before, unless another guard did so, whose callers are unknown here.
+fn known(
+    guard: &Guard,
+    extensions: &Extensions,
+    required: Required<'_>,
+) -> Option<Result<Verified, Rejection>> {
+    let caller = extensions.get::<Caller>().filter(|caller| caller.by == Some(guard.id()))?.clone();
+    let scopes = required.scopes.iter().try_for_each(|scope| caller.require(scope));
+    Some(scopes.map(|()| {
+        note(extensions, None, None);
         // The first layer or extractor that looked for a key writes the headers.
-        return Ok(Some(Verified { caller, seen: Seen::Now(Some(None)) }));
-    }
-    let found = guard.authenticate_optional(headers, peer_address(extensions), required);
-    let stood = match &found {
-        Ok(Some(Authenticated { caller, at })) => {
-            let standings = caller.standings();
-            standings.shown().map(|_| (standings.clone(), at.unix))
+        Verified { caller, seen: Seen::Now(Some(None)) }
+    }))
+}
+
+/// Keeps what was found, for further extractors and for the layer that finishes the response.
+fn keep(
+    guard: &Guard,
+    extensions: &mut Extensions,
+    required: Required<'_>,
+    found: Result<Authenticated, Rejection>,
+) -> Result<Verified, Rejection> {
+    let (stood, decision) = match &found {
+        Ok(passed) => {
+            let standings = passed.caller.standings();
+            let stood = standings.shown().map(|_| (standings.clone(), passed.at.unix));
+            (stood, Some(passed.decision(required)))
         }
-        Ok(None) | Err(_) => None,
+        Err(rejection) => (None, rejection.decision()),
     };
-    note(extensions, stood.as_ref());
-    let caller = found?.map(|found| Caller::new(found.caller, Some(guard.id())));
-    if let Some(caller) = &caller {
-        extensions.insert(caller.clone());
-    }
-    Ok(caller.map(|caller| Verified { caller, seen: Seen::Now(Some(stood)) }))
-}
-
-/// Tells the layer that finishes the response, if there is one, that a key was looked for.
-fn note(extensions: &Extensions, stood: Option<&(Standings, UnixMillis)>) {
-    if let Some(Seen::Later(seen)) = extensions.get::<Seen>() {
-        // The lock is never contended: it is set by the request and read by its response.
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = seen.take().flatten();
-        *seen = Some(stood.cloned().or(before));
-    }
-}
-
-/// The state of the caller's limits when the request was allowed, for the header fields of its
-/// response; `None` without a limit, or without a caller.
-type Stood = Option<(Standings, UnixMillis)>;
-
-/// The result of the search for a key, for the layer that finishes the response: `None` if no key
-/// was looked for.
-#[derive(Clone, Debug)]
-pub(crate) enum Seen {
-    /// The layer looked itself.
-    Now(Option<Stood>),
-    /// An extractor inside may look for one, and says so here.
-    Later(Arc<Mutex<Option<Stood>>>),
-}
-
-impl Seen {
-    pub(crate) fn later() -> Self {
-        Self::Later(Arc::default())
-    }
-
-    /// The state of the caller's limits, if a key was looked for.
-    pub(crate) fn take(&mut self) -> Option<Stood> {
-        match self {
-            Self::Now(stood) => stood.take(),
-            Self::Later(stood) => stood.lock().unwrap_or_else(PoisonError::into_inner).take(),
-        }
-    }
+    note(extensions, stood.as_ref(), decision);
+    let caller = Caller::new(found?.caller, Some(guard.id()));
+    extensions.insert(caller.clone());
+    Ok(Verified { caller, seen: Seen::Now(Some(stood)) })
 }

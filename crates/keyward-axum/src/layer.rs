@@ -12,8 +12,9 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::caller::{Seen, verify_once};
+use crate::caller::verify_once;
 use crate::guard::Guard;
+use crate::seen::Seen;
 
 impl Guard {
     /// A layer that requires a key on every request, for a whole router or any tower service whose
@@ -244,8 +245,7 @@ where
                 let guard = &self.layer.guard;
                 let required = Required { scopes: scope.as_slice(), cost, ..Required::default() };
                 match verify_once(guard, &mut parts.headers, &mut parts.extensions, required) {
-                    Ok(Some(verified)) => verified.seen,
-                    Ok(None) => return ResponseFuture::rejected(Rejection::no_key(), form),
+                    Ok(verified) => verified.seen,
                     Err(rejection) => return ResponseFuture::rejected(rejection, form),
                 }
             }

@@ -113,6 +113,8 @@
 
 mod peer;
 
+pub mod seen;
+
 pub mod guard;
 
 pub mod caller;
@@ -138,6 +140,7 @@ pub use keyward_http::{
 #[cfg(feature = "sqlite")]
 pub use keyward_sqlite;
 pub use peer::peer_address;
+pub use seen::DecisionSlot;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteGuard, SqliteOptions};
 pub use upkeep::{Pulse, Upkeep};

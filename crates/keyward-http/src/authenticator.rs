@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::origin::TrustedProxies;
 use crate::rate_limit::RateLimitHeaders;
 use crate::throttle::Throttle;
+use crate::verdicts::Verdicts;
 
 /// Decides about requests over HTTP, in any framework. One serves all requests of a program; share
 /// it in an [`Arc`](std::sync::Arc).
@@ -56,6 +57,7 @@ pub struct Authenticator {
     throttle: Throttle,
     proxies: TrustedProxies,
     rate_limit_headers: RateLimitHeaders,
+    verdicts: Verdicts,
 }
 
 /// Options of an [`Authenticator`]. By default nothing is limited and no proxy is trusted.
@@ -137,6 +139,7 @@ impl Authenticator {
             throttle: Throttle::new(failures_per_minute),
             proxies: trusted_proxies,
             rate_limit_headers,
+            verdicts: Verdicts::default(),
         }
     }
 

@@ -66,6 +66,7 @@
 //! | reject a request, in the form that it asks for | [`Rejection::respond`], [`Form::of`] |
 //! | decide on behalf of a proxy, whose client is elsewhere | [`Authenticator::authenticate_from`], [`Authenticator::forwarded_address`] |
 //! | decide about a key that comes another way | [`Authenticator::authenticate_text`], [`Authenticator::verify`] |
+//! | know how many requests were allowed and rejected, and why | [`Authenticator::verdicts`] |
 //! | make a change, on record | [`Authenticator::gate`], [`Authenticator::audit`] |
 //!
 //! Rejections of a service's own are made with [`Rejection::new`], and those of bad input with
@@ -79,6 +80,7 @@
 //! | [`rejection`], [`form`] | rejections as responses, in the form that the client asks for |
 //! | [`credentials`] | the key in a request: [`credentials::find`] |
 //! | [`door`] | the way on which a request asks: [`Door`] |
+//! | [`verdicts`] | the count of decisions, by door and outcome |
 //! | [`origin`] | the address of a client: [`TrustedProxies::client_address`] |
 //! | [`throttle`] | the count of wrong keys: [`Throttle::count`], [`Throttle::check`] |
 //! | [`rate_limit`] | the header fields for limits: [`RateLimitHeaders::complete`] |
@@ -123,6 +125,8 @@ pub mod fault;
 pub mod credentials;
 
 pub mod door;
+
+pub mod verdicts;
 
 pub mod cache;
 

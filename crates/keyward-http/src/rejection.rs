@@ -3,6 +3,7 @@
 #[cfg(feature = "axum-core")]
 mod axum;
 mod denied;
+mod parts;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::cache;
 use crate::fault::Fault;
 use crate::form::Form;
 use crate::rate_limit::retry_secs;
+use crate::verdicts::Decision;
 
 pub(crate) use self::denied::DeniedAs;
 
@@ -46,6 +48,7 @@ pub struct Rejection {
     headers: HeaderMap,
     /// The verdict that it is the response to, if it is one.
     denied: Option<Box<Denied>>,
+    decision: Option<Decision>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl Rejection {
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::Text(detail.into());
-        Self { status, detail, headers: HeaderMap::new(), denied: None }
+        Self { status, detail, headers: HeaderMap::new(), denied: None, decision: None }
     }
 
     /// Rejects an invalid input, with 422 and every fault that was found.
@@ -98,6 +101,7 @@ impl Rejection {
             detail,
             headers: HeaderMap::new(),
             denied: None,
+            decision: None,
         }
     }
 
@@ -120,7 +124,7 @@ impl Rejection {
         value: impl Into<Value>,
     ) -> Self {
         let detail = Detail::More(Box::new((detail.into(), name, value.into())));
-        Self { status, detail, headers: HeaderMap::new(), denied: None }
+        Self { status, detail, headers: HeaderMap::new(), denied: None, decision: None }
     }
 
     /// The rejection with another sentence.
@@ -329,48 +333,6 @@ impl Rejection {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
-    }
-
-    /// The denial that it is the response to; `None` for every other rejection, also for that of
-    /// an address with too many wrong keys.
-    ///
-    /// ```
-    /// use keyward_http::Rejection;
-    ///
-    /// // Without a key, there was nothing to decide.
-    /// assert_eq!(Rejection::no_key().denied(), None);
-    /// ```
-    #[must_use]
-    pub fn denied(&self) -> Option<&Denied> {
-        self.denied.as_deref()
-    }
-
-    /// Its sentence; empty for an invalid input, which has faults.
-    ///
-    /// ```
-    /// use keyward_http::Rejection;
-    ///
-    /// assert_eq!(Rejection::no_key().detail(), "Missing Authorization header");
-    /// ```
-    #[must_use]
-    pub fn detail(&self) -> &str {
-        match &self.detail {
-            Detail::Text(text) => text,
-            Detail::More(more) => &more.0,
-            Detail::Faults(_) => "",
-        }
-    }
-
-    /// The header fields of the response, apart from those about its body.
-    ///
-    /// ```
-    /// use keyward_http::Rejection;
-    ///
-    /// assert_eq!(Rejection::unavailable().headers()["retry-after"], "1");
-    /// ```
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
     }
 
     /// The response, in the form that the client reads.

@@ -7,12 +7,16 @@
 mod admin;
 mod build;
 mod connections;
+mod counted;
 mod durations;
+mod keys;
 mod page;
 mod process;
 mod requests;
 mod stores;
 mod trail;
+mod usage;
+mod verdicts;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,20 +24,25 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, VARY};
-use keyward_axum::Rejection;
+use keyward_axum::{Guard, Rejection};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 
-pub(crate) use admin::Admin;
 pub(crate) use connections::Connections;
+pub(crate) use counted::Counted;
 pub(crate) use requests::{Requests, TemplateId, method_word};
-pub(crate) use stores::{Commits, Metered, StoreTimes};
-pub(crate) use trail::Trail;
+pub(crate) use stores::Metered;
 
+use admin::Admin;
 use build::Build;
+use keys::Keys;
 use page::Page;
 use process::Process;
+use stores::{Commits, StoreTimes};
+use trail::Trail;
+use usage::Usage;
+use verdicts::Verdicts;
 
 /// The media type of OpenMetrics, without parameters.
 const OPENMETRICS: &str = "application/openmetrics-text";
@@ -51,24 +60,39 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
 
 /// All metrics. A clone shares everything.
 #[derive(Clone, Debug)]
-pub(crate) struct Metrics(Arc<Registry>);
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    /// Counted before a page is written; `None` in tests of other parts.
+    keys: Option<Keys>,
+}
 
 impl Metrics {
+    /// The metrics of this process, of a guard and of these sources.
+    pub(crate) fn new(guard: &Guard, sources: Vec<Box<dyn Source>>) -> Self {
+        let keys = Keys::new(guard.clone());
+        let own: [Box<dyn Source>; 3] = [
+            Box::new(Verdicts(guard.clone())),
+            Box::new(keys.clone()),
+            Box::new(Usage(guard.clone())),
+        ];
+        Self { keys: Some(keys), ..Self::of(own.into_iter().chain(sources).collect()) }
+    }
+
     /// The metrics of this process and of these sources, in this order.
     pub(crate) fn of(sources: Vec<Box<dyn Source>>) -> Self {
         let own: [Box<dyn Source>; 2] = [Box::new(Build), Box::new(Process)];
         let sources = own.into_iter().chain(sources).collect();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Sources(sources)));
-        Self(Arc::new(registry))
+        Self { registry: Arc::new(registry), keys: None }
     }
 
     /// The page in this form.
     fn text(&self, form: Form) -> Result<String, fmt::Error> {
         let mut page = String::new();
         match form {
-            Form::Prometheus => prometheus_text::encode(&mut page, &self.0)?,
-            Form::OpenMetrics => text::encode(&mut page, &self.0)?,
+            Form::Prometheus => prometheus_text::encode(&mut page, &self.registry)?,
+            Form::OpenMetrics => text::encode(&mut page, &self.registry)?,
         }
         Ok(page)
     }
@@ -148,6 +172,9 @@ pub(crate) async fn show_metrics(
     headers: HeaderMap,
 ) -> Result<Response, Rejection> {
     let form = Form::of(&headers);
+    if let Some(keys) = &metrics.keys {
+        keys.refresh().await;
+    }
     // Writing into memory never fails.
     let page = metrics.text(form).map_err(|_| Rejection::unavailable())?;
     Ok(([(CONTENT_TYPE, form.media_type()), (VARY, "Accept")], page).into_response())

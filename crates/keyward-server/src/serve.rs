@@ -20,7 +20,7 @@ use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve_all};
 use crate::listener;
 use crate::log::{Log, print_on_thread};
-use crate::metrics::{Admin, Commits, Connections, Metered, Metrics, Requests, StoreTimes, Trail};
+use crate::metrics::{Counted, Metered};
 #[cfg(feature = "news")]
 use crate::news::{self, News};
 use crate::own_key::UsageCache;
@@ -85,8 +85,8 @@ async fn serve(
     let store = Arc::new(store);
     #[cfg(feature = "news")]
     let articles = news::open(&settings.database, &store, now)?;
-    let (times, connections) = (StoreTimes::default(), Connections::default());
-    let metered = Arc::new(Metered::new(Arc::clone(&store), times.clone()));
+    let counted = Counted::default();
+    let metered = Arc::new(Metered::new(Arc::clone(&store), counted.times.clone()));
     let gate = Gate::open(Arc::clone(&metered) as _, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let options = GuardOptions {
@@ -107,17 +107,9 @@ async fn serve(
     let reports: Arc<dyn Reports> = metered;
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await;
     let control = control.context("revoking the keys that were reported as leaked")?;
-    let (requests, trail) = (Requests::default(), Trail::default());
-    let metrics = Metrics::of(vec![
-        Box::new(times),
-        Box::new(Commits(Arc::clone(&store))),
-        Box::new(Admin(control.clone())),
-        Box::new(connections.clone()),
-        Box::new(trail.clone()),
-        Box::new(requests.clone()),
-    ]);
-    let checking = trail.check_for_ever(guard.clone(), Arc::clone(&reports));
+    let checking = counted.trail.clone().check_for_ever(guard.clone(), Arc::clone(&reports));
     let checking = tokio::spawn(checking).abort_handle();
+    let metrics = counted.metrics(&guard, &control, &store);
     let doors = settings.doors.listen.map(|_| settings.doors.options.clone());
     let app = App {
         doors: doors.map(|options| Doors::new(guard.clone(), options)),
@@ -135,6 +127,7 @@ async fn serve(
     let rows = settings.rows().to_vec();
     let doors = app.doors.clone();
     let reload = Reload { read, control: control.clone(), proxies, doors, log, rows };
+    let requests = counted.requests.clone();
     let request_bounds =
         RequestBounds { time: settings.request_timeout, at_once: settings.requests_max };
     let edge = Edge::hiding(request_bounds, request_id_base()?, control.clone(), requests);
@@ -143,8 +136,8 @@ async fn serve(
         .into_iter()
         .filter_map(|listener| Some((served.front(listener.at.name)?.clone(), listener)))
         .collect();
-    let finished =
-        serve_all(serving, bounds_of(&settings), &connections, until_stop(signals, reload)).await;
+    let (bounds, stop) = (bounds_of(&settings), until_stop(signals, reload));
+    let finished = serve_all(serving, bounds, &counted.connections, stop).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }

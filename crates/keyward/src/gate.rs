@@ -31,13 +31,13 @@ use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
-pub use flush::Flushed;
+pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
 pub use owners::EditOwnerError;
 pub use run::ChangeError;
 pub use tiers::{DeleteTierError, PutTierError};
 
-use flush::Outbox;
+use flush::{FlushCounts, Outbox};
 use order::Order;
 use run::{no_clock, unexpected, unfit};
 
@@ -95,6 +95,7 @@ pub struct Gate {
     outbox: async_lock::Mutex<Outbox>,
     /// Goes up before and after usage is written.
     usage_edition: AtomicU64,
+    flushed: FlushCounts,
 }
 
 impl fmt::Debug for Gate {
@@ -145,6 +146,7 @@ impl Gate {
             carried: Carried::since(latest),
             outbox: async_lock::Mutex::new(Outbox::new(latest)?),
             usage_edition: AtomicU64::new(0),
+            flushed: FlushCounts::default(),
         };
         gate.load().await?;
         Ok(gate)

@@ -1,5 +1,6 @@
 //! The map in memory from digest to key, which is all that a request asks.
 
+mod census;
 mod entry;
 mod extras;
 mod life;
@@ -21,6 +22,7 @@ use crate::record::{KeyId, Owner};
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
 
+pub use census::Census;
 pub use entry::Entry;
 pub use loading::Loading;
 

@@ -5,6 +5,8 @@
 //! more keys are used between two flushes than the queue holds, the flush looks through the whole
 //! index instead, a part at a time: slower, and nothing is lost.
 
+mod tiers;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +19,10 @@ use crate::digest::Digest;
 use crate::index::{Entry, Index};
 use crate::record::KeyId;
 use crate::striped::Striped;
+use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
+
+pub use tiers::{TIERS_NAMED_MAX, TierCounts, TierTotals};
 
 /// Most keys that wait for a flush by name. At 40 bytes each this is 2.6 MB.
 pub(crate) const QUEUE_LEN: usize = 65_536;
@@ -57,6 +62,8 @@ pub struct Usage {
     beside: Mutex<Beside>,
     /// The sum of all counts taken so far. Locked by flushes and by readers.
     totals: Mutex<Counts>,
+    /// The same for each tier. Locked while counts are taken, and by readers.
+    tiers: Mutex<TierTotals>,
     /// Requests whose text was no key's.
     unknown: Striped<1>,
 }
@@ -64,7 +71,8 @@ pub struct Usage {
 /// The counts of no entry of the index.
 #[derive(Default)]
 struct Beside {
-    rows: Vec<UsageRow>,
+    /// Each with the tier that the key had.
+    rows: Vec<(TierName, UsageRow)>,
     entries: Vec<Entry>,
     apart: HashMap<(KeyId, UnixHour), Counts>,
 }
@@ -76,6 +84,7 @@ impl Default for Usage {
             overflowed: AtomicBool::new(false),
             beside: Mutex::default(),
             totals: Mutex::default(),
+            tiers: Mutex::default(),
             unknown: Striped::default(),
         }
     }
@@ -93,7 +102,7 @@ impl Usage {
         match entry.counters().add(outcome, at) {
             Added::First => self.enqueue(*entry.digest()),
             Added::More => {}
-            Added::Full => self.keep_full(entry.id(), outcome, at),
+            Added::Full => self.keep_full(entry, outcome, at),
             Added::Apart => self.count_apart(entry.id(), outcome, at),
         }
     }
@@ -118,10 +127,10 @@ impl Usage {
     /// Keeps the content of a counter that is full: once in as many requests of one key that are
     /// all denied.
     #[cold]
-    fn keep_full(&self, key_id: KeyId, outcome: Outcome, at: UnixMillis) {
+    fn keep_full(&self, entry: &Entry, outcome: Outcome, at: UnixMillis) {
         let counts = Counts::from([(outcome, COUNTER_FULL)]);
-        let row = UsageRow { key_id, hour: at.hour(), counts, last_used_at: None };
-        self.beside().rows.push(row);
+        let row = UsageRow { key_id: entry.id(), hour: at.hour(), counts, last_used_at: None };
+        self.beside().rows.push((entry.tier().name().clone(), row));
     }
 
     /// Counts one request for which the key has no counter: so few keys have such requests that a
@@ -143,6 +152,24 @@ impl Usage {
     #[must_use]
     pub fn totals(&self) -> Counts {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests since the start that were allowed or met a limit, by tier, as of the last flush; as
+    /// [`Usage::totals`] in all other respects.
+    #[must_use]
+    pub fn tier_totals(&self) -> TierTotals {
+        self.tiers().clone()
+    }
+
+    /// How many keys have counts that no flush has taken yet. Above 65 536 keys it stays there.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        let beside = self.beside();
+        self.queue.len() + beside.rows.len() + beside.entries.len() + beside.apart.len()
+    }
+
+    fn tiers(&self) -> MutexGuard<'_, TierTotals> {
+        self.tiers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add_totals(&self, rows: &[UsageRow]) {
@@ -170,17 +197,20 @@ impl Collector {
     ///
     /// The taken counts are no longer in memory: the caller keeps them until the store has them.
     pub(crate) fn take(&mut self, usage: &Usage, index: &Index, now: UnixMillis) -> Vec<UsageRow> {
-        let mut rows = Vec::new();
+        let (mut rows, mut tiers) = (Vec::new(), usage.tiers());
         while rows.len() < BATCH_ROWS_MAX
             && let Some(digest) = usage.queue.pop()
         {
             index.look(&digest, |held| {
-                held.into_iter().for_each(|held| take_from(held.entry, now, &mut rows));
+                held.into_iter().for_each(|held| take_from(held.entry, now, &mut rows, &mut tiers));
             });
         }
         let mut beside = usage.beside();
         let full = BATCH_ROWS_MAX.saturating_sub(rows.len()).min(beside.rows.len());
-        rows.extend(beside.rows.drain(..full));
+        for (tier, row) in beside.rows.drain(..full) {
+            tiers.add(&tier, &row.counts);
+            rows.push(row);
+        }
         let room = BATCH_ROWS_MAX.saturating_sub(rows.len());
         let apart: Vec<_> = beside.apart.keys().take(room).copied().collect();
         rows.extend(apart.into_iter().filter_map(|(key_id, hour)| {
@@ -190,7 +220,7 @@ impl Collector {
         while rows.len() < BATCH_ROWS_MAX
             && let Some(entry) = beside.entries.pop()
         {
-            take_from(&entry, now, &mut rows);
+            take_from(&entry, now, &mut rows, &mut tiers);
         }
         drop(beside);
         if usage.overflowed.swap(false, Ordering::Acquire) {
@@ -200,7 +230,7 @@ impl Collector {
             && let Some(shard) = self.shard
         {
             let visited = index.each_in_shard(shard, |entry| {
-                take_from(entry, now, &mut rows);
+                take_from(entry, now, &mut rows, &mut tiers);
             });
             self.shard = visited.map(|()| shard + 1);
         }
@@ -209,10 +239,12 @@ impl Collector {
     }
 }
 
-fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>) {
+fn take_from(entry: &Entry, now: UnixMillis, rows: &mut Vec<UsageRow>, tiers: &mut TierTotals) {
     let last_used_at = entry.counters().last_used_at();
-    let row = |(hour, counts)| UsageRow { key_id: entry.id(), hour, counts, last_used_at };
-    rows.extend(entry.counters().take(now).map(row));
+    for (hour, counts) in entry.counters().take(now) {
+        tiers.add(entry.tier().name(), &counts);
+        rows.push(UsageRow { key_id: entry.id(), hour, counts, last_used_at });
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use http::header::HeaderMap;
 use keyward::limit::Cost;
 use keyward::time::Now;
 use keyward::verify::Purpose;
-use keyward::{Asked, Denied};
+use keyward::{Asked, Denied, KeyRef};
 
 use super::Authenticator;
 use crate::credentials::{self, CredentialsError};
 use crate::door::Door;
 use crate::rejection::{DeniedAs, Rejection};
+use crate::verdicts::{Decision, Outcome, Verdicts};
 
 /// What a route requires of a request. The default is a key that works, at the cost of one request.
 ///
@@ -64,6 +65,28 @@ pub struct Authenticated {
     pub caller: keyward::Caller,
     /// The reading of the clock by which the request was decided.
     pub at: Now,
+}
+
+impl Authenticated {
+    /// The decision in few words, where this was required.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use keyward_http::verdicts::Outcome;
+    /// use keyward_http::{Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// let required = Required::default();
+    /// let passed = authenticator.authenticate_text(&secret, None, required).unwrap();
+    /// assert_eq!(passed.decision(required).outcome, Outcome::Allowed);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn decision(&self, required: Required<'_>) -> Decision {
+        Decision::passed(required.door, required.purpose, self.caller.key_id())
+    }
 }
 
 impl Authenticator {
@@ -152,8 +175,11 @@ impl Authenticator {
         required: Required<'_>,
     ) -> Result<Option<Authenticated>, Rejection> {
         let from = self.client_address(headers, peer);
-        let Some(text) = presented(headers)? else { return Ok(None) };
-        self.authenticate_text(text, from, required).map(Some)
+        match credentials::find(headers) {
+            Ok(None) => Ok(None),
+            Ok(Some(text)) => self.authenticate_text(text, from, required).map(Some),
+            Err(error) => Err(self.reject_credentials(&error, required.door)),
+        }
     }
 
     /// Decides about a request that must have a key and comes from `from`, whatever its headers say
@@ -186,8 +212,11 @@ impl Authenticator {
         from: Option<IpAddr>,
         required: Required<'_>,
     ) -> Result<Authenticated, Rejection> {
-        let text = presented(headers)?.ok_or_else(Rejection::no_key)?;
-        self.authenticate_text(text, from, required)
+        match credentials::find(headers) {
+            Ok(Some(text)) => self.authenticate_text(text, from, required),
+            Ok(None) => Err(self.rejected(Rejection::no_key(), required.door, Outcome::Missing)),
+            Err(error) => Err(self.reject_credentials(&error, required.door)),
+        }
     }
 
     /// Decides about a request that presents `text` as its key, from `from`.
@@ -216,11 +245,15 @@ impl Authenticator {
         required: Required<'_>,
     ) -> Result<Authenticated, Rejection> {
         let now = self.clock.now();
-        let Required { scopes, cost, door: _, purpose } = required;
+        let Required { scopes, cost, door, purpose } = required;
         let asked = Asked { text, scopes, from, cost, purpose };
         match self.gate.verify(&asked, now) {
-            Ok(caller) => Ok(Authenticated { caller, at: now }),
-            Err(denied) => Err(self.reject(denied, &asked, now).private()),
+            Ok(caller) => {
+                let passed = Authenticated { caller, at: now };
+                self.verdicts.count(passed.decision(required));
+                Ok(passed)
+            }
+            Err(denied) => Err(self.reject(denied, &asked, door, now).private()),
         }
     }
 
@@ -248,25 +281,66 @@ impl Authenticator {
         self.rate_limit_headers.complete(headers, stood);
     }
 
-    fn reject(&self, denied: Denied, asked: &Asked<'_>, now: Now) -> Rejection {
-        match Rejection::of_denied(denied, asked.scopes, now.unix, self.rate_limit_headers) {
-            DeniedAs::KeyThatWorks(rejection) => rejection,
+    fn reject(&self, denied: Denied, asked: &Asked<'_>, door: Door, now: Now) -> Rejection {
+        let (outcome, key_id) = (Outcome::from(&denied), denied.key().map(KeyRef::key_id));
+        let told = self.rate_limit_headers;
+        let (rejection, outcome) = match Rejection::of_denied(denied, asked.scopes, now.unix, told)
+        {
+            DeniedAs::KeyThatWorks(rejection) => (rejection, outcome),
             // A question says nothing of the address that a wrong key comes from.
-            DeniedAs::WrongKey(rejection) if asked.purpose == Purpose::Introspection => rejection,
+            DeniedAs::WrongKey(rejection) if asked.purpose == Purpose::Introspection => {
+                (rejection, outcome)
+            }
             DeniedAs::WrongKey(rejection) => {
                 // All clients without a known address share one limit.
                 let address = asked.from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-                let counted = self.throttle.count(address, now.steady);
-                counted.map_or_else(Rejection::limited, |()| rejection)
+                match self.throttle.count(address, now.steady) {
+                    Ok(()) => (rejection, outcome),
+                    Err(retry_after) => (Rejection::limited(retry_after), Outcome::Flooded),
+                }
+            }
+        };
+        self.counted(rejection, Decision { door, outcome, key_id })
+    }
+
+    fn reject_credentials(&self, error: &CredentialsError, door: Door) -> Rejection {
+        match error {
+            CredentialsError::Several => {
+                self.rejected(Rejection::several_keys(), door, Outcome::Ambiguous)
+            }
+            CredentialsError::BadFormat => {
+                self.rejected(Rejection::bad_format(), door, Outcome::Malformed)
             }
         }
     }
-}
 
-/// The one key that a request presents, if it presents any.
-fn presented(headers: &mut HeaderMap) -> Result<Option<&str>, Rejection> {
-    credentials::find(headers).map_err(|error| match error {
-        CredentialsError::Several => Rejection::several_keys(),
-        CredentialsError::BadFormat => Rejection::bad_format(),
-    })
+    /// Counts the rejection of a request that names no key that there is.
+    fn rejected(&self, rejection: Rejection, door: Door, outcome: Outcome) -> Rejection {
+        self.counted(rejection, Decision { door, outcome, key_id: None })
+    }
+
+    fn counted(&self, rejection: Rejection, decision: Decision) -> Rejection {
+        self.verdicts.count(decision);
+        rejection.decided(decision)
+    }
+
+    /// The decisions so far, by door and outcome. A request that may do without a key and has none
+    /// is none of them, and neither is [`Authenticator::verify`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use keyward_http::verdicts::Outcome;
+    /// use keyward_http::{Door, Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let secret = testing::issue(&authenticator, "weather-bot").await;
+    /// authenticator.authenticate_text(&secret, None, Required::default()).unwrap();
+    /// assert_eq!(authenticator.verdicts().of(Door::Guard, Outcome::Allowed), 1);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
+    }
 }

@@ -3,7 +3,9 @@
 use http::{HeaderMap, StatusCode};
 use keyward_http::keyward::Asked;
 use keyward_http::keyward::limit::Cost;
-use keyward_http::{Options, Required, testing};
+use keyward_http::keyward::verify::Purpose;
+use keyward_http::verdicts::{Decision, Outcome};
+use keyward_http::{Authenticated, Door, Options, Rejection, Required, testing};
 
 use crate::{ask, authenticator, headers};
 
@@ -70,4 +72,92 @@ async fn a_credential_that_comes_another_way_is_decided_by_the_same_clock() {
     let secret = testing::issue(&authenticator, "weather-bot").await;
     assert!(authenticator.verify(&Asked::of(&secret)).is_ok());
     assert!(authenticator.verify(&Asked::of("wrong")).is_err());
+}
+
+/// What was counted, apart from zeros.
+fn counted(authenticator: &keyward_http::Authenticator) -> Vec<(Door, Outcome, u64)> {
+    authenticator.verdicts().iter().filter(|(_, _, count)| *count != 0).collect()
+}
+
+#[tokio::test]
+async fn each_decision_is_counted_once_under_its_door_and_outcome() {
+    let (authenticator, _clock) = testing::authenticator().await;
+    let secret = testing::issue(&authenticator, "weather-bot").await;
+    let bearer = format!("Bearer {secret}");
+    let door = Required { door: Door::Nginx, ..Required::default() };
+    let scopes = ["articles:write"];
+    let mut decided = Vec::new();
+    let mut decide = |lines: &[(&'static str, &str)], required| {
+        let decision = authenticator.authenticate(&mut headers(lines), None, required);
+        decided.push(match decision {
+            Ok(passed) => passed.decision(required),
+            Err(rejection) => rejection.decision().unwrap(),
+        });
+    };
+    decide(&[("x-api-key", &secret)], door);
+    decide(&[("x-api-key", &secret)], Required { scopes: &scopes, ..door });
+    decide(&[("x-api-key", &secret)], Required { cost: Cost::from(99), ..door });
+    decide(&[("x-api-key", &secret)], Required { cost: Cost::from(101), ..door });
+    decide(&[("x-api-key", &secret)], Required { purpose: Purpose::Introspection, ..door });
+    decide(&[("x-api-key", &secret)], Required { purpose: Purpose::Repeat, ..door });
+    decide(&[], door);
+    decide(&[("x-api-key", "wrong")], door);
+    decide(&[("authorization", &secret)], door);
+    decide(&[("authorization", &bearer), ("x-api-key", &secret)], door);
+    let outcomes: Vec<_> = decided.iter().map(|decision| decision.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Allowed,
+            Outcome::OutOfScope,
+            Outcome::Allowed,
+            Outcome::Limited,
+            Outcome::Introspected,
+            Outcome::Allowed,
+            Outcome::Missing,
+            Outcome::Unknown,
+            Outcome::Malformed,
+            Outcome::Ambiguous,
+        ]
+    );
+    let knows_key = |decision: &Decision| decision.key_id.is_some();
+    assert!(decided[..6].iter().all(knows_key) && !decided[6..].iter().any(knows_key));
+    assert_eq!(
+        counted(&authenticator),
+        [
+            (Door::Nginx, Outcome::Allowed, 3),
+            (Door::Nginx, Outcome::Limited, 1),
+            (Door::Nginx, Outcome::OutOfScope, 1),
+            (Door::Nginx, Outcome::Introspected, 1),
+            (Door::Nginx, Outcome::Unknown, 1),
+            (Door::Nginx, Outcome::Missing, 1),
+            (Door::Nginx, Outcome::Malformed, 1),
+            (Door::Nginx, Outcome::Ambiguous, 1),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_limit_that_is_used_up_and_a_flood_are_counted_as_such() {
+    let options = Options { failures_per_minute: 1.try_into().ok(), ..Options::default() };
+    let (authenticator, _clock) = testing::authenticator_with(options).await;
+    let secret = testing::issue(&authenticator, "weather-bot").await;
+    let all = Required { cost: Cost::from(100), ..Required::default() };
+    let outcome = |result: Result<Authenticated, Rejection>| match result {
+        Ok(passed) => passed.decision(all).outcome,
+        Err(rejection) => rejection.decision().unwrap().outcome,
+    };
+    let decide = |text: &str| outcome(authenticator.authenticate_text(text, None, all));
+    assert_eq!((decide(&secret), decide(&secret)), (Outcome::Allowed, Outcome::Limited));
+    assert_eq!((decide("wrong"), decide("wrong")), (Outcome::Unknown, Outcome::Flooded));
+    assert_eq!(counted(&authenticator).len(), 4);
+}
+
+#[tokio::test]
+async fn a_request_that_may_do_without_a_key_is_not_decided() {
+    let (authenticator, _clock) = testing::authenticator().await;
+    let mut none = HeaderMap::new();
+    let found = authenticator.authenticate_optional(&mut none, None, Required::default());
+    assert!(found.unwrap().is_none());
+    assert_eq!(counted(&authenticator), []);
 }

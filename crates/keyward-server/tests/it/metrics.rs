@@ -106,6 +106,60 @@ fn changes_and_what_the_store_did_are_counted() {
 }
 
 #[test]
+fn verdicts_are_counted_by_door_and_by_tier() {
+    let folder = tempdir().unwrap();
+    let environment = [KEY, METRICS_LISTEN, ("KEYWARD_FLUSH_EVERY", "10ms")];
+    let server = Server::start_with(folder.path(), &environment);
+    let (_, secret) = server.issue("weather-bot");
+    let (id, revoked) = server.issue("old-bot");
+    assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
+    let get = |headers: &[&str]| server.send("GET", "/key", headers, "").status;
+    let key = |secret: &str| format!("x-api-key: {secret}");
+    assert_eq!(get(&[&key(&secret)]), 200);
+    assert_eq!(get(&[&key(&revoked)]), 401);
+    assert_eq!(get(&[&key("wrong")]), 401);
+    assert_eq!(get(&[]), 401);
+    assert_eq!(get(&["authorization: Basic YTpi"]), 401);
+    assert_eq!(get(&[&key(&secret), &format!("authorization: Bearer {secret}")]), 400);
+    let page = page(&server);
+    let guard = |outcome: &str| {
+        let labels = format!(r#"door="guard",outcome="{outcome}""#);
+        sample(&page, &format!("keyward_verdicts_total{{{labels}}}"))
+    };
+    for outcome in ["allowed", "revoked", "unknown", "missing", "malformed", "ambiguous"] {
+        assert_eq!(guard(outcome), Some(1.0), "{outcome}");
+    }
+    for outcome in ["limited", "suspended", "expired", "flooded", "unavailable"] {
+        assert_eq!(guard(outcome), Some(0.0), "{outcome}");
+    }
+    let nginx = r#"keyward_verdicts_total{door="nginx",outcome="allowed"}"#;
+    assert_eq!(sample(&page, nginx), Some(0.0));
+    wait_for(&server, r#"keyward_tier_verdicts_total{tier="basic",outcome="allowed"}"#, 1.0);
+    wait_for(&server, "keyward_usage_pending", 0.0);
+    wait_for(&server, "keyward_usage_flushed_total", 2.0);
+}
+
+#[test]
+fn keys_are_counted_by_state() {
+    let folder = tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &[KEY, METRICS_LISTEN]);
+    for body in [r#"{"name":"a"}"#, r#"{"name":"b","expires_in":"2d"}"#] {
+        assert_eq!(server.admin("POST", "/admin/api-keys", body).status, 201);
+    }
+    let (id, _) = server.issue("c");
+    assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
+    let page = page(&server);
+    let keys = |state: &str| sample(&page, &format!(r#"keyward_keys{{state="{state}"}}"#));
+    assert_eq!(
+        (keys("active"), keys("revoked"), keys("expired")),
+        (Some(2.0), Some(1.0), Some(0.0))
+    );
+    let within =
+        |time: &str| sample(&page, &format!(r#"keyward_keys_expiring{{within="{time}"}}"#));
+    assert_eq!((within("1d"), within("7d"), within("30d")), (Some(0.0), Some(1.0), Some(1.0)));
+}
+
+#[test]
 fn rejections_of_operators_are_counted_by_reason() {
     let folder = tempdir().unwrap();
     let leaks = [("KEYWARD_LEAK_REPORTS", "100")];

@@ -1,6 +1,6 @@
 //! Moving usage, and the latest reading of the clock, from memory to the store.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::index::Index;
@@ -41,6 +41,59 @@ pub struct Flushed {
     pub rows: usize,
     /// Whether more may be waiting; then flush again.
     pub more: bool,
+}
+
+/// What flushes have done since the gate was opened.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyward::Gate;
+/// use keyward::gate::Flushes;
+/// use keyward::key::Prefix;
+/// use keyward::memory::MemoryStore;
+/// use keyward::time::{Now, SteadyNanos, UnixMillis};
+///
+/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+/// assert_eq!(gate.flushes(), Flushes { rows: 0, last: None, pending: 0 });
+/// let at = UnixMillis(1_767_225_600_000);
+/// gate.flush(&|| Now::new(at, SteadyNanos(0))).await?;
+/// assert_eq!(gate.flushes().last, Some(at));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flushes {
+    /// Rows of usage, one for a key and an hour, that the store has taken.
+    pub rows: u64,
+    /// The reading of the clock at the last flush that succeeded, with rows or without.
+    pub last: Option<UnixMillis>,
+    /// Rows on their way to the store, and keys with counts that no flush has taken yet. It stays
+    /// at about 70 000 if there are more.
+    pub pending: u64,
+}
+
+/// The numbers of [`Flushes`]. Relaxed: numbers to look at.
+#[derive(Debug, Default)]
+pub(super) struct FlushCounts {
+    rows: AtomicU64,
+    /// 0 before the first one.
+    last: AtomicU64,
+    sending: AtomicU64,
+}
+
+impl FlushCounts {
+    fn begun(&self, rows: usize) {
+        self.sending.store(rows as u64, Ordering::Relaxed);
+    }
+
+    fn succeeded(&self, rows: usize, at: UnixMillis) {
+        self.sending.store(0, Ordering::Relaxed);
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        self.last.store(at.0, Ordering::Relaxed);
+    }
 }
 
 /// The data on its way to the store.
@@ -133,6 +186,19 @@ impl Gate {
         self.usage_edition.load(Ordering::Acquire)
     }
 
+    /// What flushes have done since the gate was opened; waits for none.
+    #[must_use]
+    pub fn flushes(&self) -> Flushes {
+        let FlushCounts { rows, last, sending } = &self.flushed;
+        let last = last.load(Ordering::Relaxed);
+        let pending = self.usage.pending() as u64;
+        Flushes {
+            rows: rows.load(Ordering::Relaxed),
+            last: (last != 0).then_some(UnixMillis(last)),
+            pending: pending.saturating_add(sending.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Sends a batch, if anything was counted or the store's reading is so old.
     async fn send(&self, clock: ReadClock<'_>, age: Duration) -> Result<Flushed, StoreError> {
         let mut outbox = self.outbox.lock().await;
@@ -148,9 +214,11 @@ impl Gate {
         outbox.fill(&self.usage, &self.index, now.unix);
         outbox.note(reading, age);
         let Some(batch) = outbox.pending.clone() else {
+            self.flushed.succeeded(0, now.unix);
             return Ok(Flushed { rows: 0, more: false });
         };
         let (rows, reading) = (batch.rows.len(), batch.reading);
+        self.flushed.begun(rows);
         if rows == 0 {
             self.store.add_usage(batch).await?;
         } else {
@@ -160,6 +228,7 @@ impl Gate {
             self.store.add_usage(batch).await?;
             self.usage_edition.fetch_add(1, Ordering::Release);
         }
+        self.flushed.succeeded(rows, now.unix);
         outbox.pending = None;
         outbox.kept = reading.or(outbox.kept);
         Ok(Flushed { rows, more: again || BATCH_ROWS_MAX <= rows })

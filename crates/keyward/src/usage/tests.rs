@@ -191,3 +191,22 @@ fn what_was_counted_before_a_rotation_is_taken_once() {
         assert_eq!((rows[0].key_id.get(), rows[0].counts[Outcome::Allowed]), (1, 2));
     }
 }
+
+#[test]
+fn tiers_have_what_their_keys_were_allowed_and_limited() {
+    let (index, digests) = filled(2);
+    let usage = Usage::default();
+    for outcome in [Outcome::Allowed, Outcome::Allowed, Outcome::Limited, Outcome::Revoked] {
+        count(&usage, &index, &digests[0], outcome, 1);
+    }
+    for _ in 0..COUNTER_FULL {
+        count(&usage, &index, &digests[1], Outcome::Limited, 1);
+    }
+    assert!(2 <= usage.pending());
+    assert_eq!(usage.tier_totals(), TierTotals::default());
+    collect_all(&usage, &index);
+    let counts = TierCounts { allowed: 2, limited: 1 + COUNTER_FULL };
+    let named = vec![("basic".parse().unwrap(), counts)];
+    let expected = TierTotals { named, ..TierTotals::default() };
+    assert_eq!((usage.pending(), usage.tier_totals()), (0, expected));
+}

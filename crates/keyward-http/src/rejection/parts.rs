@@ -1,0 +1,76 @@
+//! The parts of a rejection, for a door that says them in a form of its own.
+
+use http::header::HeaderMap;
+use keyward::Denied;
+
+use super::{Detail, Rejection};
+use crate::verdicts::Decision;
+
+impl Rejection {
+    /// The decision that it is the response to; `None` for a rejection that was made without one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use http::HeaderMap;
+    /// use keyward_http::verdicts::Outcome;
+    /// use keyward_http::{Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let decided = authenticator.authenticate(&mut HeaderMap::new(), None, Required::default());
+    /// let decision = decided.unwrap_err().decision().unwrap();
+    /// assert_eq!((decision.outcome, decision.key_id), (Outcome::Missing, None));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        self.decision
+    }
+
+    /// The rejection as the response to this decision.
+    pub(crate) fn decided(self, decision: Decision) -> Self {
+        Self { decision: Some(decision), ..self }
+    }
+
+    /// The denial that it is the response to; `None` for every other rejection, also for that of
+    /// an address with too many wrong keys.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// // Without a key, there was nothing to decide.
+    /// assert_eq!(Rejection::no_key().denied(), None);
+    /// ```
+    #[must_use]
+    pub fn denied(&self) -> Option<&Denied> {
+        self.denied.as_deref()
+    }
+
+    /// Its sentence; empty for an invalid input, which has faults.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::no_key().detail(), "Missing Authorization header");
+    /// ```
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match &self.detail {
+            Detail::Text(text) => text,
+            Detail::More(more) => &more.0,
+            Detail::Faults(_) => "",
+        }
+    }
+
+    /// The header fields of the response, apart from those about its body.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// assert_eq!(Rejection::unavailable().headers()["retry-after"], "1");
+    /// ```
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}

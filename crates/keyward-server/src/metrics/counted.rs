@@ -1,0 +1,41 @@
+//! The parts of the program that count, before they are put together.
+
+use std::sync::Arc;
+
+use keyward_admin::Control;
+use keyward_axum::Guard;
+use keyward_sqlite::SqliteStore;
+
+use super::{Admin, Commits, Connections, Metrics, Requests, StoreTimes, Trail};
+
+/// What the parts of one program count. A clone shares everything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) connections: Connections,
+    pub(crate) requests: Requests,
+    pub(crate) times: StoreTimes,
+    pub(crate) trail: Trail,
+}
+
+impl Counted {
+    /// The page of all numbers.
+    pub(crate) fn metrics(
+        &self,
+        guard: &Guard,
+        control: &Control,
+        store: &Arc<SqliteStore>,
+    ) -> Metrics {
+        let Self { connections, requests, times, trail } = self.clone();
+        Metrics::new(
+            guard,
+            vec![
+                Box::new(times),
+                Box::new(Commits(Arc::clone(store))),
+                Box::new(Admin(control.clone())),
+                Box::new(connections),
+                Box::new(trail),
+                Box::new(requests),
+            ],
+        )
+    }
+}
