@@ -27,6 +27,8 @@ const VERDICTS: [&str; 9] = [
     "revoked",
     "unknown",
 ];
+/// Doors, each compared with a route of an app that asks for a key itself.
+const DOORS: [&str; 2] = ["verify", "nginx"];
 /// Requests of the shorter run, enough for every key's first.
 const WARM_UP: u64 = 2_000;
 /// Requests by which the other run is longer.
@@ -59,19 +61,26 @@ pub(crate) fn count() -> Result<Vec<Count>> {
         "valgrind is missing, which counts instructions; install it, for instance with \
          `apt-get install valgrind`"
     );
-    let program = build()?;
+    let program = build("keyward")?;
     let hash = per_request(&program, "sha256")?;
     let beyond_the_hash = |verdict: &str| {
         let instructions = per_request(&program, verdict)?.saturating_sub(hash);
         Ok(Count { verdict: verdict.to_owned(), instructions })
     };
-    VERDICTS.into_iter().map(beyond_the_hash).collect()
+    let mut counts = VERDICTS.into_iter().map(beyond_the_hash).collect::<Result<Vec<_>>>()?;
+    let program = build("keyward-doors")?;
+    let guarded = per_request(&program, "guarded")?;
+    for door in DOORS {
+        let instructions = per_request(&program, door)?.saturating_sub(guarded);
+        counts.push(Count { verdict: format!("door_{door}"), instructions });
+    }
+    Ok(counts)
 }
 
-/// Builds the bench and returns its path, as Cargo reports it in JSON.
-fn build() -> Result<String> {
+/// Builds the bench of a crate and returns its path, as Cargo reports it in JSON.
+fn build(package: &str) -> Result<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["bench", "--locked", "--package", "keyward", "--bench", "instructions"])
+        .args(["bench", "--locked", "--package", package, "--bench", "instructions"])
         .args(["--no-run", "--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
@@ -108,7 +117,8 @@ fn collected(program: &str, what: &str, times: u64) -> Result<u64> {
 /// Writes the counts down, for later runs to be compared with.
 pub(crate) fn record(counts: &[Count]) -> Result<()> {
     let mut text =
-        "# Instructions of one verdict, hash aside. Written by `cargo xtask bench --record`;\n\
+        "# Instructions of one verdict, hash aside; of a door, beyond those of a guarded route of an\n\
+                    # app. Written by `cargo xtask bench --record`;\n\
                     # `cargo xtask bench` fails when one of them grows by more than 5 %.\n"
             .to_owned();
     for Count { verdict, instructions } in counts {

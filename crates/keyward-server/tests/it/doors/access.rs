@@ -91,3 +91,22 @@ fn keyward(folder: &Path, words: &[&str]) -> String {
     assert!(program.status.success());
     String::from_utf8(program.stdout).unwrap()
 }
+
+/// Wrong keys are counted for the address that is named, and not for the proxy that asks.
+#[test]
+fn an_address_with_too_many_wrong_keys_is_no_verdict() {
+    let world = World::start_with(&[("KEYWARD_FAILURES_PER_MINUTE", "1")]);
+    let wrong = |address: &str| world.post("/verify", &json!({ "key": "a", "address": address }));
+    assert_eq!(wrong("192.0.2.1").json()["verdict"], "unknown");
+    let flooded = wrong("192.0.2.1");
+    assert_eq!(flooded.brief(), r#"429 {"detail":"Rate limit exceeded"}"#);
+    assert_eq!(flooded.header("retry-after"), Some("60"));
+    assert_eq!(wrong("192.0.2.2").json()["verdict"], "unknown");
+    // A question about a key is no attempt to use it.
+    for _ in 0..3 {
+        assert_eq!(world.introspect("wrong"), json!({ "active": false }));
+    }
+    let lines = ["x-api-key: a", "x-forwarded-for: 192.0.2.3"];
+    let statuses = [401, 429].map(|_| world.ask("/doors/forwarded", &lines).status);
+    assert_eq!(statuses, [401, 429]);
+}
