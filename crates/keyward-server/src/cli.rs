@@ -82,6 +82,12 @@ const SERVE_EXAMPLES: [&str; 2] =
 const COMPLETIONS_EXAMPLES: [&str; 1] =
     ["keyward completions bash > /etc/bash_completion.d/keyward"];
 
+/// The command line, for its manual and its completions.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line; `serve` implements the command of that name.
 pub(crate) fn run(
     serve: impl FnOnce(Settings, StartFlags, Arc<ReadSettings>) -> anyhow::Result<()>,
@@ -164,7 +170,7 @@ impl Command {
             Self::DoorKey(door_key) => door_key.run(out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
-                clap_complete::generate(*shell, &mut Cli::command(), "keyward", &mut script);
+                clap_complete::generate(*shell, &mut command_line(), "keyward", &mut script);
                 Ok(out.raw(&script)?)
             }
         }

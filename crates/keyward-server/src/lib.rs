@@ -79,6 +79,13 @@ pub mod fuzzing {
     pub use keyward_api::transfer::fuzzing::{csv, json_lines};
 }
 
+/// The command line and the settings, for the pages of a package alone.
+#[doc(hidden)]
+pub mod pages {
+    pub use crate::cli::command_line;
+    pub use crate::settings::{Described, OPENING, described};
+}
+
 use std::process::ExitCode;
 
 /// Runs the command line, and returns the exit status of the program.

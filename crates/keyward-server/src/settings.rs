@@ -4,6 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
+mod described;
 mod doors;
 mod exposure;
 mod file;
@@ -34,6 +35,7 @@ use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
 
+pub use described::{Described, OPENING, described};
 pub(crate) use doors::DoorSettings;
 pub(crate) use flags::Flags;
 pub(crate) use parse::Origins;

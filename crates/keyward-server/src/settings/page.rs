@@ -2,42 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::table::{ALL, Form, Setting, is_live};
-
-const OPENING: &str = include_str!("page/opening.md");
+use super::described::{Described, OPENING, described};
 
 /// The page as it should be.
 fn page() -> String {
     let mut page = OPENING.to_owned();
     page.push_str("| setting | default | effect |\n|---|---|---|\n");
-    for setting in ALL {
-        let Setting { name, doc, .. } = setting;
-        let default = default_text(setting);
-        let _infallible = writeln!(page, "| [`{name}`](#{name}) | {default} | {doc} |");
+    for Described { name, default, effect, .. } in described() {
+        let default = default_text(default);
+        let _infallible = writeln!(page, "| [`{name}`](#{name}) | {default} | {effect} |");
     }
-    for setting in ALL {
-        let Setting { name, variable, doc, extremes, .. } = setting;
-        let flag = setting.flag().map_or("none".to_owned(), |flag| format!("`--{flag}`"));
-        let _infallible = writeln!(page, "\n## `{name}`\n\n{doc}.\n{extremes}\n");
+    for setting in described() {
+        let Described { name, variable, effect, extremes, value, .. } = setting;
+        let flag = setting.flag.map_or("none".to_owned(), |flag| format!("`{flag}`"));
+        let _infallible = writeln!(page, "\n## `{name}`\n\n{effect}.\n{extremes}\n");
         let _infallible = writeln!(page, "- flag: {flag}\n- variable: `{variable}`");
-        let _infallible = writeln!(page, "- value: {}", value_text(&setting.form));
-        let _infallible = writeln!(page, "- default: {}", default_text(setting));
-        let when = if is_live(name) { "after SIGHUP" } else { "after a restart" };
+        let _infallible = writeln!(page, "- value: {value}");
+        let _infallible = writeln!(page, "- default: {}", default_text(setting.default));
+        let when = if setting.is_live { "after SIGHUP" } else { "after a restart" };
         let _infallible = writeln!(page, "- a change takes effect: {when}");
     }
     page
 }
 
-fn default_text(setting: &Setting) -> String {
-    setting.default.map_or("not set".to_owned(), |default| format!("`{default}`"))
-}
-
-fn value_text(form: &Form) -> String {
-    match (form, form.range()) {
-        (_, Some(range)) => format!("{}, {range}", form.word()),
-        (Form::Text(word), None) => format!("`{word}`"),
-        (Form::Secret | Form::Count(_) | Form::Duration(_), None) => form.word().to_owned(),
-    }
+fn default_text(default: Option<&str>) -> String {
+    default.map_or("not set".to_owned(), |default| format!("`{default}`"))
 }
 
 #[cfg(test)]
