@@ -7,6 +7,7 @@ mod deploy;
 mod features;
 mod fuzz;
 mod oldest;
+mod package;
 mod platforms;
 mod schemathesis;
 mod test;
@@ -27,6 +28,7 @@ Commands:
   features          checks each crate with each of its features alone; a part of `test`
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
+  package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`
   platforms         checks the crates for other systems; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
   bench [OPTIONS]   measures, and compares with the goals and the recorded figures
@@ -62,6 +64,7 @@ fn run() -> Result<()> {
         ["features"] => features::run(),
         ["fuzz", words @ ..] => fuzz::run(words),
         ["oldest"] => oldest::run(),
+        ["package", words @ ..] => package::run(words),
         ["platforms"] => platforms::run(),
         ["schemathesis"] => schemathesis::run(),
         ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),
