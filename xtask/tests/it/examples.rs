@@ -3,7 +3,6 @@
 //!
 //! A name that is new there, and has no example in its own documentation, fails.
 
-use std::fs;
 use std::path::Path;
 
 use crate::documents::documents;
@@ -94,8 +93,8 @@ fn front(library: &str) -> String {
 fn public_path() -> String {
     let documents = documents().into_iter().map(|file| blocks(&read(&file), &["rust"]));
     let crates = root().join("crates");
-    let packages = fs::read_dir(&crates).unwrap().map(|entry| entry.unwrap().path());
-    let examples = packages.flat_map(|package| rust_files(&package.join("examples")));
+    let examples =
+        LIBRARIES.into_iter().flat_map(|name| rust_files(&crates.join(name).join("examples")));
     let examples = examples.map(|file| read(&file));
     let fronts = LIBRARIES.map(|library| {
         let lib = front(library);
