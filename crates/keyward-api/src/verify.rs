@@ -2,18 +2,21 @@
 
 mod view;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use keyward::key::TEXT_LEN_MAX;
 use keyward::limit::{COST_MAX, Cost};
 use keyward::record::Scope;
+use keyward_http::Rejection;
 use keyward_http::fault::Fault;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::body;
-use crate::body::{At, Field, Fields, Read, list, parsed, text};
+use crate::body::{At, Field, Fields, Known, Read, list, parsed, text};
 use crate::query::Chars;
 
 pub use self::view::{LimitState, ShownKey, VerdictView, VerdictWord, VerdictsView};
@@ -57,6 +60,67 @@ pub struct VerifyBody {
 }
 
 body!(VerifyBody { key, scopes, cost, address, resource, request_id });
+
+impl VerifyBody {
+    /// Reads a body, as [`RequestBody::read`](body::RequestBody::read) does.
+    ///
+    /// It is the body of nearly every ask, and nearly none has a fault: so it is read in one go
+    /// first, and only a body with a fault once more, to find all of them.
+    ///
+    /// # Errors
+    ///
+    /// Returns 422 with all faults.
+    pub fn read_fast(body: &[u8], known: Known<'_>) -> Result<Self, Rejection> {
+        match serde_json::from_slice::<Plain<'_>>(body).ok().and_then(Plain::checked) {
+            Some(read) => Ok(read),
+            None => <Self as body::RequestBody>::read(body, known),
+        }
+    }
+}
+
+/// The fields of a body as JSON has them, in their usual form alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow, default)]
+    scopes: Vec<Cow<'a, str>>,
+    #[serde(default = "one")]
+    cost: u32,
+    #[serde(borrow)]
+    address: Option<Cow<'a, str>>,
+    resource: Option<String>,
+    #[serde(borrow)]
+    request_id: Option<Cow<'a, str>>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Plain<'_> {
+    /// The body, if no field has a fault.
+    fn checked(self) -> Option<VerifyBody> {
+        let Self { key, scopes, cost, address, resource, request_id } = self;
+        let has = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+        let is_plain = has(&key, TEXT_LEN_MAX)
+            && scopes.len() <= SCOPES_MAX
+            && resource.as_ref().is_none_or(|resource| has(resource, RESOURCE_CHARS_MAX));
+        let scopes: Result<Vec<_>, _> = scopes.iter().map(|scope| scope.parse()).collect();
+        let address = address.map(|text| text.parse::<IpAddr>()).transpose().ok()?;
+        let id = request_id.map(|id| RequestName::parse(&id).ok_or(())).transpose().ok()?;
+        let body = VerifyBody {
+            key: Chars(key.into_owned()),
+            scopes: NeededScopes(scopes.ok()?),
+            cost: NeededCost(Cost::new(cost)?),
+            address: address.map(|address| ClientAddress(address.to_canonical())),
+            resource: resource.map(Chars),
+            request_id: id,
+        };
+        is_plain.then_some(body)
+    }
+}
 
 /// Without the key.
 impl fmt::Debug for VerifyBody {

@@ -77,7 +77,8 @@ fn request(what: &str, secret: &str) -> Request<Body> {
             let body = format!(r#"{{"key":"{secret}","address":"192.0.2.7"}}"#);
             request.method("POST").uri("/verify").body(Body::from(body))
         }
-        other => panic!("there is no door `{other}`"),
+        // Which gets 404, and so ends the run.
+        other => request.uri(format!("/{other}")).body(Body::empty()),
     };
     request.expect("the parts of a request are valid")
 }

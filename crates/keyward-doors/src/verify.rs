@@ -1,19 +1,24 @@
 //! `POST /verify`: verdicts for a service in any language.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract;
 use axum::extract::Request;
-use http::header::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward_admin::routes::{Access, Routes, route};
-use keyward_api::body::{Known, RequestBody};
+use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::verify::{VerdictView, VerdictsView, VerifyBatchBody, VerifyBody};
 use keyward_axum::{Door, Rejection, Required};
+use serde_json::value::RawValue;
 
 use crate::asker::Asker;
 use crate::state::State;
 
 /// Most bytes of the body of one request: its fields at their longest are 3 kB.
 const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of nearly every verdict.
+const VERDICT_LEN: usize = 1_024;
 /// Most bytes of a batch.
 const BATCH_BYTES_MAX: usize = 128 * 1024;
 
@@ -28,15 +33,17 @@ pub(crate) fn routes() -> Routes<State> {
 /// rejection is none, and a client has to reject the request then, with 503.
 #[utoipa::path(
     post, path = "/verify", tag = "doors", request_body = VerifyBody,
-    responses((status = 200, description = "The verdict", body = VerdictView)),
+    responses((status = 200, description = "The verdict", body = VerdictView<'_>)),
 )]
 pub(crate) async fn verify(
     extract::State(state): extract::State<State>,
     asker: Asker,
     request: Request,
-) -> Result<Json<VerdictView>, Rejection> {
-    let body: VerifyBody = read(&state, request, BODY_BYTES_MAX).await?;
-    verdict(&state, &asker, &body).map(Json)
+) -> Result<Response, Rejection> {
+    let body = keyward_admin::read_whole(request.into_body(), BODY_BYTES_MAX).await?;
+    // A key may be in any place by mistake, so that no input is sent back.
+    let body = VerifyBody::read_fast(&body, known(&state)).map_err(Rejection::masked)?;
+    verdict(&state, &asker, &body).map(|verdict| json(Bytes::from(verdict)))
 }
 
 /// Says of each of several requests whether it is allowed.
@@ -52,24 +59,28 @@ pub(crate) async fn verify_batch(
     asker: Asker,
     request: Request,
 ) -> Result<Json<VerdictsView>, Rejection> {
-    let body: VerifyBatchBody = read(&state, request, BATCH_BYTES_MAX).await?;
-    let each = body.requests.0.iter().map(|body| verdict(&state, &asker, body));
+    let body = keyward_admin::read_whole(request.into_body(), BATCH_BYTES_MAX).await?;
+    let body = VerifyBatchBody::read(&body, known(&state)).map_err(Rejection::masked)?;
+    let raw = |verdict: Vec<u8>| {
+        let text = String::from_utf8(verdict).ok();
+        text.and_then(|text| RawValue::from_string(text).ok()).unwrap_or_default()
+    };
+    let each = body.requests.0.iter().map(|body| verdict(&state, &asker, body).map(raw));
     let results = each.collect::<Result<_, _>>()?;
     Ok(Json(VerdictsView { results }))
 }
 
-async fn read<T: RequestBody>(
-    state: &State,
-    request: Request,
-    bytes_max: usize,
-) -> Result<T, Rejection> {
-    let body = keyward_admin::read_whole(request.into_body(), bytes_max).await?;
-    let known = Known { tiers: &[], now: state.guard().now() };
-    // A key may be in any place by mistake, so that no input is sent back.
-    T::read(&body, known).map_err(Rejection::masked)
+fn known(state: &State) -> Known<'static> {
+    Known { tiers: &[], now: state.guard().now() }
 }
 
-fn verdict(state: &State, asker: &Asker, body: &VerifyBody) -> Result<VerdictView, Rejection> {
+fn json(body: Bytes) -> Response {
+    let media_type = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, media_type)], body).into_response()
+}
+
+/// The verdict as JSON.
+fn verdict(state: &State, asker: &Asker, body: &VerifyBody) -> Result<Vec<u8>, Rejection> {
     let text = body.key.0.as_str();
     let scopes: Vec<&str> = body.scopes.0.iter().map(|scope| scope.0.as_str()).collect();
     let (cost, from) = (body.cost.0, body.address.map(|address| address.0));
@@ -83,8 +94,22 @@ fn verdict(state: &State, asker: &Asker, body: &VerifyBody) -> Result<VerdictVie
         Ok(allowed) => {
             let mut headers = HeaderMap::new();
             state.guard().complete(&mut headers, Some(&allowed));
-            Ok(VerdictView::allowed(&allowed, headers))
+            written(&VerdictView::allowed(&allowed, &headers))
         }
-        Err(rejection) => VerdictView::denied(rejection, state.guard().clock().now().unix),
+        Err(rejection) => {
+            let at = state.guard().clock().now().unix;
+            match VerdictView::denied(&rejection, at) {
+                Some(verdict) => written(&verdict),
+                None => Err(rejection),
+            }
+        }
+    }
+}
+
+fn written(verdict: &VerdictView<'_>) -> Result<Vec<u8>, Rejection> {
+    let mut json = Vec::with_capacity(VERDICT_LEN);
+    match serde_json::to_writer(&mut json, verdict) {
+        Ok(()) => Ok(json),
+        Err(_) => Err(Rejection::unavailable()),
     }
 }

@@ -15,7 +15,7 @@ use crate::shapes::{
 /// Whether a request is allowed, with all that its response needs.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Verdict)]
-pub struct VerdictView {
+pub struct VerdictView<'a> {
     /// Whether the request is allowed.
     pub valid: bool,
     /// The verdict in one word, for the operator's log and not for the client.
@@ -25,25 +25,28 @@ pub struct VerdictView {
     pub status: u16,
     /// The `detail` of that response; `null` if the request is allowed.
     #[schema(required)]
-    pub detail: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub detail: Option<&'a str>,
     /// The key that was presented, whether it works or not; `null` if it is unknown.
     #[schema(required)]
-    pub key: Option<ShownKey>,
+    #[schema(value_type = Option<ShownKey<'_>>)]
+    pub key: Option<ShownKey<'a>>,
     /// The state of the limit with the smallest remaining, or of the one with the longest wait;
     /// `null` if there is none, or if nothing was asked of it.
     #[schema(required)]
+    #[schema(value_type = Option<LimitState>)]
     pub limit: Option<LimitState>,
     /// Header fields of the response to the client. Its own `Cache-Control` and `Vary` go before.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    pub headers: HeadersView,
+    pub headers: HeadersView<'a>,
 }
 
 /// A verdict for each request of a batch, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Verdicts)]
 pub struct VerdictsView {
-    #[schema(max_items = 100)]
-    pub results: Vec<VerdictView>,
+    #[schema(max_items = 100, value_type = Vec<VerdictView<'_>>)]
+    pub results: Vec<Box<RawValue>>,
 }
 
 /// The verdict on a request.
@@ -89,10 +92,10 @@ impl VerdictWord {
     }
 }
 
-impl VerdictView {
+impl<'a> VerdictView<'a> {
     /// The verdict that a request is allowed; `headers` are those of its response.
     #[must_use]
-    pub fn allowed(allowed: &Authenticated, headers: HeaderMap) -> Self {
+    pub fn allowed(allowed: &'a Authenticated, headers: &'a HeaderMap) -> Self {
         let Authenticated { caller, at } = allowed;
         let limit = caller.standing().map(|one| LimitState::of(&one, at.unix));
         Self {
@@ -106,64 +109,61 @@ impl VerdictView {
         }
     }
 
-    /// The verdict that a request is denied, at `at`.
-    ///
-    /// # Errors
-    ///
-    /// Returns a rejection that is no verdict: whether the request is allowed is not known, or the
-    /// address presented too many wrong keys.
-    pub fn denied(rejection: Rejection, at: UnixMillis) -> Result<Self, Rejection> {
-        let Some(denied) = rejection.denied() else { return Err(rejection) };
-        let Some(verdict) = VerdictWord::of(denied) else { return Err(rejection) };
+    /// The verdict that a request is denied, at `at`. `None` if the rejection is no verdict: whether
+    /// the request is allowed is not known, or the address presented too many wrong keys.
+    #[must_use]
+    pub fn denied(rejection: &'a Rejection, at: UnixMillis) -> Option<Self> {
+        let denied = rejection.denied()?;
         let limit = if let Denied::Limited(_, exceeded) = denied {
             LimitState::exceeded(exceeded, at)
         } else {
             None
         };
-        Ok(Self {
+        Some(Self {
             valid: false,
-            verdict,
+            verdict: VerdictWord::of(denied)?,
             status: rejection.status().as_u16(),
-            detail: Some(rejection.detail().to_owned()),
+            detail: Some(rejection.detail()),
             key: denied.key().map(ShownKey::of),
             limit,
-            headers: HeadersView(rejection.headers().clone()),
+            headers: HeadersView(rejection.headers()),
         })
     }
 }
 
 /// A key, as a service sees it on whose behalf it was verified.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownKey {
+#[schema(as = ShownKey)]
+pub struct ShownKey<'a> {
     #[schema(value_type = KeyNumber)]
     key_id: u64,
     #[schema(value_type = KeyNameText)]
-    name: String,
+    name: &'a str,
     #[schema(value_type = TierText)]
-    tier: String,
+    tier: &'a str,
     #[schema(required, value_type = Option<OwnerText>)]
-    owner: Option<String>,
+    owner: Option<&'a str>,
     #[schema(value_type = Vec<ScopeText>, max_items = 32)]
-    scopes: Vec<String>,
+    scopes: Vec<&'a str>,
     /// The first instant at which it no longer works; `null` is never.
     #[schema(required)]
     expires_at: Option<Time>,
     /// What its holder noted about it.
     #[schema(value_type = Object)]
-    metadata: Box<RawValue>,
+    metadata: &'a RawValue,
 }
 
-impl ShownKey {
-    fn of(key: &KeyRef) -> Self {
+impl<'a> ShownKey<'a> {
+    fn of(key: &'a KeyRef) -> Self {
         Self {
             key_id: key.key_id().get(),
-            name: key.name().to_owned(),
-            tier: key.tier().to_owned(),
-            owner: key.owner().map(str::to_owned),
-            scopes: key.scopes().map(str::to_owned).collect(),
+            name: key.name(),
+            tier: key.tier(),
+            owner: key.owner(),
+            scopes: key.scopes().collect(),
             expires_at: key.expires_at().map(Time),
             // It was JSON when it was stored.
-            metadata: RawValue::from_string(key.metadata().to_owned()).unwrap_or_default(),
+            metadata: serde_json::from_str(key.metadata()).unwrap_or(RawValue::NULL),
         }
     }
 }
@@ -218,9 +218,9 @@ impl LimitState {
 
 /// Header fields, each by its name in the usual spelling.
 #[derive(Debug)]
-pub struct HeadersView(HeaderMap);
+pub struct HeadersView<'a>(&'a HeaderMap);
 
-impl Serialize for HeadersView {
+impl Serialize for HeadersView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let fields = self
             .0
