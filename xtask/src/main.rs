@@ -4,6 +4,7 @@
 
 mod bench;
 mod deploy;
+mod doors;
 mod features;
 mod fuzz;
 mod oldest;
@@ -25,6 +26,7 @@ Usage: cargo xtask <COMMAND>
 Commands:
   test              checks everything that must hold before a change lands
   deploy            checks the files of `deploy/`; a part of `test`
+  doors [PROXY]...  asks the real program through real proxies; a part of `test`
   features          checks each crate with each of its features alone; a part of `test`
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
@@ -32,6 +34,10 @@ Commands:
   platforms         checks the crates for other systems; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
   bench [OPTIONS]   measures, and compares with the goals and the recorded figures
+
+Options of doors:
+  [PROXY]...        only these, such as nginx
+  --bench PROGRAM   measures instead: this release build, through nginx
 
 Options of fuzz:
   [TARGET]...       only these
@@ -61,6 +67,7 @@ fn run() -> Result<()> {
     match args.as_slice() {
         ["test"] => test::run(),
         ["deploy"] => deploy::run(),
+        ["doors", words @ ..] => doors::run(words),
         ["features"] => features::run(),
         ["fuzz", words @ ..] => fuzz::run(words),
         ["oldest"] => oldest::run(),
