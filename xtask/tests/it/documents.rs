@@ -6,7 +6,7 @@ use crate::tidy::{read, root};
 
 /// The documents at the root, and those of users.
 pub(crate) fn documents() -> Vec<std::path::PathBuf> {
-    let folders = [root().to_owned(), root().join("docs")];
+    let folders = [root().to_owned(), root().join("docs"), root().join("docs/proxies")];
     let listed = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let files = listed.map(|entry| entry.unwrap().path());
     files.filter(|file| file.extension().is_some_and(|it| it == "md")).collect()

@@ -86,7 +86,7 @@ fn each_phrase_that_stays_is_somewhere() {
 
 /// Every Rust file but this one, and every document.
 fn prose_files() -> Vec<PathBuf> {
-    let documents = [root().to_owned(), root().join("docs")]
+    let documents = [root().to_owned(), root().join("docs"), root().join("docs/proxies")]
         .into_iter()
         .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()));
     let documents = documents.filter(|file| file.extension().is_some_and(|it| it == "md"));
