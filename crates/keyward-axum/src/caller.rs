@@ -310,7 +310,7 @@ pub(crate) fn verify_once(
         return verified;
     }
     let found = guard.authenticate(headers, peer_address(extensions), required);
-    keep(guard, extensions, required, found)
+    keep(guard, extensions, found)
 }
 
 /// As [`verify_once`]; `None` is a request without a key.
@@ -324,7 +324,7 @@ pub(crate) fn verify_if_any(
         return verified.map(Some);
     }
     match guard.authenticate_optional(headers, peer_address(extensions), required).transpose() {
-        Some(found) => keep(guard, extensions, required, found).map(Some),
+        Some(found) => keep(guard, extensions, found).map(Some),
         None => {
             note(extensions, None, None);
             Ok(None)
@@ -332,7 +332,7 @@ pub(crate) fn verify_if_any(
     }
 }
 
-/// The caller that was verified before, unless another guard did so, whose callers are unknown here.
+/// The caller that was verified before, unless by another guard, whose callers are unknown here.
 fn known(
     guard: &Guard,
     extensions: &Extensions,
@@ -347,18 +347,17 @@ fn known(
     }))
 }
 
-/// Keeps what was found, for further extractors and for the layer that finishes the response.
+/// Keeps the result, for further extractors and for the layer that finishes the response.
 fn keep(
     guard: &Guard,
     extensions: &mut Extensions,
-    required: Required<'_>,
     found: Result<Authenticated, Rejection>,
 ) -> Result<Verified, Rejection> {
     let (stood, decision) = match &found {
         Ok(passed) => {
             let standings = passed.caller.standings();
             let stood = standings.shown().map(|_| (standings.clone(), passed.at.unix));
-            (stood, Some(passed.decision(required)))
+            (stood, Some(passed.decision))
         }
         Err(rejection) => (None, rejection.decision()),
     };

@@ -1,5 +1,5 @@
-//! What is seen of a request by the time that its response is finished: the search for a key, and
-//! the decision.
+//! The findings about a request, kept until its response is finished: the search for a key, and the
+//! decision.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

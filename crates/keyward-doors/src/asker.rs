@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use keyward_axum::{Rejection, peer_address};
+use keyward_axum::keyward_http::Authenticated;
+use keyward_axum::{DecisionSlot, Rejection, peer_address};
 
 use crate::state::State;
 
@@ -20,6 +21,8 @@ pub(crate) const X_KEYWARD_DOOR: HeaderName = HeaderName::from_static("x-keyward
 pub(crate) struct Asker {
     /// The name of its door key, if one is asked for.
     pub(crate) name: Option<Arc<str>>,
+    /// The place where the decision is noted, for a log.
+    slot: Option<DecisionSlot>,
 }
 
 impl Asker {
@@ -30,11 +33,28 @@ impl Asker {
         if !access.admits(peer_address(&parts.extensions)) {
             return Err(Rejection::new(StatusCode::FORBIDDEN, "Address not allowed"));
         }
+        let slot = DecisionSlot::of(&parts.extensions);
         if access.keys.is_empty() {
-            return Ok(Self { name: None });
+            return Ok(Self { name: None, slot });
         }
         let name = key.and_then(|key| access.keys.find(key.as_bytes()));
-        name.map(|name| Self { name: Some(name) }).ok_or_else(invalid_door_key)
+        name.map(|name| Self { name: Some(name), slot }).ok_or_else(invalid_door_key)
+    }
+
+    /// Notes what was decided for it.
+    pub(crate) fn note(&self, judged: &Result<Authenticated, Rejection>) {
+        note(self.slot.as_ref(), judged);
+    }
+}
+
+/// Notes a decision in the place of its request, if it has one.
+pub(crate) fn note(slot: Option<&DecisionSlot>, judged: &Result<Authenticated, Rejection>) {
+    let decision = match judged {
+        Ok(allowed) => Some(allowed.decision),
+        Err(rejection) => rejection.decision(),
+    };
+    if let Some((slot, decision)) = slot.zip(decision) {
+        slot.note(decision);
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Routes<State> {
 ))]
 pub(crate) async fn ask_forwarded(
     extract::State(state): extract::State<State>,
-    _asker: Asker,
+    asker: Asker,
     request: Request,
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
@@ -52,6 +52,7 @@ pub(crate) async fn ask_forwarded(
     let needs = Needs::parse(path).map_err(malformed)?;
     let headers = &mut parts.headers;
     let asked = state.authenticate(Door::Forwarded, headers, &needs, Purpose::Request);
+    asker.note(&asked);
     asked.map(|allowed| let_in(&state, &allowed))
 }
 
@@ -74,12 +75,13 @@ pub(crate) async fn ask_haproxy(
     let id = id.as_ref().and_then(|id| RequestName::parse(id.to_str().ok()?));
     let presented = parts.headers.clone();
     let presented = presented_lines(&presented);
-    let asker = (Door::Haproxy, asker.name.as_deref());
+    let from_asker = (Door::Haproxy, asker.name.as_deref());
     let named = (id.as_ref().map(RequestName::as_str), needs.cost);
     let headers = &mut parts.headers;
-    let asked = state.once(asker, &presented, named, |purpose| {
+    let asked = state.once(from_asker, &presented, named, |purpose| {
         state.authenticate(Door::Haproxy, headers, &needs, purpose)
     });
+    asker.note(&asked);
     asked.map(|allowed| let_in(&state, &allowed))
 }
 
@@ -92,7 +94,7 @@ pub(crate) async fn ask_haproxy(
 ))]
 pub(crate) async fn ask_envoy(
     extract::State(state): extract::State<State>,
-    _asker: Asker,
+    asker: Asker,
     request: Request,
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
@@ -100,6 +102,7 @@ pub(crate) async fn ask_envoy(
     let needs = Needs::parse_before_path(path).map_err(malformed)?;
     let headers = &mut parts.headers;
     let asked = state.authenticate(Door::Envoy, headers, &needs, Purpose::Request);
+    asker.note(&asked);
     asked.map(|allowed| let_in(&state, &allowed))
 }
 
@@ -124,8 +127,6 @@ fn presented_lines(headers: &HeaderMap) -> Vec<&[u8]> {
 pub(crate) fn let_in(state: &State, allowed: &Authenticated) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
-    // Once, and not for each group of fields.
-    headers.reserve(identity::RESPONSE_FIELDS);
     state.guard().complete(headers, Some(allowed));
     identity::write(headers, allowed.caller.key());
     response

@@ -57,8 +57,8 @@ pub(crate) async fn check(
     let codec = ProstCodec::<CheckResponse, CheckRequest>::default();
     let mut grpc = Grpc::new(codec).apply_max_message_size_config(Some(MESSAGE_BYTES_MAX), None);
     let decide = tower::service_fn(|request: tonic::Request<CheckRequest>| {
-        let admitted = admitted.as_ref().map(|_| ()).map_err(Clone::clone);
-        let verdict = admitted.map(|()| decide(&state, request.into_inner()));
+        let admitted = admitted.as_ref().map_err(Clone::clone);
+        let verdict = admitted.map(|asker| decide(&state, asker, request.into_inner()));
         async { verdict.map(tonic::Response::new) }
     });
     grpc.unary(decide, Request::from_parts(parts, body)).await.map(Body::new)
@@ -73,7 +73,7 @@ fn unadmitted(rejection: &Rejection) -> Status {
     Status::new(code, rejection.detail())
 }
 
-fn decide(state: &State, request: CheckRequest) -> CheckResponse {
+fn decide(state: &State, asker: &Asker, request: CheckRequest) -> CheckResponse {
     let attributes = request.attributes.unwrap_or_default();
     let path = path_of(&attributes.context_extensions);
     let from = address_of(&attributes);
@@ -84,6 +84,7 @@ fn decide(state: &State, request: CheckRequest) -> CheckResponse {
         let from = state.guard().trusted_proxies().client_address(&headers, from);
         state.authenticate_from(Door::Grpc, (&mut headers, from), &needs, Purpose::Request)
     });
+    asker.note(&judged);
     match judged {
         Ok(allowed) => let_in(state, &allowed),
         Err(rejection) => denied(rejection, Form::of(&headers)),

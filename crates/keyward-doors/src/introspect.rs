@@ -12,12 +12,12 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHEN
 use keyward::verify::Purpose;
 use keyward_admin::routes::{Access, Routes, route};
 use keyward_api::introspect::{IntrospectionForm, IntrospectionView};
-use keyward_axum::{Door, Rejection, Required, peer_address};
+use keyward_axum::{DecisionSlot, Door, Rejection, Required, peer_address};
 use serde_json::json;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::asker::client_secret;
+use crate::asker::{client_secret, note};
 use crate::state::State;
 
 /// Most bytes of a form.
@@ -63,13 +63,19 @@ pub(crate) async fn introspect(
     let Some(token) = form.token else {
         return Ok(error(StatusCode::BAD_REQUEST, "invalid_request"));
     };
-    show(&state, &token).await
+    show(&state, &token, DecisionSlot::of(&parts.extensions)).await
 }
 
-async fn show(state: &State, token: &str) -> Result<Response, Rejection> {
+async fn show(
+    state: &State,
+    token: &str,
+    slot: Option<DecisionSlot>,
+) -> Result<Response, Rejection> {
     let purpose = Purpose::Introspection;
     let required = Required { door: Door::Introspect, purpose, ..Required::default() };
-    let allowed = match state.guard().authenticate_text(token, None, required) {
+    let judged = state.guard().authenticate_text(token, None, required);
+    note(slot.as_ref(), &judged);
+    let allowed = match judged {
         Ok(allowed) => allowed,
         Err(rejection) if rejection.status() == StatusCode::SERVICE_UNAVAILABLE => {
             return Ok(unavailable());

@@ -44,11 +44,14 @@ pub(crate) async fn ask_nginx(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     // An operator's mistake is never the client's.
-    let admitted = asker.map_err(|_| Rejection::unavailable());
+    let admitted = asker.as_ref().map_err(|_| Rejection::unavailable());
     let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx")).map_err(malformed);
     let asked = admitted.and(needs).and_then(|needs| {
         state.authenticate(Door::Nginx, &mut parts.headers, &needs, Purpose::Request)
     });
+    if let Ok(asker) = &asker {
+        asker.note(&asked);
+    }
     match asked {
         Ok(allowed) => with_status(let_in(&state, &allowed), StatusCode::OK),
         Err(rejection) => denied(&rejection),

@@ -90,6 +90,7 @@ fn verdict(state: &State, asker: &Asker, body: &VerifyBody) -> Result<Vec<u8>, R
         let required = Required { scopes: &scopes, cost, door: Door::Verify, purpose };
         state.guard().authenticate_text(text, from, required)
     });
+    asker.note(&judged);
     match judged {
         Ok(allowed) => {
             let mut headers = HeaderMap::new();

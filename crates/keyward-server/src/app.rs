@@ -145,18 +145,22 @@ impl Served {
 /// Every route, with the layers in front of it. Each listener describes its own.
 pub(crate) fn served(app: &App, control: &Control, edge: &Edge, settings: &Settings) -> Served {
     let Listed { public, control, doors, metrics } = listed(app, control, settings);
-    let finish = |routes| finished(routes, &app.guard, edge);
-    let [control, doors, metrics] = [control, doors, metrics].map(|routes| routes.map(finish));
-    Served { public: finish(public), control, doors, metrics }
+    let finish = |name| move |routes| finished(name, routes, &app.guard, edge);
+    Served {
+        public: finish(ListenerName::Public)(public),
+        control: control.map(finish(ListenerName::Admin)),
+        doors: doors.map(finish(ListenerName::Doors)),
+        metrics: metrics.map(finish(ListenerName::Metrics)),
+    }
 }
 
-fn finished(routes: Routes, guard: &Guard, edge: &Edge) -> Front {
+fn finished(name: ListenerName, routes: Routes, guard: &Guard, edge: &Edge) -> Front {
     let pages = openapi::routes();
     let document = Document::of(routes.iter().chain(pages.iter()));
     let routes = routes.merge(pages.with_state(&document));
     let templates = Templates::of(&routes, edge.requests());
     let router = routes.into_router().fallback(async || Rejection::not_found());
-    guard.responses().layer(edge.receive(templates, router))
+    guard.responses().layer(edge.receive(name, templates, router))
 }
 
 #[cfg(test)]

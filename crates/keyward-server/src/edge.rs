@@ -20,15 +20,19 @@ use keyward_admin::access::X_ADMIN_KEY;
 use keyward_admin::admin_key::AdminKeyDigests;
 use keyward_admin::routes::Route;
 use keyward_admin::{Control, RequestId, misplaced_key};
-use keyward_axum::{Rejection, credentials};
+use keyward_axum::{DecisionSlot, Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
+use tracing::Instrument as _;
 
+use crate::access_log::{Came, Seen};
 use crate::http2_head;
+use crate::listener::ListenerName;
 use crate::metrics::{Requests, method_word};
 use crate::request_head::{AmbiguousLength, BadHead};
 use crate::request_slots::RequestSlots;
 use crate::templates::Templates;
+use crate::trace::TraceId;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -57,7 +61,16 @@ struct Inner {
     control: Option<Control>,
     /// The paths whose responses may take as long as they take.
     unlimited: Vec<String>,
-    requests: Requests,
+    watch: Watch,
+}
+
+/// What the edge tells of requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Where responses are counted.
+    pub(crate) requests: Requests,
+    /// Whether each request is logged.
+    pub(crate) access_log: bool,
 }
 
 impl Edge {
@@ -65,21 +78,16 @@ impl Edge {
     #[cfg(test)]
     pub(crate) fn new(request_timeout: Duration, base: u64) -> Self {
         let bounds = RequestBounds { time: request_timeout, at_once: NonZeroU32::MAX };
-        Self::of(bounds, base, None, Requests::default())
+        Self::of(bounds, base, None, Watch::default())
     }
 
-    /// An edge that bounds each request, masks the admin keys of this control plane, and counts
-    /// responses in `requests`.
-    pub(crate) fn hiding(
-        bounds: RequestBounds,
-        base: u64,
-        control: Control,
-        requests: Requests,
-    ) -> Self {
-        Self::of(bounds, base, Some(control), requests)
+    /// An edge that bounds each request, masks the admin keys of this control plane, and tells of
+    /// requests as `watch` says.
+    pub(crate) fn hiding(bounds: RequestBounds, base: u64, control: Control, watch: Watch) -> Self {
+        Self::of(bounds, base, Some(control), watch)
     }
 
-    fn of(bounds: RequestBounds, base: u64, control: Option<Control>, requests: Requests) -> Self {
+    fn of(bounds: RequestBounds, base: u64, control: Option<Control>, watch: Watch) -> Self {
         let routes = control.as_ref().map(Control::routes).unwrap_or_default();
         let unlimited = routes.iter().filter(|route| !route.has_time_limit()).map(Route::path);
         let unlimited = unlimited.map(str::to_owned).collect();
@@ -90,23 +98,31 @@ impl Edge {
             count: AtomicU64::new(0),
             control,
             unlimited,
-            requests,
+            watch,
         }))
     }
 
-    /// Puts the edge in front of a router with routes of these templates.
-    pub(crate) fn receive(&self, templates: Templates, router: Router) -> EdgeService {
-        EdgeService { edge: self.clone(), templates: Arc::new(templates), router }
+    /// Puts the edge in front of a router of a listener, with routes of these templates.
+    pub(crate) fn receive(
+        &self,
+        listener: ListenerName,
+        templates: Templates,
+        router: Router,
+    ) -> EdgeService {
+        EdgeService { edge: self.clone(), listener, templates: Arc::new(templates), router }
     }
 
     /// Where responses are counted.
     pub(crate) fn requests(&self) -> &Requests {
-        &self.0.requests
+        &self.0.watch.requests
+    }
+
+    fn next_number(&self) -> u64 {
+        self.0.count.fetch_add(1, Ordering::Relaxed)
     }
 
     fn next_id(&self) -> RequestId {
-        let count = self.0.count.fetch_add(1, Ordering::Relaxed);
-        RequestId::of_number(self.0.base.wrapping_add(count))
+        RequestId::of_number(self.0.base.wrapping_add(self.next_number()))
     }
 }
 
@@ -117,6 +133,7 @@ impl Edge {
 #[derive(Clone, Debug)]
 pub(crate) struct EdgeService {
     edge: Edge,
+    listener: ListenerName,
     templates: Arc<Templates>,
     router: Router,
 }
@@ -132,22 +149,54 @@ impl Service<Request> for EdgeService {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { edge, templates, router } = self.clone();
+        let Self { edge, listener, templates, router } = self.clone();
         Box::pin(async move {
-            let requests = edge.requests();
-            let (begun, method) = (requests.begin(), method_word(request.method()));
+            let (begun, method) = (edge.requests().begin(), method_word(request.method()));
             let template = templates.find(request.uri().path());
-            let response = receive(&edge, router, request).await;
-            requests.end(begun, template, method, response.status());
+            let id = template.map(|template| template.id).unwrap_or_default();
+            let end = |status| edge.requests().end(begun, id, method, status);
+            let received = Received::new(&edge, request);
+            if !edge.0.watch.access_log {
+                let response = receive(&edge, router, received).await;
+                end(response.status());
+                return Ok(response);
+            }
+            let extensions = received.request.extensions();
+            let seen = Seen::of(Came {
+                listener,
+                method,
+                route: template.map_or("", |template| template.path.as_str()),
+                request_id: received.id,
+                headers: received.request.headers(),
+                slot: DecisionSlot::of(extensions),
+                trace: TraceId::of_number(edge.0.base, edge.next_number()),
+            });
+            let span = seen.span();
+            let response = receive(&edge, router, received).instrument(span.clone()).await;
+            seen.responded(&span, response.status(), end(response.status()));
             Ok(response)
         })
     }
 }
 
-async fn receive(edge: &Edge, router: Router, mut request: Request) -> Response {
-    let keys = edge.0.control.as_ref().map(Control::admin_keys).unwrap_or_default();
-    let id = request_id(&request, &keys).unwrap_or_else(|| edge.next_id());
-    mark_sensitive(&mut request);
+/// A request whose id is known, and whose keys are masked.
+struct Received {
+    request: Request,
+    id: RequestId,
+    keys: AdminKeyDigests,
+}
+
+impl Received {
+    fn new(edge: &Edge, mut request: Request) -> Self {
+        let keys = edge.0.control.as_ref().map(Control::admin_keys).unwrap_or_default();
+        let id = request_id(&request, &keys).unwrap_or_else(|| edge.next_id());
+        mark_sensitive(&mut request);
+        Self { request, id, keys }
+    }
+}
+
+async fn receive(edge: &Edge, router: Router, received: Received) -> Response {
+    let Received { mut request, id, keys } = received;
     let misplaced = misplaced_key::rejection(&keys, request.uri(), request.headers());
     let is_misplaced = misplaced.is_some();
     let rejection = malformed(&request).or(misplaced);

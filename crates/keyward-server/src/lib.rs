@@ -19,6 +19,10 @@ mod metrics;
 
 mod templates;
 
+mod trace;
+
+mod access_log;
+
 mod clock;
 
 mod cors;

@@ -14,7 +14,7 @@ use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::app::{App, served};
 use crate::clock;
-use crate::edge::{Edge, RequestBounds};
+use crate::edge::{Edge, RequestBounds, Watch};
 use crate::greeting::{Addresses, greeting};
 use crate::health::StoreCheck;
 use crate::listen::{Bounds, serve_all};
@@ -128,9 +128,10 @@ async fn serve(
     let doors = app.doors.clone();
     let reload = Reload { read, control: control.clone(), proxies, doors, log, rows };
     let requests = counted.requests.clone();
+    let watch = Watch { requests, access_log: settings.access_log };
     let request_bounds =
         RequestBounds { time: settings.request_timeout, at_once: settings.requests_max };
-    let edge = Edge::hiding(request_bounds, request_id_base()?, control.clone(), requests);
+    let edge = Edge::hiding(request_bounds, request_id_base()?, control.clone(), watch);
     let served = served(&app, &control, &edge, &settings);
     let serving: Vec<_> = listeners
         .into_iter()

@@ -105,6 +105,8 @@ pub(crate) struct Settings {
     pub log: String,
     /// The form of log lines.
     pub log_format: LogFormat,
+    /// Whether each request is logged.
+    pub access_log: bool,
     rows: Vec<SettingRow>,
 }
 
@@ -290,6 +292,7 @@ impl Settings {
             github_leaks: sources.read(&table::GITHUB_LEAKS, parse::github_leaks)?,
             log: sources.read(&table::LOG, parse::log_filter)?,
             log_format: sources.read(&table::LOG_FORMAT, parse::log_format)?,
+            access_log: sources.read(&table::ACCESS_LOG, parse::switch)?,
             rows: sources.into_rows(),
         })
     }

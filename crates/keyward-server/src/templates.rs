@@ -11,7 +11,16 @@ use crate::metrics::{Requests, TemplateId};
 
 /// The templates of the routes of one listener.
 #[derive(Default)]
-pub(crate) struct Templates(matchit::Router<TemplateId>);
+pub(crate) struct Templates(matchit::Router<Template>);
+
+/// The template of a route.
+#[derive(Debug)]
+pub(crate) struct Template {
+    /// Its number.
+    pub(crate) id: TemplateId,
+    /// Its text.
+    pub(crate) path: String,
+}
 
 impl fmt::Debug for Templates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,14 +34,15 @@ impl Templates {
         let mut templates = matchit::Router::new();
         for route in routes.iter() {
             // A path with several methods is there once; the router rejects what is ambiguous.
-            let _is_there = templates.insert(route.path(), requests.template(route.path()));
+            let (id, path) = (requests.template(route.path()), route.path().to_owned());
+            let _is_there = templates.insert(route.path(), Template { id, path });
         }
         Self(templates)
     }
 
-    /// The template that a path fits.
-    pub(crate) fn find(&self, path: &str) -> TemplateId {
-        self.0.at(path).map(|found| *found.value).unwrap_or_default()
+    /// The template that a path fits, if it fits one.
+    pub(crate) fn find(&self, path: &str) -> Option<&Template> {
+        self.0.at(path).ok().map(|found| found.value)
     }
 }
 
@@ -59,12 +69,14 @@ mod tests {
             .add(Access::Open, route!(show_all));
         let requests = Requests::default();
         let templates = Templates::of(&routes, &requests);
-        assert_eq!(templates.find("/things/7"), requests.template("/things/{id}"));
-        assert_eq!(templates.find("/things/all"), requests.template("/things/all"));
-        for path in ["/things", "/things/", "/things/7/8", "/", "", "*"] {
-            assert_eq!(templates.find(path), TemplateId::default(), "{path}");
+        for (path, template) in [("/things/7", "/things/{id}"), ("/things/all", "/things/all")] {
+            let found = templates.find(path).unwrap();
+            assert_eq!((found.id, found.path.as_str()), (requests.template(template), template));
         }
-        let find = || assert_ne!(templates.find("/things/7"), TemplateId::default());
+        for path in ["/things", "/things/", "/things/7/8", "/", "", "*"] {
+            assert!(templates.find(path).is_none(), "{path}");
+        }
+        let find = || assert!(templates.find("/things/7").is_some());
         assert_eq!(allocation_counter::measure(find).count_total, 0);
     }
 }

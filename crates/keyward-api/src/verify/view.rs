@@ -96,7 +96,7 @@ impl<'a> VerdictView<'a> {
     /// The verdict that a request is allowed; `headers` are those of its response.
     #[must_use]
     pub fn allowed(allowed: &'a Authenticated, headers: &'a HeaderMap) -> Self {
-        let Authenticated { caller, at } = allowed;
+        let Authenticated { caller, at, .. } = allowed;
         let limit = caller.standing().map(|one| LimitState::of(&one, at.unix));
         Self {
             valid: true,

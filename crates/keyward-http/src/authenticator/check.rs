@@ -65,28 +65,8 @@ pub struct Authenticated {
     pub caller: keyward::Caller,
     /// The reading of the clock by which the request was decided.
     pub at: Now,
-}
-
-impl Authenticated {
-    /// The decision in few words, where this was required.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// use keyward_http::verdicts::Outcome;
-    /// use keyward_http::{Required, testing};
-    ///
-    /// let (authenticator, _clock) = testing::authenticator().await;
-    /// let secret = testing::issue(&authenticator, "weather-bot").await;
-    /// let required = Required::default();
-    /// let passed = authenticator.authenticate_text(&secret, None, required).unwrap();
-    /// assert_eq!(passed.decision(required).outcome, Outcome::Allowed);
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn decision(&self, required: Required<'_>) -> Decision {
-        Decision::passed(required.door, required.purpose, self.caller.key_id())
-    }
+    /// The decision in few words, as it was counted.
+    pub decision: Decision,
 }
 
 impl Authenticator {
@@ -249,9 +229,9 @@ impl Authenticator {
         let asked = Asked { text, scopes, from, cost, purpose };
         match self.gate.verify(&asked, now) {
             Ok(caller) => {
-                let passed = Authenticated { caller, at: now };
-                self.verdicts.count(passed.decision(required));
-                Ok(passed)
+                let decision = Decision::passed(door, purpose, caller.key_id());
+                self.verdicts.count(decision);
+                Ok(Authenticated { caller, at: now, decision })
             }
             Err(denied) => Err(self.reject(denied, &asked, door, now).private()),
         }

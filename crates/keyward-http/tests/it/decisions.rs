@@ -90,7 +90,7 @@ async fn each_decision_is_counted_once_under_its_door_and_outcome() {
     let mut decide = |lines: &[(&'static str, &str)], required| {
         let decision = authenticator.authenticate(&mut headers(lines), None, required);
         decided.push(match decision {
-            Ok(passed) => passed.decision(required),
+            Ok(passed) => passed.decision,
             Err(rejection) => rejection.decision().unwrap(),
         });
     };
@@ -144,7 +144,7 @@ async fn a_limit_that_is_used_up_and_a_flood_are_counted_as_such() {
     let secret = testing::issue(&authenticator, "weather-bot").await;
     let all = Required { cost: Cost::from(100), ..Required::default() };
     let outcome = |result: Result<Authenticated, Rejection>| match result {
-        Ok(passed) => passed.decision(all).outcome,
+        Ok(passed) => passed.decision.outcome,
         Err(rejection) => rejection.decision().unwrap().outcome,
     };
     let decide = |text: &str| outcome(authenticator.authenticate_text(text, None, all));

@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::*;
 use crate::edge::RequestBounds;
-use crate::metrics::Requests;
+use crate::edge::Watch;
 use crate::openapi::tests::{app_in, listed, served};
 
 /// The table that `tests/it/access.rs` walks with every kind of caller.
@@ -117,7 +117,7 @@ async fn a_mistake_of_ours_depends_on_the_key_too() {
         .add(Access::Key, route!(make_a_mistake))
         .add(Access::Key, route!(never_respond))
         .with_state(&app);
-    let front = finished(routes, &app.guard, &Edge::new(Duration::ZERO, 0));
+    let front = finished(ListenerName::Public, routes, &app.guard, &Edge::new(Duration::ZERO, 0));
     for (path, status) in [("/panics", 500), ("/slow", 408)] {
         let request =
             Request::get(path).header(HOST, "a").header(ACCEPT, "application/problem+json");
@@ -142,8 +142,8 @@ async fn a_copy_of_the_database_may_take_longer_than_other_responses() {
         .route("/slow", get(std::future::pending::<()>))
         .route("/admin/backup", get(make));
     let bounds = RequestBounds { time: Duration::ZERO, at_once: NonZeroU32::MAX };
-    let edge = Edge::hiding(bounds, 0, control, Requests::default());
-    let router = edge.receive(Templates::default(), router);
+    let edge = Edge::hiding(bounds, 0, control, Watch::default());
+    let router = edge.receive(ListenerName::Public, Templates::default(), router);
     let ask = |path: &str| {
         let request = Request::get(path).header(HOST, "a").body(Body::empty()).unwrap();
         router.clone().oneshot(request)

@@ -184,6 +184,15 @@ pub(super) fn rate_limit_headers(text: &str, _: &Form) -> Result<RateLimitHeader
     }
 }
 
+/// Takes `on` or `off`.
+pub(super) fn switch(text: &str, _: &Form) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither `on` nor `off`")),
+    }
+}
+
 pub(super) fn log_format(text: &str, _: &Form) -> Result<LogFormat, String> {
     match text {
         "human" => Ok(LogFormat::Human),

@@ -137,7 +137,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 35] = [
+pub(crate) const ALL: [&Setting; 36] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -173,6 +173,7 @@ pub(crate) const ALL: [&Setting; 35] = [
     &GITHUB_LEAKS,
     &LOG,
     &LOG_FORMAT,
+    &ACCESS_LOG,
 ];
 
 pub(crate) const LISTEN: Setting = Setting {

@@ -3,6 +3,7 @@
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
 mod access;
+mod access_log;
 mod admin;
 mod admin_auth;
 mod audit;

@@ -13,3 +13,15 @@ pub(crate) const METRICS_LISTEN: Setting = Setting {
                name no key and no owner, but the tiers and how many keys there are; every client \
                that reaches the listener can read them.",
 };
+
+pub(crate) const ACCESS_LOG: Setting = Setting {
+    name: "access_log",
+    variable: "KEYWARD_ACCESS_LOG",
+    form: Form::Text("on|off"),
+    default: Some("off"),
+    doc: "Whether each request is logged, in a line of the level `info`",
+    extremes: "The line has the listener, the method, the template of the route, the status, the \
+               verdict, the id of the key, the door, the duration, the request id and the trace \
+               id; never a key or a path. A log that cannot keep up loses lines, and says how \
+               many; no request waits for it.",
+};

@@ -1,0 +1,127 @@
+//! The trace that a request belongs to, as W3C Trace Context has it.
+//!
+//! A trace of the client, or of the proxy in front, is gone on with, so that one id finds a request
+//! in the logs of every service that it passed. A request without one begins a trace.
+
+use std::fmt;
+
+use http::header::{HeaderMap, HeaderName};
+
+/// The header field of the trace.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Characters of a value of version 00: version, trace, span and flags, and three hyphens.
+const LEN: usize = 55;
+
+/// The id of a trace: 16 bytes, not all of them zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TraceId(u128);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl TraceId {
+    /// The trace that a request names, if it names one as the specification has it.
+    ///
+    /// Several lines are none (section 3.2), and so are ids of zeros. A later version may have more
+    /// after the flags, behind a hyphen.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all(TRACEPARENT).iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+        let text = line.to_str().ok()?;
+        let known = text.get(..LEN)?;
+        let rest = text.get(LEN..)?;
+        let mut parts = known.split('-');
+        let mut part = |len: usize| {
+            let part = parts.next()?;
+            let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            (part.len() == len && part.bytes().all(is_hex)).then_some(part)
+        };
+        let (version, trace, span, _flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
+        let is_known = version == "00" && rest.is_empty();
+        let is_later =
+            !["00", "ff"].contains(&version) && (rest.is_empty() || rest.starts_with('-'));
+        let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+        if !(is_known || is_later) || is_zero(trace) || is_zero(span) {
+            return None;
+        }
+        u128::from_str_radix(trace, 16).ok().map(Self)
+    }
+
+    /// The trace that begins with a request of this number, in a process with this random base.
+    pub(crate) fn of_number(base: u64, number: u64) -> Self {
+        let (high, low) = (mixed(base), mixed(base.wrapping_add(number)));
+        // The lowest bit keeps it from being zero.
+        Self(u128::from(high) << 64 | u128::from(low) | 1)
+    }
+}
+
+/// A number that looks random, another one for each: the finalizer of SplitMix64 (Steele, Lea and
+/// Flood, Fast Splittable Pseudorandom Number Generators, 2014).
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn of(lines: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(TRACEPARENT, HeaderValue::from_str(line).unwrap());
+        }
+        TraceId::of(&headers).map(|trace| trace.to_string())
+    }
+
+    #[test]
+    fn a_trace_of_the_client_is_gone_on_with() {
+        for line in [
+            format!("00-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{TRACE}-00f067aa0ba902b7-00"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later"),
+        ] {
+            assert_eq!(of(&[&line]).as_deref(), Some(TRACE), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_as_specified_is_none() {
+        let zeros = "0".repeat(32);
+        for line in [
+            String::new(),
+            "00".to_owned(),
+            format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01.more"),
+            format!("00-{TRACE}-0000000000000000-01"),
+            format!("00-{zeros}-00f067aa0ba902b7-01"),
+            format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            format!("00-{TRACE}-00f067aa0ba902b7-0x"),
+            format!("00_{TRACE}_00f067aa0ba902b7_01"),
+        ] {
+            assert_eq!(of(&[&line]), None, "{line}");
+        }
+        let line = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        assert_eq!(of(&[&line, &line]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn each_request_begins_a_trace_of_its_own() {
+        let ids: std::collections::HashSet<_> =
+            (0..1_000).map(|number| TraceId::of_number(7, number).to_string()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(ids.iter().all(|id| id.len() == 32 && !id.starts_with("0000")));
+    }
+}
