@@ -7,6 +7,7 @@ mod deploy;
 mod doors;
 mod features;
 mod fuzz;
+mod monitoring;
 mod oldest;
 mod package;
 mod platforms;
@@ -29,6 +30,7 @@ Commands:
   doors [PROXY]...  asks the real program through real proxies; a part of `test`
   features          checks each crate with each of its features alone; a part of `test`
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
+  monitoring        checks the rules and the page of metrics; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
   package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`
   platforms         checks the crates for other systems; a part of `test`
@@ -70,6 +72,7 @@ fn run() -> Result<()> {
         ["doors", words @ ..] => doors::run(words),
         ["features"] => features::run(),
         ["fuzz", words @ ..] => fuzz::run(words),
+        ["monitoring"] => monitoring::run(),
         ["oldest"] => oldest::run(),
         ["package", words @ ..] => package::run(words),
         ["platforms"] => platforms::run(),

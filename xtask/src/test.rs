@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{deploy, features, fuzz, oldest, package, platforms, schemathesis};
+use crate::{deploy, features, fuzz, monitoring, oldest, package, platforms, schemathesis};
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
 /// the others, and so do the rules of `xtask/tests`. A package is not built from its packed files:
@@ -38,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
         })?;
     }
     step("the files of deploy", deploy::run)?;
+    step("rules and metrics", monitoring::run)?;
     step("each feature alone", features::run)?;
     step("the oldest Rust", oldest::run)?;
     step("packages", || package::run(&["check"]))?;

@@ -6,6 +6,9 @@ use keyward::KeyRef;
 
 const FIELDS_LEN: usize = 5;
 
+/// Fields of a response that lets a request in: these, those of limits and of caches, and others.
+pub(crate) const RESPONSE_FIELDS: usize = FIELDS_LEN + 11;
+
 /// The fields, in the order of [`write`]. A proxy overwrites all of them, since a client may send
 /// fields of these names.
 pub(crate) const FIELDS: [HeaderName; FIELDS_LEN] = [
@@ -35,7 +38,6 @@ pub(crate) fn write(headers: &mut HeaderMap, key: &KeyRef) {
     }
     // The fields share one piece of memory.
     let (text, mut begin) = (Bytes::from(text), 0);
-    headers.reserve(FIELDS_LEN);
     for (name, end) in FIELDS.into_iter().zip(ends) {
         // All of it is visible ASCII and spaces, which any header takes.
         if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(begin..end)) {
@@ -56,8 +58,14 @@ fn encode_all<'a>(text: &mut String, values: impl Iterator<Item = &'a str>) {
 
 /// Percent-encodes all but visible ASCII, and `%` (RFC 3986, section 2.1).
 fn encode(text: &mut String, value: &str) {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+    // As nearly all values are.
+    if value.bytes().all(is_plain) {
+        text.push_str(value);
+        return;
+    }
     for byte in value.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
+        if is_plain(byte) {
             text.push(char::from(byte));
         } else {
             push_escape(text, byte);

@@ -9,6 +9,7 @@ mod dependencies;
 mod documents;
 mod examples;
 mod metadata;
+mod monitoring;
 mod packages;
 mod tidy;
 mod unused;
