@@ -1,5 +1,6 @@
 //! The client of a door: from where it may ask, and with which door key.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -30,15 +31,13 @@ impl Asker {
     pub(crate) fn admit(state: &State, parts: &mut Parts) -> Result<Self, Rejection> {
         let access = state.access();
         let key = take_key(&mut parts.headers);
-        if !access.admits(peer_address(&parts.extensions)) {
-            return Err(Rejection::new(StatusCode::FORBIDDEN, "Address not allowed"));
-        }
+        admit_from(state, peer_address(&parts.extensions))?;
         let slot = DecisionSlot::of(&parts.extensions);
         if access.keys.is_empty() {
             return Ok(Self { name: None, slot });
         }
         let name = key.and_then(|key| access.keys.find(key.as_bytes()));
-        name.map(|name| Self { name: Some(name), slot }).ok_or_else(invalid_door_key)
+        name.map(|name| Self { name: Some(name), slot }).ok_or_else(|| invalid_door_key(state))
     }
 
     /// Notes what was decided for it.
@@ -58,8 +57,19 @@ pub(crate) fn note(slot: Option<&DecisionSlot>, judged: &Result<Authenticated, R
     }
 }
 
+/// Whether doors may be asked from here.
+pub(crate) fn admit_from(state: &State, peer: Option<IpAddr>) -> Result<(), Rejection> {
+    if state.access().admits(peer) {
+        return Ok(());
+    }
+    let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
+    state.log_mistake(&format!("{peer} is not in `door_networks`"));
+    Err(Rejection::new(StatusCode::FORBIDDEN, "Address not allowed"))
+}
+
 /// 401: the door key is missing or wrong.
-fn invalid_door_key() -> Rejection {
+pub(crate) fn invalid_door_key(state: &State) -> Rejection {
+    state.log_mistake("a door key is missing, or is not in the file of `door_keys_file`");
     Rejection::new(StatusCode::UNAUTHORIZED, "Invalid door key")
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn ask_forwarded(
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
     let path = below(parts.uri.path(), "/doors/forwarded");
-    let needs = Needs::parse(path).map_err(malformed)?;
+    let needs = Needs::parse(path).map_err(|error| malformed(&state, error))?;
     let headers = &mut parts.headers;
     let asked = state.authenticate(Door::Forwarded, headers, &needs, Purpose::Request);
     asker.note(&asked);
@@ -70,7 +70,7 @@ pub(crate) async fn ask_haproxy(
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
     let path = below(parts.uri.path(), "/doors/haproxy");
-    let needs = Needs::parse(path).map_err(malformed)?;
+    let needs = Needs::parse(path).map_err(|error| malformed(&state, error))?;
     let id = parts.headers.remove(X_KEYWARD_ASK);
     let id = id.as_ref().and_then(|id| RequestName::parse(id.to_str().ok()?));
     let presented = parts.headers.clone();
@@ -99,7 +99,7 @@ pub(crate) async fn ask_envoy(
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
     let path = below(parts.uri.path(), "/doors/envoy");
-    let needs = Needs::parse_before_path(path).map_err(malformed)?;
+    let needs = Needs::parse_before_path(path).map_err(|error| malformed(&state, error))?;
     let headers = &mut parts.headers;
     let asked = state.authenticate(Door::Envoy, headers, &needs, Purpose::Request);
     asker.note(&asked);
@@ -112,8 +112,9 @@ pub(crate) fn below<'a>(path: &'a str, door: &str) -> &'a str {
 }
 
 /// 503: the operator has to mend the path of the door. No client may read that as its own mistake.
-pub(crate) fn malformed(error: NeedsError) -> Rejection {
+pub(crate) fn malformed(state: &State, error: NeedsError) -> Rejection {
     let detail = error.to_string();
+    state.log_mistake(&detail);
     Rejection::unavailable().with_detail(detail)
 }
 

@@ -79,7 +79,7 @@ fn decide(state: &State, asker: &Asker, request: CheckRequest) -> CheckResponse 
     let from = address_of(&attributes);
     let http = attributes.request.and_then(|request| request.http).unwrap_or_default();
     let mut headers = headers_of(http);
-    let judged = Needs::parse(&path).map_err(malformed).and_then(|needs| {
+    let judged = Needs::parse(&path).map_err(|error| malformed(state, error)).and_then(|needs| {
         // Without a peer, there is no address.
         let from = state.guard().trusted_proxies().client_address(&headers, from);
         state.authenticate_from(Door::Grpc, (&mut headers, from), &needs, Purpose::Request)

@@ -17,7 +17,7 @@ use serde_json::json;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::asker::{client_secret, note};
+use crate::asker::{admit_from, client_secret, invalid_door_key, note};
 use crate::state::State;
 
 /// Most bytes of a form.
@@ -44,9 +44,7 @@ pub(crate) async fn introspect(
     request: Request,
 ) -> Result<Response, Rejection> {
     let (parts, body) = request.into_parts();
-    if !state.access().admits(peer_address(&parts.extensions)) {
-        return Err(Rejection::new(StatusCode::FORBIDDEN, "Address not allowed"));
-    }
+    admit_from(&state, peer_address(&parts.extensions))?;
     let body = keyward_admin::read_whole(body, FORM_BYTES_MAX).await?;
     let Some(form) = Form::read(&parts.headers, &body) else {
         return Ok(error(StatusCode::BAD_REQUEST, "invalid_request"));
@@ -55,7 +53,7 @@ pub(crate) async fn introspect(
     let secret = client_secret(&parts.headers, form.secret.as_ref().map(|secret| secret.as_str()));
     let is_known = || secret.is_some_and(|secret| keys.find(&secret).is_some());
     if !keys.is_empty() && !is_known() {
-        let mut response = error(StatusCode::UNAUTHORIZED, "invalid_client");
+        let mut response = error(invalid_door_key(&state).status(), "invalid_client");
         let challenge = HeaderValue::from_static(r#"Basic realm="keyward""#);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         return Ok(response);

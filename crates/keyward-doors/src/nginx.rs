@@ -45,7 +45,8 @@ pub(crate) async fn ask_nginx(
     let (mut parts, _) = request.into_parts();
     // An operator's mistake is never the client's.
     let admitted = asker.as_ref().map_err(|_| Rejection::unavailable());
-    let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx")).map_err(malformed);
+    let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx"))
+        .map_err(|error| malformed(&state, error));
     let asked = admitted.and(needs).and_then(|needs| {
         state.authenticate(Door::Nginx, &mut parts.headers, &needs, Purpose::Request)
     });

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::HeaderMap;
@@ -16,6 +18,8 @@ use crate::needs::Needs;
 
 /// Asks that are remembered, unless the options say otherwise.
 const REQUEST_IDS_MAX: usize = 65_536;
+/// The pause between two lines of the log about mistakes.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// The networks of this machine alone.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
@@ -76,13 +80,21 @@ struct Inner {
     guard: Guard,
     access: ArcSwap<Access>,
     asks: Asks,
+    /// When a mistake may be logged again, in nanoseconds of the steady clock. Relaxed: it guards
+    /// nothing but the length of the log.
+    quiet_until: AtomicU64,
 }
 
 impl State {
     pub(crate) fn new(guard: Guard, options: DoorOptions) -> Self {
         let DoorOptions { networks, keys, request_ids_max } = options;
         let access = ArcSwap::from_pointee(Access { networks, keys });
-        Self(Arc::new(Inner { guard, access, asks: Asks::new(request_ids_max) }))
+        Self(Arc::new(Inner {
+            guard,
+            access,
+            asks: Asks::new(request_ids_max),
+            quiet_until: AtomicU64::new(0),
+        }))
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -95,6 +107,21 @@ impl State {
 
     pub(crate) fn set_access(&self, access: Access) {
         self.0.access.store(Arc::new(access));
+    }
+
+    /// Logs a mistake of the operator, which each request through a route may repeat: at most once a
+    /// minute.
+    #[cold]
+    pub(crate) fn log_mistake(&self, mistake: &str) {
+        let now = self.0.guard.clock().now().steady.0;
+        let pause = u64::try_from(LOG_PAUSE.as_nanos()).unwrap_or(u64::MAX);
+        let (seen, next) = (self.0.quiet_until.load(Ordering::Relaxed), now.saturating_add(pause));
+        let is_first = || {
+            self.0.quiet_until.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if seen <= now && is_first().is_ok() {
+            tracing::warn!("A door rejects requests: {mistake}; more of this minute is not logged");
+        }
     }
 
     /// Decides about a request whose key is in its headers, as `needs` says, on behalf of a proxy.

@@ -92,6 +92,21 @@ fn keyward(folder: &Path, words: &[&str]) -> String {
     String::from_utf8(program.stdout).unwrap()
 }
 
+/// A client never learns what the operator has to mend, so the log says it.
+#[test]
+fn a_mistake_of_the_operator_is_in_the_log_once_a_minute() {
+    let mut world = World::start();
+    for _ in 0..3 {
+        let asked = world.ask("/doors/nginx/scope/nothing", &[]);
+        assert_eq!((asked.status, asked.header("x-keyward-status")), (403, Some("503")));
+    }
+    let line = world.server.wait_for_log("A door rejects requests");
+    assert!(line.contains("The path of the door names no scope"), "{line}");
+    let log = world.server.read_log();
+    world.server.signal("TERM");
+    assert!(!log.join().unwrap().contains("A door rejects requests"));
+}
+
 /// Wrong keys are counted for the address that is named, and not for the proxy that asks.
 #[test]
 fn an_address_with_too_many_wrong_keys_is_no_verdict() {
