@@ -1,6 +1,8 @@
-//! Who may vouch for servers: the authorities that the system trusts, or those of a file.
+//! Who may vouch for servers: the authorities that the system trusts, or those of a file; and what
+//! a server proves its name with.
 
 mod flaw;
+mod identity;
 
 use std::fmt;
 use std::fs::File;
@@ -13,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 pub use flaw::Flaw;
+pub use identity::{Identity, IdentityFault};
 
 /// Most bytes of a file with certificates. All that a system trusts are some 300 KB.
 const FILE_LEN_MAX: u64 = 4 * 1_024 * 1_024;
