@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// The shares that the slots are divided into. A thread takes from its own, so that threads do not
 /// write to the same word, and from others once that is empty.
-const SHARES: usize = 16;
+const SHARES: u32 = 16;
 /// How often the log says that slots run short.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
@@ -35,15 +35,15 @@ struct Share(AtomicU32);
 #[derive(Debug)]
 pub(crate) struct RequestSlots {
     most: u32,
-    shares: [Share; SHARES],
+    shares: [Share; SHARES as usize],
     warned: Mutex<Option<Instant>>,
 }
 
 impl RequestSlots {
     /// Returns `most` slots, all of them free.
     pub(crate) fn new(most: NonZeroU32) -> Self {
-        let shares: [Share; SHARES] = Default::default();
-        let (each, over) = (most.get() / SHARES as u32, most.get() as usize % SHARES);
+        let shares: [Share; SHARES as usize] = Default::default();
+        let (each, over) = (most.get() / SHARES, (most.get() % SHARES) as usize);
         for (number, share) in shares.iter().enumerate() {
             share.0.store(each + u32::from(number < over), Ordering::Relaxed);
         }
@@ -53,7 +53,7 @@ impl RequestSlots {
     /// Takes a slot; `None` if no share has one.
     pub(crate) fn take(&self) -> Option<RequestSlot<'_>> {
         let place = PLACE.get().unwrap_or_else(|| {
-            let place = NEXT.fetch_add(1, Ordering::Relaxed) % SHARES;
+            let place = NEXT.fetch_add(1, Ordering::Relaxed) % SHARES as usize;
             PLACE.set(Some(place));
             place
         });
