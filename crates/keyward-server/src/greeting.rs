@@ -23,7 +23,7 @@ const FIRST_CALL: &str = if cfg!(feature = "news") { "/articles" } else { "/key"
 #[derive(Debug)]
 pub(crate) struct Addresses {
     /// Where callers are served.
-    pub(crate) public: SocketAddr,
+    pub(crate) public: ListenerAddress,
     /// All of them, in the order in which they are printed.
     all: Vec<ListenerAddress>,
 }
@@ -35,14 +35,14 @@ impl Addresses {
 
     fn of_all(all: Vec<ListenerAddress>) -> anyhow::Result<Self> {
         let public = all.iter().find(|at| at.name == ListenerName::Public);
-        let public = public.context("there is no public listener")?.address;
+        let public = *public.context("there is no public listener")?;
         Ok(Self { public, all })
     }
 
     /// Where operators are served.
-    fn control(&self) -> SocketAddr {
+    fn control(&self) -> ListenerAddress {
         let admin = self.all.iter().find(|at| at.name == ListenerName::Admin);
-        admin.map_or(self.public, |at| at.address)
+        *admin.unwrap_or(&self.public)
     }
 }
 
@@ -95,8 +95,8 @@ fn text(
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
     let plural = if keys == 1 { "" } else { "s" };
     writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
-    for ListenerAddress { name, address } in &addresses.all {
-        writeln!(out, "  {:<9}  http://{address}", name.label())?;
+    for at in &addresses.all {
+        writeln!(out, "  {:<9}  {at}", at.name.label())?;
     }
     if let Some(people) = &settings.people {
         writeln!(out, "  people     of {}", people.issuer.as_str())?;
@@ -118,7 +118,7 @@ fn next(
     let program = quoted(&invocation.program);
     let admin = reached_at(addresses.control());
     let public = reached_at(addresses.public);
-    let url = |address, path| quoted(&format!("http://{address}{path}"));
+    let url = |at: ListenerAddress, path| quoted(&format!("{at}{path}"));
     if settings.admin_key.is_some() {
         let file = admin_key_file(settings);
         let same = if file.is_some() { "" } else { ", with the same ADMIN_API_KEY" };
@@ -127,7 +127,7 @@ fn next(
         if let Some(file) = file {
             write!(options, " --admin-api-key-file {}", quoted(&shown(&file)))?;
         }
-        if admin != USUAL_SERVER {
+        if admin.address != USUAL_SERVER || admin.is_secure {
             write!(options, " --server {}", url(admin, ""))?;
         }
         writeln!(out, "  {program} key issue --name my-first-key{options}")?;
@@ -157,13 +157,14 @@ fn admin_key_file(settings: &Settings) -> Option<PathBuf> {
 }
 
 /// The address at which this machine reaches a listener: one on every address is on loopback too.
-fn reached_at(mut address: SocketAddr) -> SocketAddr {
+fn reached_at(mut at: ListenerAddress) -> ListenerAddress {
+    let address = &mut at.address;
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
-    address
+    at
 }
 
 /// A word as a POSIX shell reads it back.
@@ -203,7 +204,11 @@ mod tests {
         std::fs::write(directory.path().join("admin.key"), "an-admin-key").unwrap();
         let environment = Environment::of(environment.iter().copied()).unwrap();
         let settings = Settings::read(&Flags::default(), &environment, directory.path()).unwrap();
-        let at = |name, text: &str| Some(ListenerAddress { name, address: text.parse().ok()? });
+        let at = |name, text: &str| {
+            let address = text.trim_start_matches("https://");
+            let (is_secure, address) = (address != text, address.parse().ok()?);
+            Some(ListenerAddress { name, address, is_secure })
+        };
         let all = [at(ListenerName::Public, public), at(ListenerName::Admin, control)];
         let addresses = Addresses::of_all(all.into_iter().flatten().collect()).unwrap();
         let arguments = ["serve", "--database", "sqlite:my keys.db"].map(str::to_owned).to_vec();
@@ -225,6 +230,7 @@ mod tests {
             commands(file, "/opt/my tools/keyward", "[::]:9000", ""),
             commands(key, "keyward", "0.0.0.0:80", "127.0.0.1:9001"),
             commands(&[], "keyward", "127.0.0.1:8000", ""),
+            commands(key, "keyward", "https://127.0.0.1:8000", ""),
         ];
         let commands = shown.join("\n").replace(&format!("0{FIRST_CALL}"), "0/PATH");
         insta::assert_snapshot!(commands);

@@ -13,6 +13,10 @@ mod settings;
 
 mod listener;
 
+mod stream;
+
+mod tls;
+
 mod connection_slots;
 
 mod metrics;
@@ -51,8 +55,6 @@ mod wire;
 mod streams;
 
 mod frames;
-
-mod stream;
 
 mod connection;
 

@@ -16,6 +16,7 @@ use crate::listener::Listener;
 use crate::metrics::Connections;
 use crate::patience::{Patience, Timeouts};
 use crate::stream::Protocol;
+use crate::tls::Tls;
 use crate::{http1, http2};
 
 /// A pause after accepting a connection failed, such as for want of file descriptors: trying again
@@ -35,21 +36,29 @@ pub(crate) struct Bounds {
     pub(crate) stop_within: Duration,
 }
 
+/// A listener, and what its clients are served with.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) listener: Listener,
+    pub(crate) tls: Tls,
+    pub(crate) front: Front,
+}
+
 /// Serves on every listener until `stop`, then lets the requests under way finish. Returns whether
 /// all of them did. Each listener has its own bounds: clients who take all connections of the one
 /// leave the others alone. The slots are added to `connections`.
 pub(crate) async fn serve_all(
-    listeners: Vec<(Front, Listener)>,
+    listeners: Vec<Serving>,
     bounds: Bounds,
     connections: &Connections,
     stop: impl Future<Output = ()>,
 ) -> bool {
     let (stopping, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
-    for (front, listener) in listeners {
+    for listener in listeners {
         let slots = ConnectionSlots::new(bounds.connections_max);
-        connections.add(listener.at.name, &slots);
-        serving.spawn(serve(listener.socket, front, bounds, slots, stopped.clone()));
+        connections.add(listener.listener.at.name, &slots);
+        serving.spawn(serve(listener, bounds, slots, stopped.clone()));
     }
     drop(stopped);
     let tell_all = async {
@@ -63,8 +72,7 @@ pub(crate) async fn serve_all(
 
 /// Accepts connections, each of which is served by a task of its own, until the server stops.
 async fn serve(
-    listener: TcpListener,
-    front: Front,
+    Serving { listener, tls, front }: Serving,
     bounds: Bounds,
     slots: ConnectionSlots,
     mut stopped: watch::Receiver<()>,
@@ -73,7 +81,7 @@ async fn serve(
     let watched = stopped.clone();
     loop {
         let (stream, peer, slot) = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener.socket, &slots) => accepted,
             // A change and the error that the sender is gone both mean the end.
             _ = stopped.changed() => break,
         };
@@ -81,8 +89,9 @@ async fn serve(
             tracing::debug!(%error, "A connection was gone before it was served");
             continue;
         }
-        let connection = Connection::new(stream, peer, Patience::new(slot, bounds.timeouts));
-        let serving = serve_connection(connection, front.clone(), bounds, watched.clone());
+        let patience = Patience::new(slot, bounds.timeouts);
+        let connecting = Connection::begin(stream, tls.current(), peer, patience);
+        let serving = serve_connection(connecting, front.clone(), bounds, watched.clone());
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::debug!(error = %format!("{error:#}"), "A connection ended early");
@@ -92,21 +101,21 @@ async fn serve(
 }
 
 async fn serve_connection(
-    mut connection: Connection,
+    connecting: impl Future<Output = io::Result<Option<(Connection, Protocol)>>>,
     front: Front,
     bounds: Bounds,
     mut stopped: watch::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let protocol = tokio::select! {
+    let connected = tokio::select! {
         biased;
-        protocol = connection.protocol() => protocol?,
+        connected = connecting => connected?,
         // It has sent no request.
         _ = stopped.changed() => None,
     };
-    match protocol {
+    match connected {
         None => {}
-        Some(Protocol::Http1) => http1::serve(connection, front, stopped).await?,
-        Some(Protocol::Http2) => {
+        Some((connection, Protocol::Http1)) => http1::serve(connection, front, stopped).await?,
+        Some((connection, Protocol::Http2)) => {
             http2::serve(connection, front, bounds.request_timeout, stopped).await?;
         }
     }

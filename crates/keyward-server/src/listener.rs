@@ -1,11 +1,13 @@
 //! The listeners of the program: what each is called, and the socket that is bound for it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use keyward_tls::Identity;
 use tokio::net::TcpListener;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, TlsSettings};
 
 /// What a listener is for. A further one is a line in each function here, and a router in `app`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub(crate) enum ListenerName {
 
 impl ListenerName {
     /// Every listener, in the order in which they are opened and printed.
-    const ALL: [Self; 4] = [Self::Public, Self::Admin, Self::Doors, Self::Metrics];
+    pub(crate) const ALL: [Self; 4] = [Self::Public, Self::Admin, Self::Doors, Self::Metrics];
 
     /// Its word in the greeting.
     pub(crate) fn label(self) -> &'static str {
@@ -54,6 +56,17 @@ impl ListenerName {
         }
     }
 
+    /// What it proves its name with, if it speaks TLS.
+    pub(crate) fn identity(self, settings: &TlsSettings) -> Option<&Identity> {
+        let identity = match self {
+            Self::Public => &settings.public,
+            Self::Admin => &settings.admin,
+            Self::Doors => &settings.doors,
+            Self::Metrics => &settings.metrics,
+        };
+        identity.as_ref()
+    }
+
     /// The address that an operator chose; `None` if it is not opened.
     fn chosen(self, settings: &Settings) -> Option<SocketAddr> {
         match self {
@@ -71,6 +84,16 @@ pub(crate) struct ListenerAddress {
     pub(crate) name: ListenerName,
     /// With the port that the system chose, if port 0 was asked for.
     pub(crate) address: SocketAddr,
+    /// It speaks TLS.
+    pub(crate) is_secure: bool,
+}
+
+impl fmt::Display for ListenerAddress {
+    /// The URL of its root, without a slash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.address)
+    }
 }
 
 /// A listener to which clients can connect. They are served once it is accepted from.
@@ -85,17 +108,20 @@ pub(crate) async fn open_all(settings: &Settings) -> anyhow::Result<Vec<Listener
     let mut listeners = Vec::new();
     for name in ListenerName::ALL {
         if let Some(chosen) = name.chosen(settings) {
-            listeners.push(open(name, chosen).await?);
+            let is_secure = name.identity(&settings.tls).is_some();
+            let (socket, address) = open(name, chosen).await?;
+            let at = ListenerAddress { name, address, is_secure };
+            listeners.push(Listener { at, socket });
         }
     }
     Ok(listeners)
 }
 
-async fn open(name: ListenerName, chosen: SocketAddr) -> anyhow::Result<Listener> {
+async fn open(name: ListenerName, chosen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let flag = name.flag();
     let socket = TcpListener::bind(chosen).await.with_context(|| {
         format!("cannot listen on {chosen}; choose another address with {flag}")
     })?;
     let address = socket.local_addr().context("reading the address of the listener")?;
-    Ok(Listener { at: ListenerAddress { name, address }, socket })
+    Ok((socket, address))
 }

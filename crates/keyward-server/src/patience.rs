@@ -1,7 +1,8 @@
 //! How long a client is waited for: until a time limit has passed, or its slot is needed.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -84,6 +85,19 @@ impl Patience {
     pub(crate) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let Some(deadline) = self.timeouts.end_of(self.phase) else { return false };
         self.slot.is_leaving(context.waker()) || self.alarm.has_passed(deadline, context)
+    }
+
+    /// Waits for the client; `None` if the connection has to end before.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        poll_fn(|context| match poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if self.is_over(context) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// For a connection that has several requests at a time: the slot, its time limits, and since

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use keyward_admin::Control;
 use keyward_axum::origin::TrustedProxies;
 use keyward_doors::Doors;
 
 use crate::log::Log;
 use crate::settings::{ReadSettings, SettingRow, Settings, SettingsError, is_live};
+use crate::tls::AllTls;
 
 /// The parts of the server in which changed settings take effect.
 pub(crate) struct Reload {
@@ -21,6 +23,8 @@ pub(crate) struct Reload {
     pub(crate) proxies: TrustedProxies,
     /// The doors, if there are any.
     pub(crate) doors: Option<Doors>,
+    /// The TLS of the listeners.
+    pub(crate) tls: AllTls,
     /// The log.
     pub(crate) log: Arc<Log>,
     /// The settings in force.
@@ -53,7 +57,8 @@ impl Reload {
     }
 
     fn take(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        // First, since it alone can fail.
+        // First, since these alone can fail.
+        self.tls.take(settings, Timestamp::now())?;
         self.log.set_filter(&settings.log)?;
         self.proxies.set(settings.trusted_proxies.clone());
         if let Some(doors) = &self.doors {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use keyward::audit::ChangeId;
 use keyward::store::{KeyStore as _, Reports};
 use keyward::{Gate, UnixMillis};
@@ -12,13 +13,13 @@ use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_doors::Doors;
 use keyward_sqlite::{OpenOptions, SqliteStore};
 
-use crate::app::{App, served};
+use crate::app::{App, Served, served};
 use crate::clock;
 use crate::edge::{Edge, RequestBounds, Watch};
 use crate::greeting::{Addresses, greeting};
 use crate::health::StoreCheck;
-use crate::listen::{Bounds, serve_all};
-use crate::listener;
+use crate::listen::{Bounds, Serving, serve_all};
+use crate::listener::{self, Listener};
 use crate::log::{Log, print_on_thread};
 use crate::metrics::{Counted, Metered};
 #[cfg(feature = "news")]
@@ -29,6 +30,7 @@ use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
+use crate::tls::AllTls;
 
 /// Serves until a signal asks for the end; see `signals`.
 pub(crate) fn run(
@@ -74,13 +76,15 @@ async fn serve(
     reload_input: ReloadInput,
 ) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
+    // First, so that a certificate that cannot be used is not noticed by clients.
+    let tls = AllTls::of(&settings, Timestamp::now())?;
     let listeners = listener::open_all(&settings).await?;
     let addresses = Addresses::of(&listeners)?;
 
     let clock = SystemClock::start();
     let now = clock.now().unix;
     clock::check_set(now)?;
-    let holder = format!("keyward serve on http://{}", addresses.public);
+    let holder = format!("keyward serve on {}", addresses.public);
     let (store, restored) = open(&settings, &holder, start_flags, now)?;
     let store = Arc::new(store);
     #[cfg(feature = "news")]
@@ -126,19 +130,15 @@ async fn serve(
     let ReloadInput { read, log } = reload_input;
     let rows = settings.rows().to_vec();
     let doors = app.doors.clone();
-    let reload = Reload { read, control: control.clone(), proxies, doors, log, rows };
+    let reload =
+        Reload { read, control: control.clone(), proxies, doors, tls: tls.clone(), log, rows };
     let requests = counted.requests.clone();
     let watch = Watch { requests, access_log: settings.access_log };
-    let request_bounds =
-        RequestBounds { time: settings.request_timeout, at_once: settings.requests_max };
-    let edge = Edge::hiding(request_bounds, request_id_base()?, control.clone(), watch);
+    let edge = Edge::hiding(request_bounds(&settings), request_id_base()?, control.clone(), watch);
     let served = served(&app, &control, &edge, &settings);
-    let serving: Vec<_> = listeners
-        .into_iter()
-        .filter_map(|listener| Some((served.front(listener.at.name)?.clone(), listener)))
-        .collect();
     let (bounds, stop) = (bounds_of(&settings), until_stop(signals, reload));
-    let finished = serve_all(serving, bounds, &counted.connections, stop).await;
+    let finished =
+        serve_all(serving(listeners, &served, &tls), bounds, &counted.connections, stop).await;
     if !finished {
         tracing::warn!("Some requests did not finish in time and were cut off");
     }
@@ -150,6 +150,16 @@ async fn serve(
     Ok(())
 }
 
+/// The listeners, each with its router and its TLS.
+fn serving(listeners: Vec<Listener>, served: &Served, tls: &AllTls) -> Vec<Serving> {
+    let serving = |listener: Listener| {
+        let name = listener.at.name;
+        let (front, tls) = (served.front(name)?.clone(), tls.of_listener(name).clone());
+        Some(Serving { listener, tls, front })
+    };
+    listeners.into_iter().filter_map(serving).collect()
+}
+
 fn bounds_of(settings: &Settings) -> Bounds {
     Bounds {
         connections_max: settings.connections_max,
@@ -157,6 +167,10 @@ fn bounds_of(settings: &Settings) -> Bounds {
         request_timeout: settings.request_timeout,
         stop_within: settings.stop_within,
     }
+}
+
+fn request_bounds(settings: &Settings) -> RequestBounds {
+    RequestBounds { time: settings.request_timeout, at_once: settings.requests_max }
 }
 
 /// Waits for a signal that asks for an orderly end, and rereads the settings meanwhile.

@@ -17,6 +17,7 @@ mod sources;
 mod start_flags;
 mod strength;
 mod table;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub(crate) use parse::Origins;
 pub(crate) use start_flags::StartFlags;
 pub(crate) use strength::{QUOTED, is_quoted, looks_made_up};
 pub(crate) use table::{CONFIG_VARIABLE, is_live};
+pub(crate) use tls::TlsSettings;
 
 use sources::Sources;
 use table::Setting;
@@ -81,6 +83,8 @@ pub(crate) struct Settings {
     pub flush_every: Duration,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,
+    /// The TLS of each listener.
+    pub tls: TlsSettings,
     /// Most connections at one time.
     pub connections_max: NonZeroU32,
     /// Most requests at one time, over all listeners.
@@ -279,6 +283,7 @@ impl Settings {
             key_prefix: sources.read(&table::KEY_PREFIX, parse::prefix)?,
             flush_every: sources.read(&table::FLUSH_EVERY, parse::duration)?,
             threads: sources.read(&table::THREADS, parse::threads)?,
+            tls: tls::read(&mut sources)?,
             connections_max: sources.read(&table::CONNECTIONS_MAX, parse::count)?,
             requests_max: sources.read(&table::REQUESTS_MAX, parse::count)?,
             keep_alive_timeout: sources.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,

@@ -48,7 +48,6 @@ impl Stream {
         Self::over(Transport::Plain(stream))
     }
 
-    #[expect(dead_code, reason = "the settings for it come next")]
     pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
         Self::over(Transport::Tls(Box::new(stream)))
     }

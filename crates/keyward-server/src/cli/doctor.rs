@@ -3,6 +3,7 @@
 //! Each file below checks one subject. The facts are passed to a pure function, so that every
 //! result can be tested.
 
+mod certificates;
 mod clock;
 mod database;
 mod files;
@@ -136,6 +137,7 @@ impl Doctor {
         checks.push(Check::ok("settings", format!("all {count} can be used")));
         checks.extend(key::check(&settings));
         checks.extend(files::check(&settings, &surroundings.config));
+        checks.extend(certificates::check(&settings, now));
         let (database, is_served) = database::check(&settings.database, now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));

@@ -3,10 +3,12 @@
 mod access;
 mod doors;
 mod seeing;
+mod tls;
 
 pub(crate) use access::*;
 pub(crate) use doors::*;
 pub(crate) use seeing::*;
+pub(crate) use tls::*;
 
 /// One setting.
 #[derive(Debug)]
@@ -114,7 +116,7 @@ pub(super) fn suggest(unknown: &str, known: impl Iterator<Item = &'static str>) 
 pub(crate) const CONFIG_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// The settings that SIGHUP puts into effect; the others need a restart.
-const LIVE: [&Setting; 14] = [
+const LIVE: [&Setting; 23] = [
     &ADMIN_NETWORKS,
     &DOOR_NETWORKS,
     &DOOR_KEYS_FILE,
@@ -128,6 +130,15 @@ const LIVE: [&Setting; 14] = [
     &OIDC_ROLE_CLAIM,
     &OIDC_ROLES,
     &OIDC_CA_FILE,
+    &TLS_CERTIFICATE,
+    &TLS_KEY,
+    &ADMIN_TLS_CERTIFICATE,
+    &ADMIN_TLS_KEY,
+    &DOORS_TLS_CERTIFICATE,
+    &DOORS_TLS_KEY,
+    &DOOR_CLIENT_CA,
+    &METRICS_TLS_CERTIFICATE,
+    &METRICS_TLS_KEY,
     &LOG,
 ];
 
@@ -137,7 +148,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 36] = [
+pub(crate) const ALL: [&Setting; 45] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -161,6 +172,15 @@ pub(crate) const ALL: [&Setting; 36] = [
     &KEY_PREFIX,
     &FLUSH_EVERY,
     &THREADS,
+    &TLS_CERTIFICATE,
+    &TLS_KEY,
+    &ADMIN_TLS_CERTIFICATE,
+    &ADMIN_TLS_KEY,
+    &DOORS_TLS_CERTIFICATE,
+    &DOORS_TLS_KEY,
+    &DOOR_CLIENT_CA,
+    &METRICS_TLS_CERTIFICATE,
+    &METRICS_TLS_KEY,
     &CONNECTIONS_MAX,
     &REQUESTS_MAX,
     &KEEP_ALIVE_TIMEOUT,

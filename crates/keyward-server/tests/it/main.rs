@@ -16,6 +16,7 @@ mod doors;
 mod full;
 mod greeting;
 mod http2;
+mod https;
 #[path = "../../../keyward-admin/tests/support/issuer.rs"]
 mod issuer;
 mod leaks;

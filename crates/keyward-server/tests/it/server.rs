@@ -57,7 +57,7 @@ impl Server {
         while !is_whole(&greeting) {
             assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "it ended: {greeting}");
         }
-        let listening = greeting.split("http://").nth(1).unwrap();
+        let listening = greeting.split("://").nth(1).unwrap();
         let address = listening.split_whitespace().next().unwrap().parse().unwrap();
         child.stdout = Some(lines.into_inner());
         Self { child, address, greeting }
@@ -82,7 +82,7 @@ impl Server {
     fn listener(&self, word: &str) -> Option<SocketAddr> {
         let word = format!("  {word} ");
         let line = self.greeting.lines().find_map(|line| line.strip_prefix(&word))?;
-        Some(line.trim().strip_prefix("http://")?.parse().unwrap())
+        Some(line.trim().split("://").nth(1)?.parse().unwrap())
     }
 
     /// The process that was started.

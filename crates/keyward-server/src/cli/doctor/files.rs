@@ -7,6 +7,16 @@ use crate::settings::{Settings, Source};
 
 use super::{Check, setting};
 
+/// The settings that name files with secrets.
+const PRIVATE: [&str; 6] = [
+    "admin_api_key_file",
+    "admin_api_key_next_file",
+    "tls_key",
+    "admin_tls_key",
+    "doors_tls_key",
+    "metrics_tls_key",
+];
+
 /// Looks at the files that there are, and at the directories that they are in; `config` is the
 /// settings file.
 pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
@@ -16,7 +26,7 @@ pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
         PathBuf::from(path)
     };
     let mut private: Vec<_> = ["", "-wal", "-shm"].map(database).into();
-    for file in ["admin_api_key_file", "admin_api_key_next_file"] {
+    for file in PRIVATE {
         private.extend(setting(settings, file).map(PathBuf::from));
     }
     let mut open = Vec::new();

@@ -13,6 +13,7 @@ use keyward_cli::client::{
 use keyward_tls::Trust;
 use serde_json::Value;
 
+use crate::listener::ListenerName;
 use crate::settings::Settings;
 
 use super::{Check, clock, limits};
@@ -38,15 +39,21 @@ pub(super) fn check(
     is_served: bool,
     clock: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
-    let listeners = match &target.server {
-        Some(url) => vec![Listener { url: url.clone(), is_admin: true }],
-        None => own_listeners(settings.listen, settings.admin_listen),
+    let (listeners, secure): (Vec<_>, Vec<_>) = match &target.server {
+        Some(url) => (vec![Listener { url: url.clone(), is_admin: true }], vec![]),
+        None => own_listeners(settings.listen, settings.admin_listen)
+            .into_iter()
+            .partition(|listener| !is_secure(listener, settings)),
     };
     let mut checks: Vec<_> = listeners
         .iter()
         .flat_map(|listener| listener_checks(listener, target, settings, is_served, &clock))
         .collect();
-    if listeners.is_empty() {
+    if !secure.is_empty() {
+        // Its certificate is for a name that the settings do not have.
+        let found = "it speaks TLS, so none was checked; name it with --server https://NAME";
+        checks.push(Check::ok("server", found));
+    } else if listeners.is_empty() {
         checks.push(Check::ok("server", "its port is chosen at its start, so none was checked"));
     }
     checks.extend(settings.people.as_ref().map(issuer_check));
@@ -68,6 +75,12 @@ fn own_listeners(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Vec<Li
     };
     let public = listener(listen, admin_listen.is_none());
     public.into_iter().chain(admin_listen.and_then(|address| listener(address, true))).collect()
+}
+
+fn is_secure(listener: &Listener, settings: &Settings) -> bool {
+    let is_apart = listener.is_admin && settings.admin_listen.is_some();
+    let name = if is_apart { ListenerName::Admin } else { ListenerName::Public };
+    name.identity(&settings.tls).is_some()
 }
 
 fn own_url(listen: SocketAddr) -> Option<String> {
