@@ -58,7 +58,10 @@ pub(crate) async fn serve(
             let under_way = streams.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
             let responding = front.clone().call(request.map(Body::new));
-            async move { Ok::<_, Infallible>(responding.await?.map(|body| under_way.respond(body))) }
+            async move {
+                let response = responding.await?;
+                Ok::<_, Infallible>(response.map(|body| under_way.respond(body)))
+            }
         })
     };
     let frames = TokioIo::new(Frames::new(stream, streams.clone()));

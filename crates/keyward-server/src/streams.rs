@@ -123,7 +123,7 @@ impl Streams {
             return Some(End::Stalled(since + timeouts.head));
         }
         match state.phase() {
-            // Those that have no response yet have a time limit of their own.
+            // Requests without a response yet have a time limit of their own.
             Phase::Busy if state.responding < state.open => None,
             Phase::Busy => Some(End::Stalled(state.moved + reading)),
             Phase::Head(since) => Some(End::Stalled(since + timeouts.head)),

@@ -61,8 +61,8 @@ impl AllTls {
         }
     }
 
-    /// Serves new connections as these settings say, and logs what is another certificate now. If
-    /// anything cannot be used, all stays as it is.
+    /// Serves new connections as these settings say, and logs each certificate that is another one
+    /// now. If anything cannot be used, all stays as it is.
     pub(crate) fn take(&self, settings: &Settings, now: Timestamp) -> anyhow::Result<()> {
         let next = |name| anyhow::Ok((name, next(name, &settings.tls)?));
         let all: Vec<_> = ListenerName::ALL.into_iter().map(next).collect::<Result<_, _>>()?;

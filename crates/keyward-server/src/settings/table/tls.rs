@@ -2,11 +2,11 @@
 
 use super::{Form, Setting};
 
-/// What is said of the certificate of each listener.
+/// The form of each certificate, and its effect.
 const CERTIFICATE: &str = "In PEM, the server's first, then those of the authorities between. \
                            Without it the listener speaks HTTP alone; with it, HTTPS alone. \
                            SIGHUP reads it anew: connections that are open stay as they are.";
-/// What is said of each private key.
+/// The form of each private key.
 const KEY: &str = "In PEM, without a passphrase, and readable by the server's user alone.";
 
 pub(crate) const TLS_CERTIFICATE: Setting = Setting {

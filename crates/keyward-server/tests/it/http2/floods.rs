@@ -101,6 +101,6 @@ fn ten_thousand_requests_at_once_end_the_connection() {
     let whole = END_STREAM | END_HEADERS;
     let request = |number: u32| frame(HEADERS, whole, 2 * number + 1, &head);
     let flood: Vec<u8> = (0..10_000).flat_map(request).collect();
-    // A hundred are served at a time, and a hundred more refused.
+    // A hundred are served at a time, and a hundred more rejected.
     assert!(is_calmed(&flooded(&flood, &[GOAWAY])));
 }
