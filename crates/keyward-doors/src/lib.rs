@@ -77,3 +77,4 @@ pub mod doors;
 pub use door_key::{DoorKey, DoorKeys};
 pub use doors::Doors;
 pub use state::DoorOptions;
+pub use verify::Resource;

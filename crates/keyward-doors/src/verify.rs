@@ -22,6 +22,21 @@ const VERDICT_LEN: usize = 1_024;
 /// Most bytes of a batch.
 const BATCH_BYTES_MAX: usize = 128 * 1024;
 
+/// The route that a service asks for, as it names it: among the extensions of the response to
+/// `POST /verify`, for a log or a trace. It may hold anything, a key by mistake too.
+///
+/// ```
+/// use axum::response::Response;
+/// use keyward_doors::Resource;
+///
+/// /// What a layer in front of the doors logs.
+/// fn resource(response: &Response) -> Option<&str> {
+///     response.extensions().get::<Resource>().map(|resource| resource.0.as_str())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Resource(pub String);
+
 /// The routes of verdicts.
 pub(crate) fn routes() -> Routes<State> {
     Routes::new().add(Access::Door, route!(verify)).add(Access::Door, route!(verify_batch))
@@ -43,7 +58,11 @@ pub(crate) async fn verify(
     let body = keyward_admin::read_whole(request.into_body(), BODY_BYTES_MAX).await?;
     // A key may be in any place by mistake, so that no input is sent back.
     let body = VerifyBody::read_fast(&body, known(&state)).map_err(Rejection::masked)?;
-    verdict(&state, &asker, &body).map(|verdict| json(Bytes::from(verdict)))
+    let mut response = json(Bytes::from(verdict(&state, &asker, &body)?));
+    if let Some(resource) = body.resource {
+        response.extensions_mut().insert(Resource(resource.0));
+    }
+    Ok(response)
 }
 
 /// Says of each of several requests whether it is allowed.

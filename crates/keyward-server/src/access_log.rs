@@ -1,9 +1,11 @@
 //! A line of the log for each request.
 
-use http::StatusCode;
+use axum::response::Response;
 use http::header::HeaderMap;
+use keyward::scan::hide_keys;
 use keyward_admin::RequestId;
 use keyward_axum::DecisionSlot;
+use keyward_doors::Resource;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -55,17 +57,22 @@ impl Seen {
             route,
             verdict = Empty,
             key_id = Empty,
+            resource = Empty,
             status = Empty
         )
     }
 
     /// Logs the response, and completes the span.
-    pub(crate) fn responded(&self, span: &Span, status: StatusCode, nanos: u64) {
+    pub(crate) fn responded(&self, span: &Span, response: &Response, nanos: u64) {
         let decision = self.slot.as_ref().and_then(DecisionSlot::decision);
         let verdict = decision.map(|decision| decision.outcome.as_str());
         let key_id = decision.and_then(|decision| decision.key_id).map(|id| id.get());
         let door = decision.map(|decision| decision.door.as_str());
-        let status = status.as_u16();
+        let status = response.status().as_u16();
+        // A service that asks at a door names it; it may have put a key into it.
+        let resource = response.extensions().get::<Resource>().map(|it| hide_keys(&it.0));
+        let resource = resource.as_deref();
+        span.record("resource", resource);
         span.record("verdict", verdict).record("key_id", key_id).record("status", status);
         let Self { listener, method, route, request_id, trace, .. } = self;
         let shown = if route.is_empty() { "a path without a route" } else { route };
@@ -80,6 +87,7 @@ impl Seen {
             verdict,
             key_id,
             door,
+            resource,
             duration_ms,
             request_id = request_id.as_str(),
             trace_id = %trace,

@@ -173,7 +173,7 @@ impl Service<Request> for EdgeService {
             });
             let span = seen.span();
             let response = receive(&edge, router, received).instrument(span.clone()).await;
-            seen.responded(&span, response.status(), end(response.status()));
+            seen.responded(&span, &response, end(response.status()));
             Ok(response)
         })
     }

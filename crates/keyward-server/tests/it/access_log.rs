@@ -2,10 +2,10 @@
 
 use std::sync::mpsc::Receiver;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::server::{ADMIN_KEY, Server};
+use crate::server::{ADMIN_KEY, Connection, Server};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const BASE: [(&str, &str); 2] = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_ACCESS_LOG", "on")];
@@ -90,4 +90,26 @@ fn requests_are_not_logged_unless_that_is_asked_for() {
     assert_eq!(server.send("GET", "/key", &[], "").status, 401);
     server.signal("TERM");
     assert!(!log.join().unwrap().contains("keyward::access"));
+}
+
+#[test]
+fn a_door_logs_the_route_that_a_service_names() {
+    let folder = tempdir().unwrap();
+    let doors = [("KEYWARD_DOORS_LISTEN", "127.0.0.1:0"), ("KEYWARD_LOG_FORMAT", "json")];
+    let environment: Vec<_> = BASE.into_iter().chain(doors).collect();
+    let mut server = Server::start_with(folder.path(), &environment);
+    let lines = server.log_lines();
+    let (_, secret) = server.issue("weather-bot");
+    next(&lines);
+    let verify = |resource: &str| {
+        let body = json!({ "key": secret, "resource": resource }).to_string();
+        let doors = server.doors().unwrap();
+        assert_eq!(Connection::open(doors).send("POST", "/verify", &[], &body).status, 200);
+        serde_json::from_str::<Value>(&next(&lines)).unwrap()["fields"].clone()
+    };
+    let logged = verify("GET /v1/articles/{id}");
+    assert_eq!(logged["resource"], "GET /v1/articles/{id}");
+    assert_eq!((&logged["door"], &logged["verdict"]), (&"verify".into(), &"allowed".into()));
+    let logged = verify(&format!("GET /v1/{secret}"));
+    assert!(!logged.to_string().contains(&secret[..20]), "{logged}");
 }
