@@ -3,6 +3,7 @@
 #![cfg(test)] // Tells Clippy that helpers here are test code too.
 
 mod addresses;
+mod credentials;
 mod decisions;
 mod responses;
 
