@@ -61,7 +61,10 @@ pub(super) fn complete(document: &mut Value, access: &AccessRules) {
         for (name, fields) in EXCLUSIVE {
             let schema = schemas.as_mut().and_then(|schemas| schemas.get_mut(name));
             if let (Some(fields), Some(schema)) = (fields, schema.and_then(Value::as_object_mut)) {
-                schema.insert("not".into(), json!({ "required": fields }));
+                // Their names are properties here, too, as generators of clients expect.
+                let any = fields.map(|field| (field.to_owned(), json!({})));
+                let any: Map<_, _> = any.into_iter().collect();
+                schema.insert("not".into(), json!({ "properties": any, "required": fields }));
             }
         }
     }

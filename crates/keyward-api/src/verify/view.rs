@@ -14,7 +14,7 @@ use crate::shapes::{
 
 /// Whether a request is allowed, with all that its response needs.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Verdict)]
+#[schema(as = RequestVerdict)]
 pub struct VerdictView<'a> {
     /// Whether the request is allowed.
     pub valid: bool,
@@ -43,7 +43,7 @@ pub struct VerdictView<'a> {
 
 /// A verdict for each request of a batch, in their order.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Verdicts)]
+#[schema(as = RequestVerdicts)]
 pub struct VerdictsView {
     #[schema(max_items = 100, value_type = Vec<VerdictView<'_>>)]
     pub results: Vec<Box<RawValue>>,
