@@ -42,6 +42,38 @@ pub(crate) fn apt(packages: &[&str]) -> Result<bool> {
     Ok(false)
 }
 
+/// Sees to it that a program runs, by these packages of Debian if it does not.
+///
+/// # Errors
+///
+/// Returns an error if it is not to be had.
+pub(crate) fn program(name: &str, version: &str, packages: &[&str]) -> Result<()> {
+    let runs = || Command::new(name).arg(version).output().is_ok_and(|it| it.status.success());
+    ensure!(runs() || apt(packages)? && runs(), "`{name}` is needed, and is not there");
+    Ok(())
+}
+
+/// Installs the packages of Node that the `package-lock.json` of a directory lists, unless just
+/// these are there. No script of theirs is run.
+///
+/// # Errors
+///
+/// Returns an error if Node or one of the packages is not to be had.
+pub(crate) fn npm(folder: &Path) -> Result<()> {
+    program("node", "--version", &["nodejs", "npm"])?;
+    program("npm", "--version", &["npm"])?;
+    let (lock, installed) = (folder.join("package-lock.json"), folder.join("node_modules/.lock"));
+    let lock = fs::read_to_string(lock).context("reading package-lock.json")?;
+    if fs::read_to_string(&installed).is_ok_and(|text| text == lock) {
+        return Ok(());
+    }
+    println!("installing packages of Node in {}", folder.display());
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    check(Command::new("npm").args(install).current_dir(folder))?;
+    // Written last, so that an installation that broke off is made anew.
+    fs::write(&installed, lock).context("noting the installed packages")
+}
+
 /// Those of the packages that are not installed; all of them where there is no Debian.
 fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     let is_installed = |package: &str| {
