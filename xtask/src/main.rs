@@ -9,6 +9,7 @@ mod features;
 mod fuzz;
 mod monitoring;
 mod oldest;
+mod openapi;
 mod package;
 mod platforms;
 mod schemathesis;
@@ -32,6 +33,7 @@ Commands:
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
   monitoring        checks the rules and the page of metrics; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
+  openapi           checks the OpenAPI documents, and clients made of them; a part of `test`
   package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`
   platforms         checks the crates for other systems; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
@@ -74,6 +76,7 @@ fn run() -> Result<()> {
         ["fuzz", words @ ..] => fuzz::run(words),
         ["monitoring"] => monitoring::run(),
         ["oldest"] => oldest::run(),
+        ["openapi"] => openapi::run(),
         ["package", words @ ..] => package::run(words),
         ["platforms"] => platforms::run(),
         ["schemathesis"] => schemathesis::run(),

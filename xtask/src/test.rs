@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{deploy, features, fuzz, monitoring, oldest, package, platforms, schemathesis};
+use crate::{
+    deploy, features, fuzz, monitoring, oldest, openapi, package, platforms, schemathesis,
+};
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
 /// the others, and so do the rules of `xtask/tests`. A package is not built from its packed files:
@@ -43,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
     step("the oldest Rust", oldest::run)?;
     step("packages", || package::run(&["check"]))?;
     step("other systems", platforms::run)?;
+    step("OpenAPI documents", openapi::run)?;
     step("fuzz", || fuzz::run(&FUZZ))?;
     step("schemathesis", schemathesis::run)?;
     println!("\n== all of it holds");
