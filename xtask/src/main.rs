@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
 
 mod bench;
+mod clients;
 mod deploy;
 mod doors;
 mod features;
@@ -27,6 +28,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test              checks everything that must hold before a change lands
+  clients           checks the clients in Python, Node and Go; a part of `test`
   deploy            checks the files of `deploy/`; a part of `test`
   doors [PROXY]...  asks the real program through real proxies; a part of `test`
   features          checks each crate with each of its features alone; a part of `test`
@@ -70,6 +72,7 @@ fn run() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["test"] => test::run(),
+        ["clients"] => clients::run(),
         ["deploy"] => deploy::run(),
         ["doors", words @ ..] => doors::run(words),
         ["features"] => features::run(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    deploy, features, fuzz, monitoring, oldest, openapi, package, platforms, schemathesis,
+    clients, deploy, features, fuzz, monitoring, oldest, openapi, package, platforms, schemathesis,
 };
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
     step("the oldest Rust", oldest::run)?;
     step("packages", || package::run(&["check"]))?;
     step("other systems", platforms::run)?;
+    step("clients in other languages", clients::run)?;
     step("OpenAPI documents", openapi::run)?;
     step("fuzz", || fuzz::run(&FUZZ))?;
     step("schemathesis", schemathesis::run)?;

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use crate::tidy::{read, root};
 
-/// The documents at the root, and those of users.
+/// The documents at the root, those of users, and those of the clients.
 pub(crate) fn documents() -> Vec<std::path::PathBuf> {
-    let folders = [root().to_owned(), root().join("docs"), root().join("docs/proxies")];
+    let folders =
+        ["", "docs", "docs/proxies", "clients", "clients/python", "clients/node", "clients/go"];
+    let folders = folders.map(|folder| root().join(folder));
     let listed = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let files = listed.map(|entry| entry.unwrap().path());
     files.filter(|file| file.extension().is_some_and(|it| it == "md")).collect()

@@ -3,6 +3,7 @@
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
+mod clients;
 mod decisions;
 mod deny;
 mod dependencies;

@@ -3,9 +3,9 @@
 //! The subject of a sentence is a noun, and HTTP has responses and rejections. A phrase of
 //! [`BANNED`] is a sentence that a reader of the field reads twice.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::documents::documents;
 use crate::tidy::{every_file, read, root};
 
 /// Phrases that are not used, each with its plain form. A `*` at the end is any rest of a word.
@@ -86,12 +86,8 @@ fn each_phrase_that_stays_is_somewhere() {
 
 /// Every Rust file but this one, and every document.
 fn prose_files() -> Vec<PathBuf> {
-    let documents = [root().to_owned(), root().join("docs"), root().join("docs/proxies")]
-        .into_iter()
-        .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()));
-    let documents = documents.filter(|file| file.extension().is_some_and(|it| it == "md"));
     let rust = every_file().into_iter().filter(|file| !file.ends_with("tests/it/words.rs"));
-    documents.chain(rust).collect()
+    documents().into_iter().chain(rust).collect()
 }
 
 /// Each banned phrase of a file, with its line and its plain form.
