@@ -15,9 +15,10 @@ pub(crate) struct Commits {
     sizes: [AtomicU64; BOUNDS.len()],
 }
 
-/// How many changes shared a transaction, for transactions since the store was opened. Flushes of
-/// usage and reports of leaks are changes as well; work of the store's own, such as writing the
-/// rows that lists need, is in no number of it.
+/// How many changes shared a transaction, since the store was opened.
+///
+/// Flushes of usage and reports of leaks are changes as well; work of the store's own, such as
+/// writing the rows that lists need, is in no number of it.
 ///
 /// ```
 /// use keyward_sqlite::CommitSizes;
