@@ -93,12 +93,7 @@ async fn serve(
     let metered = Arc::new(Metered::new(Arc::clone(&store), counted.times.clone()));
     let gate = Gate::open(Arc::clone(&metered) as _, settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
-    let options = GuardOptions {
-        failures_per_minute: settings.failures_per_minute,
-        trusted_proxies: proxies.clone(),
-        rate_limit_headers: settings.rate_limit_headers,
-    };
-    let guard = Guard::new(gate, clock, options);
+    let guard = Guard::new(gate, clock, guard_options(&settings, proxies.clone()));
     clock::settle(&guard, start_flags.clock_is_right).await?;
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
@@ -158,6 +153,14 @@ fn serving(listeners: Vec<Listener>, served: &Served, tls: &AllTls) -> Vec<Servi
         Some(Serving { listener, tls, front })
     };
     listeners.into_iter().filter_map(serving).collect()
+}
+
+fn guard_options(settings: &Settings, trusted_proxies: TrustedProxies) -> GuardOptions {
+    GuardOptions {
+        failures_per_minute: settings.failures_per_minute,
+        trusted_proxies,
+        rate_limit_headers: settings.rate_limit_headers,
+    }
 }
 
 fn bounds_of(settings: &Settings) -> Bounds {

@@ -79,7 +79,7 @@ fn as_f64(number: u64) -> f64 {
     number as f64
 }
 
-/// Fields of `/proc/self/stat` (proc_pid_stat(5)).
+/// Fields of `/proc/self/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     /// In user mode and in kernel mode together.
