@@ -202,7 +202,7 @@ func TestAKeyNeedsTheScopeAndPaysTheCost(t *testing.T) {
 
 func TestALimitIsNeverExceededByParallelRequests(t *testing.T) {
 	program := start(t)
-	guard := newGuard(t, Options{URL: "http://" + program.doors, Timeout: 30e9})
+	guard := newGuard(t, Options{URL: "http://" + program.doors})
 	_, key := program.issue(aDay(50))
 	verdicts := make(chan Verdict, 200)
 	var all sync.WaitGroup

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { find, findJoined } from '../credentials.js';
 import { Keyward } from '../keyward.js';
 import { serving } from './apps.js';
-import { Program, ask, cases, rejections } from './program.js';
+import { PATIENCE, Program, ask, cases, rejections } from './program.js';
 
 /**
  * @param {string | import('../verdict.js').Verdict} found
@@ -43,7 +43,7 @@ after(() => program.stop());
 for (const framework of /** @type {const} */ (['express', 'hono'])) {
   describe(framework, () => {
     test('each request of the table gets the response of Keyward', async () => {
-      const keyward = new Keyward({ url: program.url });
+      const keyward = new Keyward({ timeout: PATIENCE, url: program.url });
       const service = await serving(framework, keyward);
       const publicPort = Number(program.public.split(':')[1]);
       for (const { lines, key, rejected, unsendable } of cases) {

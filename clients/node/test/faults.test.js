@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 
 import { Keyward } from '../keyward.js';
-import { Program, Relay, aDay, run } from './program.js';
+import { PATIENCE, Program, Relay, aDay, run } from './program.js';
 
 const KEY = 'kw_secretsecretsecretsecretsecretsecretsecretsecr000000';
 
@@ -82,7 +82,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
 
 test('a whole response lets in', async () => {
   const relay = await new Relay(null, () => whole).start();
-  const keyward = new Keyward({ url: relay.url });
+  const keyward = new Keyward({ timeout: PATIENCE, url: relay.url });
   assert.ok((await keyward.verify(KEY)).allowed);
   keyward.close();
   relay.close();
@@ -118,7 +118,7 @@ for (const [name, lost] of Object.entries({ 'hangs up': '', silence: null })) {
 test('connections are kept, and each call has an id of its own', async () => {
   const { key } = await program.issue();
   const relay = await new Relay(program).start();
-  const keyward = new Keyward({ url: relay.url });
+  const keyward = new Keyward({ timeout: PATIENCE, url: relay.url });
   for (let at = 0; at < 20; at += 1) assert.ok((await keyward.verify(key)).allowed);
   assert.equal(relay.connections, 1);
   assert.equal(new Set(relay.bodies.map(({ request_id }) => request_id)).size, 20);
@@ -128,7 +128,7 @@ test('connections are kept, and each call has an id of its own', async () => {
 
 test('a response is asked for twice at most', async () => {
   const relay = await new Relay(null, () => '').start();
-  const keyward = new Keyward({ url: relay.url, log: () => {} });
+  const keyward = new Keyward({ timeout: PATIENCE, url: relay.url, log: () => {} });
   assert.equal((await keyward.verify(KEY)).status, 503);
   assert.equal(relay.bodies.length, 2);
   relay.close();
@@ -136,7 +136,7 @@ test('a response is asked for twice at most', async () => {
 
 test('a restart of Keyward goes unnoticed', async () => {
   const own = await new Program().start();
-  const keyward = new Keyward({ url: own.url, log: () => {} });
+  const keyward = new Keyward({ timeout: PATIENCE, url: own.url, log: () => {} });
   const { key } = await own.issue();
   assert.ok((await keyward.verify(key)).allowed);
   await own.stop();
@@ -161,7 +161,7 @@ test('a door key is needed where Keyward asks for one', async () => {
   /** @type {string[]} */
   const log = [];
   const status = async (/** @type {object} */ options) => {
-    const keyward = new Keyward({ log: (line) => void log.push(line), ...options });
+    const keyward = new Keyward({ timeout: PATIENCE, log: (line) => void log.push(line), ...options });
     const { status } = await keyward.verify(key);
     keyward.close();
     assert.ok(!inspect(keyward, { showHidden: true, depth: 9 }).includes(doorKey));
@@ -182,7 +182,7 @@ test('a door key is needed where Keyward asks for one', async () => {
 
 test('too many wrong keys are 429', async () => {
   const own = await new Program({ KEYWARD_FAILURES_PER_MINUTE: '1' }).start();
-  const keyward = new Keyward({ url: own.url });
+  const keyward = new Keyward({ timeout: PATIENCE, url: own.url });
   assert.equal((await keyward.verify('wrong-key')).status, 401);
   const { status, verdict, headers } = await keyward.verify('wrong-key');
   assert.deepEqual([status, verdict], [429, 'flooded']);
@@ -199,7 +199,7 @@ test('a question that does not fit says where', async () => {
   const relay = await new Relay(null, () => body).start();
   /** @type {string[]} */
   const log = [];
-  const keyward = new Keyward({ url: relay.url, log: (line) => void log.push(line) });
+  const keyward = new Keyward({ timeout: PATIENCE, url: relay.url, log: (line) => void log.push(line) });
   assert.equal((await keyward.verify(KEY)).status, 503);
   assert.match(log.join('\n'), /body\.scopes\.0: Input is odd$/);
   keyward.close();

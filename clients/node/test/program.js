@@ -18,6 +18,9 @@ export const cases = table.cases;
 
 const program = process.env.KEYWARD_PROGRAM ?? '';
 
+/** Where a test is not about time, a machine that is busy may take its own. */
+export const PATIENCE = 30_000;
+
 /** `keyward serve` with doors, on free ports, in a directory of its own. */
 export class Program {
   adminKey = randomBytes(32).toString('hex');

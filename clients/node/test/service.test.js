@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { Keyward, callerOf } from '../keyward.js';
 import { articles, honoApp, serving } from './apps.js';
-import { Program, Relay, aDay, ask, bearer } from './program.js';
+import { PATIENCE, Program, Relay, aDay, ask, bearer } from './program.js';
 
 const program = new Program();
 before(() => program.start());
@@ -18,7 +18,7 @@ for (const framework of /** @type {const} */ (['express', 'hono'])) {
     /** @type {{ port: number, close: () => void }} */
     let service;
     before(async () => {
-      keyward = new Keyward({ url: program.url });
+      keyward = new Keyward({ timeout: PATIENCE, url: program.url });
       service = await serving(framework, keyward);
     });
     after(() => {
@@ -92,7 +92,7 @@ for (const framework of /** @type {const} */ (['express', 'hono'])) {
 
     test('a limit is never exceeded by parallel requests', async () => {
       const { key } = await program.issue({ limits: aDay(50) });
-      const patient = new Keyward({ url: program.url, timeout: 30_000 });
+      const patient = new Keyward({ timeout: PATIENCE, url: program.url });
       const verdicts = await Promise.all(Array.from({ length: 200 }, () => patient.verify(key)));
       assert.equal(verdicts.filter(({ allowed }) => allowed).length, 50);
       assert.ok(verdicts.every(({ status }) => [200, 429].includes(status)));
@@ -134,7 +134,7 @@ for (const framework of /** @type {const} */ (['express', 'hono'])) {
     test('the route is named by its template, and the peer is the address', async () => {
       const { key } = await program.issue({ scopes: ['articles:read'] });
       const relay = await new Relay(program).start();
-      const through = new Keyward({ url: relay.url });
+      const through = new Keyward({ timeout: PATIENCE, url: relay.url });
       const seen = await serving(framework, through);
       assert.equal((await ask(seen.port, '/articles/7', bearer(key))).status, 200);
       assert.equal(relay.bodies[0]?.resource, 'GET /articles/:id');
@@ -158,7 +158,7 @@ for (const framework of /** @type {const} */ (['express', 'hono'])) {
 
 test('where Hono has joined lines alone, two lines are 400', async () => {
   const { key } = await program.issue();
-  const keyward = new Keyward({ url: program.url });
+  const keyward = new Keyward({ timeout: PATIENCE, url: program.url });
   const app = honoApp(keyward);
   const status = async (/** @type {[string, string][]} */ lines) => {
     return (await app.request('/whoami', { headers: lines })).status;
@@ -171,7 +171,7 @@ test('where Hono has joined lines alone, two lines are 400', async () => {
 });
 
 test('a batch has a verdict for each', async () => {
-  const keyward = new Keyward({ url: program.url });
+  const keyward = new Keyward({ timeout: PATIENCE, url: program.url });
   const { key } = await program.issue({ limits: aDay(50) });
   const asks = [
     { key },

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 from apps import Serving, guarded_app, required_app, serving
-from program import CASES, TABLE, Program, ask
+from program import CASES, PATIENCE, TABLE, Program, ask
 
 from keyward import Keyward, Verdict
 from keyward.credentials import find
@@ -39,7 +39,7 @@ def names(program: Program) -> Dict[str, str]:
 def served(request: pytest.FixtureRequest, program: Program) -> Iterator[Serving]:
     # Each with another parser of HTTP.
     app, http = {"Require": (required_app, "h11"), "Guard": (guarded_app, "httptools")}[request.param]
-    with serving(app(Keyward(program.url)), http) as started:
+    with serving(app(Keyward(program.url, timeout=PATIENCE)), http) as started:
         yield started
 
 

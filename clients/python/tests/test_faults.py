@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable, Dict, List, Optional
 
 import pytest
-from program import Fault, Program, Relay, relay
+from program import PATIENCE, Fault, Program, Relay, relay
 
 from keyward import Keyward, Verdict
 
@@ -119,7 +119,7 @@ def test_a_response_that_is_no_verdict_lets_nothing_in(
 
 def test_a_whole_response_lets_in(check: Check) -> None:
     with relay(None, lambda request, before: WHOLE) as seen:
-        assert check(Keyward(seen.url), KEY).allowed
+        assert check(Keyward(seen.url, timeout=PATIENCE), KEY).allowed
 
 
 def test_a_dead_keyward_is_503(check: Check, caplog: pytest.LogCaptureFixture) -> None:
@@ -174,7 +174,7 @@ def test_a_lost_response_is_asked_for_again_and_taken_once(
 def test_each_call_has_an_id_of_its_own(program: Program, check: Check) -> None:
     _, key = program.issue()
     with relay(program) as seen:
-        keyward = Keyward(seen.url)
+        keyward = Keyward(seen.url, timeout=PATIENCE)
         left = [check(keyward, key).headers["X-RateLimit-Remaining"] for _ in range(3)]
         ids = {body["request_id"] for body in seen.bodies()}
     assert (left, len(ids)) == (["99", "98", "97"], 3)
@@ -182,14 +182,14 @@ def test_each_call_has_an_id_of_its_own(program: Program, check: Check) -> None:
 
 def test_a_response_is_asked_for_twice_at_most(check: Check) -> None:
     with relay(None) as seen:
-        assert check(Keyward(seen.url), KEY).status == 503
+        assert check(Keyward(seen.url, timeout=PATIENCE), KEY).status == 503
         assert len(seen.requests) == 2
 
 
 def test_connections_are_kept(program: Program) -> None:
     _, key = program.issue()
     with relay(program) as seen:
-        keyward = Keyward(seen.url)
+        keyward = Keyward(seen.url, timeout=PATIENCE)
         assert all(keyward.verify(key).allowed for _ in range(20))
         assert seen.connections == 1
 
@@ -210,7 +210,7 @@ def test_a_request_that_was_given_up_leaves_no_response_for_the_next(program: Pr
     _, other = program.issue("other")
 
     async def both(url: str) -> List[str]:
-        keyward = Keyward(url, timeout=30)
+        keyward = Keyward(url, timeout=PATIENCE)
         given_up = asyncio.ensure_future(keyward.verify_async(key))
         while not seen.requests:
             await asyncio.sleep(0)
@@ -227,7 +227,7 @@ def test_a_request_that_was_given_up_leaves_no_response_for_the_next(program: Pr
 def test_a_forked_process_has_connections_of_its_own(program: Program) -> None:
     _, key = program.issue()
     with relay(program) as seen:
-        keyward = Keyward(seen.url)
+        keyward = Keyward(seen.url, timeout=PATIENCE)
         assert keyward.verify(key).allowed
         child = os.fork()
         if child == 0:
@@ -239,7 +239,7 @@ def test_a_forked_process_has_connections_of_its_own(program: Program) -> None:
 
 
 def test_a_restart_of_keyward_goes_unnoticed(own_program: Program) -> None:
-    keyward = Keyward(own_program.url)
+    keyward = Keyward(own_program.url, timeout=PATIENCE)
     _, key = own_program.issue()
     assert keyward.verify(key).allowed
     own_program.stop()
@@ -269,13 +269,13 @@ def test_a_door_key_is_needed_where_keyward_asks_for_one(
     (tmp_path / "doors").write_text(json.loads(made)["line"] + "\n")
     program = Program(tmp_path, KEYWARD_DOOR_KEYS_FILE=str(tmp_path / "doors"))
     _, key = program.issue()
-    assert Keyward(program.url).verify(key).status == 503
-    assert Keyward(program.url, door_key="wrong").verify(key).status == 503
+    assert Keyward(program.url, timeout=PATIENCE).verify(key).status == 503
+    assert Keyward(program.url, timeout=PATIENCE, door_key="wrong").verify(key).status == 503
     assert "set KEYWARD_DOOR_KEY" in said(caplog)
-    assert Keyward(program.url, door_key=door_key).verify(key).allowed
+    assert Keyward(program.url, timeout=PATIENCE, door_key=door_key).verify(key).allowed
     monkeypatch.setenv("KEYWARD_DOOR_KEY", door_key)
     monkeypatch.setenv("KEYWARD_URL", program.url)
-    keyward = Keyward()
+    keyward = Keyward(timeout=PATIENCE)
     assert keyward.verify(key).allowed and asyncio.run(keyward.verify_async(key)).allowed
     program.stop()
     assert keyward.verify(key).status == 503
@@ -284,7 +284,7 @@ def test_a_door_key_is_needed_where_keyward_asks_for_one(
 
 def test_too_many_wrong_keys_are_429(tmp_path: Path, check: Check) -> None:
     program = Program(tmp_path, KEYWARD_FAILURES_PER_MINUTE="1")
-    keyward = Keyward(program.url)
+    keyward = Keyward(program.url, timeout=PATIENCE)
     assert check(keyward, "wrong-key").status == 401
     flooded = check(keyward, "wrong-key")
     assert (flooded.status, flooded.verdict) == (429, "flooded")
@@ -300,7 +300,7 @@ def test_a_question_that_does_not_fit_says_where(
     fault = {"type": "x", "loc": ["body", "scopes", 0], "msg": "Input is odd", "input": KEY}
     body = response(json.dumps({"detail": [fault]}).encode(), "422 Unprocessable Content")
     with relay(None, lambda request, before: body) as seen:
-        assert check(Keyward(seen.url), KEY).status == 503
+        assert check(Keyward(seen.url, timeout=PATIENCE), KEY).status == 503
     assert "body.scopes.0: Input is odd" in said(caplog)
     assert "secret" not in said(caplog)
 

@@ -18,7 +18,7 @@ from apps import (
 )
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from program import Program, Reply, ask, bearer, relay
+from program import PATIENCE, Program, Reply, ask, bearer, relay
 from starlette.websockets import WebSocketDisconnect
 
 from keyward import Ask, Keyward
@@ -32,7 +32,7 @@ def a_day(amount: int) -> List[Dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def service(program: Program) -> Iterator[Serving]:
-    with serving(required_app(Keyward(program.url))) as started:
+    with serving(required_app(Keyward(program.url, timeout=PATIENCE))) as started:
         yield started
 
 
@@ -42,7 +42,7 @@ def detail(reply: Reply) -> str:
 
 
 def test_the_curls_of_the_tutorial(program: Program) -> None:
-    with serving(articles_app(Keyward(program.url))) as service:
+    with serving(articles_app(Keyward(program.url, timeout=PATIENCE))) as service:
         at = service.address
         key_id, key = program.issue("my-app", tier="basic")
 
@@ -125,7 +125,7 @@ def test_a_cost_is_taken_and_a_limit_is_kept(program: Program, service: Serving)
 
 def test_a_limit_is_never_exceeded_by_parallel_requests(program: Program) -> None:
     _, key = program.issue(limits=a_day(50))
-    keyward = Keyward(program.url, timeout=30)
+    keyward = Keyward(program.url, timeout=PATIENCE)
     allowed: List[bool] = []
 
     def some() -> None:
@@ -150,7 +150,7 @@ def test_an_address_is_that_of_the_connection_or_what_the_app_says(
     assert (reply.status, detail(reply)) == (403, "Address not allowed")
     assert ask(service.address, "/internal", bearer(key)).status == 200
     # A test client has no address; that is no reason for 503.
-    app = TestClient(required_app(Keyward(program.url)))
+    app = TestClient(required_app(Keyward(program.url, timeout=PATIENCE)))
     assert app.get("/whoami", headers={"X-API-Key": key}).status_code == 403
     _, key = program.issue()
     assert app.get("/whoami", headers={"X-API-Key": key}).status_code == 200
@@ -164,14 +164,14 @@ def test_a_suspended_key_is_denied_like_an_unknown_one_and_let_in_again(
     reply = ask(service.address, "/whoami", bearer(key))
     assert (reply.status, detail(reply)) == (401, "Invalid or inactive API key")
     assert b"suspended" not in reply.body + str(reply.headers).encode()
-    assert Keyward(program.url).verify(key).verdict == "suspended"
+    assert Keyward(program.url, timeout=PATIENCE).verify(key).verdict == "suspended"
     assert program.admin("POST", f"/admin/api-keys/{key_id}/resume")[0] == 200
     assert ask(service.address, "/whoami", bearer(key)).status == 200
 
 
 def test_every_response_gets_the_limits_behind_the_middleware(program: Program) -> None:
     _, key = program.issue()
-    with serving(completed_app(Keyward(program.url))) as service:
+    with serving(completed_app(Keyward(program.url, timeout=PATIENCE))) as service:
         own = ask(service.address, "/own", bearer(key))
         assert own.headers["X-RateLimit-Remaining"] == "99"
         assert own.headers["Vary"] == "Accept, Authorization, X-API-Key"
@@ -184,7 +184,7 @@ def test_every_response_gets_the_limits_behind_the_middleware(program: Program) 
 
 def test_a_guard_holds_for_every_path_method_and_websocket(program: Program) -> None:
     _, key = program.issue()
-    app = guarded_app(Keyward(program.url))
+    app = guarded_app(Keyward(program.url, timeout=PATIENCE))
     with serving(app) as service:
         assert ask(service.address, "/healthz").status == 200
         assert ask(service.address, "/nowhere").status == 401
@@ -202,14 +202,14 @@ def test_a_guard_holds_for_every_path_method_and_websocket(program: Program) -> 
 
 
 def test_the_description_says_that_a_key_is_needed(program: Program) -> None:
-    schema = FastAPI.openapi(required_app(Keyward(program.url)))
+    schema = FastAPI.openapi(required_app(Keyward(program.url, timeout=PATIENCE)))
     assert schema["paths"]["/whoami"]["get"]["security"] == [{"Keyward": []}]
     assert schema["components"]["securitySchemes"]["Keyward"]["scheme"] == "bearer"
 
 
 def test_the_route_is_named_by_its_template(program: Program) -> None:
     _, key = program.issue(scopes=["articles:read"])
-    with relay(program) as seen, serving(required_app(Keyward(seen.url))) as service:
+    with relay(program) as seen, serving(required_app(Keyward(seen.url, timeout=PATIENCE))) as service:
         assert ask(service.address, "/articles/7", bearer(key)).status == 200
         (body,) = seen.bodies()
     assert body["resource"] == "GET /articles/{number}"
@@ -218,7 +218,7 @@ def test_the_route_is_named_by_its_template(program: Program) -> None:
 
 
 def test_a_batch_has_a_verdict_for_each(program: Program) -> None:
-    keyward = Keyward(program.url)
+    keyward = Keyward(program.url, timeout=PATIENCE)
     _, key = program.issue(limits=a_day(50))
     asks = [
         Ask(key),
