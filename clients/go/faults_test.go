@@ -70,6 +70,17 @@ func TestAResponseThatIsNoVerdictLetsNothingIn(t *testing.T) {
 	}
 }
 
+func TestARedirectIsNotFollowed(t *testing.T) {
+	elsewhere := startRelay(t, nil, func(int) string { return whole(allowedJSON) })
+	redirect := withStatus("307 Temporary Redirect\r\nLocation: "+elsewhere.url+"/verify", "")
+	started := startRelay(t, nil, func(int) string { return redirect })
+	guard := newGuard(t, Options{URL: started.url, Log: func(string) {}})
+	verdict := guard.Verify(context.Background(), Ask{Key: secretKey})
+	if verdict.Status != 503 || len(elsewhere.bodies) != 0 {
+		t.Error("the key went elsewhere", verdict)
+	}
+}
+
 func TestAWholeResponseLetsIn(t *testing.T) {
 	started := startRelay(t, nil, func(int) string { return whole(allowedJSON) })
 	guard := newGuard(t, Options{URL: started.url})
