@@ -149,10 +149,11 @@ pub(crate) struct HeaderValueOption {
 const OVERWRITE: i32 = 2;
 
 impl HeaderValueOption {
-    /// A field that replaces all lines of its name.
+    /// A field that replaces all lines of its name. Envoy reads no `raw_value` in a response; ours
+    /// are visible ASCII.
     pub(crate) fn overwriting(name: &str, value: &[u8]) -> Self {
-        let raw_value = value.to_vec();
-        let header = HeaderValue { key: name.to_owned(), value: String::new(), raw_value };
+        let value = String::from_utf8_lossy(value).into_owned();
+        let header = HeaderValue { key: name.to_owned(), value, raw_value: Vec::new() };
         Self { header: Some(header), append_action: OVERWRITE, keep_empty_value: true }
     }
 }

@@ -89,7 +89,7 @@ fn shown(fields: &[HeaderValueOption]) -> Vec<String> {
     let text = |field: &HeaderValueOption| {
         let header = field.header.as_ref().unwrap();
         assert!(field.append_action == 2 && field.keep_empty_value, "a client's own is replaced");
-        format!("{}: {}", header.key, String::from_utf8(header.raw_value.clone()).unwrap())
+        format!("{}: {}", header.key, header.value)
     };
     fields.iter().map(text).collect()
 }
