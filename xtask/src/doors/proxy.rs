@@ -24,6 +24,8 @@ pub(crate) enum Proxy {
     Caddy,
     Traefik,
     Envoy,
+    /// Envoy again, which asks over gRPC.
+    EnvoyGrpc,
     Apache,
 }
 
@@ -45,10 +47,17 @@ pub(crate) struct Place<'a> {
 }
 
 impl Proxy {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Nginx, Self::Haproxy, Self::Caddy, Self::Traefik, Self::Envoy, Self::Apache];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Nginx,
+        Self::Haproxy,
+        Self::Caddy,
+        Self::Traefik,
+        Self::Envoy,
+        Self::EnvoyGrpc,
+        Self::Apache,
+    ];
 
-    /// The name of its page and of the directory of its recipe.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -56,6 +65,7 @@ impl Proxy {
             Self::Caddy => "caddy",
             Self::Traefik => "traefik",
             Self::Envoy => "envoy",
+            Self::EnvoyGrpc => "envoy-grpc",
             Self::Apache => "apache",
         }
     }
@@ -73,7 +83,8 @@ impl Proxy {
             Self::Haproxy => haproxy(place),
             Self::Caddy => caddy(programs, place),
             Self::Traefik => traefik(programs, place),
-            Self::Envoy => envoy(programs, place),
+            Self::Envoy => envoy(programs, place, "envoy/envoy.yaml"),
+            Self::EnvoyGrpc => envoy(programs, place, "envoy/envoy-grpc.yaml"),
             Self::Apache => apache(place),
         };
         let command = command.with_context(|| format!("preparing {}", self.name()))?;
@@ -89,6 +100,8 @@ impl Place<'_> {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         // Of the recipe's files, one has the scope.
         text = text.replace(SCOPE, self.scope);
+        let (before, scope) = (word(SCOPE), word(self.scope));
+        text = text.replace(&format!("\"{before}\""), &format!("\"{scope}\""));
         for (mark, value) in marks {
             ensure!(text.contains(mark), "{} has no `{mark}`", path.display());
             text = text.replace(mark, value);
@@ -123,6 +136,11 @@ impl Place<'_> {
     fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
+}
+
+/// The last word of a path.
+fn word(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn nginx(programs: &Programs, place: Place<'_>) -> Result<Command> {
@@ -175,18 +193,18 @@ fn traefik(programs: &Programs, place: Place<'_>) -> Result<Command> {
     Ok(command)
 }
 
-fn envoy(programs: &Programs, place: Place<'_>) -> Result<Command> {
+fn envoy(programs: &Programs, place: Place<'_>, recipe: &str) -> Result<Command> {
     let at = |port: u16| format!("port_value: {port}");
     let marks = [
         ("port_value: 8080", at(place.port)),
         ("port_value: 8002", at(place.keyward)),
         ("port_value: 3000", at(place.api)),
     ];
-    place.fill("envoy/envoy.yaml", &marks)?;
+    place.fill(recipe, &marks)?;
     let mut command = Command::new(&programs.envoy);
     // Several run at a time, each with memory that it shares with none.
     command.args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn"]);
-    command.arg("-c").arg(place.path("envoy.yaml"));
+    command.arg("-c").arg(place.path(recipe.trim_start_matches("envoy/")));
     Ok(command)
 }
 

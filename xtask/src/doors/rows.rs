@@ -33,7 +33,7 @@ pub(crate) fn deviations_of(proxy: Proxy, cell: &str) -> impl Iterator<Item = &'
 }
 
 /// The proxies that ask for a verdict.
-const OF_VERIFYING: [Deviation; 8] = [
+const OF_VERIFYING: [Deviation; 9] = [
     Deviation {
         proxy: Proxy::Nginx,
         cells: &["two Authorization"],
@@ -82,6 +82,12 @@ const OF_VERIFYING: [Deviation; 8] = [
     },
     Deviation {
         proxy: Proxy::Envoy,
+        cells: &["operator's mistake"],
+        reason: "A 503 of Keyward's own has the detail `Keyward cannot be reached`, too.",
+        change: |steps| all(steps, |facts| facts.set("body", "Keyward cannot be reached")),
+    },
+    Deviation {
+        proxy: Proxy::EnvoyGrpc,
         cells: &["operator's mistake"],
         reason: "A 503 of Keyward's own has the detail `Keyward cannot be reached`, too.",
         change: |steps| all(steps, |facts| facts.set("body", "Keyward cannot be reached")),
@@ -138,7 +144,9 @@ mod tests {
     fn each_deviation_is_on_its_page() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for deviation in deviations() {
-            let page = format!("docs/proxies/{}.md", deviation.proxy.name());
+            // Envoy has one page for both of its ways to ask.
+            let name = deviation.proxy.name().trim_end_matches("-grpc");
+            let page = format!("docs/proxies/{name}.md");
             let text = fs::read_to_string(root.join(&page)).unwrap();
             assert!(text.contains(deviation.reason), "{page} says: {}", deviation.reason);
         }

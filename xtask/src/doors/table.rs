@@ -17,14 +17,14 @@ pub(crate) struct Outcome {
 /// The table: a line for each cell, a column for each proxy.
 pub(crate) fn table(cells: &[&str], proxies: &[Proxy], outcomes: &[Outcome]) -> String {
     let width = cells.iter().map(|cell| cell.len()).max().unwrap_or_default();
-    let names: String = proxies.iter().map(|proxy| format!("  {:<8}", proxy.name())).collect();
+    let names: String = proxies.iter().map(|proxy| format!("  {:<10}", proxy.name())).collect();
     let mut text = format!("{:width$}{names}\n", "");
     for cell in cells {
         let words: String = proxies
             .iter()
             .map(|proxy| {
                 let found = outcomes.iter().find(|it| it.proxy == *proxy && it.cell == *cell);
-                format!("  {:<8}", word(found))
+                format!("  {:<10}", word(found))
             })
             .collect();
         text += &format!("{cell:width$}{words}\n");
