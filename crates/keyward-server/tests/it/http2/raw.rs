@@ -1,6 +1,6 @@
 //! A client of HTTP/2 that sends any frames, which a well-behaved one would not.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -115,13 +115,38 @@ impl Raw {
         self.send(&[begun, frame(CONTINUATION, END_HEADERS, stream, rest)].concat())
     }
 
+    /// Whether the server has ended the connection. What it sent before is left out.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let end = loop {
+            match self.stream.read(&mut [0; 1_024]) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(error) => break error.kind() != ErrorKind::WouldBlock,
+            }
+        };
+        self.stream.set_nonblocking(false).unwrap();
+        end
+    }
+
+    /// Fills the buffer; `None` at the end of the connection.
+    fn fill(&mut self, buffer: &mut [u8]) -> Option<()> {
+        self.stream
+            .read_exact(buffer)
+            .map_err(|error| {
+                let is_late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                assert!(!is_late, "neither a frame nor the end came");
+            })
+            .ok()
+    }
+
     /// The next frame; `None` at the end of the connection.
     pub(crate) fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        self.stream.read_exact(&mut head).ok()?;
+        self.fill(&mut head)?;
         let len = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let mut content = vec![0; len as usize];
-        self.stream.read_exact(&mut content).ok()?;
+        self.fill(&mut content)?;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
         Some(Frame { kind: head[3], stream, content })
     }
