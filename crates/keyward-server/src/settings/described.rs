@@ -52,3 +52,30 @@ fn value_text(form: &Form) -> String {
         (Form::Secret | Form::Count(_) | Form::Duration(_), None) => form.word().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/systemd/keyward.service");
+
+    fn default(name: &str) -> u64 {
+        let setting = described().into_iter().find(|setting| setting.name == name).unwrap();
+        setting.default.unwrap().trim_end_matches('s').parse().unwrap()
+    }
+
+    #[test]
+    fn the_unit_leaves_room_for_the_defaults() {
+        let unit = fs::read_to_string(UNIT).unwrap();
+        let line = |name: &str| {
+            let value = unit.lines().find_map(|line| line.strip_prefix(name));
+            value.unwrap().parse::<u64>().unwrap()
+        };
+        // Time for the counts and the database, once the requests have ended.
+        assert!(default("stop_within") + 10 <= line("TimeoutStopSec="));
+        // Four listeners, and the database with its threads.
+        assert!(4 * default("connections_max") + 128 <= line("LimitNOFILE="));
+    }
+}
