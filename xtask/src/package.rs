@@ -61,12 +61,32 @@ const STATIC: &str = "x86_64-unknown-linux-musl";
 fn check() -> Result<()> {
     let parts = Parts::gather()?;
     check_manual(&parts.pages)?;
+    let program = Program::build(None, false)?;
     if tools::apt(&["dpkg-dev", "lintian"])? {
-        deb::check(&parts, &Program::build(None, false)?)?;
+        deb::check(&parts, &program)?;
+    }
+    if tools::apt(&["python3-seccomp", "systemd"])? {
+        check_sandbox(&parts, &program)?;
     }
     if tools::apt(&["musl-tools", "umoci", "skopeo"])? {
         oci::check(&parts, &Program::build(Some(STATIC), false)?)?;
     }
+    Ok(())
+}
+
+/// The program serves with the system calls, address families and memory that its unit allows.
+fn check_sandbox(parts: &Parts, program: &Program) -> Result<()> {
+    let folder = parts.folder.join("sandbox");
+    fresh(&folder)?;
+    let root = env::current_dir().context("asking for the working directory")?;
+    // Debian's own Python, for which Debian's package is.
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(root.join("deploy/systemd/sandbox.py"));
+    command.arg(root.join("deploy/systemd/keyward.service")).arg(program.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(&folder).env_clear();
+    serve::try_to(command.env("PATH", "/usr/bin:/bin"))?;
+    ensure!(folder.join("keyward.db").is_file(), "the program made no database");
+    println!("the program serves with the system calls of its unit");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The program of a package: built, and without the names of its parts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -35,11 +35,16 @@ impl Program {
     }
 
     /// Puts it there, stripped.
-    pub(crate) fn install(&self, place: &std::path::Path) -> Result<()> {
+    pub(crate) fn install(&self, place: &Path) -> Result<()> {
         super::make_parent(place)?;
         let mut strip = Command::new("strip");
         strip.args(["--strip-unneeded", "--remove-section=.comment", "-o"]);
         tools::check(strip.arg(place).arg(&self.path))
+    }
+
+    /// Where it is, with the names of its parts.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What Rust calls the machine for which it is built, if it is another one.
