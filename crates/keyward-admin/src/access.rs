@@ -181,7 +181,7 @@ impl Authentication {
         }
     }
 
-    /// What is counted.
+    /// The counts.
     pub(crate) fn counts(&self) -> &AccessCounts {
         &self.0.counts
     }

@@ -40,7 +40,7 @@ impl Asker {
         name.map(|name| Self { name: Some(name), slot }).ok_or_else(|| invalid_door_key(state))
     }
 
-    /// Notes what was decided for it.
+    /// Notes the decision about its request.
     pub(crate) fn note(&self, judged: &Result<Authenticated, Rejection>) {
         note(self.slot.as_ref(), judged);
     }

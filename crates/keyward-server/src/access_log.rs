@@ -12,7 +12,7 @@ use tracing::field::Empty;
 use crate::listener::ListenerName;
 use crate::trace::TraceId;
 
-/// What is known of a request when it comes.
+/// A request as far as it is known when it comes.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) listener: ListenerName,

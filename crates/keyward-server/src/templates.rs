@@ -33,7 +33,7 @@ impl Templates {
     pub(crate) fn of(routes: &Routes, requests: &Requests) -> Self {
         let mut templates = matchit::Router::new();
         for route in routes.iter() {
-            // A path with several methods is there once; the router rejects what is ambiguous.
+            // A path with several methods is there once; the router rejects ambiguous paths.
             let (id, path) = (requests.template(route.path()), route.path().to_owned());
             let _is_there = templates.insert(route.path(), Template { id, path });
         }

@@ -26,7 +26,7 @@ impl TraceId {
     /// The trace that a request names, if it names one as the specification has it.
     ///
     /// Several lines are none (section 3.2), and so are ids of zeros. A later version may have more
-    /// after the flags, behind a hyphen.
+    /// after the flags and a hyphen.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(TRACEPARENT).iter();
         let (Some(line), None) = (lines.next(), lines.next()) else { return None };

@@ -4,7 +4,7 @@ use super::Control;
 use crate::counts::AdminCounts;
 
 impl Control {
-    /// What was counted since it was opened, for an app that shows metrics.
+    /// The counts since it was opened, for an app that shows metrics.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

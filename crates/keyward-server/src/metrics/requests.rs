@@ -157,7 +157,10 @@ mod tests {
             let name = format!("http_server_request_duration_seconds_count{{{labels}}} ");
             page.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned)
         };
-        let route = r#"http_request_method="GET",http_route="/admin/api-keys/{key_id}",http_response_status_code="200""#;
+        let route = concat!(
+            r#"http_request_method="GET",http_route="/admin/api-keys/{key_id}","#,
+            r#"http_response_status_code="200""#
+        );
         assert_eq!(count(route).as_deref(), Some("2"));
         let none = r#"http_request_method="_OTHER",http_route="",http_response_status_code="404""#;
         assert_eq!(count(none).as_deref(), Some("1"));

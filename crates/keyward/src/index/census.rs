@@ -32,7 +32,7 @@ pub struct Census {
 }
 
 impl Index {
-    /// Counts the keys by their stage at `now`, and those that expire within each of these
+    /// Counts the keys by their stage at `now`, and the keys that expire within each of these
     /// durations from then.
     ///
     /// It looks at every key, a part of them at a time, which takes some 50 ms for a million: call

@@ -3,7 +3,7 @@
 use crate::count::{Counts, Outcome};
 use crate::tier::TierName;
 
-/// Most tiers that are counted by name; those that come later are counted together.
+/// Most tiers that are counted by name; later ones are counted together.
 pub const TIERS_NAMED_MAX: usize = 100;
 
 /// Requests of a tier's keys.
@@ -15,9 +15,9 @@ pub const TIERS_NAMED_MAX: usize = 100;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TierCounts {
-    /// Those that were let in.
+    /// Requests that were let in.
     pub allowed: u64,
-    /// Those that a limit kept out.
+    /// Requests that a limit kept out.
     pub limited: u64,
 }
 

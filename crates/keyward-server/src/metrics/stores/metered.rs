@@ -22,8 +22,8 @@ use keyward::{KeyId, UnixMillis};
 
 use super::{Operation, StoreTimes, verb};
 
-/// A store, and the times of what it is asked to do. It has each method of the traits, those with
-/// an implementation of their own among them, so that none is answered in the store's stead.
+/// A store, and the times of its operations. It has each method of the traits, those with
+/// an implementation of their own among them, so that no call passes by the store.
 #[derive(Debug)]
 pub(crate) struct Metered<S> {
     store: Arc<S>,
