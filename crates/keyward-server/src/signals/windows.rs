@@ -19,8 +19,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens, and logs what differs here. Without that, each of them ends the program at once, and the counts since the last
-    /// flush are lost.
+    /// Listens, and logs the differences to other systems. Without that, each signal ends the
+    /// program at once, and the counts since the last flush are lost.
     ///
     /// # Errors
     ///
