@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    clients, deploy, features, fuzz, monitoring, oldest, openapi, package, platforms, schemathesis,
+    clients, deploy, doors, features, fuzz, monitoring, oldest, openapi, package, platforms,
+    schemathesis,
 };
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
@@ -49,6 +50,7 @@ pub(crate) fn run() -> Result<()> {
     step("OpenAPI documents", openapi::run)?;
     step("fuzz", || fuzz::run(&FUZZ))?;
     step("schemathesis", schemathesis::run)?;
+    step("doors, asked by proxies", || doors::run(&[]))?;
     println!("\n== all of it holds");
     Ok(())
 }
