@@ -109,8 +109,8 @@ impl State {
         self.0.access.store(Arc::new(access));
     }
 
-    /// Logs a mistake of the operator, which each request through a route may repeat: at most once a
-    /// minute.
+    /// Logs a mistake of the operator, which each request through a route may repeat: at most once
+    /// a minute.
     #[cold]
     pub(crate) fn log_mistake(&self, mistake: &str) {
         let now = self.0.guard.clock().now().steady.0;
