@@ -1,6 +1,7 @@
 //! The authenticator: a gate, a clock, and everything a service over HTTP does with them.
 
 mod check;
+mod flush;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,8 +9,7 @@ use std::num::NonZeroU32;
 
 use http::header::HeaderMap;
 use keyward::audit::{Actor, Audit};
-use keyward::gate::{Flushed, Gate};
-use keyward::store::StoreError;
+use keyward::gate::Gate;
 use keyward::time::Now;
 use keyward::{Asked, Verdict};
 
@@ -351,62 +351,6 @@ impl Authenticator {
     #[must_use]
     pub fn trusted_proxies(&self) -> &TrustedProxies {
         &self.proxies
-    }
-
-    /// Moves all that was counted so far to the store; see [`Gate::flush`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use keyward_http::keyward::Asked;
-    /// use keyward_http::testing;
-    ///
-    /// let (authenticator, _clock) = testing::authenticator().await;
-    /// let secret = testing::issue(&authenticator, "weather-bot").await;
-    /// let caller = authenticator.verify(&Asked::of(&secret)).unwrap();
-    /// let at = authenticator.now().unix;
-    /// let waiting = || authenticator.gate().counted(&caller, at).requests();
-    /// assert_eq!(waiting(), 1);
-    /// authenticator.flush().await?;
-    /// assert_eq!(waiting(), 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if something is left, which the next flush takes.
-    pub async fn flush(&self) -> Result<(), StoreError> {
-        let clock = || self.clock.now();
-        loop {
-            let Flushed { rows: _, more } = self.gate.flush(&clock).await?;
-            if !more {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Moves the latest reading of the clock to the store; see [`Gate::keep_reading`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use keyward_http::testing;
-    ///
-    /// let (authenticator, _clock) = testing::authenticator().await;
-    /// authenticator.flush().await?;
-    /// authenticator.keep_reading().await?;
-    /// let kept = authenticator.gate().store().latest_reading().await?;
-    /// assert_eq!(kept, Some(authenticator.now().unix));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if the store did not take it.
-    pub async fn keep_reading(&self) -> Result<(), StoreError> {
-        self.gate.keep_reading(&|| self.clock.now()).await
     }
 
     /// Decides about a text, by the authenticator's own clock: for credentials that come another

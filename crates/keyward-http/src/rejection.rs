@@ -127,19 +127,6 @@ impl Rejection {
         Self { status, detail, headers: HeaderMap::new(), denied: None, decision: None }
     }
 
-    /// The rejection with another sentence.
-    ///
-    /// ```
-    /// use keyward_http::Rejection;
-    ///
-    /// let rejection = Rejection::unavailable().with_detail("The store is full");
-    /// assert_eq!((rejection.status().as_u16(), rejection.detail()), (503, "The store is full"));
-    /// ```
-    #[must_use]
-    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: Detail::Text(detail.into()), ..self }
-    }
-
     /// The rejection without any part of the input; see [`Fault::masked`].
     ///
     /// ```

@@ -1,5 +1,7 @@
 //! The parts of a rejection, for a door that says them in a form of its own.
 
+use std::borrow::Cow;
+
 use http::header::HeaderMap;
 use keyward::Denied;
 
@@ -72,5 +74,18 @@ impl Rejection {
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The rejection with another sentence.
+    ///
+    /// ```
+    /// use keyward_http::Rejection;
+    ///
+    /// let rejection = Rejection::unavailable().with_detail("The store is full");
+    /// assert_eq!((rejection.status().as_u16(), rejection.detail()), (503, "The store is full"));
+    /// ```
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Detail::Text(detail.into()), ..self }
     }
 }
