@@ -74,7 +74,7 @@ async fn a_credential_that_comes_another_way_is_decided_by_the_same_clock() {
     assert!(authenticator.verify(&Asked::of("wrong")).is_err());
 }
 
-/// What was counted, apart from zeros.
+/// The counts, apart from zeros.
 fn counted(authenticator: &keyward_http::Authenticator) -> Vec<(Door, Outcome, u64)> {
     authenticator.verdicts().iter().filter(|(_, _, count)| *count != 0).collect()
 }
