@@ -58,6 +58,8 @@ impl<'a> Needs<'a> {
                 "scope" => needs.add_scope(segments.next())?,
                 "cost" => needs.cost = needs.cost.max(read_cost(segments.next())?),
                 END => break,
+                // A word of the operator's that is misspelt must not drop what the route needs.
+                _ if segments.any(|segment| segment == END) => return Err(NeedsError::Word),
                 _ => break,
             }
         }
@@ -134,6 +136,10 @@ mod tests {
         check("/scope/a:b/cost/0", "a:b", 1);
         check("/scope/a:b/scope/c:d/v1", "a:b c:d", 1);
         check("/cost/5/cost/1", "", 5);
+        check("/-/scop/a:b/-/v1", "", 1);
+        for path in ["/scop/a:b/-", "/scope/a:b/costs/5/-/v1", "/v1/-/x"] {
+            assert_eq!(Needs::parse_before_path(path), Err(NeedsError::Word), "{path}");
+        }
         check("/cost/0/-/v1", "", 1);
         assert_eq!(Needs::parse_before_path("/scope/x"), Err(NeedsError::Scope));
     }
