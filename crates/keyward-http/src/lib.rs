@@ -64,8 +64,9 @@
 //! | know the caller, and when it was allowed | [`Authenticated`] |
 //! | complete the headers of the response | [`Authenticator::complete`] |
 //! | reject a request, in the form that it asks for | [`Rejection::respond`], [`Form::of`] |
-//! | decide on behalf of a proxy, whose client is elsewhere | [`Authenticator::authenticate_from`], [`Authenticator::forwarded_address`] |
-//! | decide about a key that comes another way | [`Authenticator::authenticate_text`], [`Authenticator::verify`] |
+//! | decide on behalf of a proxy | [`Authenticator::authenticate_from`] |
+//! | know the client of that proxy | [`Authenticator::forwarded_address`] |
+//! | decide about a key that comes another way | [`Authenticator::authenticate_text`] |
 //! | know how many requests were allowed and rejected, and why | [`Authenticator::verdicts`] |
 //! | make a change, on record | [`Authenticator::gate`], [`Authenticator::audit`] |
 //!

@@ -117,8 +117,8 @@ fn collected(program: &str, what: &str, times: u64) -> Result<u64> {
 /// Writes the counts down, for later runs to be compared with.
 pub(crate) fn record(counts: &[Count]) -> Result<()> {
     let mut text =
-        "# Instructions of one verdict, hash aside; of a door, beyond those of a guarded route of an\n\
-                    # app. Written by `cargo xtask bench --record`;\n\
+        "# Instructions of one verdict, hash aside; of a door, beyond those of a guarded route of\n\
+                    # an app. Written by `cargo xtask bench --record`;\n\
                     # `cargo xtask bench` fails when one of them grows by more than 5 %.\n"
             .to_owned();
     for Count { verdict, instructions } in counts {

@@ -128,7 +128,8 @@ fn body(response: &Message) -> String {
     if is_html { "HTML".to_owned() } else { response.body.clone() }
 }
 
-/// The header fields that a program of CGI, WSGI or PHP takes for one of identity, unless it is one.
+/// The header fields that a program of CGI, WSGI or PHP takes for one of identity, apart from
+/// these.
 fn false_identity(asked: &Message) -> impl Iterator<Item = (&str, &str)> {
     let as_variable = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     let is_false = move |name: &str, value: &str| {

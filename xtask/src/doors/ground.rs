@@ -39,8 +39,8 @@ struct Introspected {
     door_key: String,
 }
 
-/// A proxy, four times: in front of Keyward, of a port that is closed, of the silent verifier, and of
-/// Keyward once more, with a mistake in its recipe.
+/// A proxy, four times: in front of Keyward, of a port that is closed, of the silent verifier, and
+/// of Keyward once more, with a mistake in its recipe.
 #[derive(Debug)]
 pub(crate) struct Stand {
     /// Ended when this is dropped.

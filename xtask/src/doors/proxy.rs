@@ -152,7 +152,8 @@ fn nginx(programs: &Programs, place: Place<'_>) -> Result<Command> {
 /// An nginx whose directory `conf.d` has one file.
 pub(crate) fn nginx_with(program: &Path, folder: &Path, servers: &str) -> Result<Command> {
     let main = "daemon off;\nworker_processes 1;\npid nginx.pid;\nevents {}\nhttp {\n    \
-                access_log off;\n    client_body_temp_path body;\n    proxy_temp_path proxied;\n    \
+                access_log off;\n    client_body_temp_path body;\n    \
+                proxy_temp_path proxied;\n    \
                 include keyward.conf;\n}\n";
     fs::write(folder.join("nginx.conf"), main).context("writing nginx.conf")?;
     fs::write(folder.join("keyward.conf"), servers).context("writing keyward.conf")?;

@@ -109,8 +109,8 @@ impl<'a> VerdictView<'a> {
         }
     }
 
-    /// The verdict that a request is denied, at `at`. `None` if the rejection is no verdict: whether
-    /// the request is allowed is not known, or the address presented too many wrong keys.
+    /// The verdict that a request is denied, at `at`. `None` if the rejection is no verdict: it is
+    /// unknown whether the request is allowed, or the address presented too many wrong keys.
     #[must_use]
     pub fn denied(rejection: &'a Rejection, at: UnixMillis) -> Option<Self> {
         let denied = rejection.denied()?;

@@ -10,7 +10,10 @@ use crate::doors::proxy::Proxy;
 const NO_KEY: &str =
     r#"Bearer error="invalid_request", error_description="No bearer token found in the request""#;
 /// How it rejects a key that Keyward does not say to be active.
-const INACTIVE: &str = r#"Bearer error="invalid_token", error_description="Reference token could not be introspected""#;
+const INACTIVE: &str = concat!(
+    r#"Bearer error="invalid_token", "#,
+    r#"error_description="Reference token could not be introspected""#,
+);
 
 /// The first of them changes the others, too: none of their values has a limit.
 pub(super) const ALL: [Deviation; 12] = [
