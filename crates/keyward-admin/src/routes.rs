@@ -140,18 +140,26 @@ impl Route {
         self.description.has_time_limit
     }
 
-    /// Adds it to a router, with the paths below its own if it has them.
+    /// The patterns of the paths that it takes, as a router has them: that of its path, and those
+    /// of the paths below if it has them; see [`Endpoint::with_paths_below`].
+    #[must_use]
+    pub fn patterns(&self) -> Vec<String> {
+        let path = self.path();
+        if self.description.has_paths_below {
+            vec![path.to_owned(), format!("{path}/"), format!("{path}/{{*below}}")]
+        } else {
+            vec![path.to_owned()]
+        }
+    }
+
+    /// Adds it to a router.
     fn put_into<S: Clone + Send + Sync + 'static>(
         &self,
         router: Router<S>,
-        handler: MethodRouter<S>,
+        handler: &MethodRouter<S>,
     ) -> Router<S> {
-        let path = self.path();
-        if !self.description.has_paths_below {
-            return router.route(path, handler);
-        }
-        let (empty, below) = (format!("{path}/"), format!("{path}/{{*below}}"));
-        router.route(path, handler.clone()).route(&empty, handler.clone()).route(&below, handler)
+        let patterns = self.patterns().into_iter();
+        patterns.fold(router, |router, pattern| router.route(&pattern, handler.clone()))
     }
 
     /// Adds it to a document.
@@ -381,7 +389,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let router = self
             .list
             .into_iter()
-            .fold(Router::new(), |router, (route, handler)| route.put_into(router, handler));
+            .fold(Router::new(), |router, (route, handler)| route.put_into(router, &handler));
         router.method_not_allowed_fallback(async || Rejection::method_not_allowed())
     }
 }

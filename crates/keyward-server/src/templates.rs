@@ -34,8 +34,11 @@ impl Templates {
         let mut templates = matchit::Router::new();
         for route in routes.iter() {
             // A path with several methods is there once; the router rejects ambiguous paths.
-            let (id, path) = (requests.template(route.path()), route.path().to_owned());
-            let _is_there = templates.insert(route.path(), Template { id, path });
+            let id = requests.template(route.path());
+            for pattern in route.patterns() {
+                let path = route.path().to_owned();
+                let _is_there = templates.insert(pattern, Template { id, path });
+            }
         }
         Self(templates)
     }
@@ -58,6 +61,9 @@ mod tests {
     #[utoipa::path(delete, path = "/things/{id}")]
     async fn delete_thing() {}
 
+    #[utoipa::path(get, path = "/doors/nginx")]
+    async fn ask() {}
+
     #[utoipa::path(get, path = "/things/all")]
     async fn show_all() {}
 
@@ -66,10 +72,17 @@ mod tests {
         let routes = Routes::new()
             .add(Access::Open, route!(show_thing))
             .add(Access::Open, route!(delete_thing))
-            .add(Access::Open, route!(show_all));
+            .add(Access::Open, route!(show_all))
+            .add(Access::Door, route!(ask).with_paths_below());
         let requests = Requests::default();
         let templates = Templates::of(&routes, &requests);
-        for (path, template) in [("/things/7", "/things/{id}"), ("/things/all", "/things/all")] {
+        for (path, template) in [
+            ("/things/7", "/things/{id}"),
+            ("/things/all", "/things/all"),
+            ("/doors/nginx", "/doors/nginx"),
+            ("/doors/nginx/", "/doors/nginx"),
+            ("/doors/nginx/scope/a:b", "/doors/nginx"),
+        ] {
             let found = templates.find(path).unwrap();
             assert_eq!((found.id, found.path.as_str()), (requests.template(template), template));
         }
