@@ -9,7 +9,7 @@ const FIELDS_LEN: usize = 5;
 /// Fields of a response that lets a request in: these, those of limits and of caches, and others.
 pub(crate) const RESPONSE_FIELDS: usize = FIELDS_LEN + 11;
 
-/// The fields, in the order of [`write`]. A proxy overwrites all of them, since a client may send
+/// The fields, in the order of [`write()`]. A proxy overwrites all of them, since a client may send
 /// fields of these names.
 pub(crate) const FIELDS: [HeaderName; FIELDS_LEN] = [
     HeaderName::from_static("x-keyward-key-id"),
