@@ -62,7 +62,8 @@ pub struct VerifyBody {
 body!(VerifyBody { key, scopes, cost, address, resource, request_id });
 
 impl VerifyBody {
-    /// Reads a body, as [`RequestBody::read`](body::RequestBody::read) does.
+    /// Reads a body, as [`RequestBody::read`](body::RequestBody::read) does; the clock is read only
+    /// where a body has a fault.
     ///
     /// It is the body of nearly every ask, and nearly none has a fault: so it is read in one go
     /// first, and only a body with a fault once more, to find all of them.
@@ -70,10 +71,13 @@ impl VerifyBody {
     /// # Errors
     ///
     /// Returns 422 with all faults.
-    pub fn read_fast(body: &[u8], known: Known<'_>) -> Result<Self, Rejection> {
+    pub fn read_fast<'a>(
+        body: &[u8],
+        known: impl FnOnce() -> Known<'a>,
+    ) -> Result<Self, Rejection> {
         match serde_json::from_slice::<Plain<'_>>(body).ok().and_then(Plain::checked) {
             Some(read) => Ok(read),
-            None => <Self as body::RequestBody>::read(body, known),
+            None => <Self as body::RequestBody>::read(body, known()),
         }
     }
 }

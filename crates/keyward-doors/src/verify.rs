@@ -1,7 +1,5 @@
 //! `POST /verify`: verdicts for a service in any language.
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -9,8 +7,8 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward_admin::routes::{Access, Routes, route};
 use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::verify::{VerdictView, VerdictsView, VerifyBatchBody, VerifyBody};
-use keyward_axum::{Door, Rejection, Required};
-use serde_json::value::RawValue;
+use keyward_axum::{Authenticated, Door, Rejection, Required};
+use serde::Serialize;
 
 use crate::asker::Asker;
 use crate::state::State;
@@ -57,8 +55,9 @@ pub(crate) async fn verify(
 ) -> Result<Response, Rejection> {
     let body = keyward_admin::read_whole(request.into_body(), BODY_BYTES_MAX).await?;
     // A key may be in any place by mistake, so that no input is sent back.
-    let body = VerifyBody::read_fast(&body, known(&state)).map_err(Rejection::masked)?;
-    let mut response = json(Bytes::from(verdict(&state, &asker, &body)?));
+    let body = VerifyBody::read_fast(&body, || known(&state)).map_err(Rejection::masked)?;
+    let judged = Judged::of(&state, &asker, &body)?;
+    let mut response = json(&judged.view())?;
     if let Some(resource) = body.resource {
         response.extensions_mut().insert(Resource(resource.0));
     }
@@ -71,65 +70,68 @@ pub(crate) async fn verify(
 /// rejected, and nothing is taken.
 #[utoipa::path(
     post, path = "/verify/batch", tag = "doors", request_body = VerifyBatchBody,
-    responses((status = 200, description = "The verdicts", body = VerdictsView)),
+    responses((status = 200, description = "The verdicts", body = VerdictsView<'_>)),
 )]
 pub(crate) async fn verify_batch(
     extract::State(state): extract::State<State>,
     asker: Asker,
     request: Request,
-) -> Result<Json<VerdictsView>, Rejection> {
+) -> Result<Response, Rejection> {
     let body = keyward_admin::read_whole(request.into_body(), BATCH_BYTES_MAX).await?;
     let body = VerifyBatchBody::read(&body, known(&state)).map_err(Rejection::masked)?;
-    let raw = |verdict: Vec<u8>| {
-        let text = String::from_utf8(verdict).ok();
-        text.and_then(|text| RawValue::from_string(text).ok()).unwrap_or_default()
-    };
-    let each = body.requests.0.iter().map(|body| verdict(&state, &asker, body).map(raw));
-    let results = each.collect::<Result<_, _>>()?;
-    Ok(Json(VerdictsView { results }))
+    let judged = body.requests.0.iter().map(|body| Judged::of(&state, &asker, body));
+    let judged = judged.collect::<Result<Vec<_>, _>>()?;
+    json(&VerdictsView { results: judged.iter().filter_map(Judged::view).collect() })
 }
 
 fn known(state: &State) -> Known<'static> {
     Known { tiers: &[], now: state.guard().now() }
 }
 
-fn json(body: Bytes) -> Response {
-    let media_type = HeaderValue::from_static("application/json");
-    ([(CONTENT_TYPE, media_type)], body).into_response()
+/// A decision, and the header fields of the response to the client.
+enum Judged {
+    Allowed(Authenticated, HeaderMap),
+    /// It is a verdict.
+    Denied(Rejection),
 }
 
-/// The verdict as JSON.
-fn verdict(state: &State, asker: &Asker, body: &VerifyBody) -> Result<Vec<u8>, Rejection> {
-    let text = body.key.0.as_str();
-    let scopes: Vec<&str> = body.scopes.0.iter().map(|scope| scope.0.as_str()).collect();
-    let (cost, from) = (body.cost.0, body.address.map(|address| address.0));
-    let id = body.request_id.as_ref().map(|id| id.as_str());
-    let from_asker = (Door::Verify, asker.name.as_deref());
-    let judged = state.once(from_asker, &[text.as_bytes()], (id, cost), |purpose| {
-        let required = Required { scopes: &scopes, cost, door: Door::Verify, purpose };
-        state.guard().authenticate_text(text, from, required)
-    });
-    asker.note(&judged);
-    match judged {
-        Ok(allowed) => {
-            let mut headers = HeaderMap::new();
-            state.guard().complete(&mut headers, Some(&allowed));
-            written(&VerdictView::allowed(&allowed, &headers))
-        }
-        Err(rejection) => {
-            let at = state.guard().clock().now().unix;
-            match VerdictView::denied(&rejection, at) {
-                Some(verdict) => written(&verdict),
-                None => Err(rejection),
+impl Judged {
+    fn of(state: &State, asker: &Asker, body: &VerifyBody) -> Result<Self, Rejection> {
+        let text = body.key.0.as_str();
+        let scopes: Vec<&str> = body.scopes.0.iter().map(|scope| scope.0.as_str()).collect();
+        let (cost, from) = (body.cost.0, body.address.map(|address| address.0));
+        let id = body.request_id.as_ref().map(|id| id.as_str());
+        let from_asker = (Door::Verify, asker.name.as_deref());
+        let judged = state.once(from_asker, &[text.as_bytes()], (id, cost), |purpose| {
+            let required = Required { scopes: &scopes, cost, door: Door::Verify, purpose };
+            state.guard().authenticate_text(text, from, required)
+        });
+        asker.note(&judged);
+        match judged {
+            Ok(allowed) => {
+                let mut headers = HeaderMap::new();
+                state.guard().complete(&mut headers, Some(&allowed));
+                Ok(Self::Allowed(allowed, headers))
             }
+            Err(rejection) if VerdictView::denied(&rejection).is_some() => {
+                Ok(Self::Denied(rejection))
+            }
+            Err(rejection) => Err(rejection),
+        }
+    }
+
+    fn view(&self) -> Option<VerdictView<'_>> {
+        match self {
+            Self::Allowed(allowed, headers) => Some(VerdictView::allowed(allowed, headers)),
+            Self::Denied(rejection) => VerdictView::denied(rejection),
         }
     }
 }
 
-fn written(verdict: &VerdictView<'_>) -> Result<Vec<u8>, Rejection> {
+fn json(body: &impl Serialize) -> Result<Response, Rejection> {
     let mut json = Vec::with_capacity(VERDICT_LEN);
-    match serde_json::to_writer(&mut json, verdict) {
-        Ok(()) => Ok(json),
-        Err(_) => Err(Rejection::unavailable()),
-    }
+    // Nothing that is written to memory fails.
+    serde_json::to_writer(&mut json, body).map_err(|_| Rejection::unavailable())?;
+    let media_type = HeaderValue::from_static("application/json");
+    Ok(([(CONTENT_TYPE, media_type)], json).into_response())
 }

@@ -13,7 +13,7 @@ use http::StatusCode;
 use http::header::{
     CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use keyward::Denied;
+use keyward::{Denied, UnixMillis};
 use serde_json::{Value, json};
 
 use crate::cache;
@@ -46,8 +46,8 @@ pub struct Rejection {
     status: StatusCode,
     detail: Detail,
     headers: HeaderMap,
-    /// The verdict that it is the response to, if it is one.
-    denied: Option<Box<Denied>>,
+    /// The verdict that it is the response to, if it is one, and its time.
+    denied: Option<Box<(Denied, UnixMillis)>>,
     decision: Option<Decision>,
 }
 

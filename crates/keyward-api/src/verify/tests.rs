@@ -10,7 +10,7 @@ use crate::body::{Known, RequestBody};
 fn read(body: &Value) -> Result<VerifyBody, u16> {
     let known = Known { tiers: &[], now: Now::new(UnixMillis(0), SteadyNanos(0)) };
     let body = body.to_string();
-    let fast = VerifyBody::read_fast(body.as_bytes(), known);
+    let fast = VerifyBody::read_fast(body.as_bytes(), || known);
     let read = <VerifyBody as RequestBody>::read(body.as_bytes(), known);
     // Both ways read the same.
     let shown = |read: &Result<VerifyBody, Rejection>| match read {

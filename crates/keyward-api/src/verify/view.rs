@@ -44,9 +44,9 @@ pub struct VerdictView<'a> {
 /// A verdict for each request of a batch, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RequestVerdicts)]
-pub struct VerdictsView {
-    #[schema(max_items = 100, value_type = Vec<VerdictView<'_>>)]
-    pub results: Vec<Box<RawValue>>,
+pub struct VerdictsView<'a> {
+    #[schema(max_items = 100)]
+    pub results: Vec<VerdictView<'a>>,
 }
 
 /// The verdict on a request.
@@ -109,11 +109,11 @@ impl<'a> VerdictView<'a> {
         }
     }
 
-    /// The verdict that a request is denied, at `at`. `None` if the rejection is no verdict: it is
+    /// The verdict that a request is denied. `None` if the rejection is no verdict: it is
     /// unknown whether the request is allowed, or the address presented too many wrong keys.
     #[must_use]
-    pub fn denied(rejection: &'a Rejection, at: UnixMillis) -> Option<Self> {
-        let denied = rejection.denied()?;
+    pub fn denied(rejection: &'a Rejection) -> Option<Self> {
+        let (denied, at) = (rejection.denied()?, rejection.denied_at()?);
         let limit = if let Denied::Limited(_, exceeded) = denied {
             LimitState::exceeded(exceeded, at)
         } else {

@@ -36,7 +36,7 @@ impl Rejection {
     ) -> DeniedAs {
         let mut response = Self::of_reason(&denied, scopes, at, told);
         let (DeniedAs::KeyThatWorks(rejection) | DeniedAs::WrongKey(rejection)) = &mut response;
-        rejection.denied = Some(Box::new(denied));
+        rejection.denied = Some(Box::new((denied, at)));
         response
     }
 

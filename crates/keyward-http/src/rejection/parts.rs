@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::HeaderMap;
-use keyward::Denied;
+use keyward::{Denied, UnixMillis};
 
 use super::{Detail, Rejection};
 use crate::verdicts::Decision;
@@ -45,7 +45,25 @@ impl Rejection {
     /// ```
     #[must_use]
     pub fn denied(&self) -> Option<&Denied> {
-        self.denied.as_deref()
+        self.denied.as_deref().map(|(denied, _)| denied)
+    }
+
+    /// The time of that denial, by which its header fields count.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use keyward_http::{Rejection, Required, testing};
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// let denied = authenticator.authenticate_text("wrong", None, Required::default());
+    /// assert_eq!(denied.unwrap_err().denied_at(), Some(authenticator.now().unix));
+    /// assert_eq!(Rejection::no_key().denied_at(), None);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn denied_at(&self) -> Option<UnixMillis> {
+        self.denied.as_deref().map(|(_, at)| *at)
     }
 
     /// Its sentence; empty for an invalid input, which has faults.
