@@ -19,41 +19,33 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// Asks that share one lock, and one another's room.
 const SET_LEN: usize = 8;
 
-/// What makes two asks the same one.
+/// The parts that make two asks the same one.
 #[derive(Hash)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct Parts<'a> {
     pub(crate) door: Door,
     /// The name of the door key, if one was asked for.
     pub(crate) asker: Option<&'a str>,
     /// The header lines, or the text, that present the key.
     pub(crate) presented: &'a [&'a [u8]],
     pub(crate) id: &'a str,
-    pub(crate) cost: u32,
+    pub(crate) cost: Cost,
 }
 
-impl<'a> Ask<'a> {
-    pub(crate) fn new(
-        (door, asker): (Door, Option<&'a str>),
-        presented: &'a [&'a [u8]],
-        id: &'a str,
-        cost: Cost,
-    ) -> Self {
-        Self { door, asker, presented, id, cost: cost.get() }
-    }
-}
+/// An ask: two keyed hashes of its parts, of 64 bits each. Another ask with both of them by chance
+/// is not to be expected in the life of a server, and without the keys no client can look for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ask([u64; 2]);
 
 /// The asks that were let in of late.
 pub(crate) struct Asks {
     sets: Box<[Mutex<[Slot; SET_LEN]>]>,
-    /// Two keyed hashes of 64 bits: another ask with both of them by chance is not to be expected
-    /// in the life of a server, and without the keys no client can look for one.
     hashers: [RandomState; 2],
 }
 
 /// An ask that was let in, until a time.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    hashes: [u64; 2],
+    ask: Ask,
     until: u64,
 }
 
@@ -70,23 +62,27 @@ impl Asks {
         Self { sets: sets.collect(), hashers: [RandomState::new(), RandomState::new()] }
     }
 
+    /// The ask with these parts.
+    pub(crate) fn ask(&self, parts: &Parts<'_>) -> Ask {
+        Ask(self.hashers.each_ref().map(|hasher| hasher.hash_one(parts)))
+    }
+
     /// Judges an ask by `judge`: as the same one once more if it was let in before. Two at once
     /// are judged one after the other.
     pub(crate) fn once<T, E>(
         &self,
-        ask: &Ask<'_>,
+        ask: Ask,
         now: SteadyNanos,
         judge: impl FnOnce(Purpose) -> Result<T, E>,
     ) -> Result<T, E> {
-        let hashes = self.hashers.each_ref().map(|hasher| hasher.hash_one(ask));
-        let [place, _] = hashes;
+        let Ask([place, _]) = ask;
         let place = usize::try_from(place >> 16).unwrap_or_default().checked_rem(self.sets.len());
         let Some(set) = place.and_then(|place| self.sets.get(place)) else {
             return judge(Purpose::Request);
         };
         // A set is whole at any time, so a panic leaves nothing half done.
         let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
-        if set.iter().any(|slot| slot.hashes == hashes && now.0 < slot.until) {
+        if set.iter().any(|slot| slot.ask == ask && now.0 < slot.until) {
             drop(set);
             return judge(Purpose::Repeat);
         }
@@ -95,7 +91,7 @@ impl Asks {
         let judged = judge(Purpose::Request)?;
         if let Some(oldest) = set.iter_mut().min_by_key(|slot| slot.until) {
             let kept = u64::try_from(REMEMBERED.as_nanos()).unwrap_or(u64::MAX);
-            *oldest = Slot { hashes, until: now.0.saturating_add(kept) };
+            *oldest = Slot { ask, until: now.0.saturating_add(kept) };
         }
         Ok(judged)
     }
@@ -109,13 +105,13 @@ mod tests {
 
     const KEY: &[&[u8]] = &[b"kw_key"];
 
-    fn ask(id: &str) -> Ask<'_> {
-        Ask::new((Door::Verify, None), KEY, id, Cost::ONE)
+    fn ask(id: &str) -> Parts<'_> {
+        Parts { door: Door::Verify, asker: None, presented: KEY, id, cost: Cost::ONE }
     }
 
-    fn purpose(asks: &Asks, ask: &Ask<'_>, at_secs: u64) -> Purpose {
+    fn purpose(asks: &Asks, parts: &Parts<'_>, at_secs: u64) -> Purpose {
         let now = SteadyNanos(at_secs * 1_000_000_000);
-        asks.once(ask, now, Ok::<_, ()>).unwrap()
+        asks.once(asks.ask(parts), now, Ok::<_, ()>).unwrap()
     }
 
     #[test]
@@ -132,12 +128,12 @@ mod tests {
         let first = ask("a");
         assert_eq!(purpose(&asks, &first, 0), Purpose::Request);
         for other in [
-            Ask { door: Door::Haproxy, ..ask("a") },
-            Ask { asker: Some("edge-1"), ..ask("a") },
-            Ask { presented: &[b"kw_other"], ..ask("a") },
-            Ask { presented: &[b"kw_", b"key"], ..ask("a") },
+            Parts { door: Door::Haproxy, ..ask("a") },
+            Parts { asker: Some("edge-1"), ..ask("a") },
+            Parts { presented: &[b"kw_other"], ..ask("a") },
+            Parts { presented: &[b"kw_", b"key"], ..ask("a") },
             ask("b"),
-            Ask { cost: 2, ..ask("a") },
+            Parts { cost: Cost::from(2), ..ask("a") },
         ] {
             assert_eq!(purpose(&asks, &other, 0), Purpose::Request);
         }
@@ -147,7 +143,7 @@ mod tests {
     #[test]
     fn a_denial_is_not_remembered() {
         let asks = Asks::new(64);
-        let denied = asks.once(&ask("a"), SteadyNanos(0), |_| Err::<(), _>("denied"));
+        let denied = asks.once(asks.ask(&ask("a")), SteadyNanos(0), |_| Err::<(), _>("denied"));
         assert_eq!(denied, Err("denied"));
         assert_eq!(purpose(&asks, &ask("a"), 0), Purpose::Request);
     }
@@ -178,7 +174,7 @@ mod tests {
                         taken.fetch_add(u32::from(purpose == Purpose::Request), Ordering::Relaxed);
                         Ok::<_, ()>(())
                     };
-                    asks.once(&ask("a"), SteadyNanos(0), judge).unwrap();
+                    asks.once(asks.ask(&ask("a")), SteadyNanos(0), judge).unwrap();
                 });
             }
         });

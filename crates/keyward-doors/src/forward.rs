@@ -9,13 +9,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use keyward::verify::Purpose;
 use keyward_admin::routes::{Access, Endpoint, Routes, route};
 use keyward_api::verify::RequestName;
 use keyward_axum::credentials::X_API_KEY;
 use keyward_axum::{Authenticated, Door, Rejection};
 
 use crate::asker::Asker;
+use crate::asks::Parts;
 use crate::identity;
 use crate::needs::{Needs, NeedsError};
 use crate::state::State;
@@ -48,12 +48,9 @@ pub(crate) async fn ask_forwarded(
     request: Request,
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
-    let path = below(parts.uri.path(), "/doors/forwarded");
-    let needs = Needs::parse(path).map_err(|error| malformed(&state, error))?;
-    let headers = &mut parts.headers;
-    let asked = state.authenticate(Door::Forwarded, headers, &needs, Purpose::Request);
-    asker.note(&asked);
-    asked.map(|allowed| let_in(&state, &allowed))
+    let needs = Needs::parse(below(parts.uri.path(), "/doors/forwarded"));
+    let allowed = judge(&state, &asker, Door::Forwarded, (needs, &mut parts.headers), None)?;
+    Ok(let_in(&state, &allowed))
 }
 
 /// Says whether HAProxy may hand a request on.
@@ -69,20 +66,11 @@ pub(crate) async fn ask_haproxy(
     request: Request,
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
-    let path = below(parts.uri.path(), "/doors/haproxy");
-    let needs = Needs::parse(path).map_err(|error| malformed(&state, error))?;
+    let needs = Needs::parse(below(parts.uri.path(), "/doors/haproxy"));
     let id = parts.headers.remove(X_KEYWARD_ASK);
     let id = id.as_ref().and_then(|id| RequestName::parse(id.to_str().ok()?));
-    let presented = parts.headers.clone();
-    let presented = presented_lines(&presented);
-    let from_asker = (Door::Haproxy, asker.name.as_deref());
-    let named = (id.as_ref().map(RequestName::as_str), needs.cost);
-    let headers = &mut parts.headers;
-    let asked = state.once(from_asker, &presented, named, |purpose| {
-        state.authenticate(Door::Haproxy, headers, &needs, purpose)
-    });
-    asker.note(&asked);
-    asked.map(|allowed| let_in(&state, &allowed))
+    let allowed = judge(&state, &asker, Door::Haproxy, (needs, &mut parts.headers), id)?;
+    Ok(let_in(&state, &allowed))
 }
 
 /// Says whether Envoy may hand a request on.
@@ -98,17 +86,34 @@ pub(crate) async fn ask_envoy(
     request: Request,
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
-    let path = below(parts.uri.path(), "/doors/envoy");
-    let needs = Needs::parse_before_path(path).map_err(|error| malformed(&state, error))?;
-    let headers = &mut parts.headers;
-    let asked = state.authenticate(Door::Envoy, headers, &needs, Purpose::Request);
-    asker.note(&asked);
-    asked.map(|allowed| let_in(&state, &allowed))
+    let needs = Needs::parse_before_path(below(parts.uri.path(), "/doors/envoy"));
+    let allowed = judge(&state, &asker, Door::Envoy, (needs, &mut parts.headers), None)?;
+    Ok(let_in(&state, &allowed))
 }
 
 /// The part of a path that follows the name of the door.
 pub(crate) fn below<'a>(path: &'a str, door: &str) -> &'a str {
     path.strip_prefix(door).unwrap_or_default()
+}
+
+/// Decides about a request to a route with these needs, and notes the decision. With an id, the
+/// same request takes its cost once.
+pub(crate) fn judge(
+    state: &State,
+    asker: &Asker,
+    door: Door,
+    (needs, headers): (Result<Needs<'_>, NeedsError>, &mut HeaderMap),
+    id: Option<RequestName>,
+) -> Result<Authenticated, Rejection> {
+    let needs = needs.map_err(|error| malformed(state, error))?;
+    let ask = id.map(|id| {
+        let (asker, presented, cost) =
+            (asker.name.as_deref(), presented_lines(headers), needs.cost);
+        state.ask(&Parts { door, asker, presented: &presented, id: id.as_str(), cost })
+    });
+    let judged = state.once(ask, |purpose| state.authenticate(door, headers, &needs, purpose));
+    asker.note(&judged);
+    judged
 }
 
 /// 503: the operator has to mend the path of the door. No client may read that as its own mistake.

@@ -9,12 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
-use keyward::verify::Purpose;
 use keyward_admin::routes::{Access, Routes, route};
 use keyward_axum::{Door, Rejection};
 
 use crate::asker::Asker;
-use crate::forward::{below, let_in, malformed};
+use crate::forward::{below, judge, let_in};
 use crate::identity::quotable;
 use crate::needs::Needs;
 use crate::state::State;
@@ -43,16 +42,11 @@ pub(crate) async fn ask_nginx(
     request: Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
+    let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx"));
     // An operator's mistake is never the client's.
-    let admitted = asker.as_ref().map_err(|_| Rejection::unavailable());
-    let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx"))
-        .map_err(|error| malformed(&state, error));
-    let asked = admitted.and(needs).and_then(|needs| {
-        state.authenticate(Door::Nginx, &mut parts.headers, &needs, Purpose::Request)
-    });
-    if let Ok(asker) = &asker {
-        asker.note(&asked);
-    }
+    let admitted = asker.map_err(|_| Rejection::unavailable());
+    let asked = admitted
+        .and_then(|asker| judge(&state, &asker, Door::Nginx, (needs, &mut parts.headers), None));
     match asked {
         Ok(allowed) => with_status(let_in(&state, &allowed), StatusCode::OK),
         Err(rejection) => denied(&rejection),

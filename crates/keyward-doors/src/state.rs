@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::HeaderMap;
-use keyward::limit::Cost;
 use keyward::network::Network;
 use keyward::verify::Purpose;
 use keyward_axum::{Authenticated, Door, Guard, Rejection, Required};
 
-use crate::asks::{Ask, Asks};
+use crate::asks::{Ask, Asks, Parts};
 use crate::door_key::DoorKeys;
 use crate::needs::Needs;
 
@@ -149,16 +148,20 @@ impl State {
         self.0.guard.authenticate_from(headers, from, required)
     }
 
-    /// Judges an ask that may be repeated, if it has a name, and one that has none as it is.
+    /// The ask with these parts, which may be repeated.
+    pub(crate) fn ask(&self, parts: &Parts<'_>) -> Ask {
+        self.0.asks.ask(parts)
+    }
+
+    /// Judges an ask that may be repeated, and `None` as one that may not.
     pub(crate) fn once<T>(
         &self,
-        (door, asker): (Door, Option<&str>),
-        presented: &[&[u8]],
-        (id, cost): (Option<&str>, Cost),
+        ask: Option<Ask>,
         judge: impl FnOnce(Purpose) -> Result<T, Rejection>,
     ) -> Result<T, Rejection> {
-        let Some(id) = id else { return judge(Purpose::Request) };
-        let ask = Ask::new((door, asker), presented, id, cost);
-        self.0.asks.once(&ask, self.0.guard.clock().now().steady, judge)
+        match ask {
+            Some(ask) => self.0.asks.once(ask, self.0.guard.clock().now().steady, judge),
+            None => judge(Purpose::Request),
+        }
     }
 }

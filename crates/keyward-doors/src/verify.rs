@@ -11,6 +11,7 @@ use keyward_axum::{Authenticated, Door, Rejection, Required};
 use serde::Serialize;
 
 use crate::asker::Asker;
+use crate::asks::Parts;
 use crate::state::State;
 
 /// Most bytes of the body of one request: its fields at their longest are 3 kB.
@@ -100,10 +101,13 @@ impl Judged {
         let text = body.key.0.as_str();
         let scopes: Vec<&str> = body.scopes.0.iter().map(|scope| scope.0.as_str()).collect();
         let (cost, from) = (body.cost.0, body.address.map(|address| address.0));
-        let id = body.request_id.as_ref().map(|id| id.as_str());
-        let from_asker = (Door::Verify, asker.name.as_deref());
-        let judged = state.once(from_asker, &[text.as_bytes()], (id, cost), |purpose| {
-            let required = Required { scopes: &scopes, cost, door: Door::Verify, purpose };
+        let door = Door::Verify;
+        let ask = body.request_id.as_ref().map(|id| {
+            let (id, asker, presented) = (id.as_str(), asker.name.as_deref(), &[text.as_bytes()]);
+            state.ask(&Parts { door, asker, presented, id, cost })
+        });
+        let judged = state.once(ask, |purpose| {
+            let required = Required { scopes: &scopes, cost, door, purpose };
             state.guard().authenticate_text(text, from, required)
         });
         asker.note(&judged);
