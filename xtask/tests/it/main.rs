@@ -13,5 +13,6 @@ mod metadata;
 mod monitoring;
 mod packages;
 mod tidy;
+mod tracked;
 mod unused;
 mod words;
