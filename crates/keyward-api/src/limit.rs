@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, Limit, Limits};
+use keyward::UnixMillis;
+use keyward::limit::{AMOUNT_MAX, LIMIT_NAME_LEN_MAX, LIMITS_MAX, Limit, Limits, Standing};
 use keyward_http::fault::Fault;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::body::{At, Field, Fields, Read, list, text};
 use crate::duration::WholeSeconds;
-use crate::shapes::{LimitNameText, SpanText};
+use crate::shapes::{LimitLabelText, LimitNameText, SpanText, Time};
 
 /// The rule for the time that a limit counts over.
 const PER_RULE: &str = "a time is a whole number and a unit: 60s, 15m, 1h or 1d";
@@ -70,6 +71,51 @@ struct KnownFields {
 impl<'de> Deserialize<'de> for LimitView {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         KnownFields::deserialize(deserializer)
+    }
+}
+
+/// The state of a limit after a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OwnLimit)]
+pub struct LimitState {
+    /// Its name, after `owner:` if all keys of an owner share it.
+    #[schema(value_type = LimitLabelText)]
+    name: String,
+    /// Requests in that time, in the long run.
+    #[schema(minimum = 1)]
+    amount: u32,
+    /// The time.
+    #[schema(value_type = SpanText)]
+    per: String,
+    /// Requests at once.
+    #[schema(minimum = 1)]
+    burst: u32,
+    /// Requests that are left now; a request with a cost counts as so many.
+    remaining: u32,
+    /// When all are back, if no request comes; of a limit that is reached, when the request will
+    /// be allowed.
+    reset_at: Time,
+}
+
+impl LimitState {
+    /// The state of a limit as it stood at `now`.
+    #[must_use]
+    pub fn of(standing: &Standing, now: UnixMillis) -> Self {
+        let Standing { limit, remaining, full_after } = standing;
+        Self {
+            name: limit.name().to_owned(),
+            amount: limit.amount().get(),
+            per: format!("{}s", limit.per().as_secs()),
+            burst: limit.burst().get(),
+            remaining: *remaining,
+            reset_at: Time(now.later_by(*full_after)),
+        }
+    }
+
+    /// The state of a limit that is reached at `now`, for a request that is allowed after so long.
+    #[must_use]
+    pub fn reached(standing: &Standing, retry_after: Duration, now: UnixMillis) -> Self {
+        Self { reset_at: Time(now.later_by(retry_after)), ..Self::of(standing, now) }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::body;
 use crate::body::{At, Field, Fields, Known, Read, list, parsed, text};
 use crate::query::Chars;
 
-pub use self::view::{LimitState, ShownKey, VerdictView, VerdictWord, VerdictsView};
+pub use self::view::{AskedLimit, ShownKey, VerdictView, VerdictWord, VerdictsView};
 
 /// Most scopes that a request may need.
 pub const SCOPES_MAX: usize = 8;

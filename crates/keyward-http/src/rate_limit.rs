@@ -155,8 +155,18 @@ impl RateLimitHeaders {
     }
 }
 
-/// How long to wait before trying again, in whole seconds, at least 1.
-pub(crate) fn retry_secs(after: Duration) -> u64 {
+/// How long to wait before trying again, in whole seconds, at least 1: the value of `Retry-After`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyward_http::rate_limit::retry_secs;
+///
+/// let told = [0, 1_000, 1_001].map(|millis| retry_secs(Duration::from_millis(millis)));
+/// assert_eq!(told, [1, 1, 2]);
+/// ```
+#[must_use]
+pub fn retry_secs(after: Duration) -> u64 {
     ceil_secs(after).max(1)
 }
 

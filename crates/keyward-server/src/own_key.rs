@@ -9,12 +9,10 @@ use axum::extract::State;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use keyward::UnixMillis;
 use keyward::count::Counts;
-use keyward::limit::Standing;
 use keyward::store::Reports;
 use keyward_admin::broken;
-use keyward_api::shapes::{
-    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
-};
+use keyward_api::limit::LimitState;
+use keyward_api::shapes::{KeyNameText, KeyNumber, OwnerText, ScopeText, TierText, Time};
 use keyward_api::usage::CountsView;
 use keyward_axum::{Caller, Guard, Rejection};
 use serde::Serialize;
@@ -67,11 +65,11 @@ pub(crate) struct OwnKey {
     expires_at: Option<Time>,
     /// The state of the limit of which least is left; `null` is no limit.
     #[schema(required)]
-    limit: Option<OwnLimit>,
+    limit: Option<LimitState>,
     /// The state of each limit: its own limits or those of its tier, in their order, and then the
     /// limits that all keys of its owner share.
     #[schema(max_items = 16)]
-    limits: Vec<OwnLimit>,
+    limits: Vec<LimitState>,
     usage: OwnUsage,
 }
 
@@ -84,44 +82,9 @@ impl OwnKey {
             owner: caller.owner().map(str::to_owned),
             scopes: caller.scopes().map(str::to_owned).collect(),
             expires_at: caller.expires_at().map(Time),
-            limit: caller.standing().map(|standing| OwnLimit::of(&standing, now)),
-            limits: caller.standings().iter().map(|one| OwnLimit::of(&one, now)).collect(),
+            limit: caller.standing().map(|standing| LimitState::of(&standing, now)),
+            limits: caller.standings().iter().map(|one| LimitState::of(&one, now)).collect(),
             usage,
-        }
-    }
-}
-
-/// The state of a limit after this request.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OwnLimit {
-    /// Its name, after `owner:` if all keys of an owner share it.
-    #[schema(value_type = LimitLabelText)]
-    name: String,
-    /// Requests in that time, in the long run.
-    #[schema(minimum = 1)]
-    amount: u32,
-    /// The time.
-    #[schema(value_type = SpanText)]
-    per: String,
-    /// Requests at once.
-    #[schema(minimum = 1)]
-    burst: u32,
-    /// Requests that are left now; a request with a cost counts as so many.
-    remaining: u32,
-    /// When all are back, if no request comes.
-    reset_at: Time,
-}
-
-impl OwnLimit {
-    fn of(standing: &Standing, now: UnixMillis) -> Self {
-        let Standing { limit, remaining, full_after } = standing;
-        Self {
-            name: limit.name().to_owned(),
-            amount: limit.amount().get(),
-            per: format!("{}s", limit.per().as_secs()),
-            burst: limit.burst().get(),
-            remaining: *remaining,
-            reset_at: Time(now.later_by(*full_after)),
         }
     }
 }

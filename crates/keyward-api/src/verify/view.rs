@@ -3,14 +3,14 @@
 use http::header::HeaderMap;
 use keyward::limit::{Exceeded, Standing};
 use keyward::{Denied, KeyRef, UnixMillis};
+use keyward_http::rate_limit::retry_secs;
 use keyward_http::{Authenticated, Rejection};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::shapes::{
-    KeyNameText, KeyNumber, LimitLabelText, OwnerText, ScopeText, SpanText, TierText, Time,
-};
+use crate::limit::LimitState;
+use crate::shapes::{KeyNameText, KeyNumber, OwnerText, ScopeText, TierText, Time};
 
 /// Whether a request is allowed, with all that its response needs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,8 +34,8 @@ pub struct VerdictView<'a> {
     /// The state of the limit with the smallest remaining, or of the one with the longest wait;
     /// `null` if there is none, or if nothing was asked of it.
     #[schema(required)]
-    #[schema(value_type = Option<LimitState>)]
-    pub limit: Option<LimitState>,
+    #[schema(value_type = Option<AskedLimit>)]
+    pub limit: Option<AskedLimit>,
     /// Header fields of the response to the client. Its own `Cache-Control` and `Vary` go before.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub headers: HeadersView<'a>,
@@ -97,7 +97,7 @@ impl<'a> VerdictView<'a> {
     #[must_use]
     pub fn allowed(allowed: &'a Authenticated, headers: &'a HeaderMap) -> Self {
         let Authenticated { caller, at, .. } = allowed;
-        let limit = caller.standing().map(|one| LimitState::of(&one, at.unix));
+        let limit = caller.standing().map(|one| AskedLimit::passed(&one, at.unix));
         Self {
             valid: true,
             verdict: VerdictWord::Allowed,
@@ -115,7 +115,7 @@ impl<'a> VerdictView<'a> {
     pub fn denied(rejection: &'a Rejection) -> Option<Self> {
         let (denied, at) = (rejection.denied()?, rejection.denied_at()?);
         let limit = if let Denied::Limited(_, exceeded) = denied {
-            LimitState::exceeded(exceeded, at)
+            AskedLimit::exceeded(exceeded, at)
         } else {
             None
         };
@@ -168,51 +168,25 @@ impl<'a> ShownKey<'a> {
     }
 }
 
-/// The state of a limit after a request.
+/// The state of a limit, and how long to wait for it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LimitState {
-    /// Its name, after `owner:` if all keys of an owner share it.
-    #[schema(value_type = LimitLabelText)]
-    name: String,
-    /// Requests in that time, in the long run.
-    #[schema(minimum = 1)]
-    amount: u32,
-    /// The time.
-    #[schema(value_type = SpanText)]
-    per: String,
-    /// Requests at once.
-    #[schema(minimum = 1)]
-    burst: u32,
-    /// Requests that are left now; a request with a cost counts as so many.
-    remaining: u32,
-    /// When all are back, if no request comes; of a limit that is reached, when the request will
-    /// be allowed.
-    reset_at: Time,
+pub struct AskedLimit {
+    #[serde(flatten)]
+    state: LimitState,
     /// How long to wait, in whole seconds, at least 1; `null` if there is no need to.
     #[schema(required, minimum = 1)]
     retry_after: Option<u64>,
 }
 
-impl LimitState {
-    fn of(standing: &Standing, now: UnixMillis) -> Self {
-        let Standing { limit, remaining, full_after } = standing;
-        Self {
-            name: limit.name().to_owned(),
-            amount: limit.amount().get(),
-            per: format!("{}s", limit.per().as_secs()),
-            burst: limit.burst().get(),
-            remaining: *remaining,
-            reset_at: Time(now.later_by(*full_after)),
-            retry_after: None,
-        }
+impl AskedLimit {
+    fn passed(standing: &Standing, now: UnixMillis) -> Self {
+        Self { state: LimitState::of(standing, now), retry_after: None }
     }
 
     fn exceeded(exceeded: &Exceeded, now: UnixMillis) -> Option<Self> {
         let Exceeded { standings, retry_after } = exceeded;
-        let reset_at = Time(now.later_by(*retry_after));
-        let whole = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() != 0);
-        let state = Self::of(&standings.shown()?, now);
-        Some(Self { reset_at, retry_after: Some(whole.max(1)), ..state })
+        let state = LimitState::reached(&standings.shown()?, *retry_after, now);
+        Some(Self { state, retry_after: Some(retry_secs(*retry_after)) })
     }
 }
 
