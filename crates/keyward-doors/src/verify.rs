@@ -89,11 +89,11 @@ fn known(state: &State) -> Known<'static> {
     Known { tiers: &[], now: state.guard().now() }
 }
 
-/// A decision, and the header fields of the response to the client.
-enum Judged {
-    Allowed(Authenticated, HeaderMap),
-    /// It is a verdict.
-    Denied(Rejection),
+/// A decision; a rejection is a verdict too.
+struct Judged {
+    decided: Result<Authenticated, Rejection>,
+    /// The header fields of the response to a client who is allowed.
+    headers: HeaderMap,
 }
 
 impl Judged {
@@ -106,28 +106,26 @@ impl Judged {
             let (id, asker, presented) = (id.as_str(), asker.name.as_deref(), &[text.as_bytes()]);
             state.ask(&Parts { door, asker, presented, id, cost })
         });
-        let judged = state.once(ask, |purpose| {
+        let decided = state.once(ask, |purpose| {
             let required = Required { scopes: &scopes, cost, door, purpose };
             state.guard().authenticate_text(text, from, required)
         });
-        asker.note(&judged);
-        match judged {
-            Ok(allowed) => {
-                let mut headers = HeaderMap::new();
-                state.guard().complete(&mut headers, Some(&allowed));
-                Ok(Self::Allowed(allowed, headers))
-            }
-            Err(rejection) if VerdictView::denied(&rejection).is_some() => {
-                Ok(Self::Denied(rejection))
-            }
-            Err(rejection) => Err(rejection),
+        asker.note(&decided);
+        let decided = match decided {
+            Err(rejection) if VerdictView::denied(&rejection).is_none() => return Err(rejection),
+            decided => decided,
+        };
+        let mut headers = HeaderMap::new();
+        if let Ok(allowed) = &decided {
+            state.guard().complete(&mut headers, Some(allowed));
         }
+        Ok(Self { decided, headers })
     }
 
     fn view(&self) -> Option<VerdictView<'_>> {
-        match self {
-            Self::Allowed(allowed, headers) => Some(VerdictView::allowed(allowed, headers)),
-            Self::Denied(rejection) => VerdictView::denied(rejection),
+        match &self.decided {
+            Ok(allowed) => Some(VerdictView::allowed(allowed, &self.headers)),
+            Err(rejection) => VerdictView::denied(rejection),
         }
     }
 }
