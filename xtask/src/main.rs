@@ -4,6 +4,7 @@
 
 mod bench;
 mod clients;
+mod dashboard;
 mod deploy;
 mod doors;
 mod features;
@@ -33,7 +34,7 @@ Commands:
   doors [PROXY]...  asks the real program through real proxies; a part of `test`
   features          checks each crate with each of its features alone; a part of `test`
   fuzz [OPTIONS]    tries mutated inputs on the parsers of untrusted bytes; a part of `test`
-  monitoring        checks the rules and the page of metrics; a part of `test`
+  monitoring        checks the rules, the dashboard and the page of metrics; a part of `test`
   oldest            checks with the oldest Rust that is promised; a part of `test`
   openapi           checks the OpenAPI documents, and clients made of them; a part of `test`
   package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`

@@ -1,5 +1,5 @@
 //! `cargo xtask monitoring`: the rules for Prometheus and the page of metrics, each checked by
-//! Prometheus's own tool.
+//! Prometheus's own tool, and the dashboard.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::dashboard;
 use crate::tools::{self, check};
 
 const RULES: &str = "docs/monitoring/keyward-rules.yml";
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
     }
     check(Command::new("promtool").args(["check", "rules", RULES]))?;
     check(Command::new("promtool").args(["test", "rules", RULES_TESTED]))?;
+    dashboard::run()?;
     check_page(&page()?)
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::tidy::{read, root};
 
 /// The lists of packages of Node.
-const NODE: [&str; 2] = ["clients/node", "xtask/openapi"];
+const NODE: [&str; 3] = ["clients/node", "xtask/dashboard", "xtask/openapi"];
 /// The lists of packages of Python.
 const PYTHON: [&str; 3] = ["clients/python", "xtask/openapi", "xtask/schemathesis"];
 
