@@ -30,9 +30,13 @@ fn exported() -> BTreeSet<String> {
     names
 }
 
+/// Whether a name in a query can have it.
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == ':'
+}
+
 /// The words of a text that are names of metrics by their beginning.
 fn asked(text: &str) -> BTreeSet<String> {
-    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let words = text.split(|c| !is_of_word(c));
     let prefixes = ["keyward_", "http_server_", "process_"];
     let is_name = |word: &&str| prefixes.iter().any(|prefix| word.starts_with(prefix));
@@ -98,29 +102,20 @@ fn every_alert_says_what_to_do() {
     assert!(10 < count);
 }
 
-/// The fields without which Grafana does not load a dashboard as it was meant (its schema v39).
+/// What the types of `cargo xtask monitoring` do not say.
 #[test]
-fn the_dashboard_has_the_form_that_grafana_loads() {
+fn panels_of_the_dashboard_have_their_places_and_names() {
     let dashboard = dashboard();
+    // Grafana brings an old form up to date, and cannot read a newer one than its own.
     assert_eq!(dashboard["schemaVersion"], 39);
-    for field in ["title", "uid", "refresh"] {
-        assert!(dashboard[field].is_string(), "{field}");
-    }
-    let variables = dashboard["templating"]["list"].as_array().unwrap();
-    assert_eq!(
-        (&variables[0]["name"], &variables[0]["type"]),
-        (&"ds".into(), &"datasource".into())
-    );
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len(), "no id is there twice");
     let mut taken = BTreeSet::new();
     for panel in panels {
         let title = panel["title"].as_str().unwrap();
-        assert!(["stat", "timeseries"].contains(&panel["type"].as_str().unwrap()), "{title}");
-        assert_eq!(panel["datasource"]["uid"], "${ds}", "{title}");
-        assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title}");
         let place = |field: &str| panel["gridPos"][field].as_u64().unwrap();
+        assert!(0 < place("w") && 0 < place("h"), "{title} has a size");
         assert!(place("x") + place("w") <= 24, "{title} is on the page");
         for x in place("x")..place("x") + place("w") {
             for y in place("y")..place("y") + place("h") {
@@ -128,13 +123,76 @@ fn the_dashboard_has_the_form_that_grafana_loads() {
             }
         }
         let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "{title} asks for something");
         let refs: BTreeSet<_> = targets.iter().map(|it| it["refId"].as_str().unwrap()).collect();
         assert_eq!(refs.len(), targets.len(), "{title}");
-        for target in targets {
-            let query = target["expr"].as_str().unwrap();
-            assert!(query.contains("job=\"$job\""), "{title} is about the chosen job: {query}");
-            let count = |c: char| query.chars().filter(|other| *other == c).count();
-            assert_eq!((count('('), count('{')), (count(')'), count('}')), "{title}");
+    }
+    for annotation in dashboard["annotations"]["list"].as_array().unwrap() {
+        assert_eq!(annotation["expr"], annotation["target"]["expr"], "of old and new Grafana");
+    }
+}
+
+/// Names after `$`, with or without braces. What follows in the braces is no part of the name.
+fn variables(text: &str) -> BTreeSet<&str> {
+    let after = text.split('$').skip(1).map(|text| text.strip_prefix('{').unwrap_or(text));
+    after.map(|text| text.split(|c| !is_of_word(c)).next().unwrap()).collect()
+}
+
+/// An import asks for nothing: the data source is a variable of the dashboard.
+#[test]
+fn variables_of_the_dashboard_are_those_that_it_has() {
+    let text = text("docs/monitoring/keyward-dashboard.json");
+    let dashboard = dashboard();
+    let list = dashboard["templating"]["list"].as_array().unwrap();
+    let declared: BTreeSet<_> = list.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(declared.len(), list.len(), "no name is there twice");
+    // Grafana's own begin so.
+    let asked: BTreeSet<_> =
+        variables(&text).into_iter().filter(|name| !name.starts_with("__")).collect();
+    assert_eq!(asked, declared);
+    assert_eq!((&list[0]["name"], &list[0]["query"]), (&"ds".into(), &"prometheus".into()));
+    assert!(!text.contains("__inputs"), "a variable takes its place");
+}
+
+/// The labels of a metric: the page has them, and others are added to each series.
+fn labels(name: &str, page: &str) -> BTreeSet<String> {
+    let base = ["_bucket", "_count", "_sum"];
+    let base = base.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let row =
+        page.lines().find(|line| line.starts_with("| ") && line.contains(&format!("`{base}`")));
+    let labels = row.map(|row| row.split('|').nth(2).unwrap()).unwrap_or_default();
+    let labels = labels.split(':').next().unwrap().split('`').skip(1).step_by(2);
+    labels.chain(["job", "instance", "le"]).map(str::to_owned).collect()
+}
+
+/// A label that a metric does not have leaves a panel empty, and no tool finds that.
+#[test]
+fn queries_of_the_dashboard_ask_for_labels_that_there_are() {
+    let (page, dashboard) = (text("docs/monitoring.md"), dashboard());
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let mut count = 0;
+    for target in targets.chain(dashboard["annotations"]["list"].as_array().unwrap()) {
+        let query = target["expr"].as_str().unwrap();
+        assert!(query.contains("{job=\"$job\""), "of the chosen job: {query}");
+        let has: BTreeSet<_> = asked(query).iter().flat_map(|name| labels(name, &page)).collect();
+        // Between braces, quoted values left out; and after `by`.
+        let unquoted: String = query.split('"').step_by(2).collect();
+        let matched = unquoted.split('{').skip(1).map(|text| text.split('}').next().unwrap());
+        let grouped = unquoted.split(" by (").skip(1).map(|text| text.split(')').next().unwrap());
+        let legend = target["legendFormat"].as_str().unwrap_or_default();
+        let legend = legend.split("{{").skip(1).map(|text| text.split("}}").next().unwrap());
+        let words = |text: &str| -> Vec<String> {
+            text.split(|c| !is_of_word(c)).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        };
+        let by: BTreeSet<_> = grouped.flat_map(words).collect();
+        for label in matched.flat_map(words).chain(by.iter().cloned()) {
+            assert!(has.contains(&label), "`{label}` is none of {has:?}: {query}");
+            count += 1;
+        }
+        for label in legend {
+            assert!(by.contains(label), "the name of a line has `{label}`: {query}");
         }
     }
+    assert!(40 < count, "labels are found: {count}");
 }
