@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
+use jiff::fmt::temporal::DateTimePrinter;
 use keyward::details::Reason;
 use keyward::key::{PREFIX_LEN_MAX, Prefix};
 use keyward::network::Network;
@@ -192,7 +193,12 @@ impl Parameter for KeyNumber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub UnixMillis);
 
+/// RFC 3339 with milliseconds, but for the `Z` at its end.
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
 impl Time {
+    /// The bytes of a text, such as `2026-11-24T09:30:00.000Z`.
+    const LEN: usize = 24;
     /// The fault of a text that [`Time::parse`] does not take.
     pub const RULE: &str =
         "Input should be a valid datetime in RFC 3339, such as 2030-01-31T12:00:00Z";
@@ -208,7 +214,12 @@ impl Time {
         let epoch = civil::date(1970, 1, 1).to_datetime(civil::Time::midnight());
         let since = SignedDuration::from_millis(i64::try_from(self.0.0).unwrap_or(i64::MAX));
         let at = epoch.checked_add(since).unwrap_or(DateTime::MAX);
-        format!("{at:.3}Z")
+        let mut text = String::with_capacity(Self::LEN);
+        // Nothing that is written to memory fails.
+        if PRINTER.print_datetime(&at, &mut text).is_ok() {
+            text.push('Z');
+        }
+        text
     }
 }
 

@@ -78,9 +78,11 @@ impl Default for Text {
 impl Written for Text {
     /// Adds a part, for which there is room.
     fn add(&mut self, part: &str) {
-        let room = self.bytes.iter_mut().skip(self.len);
-        room.zip(part.as_bytes()).for_each(|(to, from)| *to = *from);
-        self.len = TEXT_LEN_MAX.min(self.len + part.len());
+        let end = self.len + part.len();
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(part.as_bytes());
+            self.len = end;
+        }
     }
 
     fn len(&self) -> usize {
