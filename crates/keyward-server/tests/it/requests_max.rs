@@ -19,6 +19,12 @@ fn begin(server: &Server) -> Connection {
     connection
 }
 
+/// Sends requests without a key until the response to one has this status.
+fn wait_for(server: &Server, status: u16) {
+    let is_there = || server.send("GET", "/key", &[], "").status == status;
+    assert!((0..5_000).any(|_| is_there()), "no response is {status}");
+}
+
 #[tokio::test]
 async fn one_request_more_than_there_may_be_gets_503() {
     let folder = tempdir().unwrap();
@@ -36,6 +42,8 @@ async fn one_request_more_than_there_may_be_gets_503() {
     let mut third = client.begin("POST", "/admin/api-keys", &key, false).await.unwrap();
     third.body.send_data(Bytes::from_static(&BODY.as_bytes()[..5]), false).unwrap();
     assert_eq!(client.get("/healthz", &[]).await.status, 200, "the server has seen its head");
+    // Its request is under way when a thread has taken it up.
+    wait_for(&server, 503);
 
     let rejected = server.get("/key", "wrong");
     assert_eq!(rejected.brief(), r#"503 {"detail":"Service Unavailable"}"#);
@@ -54,7 +62,7 @@ async fn one_request_more_than_there_may_be_gets_503() {
     // A client that goes away takes its request along.
     drop(second);
     let mut rest = [begin(&server), begin(&server)];
-    assert_eq!(server.get("/key", "wrong").status, 401);
+    wait_for(&server, 401);
     for connection in &mut rest {
         connection.write(BODY.as_bytes()).unwrap();
         assert_eq!(connection.read().unwrap().status, 201);
