@@ -18,9 +18,10 @@ use keyward_axum::keyward_http::Form;
 use keyward_axum::{Authenticated, Door, Rejection};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
+use tonic::codec::{BufferSettings, Codec};
 use tonic::server::Grpc;
 use tonic::{Code, Status};
-use tonic_prost::ProstCodec;
+use tonic_prost::{ProstDecoder, ProstEncoder};
 
 use self::messages::{
     AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
@@ -34,6 +35,8 @@ use crate::state::State;
 
 /// Most bytes of a request that is asked about: its head, and the operator's words for its route.
 const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of nearly every message; tonic's 8 KiB would be wiped after each.
+const MESSAGE_LEN: usize = 1_024;
 /// The operator's words for a route.
 const SCOPE: &str = "keyward-scope";
 const COST: &str = "keyward-cost";
@@ -54,14 +57,38 @@ pub(crate) async fn check(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let admitted = Asker::admit(&state, &mut parts).map_err(|rejection| unadmitted(&rejection));
-    let codec = ProstCodec::<CheckResponse, CheckRequest>::default();
-    let mut grpc = Grpc::new(codec).apply_max_message_size_config(Some(MESSAGE_BYTES_MAX), None);
+    let mut grpc =
+        Grpc::new(CheckCodec).apply_max_message_size_config(Some(MESSAGE_BYTES_MAX), None);
     let decide = tower::service_fn(|request: tonic::Request<CheckRequest>| {
         let admitted = admitted.as_ref().map_err(Clone::clone);
         let verdict = admitted.map(|asker| decide(&state, asker, request.into_inner()));
         async { verdict.map(tonic::Response::new) }
     });
     grpc.unary(decide, Request::from_parts(parts, body)).await.map(Body::new)
+}
+
+/// The messages of a check, each read and written in a piece of memory of its usual size.
+struct CheckCodec;
+
+impl CheckCodec {
+    fn buffers() -> BufferSettings {
+        BufferSettings::new(MESSAGE_LEN, MESSAGE_LEN)
+    }
+}
+
+impl Codec for CheckCodec {
+    type Encode = CheckResponse;
+    type Decode = CheckRequest;
+    type Encoder = ProstEncoder<CheckResponse>;
+    type Decoder = ProstDecoder<CheckRequest>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstEncoder::new(Self::buffers())
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstDecoder::new(Self::buffers())
+    }
 }
 
 /// The peer may not ask, which no verdict can say.
