@@ -2,56 +2,38 @@
 
 use std::fmt;
 
-/// Declares [`Door`] and what follows from it.
-macro_rules! doors {
-    ($($(#[$doc:meta])+ $name:ident: $word:literal;)+) => {
-        /// A way on which a request asks for a verdict. Every door gets the same decision; metrics,
-        /// logs and traces name the door.
-        ///
-        /// ```
-        /// use keyward_http::Door;
-        ///
-        /// assert_eq!(Door::default(), Door::Guard);
-        /// assert_eq!(Door::ALL.map(Door::as_str)[0], "guard");
-        /// ```
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub enum Door {
-            $($(#[$doc])+ $name,)+
-        }
+use crate::words::words;
 
-        impl Door {
-            /// All of them.
-            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
-
-            /// Its one word, for metrics, logs and traces.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)+
-                }
-            }
-        }
-    };
-}
-
-doors! {
-    /// None: the request itself is guarded, in a service of Rust.
-    #[default]
-    Guard: "guard";
-    /// `POST /verify`, for a service in any language.
-    Verify: "verify";
-    /// Forward authentication as Traefik and Caddy ask for it.
-    Forwarded: "forwarded";
-    /// nginx's `auth_request`.
-    Nginx: "nginx";
-    /// HAProxy, by a script in Lua.
-    Haproxy: "haproxy";
-    /// Envoy's external authorization over HTTP.
-    Envoy: "envoy";
-    /// Envoy's external authorization over gRPC.
-    Grpc: "grpc";
-    /// Token introspection (RFC 7662).
-    Introspect: "introspect";
+words! {
+    /// A way on which a request asks for a verdict. Every door gets the same decision; metrics,
+    /// logs and traces name the door.
+    ///
+    /// ```
+    /// use keyward_http::Door;
+    ///
+    /// assert_eq!(Door::default(), Door::Guard);
+    /// assert_eq!(Door::ALL.map(Door::as_str)[0], "guard");
+    /// ```
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Door {
+        /// None: the request itself is guarded, in a service of Rust.
+        #[default]
+        Guard = "guard",
+        /// `POST /verify`, for a service in any language.
+        Verify = "verify",
+        /// Forward authentication as Traefik and Caddy ask for it.
+        Forwarded = "forwarded",
+        /// nginx's `auth_request`.
+        Nginx = "nginx",
+        /// HAProxy, by a script in Lua.
+        Haproxy = "haproxy",
+        /// Envoy's external authorization over HTTP.
+        Envoy = "envoy",
+        /// Envoy's external authorization over gRPC.
+        Grpc = "grpc",
+        /// Token introspection (RFC 7662).
+        Introspect = "introspect",
+    }
 }
 
 impl fmt::Display for Door {

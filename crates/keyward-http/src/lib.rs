@@ -125,6 +125,8 @@ pub mod fault;
 
 pub mod credentials;
 
+mod words;
+
 pub mod door;
 
 pub mod verdicts;

@@ -7,68 +7,49 @@ use keyward::verify::Purpose;
 use keyward::{Denied, KeyId};
 
 use crate::door::Door;
+use crate::words::words;
 
-/// Declares [`Outcome`] and what follows from it.
-macro_rules! outcomes {
-    ($($(#[$doc:meta])+ $name:ident: $word:literal;)+) => {
-        /// The outcome of a decision, as metrics, logs and traces name it. Unlike
-        /// [`keyward::count::Outcome`], it is also of requests that name no key that there is.
-        ///
-        /// ```
-        /// use keyward_http::verdicts::Outcome;
-        ///
-        /// assert_eq!(Outcome::Allowed.as_str(), "allowed");
-        /// assert!(Outcome::ALL.contains(&Outcome::Missing));
-        /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Outcome {
-            $($(#[$doc])+ $name,)+
-        }
-
-        impl Outcome {
-            /// All of them.
-            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
-
-            /// Its one word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)+
-                }
-            }
-        }
-    };
-}
-
-outcomes! {
-    /// The key works.
-    Allowed: "allowed";
-    /// A limit is used up, or the cost is above what it ever allows.
-    Limited: "limited";
-    /// The key lacks a scope.
-    OutOfScope: "out_of_scope";
-    /// The key may not be used from that address.
-    OutOfNetwork: "out_of_network";
-    /// The key or its owner is suspended.
-    Suspended: "suspended";
-    /// The key is revoked.
-    Revoked: "revoked";
-    /// The key has expired, or its secret was replaced and the grace of that has ended.
-    Expired: "expired";
-    /// The key works, and that was asked about, with nothing to let in.
-    Introspected: "introspected";
-    /// There is no such key.
-    Unknown: "unknown";
-    /// The request has no key.
-    Missing: "missing";
-    /// The line that has the key cannot be read.
-    Malformed: "malformed";
-    /// The request has several keys.
-    Ambiguous: "ambiguous";
-    /// The key does not work, and its address presented too many such keys.
-    Flooded: "flooded";
-    /// It could not be decided: the clock is in doubt.
-    Unavailable: "unavailable";
+words! {
+    /// The outcome of a decision, as metrics, logs and traces name it. Unlike
+    /// [`keyward::count::Outcome`], it is also of requests that name no key that there is.
+    ///
+    /// ```
+    /// use keyward_http::verdicts::Outcome;
+    ///
+    /// assert_eq!(Outcome::Allowed.as_str(), "allowed");
+    /// assert!(Outcome::ALL.contains(&Outcome::Missing));
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Outcome {
+        /// The key works.
+        Allowed = "allowed",
+        /// A limit is used up, or the cost is above what it ever allows.
+        Limited = "limited",
+        /// The key lacks a scope.
+        OutOfScope = "out_of_scope",
+        /// The key may not be used from that address.
+        OutOfNetwork = "out_of_network",
+        /// The key or its owner is suspended.
+        Suspended = "suspended",
+        /// The key is revoked.
+        Revoked = "revoked",
+        /// The key has expired, or its secret was replaced and the grace of that has ended.
+        Expired = "expired",
+        /// The key works, and that was asked about, with nothing to let in.
+        Introspected = "introspected",
+        /// There is no such key.
+        Unknown = "unknown",
+        /// The request has no key.
+        Missing = "missing",
+        /// The line that has the key cannot be read.
+        Malformed = "malformed",
+        /// The request has several keys.
+        Ambiguous = "ambiguous",
+        /// The key does not work, and its address presented too many such keys.
+        Flooded = "flooded",
+        /// It could not be decided: the clock is in doubt.
+        Unavailable = "unavailable",
+    }
 }
 
 impl fmt::Display for Outcome {
