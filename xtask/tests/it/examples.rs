@@ -202,7 +202,9 @@ fn declared(code: &str, in_trait: bool) -> Option<(&str, &str)> {
     let name = rest
         .split(|c| !in_name(c))
         .next()
-        .filter(|_| is_item && public.is_some() || word == "fn")?;
+        .filter(|_| is_item && public.is_some() || word == "fn")
+        // A macro declares one whose name it is given.
+        .filter(|name| !name.is_empty())?;
     Some((word, name))
 }
 
