@@ -18,9 +18,24 @@ pub const TOKEN_FILE_VARIABLE: &str = "KEYWARD_TOKEN_FILE";
 /// The authorities that may vouch for the server that the client commands talk to.
 pub const CA_FILE_VARIABLE: &str = "KEYWARD_CA_FILE";
 
-/// The variables of the client commands, which are no settings of the server.
-pub const CLIENT_VARIABLES: [&str; 4] =
-    [SERVER_VARIABLE, TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, CA_FILE_VARIABLE];
+/// The doors that the clients in other languages ask.
+const DOORS_VARIABLE: &str = "KEYWARD_URL";
+/// The door key of those clients, and of the recipes for proxies.
+const DOOR_KEY_VARIABLE: &str = "KEYWARD_DOOR_KEY";
+/// The revision that a build of the program names.
+const REVISION_VARIABLE: &str = "KEYWARD_REVISION";
+
+/// The variables that programs of ours read, and that are no settings of the server: it lets them
+/// pass, for it may be started in a shell that has them.
+pub const OF_OTHER_PROGRAMS: [&str; 7] = [
+    SERVER_VARIABLE,
+    TOKEN_VARIABLE,
+    TOKEN_FILE_VARIABLE,
+    CA_FILE_VARIABLE,
+    DOORS_VARIABLE,
+    DOOR_KEY_VARIABLE,
+    REVISION_VARIABLE,
+];
 
 /// The prefix of the name of each of our variables.
 const PREFIX: &str = "KEYWARD_";

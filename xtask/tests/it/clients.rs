@@ -1,5 +1,9 @@
 //! The clients in other languages, and the lists of packages from which tools are installed.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::tidy::{read, root};
@@ -50,4 +54,31 @@ fn the_clients_have_the_version_of_the_workspace_and_no_dependency() {
     assert_eq!(python["project"]["version"].as_str(), Some(version));
     assert!(python["project"].get("dependencies").is_none(), "{python}");
     assert!(!read(&root().join("clients/go/go.mod")).contains("require"));
+}
+
+/// The server is started in a shell that has the variables of a client, as the README does.
+#[test]
+fn the_server_knows_the_variables_of_the_clients_and_of_the_recipes() {
+    let clients = ["clients/go", "clients/node", "clients/python/keyward"];
+    let recipes = ["apache", "caddy", "envoy", "haproxy", "nginx", "traefik"];
+    let recipes = recipes.map(|name| format!("docs/proxies/{name}"));
+    let folders = clients.map(str::to_owned).into_iter().chain(recipes);
+    let files = |folder: String| -> Vec<PathBuf> {
+        let listed = fs::read_dir(root().join(folder)).unwrap();
+        listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
+    };
+    let is_test = |file: &PathBuf| file.to_string_lossy().ends_with("_test.go");
+    let texts = folders.flat_map(files).filter(|file| !is_test(file)).map(|file| read(&file));
+    let read_by_them: BTreeSet<_> = texts.flat_map(|text| variables(&text)).collect();
+    assert!(read_by_them.contains("KEYWARD_URL"), "{read_by_them:?}");
+    let known = variables(&read(&root().join("crates/keyward-cli/src/environment.rs")));
+    let unknown: Vec<_> = read_by_them.difference(&known).collect();
+    assert!(unknown.is_empty(), "the server does not start with {unknown:?}");
+}
+
+/// The names of our variables in a text.
+fn variables(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours = words.filter(|word| word.len() > "KEYWARD_".len() && word.starts_with("KEYWARD_"));
+    ours.map(str::to_owned).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use keyward_api::admin_key::AdminKey;
-use keyward_cli::environment::{CLIENT_VARIABLES, Environment};
+use keyward_cli::environment::{Environment, OF_OTHER_PROGRAMS};
 use keyward_cli::secret_file::read_key_file;
 
 use super::file::ConfigFile;
@@ -154,7 +154,7 @@ impl<'a> Sources<'a> {
 /// Rejects names that are no setting: a typing error must not turn a limit off.
 fn check_names(environment: &Environment) -> Result<(), SettingsError> {
     let settings = || table::ALL.into_iter().map(|setting| setting.variable);
-    let known = || settings().chain([table::CONFIG_VARIABLE]).chain(CLIENT_VARIABLES);
+    let known = || settings().chain([table::CONFIG_VARIABLE]).chain(OF_OTHER_PROGRAMS);
     let Some(unknown) = environment.names().find(|name| !known().any(|one| one == *name)) else {
         return Ok(());
     };
@@ -264,9 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn the_config_and_server_variables_are_known() {
-        let config = [("KEYWARD_CONFIG", CONFIG_FILE), ("KEYWARD_SERVER", "http://localhost")];
-        assert!(read("", &config, &[]).is_ok());
+    fn variables_that_programs_of_ours_read_are_known() {
+        for variable in [table::CONFIG_VARIABLE].into_iter().chain(OF_OTHER_PROGRAMS) {
+            let read = read("", &[(variable, CONFIG_FILE)], &[]);
+            assert!(read.is_ok(), "{variable}: {read:?}");
+        }
     }
 
     #[test]
