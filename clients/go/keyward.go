@@ -142,7 +142,7 @@ type Options struct {
 	// For an https address; by default the authorities of the system.
 	TLS *tls.Config
 	// Where the client's address is; by default the peer of the connection. After a proxy that you
-	// trust, read it from a header that the proxy itself sets.
+	// trust, read it from a header that the proxy overwrites in every request.
 	Address func(*http.Request) string
 	// Gets a line about why requests get 503, at most once a second; by default log.Print.
 	Log func(line string)

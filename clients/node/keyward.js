@@ -58,7 +58,7 @@ const ADVICE = {
  * @typedef {object} Reading
  * @property {(request: R) => string | null | undefined} [address] Where the client's address is; the
  *   peer of the connection by default. After a proxy that you trust, read it from a header that the
- *   proxy itself sets.
+ *   proxy overwrites in every request.
  * @property {(request: R) => string | undefined} [resource] The template of the route; by default
  *   that of the framework, where it has one.
  */

@@ -107,7 +107,7 @@ export type Reading<R> = {
     /**
      * Where the client's address is; the
      * peer of the connection by default. After a proxy that you trust, read it from a header that the
-     * proxy itself sets.
+     * proxy overwrites in every request.
      */
     address?: (request: R) => string | null | undefined;
     /**

@@ -48,7 +48,7 @@ class Guard:
     :param exempt: which requests pass without a key, such as ``lambda scope: scope["path"] ==
         "/healthz"``; none by default.
     :param address: where the client's address is; the peer of the connection by default. After a
-        proxy that you trust, read it from a header that the proxy itself sets.
+        proxy that you trust, read it from a header that the proxy overwrites in every request.
     """
 
     def __init__(

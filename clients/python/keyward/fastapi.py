@@ -24,7 +24,7 @@ class Require(SecurityBase):
 
     :param cost: how many ordinary requests it counts as.
     :param address: where the client's address is; the peer of the connection by default. After a
-        proxy that you trust, read it from a header that the proxy itself sets.
+        proxy that you trust, read it from a header that the proxy overwrites in every request.
     """
 
     def __init__(

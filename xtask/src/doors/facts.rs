@@ -22,6 +22,8 @@ const COMPARED: [&str; 8] = [
 /// The header fields that tell the API who is asking.
 pub(crate) const IDENTITY: [&str; 5] =
     ["x-keyward-key-id", "x-keyward-name", "x-keyward-tier", "x-keyward-owner", "x-keyward-scopes"];
+/// The header fields from which an API may read the client's address.
+pub(crate) const ADDRESS: [&str; 2] = ["x-forwarded-for", "x-real-ip"];
 
 /// Names and values; a fact that is not there has no name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Facts {
             if asked.get("host") == Some("other.example") {
                 facts.set("api.host", "other.example");
             }
-            for name in IDENTITY {
+            for name in IDENTITY.into_iter().chain(ADDRESS) {
                 facts.set(&format!("api.{name}"), asked.get(name).unwrap_or_default());
             }
             for (name, value) in false_identity(asked) {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::facts::{Facts, IDENTITY};
+use super::facts::{ADDRESS, Facts, IDENTITY};
 use super::http::{Connection, Message, Request};
 use super::keyward::{Key, Keyward};
 use super::proxy::Proxy;
@@ -92,8 +92,14 @@ pub(crate) fn allowed(key: &Key, left: u32) -> Facts {
     for (name, value) in IDENTITY.into_iter().zip(values) {
         facts.set(&format!("api.{name}"), value);
     }
-    let facts = facts.with("api", "1").with("api.method", "GET").with("api.body", "0");
-    limited_by(facts, 100, left)
+    let facts = facts.with("api.method", "GET").with("api.body", "0");
+    limited_by(reaching_the_api(facts), 100, left)
+}
+
+/// Adds that the API is asked, and learns the client's address by each field that it may read.
+pub(crate) fn reaching_the_api(facts: Facts) -> Facts {
+    let with_address = |facts: Facts, name| facts.with(&format!("api.{name}"), CLIENT.to_string());
+    ADDRESS.into_iter().fold(facts.with("api", "1"), with_address)
 }
 
 /// The facts of a rejection that does not reach the API.

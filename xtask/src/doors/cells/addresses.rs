@@ -14,12 +14,14 @@ use crate::doors::lane::{self, CLIENT, Lane, rejected};
 const FORGED: Ipv4Addr = Ipv4Addr::new(10, 1, 2, 3);
 const NOT_ALLOWED: &str = "Address not allowed";
 
-/// A key that may be used from the client's own address alone works, whatever it says of others.
+/// A key that may be used from the client's own address alone works, whatever it says of others,
+/// and the API does not learn the others.
 pub(super) fn own(lane: &Lane<'_>) -> Result<Vec<Step>> {
     let address = lane.address_of_client()?;
     let key = lane.key(&json!({ "networks": [address] }))?;
     let request = Request::get(&lane.path()).bearer(&key.text);
     let request = request.header("X-Forwarded-For", &FORGED.to_string());
+    let request = request.header("X-Real-IP", &FORGED.to_string());
     let expected = lane::allowed(&key, 99).with("address", CLIENT.to_string());
     one(lane.send(&request, Some(&key))?.with("address", address), expected)
 }

@@ -37,8 +37,8 @@ pub(super) fn preflight_request(lane: &Lane<'_>) -> Request {
 }
 
 pub(super) fn preflight_passes() -> Facts {
-    let facts = Facts::default().with("status", "200").with("body", "the API's").with("api", "1");
-    let facts = facts.with("content-type", "application/json");
+    let facts = Facts::default().with("status", "200").with("body", "the API's");
+    let facts = lane::reaching_the_api(facts).with("content-type", "application/json");
     let facts = facts.with("api.method", "OPTIONS").with("api.body", "0");
     IDENTITY.into_iter().fold(facts, |facts, name| facts.with(&format!("api.{name}"), ""))
 }
