@@ -24,7 +24,7 @@ local LIMITS = {
   ["x-ratelimit-remaining"] = "txn.keyward_x_left",
   ["x-ratelimit-reset"] = "txn.keyward_x_reset",
 }
-local COPIED = { "content-type", "www-authenticate", "retry-after" }
+local COPIED = { "content-type", "cache-control", "www-authenticate", "retry-after" }
 for name in pairs(LIMITS) do COPIED[#COPIED + 1] = name end
 
 local function reject(txn, status, body, headers)
@@ -37,7 +37,8 @@ end
 
 local function unavailable(txn)
   reject(txn, 503, '{"detail":"Keyward cannot be reached"}', {
-    ["content-type"] = { "application/json" }, ["retry-after"] = { "1" },
+    ["content-type"] = { "application/json" }, ["cache-control"] = { "no-store" },
+    ["retry-after"] = { "1" },
   })
 end
 

@@ -57,6 +57,9 @@ impl Facts {
                 facts.set(name, without_times(name, value));
             }
         }
+        if is_kept_by_no_shared_cache(response) {
+            facts.set("shared caches", "keep it not");
+        }
         facts.set("body", body(response));
         facts.set("api", asked.len().to_string());
         if let [asked] = asked {
@@ -111,6 +114,14 @@ fn without_times(name: &str, value: &str) -> String {
         },
         _ => value.to_owned(),
     }
+}
+
+/// Whether no cache that serves several clients may keep a response (RFC 9111, section 5.2.2).
+/// Over HTTP, the doors say `no-store` of a denial, and over gRPC the denial itself says `private`.
+fn is_kept_by_no_shared_cache(response: &Message) -> bool {
+    let mut directives =
+        response.get("cache-control").unwrap_or_default().split(',').map(str::trim);
+    directives.any(|directive| matches!(directive, "no-store" | "private"))
 }
 
 /// The detail of a rejection, or whose the body is.

@@ -105,7 +105,8 @@ pub(crate) fn reaching_the_api(facts: Facts) -> Facts {
 /// The facts of a rejection that does not reach the API.
 pub(crate) fn rejected(status: u16, detail: &str) -> Facts {
     let facts = Facts::default().with("status", status.to_string()).with("body", detail);
-    facts.with("content-type", "application/json").with("api", "0")
+    let facts = facts.with("content-type", "application/json").with("api", "0");
+    facts.with("shared caches", "keep it not")
 }
 
 /// Adds the fields that say how much of a limit is left.

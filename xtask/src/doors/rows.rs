@@ -43,6 +43,7 @@ const OF_VERIFYING: [Deviation; 9] = [
                 facts.set("body", "HTML");
                 facts.set("content-type", "text/html");
                 facts.remove("www-authenticate");
+                facts.remove("shared caches");
             });
         },
     },
@@ -77,6 +78,7 @@ const OF_VERIFYING: [Deviation; 9] = [
                 facts.set("body", "");
                 facts.remove("content-type");
                 facts.remove("retry-after");
+                facts.remove("shared caches");
             });
         },
     },

@@ -127,7 +127,8 @@ pub(super) const ALL: [Deviation; 12] = [
 /// Apache's own page in place of a response; the rest stays.
 fn page(before: &Facts, status: u16, challenge: &str) -> Facts {
     let is_head = before.get("body") == Some("");
-    let facts = lane::rejected(status, if is_head { "" } else { "HTML" });
+    let mut facts = lane::rejected(status, if is_head { "" } else { "HTML" });
+    facts.remove("shared caches");
     let facts = facts.with("content-type", "text/html; charset=iso-8859-1");
     let connection = before.get("connection").into_iter();
     let facts = connection.fold(facts, |facts, value| facts.with("connection", value));
