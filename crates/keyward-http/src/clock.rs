@@ -1,10 +1,14 @@
 //! The edge where time comes in.
 
+mod steady;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use keyward::time::{Now, SteadyNanos, UnixMillis};
+
+use steady::Steady;
 
 /// Says what time it is.
 ///
@@ -34,9 +38,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
 /// The clock of the operating system.
 ///
-/// A reading takes one look at the monotonic clock; the wall clock is looked at only in
-/// [`Clock::sync`]. So setting the wall clock moves expiry within about a second, and never
-/// touches a limit. Setting it back is noticed; see [`Gate::judge`](keyward::Gate::judge).
+/// A reading takes one look at the steady clock: on Linux that is `CLOCK_BOOTTIME`, which goes on
+/// while the machine is suspended, elsewhere the clock of [`std::time::Instant`]. The wall clock is
+/// looked at only in [`Clock::sync`]. So setting the wall clock moves expiry within about a second,
+/// and never touches a limit. Setting it back is noticed; see
+/// [`Gate::judge`](keyward::Gate::judge).
 ///
 /// ```
 /// use keyward_http::{Clock as _, SystemClock};
@@ -47,13 +53,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
 /// ```
 #[derive(Debug)]
 pub struct SystemClock {
-    origin: Instant,
-    /// Wall-clock milliseconds at `origin`. Relaxed: one number, and a reading just before or
-    /// just after it moves are both right.
+    steady: Steady,
+    /// Wall-clock milliseconds at the start of `steady`. Relaxed: one number, and a reading just
+    /// before or just after it moves are both right.
     origin_unix_ms: AtomicU64,
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the edge where time comes in")]
 impl SystemClock {
     /// Starts the clock.
     ///
@@ -66,21 +71,15 @@ impl SystemClock {
     /// ```
     #[must_use]
     pub fn start() -> Self {
-        let clock = Self { origin: Instant::now(), origin_unix_ms: AtomicU64::new(0) };
+        let clock = Self { steady: Steady::start(), origin_unix_ms: AtomicU64::new(0) };
         clock.sync();
         clock
-    }
-
-    fn elapsed_nanos(&self) -> u64 {
-        let elapsed = Instant::now().saturating_duration_since(self.origin);
-        // Saturates after 584 years.
-        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        let nanos = self.elapsed_nanos();
+        let nanos = self.steady.nanos();
         let unix = self.origin_unix_ms.load(Ordering::Relaxed) + nanos / 1_000_000;
         Now::new(UnixMillis(unix), SteadyNanos(nanos))
     }
@@ -92,7 +91,7 @@ impl Clock for SystemClock {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let since_epoch = since_epoch.unwrap_or_default();
         let unix_ms = since_epoch.as_millis();
-        let elapsed_ms = self.elapsed_nanos() / 1_000_000;
+        let elapsed_ms = self.steady.nanos() / 1_000_000;
         let origin = u64::try_from(unix_ms).unwrap_or(u64::MAX).saturating_sub(elapsed_ms);
         self.origin_unix_ms.store(origin, Ordering::Relaxed);
     }
