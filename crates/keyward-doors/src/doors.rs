@@ -47,3 +47,6 @@ impl Doors {
         self.0.set_access(Access { networks, keys });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ words! {
         Ambiguous = "ambiguous",
         /// The key does not work, and its address presented too many such keys.
         Flooded = "flooded",
-        /// It could not be decided: the clock is in doubt.
+        /// It could not be decided: the clock is in doubt, or the lease of memory has ended.
         Unavailable = "unavailable",
     }
 }
@@ -68,7 +68,7 @@ impl From<&Denied> for Outcome {
             Denied::Suspended(_) => Self::Suspended,
             Denied::Revoked(_) => Self::Revoked,
             Denied::Expired(_) | Denied::Replaced(_) => Self::Expired,
-            Denied::ClockInDoubt(_) => Self::Unavailable,
+            Denied::Uncertain | Denied::ClockInDoubt(_) => Self::Unavailable,
         }
     }
 }

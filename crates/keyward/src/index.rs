@@ -16,6 +16,7 @@ use std::sync::{Arc as StdArc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLo
 use triomphe::Arc;
 
 use crate::digest::Digest;
+use crate::lease::Lease;
 use crate::limit::Limits;
 use crate::owner::OwnerState;
 use crate::record::{KeyId, Owner};
@@ -97,6 +98,8 @@ impl Shard {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Index {
+    /// In the same place as the tables, which no verdict may look at without it.
+    lease: Lease,
     shards: Box<[Shard]>,
     owners: Owners,
 }
@@ -104,7 +107,7 @@ pub struct Index {
 impl Default for Index {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        Self { shards, owners: Owners::default() }
+        Self { lease: Lease::default(), shards, owners: Owners::default() }
     }
 }
 
@@ -133,6 +136,14 @@ pub(crate) struct Held<'a> {
 }
 
 impl Index {
+    /// Until when a verdict may rely on the index. It never ends unless a calling program says
+    /// otherwise.
+    #[inline]
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     /// Finds the key that has, or had, the secret with this digest, and holds it while `ask` says
     /// what it is about; `None` if there is no such key.
     ///
@@ -141,6 +152,8 @@ impl Index {
     /// which leads on. It ends, since each rotation makes a secret that never was before.
     #[inline]
     pub(crate) fn look<T>(&self, digest: &Digest, ask: impl FnOnce(Option<&Held<'_>>) -> T) -> T {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
         let (mut digest, mut ends_at) = (*digest, None);
         loop {
             let shard = self.shard(&digest);
@@ -309,6 +322,12 @@ impl Index {
     fn at(&self, place: usize) -> &Shard {
         self.shards.get(place).expect("positions are below SHARDS, and there are SHARDS shards")
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread looked at an index.
+    pub(crate) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

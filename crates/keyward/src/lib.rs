@@ -133,6 +133,8 @@ pub mod text;
 
 pub mod time;
 
+pub mod lease;
+
 mod carried;
 
 pub mod striped;

@@ -116,7 +116,7 @@ impl fmt::Debug for Asked<'_> {
 ///
 /// Waits for nothing, allocates nothing and reads no clock. Cheap checks come first; a denied
 /// request consumes nothing of the key's limit. Every request that is decided is counted, each in
-/// one outcome.
+/// one outcome. Without a [lease](Index::lease) nothing is decided: [`Denied::Uncertain`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -155,8 +155,15 @@ impl fmt::Debug for Asked<'_> {
 /// # Errors
 ///
 /// Returns the reason as [`Denied`]. A caller without the key's secret learns nothing but
-/// [`Denied::Unknown`].
+/// [`Denied::Unknown`], or [`Denied::Uncertain`], which any request gets then.
 pub fn verify(index: &Index, usage: &Usage, asked: &Asked<'_>, now: Now) -> Verdict {
+    // Before the index is looked at, never after: the index could be looked at, a revocation be
+    // applied, and the next lease be granted, and then the key would be let in by an old entry.
+    // `now` was read after the request came, so a pause from here on makes the request concurrent
+    // with such a revocation.
+    if !index.lease().holds(now.steady) {
+        return Err(Denied::Uncertain);
+    }
     let Ok(presented) = Presented::parse(asked.text) else { return unknown(usage) };
     index.look(&Digest::of(presented), |held| match held {
         Some(held) => judge(held, usage, asked, now),

@@ -87,7 +87,7 @@ impl VerdictWord {
             Denied::OutOfScope(_) => Some(Self::OutOfScope),
             Denied::Limited(..) => Some(Self::Limited),
             Denied::TooCostly(_) => Some(Self::TooCostly),
-            Denied::ClockInDoubt(_) => None,
+            Denied::Uncertain | Denied::ClockInDoubt(_) => None,
         }
     }
 }

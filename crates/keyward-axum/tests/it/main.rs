@@ -7,6 +7,7 @@ mod caches;
 mod changes;
 mod clock;
 mod contract;
+mod lease;
 mod limits;
 mod networks;
 mod once;

@@ -193,3 +193,12 @@ async fn a_peer_that_may_not_ask_gets_a_code_and_no_verdict() {
     let world = World::new(DoorOptions { networks: Vec::new(), ..DoorOptions::default() }).await;
     assert_eq!(world.send(&request, "").await.0, "7");
 }
+
+#[tokio::test]
+async fn while_memory_may_decide_nothing_no_request_is_let_in() {
+    let world = World::new(DoorOptions::default()).await;
+    let secret = testing::issue(&world.guard, "weather-bot").await;
+    world.guard.gate().index().lease().end();
+    let denied = world.denied(&[("x-api-key", &secret)], &[]).await;
+    assert_eq!(denied, r#"503 {"detail":"Service Unavailable"}"#);
+}

@@ -111,6 +111,7 @@ impl Authenticator {
     /// | 403 | the key lacks the scope, comes from another network, or the cost is above a limit |
     /// | 429 | a limit of the key is used up, or the address presented too many wrong keys |
     /// | 503 | the key works by one reading of a clock that is in doubt, and not by another |
+    /// | 503 | the [lease](keyward::lease::Lease) of memory has ended, and nothing is decided |
     pub fn authenticate(
         &self,
         headers: &mut HeaderMap,
@@ -266,7 +267,7 @@ impl Authenticator {
         let told = self.rate_limit_headers;
         let (rejection, outcome) = match Rejection::of_denied(denied, asked.scopes, now.unix, told)
         {
-            DeniedAs::KeyThatWorks(rejection) => (rejection, outcome),
+            DeniedAs::NoWrongKey(rejection) => (rejection, outcome),
             // A question says nothing of the address that a wrong key comes from.
             DeniedAs::WrongKey(rejection) if asked.purpose == Purpose::Introspection => {
                 (rejection, outcome)

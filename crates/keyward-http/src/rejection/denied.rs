@@ -10,8 +10,9 @@ use crate::rate_limit::RateLimitHeaders;
 /// The response to a denied request, and whether it counts as a failure of its address.
 #[derive(Debug)]
 pub(crate) enum DeniedAs {
-    /// The key works, but not for this request: it does not count as a wrong key of the address.
-    KeyThatWorks(Rejection),
+    /// The key works, but not for this request, or it is uncertain whether it works: it does not
+    /// count as a wrong key of the address.
+    NoWrongKey(Rejection),
     /// The key does not work: it counts as a wrong one of the address.
     WrongKey(Rejection),
 }
@@ -35,7 +36,7 @@ impl Rejection {
         told: RateLimitHeaders,
     ) -> DeniedAs {
         let mut response = Self::of_reason(&denied, scopes, at, told);
-        let (DeniedAs::KeyThatWorks(rejection) | DeniedAs::WrongKey(rejection)) = &mut response;
+        let (DeniedAs::NoWrongKey(rejection) | DeniedAs::WrongKey(rejection)) = &mut response;
         rejection.denied = Some(Box::new((denied, at)));
         response
     }
@@ -50,20 +51,22 @@ impl Rejection {
             Denied::Limited(_, exceeded) => {
                 let mut rejection = Self::limited(exceeded.retry_after);
                 told.write_refused(&mut rejection.headers, exceeded, at);
-                DeniedAs::KeyThatWorks(rejection)
+                DeniedAs::NoWrongKey(rejection)
             }
             // Waiting does not help, so there is no `Retry-After`.
             Denied::TooCostly(_) => {
                 let detail = "Request costs more than its limit ever allows";
-                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, detail))
+                DeniedAs::NoWrongKey(Self::new(StatusCode::FORBIDDEN, detail))
             }
-            Denied::OutOfScope(_) => DeniedAs::KeyThatWorks(Self::out_of_scope(&scopes.join(" "))),
+            Denied::OutOfScope(_) => DeniedAs::NoWrongKey(Self::out_of_scope(&scopes.join(" "))),
             // The caller has presented the secret, so this shows an attacker nothing.
             Denied::OutOfNetwork(_) => {
-                DeniedAs::KeyThatWorks(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
+                DeniedAs::NoWrongKey(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
             }
-            // Here, too: it works by one reading of the clock.
-            Denied::ClockInDoubt(_) => DeniedAs::KeyThatWorks(Self::unavailable()),
+            // It works by one reading of the clock, or it was not looked for.
+            Denied::ClockInDoubt(_) | Denied::Uncertain => {
+                DeniedAs::NoWrongKey(Self::unavailable())
+            }
             Denied::Unknown
             | Denied::Suspended(_)
             | Denied::Revoked(_)

@@ -1,5 +1,8 @@
 //! Which requests pass, and what they are counted as.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use http::{HeaderMap, StatusCode};
 use keyward_http::keyward::Asked;
 use keyward_http::keyward::limit::Cost;
@@ -8,6 +11,8 @@ use keyward_http::verdicts::{Decision, Outcome};
 use keyward_http::{Authenticated, Door, Options, Rejection, Required, testing};
 
 use crate::{ask, authenticator, headers};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_request_with_one_key_that_works_passes() {
@@ -160,4 +165,36 @@ async fn a_request_that_may_do_without_a_key_is_not_decided() {
     let found = authenticator.authenticate_optional(&mut none, None, Required::default());
     assert!(found.unwrap().is_none());
     assert_eq!(counted(&authenticator), []);
+}
+
+#[tokio::test]
+async fn while_the_lease_of_memory_has_ended_a_request_is_503_and_counts_as_no_wrong_key() {
+    let options = Options { failures_per_minute: NonZeroU32::new(1), ..Options::default() };
+    let (authenticator, clock) = testing::authenticator_with(options).await;
+    let secret = testing::issue(&authenticator, "weather-bot").await;
+    let lease = authenticator.gate().index().lease();
+    lease.grant(authenticator.now().later_by(SECOND).steady);
+    let status = |text: &str| match ask(&authenticator, &[("x-api-key", text)]) {
+        Ok(passed) => (200, passed.caller.standing().unwrap().remaining.to_string()),
+        Err(rejection) => {
+            let headers = rejection.headers();
+            let retry_after = headers.get("retry-after").map(|it| it.to_str().unwrap().to_owned());
+            (rejection.status().as_u16(), retry_after.unwrap_or_default())
+        }
+    };
+    assert_eq!(status(&secret), (200, "99".to_owned()));
+    clock.advance(SECOND);
+    for text in [&secret, "wrong", "wrong too"] {
+        assert_eq!(status(text), (503, "1".to_owned()));
+    }
+    let rejection = ask(&authenticator, &[("x-api-key", &secret)]).unwrap_err();
+    assert_eq!(rejection.detail(), "Service Unavailable");
+    assert_eq!(authenticator.verdicts().of(Door::Guard, Outcome::Unavailable), 4);
+    assert_eq!(authenticator.gate().usage().unknown(), 0);
+    lease.grant(authenticator.now().later_by(SECOND).steady);
+    // Of the limit, only the first request has taken, and one has come back since.
+    assert_eq!(status(&secret), (200, "99".to_owned()));
+    // The first wrong key of the address.
+    assert_eq!(status("wrong").0, 401);
+    assert_eq!(status("wrong").0, 429);
 }

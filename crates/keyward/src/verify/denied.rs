@@ -13,8 +13,8 @@ use crate::time::UnixMillis;
 
 /// Why a request is denied. Holds neither the key's text nor anything about other keys.
 ///
-/// Each reason but [`Denied::Unknown`] names the key. The caller has shown a secret of that key,
-/// but not always one that works: the response must not reveal the key.
+/// Each reason but [`Denied::Unknown`] and [`Denied::Uncertain`] names the key. The caller has
+/// shown a secret of that key, but not always one that works: the response must not reveal the key.
 ///
 /// ```
 /// use keyward::Denied;
@@ -26,6 +26,10 @@ use crate::time::UnixMillis;
 /// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
+    /// Nothing is decided: memory may lack a change that the store has, since the
+    /// [lease](crate::lease::Lease) has ended. The next one may come at any moment.
+    #[error("it is uncertain whether the key works")]
+    Uncertain,
     /// No such key was ever issued, or the text cannot be a key.
     #[error("key is unknown")]
     Unknown,
@@ -61,11 +65,11 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The key that was presented; `None` if it is unknown.
+    /// The key that was presented; `None` if it is unknown, or was not looked for.
     #[must_use]
     pub fn key(&self) -> Option<&KeyRef> {
         match self {
-            Self::Unknown => None,
+            Self::Uncertain | Self::Unknown => None,
             Self::Suspended(key)
             | Self::Revoked(key)
             | Self::Expired(key)
@@ -82,6 +86,7 @@ impl Denied {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Uncertain => "uncertain",
             Self::Unknown => "unknown",
             Self::Suspended(_) => "suspended",
             Self::Revoked(_) => "revoked",
@@ -100,7 +105,8 @@ impl Denied {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Limited(_, exceeded) => Some(exceeded.retry_after),
-            Self::Unknown
+            Self::Uncertain
+            | Self::Unknown
             | Self::Suspended(_)
             | Self::Revoked(_)
             | Self::Expired(_)
@@ -117,7 +123,7 @@ impl Denied {
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Unknown | Self::ClockInDoubt(_) => None,
+            Self::Uncertain | Self::Unknown | Self::ClockInDoubt(_) => None,
             Self::Suspended(_) => Some(Outcome::Suspended),
             Self::Revoked(_) => Some(Outcome::Revoked),
             Self::Expired(_) | Self::Replaced(_) => Some(Outcome::Expired),

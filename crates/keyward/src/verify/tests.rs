@@ -1,5 +1,6 @@
 //! Tests of the decision: each reason for denial, which of them comes first, and the counts.
 
+mod lease;
 mod limits;
 mod networks;
 mod purpose;
