@@ -98,6 +98,6 @@ impl Batch {
         // The next change asks for other keys, and owners that an import brought would be many.
         facts.forget_keys();
         facts.apply(&writes);
-        Ok(Committed { newest: writes.progress.change, outcome })
+        Ok(Committed { newest: writes.progress.mark(), outcome })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use keyward::KeyId;
-use keyward::audit::ChangeId;
+use keyward::audit::Mark;
 use keyward::record::Owner;
 use keyward::store::{Page, Snapshot, StoreError};
 use keyward::stored::TierId;
@@ -66,7 +66,7 @@ impl Snapshots {
             // Ends when the connection is closed; there is nothing to keep.
             connection.execute_batch("BEGIN")?;
             // The transaction is as of its first read.
-            Ok(progress(connection)?.change)
+            Ok(progress(connection)?.mark())
         };
         let newest = worker.call(begin).await?;
         Ok(SqliteSnapshot { newest, worker: Some(worker), at: Cursor::Tiers(None) })
@@ -117,7 +117,7 @@ fn serve(opened: Result<Connection, StoreError>, queue: &mut Queue) {
 
 /// Rows of the database as of one instant.
 pub(crate) struct SqliteSnapshot {
-    newest: ChangeId,
+    newest: Mark,
     /// Gone when all is read, or something failed, and the transaction with it.
     worker: Option<Arc<Worker>>,
     at: Cursor,
@@ -191,7 +191,7 @@ impl SqliteSnapshot {
 
 #[async_trait]
 impl Snapshot for SqliteSnapshot {
-    fn newest(&self) -> ChangeId {
+    fn newest(&self) -> Mark {
         self.newest
     }
 

@@ -9,6 +9,8 @@
 //! ([`KeyStore::newest_change`](crate::store::KeyStore::newest_change)), and so may any other
 //! system.
 
+mod mark;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +21,8 @@ use thiserror::Error;
 use crate::digest::Digest;
 use crate::once::Once;
 use crate::time::UnixMillis;
+
+pub use mark::Mark;
 
 /// Most characters by which a person is known in the trail.
 pub const PERSON_CHARS_MAX: usize = 200;

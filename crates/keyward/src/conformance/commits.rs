@@ -1,6 +1,6 @@
 //! Promises about changes of every kind.
 
-use crate::audit::{Chain, ChangeId};
+use crate::audit::{Chain, ChangeId, Mark};
 use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Versions};
 use crate::record::KeyId;
@@ -13,7 +13,7 @@ use super::sample::{
 
 /// Makes a change, and returns the newest change as of it.
 async fn newest(store: &dyn Store, change: Change) -> u64 {
-    store.commit(change, audit(50)).await.unwrap().newest.0
+    store.commit(change, audit(50)).await.unwrap().newest.change.0
 }
 
 fn suspend(key: u64) -> Change {
@@ -31,7 +31,10 @@ pub async fn each_change_says_which_is_the_newest(store: &dyn Store) {
     assert_eq!(newest(store, import(true)).await, 2);
     assert_eq!(newest(store, import(false)).await, 4, "an entry for each key");
     assert_eq!(newest(store, Change::AcceptClock).await, 5);
-    assert_eq!(trail(store).await.last().unwrap().id, ChangeId(5));
+    let last = trail(store).await.pop().unwrap();
+    assert_eq!(last.id, ChangeId(5));
+    let committed = store.commit(suspend(9), audit(50)).await.unwrap();
+    assert_eq!(committed.newest, Mark { change: last.id, digest: last.digest });
 }
 
 pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {
@@ -106,7 +109,7 @@ pub async fn changes_that_are_made_together_are_one_after_the_other(store: &dyn 
                 let Ok(Decided::Issued { key, .. }) = committed.outcome else {
                     panic!("a key was issued")
                 };
-                newest.push(committed.newest.0);
+                newest.push(committed.newest.change.0);
                 ids.push(key.id.get());
                 false
             }

@@ -53,7 +53,8 @@ pub async fn a_snapshot_has_everything_in_order(store: &dyn Store) {
     live(store).await;
     for max in [0, 1, 2, 1_000] {
         let mut snapshot = store.snapshot().await.unwrap();
-        assert_eq!(Some(snapshot.newest()), trail(store).await.last().map(|entry| entry.id));
+        let head = trail(store).await.last().map(|entry| (entry.id, entry.digest));
+        assert_eq!(Some((snapshot.newest().change, snapshot.newest().digest)), head);
         let (tiers, owners, keys) = rest(&mut *snapshot, max).await;
         let told: Vec<_> = tiers.iter().map(|row| (row.name.as_str(), row.is_gone)).collect();
         let basic = [("basic", false), ("pro", false), ("enterprise", false)];
@@ -92,14 +93,14 @@ pub async fn a_snapshot_is_of_one_instant(store: &dyn Store) {
     revoke(store, id(2), audit(53)).await;
     issue(store, 4).await;
     store.set_owner_suspended(owner("org_1"), true, audit(54)).await.unwrap();
-    assert_eq!(snapshot.newest(), ChangeId(3));
+    assert_eq!(snapshot.newest().change, ChangeId(3));
     let (_, owners, keys) = rest(&mut *snapshot, 2).await;
     let before: Vec<_> = before.iter().map(|key| Key::clone(&key.key)).collect();
     assert_eq!((owners, keys), (vec![], before));
     // Another one has it all, and followers are told the changes between the two.
     let mut later = store.snapshot().await.unwrap();
     let (tiers, owners, keys) = rest(&mut *later, 2).await;
-    let told = store.changes(snapshot.newest(), 1_000).await.unwrap();
+    let told = store.changes(snapshot.newest().change, 1_000).await.unwrap();
     assert_eq!(told.tiers, tiers[3..]);
     assert_eq!((&told.owners, &told.keys), (&owners, &keys));
 }

@@ -100,7 +100,7 @@ impl Rows {
         }
         let Decision { writes, outcome } = rules::decide(change, audit, &facts)?;
         self.write(writes);
-        Ok(Committed { newest: self.progress.change, outcome })
+        Ok(Committed { newest: self.progress.mark(), outcome })
     }
 
     fn look_up(&self, lookup: Lookup, facts: &mut Facts) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::audit::ChangeId;
+use crate::audit::Mark;
 use crate::store::{Page, Snapshot, StoreError};
 use crate::stored::{Key, OwnerRow, TierRow};
 
@@ -13,7 +13,7 @@ use super::rows::Rows;
 /// Rows that no change reaches any more.
 #[derive(Debug)]
 pub(super) struct MemorySnapshot {
-    newest: ChangeId,
+    newest: Mark,
     tiers: std::vec::IntoIter<TierRow>,
     owners: std::vec::IntoIter<OwnerRow>,
     /// Shared with the store until a key is changed there.
@@ -26,7 +26,7 @@ impl MemorySnapshot {
         let owners: Vec<_> = rows.owners.values().cloned().collect();
         let keys: Vec<_> = rows.keys_after(None).collect();
         Self {
-            newest: rows.progress.change,
+            newest: rows.progress.mark(),
             tiers: tiers.into_iter(),
             owners: owners.into_iter(),
             keys: keys.into_iter(),
@@ -36,7 +36,7 @@ impl MemorySnapshot {
 
 #[async_trait]
 impl Snapshot for MemorySnapshot {
-    fn newest(&self) -> ChangeId {
+    fn newest(&self) -> Mark {
         self.newest
     }
 

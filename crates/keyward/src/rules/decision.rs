@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::audit::ChangeId;
+use crate::audit::Mark;
 use crate::details::{OwnerVersion, Versions};
 use crate::once::Earlier;
 use crate::record::KeyId;
@@ -27,7 +27,7 @@ pub struct Decision {
 #[derive(Clone, Debug)]
 pub struct Committed {
     /// The newest change as of the transaction, also if nothing was written.
-    pub newest: ChangeId,
+    pub newest: Mark,
     /// The state now, or the reason why nothing was changed.
     pub outcome: Result<Decided, ChangeRejection>,
 }

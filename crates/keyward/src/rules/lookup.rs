@@ -1,6 +1,6 @@
 //! The look-ups and their results.
 
-use crate::audit::{Audit, ChainDigest, ChangeId};
+use crate::audit::{Audit, ChainDigest, ChangeId, Mark};
 use crate::digest::Digest;
 use crate::once::{Earlier, Once, OnceName, forgotten_at};
 use crate::record::{KeyId, Owner};
@@ -50,6 +50,14 @@ pub struct Progress {
     pub key: Option<KeyId>,
     /// The highest id that a tier ever had.
     pub tier: Option<TierId>,
+}
+
+impl Progress {
+    /// The place of the newest entry in the trail.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { change: self.change, digest: self.digest }
+    }
 }
 
 /// A request that changed something once, as it is kept.

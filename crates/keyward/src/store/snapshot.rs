@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::audit::ChangeId;
+use crate::audit::Mark;
 use crate::stored::{Key, OwnerRow, TierRow};
 
 use super::StoreError;
@@ -50,9 +50,9 @@ pub enum Page {
 /// ```
 #[async_trait]
 pub trait Snapshot: fmt::Debug + Send {
-    /// The newest change that is in it, 0 if there was none.
+    /// The newest change that is in it, [`Mark::START`] if there was none.
     /// [`KeyStore::changes`](super::KeyStore::changes) after this one returns the later ones.
-    fn newest(&self) -> ChangeId;
+    fn newest(&self) -> Mark;
 
     /// The next rows: 1 to `max` of one kind, where `max` is at least 1. `None` is the end, and
     /// again each time that it is asked for.

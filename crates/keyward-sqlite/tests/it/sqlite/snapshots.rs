@@ -86,7 +86,10 @@ async fn many_snapshots_keep_nobody_from_reading_and_changing() {
         store.ping().await.unwrap();
     }
     for (at, mut snapshot) in held.into_iter().enumerate() {
-        assert_eq!((snapshot.newest().0, count(&mut *snapshot).await), (at as u64 + 1, at + 1));
+        assert_eq!(
+            (snapshot.newest().change.0, count(&mut *snapshot).await),
+            (at as u64 + 1, at + 1)
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
-use crate::audit::{Audit, ChangeId};
+use crate::audit::{Audit, ChangeId, Mark};
 use crate::digest::Digest;
 use crate::memory::MemoryStore;
 use crate::once::Earlier;
@@ -66,7 +66,7 @@ struct Tierless(Box<dyn Snapshot>);
 
 #[async_trait]
 impl Snapshot for Tierless {
-    fn newest(&self) -> ChangeId {
+    fn newest(&self) -> Mark {
         self.0.newest()
     }
 
