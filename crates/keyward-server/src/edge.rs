@@ -25,14 +25,15 @@ use percent_encoding::percent_decode_str;
 use tower::Service;
 use tracing::Instrument as _;
 
-use crate::access_log::{Came, Seen};
+use crate::access_log;
 use crate::http2_head;
 use crate::listener::ListenerName;
 use crate::metrics::{Requests, method_word};
 use crate::request_head::{AmbiguousLength, BadHead};
 use crate::request_slots::RequestSlots;
+use crate::seen::Seen;
 use crate::templates::Templates;
-use crate::trace::TraceId;
+use crate::trace::Trace;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -161,19 +162,19 @@ impl Service<Request> for EdgeService {
                 end(response.status());
                 return Ok(response);
             }
-            let extensions = received.request.extensions();
-            let seen = Seen::of(Came {
+            let headers = received.request.headers();
+            let seen = Seen {
                 listener,
                 method,
-                route: template.map_or("", |template| template.path.as_str()),
+                route: template.map_or_else(String::new, |template| template.path.clone()),
                 request_id: received.id,
-                headers: received.request.headers(),
-                slot: DecisionSlot::of(extensions),
-                trace: TraceId::of_number(edge.0.base, edge.next_number()),
-            });
-            let span = seen.span();
+                trace: Trace::of(headers, edge.0.base, edge.next_number()),
+                slot: DecisionSlot::of(received.request.extensions()),
+            };
+            let span = access_log::span(&seen);
             let response = receive(&edge, router, received).instrument(span.clone()).await;
-            seen.responded(&span, &response, end(response.status()));
+            let responded = seen.responded(&response, end(response.status()));
+            access_log::write(&span, &seen, &responded);
             Ok(response)
         })
     }

@@ -25,6 +25,8 @@ mod templates;
 
 mod trace;
 
+mod seen;
+
 mod access_log;
 
 mod clock;

@@ -22,34 +22,53 @@ impl fmt::Display for TraceId {
     }
 }
 
-impl TraceId {
-    /// The trace that a request names, if it names one as the specification has it.
-    ///
-    /// Several lines are none (section 3.2), and so are ids of zeros. A later version may have more
-    /// after the flags and a hyphen.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut lines = headers.get_all(TRACEPARENT).iter();
-        let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-        let text = line.to_str().ok()?;
-        let known = text.get(..LEN)?;
-        let rest = text.get(LEN..)?;
-        let mut parts = known.split('-');
-        let mut part = |len: usize| {
-            let part = parts.next()?;
-            let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-            (part.len() == len && part.bytes().all(is_hex)).then_some(part)
-        };
-        let (version, trace, span, _flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
-        let is_known = version == "00" && rest.is_empty();
-        let is_later =
-            !["00", "ff"].contains(&version) && (rest.is_empty() || rest.starts_with('-'));
-        let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
-        if !(is_known || is_later) || is_zero(trace) || is_zero(span) {
-            return None;
-        }
-        u128::from_str_radix(trace, 16).ok().map(Self)
-    }
+/// The place of a request in its trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace {
+    pub(crate) id: TraceId,
+}
 
+impl Trace {
+    /// The trace that a request names, or else the one that begins with the request of this number,
+    /// in a process with this random base.
+    pub(crate) fn of(headers: &HeaderMap, base: u64, number: u64) -> Self {
+        let named = named(headers);
+        let id = named.map_or_else(|| TraceId::of_number(base, number), |(id, ..)| id);
+        Self { id }
+    }
+}
+
+/// The trace that a request names, if it names one as the specification has it; with the span that
+/// the request belongs to, and whether the client records the trace.
+///
+/// Several lines are none (section 3.2), and so are ids of zeros. A later version may have more
+/// after the flags and a hyphen.
+fn named(headers: &HeaderMap) -> Option<(TraceId, u64, bool)> {
+    let mut lines = headers.get_all(TRACEPARENT).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let text = line.to_str().ok()?;
+    let known = text.get(..LEN)?;
+    let rest = text.get(LEN..)?;
+    let mut parts = known.split('-');
+    let mut part = |len: usize| {
+        let part = parts.next()?;
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        (part.len() == len && part.bytes().all(is_hex)).then_some(part)
+    };
+    let (version, trace, span, flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
+    let is_known = version == "00" && rest.is_empty();
+    let is_later = !["00", "ff"].contains(&version) && (rest.is_empty() || rest.starts_with('-'));
+    let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+    if !(is_known || is_later) || is_zero(trace) || is_zero(span) {
+        return None;
+    }
+    let number = |hex: &str| u128::from_str_radix(hex, 16).ok();
+    let span = u64::from_str_radix(span, 16).ok()?;
+    // The lowest bit of the flags is that of a recorded trace (section 3.2.2.5.1).
+    Some((TraceId(number(trace)?), span, number(flags)? & 1 == 1))
+}
+
+impl TraceId {
     /// The trace that begins with a request of this number, in a process with this random base.
     pub(crate) fn of_number(base: u64, number: u64) -> Self {
         let (high, low) = (mixed(base), mixed(base.wrapping_add(number)));
@@ -80,7 +99,7 @@ mod tests {
         for line in lines {
             headers.append(TRACEPARENT, HeaderValue::from_str(line).unwrap());
         }
-        TraceId::of(&headers).map(|trace| trace.to_string())
+        named(&headers).map(|(trace, ..)| trace.to_string())
     }
 
     #[test]
@@ -92,6 +111,17 @@ mod tests {
             format!("cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later"),
         ] {
             assert_eq!(of(&[&line]).as_deref(), Some(TRACE), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_client_says_whether_its_trace_is_recorded() {
+        for (flags, expected) in [("00", false), ("01", true), ("02", false), ("03", true)] {
+            let mut headers = HeaderMap::new();
+            let line = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
+            headers.insert(TRACEPARENT, HeaderValue::from_str(&line).unwrap());
+            let (_, parent, is_sampled) = named(&headers).unwrap();
+            assert_eq!((parent, is_sampled), (0x00f0_67aa_0ba9_02b7, expected), "{flags}");
         }
     }
 
