@@ -23,7 +23,7 @@ use keyward_admin::{Control, RequestId, misplaced_key};
 use keyward_axum::{DecisionSlot, Rejection, credentials};
 use percent_encoding::percent_decode_str;
 use tower::Service;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::access_log;
 use crate::http2_head;
@@ -32,6 +32,7 @@ use crate::metrics::{Requests, method_word};
 use crate::request_head::{AmbiguousLength, BadHead};
 use crate::request_slots::RequestSlots;
 use crate::seen::Seen;
+use crate::spans::Spans;
 use crate::templates::Templates;
 use crate::trace::Trace;
 
@@ -72,6 +73,15 @@ pub(crate) struct Watch {
     pub(crate) requests: Requests,
     /// Whether each request is logged.
     pub(crate) access_log: bool,
+    /// Where spans go.
+    pub(crate) spans: Spans,
+}
+
+impl Watch {
+    /// Whether each request is told of by itself.
+    fn is_close(&self) -> bool {
+        self.access_log || self.spans.is_on()
+    }
 }
 
 impl Edge {
@@ -157,7 +167,8 @@ impl Service<Request> for EdgeService {
             let id = template.map(|template| template.id).unwrap_or_default();
             let end = |status| edge.requests().end(begun, id, method, status);
             let received = Received::new(&edge, request);
-            if !edge.0.watch.access_log {
+            let watch = &edge.0.watch;
+            if !watch.is_close() {
                 let response = receive(&edge, router, received).await;
                 end(response.status());
                 return Ok(response);
@@ -171,10 +182,13 @@ impl Service<Request> for EdgeService {
                 trace: Trace::of(headers, edge.0.base, edge.next_number()),
                 slot: DecisionSlot::of(received.request.extensions()),
             };
-            let span = access_log::span(&seen);
+            let span = if watch.access_log { access_log::span(&seen) } else { Span::none() };
             let response = receive(&edge, router, received).instrument(span.clone()).await;
             let responded = seen.responded(&response, end(response.status()));
-            access_log::write(&span, &seen, &responded);
+            if watch.access_log {
+                access_log::write(&span, &seen, &responded);
+            }
+            watch.spans.end(&seen, &responded);
             Ok(response)
         })
     }

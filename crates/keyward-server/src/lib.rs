@@ -29,6 +29,8 @@ mod seen;
 
 mod access_log;
 
+mod spans;
+
 mod clock;
 
 mod cors;

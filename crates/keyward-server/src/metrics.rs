@@ -13,6 +13,7 @@ mod keys;
 mod page;
 mod process;
 mod requests;
+mod spans;
 mod stores;
 mod trail;
 mod usage;
@@ -32,6 +33,7 @@ use prometheus_client::registry::Registry;
 pub(crate) use connections::Connections;
 pub(crate) use counted::Counted;
 pub(crate) use requests::{Requests, TemplateId, method_word};
+pub(crate) use spans::DroppedSpans;
 pub(crate) use stores::Metered;
 
 use admin::Admin;

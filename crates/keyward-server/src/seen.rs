@@ -1,4 +1,4 @@
-//! The facts about a request and its response, for its line in the log.
+//! The facts about a request and its response, for its line in the log and for its span.
 
 use std::borrow::Cow;
 

@@ -30,6 +30,7 @@ use crate::reload::Reload;
 use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
+use crate::spans::Spans;
 use crate::tls::AllTls;
 
 /// Serves until a signal asks for the end; see `signals`.
@@ -128,7 +129,9 @@ async fn serve(
     let reload =
         Reload { read, control: control.clone(), proxies, doors, tls: tls.clone(), log, rows };
     let requests = counted.requests.clone();
-    let watch = Watch { requests, access_log: settings.access_log };
+    let spans =
+        Spans::start(settings.otlp_endpoint.as_ref(), &settings.tls, &app.guard, &counted.spans)?;
+    let watch = Watch { requests, access_log: settings.access_log, spans: spans.clone() };
     let edge = Edge::hiding(request_bounds(&settings), request_id_base()?, control.clone(), watch);
     let served = served(&app, &control, &edge, &settings);
     let (bounds, stop) = (bounds_of(&settings), until_stop(signals, reload));
@@ -141,6 +144,7 @@ async fn serve(
     control.close().await;
     upkeep.stop().await.context("flushing usage before the end")?;
     store.close().await.context("closing the database")?;
+    spans.stop().await;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
 }

@@ -9,6 +9,7 @@ mod doors;
 mod exposure;
 mod file;
 mod flags;
+mod otlp;
 #[cfg(test)]
 mod page;
 mod parse;
@@ -111,6 +112,8 @@ pub(crate) struct Settings {
     pub log_format: LogFormat,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// Where spans are sent, if they are.
+    pub otlp_endpoint: Option<Url>,
     rows: Vec<SettingRow>,
 }
 
@@ -298,6 +301,7 @@ impl Settings {
             log: sources.read(&table::LOG, parse::log_filter)?,
             log_format: sources.read(&table::LOG_FORMAT, parse::log_format)?,
             access_log: sources.read(&table::ACCESS_LOG, parse::switch)?,
+            otlp_endpoint: sources.read_optional(&table::OTLP_ENDPOINT, otlp::endpoint)?,
             rows: sources.into_rows(),
         })
     }

@@ -26,6 +26,20 @@ impl fmt::Display for TraceId {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trace {
     pub(crate) id: TraceId,
+    #[cfg(feature = "otlp")]
+    pub(crate) span: SpanIds,
+}
+
+/// The span of a request, and whether it is wanted.
+#[cfg(feature = "otlp")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanIds {
+    /// Not zero.
+    pub(crate) own: u64,
+    /// The span of the client that the request belongs to, if it names one; not zero.
+    pub(crate) parent: Option<u64>,
+    /// Whether the trace is recorded: as the client says, or else yes.
+    pub(crate) is_sampled: bool,
 }
 
 impl Trace {
@@ -34,7 +48,16 @@ impl Trace {
     pub(crate) fn of(headers: &HeaderMap, base: u64, number: u64) -> Self {
         let named = named(headers);
         let id = named.map_or_else(|| TraceId::of_number(base, number), |(id, ..)| id);
-        Self { id }
+        Self {
+            id,
+            #[cfg(feature = "otlp")]
+            span: SpanIds {
+                // Another sequence than that of traces; the lowest bit keeps it from being zero.
+                own: mixed(mixed(base) ^ number) | 1,
+                parent: named.map(|(_, parent, _)| parent),
+                is_sampled: named.is_none_or(|(.., is_sampled)| is_sampled),
+            },
+        }
     }
 }
 
@@ -74,6 +97,12 @@ impl TraceId {
         let (high, low) = (mixed(base), mixed(base.wrapping_add(number)));
         // The lowest bit keeps it from being zero.
         Self(u128::from(high) << 64 | u128::from(low) | 1)
+    }
+
+    /// The bytes of the id, the first one first.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
     }
 }
 
@@ -122,6 +151,19 @@ mod tests {
             headers.insert(TRACEPARENT, HeaderValue::from_str(&line).unwrap());
             let (_, parent, is_sampled) = named(&headers).unwrap();
             assert_eq!((parent, is_sampled), (0x00f0_67aa_0ba9_02b7, expected), "{flags}");
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn each_request_has_a_span_of_its_own_and_its_trace_is_recorded() {
+        let headers = HeaderMap::new();
+        let traces: Vec<_> = (0..1_000).map(|number| Trace::of(&headers, 7, number)).collect();
+        let ids: std::collections::HashSet<_> = traces.iter().map(|it| it.span.own).collect();
+        assert!(ids.len() == 1_000 && !ids.contains(&0));
+        for Trace { id, span } in traces {
+            assert_eq!((span.parent, span.is_sampled), (None, true));
+            assert_ne!(id.to_bytes()[8..], span.own.to_be_bytes());
         }
     }
 

@@ -6,13 +6,14 @@ use keyward_admin::Control;
 use keyward_axum::Guard;
 use keyward_sqlite::SqliteStore;
 
-use super::{Admin, Commits, Connections, Metrics, Requests, StoreTimes, Trail};
+use super::{Admin, Commits, Connections, DroppedSpans, Metrics, Requests, StoreTimes, Trail};
 
 /// What the parts of one program count. A clone shares everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) connections: Connections,
     pub(crate) requests: Requests,
+    pub(crate) spans: DroppedSpans,
     pub(crate) times: StoreTimes,
     pub(crate) trail: Trail,
 }
@@ -25,7 +26,7 @@ impl Counted {
         control: &Control,
         store: &Arc<SqliteStore>,
     ) -> Metrics {
-        let Self { connections, requests, times, trail } = self.clone();
+        let Self { connections, requests, spans, times, trail } = self.clone();
         Metrics::new(
             guard,
             vec![
@@ -35,6 +36,7 @@ impl Counted {
                 Box::new(connections),
                 Box::new(trail),
                 Box::new(requests),
+                Box::new(spans),
             ],
         )
     }

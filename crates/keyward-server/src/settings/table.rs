@@ -148,7 +148,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 45] = [
+pub(crate) const ALL: [&Setting; 46] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -194,6 +194,7 @@ pub(crate) const ALL: [&Setting; 45] = [
     &LOG,
     &LOG_FORMAT,
     &ACCESS_LOG,
+    &OTLP_ENDPOINT,
 ];
 
 pub(crate) const LISTEN: Setting = Setting {

@@ -25,3 +25,15 @@ pub(crate) const ACCESS_LOG: Setting = Setting {
                id; never a key or a path. A log that cannot keep up loses lines, and says how \
                many; no request waits for it.",
 };
+
+pub(crate) const OTLP_ENDPOINT: Setting = Setting {
+    name: "otlp_endpoint",
+    variable: "KEYWARD_OTLP_ENDPOINT",
+    form: Form::Text("URL"),
+    default: None,
+    doc: "The collector that gets a span for each request, by OTLP over HTTP",
+    extremes: "Such as `http://127.0.0.1:4318`; a URL without a path gets `/v1/traces`. It needs a \
+               program that was built with the feature `otlp`. `https:` needs a certificate of an \
+               authority that the system trusts. Spans that the collector does not take are \
+               dropped and counted; no request waits for it.",
+};
