@@ -8,10 +8,18 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-/// The tests that run without news: of routes, of their description, and of the command line. The
-/// other tests take minutes, and their code is the same with news.
-const WITHOUT_NEWS: [&str; 7] =
-    ["without_news", "access::", "app::", "cli::", "cors::", "greeting::", "openapi::"];
+/// The tests that run without features: of the missing parts, of routes, of their description,
+/// and of the command line. The other tests take minutes, and their code is the same with features.
+const WITHOUT_FEATURES: [&str; 8] = [
+    "without_news",
+    "without_otlp",
+    "access::",
+    "app::",
+    "cli::",
+    "cors::",
+    "greeting::",
+    "openapi::",
+];
 
 /// Checks all of them, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -21,17 +29,17 @@ pub(crate) fn run() -> Result<()> {
             check(&name, Some(feature))?;
         }
     }
-    test_without_news()
+    test_without_features()
 }
 
-/// Runs tests of the program without its default feature.
-fn test_without_news() -> Result<()> {
+/// Runs tests of the program without its features.
+fn test_without_features() -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["test", "--quiet", "--locked", "--package", "keyward-server"]);
-    command.args(["--no-default-features", "--"]).args(WITHOUT_NEWS).env("INSTA_UPDATE", "no");
-    println!("tests of keyward-server without news");
+    command.args(["--no-default-features", "--"]).args(WITHOUT_FEATURES).env("INSTA_UPDATE", "no");
+    println!("tests of keyward-server without features");
     let status = command.status().context("cargo does not start")?;
-    ensure!(status.success(), "the tests of keyward-server fail without news");
+    ensure!(status.success(), "the tests of keyward-server fail without features");
     Ok(())
 }
 

@@ -32,6 +32,8 @@ mod moving;
 #[cfg(feature = "news")]
 mod news;
 mod once;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod owners;
 mod people;
@@ -55,3 +57,5 @@ mod usage;
 mod wire;
 #[cfg(not(feature = "news"))]
 mod without_news;
+#[cfg(not(feature = "otlp"))]
+mod without_otlp;
