@@ -11,8 +11,6 @@ use percent_encoding::percent_decode_str;
 
 use crate::admin_key::{AdminKeyDigest, AdminKeyDigests};
 
-/// The characters between the pieces of a path or a query, and around a pasted key.
-const BETWEEN: &[u8] = b"/?&=;:,#\"'<>() ";
 /// Headers that are kept or echoed, in addition to the id of the request.
 const KEPT: [HeaderName; 3] = [
     HeaderName::from_static("idempotency-key"),
@@ -69,7 +67,13 @@ fn in_text(key: &AdminKeyDigest, text: &str) -> bool {
 fn in_bytes(key: &AdminKeyDigest, bytes: &[u8]) -> bool {
     key.len() <= bytes.len()
         && (key.is_as_long_and_equals(bytes)
-            || bytes.split(|b| BETWEEN.contains(b)).any(|piece| key.is_as_long_and_equals(piece)))
+            || bytes.split(is_between).any(|piece| key.is_as_long_and_equals(piece)))
+}
+
+/// Whether it is one of ``/?&=;:,#"'<>()`` and the space: the characters between the pieces of a
+/// path or a query, and around a pasted key.
+fn is_between(character: &u8) -> bool {
+    matches!(character, b' ' | b'"' | b'#' | b'&'..=b')' | b',' | b'/' | b':'..=b'?')
 }
 
 #[cfg(test)]
@@ -81,6 +85,12 @@ mod tests {
     fn check(key: &str, uri: &str, expected: bool) {
         let key = AdminKeyDigest::of(&AdminKey::parse(key).unwrap());
         assert_eq!(in_url(&key, &uri.parse().unwrap()), expected, "{uri}");
+    }
+
+    #[test]
+    fn pieces_end_at_marks() {
+        let marks: Vec<u8> = (0..=u8::MAX).filter(is_between).collect();
+        assert_eq!(marks, b" \"#&'(),/:;<=>?");
     }
 
     #[test]
