@@ -128,6 +128,12 @@ impl Edge {
         &self.0.watch.requests
     }
 
+    /// How long a response under this path may take.
+    fn time_limit(&self, path: &str) -> Duration {
+        let is_unlimited = self.0.unlimited.iter().any(|unlimited| unlimited == path);
+        if is_unlimited { Duration::MAX } else { self.0.request_timeout }
+    }
+
     fn next_number(&self) -> u64 {
         self.0.count.fetch_add(1, Ordering::Relaxed)
     }
@@ -165,30 +171,27 @@ impl Service<Request> for EdgeService {
             let (begun, method) = (edge.requests().begin(), method_word(request.method()));
             let template = templates.find(request.uri().path());
             let id = template.map(|template| template.id).unwrap_or_default();
-            let end = |status| edge.requests().end(begun, id, method, status);
             let received = Received::new(&edge, request);
             let watch = &edge.0.watch;
-            if !watch.is_close() {
-                let response = receive(&edge, router, received).await;
-                end(response.status());
-                return Ok(response);
-            }
-            let headers = received.request.headers();
-            let seen = Seen {
+            let seen = watch.is_close().then(|| Seen {
                 listener,
                 method,
                 route: template.map_or_else(String::new, |template| template.path.clone()),
                 request_id: received.id,
-                trace: Trace::of(headers, edge.0.base, edge.next_number()),
+                trace: Trace::of(received.request.headers(), edge.0.base, edge.next_number()),
                 slot: DecisionSlot::of(received.request.extensions()),
-            };
-            let span = if watch.access_log { access_log::span(&seen) } else { Span::none() };
+            });
+            let logged = seen.as_ref().filter(|_| watch.access_log);
+            let span = logged.map_or_else(Span::none, access_log::span);
             let response = receive(&edge, router, received).instrument(span.clone()).await;
-            let responded = seen.responded(&response, end(response.status()));
-            if watch.access_log {
-                access_log::write(&span, &seen, &responded);
+            let took = edge.requests().end(begun, id, method, response.status());
+            if let Some(seen) = seen {
+                let responded = seen.responded(&response, took);
+                if watch.access_log {
+                    access_log::write(&span, &seen, &responded);
+                }
+                watch.spans.end(&seen, &responded);
             }
-            watch.spans.end(&seen, &responded);
             Ok(response)
         })
     }
@@ -231,10 +234,10 @@ async fn receive(edge: &Edge, router: Router, received: Received) -> Response {
             edge.0.slots.warn();
             Rejection::unavailable().into_response()
         }
-        None if edge.0.unlimited.iter().any(|path| path == request.uri().path()) => {
-            respond(router, request).await
+        None => {
+            let limit = edge.time_limit(request.uri().path());
+            respond_in_time(router, request, limit).await
         }
-        None => respond_in_time(router, request, edge.0.request_timeout).await,
     };
     drop(slot);
     if let Some((method, uri)) = logged {
