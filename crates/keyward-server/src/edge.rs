@@ -251,7 +251,9 @@ async fn receive(edge: &Edge, router: Router, received: Received) -> Response {
             tracing::debug!(status, request_id, "Responded to an unreadable head with {status}");
         }
     }
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(mut id) = HeaderValue::from_str(id.as_str()) {
+        // HTTP/2 then keeps it out of its table, where no later response would find its like.
+        id.set_sensitive(true);
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     if is_uncached {
