@@ -9,22 +9,24 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::tools::{check, npm, program, target, venv};
+use crate::tools::{check, keyward, npm, program, target, venv};
 
 /// Files that tools leave in a directory of a client when they are run by hand.
 const LEFT_BY_TOOLS: [&str; 6] =
     ["node_modules", "__pycache__", ".mypy_cache", ".pytest_cache", "build", "keyward.egg-info"];
 
+/// The variable that tells tests where the program is.
+const PROGRAM: &str = "KEYWARD_PROGRAM";
+
 /// Builds the program, and checks each client with it.
 pub(crate) fn run() -> Result<()> {
-    let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
-    check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(target()?))?;
     let clients = target()?.join("clients");
     copy(Path::new("clients"), &clients)
         .with_context(|| format!("copying clients to {}", clients.display()))?;
-    python(&clients.join("python"))?;
-    node(&clients.join("node"))?;
-    go(&clients.join("go"))
+    let keyward = keyward()?;
+    python(&clients.join("python"), &keyward)?;
+    node(&clients.join("node"), &keyward)?;
+    go(&clients.join("go"), &keyward)
 }
 
 /// Copies a directory over another. Only what tools have left there stays.
@@ -55,7 +57,7 @@ fn is_left_by_tools(path: &Path) -> bool {
     path.file_name().is_some_and(|name| LEFT_BY_TOOLS.iter().any(|left| name == *left))
 }
 
-fn python(folder: &Path) -> Result<()> {
+fn python(folder: &Path, keyward: &Path) -> Result<()> {
     let listed = fs::read_to_string(folder.join("requirements.txt"))
         .context("reading the packages for the tests of Python")?;
     let packages: Vec<_> = listed.lines().collect();
@@ -67,10 +69,10 @@ fn python(folder: &Path) -> Result<()> {
     let mypy = ["-P", "-m", "mypy", "keyward", "tests"];
     check(Command::new(&python).args(mypy).env("MYPYPATH", "tests").current_dir(folder))?;
     let pytest = ["-P", "-m", "pytest", "--quiet"];
-    check(with_program(Command::new(&python).args(pytest).current_dir(folder))?)
+    check(Command::new(&python).args(pytest).current_dir(folder).env(PROGRAM, keyward))
 }
 
-fn node(folder: &Path) -> Result<()> {
+fn node(folder: &Path, keyward: &Path) -> Result<()> {
     npm(folder)?;
     let tsc = "node_modules/typescript/bin/tsc";
     check(Command::new("node").arg(tsc).current_dir(folder))?;
@@ -78,7 +80,7 @@ fn node(folder: &Path) -> Result<()> {
     check(Command::new("node").args([tsc, "-p", "test"]).current_dir(folder))?;
     // A failed test may leave a server open, which would go on for ever.
     let test = ["--test", "--test-force-exit", "--test-reporter=dot"];
-    check(with_program(Command::new("node").args(test).current_dir(folder))?)
+    check(Command::new("node").args(test).current_dir(folder).env(PROGRAM, keyward))
 }
 
 /// The declarations that users of TypeScript read follow from the code.
@@ -93,7 +95,7 @@ fn compare(made: &Path, committed: &Path) -> Result<()> {
     Ok(())
 }
 
-fn go(folder: &Path) -> Result<()> {
+fn go(folder: &Path, keyward: &Path) -> Result<()> {
     program("go", "version", &["golang-go"])?;
     let gofmt = Command::new("gofmt").args(["-l", "."]).current_dir(folder).output();
     let unformatted = gofmt.context("`gofmt` does not start")?.stdout;
@@ -102,10 +104,5 @@ fn go(folder: &Path) -> Result<()> {
     check(Command::new("go").args(["vet", "./..."]).current_dir(folder))?;
     // A result that was kept says nothing about another build of the program.
     let test = ["test", "-count=1", "./..."];
-    check(with_program(Command::new("go").args(test).current_dir(folder))?)
-}
-
-/// Says to tests where the program is.
-fn with_program(command: &mut Command) -> Result<&mut Command> {
-    Ok(command.env("KEYWARD_PROGRAM", target()?.join("debug/keyward")))
+    check(Command::new("go").args(test).current_dir(folder).env(PROGRAM, keyward))
 }

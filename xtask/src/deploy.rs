@@ -67,9 +67,14 @@ fn check_manifests() -> Result<()> {
     tools::check(&mut validate)
 }
 
+/// Sees to it that systemd's programs are there.
+pub(crate) fn install() -> Result<bool> {
+    tools::apt(&["systemd"])
+}
+
 /// Has systemd read the unit, and measure what the program may do in it.
 fn check_unit() -> Result<()> {
-    if !tools::apt(&["systemd"])? {
+    if !install()? {
         return Ok(());
     }
     let folder = tools::target()?.join("deploy");

@@ -32,6 +32,8 @@ use programs::Programs;
 use proxy::Proxy;
 use table::Outcome;
 
+pub(crate) use programs::install;
+
 /// Runs the matrix for these proxies, or for all; or measures a program.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     if let ["--bench", program] = words {

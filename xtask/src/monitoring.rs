@@ -18,9 +18,14 @@ const RULES_TESTED: &str = "docs/monitoring/keyward-rules.test.yml";
 /// How long the server may take for the page.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Sees to it that promtool is there.
+pub(crate) fn install() -> Result<bool> {
+    tools::apt(&["prometheus"])
+}
+
 /// Checks all of them.
 pub(crate) fn run() -> Result<()> {
-    if !tools::apt(&["prometheus"])? {
+    if !install()? {
         return Ok(());
     }
     check(Command::new("promtool").args(["check", "rules", RULES]))?;
@@ -45,14 +50,12 @@ fn check_page(page: &str) -> Result<()> {
 /// The page of the real program.
 fn page() -> Result<String> {
     let target = tools::target()?;
-    let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
-    check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
-    let folder = target.join("monitoring");
+    let (program, folder) = (tools::keyward()?, target.join("monitoring"));
     if folder.exists() {
         fs::remove_dir_all(&folder).context("removing the files of the run before")?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let mut server = Server::start(&target.join("debug/keyward"), &folder)?;
+    let mut server = Server::start(&program, &folder)?;
     let address = server.metrics()?;
     let mut stream = TcpStream::connect(&address).context("connecting to the server")?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::tools::{check, npm, target, venv};
+use crate::tools::{check, keyward, npm, target, venv};
 
 /// The directory of the packages and of the settings of tools.
 const SETUP: &str = "xtask/openapi";
@@ -22,8 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Builds the program, takes its documents, and hands them to the tools.
 pub(crate) fn run() -> Result<()> {
-    let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
-    check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(target()?))?;
     let folder = target()?.join("openapi");
     let run = folder.join("run");
     if run.exists() {
@@ -112,7 +110,7 @@ struct Server {
 impl Server {
     fn start(folder: &Path) -> Result<Self> {
         let log = folder.join("log");
-        let mut child = Command::new(target()?.join("debug/keyward"))
+        let mut child = Command::new(keyward()?)
             .arg("serve")
             .current_dir(folder)
             .env_clear()

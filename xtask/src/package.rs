@@ -57,18 +57,32 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 /// What Rust calls a static program.
 const STATIC: &str = "x86_64-unknown-linux-musl";
 
+/// The readers of manuals.
+const READERS: [&str; 2] = ["man-db", "mandoc"];
+/// The tools that make and check a package for Debian.
+const DEBIAN: [&str; 2] = ["dpkg-dev", "lintian"];
+/// The tools that try a sandbox.
+const SANDBOX: [&str; 2] = ["python3-seccomp", "systemd"];
+/// The tools that make and check an image.
+const IMAGE: [&str; 3] = ["musl-tools", "umoci", "skopeo"];
+
+/// Sees to it that the tools of all packages are there.
+pub(crate) fn install() -> Result<bool> {
+    tools::apt(&[&READERS[..], &DEBIAN, &SANDBOX, &IMAGE].concat())
+}
+
 /// Makes all of them from programs that are quick to build, and tries them.
 fn check() -> Result<()> {
     let parts = Parts::gather()?;
     check_manual(&parts.pages)?;
     let program = Program::build(None, false)?;
-    if tools::apt(&["dpkg-dev", "lintian"])? {
+    if tools::apt(&DEBIAN)? {
         deb::check(&parts, &program)?;
     }
-    if tools::apt(&["python3-seccomp", "systemd"])? {
+    if tools::apt(&SANDBOX)? {
         check_sandbox(&parts, &program)?;
     }
-    if tools::apt(&["musl-tools", "umoci", "skopeo"])? {
+    if tools::apt(&IMAGE)? {
         oci::check(&parts, &Program::build(Some(STATIC), false)?)?;
     }
     Ok(())
@@ -92,7 +106,7 @@ fn check_sandbox(parts: &Parts, program: &Program) -> Result<()> {
 
 /// No page has a fault that its readers' programs complain about.
 fn check_manual(pages: &Path) -> Result<()> {
-    if !tools::apt(&["man-db", "mandoc"])? {
+    if !tools::apt(&READERS)? {
         return Ok(());
     }
     let mut count = 0;

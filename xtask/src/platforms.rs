@@ -20,9 +20,15 @@ const COMPILERS: [&str; 3] =
     ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "gcc-mingw-w64-x86-64-posix"];
 const ZIG: &str = "ziglang==0.15.2";
 
+/// Sees to it that the C compilers are there.
+pub(crate) fn install() -> Result<bool> {
+    tools::venv("zig", &[ZIG])?;
+    tools::apt(&COMPILERS)
+}
+
 /// Checks the crates for all of them.
 pub(crate) fn run() -> Result<()> {
-    if !tools::apt(&COMPILERS)? || !has_targets()? {
+    if !install()? || !has_targets()? {
         return Ok(());
     }
     let folder = tools::target()?.join("platforms");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::tools::{check, target, venv};
+use crate::tools::{keyward, target, venv};
 
 /// The directory of the packages, the settings and the hooks.
 const SETUP: &str = "xtask/schemathesis";
@@ -27,14 +27,13 @@ pub(crate) fn run() -> Result<()> {
     let target = target()?;
     let folder = target.join("schemathesis");
     let python = prepare()?;
-    let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
-    check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
+    let program = keyward()?;
     let run = folder.join("run");
     if run.exists() {
         fs::remove_dir_all(&run).context("removing the files of the run before")?;
     }
     fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
-    let server = Server::start(&target.join("debug/keyward"), &run)?;
+    let server = Server::start(&program, &run)?;
     let key = server.issue()?;
     // The script names the Python that it was installed for, which may be that of another copy.
     let mut command = Command::new(&python);

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
 use std::process::Command;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::{
     clients, deploy, doors, features, fuzz, monitoring, oldest, openapi, package, platforms,
@@ -33,6 +34,7 @@ pub(crate) fn run() -> Result<()> {
             "`cargo {component}` is missing; install it with `rustup component add rustfmt clippy`"
         );
     }
+    let installing = install();
     for arguments in STEPS {
         step(&format!("cargo {arguments}"), || {
             let status = cargo(arguments).status().context("cargo does not start")?;
@@ -40,6 +42,9 @@ pub(crate) fn run() -> Result<()> {
             Ok(())
         })?;
     }
+    step("programs of others, installed meanwhile", || {
+        installing.join().map_err(|_| anyhow!("their installation panicked"))
+    })?;
     step("the files of deploy", deploy::run)?;
     step("rules and metrics", monitoring::run)?;
     step("each feature alone", features::run)?;
@@ -53,6 +58,19 @@ pub(crate) fn run() -> Result<()> {
     step("doors, asked by proxies", || doors::run(&[]))?;
     println!("\n== all of it holds");
     Ok(())
+}
+
+/// Installs programs of others while cargo builds: on a new machine that takes minutes, most of
+/// which wait for the network. A step that still lacks one says so.
+fn install() -> JoinHandle<()> {
+    const ALL: [fn() -> Result<bool>; 5] = [
+        deploy::install,
+        monitoring::install,
+        package::install,
+        platforms::install,
+        doors::install,
+    ];
+    thread::spawn(|| ALL.into_iter().for_each(|install| drop(install())))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a step took is asked of the clock alone")]

@@ -140,6 +140,20 @@ pub(crate) fn target() -> Result<PathBuf> {
     Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
 }
 
+/// Builds the program as the tests have it, with all features, and returns where it is. After
+/// `cargo test` there is nothing left to build.
+///
+/// # Errors
+///
+/// Returns an error if it does not build.
+pub(crate) fn keyward() -> Result<PathBuf> {
+    let target = target()?;
+    let build = ["test", "--no-run", "--quiet", "--locked", "--workspace", "--all-features"];
+    let mut command = Command::new(env!("CARGO"));
+    check(command.args(build).args(["--test", "it", "--target-dir"]).arg(&target))?;
+    Ok(target.join("debug/keyward"))
+}
+
 /// Runs a command to its end, and fails if it does.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
     let program = Path::new(command.get_program()).display().to_string();

