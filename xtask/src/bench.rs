@@ -33,6 +33,7 @@ const BENCHES: [Bench; 4] = [
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     quick: bool,
+    instructions: bool,
     record: bool,
 }
 
@@ -43,6 +44,7 @@ impl Options {
         for word in words {
             match *word {
                 "--quick" => options.quick = true,
+                "--instructions" => options.instructions = true,
                 "--record" => options.record = true,
                 unknown => bail!("there is no option `{unknown}`; see `cargo xtask help`"),
             }
@@ -55,7 +57,7 @@ impl Options {
 /// Measures, prints one table, and fails if a verdict takes more instructions than recorded.
 pub(crate) fn run(options: Options) -> Result<()> {
     let mut figures = Vec::new();
-    for bench in &BENCHES {
+    for bench in BENCHES.iter().filter(|_| !options.instructions) {
         figures.extend(measure(bench, options)?);
     }
     let counts = instructions::count()?;
@@ -66,6 +68,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
         return instructions::compare(&counts);
     }
     instructions::record(&counts)?;
+    if options.instructions {
+        return Ok(());
+    }
     let text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench --record`. {}\n\n{table}",
         machine::description()?

@@ -54,6 +54,7 @@ Options of fuzz:
 
 Options of bench:
   --quick           with a hundred thousand keys instead of ten million
+  --instructions    counts instructions alone, which takes no quiet machine
   --record          also writes docs/benchmarks.md and docs/instructions.toml";
 
 fn main() -> ExitCode {
