@@ -58,7 +58,8 @@ pub(crate) fn make(parts: &Parts, program: &Program) -> Result<PathBuf> {
     let Control { architecture, .. } = control;
     let package = parts.folder.join(format!("keyward_{}_{architecture}.deb", parts.version));
     let mut build = Command::new("dpkg-deb");
-    build.args(["--root-owner-group", "--build"]).arg(&root).arg(&package);
+    build.args([program.compression(), "--root-owner-group", "--build"]);
+    build.arg(&root).arg(&package);
     printed(build.env("SOURCE_DATE_EPOCH", &parts.epoch))?;
     Ok(package)
 }

@@ -12,13 +12,14 @@ use crate::tools;
 pub(crate) struct Program {
     path: PathBuf,
     target: Option<&'static str>,
+    is_optimized: bool,
 }
 
 impl Program {
     /// Builds it, for this machine or for another target, and optimized or quickly.
     pub(crate) fn build(target: Option<&'static str>, is_optimized: bool) -> Result<Self> {
         if target.is_none() && !is_optimized {
-            return Ok(Self { path: tools::keyward()?, target });
+            return Ok(Self { path: tools::keyward()?, target, is_optimized });
         }
         let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--quiet", "--locked", "--package", "keyward-server"]);
@@ -34,7 +35,7 @@ impl Program {
         }
         path.push(if is_optimized { "release" } else { "debug" });
         tools::check(&mut command).context("building the program of a package")?;
-        Ok(Self { path: path.join("keyward"), target })
+        Ok(Self { path: path.join("keyward"), target, is_optimized })
     }
 
     /// Puts it there, stripped.
@@ -48,6 +49,11 @@ impl Program {
     /// Where it is, with the names of its parts.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How well a package of it is compressed: one that is only tried need not be small.
+    pub(crate) fn compression(&self) -> &'static str {
+        if self.is_optimized { "-z6" } else { "-z1" }
     }
 
     /// What Rust calls the machine for which it is built, if it is another one.
