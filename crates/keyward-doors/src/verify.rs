@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward_admin::routes::{Access, Routes, route};
 use keyward_api::body::{Known, RequestBody as _};
-use keyward_api::verify::{VerdictView, VerdictsView, VerifyBatchBody, VerifyBody};
+use keyward_api::verify::{VerdictView, VerdictWord, VerdictsView, VerifyBatchBody, VerifyBody};
 use keyward_axum::{Authenticated, Door, Rejection, Required};
 use serde::Serialize;
 
@@ -112,7 +112,9 @@ impl Judged {
         });
         asker.note(&decided);
         let decided = match decided {
-            Err(rejection) if VerdictView::denied(&rejection).is_none() => return Err(rejection),
+            Err(rejection) if VerdictWord::of_rejection(&rejection).is_none() => {
+                return Err(rejection);
+            }
             decided => decided,
         };
         let mut headers = HeaderMap::new();

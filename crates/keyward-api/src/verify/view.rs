@@ -75,6 +75,13 @@ pub enum VerdictWord {
 }
 
 impl VerdictWord {
+    /// The word of a rejection. `None` if it is no verdict: it is unknown whether the request is
+    /// allowed, or the address presented too many wrong keys.
+    #[must_use]
+    pub fn of_rejection(rejection: &Rejection) -> Option<Self> {
+        Self::of(rejection.denied()?)
+    }
+
     /// The word of a denial; `None` if nothing could be decided.
     fn of(denied: &Denied) -> Option<Self> {
         match denied {
@@ -109,10 +116,10 @@ impl<'a> VerdictView<'a> {
         }
     }
 
-    /// The verdict that a request is denied. `None` if the rejection is no verdict: it is
-    /// unknown whether the request is allowed, or the address presented too many wrong keys.
+    /// The verdict that a request is denied; `None` if [`VerdictWord::of_rejection`] has no word.
     #[must_use]
     pub fn denied(rejection: &'a Rejection) -> Option<Self> {
+        let verdict = VerdictWord::of_rejection(rejection)?;
         let (denied, at) = (rejection.denied()?, rejection.denied_at()?);
         let limit = if let Denied::Limited(_, exceeded) = denied {
             AskedLimit::exceeded(exceeded, at)
@@ -121,7 +128,7 @@ impl<'a> VerdictView<'a> {
         };
         Some(Self {
             valid: false,
-            verdict: VerdictWord::of(denied)?,
+            verdict,
             status: rejection.status().as_u16(),
             detail: Some(rejection.detail()),
             key: denied.key().map(ShownKey::of),
