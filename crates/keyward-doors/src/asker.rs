@@ -12,7 +12,7 @@ use http::request::Parts;
 use keyward_axum::keyward_http::Authenticated;
 use keyward_axum::{DecisionSlot, Rejection, peer_address};
 
-use crate::state::State;
+use crate::state::{Access, State};
 
 /// The header field of a door key.
 pub(crate) const X_KEYWARD_DOOR: HeaderName = HeaderName::from_static("x-keyward-door");
@@ -31,7 +31,7 @@ impl Asker {
     pub(crate) fn admit(state: &State, parts: &mut Parts) -> Result<Self, Rejection> {
         let access = state.access();
         let key = take_key(&mut parts.headers);
-        admit_from(state, peer_address(&parts.extensions))?;
+        admit_from(state, &access, peer_address(&parts.extensions))?;
         let slot = DecisionSlot::of(&parts.extensions);
         if access.keys.is_empty() {
             return Ok(Self { name: None, slot });
@@ -58,8 +58,12 @@ pub(crate) fn note(slot: Option<&DecisionSlot>, judged: &Result<Authenticated, R
 }
 
 /// Whether doors may be asked from here.
-pub(crate) fn admit_from(state: &State, peer: Option<IpAddr>) -> Result<(), Rejection> {
-    if state.access().admits(peer) {
+pub(crate) fn admit_from(
+    state: &State,
+    access: &Access,
+    peer: Option<IpAddr>,
+) -> Result<(), Rejection> {
+    if access.admits(peer) {
         return Ok(());
     }
     let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());

@@ -44,7 +44,7 @@ pub(crate) async fn introspect(
     request: Request,
 ) -> Result<Response, Rejection> {
     let (parts, body) = request.into_parts();
-    admit_from(&state, peer_address(&parts.extensions))?;
+    admit_from(&state, &state.access(), peer_address(&parts.extensions))?;
     let body = keyward_admin::read_whole(body, FORM_BYTES_MAX).await?;
     let Some(form) = Form::read(&parts.headers, &body) else {
         return Ok(error(StatusCode::BAD_REQUEST, "invalid_request"));
