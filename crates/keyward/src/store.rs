@@ -5,6 +5,7 @@
 
 mod backup;
 mod changes;
+mod cluster;
 mod reports;
 mod snapshot;
 
@@ -27,6 +28,7 @@ use crate::usage::UsageRow;
 
 pub use backup::Backup;
 pub use changes::Changes;
+pub use cluster::{Cluster, Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
 pub use reports::Reports;
 pub use snapshot::{Page, Snapshot};
 
@@ -223,6 +225,12 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// never has any.
     async fn mend(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// The contract with the other gates over the same store; `None` if a gate has the store to
+    /// itself.
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        None
     }
 
     /// Responds if the store can be read; waits for no change.
