@@ -135,6 +135,12 @@ pub mod time;
 
 pub mod lease;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod mutant;
+
+#[cfg(not(any(test, feature = "testing")))]
+mod mutant;
+
 mod carried;
 
 pub mod striped;

@@ -1,0 +1,86 @@
+//! Rules of a cluster that a test leaves out, to see that it is noticed.
+
+#[cfg(any(test, feature = "testing"))]
+use std::cell::Cell;
+
+/// A rule of a cluster that is left out or done wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// The lease is not looked at.
+    EndlessLease,
+    /// A lease is granted when the keys are loaded.
+    LeaseFromLoading,
+    /// The lease begins when the renewal returned, and not when it was sent.
+    LeaseFromReply,
+    /// A node says that it has applied entries before it has.
+    AckBeforeApplying,
+    /// A revocation that was made before is acknowledged at once.
+    EarlyRepeat,
+    /// A node is removed, without being marked before, when it has not renewed between two looks.
+    OnePhase,
+    /// A node is marked when it has not renewed between two looks, which is allowed, and removed at
+    /// the next one.
+    EarlyRemoval,
+    /// Acknowledgements count although the server is another one than the confirmed one.
+    NoQuarantine,
+    /// A server is confirmed at once.
+    EarlyConfirm,
+    /// A change is applied to the index next to the feed.
+    LocalApply,
+    /// A renewal does not ask whether the trail has the mark.
+    NoChainCheck,
+    /// A process that starts again takes over the registration of the one before it.
+    SharedId,
+    /// A change is acknowledged as soon as the own node has applied it.
+    OwnAckAlone,
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::EndlessLease,
+        Self::LeaseFromLoading,
+        Self::LeaseFromReply,
+        Self::AckBeforeApplying,
+        Self::EarlyRepeat,
+        Self::OnePhase,
+        Self::EarlyRemoval,
+        Self::NoQuarantine,
+        Self::EarlyConfirm,
+        Self::LocalApply,
+        Self::NoChainCheck,
+        Self::SharedId,
+        Self::OwnAckAlone,
+    ];
+}
+
+#[cfg(any(test, feature = "testing"))]
+thread_local! {
+    static CHOSEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Leaves a rule out on this thread while `run` runs.
+#[cfg(any(test, feature = "testing"))]
+pub fn with<T>(mutant: Option<Mutant>, run: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Mutant>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CHOSEN.set(self.0);
+        }
+    }
+    let _restore = Restore(CHOSEN.replace(mutant));
+    run()
+}
+
+/// Whether this rule is left out on this thread.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn is(mutant: Mutant) -> bool {
+    CHOSEN.get() == Some(mutant)
+}
+
+/// Whether this rule is left out: never, outside of tests.
+#[cfg(not(any(test, feature = "testing")))]
+pub(crate) const fn is(_: Mutant) -> bool {
+    false
+}
