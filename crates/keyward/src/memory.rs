@@ -1,6 +1,7 @@
 //! A store in memory, for tests and examples: it keeps the contract of [`KeyStore`], except that
 //! nothing survives.
 
+mod cluster;
 mod followed;
 mod lists;
 mod rows;
@@ -23,6 +24,8 @@ use crate::rules::{Change, Committed};
 use crate::store::{Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch};
 use crate::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use crate::time::{UnixHour, UnixMillis};
+
+pub use cluster::{ClusterNode, Leg, Letter, MemoryCluster, Wire};
 
 use rows::Rows;
 use snapshot::MemorySnapshot;
