@@ -5,6 +5,7 @@
 //! on record; and an acknowledged revocation is both durable and in force.
 
 mod clock;
+mod cluster;
 mod flush;
 mod keys;
 mod order;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
+use crate::audit::Mark;
 use crate::carried::Carried;
 use crate::count::Counts;
 use crate::index::{Held, Index};
@@ -31,12 +33,14 @@ use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
+pub use cluster::{KeptUp, Standing};
 pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
 pub use owners::EditOwnerError;
 pub use run::ChangeError;
 pub use tiers::{DeleteTierError, PutTierError};
 
+use cluster::Node;
 use flush::{FlushCounts, Outbox};
 use order::Order;
 use run::{no_clock, unexpected, unfit};
@@ -46,8 +50,10 @@ const OPEN_PAGE: u32 = 16_384;
 
 /// Keys in memory, in agreement with a store.
 ///
-/// There is one gate for one store. It offers steps and never loops on its own: the program that
-/// embeds it calls [`Gate::follow`] and [`Gate::flush`] regularly, and passes the time.
+/// There is one gate for one store, or one in each process where several share a store: these wait
+/// for each other and need [`Gate::keep_up`], [`Gate::settle`] and [`Gate::tidy`]. It offers steps
+/// and never loops on its own: the program that embeds it calls [`Gate::follow`] and
+/// [`Gate::flush`] regularly, and passes the time.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -96,6 +102,8 @@ pub struct Gate {
     /// Goes up before and after usage is written.
     usage_edition: AtomicU64,
     flushed: FlushCounts,
+    /// Where several gates share the store; `None` where this one has it to itself.
+    node: Option<Node>,
 }
 
 impl fmt::Debug for Gate {
@@ -135,6 +143,7 @@ impl Gate {
     /// does not open.
     pub async fn open(store: Arc<dyn KeyStore>, prefix: Prefix) -> Result<Self, OpenError> {
         let latest = store.latest_reading().await?;
+        let node = store.cluster().map(|_| Node::new());
         let gate = Self {
             index: Index::default(),
             usage: Usage::default(),
@@ -147,13 +156,16 @@ impl Gate {
             outbox: async_lock::Mutex::new(Outbox::new(latest)?),
             usage_edition: AtomicU64::new(0),
             flushed: FlushCounts::default(),
+            node,
         };
-        gate.load().await?;
+        gate.enter().await?;
         Ok(gate)
     }
 
-    async fn load(&self) -> Result<(), StoreError> {
+    /// Reads everything, and returns the newest change that is in it.
+    async fn load(&self) -> Result<Mark, StoreError> {
         let mut snapshot = self.store.snapshot().await?;
+        let newest = snapshot.newest();
         // Held until their keys share them.
         let mut owners = Vec::new();
         let mut loading = self.index.loading();
@@ -167,7 +179,7 @@ impl Gate {
             }
         }
         loading.finish();
-        Ok(())
+        Ok(newest)
     }
 
     /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged

@@ -87,9 +87,10 @@ pub(super) fn no_clock() -> Now {
 
 impl Gate {
     /// Makes a change of any kind. When this returns a decision, the change is durable, and every
-    /// request that begins later is judged by it. A rejection changed nothing; it is in
-    /// [`Committed::outcome`]. The clock is read when the store has returned, if limits or the
-    /// clock itself change.
+    /// request that begins later is judged by it, on every gate over the store: where there are
+    /// several, this waits for a step of [`Gate::settle`] to find out. A rejection changed nothing;
+    /// it is in [`Committed::outcome`]. The clock is read when the store has returned, if limits or
+    /// the clock itself change.
     ///
     /// A rotation leaves the present secret at most [`GRACE_MAX`](crate::change::GRACE_MAX).
     ///
@@ -132,6 +133,20 @@ impl Gate {
     /// Returns [`ChangeError::Store`] if it is not known whether the change survives, and
     /// [`ChangeError::ClockInDoubt`] if it would end a grace at an unknown time.
     pub async fn run(
+        &self,
+        change: Change,
+        audit: Audit,
+        clock: ReadClock<'_>,
+    ) -> Result<Committed, ChangeError> {
+        let patience = self.patience(&change).await?;
+        let committed = self.make(change, audit, clock).await?;
+        // No turn is held any more: other changes, and the step that ends this wait, go on.
+        self.wait(&committed, patience).await?;
+        Ok(committed)
+    }
+
+    /// Makes a change when it is its turn.
+    async fn make(
         &self,
         change: Change,
         audit: Audit,
@@ -190,13 +205,19 @@ impl Gate {
         let at = audit.at;
         let committed = self.store.commit(change, audit).await?;
         if let Ok(decided) = &committed.outcome {
-            self.tell(decided, at, clock).await?;
+            match &self.node {
+                None => self.tell(decided, at, clock).await?,
+                Some(node) => {
+                    let told = (committed.newest, decided);
+                    self.tell_in_cluster(node, told, at, clock).await?;
+                }
+            }
         }
         Ok(committed)
     }
 
     /// Brings memory in line with the decision.
-    async fn tell(
+    pub(super) async fn tell(
         &self,
         decided: &Decided,
         at: UnixMillis,
@@ -248,7 +269,8 @@ impl Gate {
         let at = audit.at;
         let committed = self.store.commit(Change::Import { keys, dry_run }, audit).await?;
         match &committed.outcome {
-            Ok(Decided::Imported { keys, owners }) if !dry_run => {
+            // On a cluster they come with the feed.
+            Ok(Decided::Imported { keys, owners }) if !dry_run && self.node.is_none() => {
                 self.tell_imported(keys, owners, &digests, at).await?;
             }
             Ok(_) | Err(_) => {}

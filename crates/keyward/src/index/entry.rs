@@ -177,6 +177,11 @@ impl Entry {
         self.counters.in_hour(at.hour())
     }
 
+    /// The stage of the key itself, whatever its owner's state.
+    pub(crate) fn own_stage(&self, now: UnixMillis) -> Stage {
+        self.life.stage(now)
+    }
+
     #[inline]
     pub(crate) fn stage(&self, now: UnixMillis) -> Stage {
         let stage = self.life.stage(now);

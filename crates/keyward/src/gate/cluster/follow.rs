@@ -1,0 +1,261 @@
+//! Following the trail: renewing the lease, and applying what other nodes changed.
+
+use std::collections::HashMap;
+
+use crate::audit::{Audit, Mark};
+use crate::mutant::{self, Mutant};
+use crate::store::{Cluster, Feed, NodeId, Renewed, StoreError};
+use crate::stored::{Key, TierRow};
+use crate::tier::TierName;
+use crate::time::{ReadClock, SteadyNanos};
+
+use super::{Following, Gate, Membership, Node, after};
+
+/// Entries that one step looks at: a node that is late holds their rows, and no more.
+const FEED_MAX: u32 = 4_096;
+
+/// What one step of following did, and when the next one is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptUp {
+    /// The gate has its store to itself: there is nothing to follow.
+    Alone,
+    /// The lease is renewed, and there is nothing more to apply: the next step is due within a
+    /// fifth of the lease, or as soon as something changes.
+    Current,
+    /// There may be more to apply, or to acknowledge: the next step is due at once.
+    Behind,
+    /// The node was not registered any more: the next step is due at once.
+    Out,
+    /// The node has left for good.
+    Left,
+}
+
+impl Gate {
+    /// One step of following the other nodes over the same store: renews the lease, and applies a
+    /// part of their changes if there are any. Without a step for the length of a lease, nothing is
+    /// decided any more.
+    ///
+    /// Like [`Gate::run`], this must run to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::gate::KeptUp;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryCluster;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let cluster = MemoryCluster::new(Duration::from_secs(5));
+    /// let gate = Gate::open(Arc::new(cluster.node(1)), Prefix::default()).await?;
+    /// let clock = || Now::new(UnixMillis(1_800_000_000_000), SteadyNanos(0));
+    /// // After each of these, memory may decide for as long as a lease lasts.
+    /// while gate.keep_up(&clock).await? != KeptUp::Current {}
+    /// assert!(gate.index().lease().holds(SteadyNanos(4_999_999_999)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store cannot be asked, or has rows that do not fit each other.
+    /// The lease holds as long as it was granted.
+    pub async fn keep_up(&self, clock: ReadClock<'_>) -> Result<KeptUp, StoreError> {
+        let Some((node, cluster)) = self.clustered() else { return Ok(KeptUp::Alone) };
+        let mut following = node.following.lock().await;
+        match following.membership {
+            Membership::Left => Ok(KeptUp::Left),
+            Membership::Out => {
+                self.join(node, cluster, &mut following, clock).await?;
+                Ok(KeptUp::Behind)
+            }
+            Membership::In(id) if following.restore.is_empty() => {
+                self.renew((node, cluster), id, &mut following, clock).await
+            }
+            Membership::In(_) => {
+                self.restore(&mut following, clock).await?;
+                Ok(KeptUp::Behind)
+            }
+        }
+    }
+
+    /// Registers before anything is loaded, so that every change from then on waits for this node.
+    /// Nothing is decided until the first renewal.
+    pub(in crate::gate) async fn enter(&self) -> Result<(), StoreError> {
+        let Some((node, cluster)) = self.clustered() else { return self.load().await.map(drop) };
+        self.index.lease().end();
+        let mut following = node.following.lock().await;
+        let registered = cluster.register().await?;
+        node.set_lease(registered.lease);
+        following.membership = Membership::In(registered.node);
+        let applied = self.load().await?;
+        following.moved_to(applied);
+        Ok(())
+    }
+
+    async fn join(
+        &self,
+        node: &Node,
+        cluster: &dyn Cluster,
+        following: &mut Following,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        self.index.lease().end();
+        let registered = cluster.register().await?;
+        node.set_lease(registered.lease);
+        if following.is_lost {
+            self.read_again(node, following, clock).await?;
+        }
+        following.membership = Membership::In(registered.node);
+        Ok(())
+    }
+
+    async fn renew(
+        &self,
+        (node, cluster): (&Node, &dyn Cluster),
+        id: NodeId,
+        following: &mut Following,
+        clock: ReadClock<'_>,
+    ) -> Result<KeptUp, StoreError> {
+        // Before the renewal is sent: it may take long to arrive.
+        let asked = clock().steady;
+        if std::mem::take(&mut following.is_loaded) && mutant::is(Mutant::LeaseFromLoading) {
+            self.grant(after(asked, node.lease()));
+        }
+        let head = match cluster.renew(id, following.applied).await? {
+            Renewed::Kept(head) => head,
+            Renewed::Gone => return Ok(self.is_out(following, false)),
+            Renewed::Lost => return Ok(self.is_out(following, true)),
+        };
+        if !self.has_own(node, cluster, (following.applied, head)).await? {
+            return Ok(self.is_out(following, true));
+        }
+        let from = if mutant::is(Mutant::LeaseFromReply) { clock().steady } else { asked };
+        let until = after(from, node.lease());
+        if head == following.applied {
+            self.grant(until);
+            return Ok(KeptUp::Current);
+        }
+        // `head` is asked for too: of a later server, which lacks it, the rows do not make up for
+        // what this renewal has seen.
+        let Some(feed) = cluster.feed(following.applied, head, FEED_MAX).await? else {
+            return Ok(self.is_out(following, true));
+        };
+        if mutant::is(Mutant::AckBeforeApplying) {
+            cluster.renew(id, feed.to).await?;
+        }
+        self.apply_feed(&feed, clock).await?;
+        following.applied = feed.to;
+        if head.change <= feed.to.change {
+            self.grant(until);
+        }
+        Ok(KeptUp::Behind)
+    }
+
+    /// The node has to register anew, and to read everything again if the store went back in time.
+    fn is_out(&self, following: &mut Following, is_lost: bool) -> KeptUp {
+        self.index.lease().end();
+        following.membership = Membership::Out;
+        following.is_lost |= is_lost;
+        KeptUp::Out
+    }
+
+    /// Whether the store still has the own changes that memory shows ahead of the feed. The ones
+    /// that the feed has brought are forgotten: `applied` is a later place of the same trail.
+    async fn has_own(
+        &self,
+        node: &Node,
+        cluster: &dyn Cluster,
+        (applied, head): (Mark, Mark),
+    ) -> Result<bool, StoreError> {
+        let passed: Vec<_> = {
+            let ahead = node.ahead();
+            if ahead.iter().any(|own| head.change < own.change) {
+                return Ok(false);
+            }
+            ahead.iter().filter(|own| own.change <= applied.change).copied().collect()
+        };
+        if passed.is_empty() {
+            return Ok(true);
+        }
+        let has = cluster.standings(passed.clone()).await?.has;
+        if has.len() != passed.len() || has.contains(&false) {
+            return Ok(false);
+        }
+        node.ahead().retain(|own| !passed.contains(own));
+        Ok(true)
+    }
+
+    fn grant(&self, until: SteadyNanos) {
+        let endless = mutant::is(Mutant::EndlessLease);
+        self.index.lease().grant(if endless { SteadyNanos::NEVER } else { until });
+    }
+
+    /// Brings the index to the rows of a feed: first everything that ends something at once.
+    async fn apply_feed(&self, feed: &Feed, clock: ReadClock<'_>) -> Result<(), StoreError> {
+        let changes = &feed.changes;
+        changes.keys.iter().for_each(|key| self.stop_if_revoked(key));
+        for row in &changes.owners {
+            self.index.set_owner_suspended(&row.owner, row.is_suspended());
+            self.index.set_owner_limits(&row.owner, &row.limits, clock);
+        }
+        self.apply_tiers(&changes.tiers, clock).await;
+        let owners: HashMap<_, _> = changes.owners.iter().map(|row| (&row.owner, row)).collect();
+        let mut all = Ok(());
+        for key in &changes.keys {
+            let owner = key.owner.as_ref().and_then(|name| owners.get(name).copied());
+            // The others are applied even if this one is not.
+            all = all.and(self.apply(key, owner, feed.at, clock));
+        }
+        all
+    }
+
+    /// Puts tiers in force, and forgets the names of deleted ones. A tier that was deleted and made
+    /// again is another row of that name, and goes on in the place of the first in memory: no key
+    /// has that any more but revoked ones.
+    pub(super) async fn apply_tiers(&self, rows: &[TierRow], clock: ReadClock<'_>) {
+        let is_present = |name: &TierName| rows.iter().any(|row| !row.is_gone && row.name == *name);
+        for row in rows {
+            if !row.is_gone {
+                self.put_in_memory(row, clock).await;
+            } else if !is_present(&row.name) {
+                self.tiers().retain(|there| *there.name() != row.name);
+            }
+        }
+    }
+
+    /// Stops every secret of a key that is revoked.
+    pub(super) fn stop_if_revoked(&self, key: &Key) {
+        if key.is_revoked() {
+            self.index.stop(&key.secret.digest);
+            key.former.iter().for_each(|former| self.index.stop(&former.secret.digest));
+        }
+    }
+
+    /// Makes the changes again that memory knows and the store lost. They come back with the feed,
+    /// before any lease is granted.
+    async fn restore(
+        &self,
+        following: &mut Following,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        while let Some(change) = following.restore.last() {
+            // Rejected, it is out of date: the key is revoked or has expired meanwhile.
+            self.store.commit(change.clone(), Audit::program(clock().unix)).await?;
+            following.restore.pop();
+        }
+        Ok(())
+    }
+}
+
+impl Following {
+    /// All rows are as of this mark.
+    pub(super) fn moved_to(&mut self, applied: Mark) {
+        self.applied = applied;
+        self.is_lost = false;
+        self.is_loaded = true;
+    }
+}

@@ -1,0 +1,146 @@
+//! Reading everything again from a store that went back in time.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::change::KeyChange;
+use crate::digest::Digest;
+use crate::index::Held;
+use crate::key::RandomError;
+use crate::record::{KeyState, Stage};
+use crate::rules::{Change, OwnerChange};
+use crate::store::{Page, StoreError};
+use crate::stored::{Key, OwnerRow, TierRow};
+use crate::tier::TierName;
+use crate::time::{Now, ReadClock, UnixMillis};
+
+use super::{Following, Gate, Node};
+use crate::gate::OPEN_PAGE;
+
+const REVOKED: &str = "it was revoked before the database went back in time";
+const REPLACED: &str = "its secret was replaced before the database went back in time";
+
+impl Gate {
+    /// Brings memory to the rows of the store, whatever it has, except that nothing works again
+    /// that memory knows to have ended. There is no lease meanwhile.
+    pub(super) async fn read_again(
+        &self,
+        node: &Node,
+        following: &mut Following,
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        // These are in the snapshot, or lost; later ones are told apart by the feed.
+        let ahead = node.ahead().clone();
+        let mut snapshot = self.store.snapshot().await?;
+        let mark = snapshot.newest();
+        let mut restore = Vec::new();
+        let (mut tiers, mut owners): (Vec<TierRow>, Vec<OwnerRow>) = (Vec::new(), Vec::new());
+        // Digests are as good as any hash: a table of them reveals nothing.
+        let mut known = HashSet::new();
+        let mut has_tiers = false;
+        while let Some(page) = snapshot.next(OPEN_PAGE).await? {
+            match page {
+                Page::Tiers(rows) => tiers.extend(rows),
+                Page::Owners(rows) => {
+                    rows.iter().for_each(|row| restore.extend(self.lost_suspension(row)));
+                    owners.extend(rows);
+                }
+                Page::Keys(keys) => {
+                    if !std::mem::replace(&mut has_tiers, true) {
+                        self.replace_tiers(&tiers, clock).await;
+                    }
+                    for key in &keys {
+                        known.insert(*key.secret.digest.as_bytes());
+                        restore.extend(self.lost_end(key, clock())?);
+                        self.apply_again(key, &owners, clock)?;
+                    }
+                }
+            }
+        }
+        if !has_tiers {
+            self.replace_tiers(&tiers, clock).await;
+        }
+        for row in &owners {
+            self.index.set_owner_suspended(&row.owner, row.is_suspended());
+            self.index.set_owner_limits(&row.owner, &row.limits, clock);
+        }
+        self.stop_unknown(&known);
+        following.restore = restore;
+        node.ahead().retain(|own| !ahead.contains(own));
+        following.moved_to(mark);
+        Ok(())
+    }
+
+    async fn replace_tiers(&self, rows: &[TierRow], clock: ReadClock<'_>) {
+        let is_present = |name: &TierName| rows.iter().any(|row| !row.is_gone && row.name == *name);
+        self.tiers().retain(|tier| is_present(tier.name()));
+        self.apply_tiers(rows, clock).await;
+    }
+
+    fn apply_again(
+        &self,
+        key: &Key,
+        owners: &[OwnerRow],
+        clock: ReadClock<'_>,
+    ) -> Result<(), StoreError> {
+        // They are in the order of their names.
+        let owner = key.owner.as_ref().and_then(|name| {
+            let at = owners.binary_search_by(|row| row.owner.cmp(name)).ok()?;
+            owners.get(at)
+        });
+        self.apply(key, owner, key.secret.created_at, clock)
+    }
+
+    /// The change by which a key ends again that memory knows to have ended. The key is known by
+    /// its id and a secret: another key may have the id after changes are lost.
+    fn lost_end(&self, key: &Key, now: Now) -> Result<Option<Change>, StoreError> {
+        if key.is_revoked() {
+            return Ok(None);
+        }
+        let known = |held: Option<&Held<'_>>| {
+            let held = held.filter(|held| held.entry.id() == key.id)?;
+            Some((held.entry.own_stage(now.latest()), held.ends_at))
+        };
+        let revoke = |reason: &str| KeyChange::Revoke { reason: reason.parse().ok() };
+        let change = match self.index.look(&key.secret.digest, known) {
+            Some((Stage::Revoked, _)) => revoke(REVOKED),
+            Some((_, Some(ends_at))) if ends_at <= now.latest() => revoke(REPLACED),
+            Some((_, Some(ends_at))) => replace(ends_at, now)?,
+            Some((Stage::Suspended, None)) if key.state == KeyState::Active => KeyChange::Suspend,
+            Some((Stage::Active | Stage::Expired | Stage::Suspended, None)) | None => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(Change::Key { id: key.id, change, expected: None }))
+    }
+
+    fn lost_suspension(&self, row: &OwnerRow) -> Option<Change> {
+        let owner = self.index.find_owner(&row.owner)?;
+        let is_lost = owner.is_suspended() && !row.is_suspended();
+        let (owner, change) = (row.owner.clone(), OwnerChange::Suspend);
+        is_lost.then_some(Change::Owner { owner, change, expected: None })
+    }
+
+    /// Stops the keys whose secrets the store does not know as present ones.
+    fn stop_unknown(&self, known: &HashSet<[u8; 32]>) {
+        let mut shard = 0;
+        let mut unknown = Vec::new();
+        while let Some(()) = self.index.each_in_shard(shard, |entry| {
+            if !known.contains(entry.digest().as_bytes()) {
+                unknown.push(*entry.digest());
+            }
+        }) {
+            shard += 1;
+        }
+        unknown.iter().for_each(|digest| self.index.stop(digest));
+    }
+}
+
+/// Rotates to a digest whose text no caller has, with the rest of the grace.
+fn replace(ends_at: UnixMillis, now: Now) -> Result<KeyChange, StoreError> {
+    let mut bytes = [0; 32];
+    let filled = getrandom::fill(&mut bytes).map_err(RandomError::from);
+    filled.map_err(|error| StoreError::Unavailable(error.into()))?;
+    let grace = Duration::from_millis(ends_at.0.saturating_sub(now.unix.0));
+    Ok(KeyChange::Rotate { digest: Digest::from_stored(bytes), hint: String::new(), grace })
+}

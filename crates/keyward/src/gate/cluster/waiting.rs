@@ -1,0 +1,262 @@
+//! Changes that wait until no node can decide without them.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::audit::Mark;
+use crate::change::KeyChange;
+use crate::mutant::{self, Mutant};
+use crate::rules::{Change, ChangeRejection, Committed, OwnerChange};
+use crate::store::{NodeRow, Standings, StoreError};
+use crate::time::{ReadClock, SteadyNanos};
+
+use super::{Gate, Node, has_passed};
+
+/// How long the response to a change waits that gives more than there was: a caller whom another
+/// node still denies tries again.
+const GIVING_WAITS: Duration = Duration::from_millis(250);
+
+/// The changes of a gate that wait.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<Vec<Waiter>>);
+
+#[derive(Debug)]
+struct Waiter {
+    mark: Mark,
+    patience: Patience,
+    /// A time after the change was committed: when a step first saw that it waits.
+    since: Option<SteadyNanos>,
+    slot: Arc<Slot>,
+}
+
+/// Where the future of a change looks for the end of its wait.
+#[derive(Debug, Default)]
+struct Slot(Mutex<(Option<Settled>, Option<Waker>)>);
+
+/// The end of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settled {
+    /// No node can decide without the change, or it was waited for long enough.
+    Yes,
+    /// The store does not have the change any more.
+    Lost,
+}
+
+/// How long a change waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gate) enum Patience {
+    /// It ends what there was: until it is settled.
+    UntilSettled,
+    /// It gives more than there was: for a while.
+    AWhile,
+    /// No node decides by it.
+    None,
+}
+
+impl Patience {
+    fn of(change: &Change) -> Self {
+        match change {
+            Change::Issue(_) | Change::Import { dry_run: false, .. } => Self::AWhile,
+            Change::Import { dry_run: true, .. } | Change::AcceptClock => Self::None,
+            Change::Key { change, .. } => match change {
+                KeyChange::Resume => Self::AWhile,
+                KeyChange::Edit(_)
+                | KeyChange::Suspend
+                | KeyChange::Rotate { .. }
+                | KeyChange::Revoke { .. } => Self::UntilSettled,
+            },
+            Change::Owner { change, .. } => match change {
+                OwnerChange::Resume => Self::AWhile,
+                OwnerChange::Suspend | OwnerChange::Edit { .. } => Self::UntilSettled,
+            },
+            Change::PutTier { .. } | Change::DeleteTier { .. } => Self::UntilSettled,
+        }
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, (Option<Settled>, Option<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, settled: Settled) {
+        let waker = {
+            let mut slot = self.lock();
+            slot.0 = Some(settled);
+            slot.1.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    async fn wait(&self) -> Settled {
+        poll_fn(|context| {
+            let mut slot = self.lock();
+            match slot.0 {
+                Some(settled) => Poll::Ready(settled),
+                None => {
+                    slot.1 = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn add(&self, mark: Mark, patience: Patience) -> Arc<Slot> {
+        let slot = Arc::new(Slot::default());
+        let waiter = Waiter { mark, patience, since: None, slot: Arc::clone(&slot) };
+        self.lock().push(waiter);
+        slot
+    }
+
+    /// Notes that all that wait now have been committed, and returns their marks, each once.
+    fn begin(&self, clock: ReadClock<'_>) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        let mut waiters = self.lock();
+        // Under the lock, so that no change is committed after this and waits already.
+        let now = clock().steady;
+        // One that no future holds was dropped.
+        waiters.retain(|waiter| 1 < Arc::strong_count(&waiter.slot));
+        for waiter in waiters.iter_mut() {
+            waiter.since.get_or_insert(now);
+            if !marks.contains(&waiter.mark) {
+                marks.push(waiter.mark);
+            }
+        }
+        marks
+    }
+
+    /// Ends the waits about which `judge` has something to say. Returns how many are left.
+    fn end(&self, judge: impl Fn(&Waiter) -> Option<Settled>) -> usize {
+        let mut waiters = self.lock();
+        waiters.retain(|waiter| match judge(waiter) {
+            Some(settled) => {
+                waiter.slot.end(settled);
+                false
+            }
+            None => true,
+        });
+        waiters.len()
+    }
+}
+
+impl Waiter {
+    /// What the nodes say.
+    fn by_acks(&self, marks: &[Mark], standings: &Standings) -> Option<Settled> {
+        let at = marks.iter().position(|mark| *mark == self.mark)?;
+        if !standings.has.get(at).copied().unwrap_or(false) {
+            return Some(Settled::Lost);
+        }
+        let are_all_known =
+            standings.server == standings.confirmed || mutant::is(Mutant::NoQuarantine);
+        let has_acked = |row: &NodeRow| self.mark.change <= row.acked;
+        let is_settled = if mutant::is(Mutant::OwnAckAlone) {
+            standings.nodes.iter().any(has_acked)
+        } else {
+            standings.nodes.iter().all(has_acked)
+        };
+        (are_all_known && is_settled).then_some(Settled::Yes)
+    }
+
+    /// What the clock says: no node holds a lease from before the change.
+    fn by_clock(&self, node: &Node, now: SteadyNanos) -> Option<Settled> {
+        let span = match self.patience {
+            Patience::UntilSettled => node.certainly_over(),
+            Patience::AWhile => GIVING_WAITS.min(node.certainly_over()),
+            Patience::None => Duration::ZERO,
+        };
+        has_passed(span, self.since?, now).then_some(Settled::Yes)
+    }
+}
+
+impl Gate {
+    /// How long the response to a change waits.
+    pub(in crate::gate) async fn patience(&self, change: &Change) -> Result<Patience, StoreError> {
+        if let Change::Key { id, change: KeyChange::Revoke { .. }, .. } = change
+            && mutant::is(Mutant::EarlyRepeat)
+            && self.store.find_key(*id).await?.is_some_and(|found| found.key.is_revoked())
+        {
+            return Ok(Patience::None);
+        }
+        Ok(Patience::of(change))
+    }
+
+    /// Waits until no node can decide without a change.
+    pub(in crate::gate) async fn wait(
+        &self,
+        committed: &Committed,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let waits = match &committed.outcome {
+            Ok(_) | Err(ChangeRejection::Earlier(_)) => patience != Patience::None,
+            // Nothing was changed, and nothing is said of an earlier change.
+            Err(_) => false,
+        };
+        if !waits {
+            return Ok(());
+        }
+        match node.waiting.add(committed.newest, patience).wait().await {
+            Settled::Yes => Ok(()),
+            Settled::Lost => {
+                let cause = "the database went back in time, and lost the change";
+                Err(StoreError::Unavailable(cause.into()))
+            }
+        }
+    }
+
+    /// Looks once whether changes that wait are settled: every node has applied them, or can decide
+    /// nothing from before. Returns how many still wait. To be called every few milliseconds while
+    /// there are any, and about as often as [`Gate::keep_up`] otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryCluster;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let cluster = MemoryCluster::new(Duration::from_secs(5));
+    /// let gate = Gate::open(Arc::new(cluster.node(1)), Prefix::default()).await?;
+    /// let clock = || Now::new(UnixMillis(1_800_000_000_000), SteadyNanos(0));
+    /// // No change waits.
+    /// assert_eq!(gate.settle(&clock).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the nodes are unknown. Changes are then settled by the clock.
+    pub async fn settle(&self, clock: ReadClock<'_>) -> Result<usize, StoreError> {
+        let Some((node, cluster)) = self.clustered() else { return Ok(0) };
+        let marks = node.waiting.begin(clock);
+        if marks.is_empty() {
+            return Ok(0);
+        }
+        let standings = cluster.standings(marks.clone()).await;
+        let now = clock().steady;
+        let known = standings.as_ref().ok();
+        let left = node.waiting.end(|waiter| {
+            let by_acks = known.and_then(|standings| waiter.by_acks(&marks, standings));
+            by_acks.or_else(|| waiter.by_clock(node, now))
+        });
+        standings.map(|_| left)
+    }
+}
