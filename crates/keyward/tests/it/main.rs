@@ -3,4 +3,5 @@
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
 mod allocations;
+mod cluster;
 mod golden;
