@@ -21,6 +21,7 @@ mod shared;
 mod standing;
 mod take;
 mod terms;
+mod times;
 
 pub use bucket::Meter;
 pub use cost::{COST_MAX, Cost, ParseCostError};
@@ -34,6 +35,7 @@ pub use terms::{
 pub(crate) use bucket::{Era, GENERATIONS};
 pub(crate) use shared::SharedBuckets;
 pub(crate) use take::{Buckets, carried};
+pub(crate) use times::{Times, take_from_times};
 
 #[cfg(test)]
 mod tests;

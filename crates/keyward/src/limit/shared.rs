@@ -27,6 +27,18 @@ pub(super) struct Shared {
 }
 
 impl SharedBuckets {
+    /// These limits, by the names that responses use, with the word of each.
+    pub(super) fn holding(limits: Limits, words: Vec<u64>) -> Self {
+        let are_set = AtomicBool::new(!limits.list().is_empty());
+        Self { are_set, shared: Mutex::new(Some(Box::new(Shared { limits, words }))) }
+    }
+
+    /// The words of the limits, in their order.
+    pub(super) fn into_words(self) -> Vec<u64> {
+        let shared = self.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        shared.map(|shared| shared.words).unwrap_or_default()
+    }
+
     /// Puts other limits in force. A limit whose name was there keeps its use, as far as the new
     /// limit allows; one with a new name begins full. Unchanged limits stay as they are.
     pub(crate) fn set(&self, limits: &Limits, clock: ReadClock<'_>) {
