@@ -161,6 +161,8 @@ pub mod record;
 
 pub mod owner;
 
+pub mod ticket;
+
 pub mod details;
 
 pub mod stored;
