@@ -19,6 +19,7 @@ use rusqlite::Connection;
 use crate::sql_error::SqlError;
 
 pub(crate) use look::progress;
+pub(crate) use write::count_on;
 use written::Written;
 
 /// Makes a change, unless the core rejects it. It belongs in a savepoint: if it fails, its writes

@@ -8,11 +8,11 @@ use keyward::change::KeyChange;
 use keyward::record::Owner;
 use keyward::rules::{Change, OwnerChange, Subject};
 use keyward::{KeyId, UnixMillis};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use serde_json::json;
 
 use crate::audit;
-use crate::commit::commit;
+use crate::commit::{commit, count_on};
 use crate::ledger::{Content, Ending, Head};
 use crate::loss::Loss;
 use crate::notes;
@@ -61,8 +61,8 @@ pub(crate) fn accept(
         None => newest.saturating_add(UNKNOWN_IDS),
     };
     let change = next(newest.change.0, known.map(|known| known.change.0));
-    set_sequence(&transaction, "audit", change)?;
-    set_sequence(&transaction, "keys", next(newest.key_id, known.map(|known| known.key_id)))?;
+    count_on(&transaction, "audit", change)?;
+    count_on(&transaction, "keys", next(newest.key_id, known.map(|known| known.key_id)))?;
     let before = known.map(|known| (known.change.0, known.digest.to_string()));
     let details = json!({
         "before": { "change": before.as_ref().map(|it| it.0), "digest": before.map(|it| it.1) },
@@ -95,16 +95,6 @@ fn known(loss: Loss, content: &Content) -> Option<Head> {
         Loss::Changes { .. } | Loss::Database { .. } => content.head,
         Loss::Ledger { .. } | Loss::OtherLedger { .. } => None,
     }
-}
-
-/// Makes a table count on after `last`, unless it is further.
-fn set_sequence(connection: &Connection, table: &str, last: u64) -> rusqlite::Result<()> {
-    const RAISE: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
-    const BEGIN: &str = "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)";
-    if connection.execute(RAISE, params![table, last])? == 0 {
-        connection.execute(BEGIN, params![table, last])?;
-    }
-    Ok(())
 }
 
 /// Ends the keys whose secret the ledger knows as ended, at once or with its grace.

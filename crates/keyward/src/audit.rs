@@ -147,11 +147,14 @@ pub enum Verb {
     AcceptRestore,
     /// The wall clock was accepted as right, though it is earlier than an earlier reading.
     AcceptClock,
+    /// A node of a cluster knew changes that the store lacks: it failed over, or a backup was
+    /// restored.
+    Diverged,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Issue,
         Self::Edit,
         Self::Suspend,
@@ -166,6 +169,7 @@ impl Verb {
         Self::EditOwner,
         Self::AcceptRestore,
         Self::AcceptClock,
+        Self::Diverged,
     ];
 
     /// The word for it, in the store and in responses.
@@ -186,6 +190,7 @@ impl Verb {
             Self::EditOwner => "edit-owner",
             Self::AcceptRestore => "accept-restore",
             Self::AcceptClock => "accept-clock",
+            Self::Diverged => "diverged",
         }
     }
 
@@ -294,7 +299,8 @@ impl AuditEntry {
 /// Walks a trail from its beginning, entry by entry, and stops at the first break.
 ///
 /// Numbers are consecutive from 1, except before an entry of [`Verb::AcceptRestore`], by which an
-/// operator accepted that a store lacks changes: the numbers of those are not given again.
+/// operator accepted that a store lacks changes, or of [`Verb::Diverged`], which a node of a
+/// cluster writes that knew such changes: the numbers of those are not given again.
 ///
 /// ```
 /// # use keyward::audit::Chain;
@@ -320,7 +326,7 @@ pub enum ChainError {
     /// The entry's number is not above the one before it.
     #[error("entry {} is out of order", .0.0)]
     OutOfOrder(ChangeId),
-    /// Numbers before the entry are missing, and it is none that accepts such a loss.
+    /// Numbers before the entry are missing, and it is none that tells of such a loss.
     #[error("entries up to {} are missing", .0.0.saturating_sub(1))]
     Missing(ChangeId),
 }
@@ -373,7 +379,9 @@ impl Chain {
             return Err(ChainError::Altered(entry.id));
         }
         let last = self.last.map_or(0, |last| last.0);
-        if entry.id.0.checked_sub(1) != Some(last) && entry.verb != Verb::AcceptRestore.as_str() {
+        let tells_of_a_loss =
+            [Verb::AcceptRestore, Verb::Diverged].iter().any(|verb| entry.verb == verb.as_str());
+        if entry.id.0.checked_sub(1) != Some(last) && !tells_of_a_loss {
             return Err(ChainError::Missing(entry.id));
         }
         *self = Self { entries: self.entries + 1, last: Some(entry.id), head: entry.digest };

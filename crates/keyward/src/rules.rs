@@ -7,9 +7,9 @@
 //!
 //! No change needs rows, or writes any, in proportion to the keys of an owner or a tier.
 
-mod change;
-
 mod lookup;
+
+mod change;
 
 mod writes;
 
@@ -30,6 +30,8 @@ mod tiers;
 mod owners;
 
 mod clock;
+
+mod diverged;
 
 use crate::audit::Audit;
 
@@ -54,6 +56,7 @@ pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
         Change::DeleteTier { name, .. } => vec![Lookup::Tier(name.clone())],
         Change::Owner { owner, .. } => vec![Lookup::Owner(owner.clone())],
         Change::AcceptClock => vec![Lookup::Reading],
+        Change::Diverged(_) => Vec::new(),
     };
     wanted.retain(|lookup| !facts.knows(lookup));
     wanted
@@ -78,6 +81,7 @@ pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, 
             owners::change(draft, &owner, change, expected)
         }
         Change::AcceptClock => clock::accept(draft),
+        Change::Diverged(known) => diverged::record(draft, known),
     }
 }
 

@@ -133,6 +133,7 @@ fn verb(change: &Change) -> Option<Verb> {
             OwnerChange::Edit { .. } => Verb::EditOwner,
         },
         Change::AcceptClock => Verb::AcceptClock,
+        Change::Diverged(_) => Verb::Diverged,
     })
 }
 

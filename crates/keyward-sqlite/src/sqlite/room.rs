@@ -27,7 +27,8 @@ fn ends(change: &Change) -> bool {
         | Change::Import { .. }
         | Change::PutTier { .. }
         | Change::DeleteTier { .. }
-        | Change::AcceptClock => false,
+        | Change::AcceptClock
+        | Change::Diverged(_) => false,
     }
 }
 
@@ -40,7 +41,8 @@ fn size_of(change: &Change) -> Size {
         | Change::Owner { .. }
         | Change::PutTier { .. }
         | Change::DeleteTier { .. }
-        | Change::AcceptClock => Size::Small,
+        | Change::AcceptClock
+        | Change::Diverged(_) => Size::Small,
     }
 }
 

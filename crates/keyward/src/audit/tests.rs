@@ -57,6 +57,8 @@ fn entries_that_were_cut_off_show_when_another_one_follows() {
     // An operator accepted that a store lacks them.
     let accepted = go_on(trail(5), 11, Verb::AcceptRestore);
     assert_eq!(walk(&accepted).unwrap().entries(), 6);
+    let diverged = go_on(accepted.clone(), 21, Verb::Diverged);
+    assert_eq!(walk(&diverged).unwrap().entries(), 7);
     let again = go_on(accepted, 13, Verb::Issue);
     assert_eq!(walk(&again).unwrap_err(), ChainError::Missing(ChangeId(13)));
     let beginning = AuditEntry { previous: ChainDigest::START, ..trail(3)[2].clone() };

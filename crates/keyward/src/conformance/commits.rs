@@ -1,10 +1,10 @@
 //! Promises about changes of every kind.
 
-use crate::audit::{Chain, ChangeId, Mark};
+use crate::audit::{Chain, ChainDigest, ChangeId, Mark};
 use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Versions};
 use crate::record::KeyId;
-use crate::rules::{Change, ChangeRejection, Decided, OwnerChange, TierBefore};
+use crate::rules::{Change, ChangeRejection, Decided, OwnerChange, Progress, TierBefore};
 
 use super::Store;
 use super::sample::{
@@ -35,6 +35,20 @@ pub async fn each_change_says_which_is_the_newest(store: &dyn Store) {
     assert_eq!(last.id, ChangeId(5));
     let committed = store.commit(suspend(9), audit(50)).await.unwrap();
     assert_eq!(committed.newest, Mark { change: last.id, digest: last.digest });
+}
+
+pub async fn no_number_is_given_again_that_a_node_knows_of(store: &dyn Store) {
+    assert_eq!(issue(store, 1).await, id(1));
+    let (change, digest) = (ChangeId(40), ChainDigest([0xab; 32]));
+    let known = Progress { change, digest, key: Some(id(9)), tier: None };
+    assert_eq!(newest(store, Change::Diverged(known)).await, 41);
+    assert_eq!(issue(store, 2).await, id(10));
+    let entries = trail(store).await;
+    let [_, lost, issued] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((lost.verb.as_str(), issued.id), ("diverged", ChangeId(42)));
+    assert_eq!((lost.key_id, &lost.tier, &lost.owner), (None, &None, &None));
+    let mut chain = Chain::default();
+    entries.iter().try_for_each(|entry| chain.follow(entry)).unwrap();
 }
 
 pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {

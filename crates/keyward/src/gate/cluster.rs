@@ -225,7 +225,8 @@ impl Gate {
             | Decided::Imported { .. }
             | Decided::PutTier { .. }
             | Decided::DeletedTier(_)
-            | Decided::Owner(_) => Ok(()),
+            | Decided::Owner(_)
+            | Decided::Diverged => Ok(()),
         }
     }
 }

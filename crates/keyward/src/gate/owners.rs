@@ -85,7 +85,8 @@ impl Gate {
                 | Decided::Imported { .. }
                 | Decided::PutTier { .. }
                 | Decided::DeletedTier(_)
-                | Decided::AcceptedClock),
+                | Decided::AcceptedClock
+                | Decided::Diverged),
             ) => Err(unexpected(&other).into()),
             Err(rejection) => Err(not_edited(rejection)),
         }

@@ -171,6 +171,7 @@ impl Gate {
                 let _alone = self.order.alone().await;
                 Ok(self.commit(change, audit, clock).await?)
             }
+            Change::Diverged(_) => Ok(self.commit(change, audit, clock).await?),
             Change::AcceptClock => {
                 // No flush is under way that would write the reading from before after this one.
                 let mut outbox = self.outbox.lock().await;
@@ -254,6 +255,7 @@ impl Gate {
                 self.carried.accept(clock());
                 Ok(())
             }
+            Decided::Diverged => Ok(()),
             // An import is told with the digests of its keys, by the way of its own.
             Decided::Imported { .. } => Err(unexpected(decided)),
         }

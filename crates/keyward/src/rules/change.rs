@@ -7,6 +7,8 @@ use crate::record::{KeyId, Owner};
 use crate::stored::Unkept;
 use crate::tier::TierName;
 
+use super::lookup::Progress;
+
 /// A change of the content of a store. Every one that changes something writes an audit entry, and
 /// an import one for each key.
 #[derive(Clone, Debug)]
@@ -56,6 +58,10 @@ pub enum Change {
     },
     /// Take the time of the change for the latest reading of the wall clock.
     AcceptClock,
+    /// Put on record that the store lost changes, of which a node of a cluster knows: it had
+    /// applied the entry of this digest, and knows of numbers up to these. None of them is given
+    /// again.
+    Diverged(Progress),
 }
 
 /// The expectation about a tier, without which a change of it is rejected.

@@ -69,6 +69,8 @@ pub enum Decided {
     Owner(OwnerRow),
     /// The time of the change is the latest reading of the wall clock.
     AcceptedClock,
+    /// The loss is on record, and the next numbers are above all that were given.
+    Diverged,
 }
 
 /// What became of a key on import.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::audit::{Audit, AuditEntry, Verb};
+use crate::audit::{Audit, AuditEntry, Mark, Verb};
 use crate::digest::Digest;
 use crate::once::{Earlier, forgotten_at};
 use crate::record::{KeyId, Owner};
@@ -131,6 +131,18 @@ impl<'a> Draft<'a> {
     pub(super) fn next_tier(&self) -> Result<TierId, DecideError> {
         let last = self.progress.tier.map_or(0, TierId::get);
         last.checked_add(1).and_then(TierId::new).ok_or(DecideError::NoNumberLeft("tier"))
+    }
+
+    /// The newest entry so far.
+    pub(super) fn newest(&self) -> Mark {
+        self.progress.mark()
+    }
+
+    /// Gives no number again up to these.
+    pub(super) fn skip_to(&mut self, Progress { change, digest: _, key, tier }: Progress) {
+        self.progress.change = self.progress.change.max(change);
+        self.progress.key = self.progress.key.max(key);
+        self.progress.tier = self.progress.tier.max(tier);
     }
 
     /// Writes a tier.

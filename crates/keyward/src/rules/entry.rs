@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Verb};
+use crate::audit::{Audit, AuditEntry, ChainDigest, ChangeId, Mark, Verb};
 use crate::details::Notes;
 use crate::limit::{Limit, Limits};
 use crate::record::{KeyId, KeyState, Owner};
@@ -116,6 +116,15 @@ pub(super) fn clock(before: Option<UnixMillis>, after: UnixMillis) -> String {
     json!({
         "before": { "latest_at": before.map(|before| before.0) },
         "after": { "latest_at": after.0 },
+    })
+    .to_string()
+}
+
+/// The details of a loss: the entry that was known, and the newest one that is left.
+pub(super) fn loss(known: Mark, newest: Mark) -> String {
+    json!({
+        "before": { "change": known.change.0, "digest": known.digest.to_string() },
+        "after": { "change": newest.change.0 },
     })
     .to_string()
 }

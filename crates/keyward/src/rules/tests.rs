@@ -15,14 +15,14 @@ use std::time::Duration;
 use rows::Rows;
 
 use super::*;
-use crate::audit::{Actor, ChangeId, Verb};
+use crate::audit::{Actor, ChainDigest, ChangeId, Verb};
 use crate::change::{KeyChange, KeyEdit};
 use crate::details::{OwnerVersion, Version, Versions};
 use crate::digest::Digest;
 use crate::limit::{Limit, Limits};
 use crate::once::{Earlier, Once};
 use crate::record::{KeyId, KeyState, Owner};
-use crate::stored::{FormerSecret, Key, StoredSecret, Unkept};
+use crate::stored::{FormerSecret, Key, StoredSecret, TierId, Unkept};
 use crate::tier::{TIERS_MAX, TierName};
 use crate::time::UnixMillis;
 
@@ -183,6 +183,30 @@ fn numbers_that_are_used_up_are_a_fault() {
     rows.progress.change = ChangeId(u64::MAX);
     assert_eq!(rows.fault(issue(key(1)), &audit(1)), DecideError::NoNumberLeft("change"));
     assert_eq!(rows.entries.len(), 0);
+}
+
+#[test]
+fn no_number_is_given_again_that_a_node_knows_of() {
+    let mut rows = Rows::new_with(&["basic"]);
+    rows.done(issue(key(1)), &audit(1));
+    let (key_id, tier) = (KeyId::new(9), TierId::new(30));
+    let (change, digest) = (ChangeId(40), ChainDigest([0xab; 32]));
+    let known = Progress { change, digest, key: key_id, tier };
+    rows.done(Change::Diverged(known), &audit(2));
+    let hex = "ab".repeat(32);
+    let told = format!(r#"{{"before":{{"change":40,"digest":"{hex}"}},"after":{{"change":1}}}}"#);
+    assert_eq!(rows.told(), ("diverged", told.as_str()));
+    assert_eq!(rows.progress, Progress { change: ChangeId(41), ..known_at(&rows, known) });
+    // The store knows of more than this node.
+    let less = Progress { change: ChangeId(3), key: KeyId::new(2), tier: None, ..known };
+    rows.done(Change::Diverged(less), &audit(3));
+    assert_eq!(rows.progress, Progress { change: ChangeId(42), ..known_at(&rows, known) });
+    rows.done(issue(key(2)), &audit(4));
+    assert_eq!(rows.progress.key, KeyId::new(10));
+}
+
+fn known_at(rows: &Rows, known: Progress) -> Progress {
+    Progress { digest: rows.progress.digest, ..known }
 }
 
 #[test]

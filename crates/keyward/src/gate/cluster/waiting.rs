@@ -59,7 +59,9 @@ impl Patience {
     fn of(change: &Change) -> Self {
         match change {
             Change::Issue(_) | Change::Import { dry_run: false, .. } => Self::AWhile,
-            Change::Import { dry_run: true, .. } | Change::AcceptClock => Self::None,
+            Change::Import { dry_run: true, .. } | Change::AcceptClock | Change::Diverged(_) => {
+                Self::None
+            }
             Change::Key { change, .. } => match change {
                 KeyChange::Resume => Self::AWhile,
                 KeyChange::Edit(_)
