@@ -8,6 +8,7 @@ mod changes;
 mod cluster;
 mod reports;
 mod snapshot;
+mod unreadable;
 
 use std::error::Error;
 use std::fmt;
@@ -31,6 +32,7 @@ pub use changes::Changes;
 pub use cluster::{Cluster, Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
 pub use reports::Reports;
 pub use snapshot::{Page, Snapshot};
+pub use unreadable::Unreadable;
 
 /// A secret that was reported as leaked. Its key is to be revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]

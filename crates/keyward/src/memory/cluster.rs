@@ -4,6 +4,7 @@
 mod database;
 mod wire;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,9 +54,14 @@ pub use wire::{Leg, Letter, Wire};
 #[derive(Clone, Debug)]
 pub struct MemoryCluster(Arc<Shared>);
 
+/// The time of a new database: the first instant of 2026.
+const STARTS_AT: UnixMillis = UnixMillis(1_767_225_600_000);
+
 #[derive(Debug)]
 struct Shared {
     wire: Wire,
+    /// The servers' time, in milliseconds.
+    at: AtomicU64,
     servers: Mutex<Servers>,
 }
 
@@ -70,18 +76,25 @@ struct Servers {
 
 impl MemoryCluster {
     /// A new database, whose nodes have leases of this length. Its network delivers everything at
-    /// once, unless [`Wire::hold`] says otherwise.
+    /// once, unless [`Wire::hold`] says otherwise, and its clock stands at the beginning of 2026
+    /// until [`MemoryCluster::set_time`] says otherwise.
     #[must_use]
     pub fn new(lease: Duration) -> Self {
         let database = Database::new(lease);
         let servers = Servers { primary: database.clone(), replica: database, serving: 1 };
-        Self(Arc::new(Shared { wire: Wire::default(), servers: Mutex::new(servers) }))
+        let (wire, at) = (Wire::default(), AtomicU64::new(STARTS_AT.0));
+        Self(Arc::new(Shared { wire, at, servers: Mutex::new(servers) }))
     }
 
     /// The store as one process has it, which the wire knows by this number.
     #[must_use]
     pub fn node(&self, number: usize) -> ClusterNode {
         ClusterNode { cluster: self.clone(), number }
+    }
+
+    /// Sets the clock of the database, and of every later primary.
+    pub fn set_time(&self, at: UnixMillis) {
+        self.0.at.store(at.0, Ordering::Relaxed);
     }
 
     /// The network.
@@ -242,7 +255,11 @@ impl Cluster for ClusterNode {
     }
 
     async fn renew(&self, node: NodeId, applied: Mark) -> Result<Renewed, StoreError> {
-        self.call("renew", |it, _| Ok(it.renew(node, applied))).await
+        let at = &self.cluster.0.at;
+        let renew = |it: &mut Database, _: &ServerId| {
+            Ok(it.renew(node, applied, UnixMillis(at.load(Ordering::Relaxed))))
+        };
+        self.call("renew", renew).await
     }
 
     async fn feed(&self, after: Mark, head: Mark, max: u32) -> Result<Option<Feed>, StoreError> {

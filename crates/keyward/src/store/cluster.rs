@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::audit::{ChangeId, Mark};
 use crate::time::UnixMillis;
 
-use super::{Changes, StoreError};
+use super::{Changes, StoreError, Unreadable};
 
 /// A node: one process, from its start to its end. A process that starts again is another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +31,13 @@ pub struct Registered {
 /// The result of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewed {
-    /// The node is registered, and the store knows how far it is. This is the head of the trail.
-    Kept(Mark),
+    /// The node is registered, and the store knows how far it is.
+    Kept {
+        /// The head of the trail.
+        head: Mark,
+        /// The store's time, read after the request for the renewal came: all nodes judge by it.
+        at: UnixMillis,
+    },
     /// The node is not registered any more, or about to be removed.
     Gone,
     /// The trail does not have the entry up to which the node has applied it: the store went back
@@ -49,6 +54,8 @@ pub struct Feed {
     pub to: Mark,
     /// The latest time of the entries that were looked at: as late as that it has been.
     pub at: UnixMillis,
+    /// Rows among these that this program cannot read. The others are in `changes`.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A node as the others see it.
@@ -106,7 +113,7 @@ pub struct Standings {
 /// let registered = cluster.register().await?;
 /// // A new database has a trail without entries.
 /// let renewed = cluster.renew(registered.node, Mark::START).await?;
-/// assert_eq!(renewed, Renewed::Kept(Mark::START));
+/// assert!(matches!(renewed, Renewed::Kept { head: Mark::START, at: _ }));
 /// cluster.leave(registered.node).await?;
 /// let renewed = cluster.renew(registered.node, Mark::START).await?;
 /// assert_eq!(renewed, Renewed::Gone);
@@ -144,4 +151,10 @@ pub trait Cluster: fmt::Debug + Send + Sync {
 
     /// Removes a node that decides nothing any more.
     async fn leave(&self, node: NodeId) -> Result<(), StoreError>;
+
+    /// Returns when something may have changed since it was called first, or never: a hint may be
+    /// lost. It may be dropped at any time.
+    async fn hint(&self) {
+        std::future::pending().await
+    }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::audit::Mark;
 use crate::stored::{Key, OwnerRow, TierRow};
 
-use super::StoreError;
+use super::{StoreError, Unreadable};
 
 /// Rows of one kind.
 #[derive(Clone, Debug)]
@@ -62,4 +62,11 @@ pub trait Snapshot: fmt::Debug + Send {
     /// Returns [`StoreError`] if they cannot be read. Then there is nothing more to be had: begin
     /// anew, with another snapshot.
     async fn next(&mut self, max: u32) -> Result<Option<Page>, StoreError>;
+
+    /// Takes the rows that this program cannot read and that were to be in the pages so far. Only
+    /// where programs of several versions share a store are there any: elsewhere,
+    /// [`Snapshot::next`] fails.
+    fn unreadable(&mut self) -> Vec<Unreadable> {
+        Vec::new()
+    }
 }

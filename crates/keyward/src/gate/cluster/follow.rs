@@ -126,7 +126,7 @@ impl Gate {
             self.grant(after(asked, node.lease()));
         }
         let head = match cluster.renew(id, following.applied).await? {
-            Renewed::Kept(head) => head,
+            Renewed::Kept { head, at: _ } => head,
             Renewed::Gone => return Ok(self.is_out(following, false)),
             Renewed::Lost => return Ok(self.is_out(following, true)),
         };

@@ -41,7 +41,7 @@ impl Database {
         Registered { node, lease: self.lease }
     }
 
-    pub(super) fn renew(&mut self, node: NodeId, applied: Mark) -> Renewed {
+    pub(super) fn renew(&mut self, node: NodeId, applied: Mark, at: UnixMillis) -> Renewed {
         if !self.has(applied) && !mutant::is(Mutant::NoChainCheck) {
             return Renewed::Lost;
         }
@@ -50,7 +50,7 @@ impl Database {
         };
         row.acked = applied.change;
         row.seen += 1;
-        Renewed::Kept(self.rows.progress.mark())
+        Renewed::Kept { head: self.rows.progress.mark(), at }
     }
 
     pub(super) fn feed(&self, after: Mark, head: Mark, max: u32) -> Option<Feed> {
@@ -63,7 +63,7 @@ impl Database {
         let entries = entries.filter(|it| after.change < it.id && it.id <= changes.until);
         let at = entries.map(|entry| entry.at).max().unwrap_or(UnixMillis(0));
         let to = self.mark_of(changes.until).unwrap_or(Mark::START);
-        Some(Feed { changes, to, at })
+        Some(Feed { changes, to, at, unreadable: Vec::new() })
     }
 
     pub(super) fn standings(&self, marks: &[Mark], server: &ServerId) -> Standings {
