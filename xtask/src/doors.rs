@@ -7,14 +7,11 @@
 mod api;
 mod bench;
 mod cells;
-mod child;
 mod facts;
 mod ground;
-mod http;
 mod keyward;
 mod lane;
 mod laws;
-mod ports;
 mod programs;
 mod proxy;
 mod rows;

@@ -3,17 +3,20 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a terminal")]
 
 mod bench;
+mod child;
 mod clients;
 mod dashboard;
 mod deploy;
 mod doors;
 mod features;
 mod fuzz;
+mod http;
 mod monitoring;
 mod oldest;
 mod openapi;
 mod package;
 mod platforms;
+mod ports;
 mod schemathesis;
 mod test;
 mod tools;

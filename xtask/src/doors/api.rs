@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::http::Message;
+use crate::http::Message;
 
 /// A running API. Its threads end with the program.
 #[derive(Debug)]

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::child::Child;
-use super::http::{Connection, Request};
 use super::keyward::Keyward;
 use super::lane::CLIENT;
-use super::ports::Ports;
 use super::programs;
 use super::proxy::{self, RECIPES};
+use crate::child::Child;
+use crate::http::{Connection, Request};
+use crate::ports::Ports;
 use crate::tools;
 
 /// How often each of both is measured, and for how long.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::http::Message;
 use super::keyward::Key;
+use crate::http::Message;
 
 /// The header fields of a response that are compared, in addition to its status and its body.
 const COMPARED: [&str; 8] = [

@@ -7,14 +7,14 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::api::Api;
-use super::child::Child;
-use super::http::{Connection, Request};
 use super::keyward::Keyward;
 use super::lane::{CLIENT, Lane};
-use super::ports::Ports;
 use super::programs::Programs;
 use super::proxy::{Place, Proxy, SCOPE};
 use super::verifiers::{self, LateRelay, Relay};
+use crate::child::Child;
+use crate::http::{Connection, Request};
+use crate::ports::Ports;
 use crate::tools;
 
 /// Everything but the proxies.

@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::child::Child;
-use super::http::{Connection, Message, Request};
-use super::ports::Ports;
+use crate::child::Child;
+use crate::http::{Connection, Message, Request};
+use crate::ports::Ports;
 
 /// Where the chore's own requests come from. It is a trusted proxy in the settings.
 pub(crate) const OPERATOR: Ipv4Addr = Ipv4Addr::LOCALHOST;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::facts::{ADDRESS, Facts, IDENTITY};
-use super::http::{Connection, Message, Request};
 use super::keyward::{Key, Keyward};
 use super::proxy::Proxy;
 use super::verifiers::Relay;
+use crate::http::{Connection, Message, Request};
 
 /// Where the clients of the matrix come from: an address that is no proxy's.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);

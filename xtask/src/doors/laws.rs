@@ -7,10 +7,10 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::http::{Connection, Request};
 use super::keyward::{Keyward, limit};
 use super::lane::{self, CLIENT, Lane};
 use super::verifiers::LateRelay;
+use crate::http::{Connection, Request};
 
 /// How many requests there are at a time, and how many of them may get in.
 const PARALLEL: usize = 200;

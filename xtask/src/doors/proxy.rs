@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::child::Child;
 use super::programs::Programs;
+use crate::child::Child;
 
 /// The directory of the recipes.
 pub(crate) const RECIPES: &str = "docs/proxies";

@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use super::http::Message;
+use crate::http::Message;
 
 /// Starts a verifier that accepts every connection, and never responds.
 pub(crate) fn silent() -> Result<u16> {

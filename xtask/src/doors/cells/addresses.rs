@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Step, one};
-use crate::doors::http::{Connection, Request};
 use crate::doors::keyward::OPERATOR;
 use crate::doors::lane::{self, CLIENT, Lane, rejected};
+use crate::http::{Connection, Request};
 
 /// An address that a client pretends to have.
 const FORGED: Ipv4Addr = Ipv4Addr::new(10, 1, 2, 3);

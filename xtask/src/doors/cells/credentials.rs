@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{Step, one};
 use crate::doors::facts::Facts;
-use crate::doors::http::Request;
 use crate::doors::keyward::limit;
 use crate::doors::lane::{self, Lane, limited_by, rejected};
+use crate::http::Request;
 
 const MISSING: &str = "Missing Authorization header";
 const MALFORMED: &str = "Invalid Authorization format. Use: Bearer YOUR_API_KEY";

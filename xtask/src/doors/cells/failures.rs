@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::{Step, one};
 use crate::doors::facts::Facts;
-use crate::doors::http::Request;
 use crate::doors::lane::{self, Lane, rejected};
+use crate::http::Request;
 
 /// The statuses of the API that have to pass as they are.
 const STATUSES: [u16; 7] = [400, 401, 403, 404, 429, 500, 503];

@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Step, messages, one};
-use crate::doors::http::Request;
 use crate::doors::lane::{self, Lane};
+use crate::http::Request;
 
 /// The names under which Keyward tells the API who is asking.
 const NAMES: [&str; 5] =

@@ -5,8 +5,8 @@ use anyhow::Result;
 use super::credentials::{invalid, missing};
 use super::{Step, one};
 use crate::doors::facts::{Facts, IDENTITY};
-use crate::doors::http::{Connection, Request};
 use crate::doors::lane::{self, CLIENT, Lane};
+use crate::http::{Connection, Request};
 
 /// How many requests have to share connections to Keyward, and how many it may take.
 const ASKED: u32 = 10;

@@ -57,6 +57,22 @@ impl Child {
         bail!("{} does not get ready:\n{}", self.program, self.log())
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.id().context("a program has an id")?;
+        kill_process(id, signal).with_context(|| format!("sending a signal to {}", self.program))
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.process.kill().with_context(|| format!("killing {}", self.program))?;
+        self.process.wait().context("waiting for a program that was killed").map(drop)
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
+    }
+
     /// Everything that the program has written until now.
     pub(crate) fn log(&self) -> String {
         fs::read(&self.log).map_or_else(
@@ -69,8 +85,10 @@ impl Child {
 impl Drop for Child {
     /// Asks the program to end, since nginx and Apache have children of their own.
     fn drop(&mut self) {
-        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
-        let is_asked = id.is_some_and(|id| kill_process(id, Signal::TERM).is_ok());
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
+        let is_asked = self.id().is_some_and(|id| kill_process(id, Signal::TERM).is_ok());
         for _ in 0..if is_asked { LOOKS_AT_END } else { 0 } {
             if !matches!(self.process.try_wait(), Ok(None)) {
                 return;

@@ -1,7 +1,7 @@
-//! HTTP/1.1 as clients and servers of the matrix speak it, byte for byte as they are told.
+//! HTTP/1.1 as clients and servers of the chores speak it, byte for byte as they are told.
 //!
-//! A client of a library would tidy up what the matrix sends: two lines of one header field, names
-//! with underscores, a chunked body.
+//! A client of a library would tidy up what the matrix of proxies sends: two lines of one header
+//! field, names with underscores, a chunked body.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -181,6 +181,12 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::new(stream), host: to.to_string() })
+    }
+
+    /// Waits no longer than this for each response.
+    pub(crate) fn patience(self, patience: Duration) -> Result<Self> {
+        self.reader.get_ref().set_read_timeout(Some(patience))?;
+        Ok(self)
     }
 
     /// Sends a request and reads its response.
