@@ -1,0 +1,112 @@
+//! A node: the real program, which is paused, killed and started again.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::Signal;
+
+use crate::child::Child;
+use crate::http::{Connection, Request};
+use crate::ports::Ports;
+
+/// The admin key of all nodes. They listen on loopback alone.
+pub(crate) const ADMIN_KEY: &str = "the-admin-key-of-a-tortured-node";
+/// How long a node may take to say whether it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// A node, which runs or does not.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) number: usize,
+    pub(crate) public: u16,
+    pub(crate) doors: u16,
+    program: PathBuf,
+    folder: PathBuf,
+    settings: Vec<(&'static str, String)>,
+    /// How often it was started again.
+    starts: AtomicU32,
+    child: Mutex<Option<Child>>,
+}
+
+impl Node {
+    /// A node that does not run yet, with files in a directory that is there.
+    pub(crate) fn new(
+        number: usize,
+        program: PathBuf,
+        folder: PathBuf,
+        ports: &Ports,
+        settings: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
+        let (public, doors) = (ports.take()?, ports.take()?);
+        let child = Mutex::default();
+        Ok(Self { number, public, doors, program, folder, settings, starts: 0.into(), child })
+    }
+
+    /// Which start the process is that accepts a connection now, or accepted one before.
+    pub(crate) fn started(&self) -> u32 {
+        self.starts.load(Ordering::SeqCst)
+    }
+
+    /// Starts it, and does not wait until it is ready.
+    pub(crate) fn start(&self) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.public)]);
+        command.args(["--doors-listen", &format!("127.0.0.1:{}", self.doors)]);
+        command.current_dir(&self.folder).env_clear();
+        command.env("ADMIN_API_KEY", ADMIN_KEY).env("KEYWARD_LOG", "info");
+        // Keys that were ended are asked about all the time.
+        command.env("KEYWARD_FAILURES_PER_MINUTE", "0");
+        command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
+        let log = self.folder.join(format!("node-{}-{}.log", self.number, self.started()));
+        *lock(&self.child) = Some(Child::start(command, log, self.public)?);
+        Ok(())
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn wait_until_ready(&self) -> Result<()> {
+        let mut child = lock(&self.child);
+        child.as_mut().context("the node runs")?.wait_until(is_ready)
+    }
+
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        lock(&self.child).as_ref().map_or(Ok(()), |child| child.signal(signal))
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) -> Result<()> {
+        if let Some(mut child) = lock(&self.child).take() {
+            child.kill()?;
+        }
+        self.starts.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(&self) {
+        drop(lock(&self.child).take());
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn is_ready(port: u16) -> bool {
+    let connection = Connection::open(Ipv4Addr::LOCALHOST, port);
+    let asked = connection.and_then(|it| it.patience(READY_WITHIN)?.send(&Request::get("/readyz")));
+    asked.is_ok_and(|response| response.status() == 200)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
