@@ -20,6 +20,7 @@ mod ports;
 mod schemathesis;
 mod test;
 mod tools;
+mod torture;
 
 use std::env;
 use std::path::Path;
@@ -43,6 +44,7 @@ Commands:
   package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`
   platforms         checks the crates for other systems; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
+  torture [OPTIONS] tries the real program by faults and checks its history; a part of `test`
   bench [OPTIONS]   measures, and compares with the goals and the recorded figures
 
 Options of doors:
@@ -54,6 +56,14 @@ Options of fuzz:
   --seconds N       how long each of them is tried [default: 300]
   --seed N          as in the run that printed this number
   --input FILE      this input alone
+
+Options of torture:
+  --minutes N       how long [default: 10]
+  --seed N          as in the run that printed this number
+  --faults A,B      these alone, or `none`: pause, kill, restart
+  --program FILE    this program, in place of the one that is built for tests
+  --keep            leaves the history and the logs in target/torture
+  --history FILE    checks this history alone
 
 Options of bench:
   --quick           with a hundred thousand keys instead of ten million
@@ -88,6 +98,7 @@ fn run() -> Result<()> {
         ["package", words @ ..] => package::run(words),
         ["platforms"] => platforms::run(),
         ["schemathesis"] => schemathesis::run(),
+        ["torture", words @ ..] => torture::run(words),
         ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::{
     clients, deploy, doors, features, fuzz, monitoring, oldest, openapi, package, platforms,
-    schemathesis,
+    schemathesis, torture,
 };
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
@@ -24,6 +24,9 @@ const STEPS: [&str; 5] = [
 
 /// How long each target of the fuzzer is tried: the proxies, clients and packages need their time.
 const FUZZ: [&str; 2] = ["--seconds", "8"];
+
+/// How long the program is tortured, with another seed each time.
+const TORTURE: [&str; 2] = ["--minutes", "0.3"];
 
 /// Runs every step, says how long it took, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -56,6 +59,7 @@ pub(crate) fn run() -> Result<()> {
     step("fuzz", || fuzz::run(&FUZZ))?;
     step("schemathesis", schemathesis::run)?;
     step("doors, asked by proxies", || doors::run(&[]))?;
+    step("torture", || torture::run(&TORTURE))?;
     println!("\n== all of it holds");
     Ok(())
 }

@@ -100,6 +100,16 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// Whether it was acknowledged.
+    pub(crate) fn is_done(self) -> bool {
+        match self {
+            Self::Done | Self::DoneHere => true,
+            Self::Rejected | Self::Unknown => false,
+        }
+    }
+}
+
 /// What a change does, and to which of the run's keys, owners and tiers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]

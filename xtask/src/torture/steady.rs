@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::changer;
 use super::control;
-use super::history::{Effect, Outcome, Terms};
+use super::history::{Effect, Terms};
 use super::node::Node;
 use super::world::World;
 
@@ -41,6 +41,6 @@ pub(crate) fn prepare(world: &World, node: &Node) -> Result<u64> {
 fn done(world: &World, node: &Node, effect: Effect) -> Result<Value> {
     let name = effect.verb();
     let made = control::change(world, node, effect, 0, false)?;
-    let made = made.filter(|(outcome, _)| matches!(outcome, Outcome::Done | Outcome::DoneHere));
+    let made = made.filter(|(outcome, _)| outcome.is_done());
     made.map(|(_, body)| body).with_context(|| format!("`{name}` before the run was not made"))
 }

@@ -46,11 +46,7 @@ pub(crate) fn violations(history: &[Operation], facts: &Facts, trail: &[Entry]) 
 
 /// Whether a change has an entry for sure. One that was asked for before may have changed nothing.
 fn has_to_be_there(operation: &Operation, change: &Change, facts: &Facts) -> bool {
-    let is_done = match change.outcome {
-        Outcome::Done | Outcome::DoneHere => true,
-        Outcome::Rejected | Outcome::Unknown => false,
-    };
-    is_done && !change.again && !facts.may_be_unrecorded(operation)
+    change.outcome.is_done() && !change.again && !facts.may_be_unrecorded(operation)
 }
 
 /// Entries of changes that ended before the change of an earlier entry began.

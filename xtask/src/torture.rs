@@ -1,0 +1,149 @@
+//! `cargo xtask torture`: the real program, tried by faults while clients ask and change as fast as
+//! they can.
+//!
+//! The clients keep a history. A checker then looks in it, and in the audit trail, for what the
+//! promises forbid: see [`checker`].
+
+mod asker;
+mod board;
+mod changer;
+mod checker;
+mod control;
+mod faults;
+mod history;
+mod node;
+mod options;
+mod probes;
+mod random;
+mod record;
+mod steady;
+mod summary;
+mod world;
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::ports::Ports;
+use crate::tools;
+use asker::Asker;
+use changer::Changer;
+use checker::{Buckets, Rules};
+use faults::Fault;
+use node::Node;
+use options::Options;
+use probes::Probes;
+use random::Random;
+use summary::Summary;
+use world::World;
+
+/// The clients that ask one node, and the clients that change.
+const ASKERS: usize = 2;
+const CHANGERS: usize = 4;
+/// Questions of the last look are asked so many at a time.
+const LOOK: usize = 50;
+/// How often it is looked whether a client has failed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Tortures, or checks a history alone.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let options = Options::parse(words)?;
+    let rules = Rules { buckets: Buckets::OfEachProcess, everywhere_within: 0 };
+    if let Some(path) = &options.history {
+        let history = history::read(path)?;
+        let found = checker::violations_of_history(&history, &rules);
+        println!("{}", Summary::of(&history, &found));
+        ensure!(found.is_empty(), "{} violations", found.len());
+        return Ok(());
+    }
+    let seed = options.seed.map_or_else(new_seed, Ok)?;
+    println!("seed      {seed}");
+    let program = match &options.program {
+        Some(program) => fs::canonicalize(program).context("finding the program")?,
+        None => tools::keyward()?,
+    };
+    let folder = tools::target()?.join("torture");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context("removing the files of the run before")?;
+    }
+    fs::create_dir_all(&folder).context("making the directory of the run")?;
+    let world = World::new(&folder, vec![node(&program, &folder)?])?;
+    torture(&world, &options, seed)?;
+    let node = world.nodes.first().context("a node")?;
+    record::verify(&program, node)?;
+    let trail = record::trail(node)?;
+    world.nodes.iter().for_each(Node::stop);
+    let history = world.recorder.finish()?;
+    let found = checker::violations(&history, &trail, &rules);
+    println!("{}", Summary::of(&history, &found));
+    ensure!(found.is_empty(), "seed {seed}: {} violations; see {}", found.len(), folder.display());
+    if !options.keep {
+        fs::remove_dir_all(&folder).context("removing the files of the run")?;
+    }
+    Ok(())
+}
+
+/// A node with a SQLite file to itself.
+fn node(program: &Path, folder: &Path) -> Result<Node> {
+    Node::new(0, program.to_owned(), folder.to_owned(), &Ports::new(), Vec::new())
+}
+
+/// Lets clients and faults loose on the nodes, and has each key looked at once more at the end.
+fn torture(world: &World, options: &Options, seed: u64) -> Result<()> {
+    world.nodes.iter().try_for_each(Node::start)?;
+    world.nodes.iter().try_for_each(Node::wait_until_ready)?;
+    let open = steady::prepare(world, world.nodes.first().context("a node")?)?;
+    let mut random = Random::new(seed);
+    let faults = options.faults.clone().unwrap_or_else(|| Fault::ALL.to_vec());
+    thread::scope(|scope| -> Result<()> {
+        let schedule = random.split();
+        let mut tasks = vec![scope.spawn(|| faults::run(world, &faults, schedule))];
+        for node in &world.nodes {
+            for _ in 0..ASKERS {
+                let random = random.split();
+                tasks.push(scope.spawn(move || Asker::new(world, node).run(random)));
+            }
+        }
+        for _ in 0..CHANGERS {
+            let (probes, theirs) = Probes::start(scope, world);
+            let changer = Changer::new(world, random.split(), probes, open);
+            tasks.extend(theirs);
+            tasks.push(scope.spawn(|| changer.run()));
+        }
+        // A task that fails ends the run.
+        let end = world.clock.now() + u64::try_from(options.time.as_nanos())?;
+        while world.clock.now() < end && tasks.iter().all(|task| !task.is_finished()) {
+            world.wait(LOOK_EVERY);
+        }
+        world.finish();
+        let ends = tasks.into_iter().map(|task| match task.join() {
+            Ok(result) => result,
+            Err(_) => bail!("a client broke down"),
+        });
+        // All of them are waited for.
+        ends.fold(Ok(()), Result::and)
+    })?;
+    world.nodes.iter().try_for_each(Node::wait_until_ready)?;
+    last_look(world)
+}
+
+/// Asks every node about every key.
+fn last_look(world: &World) -> Result<()> {
+    let all = world.board.all();
+    for node in &world.nodes {
+        let mut asker = Asker::new(world, node);
+        all.chunks(LOOK).try_for_each(|some| asker.ask(some))?;
+    }
+    Ok(())
+}
+
+fn new_seed() -> Result<u64> {
+    let mut bytes = [0; 4];
+    let mut source = File::open("/dev/urandom").context("asking the system for randomness")?;
+    source.read_exact(&mut bytes).context("reading randomness")?;
+    Ok(u32::from_le_bytes(bytes).into())
+}
