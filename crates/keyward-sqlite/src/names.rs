@@ -1,10 +1,6 @@
-//! Names as they are searched for: folded, so that letters of either case are the same.
+//! Folded names as the index over their parts takes them.
 
-/// A text in which letters of either case are the same. Each character is folded by itself, so that
-/// a part of a text folds into a part of the folded text.
-pub(crate) fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
+pub(crate) use keyward::columns::fold;
 
 /// A folded name as `key_names` takes it: its tokenizer would stop at a NUL.
 pub(crate) fn indexed(folded: &str) -> String {
@@ -34,15 +30,6 @@ pub(crate) fn trigrams(folded: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_of_names_fold_into_parts_of_folded_names() {
-        let check = |name: &str, part: &str| assert!(fold(name).contains(&fold(part)), "{part}");
-        check("Weather-Bot", "HER-b");
-        check("ÜBERSICHT", "übers");
-        check("ΟΔΥΣΣΕΥΣ ΟΔΟΣ", "σσευσ ο");
-        check("İstanbul", "ISTAN".to_lowercase().get(1..).unwrap());
-    }
 
     #[test]
     fn what_is_asked_for_is_trigrams_each_once() {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use keyward::columns::{networks_text, parse_networks, parse_scopes, parse_state, scopes_text};
 use keyward::details::{Metadata, Notes, Version};
 use keyward::digest::Digest;
 use keyward::limit::Limits;
-use keyward::network::Networks;
-use keyward::record::{KeyState, Owner, Scopes};
+use keyward::record::Owner;
 use keyward::stored::{Key, StoredSecret, TierId};
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
@@ -62,8 +62,10 @@ pub(crate) fn key(
             return Err(SqlError::in_column("keys.tier_id", "not one of two"));
         }
     };
-    let scopes = Scopes::new(parse_list("keys.scopes", row.get_ref(6)?.as_str()?)?);
-    let networks = Networks::new(parse_list("keys.networks", row.get_ref(7)?.as_str()?)?);
+    let scopes = parse_scopes(row.get_ref(6)?.as_str()?);
+    let networks = parse_networks(row.get_ref(7)?.as_str()?);
+    let revoked_at = row.get::<_, Option<u64>>(11)?.map(UnixMillis);
+    let state = parse_state(row.get_ref(10)?.as_str()?, revoked_at);
     Ok(Key {
         id,
         version: version.ok_or_else(|| SqlError::in_column("keys.version", "not a version"))?,
@@ -76,7 +78,8 @@ pub(crate) fn key(
         networks: networks.map_err(|error| SqlError::in_column("keys.networks", error))?,
         limits: optional(8)?.map(|text| limits::parse("keys.limits", text)).transpose()?,
         notes: notes(row)?,
-        state: state(id.get(), row.get_ref(10)?.as_str()?, row.get(11)?)?,
+        state: state
+            .map_err(|error| SqlError::Inconsistent(format!("key {} has {error}", id.get())))?,
         revoked_reason: optional(12)?.map(|text| parse("keys.revoked_reason", text)).transpose()?,
         expires_at: row.get::<_, Option<u64>>(13)?.map(UnixMillis),
         created_at: UnixMillis(row.get(14)?),
@@ -95,17 +98,6 @@ fn notes(row: &Row<'_>) -> Result<Notes, SqlError> {
     let metadata = Metadata::from_stored(row.get_ref(9)?.as_str()?);
     let metadata = metadata.map_err(|error| SqlError::in_column("keys.metadata", error))?;
     Ok(Notes { metadata })
-}
-
-/// A state that this version does not know is an error: to read it as active would allow a key that
-/// an operator shut out.
-fn state(id: u64, state: &str, revoked_at_ms: Option<u64>) -> Result<KeyState, SqlError> {
-    match (state, revoked_at_ms) {
-        ("active", None) => Ok(KeyState::Active),
-        ("suspended", None) => Ok(KeyState::Suspended),
-        ("revoked", Some(at)) => Ok(KeyState::Revoked { at: UnixMillis(at) }),
-        _ => Err(SqlError::Inconsistent(format!("key {id} has an unknown state"))),
-    }
 }
 
 /// Runs [`ADD`] or [`PUT`], which take the same values.
@@ -135,18 +127,6 @@ pub(crate) fn write(statement: &mut Statement<'_>, key: &Key) -> Result<(), SqlE
     Ok(())
 }
 
-/// The scopes as the column keeps them: a scope holds no space, so one space separates two.
-fn scopes_text(scopes: &Scopes) -> String {
-    let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-    scopes.join(" ")
-}
-
-/// The networks as the column keeps them.
-fn networks_text(networks: &Networks) -> String {
-    let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
-    networks.join(" ")
-}
-
 /// A key's own limits as the column keeps them.
 fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, SqlError> {
     limits.map(limits::text).transpose()
@@ -154,42 +134,4 @@ fn limits_text(limits: Option<&Limits>) -> Result<Option<String>, SqlError> {
 
 fn parse<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<T, SqlError> {
     text.parse().map_err(|error| SqlError::in_column(column, error))
-}
-
-fn parse_list<T: FromStr<Err: fmt::Display>>(column: &str, text: &str) -> Result<Vec<T>, SqlError> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    text.split(' ').map(|part| parse(column, part)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_state_has_one_form_and_everything_else_is_refused() {
-        assert_eq!(state(1, "active", None).unwrap(), KeyState::Active);
-        assert_eq!(state(1, "suspended", None).unwrap(), KeyState::Suspended);
-        let revoked = KeyState::Revoked { at: UnixMillis(5) };
-        assert_eq!(state(1, "revoked", Some(5)).unwrap(), revoked);
-        for (word, at) in [("", None), ("Active", None), ("active", Some(5)), ("revoked", None)] {
-            assert!(matches!(state(1, word, at), Err(SqlError::Inconsistent(_))), "{word}");
-        }
-    }
-
-    #[test]
-    fn lists_come_back_as_they_went() {
-        for text in ["", "*", "articles:read keys:*"] {
-            let scopes = Scopes::new(parse_list("", text).unwrap()).unwrap();
-            assert_eq!(scopes_text(&scopes), text);
-        }
-        for text in ["", "::1/128", "10.0.0.0/8 2001:db8::/32"] {
-            let networks = Networks::new(parse_list("", text).unwrap()).unwrap();
-            assert_eq!(networks_text(&networks), text);
-        }
-        for text in [" ", "articles:read  keys:*"] {
-            assert!(parse_list::<keyward::record::Scope>("", text).is_err(), "{text}");
-        }
-    }
 }

@@ -167,6 +167,8 @@ pub mod details;
 
 pub mod stored;
 
+pub mod columns;
+
 pub mod count;
 
 pub mod index;

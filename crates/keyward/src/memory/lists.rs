@@ -1,6 +1,7 @@
 //! Finding keys and audit entries, by looking at every one.
 
 use crate::audit::AuditEntry;
+use crate::columns::fold;
 use crate::query::{
     AuditFilter, AuditPage, AuditQuery, KeyCursor, KeyFilter, KeyOrder, KeyPage, KeyQuery,
 };
@@ -117,11 +118,6 @@ fn fits(owned: &OwnedKey, filter: &KeyFilter, now: UnixMillis) -> bool {
         && filter.idle_since.is_none_or(idle)
         && filter.created_from.is_none_or(|from| from <= key.created_at)
         && filter.created_before.is_none_or(|before| key.created_at < before)
-}
-
-/// A text in which letters of either case are the same, each folded by itself.
-fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 fn entry_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
