@@ -85,6 +85,9 @@ pub enum StoreError {
     /// The content of the store is invalid: a newer version wrote it, or it is damaged.
     #[error("store holds something that cannot be: {0}")]
     Inconsistent(String),
+    /// The store has no such thing, whatever its state. The text says what does it instead.
+    #[error("{0}")]
+    Unsupported(String),
 }
 
 impl StoreError {
@@ -100,7 +103,7 @@ impl StoreError {
     pub fn is_logged(&self) -> bool {
         match self {
             Self::Logged(_) => true,
-            Self::Unavailable(_) | Self::Inconsistent(_) => false,
+            Self::Unavailable(_) | Self::Inconsistent(_) | Self::Unsupported(_) => false,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::StoreError;
 /// ```
 #[async_trait]
 pub trait Backup: fmt::Debug + Send + Sync {
-    /// Writes a consistent copy of everything into a new file at `path`, while changes go on.
+    /// Writes a consistent copy of everything into a new file at `path`, while changes go on. A
+    /// store that is no file of ours is [`StoreError::Unsupported`].
     async fn back_up(&self, path: &Path) -> Result<(), StoreError>;
 }
