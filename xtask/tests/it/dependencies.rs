@@ -20,6 +20,11 @@ fn a_crate_knows_nothing_of_what_it_has_no_use_for() {
     for (package, knows, unknown) in [
         ("keyward", "sha2", &["http", "hyper", "axum-core", "axum", "tokio", "rusqlite"][..]),
         ("keyward-sqlite", "rusqlite", &["http", "hyper", "axum-core", "axum"]),
+        (
+            "keyward-postgres",
+            "tokio-postgres",
+            &["http", "hyper", "axum-core", "axum", "rusqlite", "openssl-sys"],
+        ),
         ("keyward-http", "http", &["hyper", "axum-core", "axum", "tokio", "rusqlite"]),
         ("keyward-axum", "axum", &["rusqlite"]),
         ("keyward-admin", "axum", &["rusqlite", "clap", "toml", "keyward-sqlite"]),

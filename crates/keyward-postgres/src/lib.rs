@@ -1,0 +1,15 @@
+//! Where Keyward's keys survive: a [`KeyStore`](keyward::store::KeyStore) in PostgreSQL, with its
+//! [`Reports`](keyward::store::Reports).
+//!
+//! This crate knows SQL and the core's traits; it knows nothing of HTTP and reads no clock.
+//!
+//! Each module uses only those above it in this list, which makes it a plan for reading.
+
+mod pg_error;
+
+mod address;
+
+mod open_error;
+
+pub use address::{Address, AddressError};
+pub use open_error::OpenError;

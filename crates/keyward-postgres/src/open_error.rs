@@ -1,0 +1,148 @@
+//! Why a store did not open, in words that say what to do about it.
+
+use std::error::Error;
+
+use keyward::store::StoreError;
+use thiserror::Error;
+
+use crate::pg_error::PgError;
+
+/// Why a store did not open. Nothing that is in the database is lost or altered.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The name of the schema cannot be one.
+    #[error(
+        "a schema is called by lower-case letters, digits and `_`, begins with a letter, and has \
+         at most 48 of them"
+    )]
+    SchemaName,
+    /// No authority can vouch for the server.
+    #[error(
+        "no authority can vouch for the database's server: {reason}; name a file in PEM with \
+         sslrootcert=FILE in its URL"
+    )]
+    Authorities {
+        /// The fault of the authorities.
+        reason: String,
+    },
+    /// There is no connection to the server.
+    #[error("{address} does not let this program in; check that it runs, its name, and the role")]
+    Unreachable {
+        /// The database, without the password.
+        address: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It is another product that speaks PostgreSQL's protocol.
+    #[error(
+        "{address} is {product}, on which the promises about revoked keys do not hold; use \
+         PostgreSQL 15 or later"
+    )]
+    OtherProduct {
+        /// The database, without the password.
+        address: String,
+        /// What it is.
+        product: &'static str,
+    },
+    /// The server is too old.
+    #[error("{address} is PostgreSQL {found}; this program needs 15 or later")]
+    TooOld {
+        /// The database, without the password.
+        address: String,
+        /// Its version.
+        found: String,
+    },
+    /// The server takes no changes.
+    #[error(
+        "{address} takes no changes, for it is a standby or set to read-only; give the address of \
+         the primary, or of all servers: postgres://USER@HOST1,HOST2/DATABASE"
+    )]
+    ReadOnly {
+        /// The database, without the password.
+        address: String,
+    },
+    /// The server does not keep what it acknowledges.
+    #[error(
+        "{address} has fsync = off: an acknowledged change would be lost with the power; set \
+         fsync = on in postgresql.conf, and reload it"
+    )]
+    NoFsync {
+        /// The database, without the password.
+        address: String,
+    },
+    /// The database has another encoding.
+    #[error(
+        "{address} has the encoding {found}, which cannot hold every name; make a database with \
+         CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding {
+        /// The database, without the password.
+        address: String,
+        /// Its encoding.
+        found: String,
+    },
+    /// The schema is not there, or an older version of this program made it.
+    #[error(
+        "schema {schema} of {address} is at step {found} of {known}; run `keyward migrate` once, \
+         as the role that owns it"
+    )]
+    OlderSchema {
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+        /// The number of its last migration; 0 is that there is none.
+        found: u32,
+        /// The number of the last migration that this program knows.
+        known: u32,
+    },
+    /// A newer version of this program changed the schema.
+    #[error(
+        "schema {schema} of {address} is at step {found}, and this program knows none above \
+         {known}; use the newer version that migrated it"
+    )]
+    NewerSchema {
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+        /// The number of its last migration.
+        found: u32,
+        /// The number of the last migration that this program knows.
+        known: u32,
+    },
+    /// The role lacks rights.
+    #[error(
+        "the role of {address} lacks rights ({missing}); run `keyward migrate` with \
+         --serve-role, which grants them"
+    )]
+    Rights {
+        /// The database, without the password.
+        address: String,
+        /// The rights that it lacks, each with its table.
+        missing: String,
+    },
+    /// The server failed while the store was opened.
+    #[error("{address} cannot be read or written")]
+    Failed {
+        /// The database, without the password.
+        address: String,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl OpenError {
+    /// The server of this address failed with this.
+    pub(crate) fn failed(address: &impl ToString, error: impl Into<PgError>) -> Self {
+        let (address, error) = (address.to_string(), error.into());
+        match error {
+            PgError::Gone(gone) => Self::Unreachable { address, source: gone.into() },
+            PgError::Rejected(_) | PgError::Inconsistent(_) => {
+                Self::Failed { address, source: error.into() }
+            }
+        }
+    }
+}
