@@ -11,5 +11,7 @@ mod address;
 
 mod open_error;
 
+mod tls;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
