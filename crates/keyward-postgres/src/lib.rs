@@ -13,5 +13,9 @@ mod open_error;
 
 mod tls;
 
+mod driver;
+
+mod session;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
