@@ -17,5 +17,8 @@ mod driver;
 
 mod session;
 
+mod schema;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
+pub use schema::Migrated;

@@ -1,0 +1,221 @@
+//! The migrations, how far a database has come with them, and the rights of the role that serves.
+//!
+//! A migration is added and never edited.
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::open_error::OpenError;
+use crate::pg_error::PgError;
+use crate::session::{Connector, Purpose, SchemaName};
+
+/// Every migration: the one at index `n` has the number `n + 1`.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_keys.sql")];
+
+/// The number of the last one.
+pub(crate) fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// What the role that serves may do with each table. No change of the trail is among it, nor that
+/// of a key is taken away: only rows that are not the keys' own are ever deleted.
+const RIGHTS: &[(&str, &str)] = &[
+    ("audit", "SELECT, INSERT"),
+    ("audit_hours", "SELECT, INSERT, UPDATE"),
+    ("clock", "SELECT, UPDATE"),
+    ("cluster", "SELECT, UPDATE"),
+    ("former_secrets", "SELECT, INSERT, UPDATE"),
+    ("key_hours", "SELECT, INSERT, UPDATE"),
+    ("key_uses", "SELECT, INSERT, UPDATE"),
+    ("keys", "SELECT, INSERT, UPDATE"),
+    ("keyward_migrations", "SELECT"),
+    ("leaks", "SELECT, INSERT, DELETE"),
+    ("leaks_kept", "SELECT, UPDATE"),
+    ("node", "SELECT, INSERT, UPDATE, DELETE"),
+    ("once", "SELECT, INSERT, UPDATE, DELETE"),
+    ("owners", "SELECT, INSERT, UPDATE"),
+    ("prefixes", "SELECT, INSERT"),
+    ("tiers", "SELECT, INSERT, UPDATE"),
+    ("usage", "SELECT, INSERT, UPDATE"),
+    ("usage_batches", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
+/// What a migration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The number of the last migration before; 0 is that the schema was made.
+    pub before: u32,
+    /// The number of the last migration now.
+    pub now: u32,
+    /// Whether names are found by their parts along an index. Without the extension `pg_trgm`
+    /// they are looked at one by one, which makes pages of such lists short.
+    pub finds_parts: bool,
+}
+
+/// Brings the schema to the present, in one transaction; programs that come together take turns.
+/// `role` is the one that serves, if it is another one: it gets the rights that it needs.
+pub(crate) async fn migrate(
+    connector: &Connector,
+    client: &Client,
+    role: Option<&str>,
+) -> Result<Migrated, OpenError> {
+    let failed = |error| OpenError::failed(&connector.address, error);
+    let schema = &connector.schema;
+    client.batch_execute("BEGIN").await.map_err(|error| failed(error.into()))?;
+    let before = begin(client, schema).await.map_err(failed)?;
+    if known() < before {
+        return Err(newer(connector, before));
+    }
+    let now = apply(client, before).await.map_err(failed)?;
+    let finds_parts = index_parts(client).await.map_err(failed)?;
+    if let Some(role) = role {
+        grant(client, schema, role).await.map_err(failed)?;
+    }
+    client.batch_execute("COMMIT").await.map_err(|error| failed(error.into()))?;
+    Ok(Migrated { before, now, finds_parts })
+}
+
+/// Waits for its turn, makes the schema if it is not there, and says how far it has come.
+async fn begin(client: &Client, schema: &SchemaName) -> Result<u32, PgError> {
+    const TURN: &str = "SELECT pg_advisory_xact_lock(hashtextextended('keyward.' || $1, 0))";
+    const IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+    const COUNTED: &str = "CREATE TABLE IF NOT EXISTS keyward_migrations (\
+        number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())";
+    let name = schema.as_str();
+    client.query_typed(TURN, &[(&name, Type::TEXT)]).await?;
+    let is_there = client.query_typed_one(IS_THERE, &[(&name, Type::TEXT)]).await?;
+    if !is_there.try_get::<_, bool>(0)? {
+        client.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
+    }
+    // Another program's table of this name is in another schema.
+    client.batch_execute(COUNTED).await?;
+    found(client).await
+}
+
+/// The number of the last migration that was applied.
+async fn found(client: &Client) -> Result<u32, PgError> {
+    const FOUND: &str = "SELECT coalesce(max(number), 0) FROM keyward_migrations";
+    let row = client.query_typed_one(FOUND, &[]).await?;
+    let found: i32 = row.try_get(0)?;
+    u32::try_from(found).map_err(|error| PgError::in_column("keyward_migrations.number", error))
+}
+
+async fn apply(client: &Client, before: u32) -> Result<u32, PgError> {
+    const COUNT: &str = "INSERT INTO keyward_migrations (number) VALUES ($1)";
+    for (number, sql) in (1_i32..).zip(MIGRATIONS).skip(before as usize) {
+        client.batch_execute(sql).await?;
+        client.execute_typed(COUNT, &[(&number, Type::INT4)]).await?;
+    }
+    Ok(known())
+}
+
+/// Makes the index over parts of names, if the extension for it is to be had.
+async fn index_parts(client: &Client) -> Result<bool, PgError> {
+    const WHERE: &str = "SELECT n.nspname::text FROM pg_extension e \
+        JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'";
+    client.batch_execute("SAVEPOINT extension").await?;
+    let created = client.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm").await;
+    if let Err(error) = created {
+        // Not installed on the server, or the role may not: the index is a matter of time alone.
+        let spared = [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::FEATURE_NOT_SUPPORTED];
+        let is_spared = |code: &SqlState| {
+            spared.contains(code)
+                || [SqlState::UNDEFINED_FILE, SqlState::UNDEFINED_OBJECT].contains(code)
+        };
+        if !error.code().is_some_and(is_spared) {
+            return Err(error.into());
+        }
+        client.batch_execute("ROLLBACK TO extension").await?;
+    }
+    let Some(row) = client.query_typed_opt(WHERE, &[]).await? else { return Ok(false) };
+    let schema: String = row.try_get(0)?;
+    let schema = schema.replace('"', "\"\"");
+    let index = format!(
+        "CREATE INDEX IF NOT EXISTS keys_parts ON keys \
+         USING gin (name_folded \"{schema}\".gin_trgm_ops) WITH (gin_pending_list_limit = 512)"
+    );
+    client.batch_execute(&index).await?;
+    Ok(true)
+}
+
+/// Gives the role that serves its rights.
+async fn grant(client: &Client, schema: &SchemaName, role: &str) -> Result<(), PgError> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let schema = schema.as_str();
+    let mut sql = format!("GRANT USAGE ON SCHEMA {schema} TO {role}; ");
+    for (table, rights) in RIGHTS {
+        sql.push_str(&format!(
+            "REVOKE ALL ON {table} FROM {role}; GRANT {rights} ON {table} TO {role}; "
+        ));
+    }
+    Ok(client.batch_execute(&sql).await?)
+}
+
+/// Checks that the schema is the one that this program knows, and that the role has its rights.
+pub(crate) async fn check(connector: &Connector, client: &Client) -> Result<(), OpenError> {
+    let failed = |error: PgError| OpenError::failed(&connector.address, error);
+    let address = connector.address.to_string();
+    let schema = connector.schema.as_str().to_owned();
+    let found = match found(client).await {
+        Ok(found) => found,
+        Err(PgError::Rejected(rejected)) if rejected.code == SqlState::UNDEFINED_TABLE => 0,
+        Err(error) => return Err(failed(error)),
+    };
+    if found < known() {
+        return Err(OpenError::OlderSchema { address, schema, found, known: known() });
+    }
+    if known() < found {
+        return Err(newer(connector, found));
+    }
+    let missing = missing_rights(client).await.map_err(failed)?;
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(OpenError::Rights { address, missing: missing.join(", ") })
+    }
+}
+
+fn newer(connector: &Connector, found: u32) -> OpenError {
+    OpenError::NewerSchema {
+        address: connector.address.to_string(),
+        schema: connector.schema.as_str().to_owned(),
+        found,
+        known: known(),
+    }
+}
+
+/// The rights that the role lacks, each with its table.
+async fn missing_rights(client: &Client) -> Result<Vec<String>, PgError> {
+    const MISSING: &str = "SELECT t, r FROM unnest($1::text[], $2::text[]) AS v (t, r) \
+        WHERE NOT has_table_privilege(t, r)";
+    let each = RIGHTS
+        .iter()
+        .flat_map(|(table, rights)| rights.split(", ").map(move |right| (*table, right)));
+    let (tables, rights): (Vec<_>, Vec<_>) = each.unzip();
+    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&tables, Type::TEXT_ARRAY), (&rights, Type::TEXT_ARRAY)];
+    let rows = client.query_typed(MISSING, &values).await?;
+    let told = |row: tokio_postgres::Row| {
+        let (table, right): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(format!("{right} on {table}"))
+    };
+    rows.into_iter().map(told).collect()
+}
+
+/// Opens the connection that the schema is brought to the present by, and does that.
+pub(crate) async fn migrate_at(
+    connector: &Connector,
+    without_fsync: bool,
+    role: Option<&str>,
+) -> Result<Migrated, OpenError> {
+    let client = connector.check(Purpose::Migrating, without_fsync).await?;
+    migrate(connector, &client, role).await
+}
+
+/// Whether the role could alter the trail, which a role that only serves cannot.
+pub(crate) async fn may_alter_trail(client: &Client) -> Result<bool, PgError> {
+    const MAY: &str = "SELECT has_table_privilege('audit', 'UPDATE') \
+                           OR has_table_privilege('audit', 'DELETE')";
+    Ok(client.query_typed_one(MAY, &[]).await?.try_get(0)?)
+}
