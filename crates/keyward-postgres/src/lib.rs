@@ -19,6 +19,16 @@ mod session;
 
 mod schema;
 
+mod columns;
+
+mod tiers;
+
+mod owners;
+
+mod record;
+
+mod audit;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;
