@@ -29,6 +29,10 @@ mod record;
 
 mod audit;
 
+mod sql;
+
+mod small;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;
