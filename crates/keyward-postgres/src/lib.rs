@@ -33,6 +33,14 @@ mod sql;
 
 mod small;
 
+mod look;
+
+mod merge;
+
+mod write;
+
+mod writer;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;

@@ -1,0 +1,361 @@
+//! The task that makes changes: the changes that came while one batch was written are the next one.
+//!
+//! A batch is a transaction of two round trips. The first takes the lock by which all programs take
+//! turns, and looks up what deciding has to know; then the core decides about each change, and the
+//! second writes everything and commits.
+
+use std::collections::VecDeque;
+
+use keyward::audit::{Audit, AuditEntry, ChainDigest};
+use keyward::rules::{self, Change, Committed, Decision, Facts};
+use keyward::store::StoreError;
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::Client;
+
+use crate::audit::{DIGEST, link};
+use crate::columns::{get, number};
+use crate::look::{Lookups, Wanted};
+use crate::merge::Merged;
+use crate::pg_error::PgError;
+use crate::session::{Connector, Purpose};
+use crate::sql::{Value, query, query_one};
+use crate::write::{WITHOUT_END, Writing};
+
+/// Most changes of a batch, so that the first of them returns soon.
+const BATCH_MAX: usize = 256;
+/// How often a batch is tried whose connection broke before anything was to be committed: the
+/// server may have been restarted since the last one.
+const TRIES_MAX: u32 = 2;
+
+/// A change to make.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) change: Change,
+    pub(crate) audit: Audit,
+    pub(crate) reply: oneshot::Sender<Result<Committed, StoreError>>,
+}
+
+impl Job {
+    /// Whether it is a batch of its own.
+    fn is_large(&self) -> bool {
+        match self.change {
+            Change::Import { .. } => true,
+            Change::Issue(_)
+            | Change::Key { .. }
+            | Change::PutTier { .. }
+            | Change::DeleteTier { .. }
+            | Change::Owner { .. }
+            | Change::AcceptClock
+            | Change::Diverged(_) => false,
+        }
+    }
+
+    fn reply(self, result: Result<Committed, StoreError>) {
+        // A caller that is gone does not mind.
+        self.reply.send(result).unwrap_or_default();
+    }
+}
+
+/// A connection with its statements.
+struct Session {
+    client: Client,
+    lookups: Lookups,
+    writing: Writing,
+}
+
+/// Why a batch was not committed, or may not have been.
+enum Fault {
+    /// Nothing of it is written.
+    Undone(PgError),
+    /// It was sent, and the connection broke before the end of COMMIT was heard. This is the first
+    /// entry that it wrote.
+    Unknown(PgError, Box<AuditEntry>),
+}
+
+impl From<PgError> for Fault {
+    fn from(error: PgError) -> Self {
+        Self::Undone(error)
+    }
+}
+
+/// Makes changes until no more can come.
+pub(crate) struct Writer {
+    connector: Connector,
+    session: Option<Session>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    /// Jobs that came and have no batch yet.
+    waiting: VecDeque<Job>,
+}
+
+impl Writer {
+    /// A writer that has no connection yet.
+    pub(crate) fn new(connector: Connector, jobs: mpsc::UnboundedReceiver<Job>) -> Self {
+        Self { connector, session: None, jobs, waiting: VecDeque::new() }
+    }
+
+    /// Works until all senders of jobs are gone, and all jobs are done.
+    pub(crate) async fn run(mut self) {
+        while let Some(batch) = self.gather().await {
+            self.work(batch).await;
+        }
+    }
+
+    /// The jobs of the next batch: all that wait, in order.
+    async fn gather(&mut self) -> Option<Vec<Job>> {
+        if self.waiting.is_empty() {
+            self.waiting.push_back(self.jobs.recv().await?);
+        }
+        while self.waiting.len() < BATCH_MAX
+            && let Ok(job) = self.jobs.try_recv()
+        {
+            self.waiting.push_back(job);
+        }
+        let mut batch = Vec::new();
+        while let Some(job) = self.waiting.pop_front() {
+            if job.is_large() && !batch.is_empty() {
+                self.waiting.push_front(job);
+                break;
+            }
+            let is_large = job.is_large();
+            batch.push(job);
+            if is_large || batch.len() == BATCH_MAX {
+                break;
+            }
+        }
+        Some(batch)
+    }
+
+    /// Makes these changes, and replies to each.
+    async fn work(&mut self, batch: Vec<Job>) {
+        let (batch, error) = match self.attempt(batch).await {
+            Ok(()) => return,
+            Err(failed) => failed,
+        };
+        if 1 < batch.len() && error.is_of_content() {
+            // One of them is to blame, and the others are not to suffer.
+            for job in batch {
+                if let Err((alone, error)) = self.attempt(vec![job]).await {
+                    fail(alone, error);
+                }
+            }
+        } else {
+            fail(batch, error);
+        }
+    }
+
+    /// Makes these changes, all or none, and replies to each; or returns those without a reply, of
+    /// which nothing is written.
+    async fn attempt(&mut self, mut batch: Vec<Job>) -> Result<(), (Vec<Job>, PgError)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match Box::pin(self.transact(&mut batch)).await {
+                Ok(done) => {
+                    done.into_iter().for_each(|(job, result)| job.reply(result));
+                    return Ok(());
+                }
+                Err((done, fault)) => {
+                    let (error, is_committed) = Box::pin(self.settle(fault)).await;
+                    if is_committed == Some(true) {
+                        done.into_iter().for_each(|(job, result)| job.reply(result));
+                        return Ok(());
+                    }
+                    // The decisions are void.
+                    let decided = done.into_iter().map(|(job, _)| job);
+                    batch = decided.chain(std::mem::take(&mut batch)).collect();
+                    if is_committed.is_none() {
+                        fail(batch, error);
+                        return Ok(());
+                    }
+                    error
+                }
+            };
+            if !error.is_gone() || tries == TRIES_MAX {
+                return Err((batch, error));
+            }
+        }
+    }
+
+    /// Ends the session after a fault where it must, and finds out whether the batch is committed:
+    /// `None` is that nothing can be known.
+    async fn settle(&mut self, fault: Fault) -> (PgError, Option<bool>) {
+        match fault {
+            Fault::Undone(error) => {
+                self.roll_back(&error).await;
+                (error, Some(false))
+            }
+            Fault::Unknown(error, first) => {
+                self.session = None;
+                match self.is_committed(&first).await {
+                    Ok(is_committed) => (error, Some(is_committed)),
+                    Err(_) => {
+                        // It may be in the middle of a transaction.
+                        self.session = None;
+                        (error, None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rolls back the open transaction, so that the session can go on, or ends it.
+    async fn roll_back(&mut self, error: &PgError) {
+        let Some(session) = &self.session else { return };
+        if error.is_gone() || session.client.batch_execute("ROLLBACK").await.is_err() {
+            self.session = None;
+        }
+    }
+
+    /// Whether a batch with this first entry was committed, asked on a new connection. The lock is
+    /// waited for: the server may still be committing it, and holds that lock meanwhile.
+    async fn is_committed(&mut self, first: &AuditEntry) -> Result<bool, PgError> {
+        const LOCK: &str = "SELECT change_id FROM cluster FOR UPDATE";
+        const TOUCH: &str = "UPDATE cluster SET change_id = change_id";
+        let client = &self.connect().await?.client;
+        client.batch_execute("BEGIN").await?;
+        query_one(client, LOCK, &[]).await?;
+        let id = Value::Number(number(first.id.0)?);
+        let rows = query(client, DIGEST, &[id]).await?;
+        // A standby that is waited for has all that was written before, when it has this.
+        client.batch_execute(TOUCH).await?;
+        client.batch_execute(WITHOUT_END).await?;
+        client.batch_execute("COMMIT").await?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let digest: ChainDigest = link(get(row, 0)?);
+        Ok(digest == first.digest)
+    }
+
+    /// The session, which is made anew if there is none.
+    async fn connect(&mut self) -> Result<&Session, PgError> {
+        let session = match self.session.take().filter(|session| !session.client.is_closed()) {
+            Some(session) => session,
+            None => {
+                let client = self.connector.connect(Purpose::Writing).await?;
+                let lookups = Lookups::prepare(&client).await?;
+                let channel = self.connector.schema.as_str();
+                let writing = Writing::prepare(&client, channel).await?;
+                Session { client, lookups, writing }
+            }
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// One transaction. Jobs that have to wait for it are put back; the decided ones come
+    /// with their results, which hold if it is committed.
+    async fn transact(&mut self, batch: &mut Vec<Job>) -> Result<Results, (Results, Fault)> {
+        let mut done = Vec::new();
+        let session = match self.connect().await {
+            Ok(session) => session,
+            Err(error) => return Err((done, error.into())),
+        };
+        let Session { client, lookups, writing } = session;
+        let mut facts = match lookups.begin(client, wanted(batch)).await {
+            Ok(facts) => facts,
+            Err(error) => return Err((done, error.into())),
+        };
+        let mut merged = Merged::default();
+        let mut left = VecDeque::from(std::mem::take(batch));
+        while let Some(job) = left.pop_front() {
+            match decide(session, &job, &mut facts, &mut merged).await {
+                Ok(Some(result)) => done.push((job, result)),
+                Ok(None) => {
+                    left.push_front(job);
+                    break;
+                }
+                Err(error) => {
+                    left.push_front(job);
+                    batch.extend(left);
+                    return Err((done, error.into()));
+                }
+            }
+        }
+        if merged.is_empty() {
+            let ended = client.batch_execute("COMMIT").await;
+            if let Err(error) = ended {
+                batch.extend(left);
+                return Err((done, PgError::from(error).into()));
+            }
+        } else {
+            let first = merged.entries.first().cloned();
+            if let Err(error) = writing.commit(client, merged).await {
+                batch.extend(left);
+                return Err((done, Fault::of(error, first)));
+            }
+        }
+        left.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+        Ok(done)
+    }
+}
+
+/// Jobs with their results.
+type Results = Vec<(Job, Result<Committed, StoreError>)>;
+
+impl Fault {
+    /// The fault of writing a batch, of which this is the first entry.
+    fn of(error: PgError, first: Option<AuditEntry>) -> Self {
+        match first {
+            Some(first) if error.is_gone() => Self::Unknown(error, Box::new(first)),
+            Some(_) | None => Self::Undone(error),
+        }
+    }
+}
+
+/// All that deciding about these jobs needs, as far as that is known before the first look-up.
+fn wanted(batch: &[Job]) -> Wanted {
+    let nothing = Facts::new(rules::Progress {
+        change: keyward::audit::ChangeId(0),
+        digest: ChainDigest::START,
+        // Others may have issued keys since: every id is looked up.
+        key: keyward::KeyId::new(keyward::record::KEY_ID_MAX),
+        tier: None,
+    });
+    let mut wanted = Wanted::default();
+    for Job { change, audit, .. } in batch {
+        let needs = rules::needs(change, audit, &nothing);
+        needs.into_iter().for_each(|lookup| wanted.add(lookup));
+    }
+    wanted
+}
+
+/// Has the core decide about a job, and adds what it writes. `None` is that something has to be
+/// looked up which changes before it in the batch may have altered: it has to wait for them.
+async fn decide(
+    session: &Session,
+    job: &Job,
+    facts: &mut Facts,
+    merged: &mut Merged,
+) -> Result<Option<Result<Committed, StoreError>>, PgError> {
+    let Job { change, audit, .. } = job;
+    loop {
+        let needs = rules::needs(change, audit, facts);
+        if needs.is_empty() {
+            break;
+        }
+        if !merged.is_empty() {
+            return Ok(None);
+        }
+        let mut wanted = Wanted::default();
+        needs.into_iter().for_each(|lookup| wanted.add(lookup));
+        session.lookups.more(&session.client, wanted, facts).await?;
+    }
+    let Decision { writes, outcome } = match rules::decide(change.clone(), audit, facts) {
+        Ok(decision) => decision,
+        Err(error) => return Ok(Some(Err(error.into()))),
+    };
+    facts.apply(&writes);
+    let newest = writes.progress.mark();
+    merged.add(writes);
+    Ok(Some(Ok(Committed { newest, outcome })))
+}
+
+/// Tells each of these jobs of the same error.
+fn fail(batch: Vec<Job>, error: PgError) {
+    let told = error.to_string();
+    let mut first = Some(error);
+    for job in batch {
+        let error = first
+            .take()
+            .map_or_else(|| StoreError::Unavailable(told.clone().into()), StoreError::from);
+        job.reply(Err(error));
+    }
+}
