@@ -41,6 +41,14 @@ mod write;
 
 mod writer;
 
+mod readers;
+
+mod walk;
+
+mod spans;
+
+mod find;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;
