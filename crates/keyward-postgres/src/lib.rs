@@ -49,6 +49,8 @@ mod spans;
 
 mod find;
 
+mod keys;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;
