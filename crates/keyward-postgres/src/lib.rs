@@ -51,6 +51,14 @@ mod find;
 
 mod keys;
 
+mod usage;
+
+mod trail;
+
+mod follow;
+
+mod snapshot;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
 pub use schema::Migrated;
