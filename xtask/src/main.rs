@@ -17,6 +17,7 @@ mod openapi;
 mod package;
 mod platforms;
 mod ports;
+mod postgres;
 mod schemathesis;
 mod test;
 mod tools;
@@ -43,6 +44,7 @@ Commands:
   openapi           checks the OpenAPI documents, and clients made of them; a part of `test`
   package KIND      makes `deb`, `oci` or `manual`; `check` tries all, a part of `test`
   platforms         checks the crates for other systems; a part of `test`
+  postgres          installs a PostgreSQL for tests below `target/`; a part of `test`
   schemathesis      compares every response with the OpenAPI document; a part of `test`
   torture [OPTIONS] tries the real program by faults and checks its history; a part of `test`
   bench [OPTIONS]   measures, and compares with the goals and the recorded figures
@@ -97,6 +99,7 @@ fn run() -> Result<()> {
         ["openapi"] => openapi::run(),
         ["package", words @ ..] => package::run(words),
         ["platforms"] => platforms::run(),
+        ["postgres"] => postgres::run(),
         ["schemathesis"] => schemathesis::run(),
         ["torture", words @ ..] => torture::run(words),
         ["bench", options @ ..] => bench::run(bench::Options::parse(options)?),

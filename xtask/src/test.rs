@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::{
     clients, deploy, doors, features, fuzz, monitoring, oldest, openapi, package, platforms,
-    schemathesis, torture,
+    postgres, schemathesis, torture,
 };
 
 /// The steps of cargo, quick ones first; all of them treat warnings as errors. Doc tests run with
@@ -37,6 +37,8 @@ pub(crate) fn run() -> Result<()> {
             "`cargo {component}` is missing; install it with `rustup component add rustfmt clippy`"
         );
     }
+    // The tests of the store on it find them there.
+    step("the programs of PostgreSQL", postgres::run)?;
     let installing = install();
     for arguments in STEPS {
         step(&format!("cargo {arguments}"), || {

@@ -1,7 +1,9 @@
 //! Where Keyward's keys survive: a [`KeyStore`](keyward::store::KeyStore) in PostgreSQL, with its
 //! [`Reports`](keyward::store::Reports).
 //!
-//! This crate knows SQL and the core's traits; it knows nothing of HTTP and reads no clock.
+//! [`PostgresStore::open`] documents its demands on the server, and [`OpenError`] the reasons to
+//! reject one. This crate knows SQL and the core's traits; it knows nothing of HTTP and reads no
+//! clock.
 //!
 //! Each module uses only those above it in this list, which makes it a plan for reading.
 
@@ -59,6 +61,9 @@ mod follow;
 
 mod snapshot;
 
+mod postgres;
+
 pub use address::{Address, AddressError};
 pub use open_error::OpenError;
+pub use postgres::{OpenOptions, PostgresStore};
 pub use schema::Migrated;

@@ -1,0 +1,7 @@
+//! The one integration-test binary.
+
+#![cfg(test)] // So that Clippy takes helpers here for test code too.
+
+mod conformance;
+mod server;
+mod tidy;
