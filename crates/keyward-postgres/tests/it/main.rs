@@ -2,6 +2,8 @@
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
+mod commits;
 mod conformance;
+mod proxy;
 mod server;
 mod tidy;

@@ -1,0 +1,105 @@
+//! A way to the server that breaks on purpose.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use keyward_postgres::OpenOptions;
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// Where a connection breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Before the server hears of the end of the transaction.
+    BeforeCommit,
+    /// After the server heard of it, and before the client hears that it did.
+    AfterCommit,
+}
+
+/// A socket in front of the server's.
+pub(crate) struct Proxy {
+    directory: TempDir,
+    /// Where the next connection that commits breaks. It is done once.
+    cut: Arc<Mutex<Option<Cut>>>,
+    connections: Arc<AtomicU32>,
+}
+
+impl Proxy {
+    /// In front of the server of this address.
+    pub(crate) fn start(place: &OpenOptions) -> (Self, OpenOptions) {
+        let directory = tempfile::Builder::new().prefix("kwpx").tempdir_in("/tmp").unwrap();
+        let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
+        let server = Server::shared().socket();
+        let cut: Arc<Mutex<Option<Cut>>> = Arc::default();
+        let connections = Arc::new(AtomicU32::new(0));
+        let (cutting, counting) = (Arc::clone(&cut), Arc::clone(&connections));
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(client) = client else { return };
+                counting.fetch_add(1, Ordering::Relaxed);
+                let server = UnixStream::connect(&server).unwrap();
+                let cut = Arc::clone(&cutting);
+                let (to_client, from_server) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || pass(from_server, to_client));
+                thread::spawn(move || pass_until_cut(client, server, &cut));
+            }
+        });
+        let shown = place.address.to_string();
+        let role = shown.split_once('@').unwrap().0;
+        let url = format!("{role}@/postgres?host={}", directory.path().display());
+        let address = url.parse().unwrap();
+        let through = OpenOptions { address, ..place.clone() };
+        (Self { directory, cut, connections }, through)
+    }
+
+    /// Breaks the next connection that commits something.
+    pub(crate) fn cut(&self, cut: Cut) {
+        assert!(self.directory.path().exists());
+        *self.cut.lock().unwrap() = Some(cut);
+    }
+
+    /// Whether it was done.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.lock().unwrap().is_none()
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+fn pass(mut from: UnixStream, mut to: UnixStream) {
+    drop(std::io::copy(&mut from, &mut to));
+    drop(to.shutdown(Shutdown::Both));
+    // A server that cannot write gives up its transaction: its responses are read to the end, also
+    // when the client is gone.
+    drop(std::io::copy(&mut from, &mut std::io::sink()));
+}
+
+fn pass_until_cut(mut client: UnixStream, mut server: UnixStream, cut: &Mutex<Option<Cut>>) {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = client.read(&mut buffer).unwrap_or_default();
+        let bytes = &buffer[..read];
+        let commits = bytes.windows(7).any(|word| word == b"COMMIT\0")
+            && bytes.windows(6).any(|word| word == b"NOTIFY");
+        let here = if commits { cut.lock().unwrap().take() } else { None };
+        let passed = read != 0 && here != Some(Cut::BeforeCommit);
+        if here == Some(Cut::AfterCommit) {
+            drop(client.shutdown(Shutdown::Both));
+        }
+        if !passed || server.write_all(bytes).is_err() || here.is_some() {
+            drop(client.shutdown(Shutdown::Both));
+            // A server that is at work reads the rest of the bytes.
+            drop(server.shutdown(Shutdown::Write));
+            return;
+        }
+    }
+}
