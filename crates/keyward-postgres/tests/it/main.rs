@@ -4,6 +4,9 @@
 
 mod commits;
 mod conformance;
+mod lists;
+mod open;
 mod proxy;
 mod server;
 mod tidy;
+mod tls;
