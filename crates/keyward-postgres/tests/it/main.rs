@@ -8,5 +8,6 @@ mod lists;
 mod open;
 mod proxy;
 mod server;
+mod starter;
 mod tidy;
 mod tls;
