@@ -71,6 +71,15 @@ pub enum OpenError {
         /// The database, without the password.
         address: String,
     },
+    /// A pooler is on the way that lends its connections for one transaction each.
+    #[error(
+        "{address} goes through a pooler that changes servers or sessions between two \
+         transactions; give the address of the server itself, or set the pooler to pool sessions"
+    )]
+    Pooled {
+        /// The database, without the password.
+        address: String,
+    },
     /// The database has another encoding.
     #[error(
         "{address} has the encoding {found}, which cannot hold every name; make a database with \

@@ -168,7 +168,29 @@ impl Connector {
         };
         let server = read().map_err(|error| failed(error.into()))?;
         server.check(&self.address, without_fsync)?;
+        if self.is_pooled(&client).await.map_err(failed)? {
+            return Err(OpenError::Pooled { address: self.address.to_string() });
+        }
         Ok(client)
+    }
+
+    /// Whether a pooler is on the way that lends its connections for one transaction each: then
+    /// what a session sets, locks or listens to is lost between two of them.
+    ///
+    /// While another session is in a transaction, two transactions of this one are compared.
+    async fn is_pooled(&self, client: &Client) -> Result<bool, PgError> {
+        const WHO: &str = "SELECT pg_backend_pid()";
+        let who = async |client: &Client| -> Result<i32, PgError> {
+            Ok(client.query_typed_one(WHO, &[]).await?.try_get(0)?)
+        };
+        let other = self.connect_anywhere(Purpose::Reading).await?;
+        let before = who(client).await?;
+        other.batch_execute("BEGIN").await?;
+        let others = who(&other).await?;
+        // With one connection for both, this one would wait for the other.
+        let is_pooled = before == others || before != who(client).await?;
+        other.batch_execute("COMMIT").await?;
+        Ok(is_pooled)
     }
 }
 

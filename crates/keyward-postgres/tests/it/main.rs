@@ -6,6 +6,7 @@ mod commits;
 mod conformance;
 mod lists;
 mod open;
+mod pooler;
 mod proxy;
 mod server;
 mod starter;
