@@ -87,6 +87,12 @@ impl Address {
         self.encrypted
     }
 
+    /// Whether its URL has a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
     /// The file with the authorities that may vouch for the server, if it is not to be the
     /// system's.
     pub(crate) fn authorities(&self) -> Option<&PathBuf> {
@@ -267,5 +273,7 @@ mod tests {
         let address: Address = url.parse().unwrap();
         assert_eq!(address.to_string(), "postgres://ada@a.example:1,b.example:2/keys");
         assert!(!format!("{address:?} {address:#?}").contains("hunter2"));
+        assert!(address.has_password());
+        assert!(!"postgres://ada@a.example/keys".parse::<Address>().unwrap().has_password());
     }
 }

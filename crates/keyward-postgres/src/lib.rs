@@ -63,7 +63,11 @@ mod snapshot;
 
 mod postgres;
 
+mod inspect;
+
 pub use address::{Address, AddressError};
+pub use inspect::{Commits, Inspection, Kept, ServerClock, inspect};
 pub use open_error::OpenError;
 pub use postgres::{OpenOptions, PostgresStore};
 pub use schema::Migrated;
+pub use session::check_schema_name;

@@ -35,6 +35,23 @@ impl SchemaName {
     }
 }
 
+/// Checks that a schema can have this name: at most 48 lower-case letters, digits and `_`, of which
+/// the first is a letter; and it does not begin with `pg_`.
+///
+/// ```
+/// use keyward_postgres::check_schema_name;
+///
+/// assert!(check_schema_name("keyward_2").is_ok());
+/// assert!(check_schema_name("Keyward").is_err());
+/// ```
+///
+/// # Errors
+///
+/// Returns [`OpenError::SchemaName`] if it cannot.
+pub fn check_schema_name(name: &str) -> Result<(), OpenError> {
+    SchemaName::new(name).map(drop)
+}
+
 /// The purpose of a connection, which decides how it plans and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {

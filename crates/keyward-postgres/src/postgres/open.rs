@@ -50,7 +50,7 @@ impl OpenOptions {
         Self { address, schema: "keyward".to_owned(), without_fsync: false }
     }
 
-    fn connector(&self) -> Result<Connector, OpenError> {
+    pub(crate) fn connector(&self) -> Result<Connector, OpenError> {
         Connector::new(self.address.clone(), SchemaName::new(&self.schema)?)
     }
 }

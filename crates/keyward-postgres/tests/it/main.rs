@@ -4,6 +4,7 @@
 
 mod commits;
 mod conformance;
+mod inspect;
 mod lists;
 mod open;
 mod pooler;
