@@ -53,7 +53,8 @@ const BUSY_FOR: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Backups {
     store: Arc<dyn Backup>,
-    database: Arc<PathBuf>,
+    /// The file, if it is one.
+    database: Option<Arc<PathBuf>>,
     one: Arc<Mutex<()>>,
 }
 
@@ -79,40 +80,61 @@ impl Backups {
     /// ```
     #[must_use]
     pub fn new(store: Arc<dyn Backup>, path: &Path) -> Self {
-        let backups = Self { store, database: Arc::new(path.to_owned()), one: Arc::default() };
-        if let Err(error) = backups.remove_stale() {
+        if let Err(error) = remove_stale(path) {
             tracing::warn!(%error, "The remains of an old backup could not be removed");
         }
-        backups
+        Self { store, database: Some(Arc::new(path.to_owned())), one: Arc::default() }
     }
 
-    fn directory(&self) -> &Path {
-        let directory = self.database.parent().filter(|directory| *directory != Path::new(""));
-        directory.unwrap_or(Path::new("."))
+    /// Copies of a store that is in no file, and that says itself how it is copied: the response is
+    /// 501 with that.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_admin::Backups;
+    /// use keyward_axum::SqliteGuard;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let keys = SqliteGuard::open(directory.path().join("keys.db")).await?;
+    /// let backups = Backups::without_file(keys.backup());
+    /// # drop(backups);
+    /// # keys.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn without_file(store: Arc<dyn Backup>) -> Self {
+        Self { store, database: None, one: Arc::default() }
     }
+}
 
-    /// The prefix of the names of copies: it contains the name of the database, since another
-    /// database may be in the same directory.
-    fn prefix(&self) -> OsString {
-        let mut prefix = OsString::from(".");
-        prefix.push(self.database.file_name().unwrap_or_default());
-        prefix.push("-backup-");
-        prefix
-    }
+fn directory(database: &Path) -> &Path {
+    let directory = database.parent().filter(|directory| *directory != Path::new(""));
+    directory.unwrap_or(Path::new("."))
+}
 
-    fn remove_stale(&self) -> io::Result<()> {
-        let prefix = self.prefix();
-        for entry in self.directory().read_dir()? {
-            let (entry, prefix) = (entry?, prefix.as_encoded_bytes());
-            let name = entry.file_name();
-            let rest = name.as_encoded_bytes().strip_prefix(prefix);
-            let is_ours = rest.is_some_and(|it| it.iter().all(u8::is_ascii_alphanumeric));
-            if is_ours && entry.file_type()?.is_dir() {
-                std::fs::remove_dir_all(entry.path())?;
-            }
+/// The prefix of the names of copies: it contains the name of the database, since another database
+/// may be in the same directory.
+fn prefix(database: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(database.file_name().unwrap_or_default());
+    prefix.push("-backup-");
+    prefix
+}
+
+fn remove_stale(database: &Path) -> io::Result<()> {
+    let prefix = prefix(database);
+    for entry in directory(database).read_dir()? {
+        let (entry, prefix) = (entry?, prefix.as_encoded_bytes());
+        let name = entry.file_name();
+        let rest = name.as_encoded_bytes().strip_prefix(prefix);
+        let is_ours = rest.is_some_and(|it| it.iter().all(u8::is_ascii_alphanumeric));
+        if is_ours && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The route of copies.
@@ -127,6 +149,7 @@ pub(crate) fn routes() -> Routes<Backups> {
      body = Binary, headers(
         ("Cache-Control" = String, description = "`no-store`: the copy holds digests"),
     )),
+    (status = 501, description = "The keys are in PostgreSQL, which has programs for that"),
     (status = 503, description = "Another backup is under way; Service Unavailable"),
 ))]
 pub(crate) async fn back_up(State(backups): State<Backups>) -> Result<Response, Rejection> {
@@ -150,8 +173,13 @@ pub(crate) async fn back_up(State(backups): State<Backups>) -> Result<Response, 
 async fn make(backups: Backups, turn: OwnedMutexGuard<()>) -> Result<Copy, Rejection> {
     let failed = |error| failed(&error);
     // Removed when it is dropped.
+    let Some(database) = &backups.database else {
+        // It has no use for a path.
+        let copied = backups.store.back_up(Path::new("")).await;
+        return Err(copied.map_or_else(broken, |()| Rejection::unavailable()));
+    };
     let directory =
-        tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(backups.directory());
+        tempfile::Builder::new().prefix(&prefix(database)).tempdir_in(directory(database));
     let directory = directory.map_err(failed)?;
     let path = directory.path().join("copy.db");
     backups.store.back_up(&path).await.map_err(broken)?;
@@ -233,12 +261,13 @@ mod tests {
             fs::write(path(name).join("copy.db"), "digests").unwrap();
         }
         fs::write(path(".a.db-backup-file"), "").unwrap();
-        let backups = Backups::new(store(&path("other.db")), &path("a.db"));
+        drop(Backups::new(store(&path("other.db")), &path("a.db")));
         assert!(!path(".a.db-backup-Ab3dE6").exists());
         assert!(kept.iter().all(|name| path(name).join("copy.db").exists()));
         assert!(path(".a.db-backup-file").exists());
         // The remains made here are found by the next start.
-        let made = tempfile::Builder::new().prefix(&backups.prefix()).tempdir_in(folder.path());
+        let made =
+            tempfile::Builder::new().prefix(&prefix(&path("a.db"))).tempdir_in(folder.path());
         let made = made.unwrap().keep();
         drop(Backups::new(store(&path("third.db")), &path("a.db")));
         assert!(!made.exists());
