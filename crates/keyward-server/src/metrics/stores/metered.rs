@@ -14,7 +14,7 @@ use keyward::query::{
 use keyward::record::Owner;
 use keyward::rules::{Change, Committed};
 use keyward::store::{
-    Backup, Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
+    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
 };
 use keyward::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
@@ -121,6 +121,10 @@ impl<S: KeyStore> KeyStore for Metered<S> {
 
     fn trouble(&self) -> Option<String> {
         self.store.trouble()
+    }
+
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        self.store.cluster()
     }
 
     async fn mend(&self) -> Result<(), StoreError> {
