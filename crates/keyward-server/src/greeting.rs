@@ -17,7 +17,12 @@ use crate::settings::Settings;
 const USUAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 /// The path that a new key is tried on.
-const FIRST_CALL: &str = if cfg!(feature = "news") { "/articles" } else { "/key" };
+fn first_call(settings: &Settings) -> &'static str {
+    match settings.database.file() {
+        Some(_) if cfg!(feature = "news") => "/articles",
+        Some(_) | None => "/key",
+    }
+}
 
 /// The addresses of the listeners.
 #[derive(Debug)]
@@ -94,7 +99,7 @@ fn text(
     let mut out = String::new();
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
     let plural = if keys == 1 { "" } else { "s" };
-    writeln!(out, "  database   {} ({keys} key{plural})", settings.database.display())?;
+    writeln!(out, "  database   {} ({keys} key{plural})", settings.database)?;
     for at in &addresses.all {
         writeln!(out, "  {:<9}  {at}", at.name.label())?;
     }
@@ -131,7 +136,7 @@ fn next(
             write!(options, " --server {}", url(admin, ""))?;
         }
         writeln!(out, "  {program} key issue --name my-first-key{options}")?;
-        let first_call = url(public, FIRST_CALL);
+        let first_call = url(public, first_call(settings));
         writeln!(out, "  curl -H 'Authorization: Bearer YOUR_API_KEY' {first_call}")
     } else if settings.people.is_some() {
         writeln!(out, "\nNext, with an access token of yours:")?;
@@ -232,7 +237,8 @@ mod tests {
             commands(&[], "keyward", "127.0.0.1:8000", ""),
             commands(key, "keyward", "https://127.0.0.1:8000", ""),
         ];
-        let commands = shown.join("\n").replace(&format!("0{FIRST_CALL}"), "0/PATH");
+        let first = if cfg!(feature = "news") { "0/articles" } else { "0/key" };
+        let commands = shown.join("\n").replace(first, "0/PATH");
         insta::assert_snapshot!(commands);
     }
 

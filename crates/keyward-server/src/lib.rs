@@ -21,6 +21,10 @@ mod connection_slots;
 
 mod metrics;
 
+mod restored;
+
+mod opened;
+
 mod templates;
 
 mod trace;
@@ -73,8 +77,6 @@ mod log;
 mod memory;
 
 mod reload;
-
-mod restored;
 
 mod signals;
 

@@ -34,14 +34,13 @@ pub(crate) use connections::Connections;
 pub(crate) use counted::Counted;
 pub(crate) use requests::{Requests, TemplateId, method_word};
 pub(crate) use spans::DroppedSpans;
-pub(crate) use stores::Metered;
+pub(crate) use stores::{Commits, Metered, StoreTimes};
 
 use admin::Admin;
 use build::Build;
 use keys::Keys;
 use page::Page;
 use process::Process;
-use stores::{Commits, StoreTimes};
 use trail::Trail;
 use usage::Usage;
 use verdicts::Verdicts;

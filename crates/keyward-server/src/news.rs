@@ -12,17 +12,29 @@ use keyward_axum::Guard;
 use keyward_news::{Articles, IMPORT_BODY_MAX, routes};
 use keyward_sqlite::SqliteStore;
 
-/// Opens the articles in the file of the keys, which take a batch only while that file exists at
-/// its path.
+use crate::opened::Store;
+use crate::settings::Database;
+
+/// Opens the articles in the database of the keys; `None` if that has no place for them.
 ///
 /// # Errors
 ///
 /// Returns an error if their tables cannot be opened.
 pub(crate) fn open(
-    path: &Path,
-    store: &Arc<SqliteStore>,
+    database: &Database,
+    store: &Store,
     now: UnixMillis,
-) -> anyhow::Result<Articles> {
+) -> anyhow::Result<Option<Articles>> {
+    match (database, store) {
+        (Database::File(path), Store::File(store)) => open_file(path, store, now).map(Some),
+        #[cfg(feature = "postgres")]
+        (Database::File(_) | Database::Server(_), Store::File(_) | Store::Server(_)) => Ok(None),
+    }
+}
+
+/// Opens the articles in the file of the keys, which take a batch only while that file exists at
+/// its path.
+fn open_file(path: &Path, store: &Arc<SqliteStore>, now: UnixMillis) -> anyhow::Result<Articles> {
     // The file is held until the process ends, since the articles have connections to it as well.
     std::mem::forget(store.hold());
     let watched = Arc::clone(store);

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use keyward::audit::ChangeId;
-use keyward::store::{KeyStore as _, Reports};
-use keyward::{Gate, UnixMillis};
-use keyward_admin::{AdminOptions, Backups, Control};
+use keyward::Gate;
+use keyward_admin::{AdminOptions, Control};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_doors::Doors;
-use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::app::{App, Served, served};
 use crate::clock;
@@ -21,13 +18,13 @@ use crate::health::StoreCheck;
 use crate::listen::{Bounds, Serving, serve_all};
 use crate::listener::{self, Listener};
 use crate::log::{Log, print_on_thread};
-use crate::metrics::{Counted, Metered};
+use crate::metrics::Counted;
 #[cfg(feature = "news")]
 use crate::news::{self, News};
+use crate::opened::Opened;
 use crate::own_key::UsageCache;
 use crate::patience::Timeouts;
 use crate::reload::Reload;
-use crate::restored::report;
 use crate::settings::{QUOTED, ReadSettings, Settings, StartFlags, is_quoted};
 use crate::signals::{Action, Signals};
 use crate::spans::Spans;
@@ -86,35 +83,34 @@ async fn serve(
     let now = clock.now().unix;
     clock::check_set(now)?;
     let holder = format!("keyward serve on {}", addresses.public);
-    let (store, restored) = open(&settings, &holder, start_flags, now)?;
-    let store = Arc::new(store);
+    let opened = Opened::open(&settings, &holder, start_flags, now).await?;
     #[cfg(feature = "news")]
-    let articles = news::open(&settings.database, &store, now)?;
+    let articles = news::open(&settings.database, &opened.store, now)?;
     let counted = Counted::default();
-    let metered = Arc::new(Metered::new(Arc::clone(&store), counted.times.clone()));
-    let gate = Gate::open(Arc::clone(&metered) as _, settings.key_prefix.clone()).await?;
+    let stores = opened.counting(&counted.times);
+    let gate = Gate::open(Arc::clone(&stores.keys), settings.key_prefix.clone()).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let guard = Guard::new(gate, clock, guard_options(&settings, proxies.clone()));
     clock::settle(&guard, start_flags.clock_is_right).await?;
     let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
 
-    let tiers = store.tiers().await?;
-    print_on_thread(restored + &greeting(&settings, &guard, &addresses, &tiers)?);
-    let backups = Backups::new(Arc::clone(&metered) as _, &settings.database);
-    let options = AdminOptions { backups: Some(backups), ..settings.admin_options() };
+    let tiers = stores.reports.tiers().await?;
+    print_on_thread(opened.message.clone() + &greeting(&settings, &guard, &addresses, &tiers)?);
+    let options =
+        AdminOptions { backups: Some(stores.backups(&settings)), ..settings.admin_options() };
     settings.forget_secrets();
 
-    let reports: Arc<dyn Reports> = metered;
+    let reports = Arc::clone(&stores.reports);
     let control = Control::open(guard.clone(), Arc::clone(&reports), options).await;
     let control = control.context("revoking the keys that were reported as leaked")?;
     let checking = counted.trail.clone().check_for_ever(guard.clone(), Arc::clone(&reports));
     let checking = tokio::spawn(checking).abort_handle();
-    let metrics = counted.metrics(&guard, &control, &store);
+    let metrics = counted.metrics(&guard, &control, opened.commits());
     let doors = settings.doors.listen.map(|_| settings.doors.options.clone());
     let app = App {
         doors: doors.map(|options| Doors::new(guard.clone(), options)),
         #[cfg(feature = "news")]
-        news: News::new(guard.clone(), articles),
+        news: articles.map(|articles| News::new(guard.clone(), articles)),
         guard,
         reports,
         store_check: StoreCheck::default(),
@@ -143,7 +139,7 @@ async fn serve(
     checking.abort();
     control.close().await;
     upkeep.stop().await.context("flushing usage before the end")?;
-    store.close().await.context("closing the database")?;
+    stores.keys.close().await.context("closing the database")?;
     spans.stop().await;
     tracing::info!("Stopped: usage is flushed and the database is closed");
     Ok(())
@@ -190,19 +186,6 @@ async fn until_stop(mut signals: Signals, mut reload: Reload) {
         }
     }
     tracing::info!("Stopping: finishing the requests under way");
-}
-
-/// Opens the database. Also returns the message about a loss that was accepted.
-fn open(
-    settings: &Settings,
-    holder: &str,
-    start_flags: StartFlags,
-    now: UnixMillis,
-) -> anyhow::Result<(SqliteStore, String)> {
-    let after_restore = start_flags.after_restore.map(ChangeId);
-    let options = OpenOptions { holder, now, after_restore, ledger: true };
-    let (store, restored) = SqliteStore::open_with(&settings.database, &options)?;
-    Ok((store, restored.as_ref().map(report).unwrap_or_default()))
 }
 
 fn request_id_base() -> anyhow::Result<u64> {

@@ -4,6 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
+mod database;
 mod described;
 mod doors;
 mod exposure;
@@ -37,6 +38,7 @@ use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
 
+pub(crate) use database::Database;
 pub use described::{Described, OPENING, described};
 pub(crate) use doors::DoorSettings;
 pub(crate) use flags::Flags;
@@ -69,8 +71,8 @@ pub(crate) struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// The origins whose pages may use the routes that ask for a key.
     pub cors_origins: Option<Origins>,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// Where the keys are.
+    pub database: Database,
     /// The admin key that guards the admin routes. With neither this nor people, they respond with
     /// 500.
     pub admin_key: Option<AdminKey>,
@@ -279,7 +281,7 @@ impl Settings {
                 .read_optional(&table::TRUSTED_PROXIES, parse::networks)?
                 .unwrap_or_default(),
             cors_origins: sources.read_optional(&table::CORS_ORIGINS, parse::origins)?,
-            database: sources.read(&table::DATABASE, parse::database)?,
+            database: database::read(&mut sources)?,
             admin_key: sources.read_admin_key(&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE)?,
             admin_key_next: read_admin_key_next(&mut sources)?,
             people: people::read(&mut sources)?,

@@ -10,6 +10,8 @@ mod files;
 mod key;
 mod limits;
 mod network;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 use std::path::{Path, PathBuf};
 
@@ -138,7 +140,7 @@ impl Doctor {
         checks.extend(key::check(&settings));
         checks.extend(files::check(&settings, &surroundings.config));
         checks.extend(certificates::check(&settings, now));
-        let (database, is_served) = database::check(&settings.database, now);
+        let (database, is_served) = database::check(&settings.database, output::now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));
         checks.extend(network::check(&surroundings.target, &settings, is_served, output::now));

@@ -1,10 +1,7 @@
 //! The parts of the program that count, before they are put together.
 
-use std::sync::Arc;
-
 use keyward_admin::Control;
 use keyward_axum::Guard;
-use keyward_sqlite::SqliteStore;
 
 use super::{Admin, Commits, Connections, DroppedSpans, Metrics, Requests, StoreTimes, Trail};
 
@@ -20,18 +17,13 @@ pub(crate) struct Counted {
 
 impl Counted {
     /// The page of all numbers.
-    pub(crate) fn metrics(
-        &self,
-        guard: &Guard,
-        control: &Control,
-        store: &Arc<SqliteStore>,
-    ) -> Metrics {
+    pub(crate) fn metrics(&self, guard: &Guard, control: &Control, commits: Commits) -> Metrics {
         let Self { connections, requests, spans, times, trail } = self.clone();
         Metrics::new(
             guard,
             vec![
                 Box::new(times),
-                Box::new(Commits(Arc::clone(store))),
+                Box::new(commits),
                 Box::new(Admin(control.clone())),
                 Box::new(connections),
                 Box::new(trail),

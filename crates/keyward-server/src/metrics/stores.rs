@@ -164,23 +164,26 @@ impl Source for StoreTimes {
     }
 }
 
-/// The transactions of the database.
+/// The transactions of the database, if it is a file: PostgreSQL counts its own.
 #[derive(Debug)]
-pub(crate) struct Commits(pub(crate) Arc<SqliteStore>);
+pub(crate) struct Commits(pub(crate) Option<Arc<SqliteStore>>);
 
 impl Source for Commits {
     #[expect(clippy::cast_precision_loss, reason = "there are at most 256 changes in a class")]
     fn write(&self, page: &mut Page<'_>) -> fmt::Result {
-        let CommitSizes { changes, classes } = self.0.commit_sizes();
-        let ends = classes.iter().map(|(most, count)| (*most as f64, *count));
-        let classes: Vec<_> = ends.chain([(f64::INFINITY, 0)]).collect();
-        let count = classes.iter().map(|(_, count)| count).sum();
+        let shown = |store: &Arc<SqliteStore>| {
+            let CommitSizes { changes, classes } = store.commit_sizes();
+            let ends = classes.iter().map(|(most, count)| (*most as f64, *count));
+            let classes: Vec<_> = ends.chain([(f64::INFINITY, 0)]).collect();
+            let count = classes.iter().map(|(_, count)| count).sum();
+            (ALONE, Shown { seconds: changes as f64, count, classes })
+        };
         page.durations(
             (
                 "keyward_commit_changes",
                 "Changes that shared a transaction, flushes of usage among them.",
             ),
-            [(ALONE, Shown { seconds: changes as f64, count, classes })],
+            self.0.iter().map(shown),
         )
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -90,32 +89,6 @@ pub(super) fn github_leaks(text: &str, _: &Form) -> Result<Option<Url>, String> 
             format!("is neither `off` nor `on`, and as the URL of GitHub's keys it {problem}")
         }),
     }
-}
-
-/// Takes `sqlite:PATH` or `sqlite://PATH`. Errors leave the URL out, as it may hold a password.
-pub(super) fn database(url: &str, _: &Form) -> Result<PathBuf, String> {
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        return Err("PostgreSQL is not supported yet; use `sqlite:keyward.db`".to_owned());
-    }
-    let Some(rest) = url.strip_prefix("sqlite:") else {
-        return Err("only SQLite is supported; write it like `sqlite:keyward.db`".to_owned());
-    };
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    if path.is_empty() || path == ":memory:" {
-        return Err("names no file, and keys must outlive the program; write it like \
-                    `sqlite:keyward.db`"
-            .to_owned());
-    }
-    // Python's SQLAlchemy means a relative path by this; here it would be one at the root.
-    if path.starts_with("/./") {
-        return Err("`sqlite:///./…` is ambiguous; write `sqlite:…` for a relative path and \
-                    `sqlite:/…` for an absolute one"
-            .to_owned());
-    }
-    if path.contains('?') {
-        return Err("options after `?` are not supported; leave them out".to_owned());
-    }
-    Ok(PathBuf::from(path))
 }
 
 pub(super) fn prefix(text: &str, _: &Form) -> Result<Prefix, String> {
@@ -277,31 +250,6 @@ mod tests {
         assert!(parsed("http://127.0.0.1:9/keys").unwrap().is_some());
         assert!(parsed("http://example.com/keys").is_err());
         assert!(parsed("yes").is_err());
-    }
-
-    #[test]
-    fn database_is_a_sqlite_file() {
-        for (url, path) in [
-            ("sqlite:keyward.db", "keyward.db"),
-            ("sqlite://keyward.db", "keyward.db"),
-            ("sqlite:///var/lib/keyward.db", "/var/lib/keyward.db"),
-            ("sqlite:/var/lib/keyward.db", "/var/lib/keyward.db"),
-        ] {
-            assert_eq!(database(url, &table::DATABASE.form), Ok(PathBuf::from(path)), "{url}");
-        }
-        for url in ["", "keyward.db", "sqlite:", "sqlite://", "sqlite::memory:", "mysql://h/d"] {
-            assert!(database(url, &table::DATABASE.form).is_err(), "{url}");
-        }
-        for url in ["sqlite:///./keyward.db", "sqlite:keyward.db?mode=rwc"] {
-            assert!(database(url, &table::DATABASE.form).is_err(), "{url}");
-        }
-    }
-
-    #[test]
-    fn database_password_stays_out_of_the_error() {
-        let problem =
-            database("postgres://u:hunter2@db/keyward", &table::DATABASE.form).unwrap_err();
-        insta::assert_snapshot!(problem, @"PostgreSQL is not supported yet; use `sqlite:keyward.db`");
     }
 
     #[test]

@@ -66,11 +66,26 @@ impl<'a> Sources<'a> {
         self.layers.find(setting).0
     }
 
+    /// The source of a setting.
+    pub(super) fn source(&self, setting: &'static Setting) -> Source {
+        self.layers.find(setting).1
+    }
+
     /// Reads one setting, and adds a row of its value and its source.
     pub(super) fn read<T>(
         &mut self,
         setting: &'static Setting,
         parse: impl FnOnce(&str, &Form) -> Result<T, String>,
+    ) -> Result<T, SettingsError> {
+        self.read_shown(setting, parse, |text, _| text.to_owned())
+    }
+
+    /// Reads one setting whose text is shown in this way.
+    pub(super) fn read_shown<T>(
+        &mut self,
+        setting: &'static Setting,
+        parse: impl FnOnce(&str, &Form) -> Result<T, String>,
+        shown: impl FnOnce(&str, &T) -> String,
     ) -> Result<T, SettingsError> {
         let (text, source) = self.layers.find(setting);
         let text = text.unwrap_or_default();
@@ -79,7 +94,8 @@ impl<'a> Sources<'a> {
             origin: source.clone(),
             problem,
         })?;
-        self.rows.push(SettingRow { name: setting.name, value: text.to_owned(), source });
+        let text = shown(text, &value);
+        self.rows.push(SettingRow { name: setting.name, value: text, source });
         Ok(value)
     }
 

@@ -148,7 +148,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 46] = [
+pub(crate) const ALL: [&Setting; 47] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -160,6 +160,7 @@ pub(crate) const ALL: [&Setting; 46] = [
     &TRUSTED_PROXIES,
     &CORS_ORIGINS,
     &DATABASE,
+    &DATABASE_SCHEMA,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
     &ADMIN_API_KEY_NEXT,
@@ -213,9 +214,23 @@ pub(crate) const DATABASE: Setting = Setting {
     variable: "DATABASE_URL",
     form: Form::Text("URL"),
     default: Some("sqlite:keyward.db"),
-    doc: "The database of keys and usage: `sqlite:` and the path of a file",
-    extremes: "The file is created if it does not exist. A relative path starts in the working \
-               directory. PostgreSQL is not supported yet.",
+    doc: "The database of keys and usage: `sqlite:` and the path of a file, or the `postgres://` URL \
+          of a database of PostgreSQL",
+    extremes: "A file is created if it does not exist; a relative path starts in the working \
+               directory. A schema in PostgreSQL is made by `keyward migrate`. Off this machine, \
+               the server of PostgreSQL has to prove its name: `?sslrootcert=FILE` names the \
+               authorities that vouch for it, if the system does not know them. A URL with a \
+               password is never a flag; the password is not shown.",
+};
+
+pub(crate) const DATABASE_SCHEMA: Setting = Setting {
+    name: "database_schema",
+    variable: "KEYWARD_DATABASE_SCHEMA",
+    form: Form::Text("NAME"),
+    default: Some("keyward"),
+    doc: "The schema of everything in PostgreSQL",
+    extremes: "At most 48 lower-case letters, digits and `_`, beginning with a letter. Two schemas \
+               of one database have nothing to do with each other. With a file it has no effect.",
 };
 
 pub(crate) const ADMIN_API_KEY: Setting = Setting {

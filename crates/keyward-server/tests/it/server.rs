@@ -57,7 +57,8 @@ impl Server {
         while !is_whole(&greeting) {
             assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "it ended: {greeting}");
         }
-        let listening = greeting.split("://").nth(1).unwrap();
+        let is_listener = |line: &&str| line.contains("://") && !line.starts_with("  database ");
+        let listening = greeting.lines().find(is_listener).unwrap().split("://").nth(1).unwrap();
         let address = listening.split_whitespace().next().unwrap().parse().unwrap();
         child.stdout = Some(lines.into_inner());
         Self { child, address, greeting }

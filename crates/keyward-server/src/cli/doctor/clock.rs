@@ -18,6 +18,13 @@ const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(60);
 /// A clock that has gone back by more than this is no longer trusted by a server.
 const BEHIND_MAX_MS: i64 = 60_000;
 
+/// From this difference to the database on, both clocks should be looked at.
+#[cfg(feature = "postgres")]
+const APART_WARN_MS: u64 = 1_000;
+/// From this difference on, a node is not ready.
+#[cfg(feature = "postgres")]
+const APART_FAIL_MS: u64 = 30_000;
+
 const SYNCHRONISE: &str = "synchronise the clock, such as with `timedatectl set-ntp true`";
 
 /// Looks at the clock of this machine.
@@ -45,6 +52,23 @@ pub(super) fn compare(now: Timestamp, latest: Option<UnixMillis>) -> Check {
     let advice = "set the clock right; if it is right, start once with \
                   `keyward serve --clock-is-right`";
     Check::fail(what, found, advice)
+}
+
+/// Compares with the clock of the database's server, which read `at` between these two times of the
+/// local clock.
+#[cfg(feature = "postgres")]
+pub(super) fn of_database(before: UnixMillis, at: UnixMillis, after: UnixMillis) -> Check {
+    let what = "database clock";
+    // The nearest point at which both could have read the same.
+    let ours = UnixMillis(at.0.clamp(before.0, after.0.max(before.0)));
+    let apart = ours.0.abs_diff(at.0);
+    let direction = if ours.0 < at.0 { "later" } else { "earlier" };
+    let found = format!("the database's is {apart} ms {direction} than this machine's");
+    match apart {
+        0..APART_WARN_MS => Check::ok(what, "both clocks agree"),
+        APART_WARN_MS..APART_FAIL_MS => Check::warn(what, found, SYNCHRONISE),
+        APART_FAIL_MS.. => Check::fail(what, found, SYNCHRONISE),
+    }
 }
 
 /// Compares with the clock of the server, as in its `Date` header, which was written between these
@@ -104,6 +128,24 @@ mod tests {
         ];
         insta::assert_snapshot!(all.map(|now| shown(now, now)).join("\n"));
         assert_eq!(skew("yesterday", Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_database_with_another_clock_is_noticed() {
+        let shown = |before, at, after| {
+            line(&of_database(UnixMillis(before), UnixMillis(at), UnixMillis(after)))
+        };
+        let all = [
+            shown(50_000, 50_999, 50_000),
+            shown(50_000, 51_000, 50_000),
+            shown(50_000, 20_001, 50_000),
+            shown(50_000, 80_000, 50_000),
+            // A slow response is no other clock.
+            shown(10_000, 40_000, 60_000),
+            shown(10_000, 9_500, 60_000),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use keyward_sqlite::{Inspection, free_bytes, inspect};
 
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::{Check, clock};
+use crate::settings::Database;
 
 /// Below this much free space a server may soon have to reject changes.
 const FREE_WARN: u64 = 1_024 * MEBIBYTE;
@@ -13,8 +16,18 @@ const FREE_WARN: u64 = 1_024 * MEBIBYTE;
 const FREE_FAIL: u64 = 64 * MEBIBYTE;
 const MEBIBYTE: u64 = 1_024 * 1_024;
 
-/// Checks the database, and returns whether a server is using it.
-pub(super) fn check(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
+/// Checks the database, and returns whether a server of this machine is using it, as far as that
+/// can be known.
+pub(super) fn check(database: &Database, now: impl Fn() -> Timestamp) -> (Vec<Check>, bool) {
+    match database {
+        Database::File(path) => file(path, now()),
+        #[cfg(feature = "postgres")]
+        Database::Server(options) => (postgres::check(options, now), false),
+    }
+}
+
+/// The same for a file.
+fn file(path: &Path, now: Timestamp) -> (Vec<Check>, bool) {
     let shown = path.display();
     let mut checks = Vec::new();
     let mut is_served = false;
@@ -101,10 +114,10 @@ mod tests {
     fn a_file_that_is_no_database_fails() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
-        let (checks, is_served) = check(&path, Timestamp::UNIX_EPOCH);
+        let (checks, is_served) = file(&path, Timestamp::UNIX_EPOCH);
         assert!(checks.iter().all(|check| check.grade == Grade::Ok) && !is_served, "{checks:?}");
         std::fs::write(&path, "x".repeat(5_000)).unwrap();
-        let (checks, _) = check(&path, Timestamp::UNIX_EPOCH);
+        let (checks, _) = file(&path, Timestamp::UNIX_EPOCH);
         assert_eq!(checks[0].grade, Grade::Fail);
         assert_eq!(checks[0].advice.as_deref(), Some("check the path, or restore a backup"));
     }

@@ -20,23 +20,25 @@ const PRIVATE: [&str; 6] = [
 /// Looks at the files that there are, and at the directories that they are in; `config` is the
 /// settings file.
 pub(super) fn check(settings: &Settings, config: &Path) -> Vec<Check> {
-    let database = |suffix: &str| {
-        let mut path = settings.database.as_os_str().to_owned();
+    let database = settings.database.file();
+    let beside = |path: &Path, suffix: &str| {
+        let mut path = path.as_os_str().to_owned();
         path.push(suffix);
         PathBuf::from(path)
     };
-    let mut private: Vec<_> = ["", "-wal", "-shm"].map(database).into();
+    let files = |path: &Path| ["", "-wal", "-shm"].map(|suffix| beside(path, suffix));
+    let mut private: Vec<_> = database.map(files).into_iter().flatten().collect();
     for file in PRIVATE {
         private.extend(setting(settings, file).map(PathBuf::from));
     }
     let mut open = Vec::new();
-    if holds_admin_key(settings) { &mut private } else { &mut open }.push(config.to_owned());
+    if holds_secret(settings) { &mut private } else { &mut open }.push(config.to_owned());
 
     // A user with write access to a directory can replace the files in it. The directory of the
     // database exists before the database does.
     let files = private.iter().chain(&open).filter(|path| mode(path).is_some());
     let directories: BTreeSet<_> =
-        files.chain([&settings.database]).map(|path| directory(path)).collect();
+        files.map(PathBuf::as_path).chain(database).map(directory).collect();
 
     let private = private.iter().filter_map(|path| Some(private_file(path, mode(path)?)));
     let open = open.iter().map(PathBuf::as_path).chain(directories);
@@ -52,14 +54,16 @@ fn unseen() -> Check {
     Check::warn("file permissions", found, advice)
 }
 
-/// Whether an admin key itself is in the settings file, and not in a file that it names.
-fn holds_admin_key(settings: &Settings) -> bool {
+/// Whether an admin key itself is in the settings file, and not in a file that it names, or the
+/// password of the database.
+fn holds_secret(settings: &Settings) -> bool {
     let is_in_file = |name: &str| {
         let row = settings.rows().iter().find(|row| row.name == name);
         row.is_some_and(|row| matches!(row.source, Source::File(_)))
     };
     is_in_file("admin_api_key") && !is_in_file("admin_api_key_file")
         || is_in_file("admin_api_key_next") && !is_in_file("admin_api_key_next_file")
+        || is_in_file("database") && settings.database.has_password()
 }
 
 fn directory(path: &Path) -> &Path {
