@@ -10,9 +10,10 @@ use serde_json::Value;
 
 /// The tests that run without features: of the missing parts, of routes, of their description,
 /// and of the command line. The other tests take minutes, and their code is the same with features.
-const WITHOUT_FEATURES: [&str; 8] = [
+const WITHOUT_FEATURES: [&str; 9] = [
     "without_news",
     "without_otlp",
+    "without_postgres",
     "access::",
     "app::",
     "cli::",

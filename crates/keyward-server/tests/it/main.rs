@@ -37,6 +37,11 @@ mod otlp;
 mod output;
 mod owners;
 mod people;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+#[path = "../../../keyward-postgres/tests/it/starter.rs"]
+mod postgres_starter;
 mod precondition;
 mod requests_max;
 mod rotation;
@@ -59,3 +64,5 @@ mod wire;
 mod without_news;
 #[cfg(not(feature = "otlp"))]
 mod without_otlp;
+#[cfg(not(feature = "postgres"))]
+mod without_postgres;

@@ -1,0 +1,62 @@
+//! The program over a real PostgreSQL.
+
+mod doctor;
+mod life;
+mod secrets;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use keyward_postgres::{OpenOptions, PostgresStore};
+
+use crate::postgres_starter::Started;
+use crate::server::{ADMIN_KEY, Server};
+
+/// The server of these tests, which ends with them. It is as a server has to be: a commit is on
+/// disk before it is acknowledged.
+fn shared() -> &'static Started {
+    #[expect(clippy::disallowed_types, reason = "a server takes seconds to start")]
+    static SHARED: std::sync::OnceLock<Started> = std::sync::OnceLock::new();
+    SHARED.get_or_init(|| {
+        let started = Started::start(&[]).unwrap();
+        // Once, since two programs that make the extension at the same time would collide.
+        migrate(&started.url(), "first");
+        started
+    })
+}
+
+fn migrate(url: &str, schema: &str) {
+    let options =
+        OpenOptions { schema: schema.to_owned(), ..OpenOptions::new(url.parse().unwrap()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(PostgresStore::migrate(&options, None)).unwrap();
+}
+
+/// A schema that no other test has, with nothing in it.
+struct Place {
+    url: String,
+    schema: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (url, schema) = (shared().url(), format!("test_{number}"));
+        migrate(&url, &schema);
+        Self { url, schema }
+    }
+
+    fn environment(&self) -> [(&str, &str); 3] {
+        [
+            ("ADMIN_API_KEY", ADMIN_KEY),
+            ("DATABASE_URL", &self.url),
+            ("KEYWARD_DATABASE_SCHEMA", &self.schema),
+        ]
+    }
+
+    /// A node, which works in this folder.
+    fn start(&self, folder: &Path) -> Server {
+        Server::start_with(folder, &self.environment())
+    }
+}
