@@ -121,6 +121,8 @@ pub mod caller;
 
 pub mod layer;
 
+mod follower;
+
 pub mod upkeep;
 
 #[cfg(feature = "sqlite")]

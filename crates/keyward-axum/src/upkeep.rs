@@ -1,4 +1,5 @@
 //! The one loop: it follows the wall clock and moves usage, and what the clock said, to the store.
+//! With a store that others share, it runs the loops of `follower`, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::follower::Follower;
 use crate::guard::{Guard, finished};
 
 /// How often the wall clock is read, independently of how often usage is flushed.
@@ -41,6 +43,8 @@ pub struct Upkeep {
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
     pulse: Pulse,
+    /// Of a guard that shares its store.
+    follower: Option<Follower>,
 }
 
 /// Whether upkeep works. A clone shares everything; the default is that it works.
@@ -110,6 +114,10 @@ impl Upkeep {
     /// the process is killed; a store that fails is tried again at each turn, and that neither
     /// loses counts nor counts twice. A turn that panics is logged, and the next one follows.
     ///
+    /// If the store is shared with other processes, a thread of its own follows them and renews the
+    /// lease without which nothing is decided. If that thread cannot be started, the log says so,
+    /// and every request is responded to with 503.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -129,6 +137,10 @@ impl Upkeep {
     /// ```
     #[must_use]
     pub fn start(guard: Guard, flush_every: Duration) -> Self {
+        let follower = Follower::start(&guard).unwrap_or_else(|error| {
+            tracing::error!(%error, "The thread that follows other nodes did not start");
+            None
+        });
         let (stop, stopped) = watch::channel(false);
         let pulse = Pulse::default();
         let end = End { pulse: pulse.clone(), stopped: stopped.clone() };
@@ -138,7 +150,7 @@ impl Upkeep {
             let _end = end;
             upkeep.await;
         });
-        Self { guard, stop, running, pulse }
+        Self { guard, stop, running, pulse, follower }
     }
 
     /// A handle that says whether the loop is running; it also works after the loop has ended.
@@ -163,7 +175,8 @@ impl Upkeep {
         self.pulse.clone()
     }
 
-    /// Stops the loop and flushes all counts.
+    /// Stops the loop and flushes all counts. A guard that shares its store decides nothing from
+    /// then on, so that no change of the others waits for it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -192,10 +205,16 @@ impl Upkeep {
         }
         let guard = self.guard;
         let last = async move {
-            guard.flush().await?;
-            guard.keep_reading().await
+            let flushed = guard.flush().await;
+            let kept = guard.keep_reading().await;
+            // Whatever became of these: the others would wait for this node.
+            flushed.and(kept).and(guard.gate().leave().await)
         };
-        finished(tokio::spawn(last)).await?
+        let last = finished(tokio::spawn(last)).await;
+        if let Some(follower) = self.follower {
+            follower.stop().await;
+        }
+        last?
     }
 }
 

@@ -6,6 +6,7 @@ mod allocations;
 mod caches;
 mod changes;
 mod clock;
+mod cluster;
 mod contract;
 mod lease;
 mod limits;

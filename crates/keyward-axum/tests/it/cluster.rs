@@ -1,0 +1,55 @@
+//! Two guards over one store, each with its upkeep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_axum::keyward::key::Prefix;
+use keyward_axum::keyward::memory::MemoryCluster;
+use keyward_axum::keyward::{Asked, Gate, KeyId};
+use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep, testing};
+
+const LEASE: Duration = Duration::from_secs(2);
+
+async fn node(cluster: &MemoryCluster, number: usize) -> (Guard, Upkeep) {
+    let gate = Gate::open(Arc::new(cluster.node(number)), Prefix::default()).await.unwrap();
+    let guard = Guard::new(gate, SystemClock::start(), GuardOptions::default());
+    let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
+    (guard, upkeep)
+}
+
+/// The word for the verdict about a key.
+fn verdict(guard: &Guard, secret: &str) -> &'static str {
+    guard.verify(&Asked::of(secret)).map_or_else(|denied| denied.as_str(), |_| "allowed")
+}
+
+/// Waits until the verdict is this.
+async fn until(guard: &Guard, secret: &str, expected: &str) {
+    while verdict(guard, secret) != expected {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_at_one_guard_is_dead_at_the_other() {
+    let cluster = MemoryCluster::new(LEASE);
+    let ((first, one), (second, other)) = (node(&cluster, 1).await, node(&cluster, 2).await);
+    until(&first, "wrong", "unknown").await;
+    let secret = testing::issue(&first, "weather-bot").await;
+    until(&second, &secret, "allowed").await;
+    first.revoke(KeyId::new(1).unwrap(), None, first.program()).await.unwrap();
+    assert_eq!(verdict(&second, &secret), "revoked");
+    one.stop().await.unwrap();
+    assert_eq!(verdict(&first, &secret), "uncertain", "it has left");
+    // No change waits for it.
+    testing::issue(&second, "another-bot").await;
+    other.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_guard_that_is_dropped_renews_no_lease() {
+    let cluster = MemoryCluster::new(LEASE);
+    let (guard, upkeep) = node(&cluster, 1).await;
+    until(&guard, "wrong", "unknown").await;
+    drop(upkeep);
+    until(&guard, "wrong", "uncertain").await;
+}
