@@ -2,6 +2,12 @@
 
 #[cfg(any(test, feature = "testing"))]
 use std::cell::Cell;
+#[cfg(any(test, feature = "testing"))]
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The environment variable with the name of a rule that the whole process leaves out.
+#[cfg(any(test, feature = "testing"))]
+const VARIABLE: &str = "MUTANT_OF_KEYWARD";
 
 /// A rule of a cluster that is left out or done wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +79,29 @@ pub fn with<T>(mutant: Option<Mutant>, run: impl FnOnce() -> T) -> T {
     run()
 }
 
-/// Whether this rule is left out on this thread.
+/// The place in [`Mutant::ALL`] of the rule that this process leaves out; past its end for none.
+#[cfg(any(test, feature = "testing"))]
+static OF_PROCESS: AtomicUsize = AtomicUsize::new(UNREAD);
+#[cfg(any(test, feature = "testing"))]
+const UNREAD: usize = usize::MAX;
+
+/// Whether this rule is left out on this thread, or in this process.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn is(mutant: Mutant) -> bool {
-    CHOSEN.get() == Some(mutant)
+    CHOSEN.get() == Some(mutant) || of_process() == Some(mutant)
+}
+
+/// The rule that the environment names.
+#[cfg(any(test, feature = "testing"))]
+fn of_process() -> Option<Mutant> {
+    let mut at = OF_PROCESS.load(Ordering::Relaxed);
+    if at == UNREAD {
+        let name = std::env::var(VARIABLE).unwrap_or_default();
+        let is_it = |mutant: &Mutant| format!("{mutant:?}") == name;
+        at = Mutant::ALL.iter().position(is_it).unwrap_or(Mutant::ALL.len());
+        OF_PROCESS.store(at, Ordering::Relaxed);
+    }
+    Mutant::ALL.get(at).copied()
 }
 
 /// Whether this rule is left out: never, outside of tests.
