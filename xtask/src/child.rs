@@ -69,6 +69,11 @@ impl Child {
         self.process.wait().context("waiting for a program that was killed").map(drop)
     }
 
+    /// Waits until it has ended by itself, or by a signal.
+    pub(crate) fn wait_until_it_ends(&mut self) -> Result<()> {
+        self.process.wait().with_context(|| format!("waiting for {}", self.program)).map(drop)
+    }
+
     fn id(&self) -> Option<Pid> {
         i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
     }

