@@ -62,9 +62,13 @@ Options of fuzz:
 Options of torture:
   --minutes N       how long [default: 10]
   --seed N          as in the run that printed this number
-  --faults A,B      these alone, or `none`: pause, kill, restart
+  --faults A,B      these alone, or `none`; all that are possible unless told
+  --postgres        on a PostgreSQL of its own, in place of a SQLite file
+  --nodes N         so many on one PostgreSQL [default: 1]
+  --mutants         programs that leave a rule out, which have to be caught
   --program FILE    this program, in place of the one that is built for tests
-  --keep            leaves the history and the logs in target/torture
+  --other FILE      another version of it, which takes turns with it at each node
+  --keep            leaves the history and the logs
   --history FILE    checks this history alone
 
 Options of bench:

@@ -11,18 +11,23 @@ mod checker;
 mod control;
 mod faults;
 mod history;
+mod link;
+mod mutants;
 mod node;
 mod options;
 mod probes;
 mod random;
 mod record;
+mod server;
 mod steady;
+mod store;
 mod summary;
 mod world;
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -32,12 +37,13 @@ use crate::ports::Ports;
 use crate::tools;
 use asker::Asker;
 use changer::Changer;
-use checker::{Buckets, Rules};
-use faults::Fault;
+use checker::Violation;
+use history::Operation;
 use node::Node;
 use options::Options;
 use probes::Probes;
 use random::Random;
+use store::Postgres;
 use summary::Summary;
 use world::World;
 
@@ -52,44 +58,82 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Tortures, or checks a history alone.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     let options = Options::parse(words)?;
-    let rules = Rules { buckets: Buckets::OfEachProcess, everywhere_within: 0 };
     if let Some(path) = &options.history {
         let history = history::read(path)?;
-        let found = checker::violations_of_history(&history, &rules);
+        let found = checker::violations_of_history(&history, &options.rules());
         println!("{}", Summary::of(&history, &found));
         ensure!(found.is_empty(), "{} violations", found.len());
         return Ok(());
     }
-    let seed = options.seed.map_or_else(new_seed, Ok)?;
-    println!("seed      {seed}");
     let program = match &options.program {
         Some(program) => fs::canonicalize(program).context("finding the program")?,
         None => tools::keyward()?,
     };
-    let folder = tools::target()?.join("torture");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context("removing the files of the run before")?;
+    if options.mutants {
+        return mutants::run(&options, &program);
     }
-    fs::create_dir_all(&folder).context("making the directory of the run")?;
-    let world = World::new(&folder, vec![node(&program, &folder)?])?;
-    torture(&world, &options, seed)?;
-    let node = world.nodes.first().context("a node")?;
-    record::verify(&program, node)?;
-    let trail = record::trail(node)?;
-    world.nodes.iter().for_each(Node::stop);
-    let history = world.recorder.finish()?;
-    let found = checker::violations(&history, &trail, &rules);
+    let seed = options.seed.map_or_else(new_seed, Ok)?;
+    println!("seed      {seed}");
+    let End { history, found, folder } = run_once(&options, &program, seed, None)?;
     println!("{}", Summary::of(&history, &found));
     ensure!(found.is_empty(), "seed {seed}: {} violations; see {}", found.len(), folder.display());
-    if !options.keep {
+    if options.keep {
+        println!("kept      {}", folder.display());
+    } else {
         fs::remove_dir_all(&folder).context("removing the files of the run")?;
     }
     Ok(())
 }
 
-/// A node with a SQLite file to itself.
-fn node(program: &Path, folder: &Path) -> Result<Node> {
-    Node::new(0, program.to_owned(), folder.to_owned(), &Ports::new(), Vec::new())
+/// What a run came to.
+struct End {
+    history: Vec<Operation>,
+    found: Vec<Violation>,
+    /// Its files.
+    folder: PathBuf,
+}
+
+/// Tortures once; perhaps a program that leaves one of its rules out.
+fn run_once(options: &Options, program: &Path, seed: u64, mutant: Option<&str>) -> Result<End> {
+    let folder = new_folder(options)?;
+    let (ports, store) = if options.is_on_postgres() {
+        let store = Postgres::start(program, &folder, options.nodes)?;
+        (Ports::new(), Some(store))
+    } else {
+        (Ports::new(), None)
+    };
+    let ports = store.as_ref().map_or(&ports, |store| &store.ports);
+    let node = |number: usize| {
+        let mut settings = store.as_ref().map_or(Ok(Vec::new()), |it| it.settings(number))?;
+        settings.extend(mutant.map(|mutant| (mutants::VARIABLE, mutant.to_owned())));
+        let programs = (program.to_owned(), options.other.clone());
+        Node::new(number, programs, &folder, ports, settings)
+    };
+    let nodes = (0..options.nodes).map(node).collect::<Result<_>>()?;
+    let world = World::new(&folder, nodes, store)?;
+    torture(&world, options, seed)?;
+    let node = world.nodes.first().context("a node")?;
+    let chain = record::verify(program, node);
+    let trail = record::trail(node)?;
+    world.nodes.iter().for_each(Node::stop);
+    let history = world.recorder.finish()?;
+    let mut found = checker::violations(&history, &trail, &options.rules());
+    found.extend(chain?);
+    Ok(End { history, found, folder })
+}
+
+/// The directory of a run, with nothing in it. PostgreSQL needs one that every user may pass.
+fn new_folder(options: &Options) -> Result<PathBuf> {
+    let folder = if options.is_on_postgres() {
+        std::env::temp_dir().join(format!("keyward-torture-{}", std::process::id()))
+    } else {
+        tools::target()?.join("torture")
+    };
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context("removing the files of the run before")?;
+    }
+    fs::create_dir_all(&folder).context("making the directory of the run")?;
+    Ok(folder)
 }
 
 /// Lets clients and faults loose on the nodes, and has each key looked at once more at the end.
@@ -98,7 +142,7 @@ fn torture(world: &World, options: &Options, seed: u64) -> Result<()> {
     world.nodes.iter().try_for_each(Node::wait_until_ready)?;
     let open = steady::prepare(world, world.nodes.first().context("a node")?)?;
     let mut random = Random::new(seed);
-    let faults = options.faults.clone().unwrap_or_else(|| Fault::ALL.to_vec());
+    let faults = options.faults();
     thread::scope(|scope| -> Result<()> {
         let schedule = random.split();
         let mut tasks = vec![scope.spawn(|| faults::run(world, &faults, schedule))];
@@ -139,6 +183,11 @@ fn last_look(world: &World) -> Result<()> {
         all.chunks(LOOK).try_for_each(|some| asker.ask(some))?;
     }
     Ok(())
+}
+
+/// A task that panicked has left no half of a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn new_seed() -> Result<u64> {

@@ -20,7 +20,7 @@ use super::world::World;
 const KEYS: usize = 8;
 /// The longest pause between two of its changes, in milliseconds.
 const PAUSE_MS_MAX: u64 = 15;
-/// How long it waits that found no node.
+/// How long it waits that found no node, or was not told what became of a change.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A key that works, or is suspended.
@@ -98,7 +98,11 @@ impl<'a> Changer<'a> {
         Ok(match outcome {
             Outcome::Done | Outcome::DoneHere => End::Done(body),
             Outcome::Rejected => End::Rejected,
-            Outcome::Unknown => End::Unknown,
+            Outcome::Unknown => {
+                // A store that is gone is not asked as fast as can be.
+                self.world.wait(RETRY);
+                End::Unknown
+            }
         })
     }
 

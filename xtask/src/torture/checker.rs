@@ -62,6 +62,8 @@ pub(crate) enum Fault {
     OutOfOrder,
     /// A number is missing in the trail.
     Gap,
+    /// An entry of the trail does not follow from the one before it.
+    Chain,
 }
 
 impl fmt::Display for Fault {
@@ -76,6 +78,7 @@ impl fmt::Display for Fault {
             Self::NotOnRecord => "not once on record",
             Self::OutOfOrder => "the trail has another order",
             Self::Gap => "the trail has a gap",
+            Self::Chain => "the trail's chain is broken",
         })
     }
 }

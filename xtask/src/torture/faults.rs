@@ -1,11 +1,15 @@
 //! What goes wrong during a run, in an order that follows from its seed.
 
+mod nodes;
+mod stores;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::node::Node;
 use super::random::Random;
+use super::store::Postgres;
 use super::world::World;
 
 /// A fault, which has ended when the next one begins.
@@ -17,6 +21,28 @@ pub(crate) enum Fault {
     Kill,
     /// A node is asked to end, and started again.
     Restart,
+    /// A node ends, and another version of the program takes its place.
+    Version,
+    /// The connections of a node to its store end, and perhaps no new one comes about for a while.
+    Drop,
+    /// All that a node and its store send is late.
+    Delay,
+    /// Nothing that a node and its store send arrives, and no connection ends.
+    Silence,
+    /// A connection is cut within a COMMIT, or before the response to it.
+    Commit,
+    /// The store ends its connections.
+    Terminate,
+    /// The store ends at once, and recovers.
+    Crash,
+    /// A standby that lags takes the place of the store, which crashes.
+    Promote,
+    /// A standby that the store waits for takes its place.
+    Failover,
+    /// A snapshot of the store stays open.
+    Snapshot,
+    /// A node is stopped by SIGSTOP within a batch that decides about limits.
+    Tickets,
 }
 
 /// How long a node may be paused, and how long it may be gone, in milliseconds.
@@ -26,7 +52,22 @@ const GONE_MS: (u64, u64) = (0, 1_500);
 const WELL_MS: (u64, u64) = (300, 1_500);
 
 impl Fault {
-    pub(crate) const ALL: [Self; 3] = [Self::Pause, Self::Kill, Self::Restart];
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Pause,
+        Self::Kill,
+        Self::Restart,
+        Self::Version,
+        Self::Drop,
+        Self::Delay,
+        Self::Silence,
+        Self::Commit,
+        Self::Terminate,
+        Self::Crash,
+        Self::Promote,
+        Self::Failover,
+        Self::Snapshot,
+        Self::Tickets,
+    ];
 
     /// Its name on the command line and in the history.
     pub(crate) fn name(self) -> &'static str {
@@ -34,30 +75,62 @@ impl Fault {
             Self::Pause => "pause",
             Self::Kill => "kill",
             Self::Restart => "restart",
+            Self::Version => "version",
+            Self::Drop => "drop",
+            Self::Delay => "delay",
+            Self::Silence => "silence",
+            Self::Commit => "commit",
+            Self::Terminate => "terminate",
+            Self::Crash => "crash",
+            Self::Promote => "promote",
+            Self::Failover => "failover",
+            Self::Snapshot => "snapshot",
+            Self::Tickets => "tickets",
         }
     }
 
-    /// Lets it happen to a node, and returns when it has ended.
-    fn happen(self, world: &World, node: &Node, random: &mut Random) -> Result<()> {
-        let mut wait = |(from, to)| world.wait(Duration::from_millis(random.between(from, to)));
-        match self {
-            Self::Pause => {
-                node.pause()?;
-                wait(PAUSE_MS);
-                node.go_on()
+    /// Whether it happens to a node alone, whatever its store is.
+    pub(crate) fn is_of_node(self) -> bool {
+        matches!(self, Self::Pause | Self::Kill | Self::Restart | Self::Version)
+    }
+}
+
+/// A fault that happens.
+struct Scene<'a> {
+    world: &'a World,
+    node: &'a Node,
+    random: &'a mut Random,
+}
+
+impl Scene<'_> {
+    fn wait(&mut self, (from, to): (u64, u64)) {
+        self.world.wait(Duration::from_millis(self.random.between(from, to)));
+    }
+
+    fn store(&self) -> Result<&Postgres> {
+        self.world.store.as_ref().context("this fault needs a PostgreSQL")
+    }
+
+    /// Lets it happen, and returns when it has ended.
+    fn play(&mut self, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Pause => self.pause(),
+            Fault::Kill => self.kill(),
+            Fault::Restart => self.restart(),
+            Fault::Version => {
+                self.node.change_version();
+                self.restart()
             }
-            Self::Kill => {
-                node.kill()?;
-                wait(GONE_MS);
-                node.start()?;
-                node.wait_until_ready()
-            }
-            Self::Restart => {
-                node.stop();
-                wait(GONE_MS);
-                node.start()?;
-                node.wait_until_ready()
-            }
+            Fault::Drop => self.drop_connections(),
+            Fault::Delay => self.delay(),
+            Fault::Silence => self.silence(),
+            Fault::Commit => self.cut_commit(),
+            Fault::Terminate => self.terminate(),
+            Fault::Crash => self.crash(),
+            Fault::Promote => self.promote(),
+            Fault::Failover => self.fail_over(),
+            Fault::Snapshot => self.snapshot(),
+            Fault::Tickets => self.pause_in_tickets(),
         }
     }
 }
@@ -76,7 +149,7 @@ pub(crate) fn run(world: &World, faults: &[Fault], mut random: Random) -> Result
         let fault = left.swap_remove(random.below(left.len()));
         let node = random.pick(&world.nodes).context("there is a node")?;
         let begin = world.clock.now();
-        let happened = fault.happen(world, node, &mut random);
+        let happened = Scene { world, node, random: &mut random }.play(fault);
         happened.with_context(|| format!("`{}` of node {}", fault.name(), node.number))?;
         world.fault(begin, node.number, fault.name())?;
     }

@@ -1,15 +1,17 @@
 //! A node: the real program, which is paused, killed and started again.
 
+use std::fs;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
+use super::lock;
 use crate::child::Child;
 use crate::http::{Connection, Request};
 use crate::ports::Ports;
@@ -26,6 +28,9 @@ pub(crate) struct Node {
     pub(crate) public: u16,
     pub(crate) doors: u16,
     program: PathBuf,
+    /// Another version of the program, which takes turns with it.
+    other: Option<PathBuf>,
+    is_other: AtomicBool,
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
     /// How often it was started again.
@@ -34,17 +39,30 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A node that does not run yet, with files in a directory that is there.
+    /// A node that does not run yet, with a directory of its own below this one.
     pub(crate) fn new(
         number: usize,
-        program: PathBuf,
-        folder: PathBuf,
+        (program, other): (PathBuf, Option<PathBuf>),
+        folder: &Path,
         ports: &Ports,
         settings: Vec<(&'static str, String)>,
     ) -> Result<Self> {
+        let folder = folder.join(format!("node-{number}"));
+        fs::create_dir(&folder).context("making the directory of a node")?;
         let (public, doors) = (ports.take()?, ports.take()?);
-        let child = Mutex::default();
-        Ok(Self { number, public, doors, program, folder, settings, starts: 0.into(), child })
+        let (is_other, starts, child) = Default::default();
+        Ok(Self {
+            number,
+            public,
+            doors,
+            program,
+            other,
+            is_other,
+            folder,
+            settings,
+            starts,
+            child,
+        })
     }
 
     /// Which start the process is that accepts a connection now, or accepted one before.
@@ -54,7 +72,8 @@ impl Node {
 
     /// Starts it, and does not wait until it is ready.
     pub(crate) fn start(&self) -> Result<()> {
-        let mut command = Command::new(&self.program);
+        let other = self.other.as_ref().filter(|_| self.is_other.load(Ordering::SeqCst));
+        let mut command = Command::new(other.unwrap_or(&self.program));
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.public)]);
         command.args(["--doors-listen", &format!("127.0.0.1:{}", self.doors)]);
         command.current_dir(&self.folder).env_clear();
@@ -62,7 +81,7 @@ impl Node {
         // Keys that were ended are asked about all the time.
         command.env("KEYWARD_FAILURES_PER_MINUTE", "0");
         command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
-        let log = self.folder.join(format!("node-{}-{}.log", self.number, self.started()));
+        let log = self.folder.join(format!("{}.log", self.started()));
         *lock(&self.child) = Some(Child::start(command, log, self.public)?);
         Ok(())
     }
@@ -94,6 +113,11 @@ impl Node {
         Ok(())
     }
 
+    /// Has it run the other version of the program from its next start on.
+    pub(crate) fn change_version(&self) {
+        self.is_other.fetch_xor(true, Ordering::SeqCst);
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn stop(&self) {
         drop(lock(&self.child).take());
@@ -105,8 +129,4 @@ fn is_ready(port: u16) -> bool {
     let connection = Connection::open(Ipv4Addr::LOCALHOST, port);
     let asked = connection.and_then(|it| it.patience(READY_WITHIN)?.send(&Request::get("/readyz")));
     asked.is_ok_and(|response| response.status() == 200)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

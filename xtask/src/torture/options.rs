@@ -1,25 +1,36 @@
 //! The command line of `cargo xtask torture`.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::checker::{Buckets, Rules};
 use super::faults::Fault;
+use super::store::LEASE;
 
 /// How long a run takes unless told, in minutes.
 const MINUTES: f64 = 10.0;
 
 /// The options.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) time: Duration,
     /// `None` is a new one.
     pub(crate) seed: Option<u64>,
     /// `None` is all of them.
     pub(crate) faults: Option<Vec<Fault>>,
+    /// How many nodes: one on SQLite, or several on PostgreSQL.
+    pub(crate) nodes: usize,
+    /// Whether one node is on PostgreSQL as well.
+    pub(crate) postgres: bool,
+    /// Whether programs are tortured that leave a rule out.
+    pub(crate) mutants: bool,
     /// A program to run in place of the one that is built for tests.
     pub(crate) program: Option<PathBuf>,
+    /// Another version of it, which takes turns with it at each node.
+    pub(crate) other: Option<PathBuf>,
     /// A history that is checked in place of a run.
     pub(crate) history: Option<PathBuf>,
     /// Whether the files of the run stay if it finds nothing.
@@ -29,9 +40,7 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the words after `torture`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
-        let time = minutes(MINUTES)?;
-        let mut options =
-            Self { time, seed: None, faults: None, program: None, history: None, keep: false };
+        let mut options = Self { time: minutes(MINUTES)?, nodes: 1, ..Self::default() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -39,14 +48,51 @@ impl Options {
                 "--minutes" => options.time = minutes(value()?.parse().context("`--minutes`")?)?,
                 "--seed" => options.seed = Some(value()?.parse().context("`--seed` is a number")?),
                 "--faults" => options.faults = Some(faults(value()?)?),
+                "--nodes" => options.nodes = nodes(value()?)?,
+                "--postgres" => options.postgres = true,
+                "--mutants" => options.mutants = true,
                 "--program" => options.program = Some(value()?.into()),
+                "--other" => options.other = Some(fs::canonicalize(value()?).context("`--other`")?),
                 "--history" => options.history = Some(value()?.into()),
                 "--keep" => options.keep = true,
                 unknown => bail!("there is no option `{unknown}`; see `cargo xtask help`"),
             }
         }
+        let off = options.faults().into_iter().find(|fault| !options.is_possible(*fault));
+        if let Some(fault) = off {
+            let needs = if fault == Fault::Version { "--other" } else { "--postgres" };
+            bail!("the fault `{}` needs `{needs}`", fault.name());
+        }
         Ok(options)
     }
+
+    /// Whether the store is a PostgreSQL.
+    pub(crate) fn is_on_postgres(&self) -> bool {
+        self.postgres || 1 < self.nodes
+    }
+
+    /// The faults that were asked for, or all that are possible.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let all = || Fault::ALL.into_iter().filter(|it| self.is_possible(*it)).collect();
+        self.faults.clone().unwrap_or_else(all)
+    }
+
+    fn is_possible(&self, fault: Fault) -> bool {
+        let has_versions = fault != Fault::Version || self.other.is_some();
+        has_versions && (self.is_on_postgres() || fault.is_of_node())
+    }
+
+    /// What the nodes promise.
+    pub(crate) fn rules(&self) -> Rules {
+        let within = if self.is_on_postgres() { LEASE * 3 } else { Duration::ZERO };
+        let everywhere_within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+        Rules { buckets: Buckets::OfEachProcess, everywhere_within }
+    }
+}
+
+fn nodes(number: &str) -> Result<usize> {
+    let number = number.parse().ok().filter(|number| (1..=9).contains(number));
+    number.context("`--nodes` is a number from 1 to 9")
 }
 
 fn minutes(minutes: f64) -> Result<Duration> {
@@ -72,7 +118,9 @@ mod tests {
         assert_eq!(faults("kill,pause").unwrap(), [Fault::Kill, Fault::Pause]);
         assert_eq!(faults("none").unwrap(), []);
         let error = faults("kil").unwrap_err().to_string();
-        assert_eq!(error, "there is no fault `kil`; there are pause, kill, restart");
+        assert!(error.starts_with("there is no fault `kil`; there are pause, kill, "), "{error}");
+        let error = Options::parse(&["--faults", "crash"]).unwrap_err().to_string();
+        assert_eq!(error, "the fault `crash` needs `--postgres`");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::board::Board;
 use super::history::{Clock, Operation, Recorder, What};
 use super::node::Node;
+use super::store::Postgres;
 
 /// How often a waiting task looks whether the run ends.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -18,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
+    /// The store of all nodes, unless one has a file to itself.
+    pub(crate) store: Option<Postgres>,
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
     pub(crate) board: Board,
@@ -27,10 +30,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(folder: &Path, nodes: Vec<Node>) -> Result<Self> {
+    pub(crate) fn new(folder: &Path, nodes: Vec<Node>, store: Option<Postgres>) -> Result<Self> {
         let recorder = Recorder::create(&folder.join("history.jsonl"))?;
         let (clock, board) = (Clock::start(), Board::default());
-        Ok(Self { nodes, clock, recorder, board, is_done: false.into(), numbers: 1.into() })
+        Ok(Self { nodes, store, clock, recorder, board, is_done: false.into(), numbers: 1.into() })
     }
 
     /// A number that no other key, owner, tier or request of this run has.
