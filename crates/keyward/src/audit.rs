@@ -150,11 +150,13 @@ pub enum Verb {
     /// A node of a cluster knew changes that the store lacks: it failed over, or a backup was
     /// restored.
     Diverged,
+    /// The schema or the settings of a database were changed, or a database was moved here.
+    Migrate,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Issue,
         Self::Edit,
         Self::Suspend,
@@ -170,6 +172,7 @@ impl Verb {
         Self::AcceptRestore,
         Self::AcceptClock,
         Self::Diverged,
+        Self::Migrate,
     ];
 
     /// The word for it, in the store and in responses.
@@ -191,6 +194,7 @@ impl Verb {
             Self::AcceptRestore => "accept-restore",
             Self::AcceptClock => "accept-clock",
             Self::Diverged => "diverged",
+            Self::Migrate => "migrate",
         }
     }
 

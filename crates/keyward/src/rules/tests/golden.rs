@@ -101,7 +101,7 @@ fn change_of(entry: &AuditEntry, details: &Value, number: u64) -> Change {
         Verb::ResumeOwner => of_owner(OwnerChange::Resume),
         Verb::EditOwner => of_owner(OwnerChange::Edit { limits: limits_of(&after["limits"]) }),
         Verb::AcceptClock => Change::AcceptClock,
-        Verb::AcceptRestore | Verb::Diverged => panic!("it is not in this trail"),
+        Verb::AcceptRestore | Verb::Diverged | Verb::Migrate => panic!("it is not in this trail"),
     }
 }
 
