@@ -6,6 +6,7 @@
 mod backup;
 mod changes;
 mod cluster;
+mod origin;
 mod reports;
 mod snapshot;
 mod unreadable;
@@ -30,6 +31,7 @@ use crate::usage::UsageRow;
 pub use backup::Backup;
 pub use changes::Changes;
 pub use cluster::{Cluster, Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
+pub use origin::{Cell, Origin, Rows};
 pub use reports::Reports;
 pub use snapshot::{Page, Snapshot};
 pub use unreadable::Unreadable;
