@@ -121,8 +121,18 @@ impl Files {
 
 /// Opens the connection that writes, and brings the schema up to date.
 fn open_writer(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
-    let failed = |error| OpenError::from_sqlite(path, error);
     probe::check_ours(path)?;
+    open_ours(path, now)
+}
+
+/// The same of a database that may have been moved.
+pub(crate) fn open_moving(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
+    probe::check_known(path).map(drop)?;
+    open_ours(path, now)
+}
+
+fn open_ours(path: &Path, now: UnixMillis) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::from_sqlite(path, error);
     let mut connection = connect(path).map_err(failed)?;
     // SQLite falls back to reading where it may not write.
     if connection.is_readonly("main").map_err(failed)? {

@@ -84,12 +84,15 @@ mod snapshot;
 
 mod sqlite;
 
+mod moving;
+
 mod inspect;
 
 pub use commits::CommitSizes;
 pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;
 pub use loss::Loss;
+pub use moving::Moving;
 pub use open_error::OpenError;
 pub use recover::Restored;
 pub use reserve::free_bytes;

@@ -46,7 +46,7 @@ pub(crate) fn look(path: &Path, change: Option<ChangeId>) -> Result<Option<Found
         Ok(file) if file.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
-    probe::check_ours(path)?;
+    probe::check_known(path).map(drop)?;
     let failed = |error| OpenError::from_sqlite(path, error);
     let connection = probe::open_alone(path).map_err(failed)?;
     let schema = schema::found(&connection).map_err(failed)?;

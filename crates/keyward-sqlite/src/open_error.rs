@@ -99,6 +99,17 @@ pub enum OpenError {
         /// The number of the last migration that this program knows.
         known: u32,
     },
+    /// Everything in the file was moved to another database.
+    #[error(
+        "{path} was moved to {place}, and takes no more changes; serve from there with \
+         --database, and keep this file as a copy of that day"
+    )]
+    Moved {
+        /// The database file.
+        path: PathBuf,
+        /// Where it was moved to.
+        place: String,
+    },
     /// The database lacks acknowledged changes, or its ledger is missing.
     #[error("{}", .loss.describe(.path, .ledger))]
     Lost {

@@ -14,8 +14,18 @@ use crate::open_error::OpenError;
 use crate::schema;
 
 /// Rejects a database that this program must not write to: one of another program, or of a newer
-/// version of this one. No store has the file open.
+/// version of this one, or one that was moved elsewhere. No store has the file open.
 pub(crate) fn check_ours(path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_sqlite(path, error);
+    let connection = check_known(path)?;
+    match schema::moved(&connection).map_err(failed)? {
+        Some(place) => Err(OpenError::Moved { path: path.to_owned(), place }),
+        None => Ok(()),
+    }
+}
+
+/// The same of one that may have been moved.
+pub(crate) fn check_known(path: &Path) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::from_sqlite(path, error);
     let connection = open_alone(path).map_err(failed)?;
     if schema::is_foreign(&connection).map_err(failed)? {
@@ -25,7 +35,7 @@ pub(crate) fn check_ours(path: &Path) -> Result<(), OpenError> {
     if known < found {
         return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
     }
-    Ok(())
+    Ok(connection)
 }
 
 /// Opens a file that no store has open, to read from it for a moment.

@@ -50,11 +50,11 @@ pub(crate) fn known() -> u32 {
 
 /// The number of the last migration that was applied to the file; 0 is none. Writes nothing.
 pub(crate) fn found(connection: &Connection) -> rusqlite::Result<u32> {
-    const LAST: &str = "SELECT ifnull(max(number), 0) FROM keyward_migrations";
+    const LAST: &str = "SELECT ifnull(max(number), 0) FROM keyward_migrations WHERE number <> ?1";
     if !has_table(connection, "keyward_migrations")? {
         return Ok(0);
     }
-    connection.query_row(LAST, [], |row| row.get(0))
+    connection.query_row(LAST, [MOVED], |row| row.get(0))
 }
 
 /// The mark of our files in their header: "Keyw" in ASCII
@@ -92,7 +92,8 @@ fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
-fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+/// Whether there is a table of this name.
+pub(crate) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     const TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema \
                          WHERE type = 'table' AND name = ?1)";
     connection.query_row(TABLE, [name], |row| row.get(0))
@@ -112,6 +113,45 @@ pub(crate) fn set_ledger(connection: &Connection, LedgerId(id): LedgerId) -> rus
     const MARK: &str = "INSERT INTO keyward_ledger (one, id) VALUES (1, ?1) \
                         ON CONFLICT (one) DO UPDATE SET id = excluded.id";
     connection.execute(MARK, [id])?;
+    Ok(())
+}
+
+/// A migration that no version has: one that knows nothing of moving rejects a file with it as one
+/// of a newer version.
+const MOVED: u32 = 1_000_000;
+
+/// Where everything in the file was moved to. Writes nothing.
+pub(crate) fn moved(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    if !has_table(connection, "keyward_moved")? {
+        return Ok(None);
+    }
+    connection.query_row("SELECT place FROM keyward_moved", [], |row| row.get(0)).optional()
+}
+
+/// Marks the file as moved. It belongs in a transaction.
+pub(crate) fn set_moved(
+    connection: &Connection,
+    place: &str,
+    now: UnixMillis,
+) -> rusqlite::Result<()> {
+    const TABLE: &str = "CREATE TABLE IF NOT EXISTS keyward_moved (
+             one   INTEGER PRIMARY KEY CHECK (one = 1),
+             place TEXT NOT NULL
+         ) STRICT";
+    const PLACE: &str = "INSERT INTO keyward_moved (one, place) VALUES (1, ?1) \
+                         ON CONFLICT (one) DO UPDATE SET place = excluded.place";
+    const NUMBER: &str = "INSERT INTO keyward_migrations (number, applied_at_ms) \
+                          VALUES (?1, ?2) ON CONFLICT (number) DO NOTHING";
+    connection.execute_batch(TABLE)?;
+    connection.execute(PLACE, [place])?;
+    connection.execute(NUMBER, (MOVED, now.0))?;
+    Ok(())
+}
+
+/// Takes that mark off. It belongs in a transaction.
+pub(crate) fn forget_moved(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TABLE IF EXISTS keyward_moved")?;
+    connection.execute("DELETE FROM keyward_migrations WHERE number = ?1", [MOVED])?;
     Ok(())
 }
 
