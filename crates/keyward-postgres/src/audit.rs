@@ -19,6 +19,8 @@ macro_rules! audit_columns {
 /// Some entries, by their ids. Served by the primary key.
 pub(crate) const BY_ID: &str =
     concat!("SELECT ", audit_columns!(), " FROM audit WHERE id = ANY($1)");
+/// All entries, in order.
+pub(crate) const ALL: &str = concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY id");
 /// The digest of an entry. Served by the primary key.
 pub(crate) const DIGEST: &str = "SELECT digest FROM audit WHERE id = $1";
 /// Adds entries.

@@ -61,12 +61,29 @@ mod follow;
 
 mod snapshot;
 
+mod addition;
+
+mod migrate_error;
+
+mod migrate;
+
+mod arrival_columns;
+
+mod arrival;
+
 mod postgres;
+
+mod linked;
 
 mod inspect;
 
+pub use addition::Addition;
 pub use address::{Address, AddressError};
+pub use arrival::Arrived;
 pub use inspect::{Commits, Inspection, Kept, ServerClock, inspect};
+pub use linked::{Link, LinkError};
+pub use migrate::{LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, Migration, MigrationDone};
+pub use migrate_error::MigrateError;
 pub use open_error::OpenError;
 pub use postgres::{OpenOptions, PostgresStore};
 pub use schema::Migrated;

@@ -20,7 +20,7 @@ use crate::pg_error::PgError;
 use crate::{owners, record, small, tiers};
 
 /// Locks the row by which changes take turns, and says how far the database has come.
-const LOCK: &str = "SELECT change_id, digest, key_id, tier_id FROM cluster FOR UPDATE";
+pub(crate) const LOCK: &str = "SELECT change_id, digest, key_id, tier_id FROM cluster FOR UPDATE";
 
 /// The statements of look-ups, prepared on one connection.
 pub(crate) struct Lookups {

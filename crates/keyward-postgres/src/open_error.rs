@@ -121,6 +121,18 @@ pub enum OpenError {
         /// The number of the last migration that this program knows.
         known: u32,
     },
+    /// Nodes write what this program cannot read.
+    #[error(
+        "the nodes of {address} write vocabulary {found}, and this program knows none above          {known}; use the newer version for which `keyward migrate --finish` was run"
+    )]
+    NewerLevel {
+        /// The database, without the password.
+        address: String,
+        /// The vocabulary that is written.
+        found: u32,
+        /// The newest vocabulary that this program knows.
+        known: u32,
+    },
     /// The role lacks rights.
     #[error(
         "the role of {address} lacks rights ({missing}); run `keyward migrate` with \

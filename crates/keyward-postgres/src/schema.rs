@@ -18,6 +18,10 @@ pub(crate) fn known() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 
+/// The newest vocabulary of this version: verbs, states and kinds of limits that older versions
+/// cannot read are written when all nodes have it.
+pub(crate) const LEVEL: u32 = 1;
+
 /// What the role that serves may do with each table. No change of the trail is among it, nor that
 /// of a key is taken away: only rows that are not the keys' own are ever deleted.
 const RIGHTS: &[(&str, &str)] = &[
@@ -29,7 +33,6 @@ const RIGHTS: &[(&str, &str)] = &[
     ("key_hours", "SELECT, INSERT, UPDATE"),
     ("key_uses", "SELECT, INSERT, UPDATE"),
     ("keys", "SELECT, INSERT, UPDATE"),
-    ("keyward_migrations", "SELECT"),
     ("leaks", "SELECT, INSERT, DELETE"),
     ("leaks_kept", "SELECT, UPDATE"),
     ("node", "SELECT, INSERT, UPDATE, DELETE"),
@@ -40,6 +43,25 @@ const RIGHTS: &[(&str, &str)] = &[
     ("usage", "SELECT, INSERT, UPDATE"),
     ("usage_batches", "SELECT, INSERT, UPDATE, DELETE"),
 ];
+
+/// A schema: its name, the steps that lead to its present, and the rights of the role that serves.
+pub(crate) struct Schema {
+    pub(crate) name: SchemaName,
+    pub(crate) steps: &'static [&'static str],
+    pub(crate) rights: &'static [(&'static str, &'static str)],
+}
+
+impl Schema {
+    /// That of the keys.
+    fn of_keys(connector: &Connector) -> Self {
+        Self { name: connector.schema.clone(), steps: MIGRATIONS, rights: RIGHTS }
+    }
+
+    /// The number of the last step.
+    pub(crate) fn known(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+}
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,30 +82,69 @@ pub(crate) async fn migrate(
     client: &Client,
     role: Option<&str>,
 ) -> Result<Migrated, OpenError> {
+    let failed = |error: tokio_postgres::Error| OpenError::failed(&connector.address, error);
+    client.batch_execute("BEGIN").await.map_err(failed)?;
+    let migrated = take_steps(connector, client, role).await?;
+    client.batch_execute("COMMIT").await.map_err(failed)?;
+    Ok(migrated)
+}
+
+/// The same in a transaction that is open, and stays so.
+pub(crate) async fn take_steps(
+    connector: &Connector,
+    client: &Client,
+    role: Option<&str>,
+) -> Result<Migrated, OpenError> {
     let failed = |error| OpenError::failed(&connector.address, error);
-    let schema = &connector.schema;
-    client.batch_execute("BEGIN").await.map_err(|error| failed(error.into()))?;
-    let before = begin(client, schema).await.map_err(failed)?;
-    if known() < before {
-        return Err(newer(connector, before));
-    }
-    let now = apply(client, before).await.map_err(failed)?;
+    let (before, now) = take(connector, client, &Schema::of_keys(connector), role).await?;
     let finds_parts = index_parts(client).await.map_err(failed)?;
+    Ok(Migrated { before, now, finds_parts })
+}
+
+/// Takes the steps of an addition, in a transaction that is open. Returns the number of its last
+/// step before and now.
+pub(crate) async fn take_addition(
+    connector: &Connector,
+    client: &Client,
+    addition: &Schema,
+    role: Option<&str>,
+) -> Result<(u32, u32), OpenError> {
+    let path = async |schema: &SchemaName| {
+        let path = format!("SET LOCAL search_path = {}", schema.as_str());
+        let set = client.batch_execute(&path).await;
+        set.map_err(|error| OpenError::failed(&connector.address, error))
+    };
+    path(&addition.name).await?;
+    let taken = take(connector, client, addition, role).await?;
+    path(&connector.schema).await?;
+    Ok(taken)
+}
+
+async fn take(
+    connector: &Connector,
+    client: &Client,
+    schema: &Schema,
+    role: Option<&str>,
+) -> Result<(u32, u32), OpenError> {
+    let failed = |error| OpenError::failed(&connector.address, error);
+    let before = begin(client, &schema.name).await.map_err(failed)?;
+    if schema.known() < before {
+        return Err(newer(connector, schema, before));
+    }
+    apply(client, schema, before).await.map_err(failed)?;
     if let Some(role) = role {
         grant(client, schema, role).await.map_err(failed)?;
     }
-    client.batch_execute("COMMIT").await.map_err(|error| failed(error.into()))?;
-    Ok(Migrated { before, now, finds_parts })
+    Ok((before, schema.known()))
 }
 
 /// Waits for its turn, makes the schema if it is not there, and says how far it has come.
 async fn begin(client: &Client, schema: &SchemaName) -> Result<u32, PgError> {
-    const TURN: &str = "SELECT pg_advisory_xact_lock(hashtextextended('keyward.' || $1, 0))";
     const IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
     const COUNTED: &str = "CREATE TABLE IF NOT EXISTS keyward_migrations (\
         number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())";
     let name = schema.as_str();
-    client.query_typed(TURN, &[(&name, Type::TEXT)]).await?;
+    take_turn(client, schema).await?;
     let is_there = client.query_typed_one(IS_THERE, &[(&name, Type::TEXT)]).await?;
     if !is_there.try_get::<_, bool>(0)? {
         client.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
@@ -91,6 +152,14 @@ async fn begin(client: &Client, schema: &SchemaName) -> Result<u32, PgError> {
     // Another program's table of this name is in another schema.
     client.batch_execute(COUNTED).await?;
     found(client).await
+}
+
+/// Waits until no other program migrates this schema, and keeps others from it until the end of the
+/// transaction.
+pub(crate) async fn take_turn(client: &Client, schema: &SchemaName) -> Result<(), PgError> {
+    const TURN: &str = "SELECT pg_advisory_xact_lock(hashtextextended('keyward.' || $1, 0))";
+    client.query_typed(TURN, &[(&schema.as_str(), Type::TEXT)]).await?;
+    Ok(())
 }
 
 /// The number of the last migration that was applied.
@@ -101,13 +170,13 @@ async fn found(client: &Client) -> Result<u32, PgError> {
     u32::try_from(found).map_err(|error| PgError::in_column("keyward_migrations.number", error))
 }
 
-async fn apply(client: &Client, before: u32) -> Result<u32, PgError> {
+async fn apply(client: &Client, schema: &Schema, before: u32) -> Result<(), PgError> {
     const COUNT: &str = "INSERT INTO keyward_migrations (number) VALUES ($1)";
-    for (number, sql) in (1_i32..).zip(MIGRATIONS).skip(before as usize) {
+    for (number, sql) in (1_i32..).zip(schema.steps).skip(before as usize) {
         client.batch_execute(sql).await?;
         client.execute_typed(COUNT, &[(&number, Type::INT4)]).await?;
     }
-    Ok(known())
+    Ok(())
 }
 
 /// Makes the index over parts of names, if the extension for it is to be had.
@@ -117,13 +186,17 @@ async fn index_parts(client: &Client) -> Result<bool, PgError> {
     client.batch_execute("SAVEPOINT extension").await?;
     let created = client.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm").await;
     if let Err(error) = created {
-        // Not installed on the server, or the role may not: the index is a matter of time alone.
-        let spared = [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::FEATURE_NOT_SUPPORTED];
-        let is_spared = |code: &SqlState| {
-            spared.contains(code)
-                || [SqlState::UNDEFINED_FILE, SqlState::UNDEFINED_OBJECT].contains(code)
-        };
-        if !error.code().is_some_and(is_spared) {
+        // Not installed on the server, or the role may not: the index is a matter of time alone. Or
+        // another program made it meanwhile, for another schema.
+        let spared = [
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::FEATURE_NOT_SUPPORTED,
+            SqlState::UNDEFINED_FILE,
+            SqlState::UNDEFINED_OBJECT,
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::DUPLICATE_OBJECT,
+        ];
+        if !error.code().is_some_and(|code| spared.contains(code)) {
             return Err(error.into());
         }
         client.batch_execute("ROLLBACK TO extension").await?;
@@ -140,11 +213,11 @@ async fn index_parts(client: &Client) -> Result<bool, PgError> {
 }
 
 /// Gives the role that serves its rights.
-async fn grant(client: &Client, schema: &SchemaName, role: &str) -> Result<(), PgError> {
+async fn grant(client: &Client, schema: &Schema, role: &str) -> Result<(), PgError> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
-    let schema = schema.as_str();
-    let mut sql = format!("GRANT USAGE ON SCHEMA {schema} TO {role}; ");
-    for (table, rights) in RIGHTS {
+    let name = schema.name.as_str();
+    let mut sql = format!("GRANT USAGE ON SCHEMA {name} TO {role}; ");
+    for (table, rights) in schema.rights.iter().chain(&[("keyward_migrations", "SELECT")]) {
         sql.push_str(&format!(
             "REVOKE ALL ON {table} FROM {role}; GRANT {rights} ON {table} TO {role}; "
         ));
@@ -155,41 +228,94 @@ async fn grant(client: &Client, schema: &SchemaName, role: &str) -> Result<(), P
 /// Checks that the schema is the one that this program knows, and that the role has its rights.
 pub(crate) async fn check(connector: &Connector, client: &Client) -> Result<(), OpenError> {
     let failed = |error: PgError| OpenError::failed(&connector.address, error);
-    let address = connector.address.to_string();
-    let schema = connector.schema.as_str().to_owned();
+    let schema = Schema::of_keys(connector);
+    let found = check_found(connector, client, &schema).await?;
+    let (oldest, level) = room(client).await.map_err(failed)?;
+    if known() < oldest {
+        return Err(newer(connector, &schema, found));
+    }
+    if LEVEL < level {
+        let address = connector.address.to_string();
+        return Err(OpenError::NewerLevel { address, found: level, known: LEVEL });
+    }
+    check_rights(connector, client, &schema).await
+}
+
+/// The same of an addition, where a newer version leaves room for no older one.
+pub(crate) async fn check_addition(
+    connector: &Connector,
+    client: &Client,
+    schema: &Schema,
+) -> Result<(), OpenError> {
+    let found = check_found(connector, client, schema).await?;
+    if schema.known() < found {
+        return Err(newer(connector, schema, found));
+    }
+    check_rights(connector, client, schema).await
+}
+
+/// The number of the last step, which is not below the last one that is known.
+async fn check_found(
+    connector: &Connector,
+    client: &Client,
+    schema: &Schema,
+) -> Result<u32, OpenError> {
     let found = match found(client).await {
         Ok(found) => found,
         Err(PgError::Rejected(rejected)) if rejected.code == SqlState::UNDEFINED_TABLE => 0,
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(OpenError::failed(&connector.address, error)),
     };
-    if found < known() {
-        return Err(OpenError::OlderSchema { address, schema, found, known: known() });
+    if schema.known() <= found {
+        return Ok(found);
     }
-    if known() < found {
-        return Err(newer(connector, found));
-    }
-    let missing = missing_rights(client).await.map_err(failed)?;
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(OpenError::Rights { address, missing: missing.join(", ") })
-    }
+    Err(OpenError::OlderSchema {
+        address: connector.address.to_string(),
+        schema: schema.name.as_str().to_owned(),
+        found,
+        known: schema.known(),
+    })
 }
 
-fn newer(connector: &Connector, found: u32) -> OpenError {
+async fn check_rights(
+    connector: &Connector,
+    client: &Client,
+    schema: &Schema,
+) -> Result<(), OpenError> {
+    let missing = missing_rights(client, schema).await;
+    let missing = missing.map_err(|error| OpenError::failed(&connector.address, error))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let address = connector.address.to_string();
+    Err(OpenError::Rights { address, missing: missing.join(", ") })
+}
+
+/// The oldest step whose programs may run on this schema, and the vocabulary that nodes write: a
+/// newer version says by these which older ones it leaves room for.
+async fn room(client: &Client) -> Result<(u32, u32), PgError> {
+    const ROOM: &str = "SELECT schema_min, level FROM cluster";
+    let row = client.query_typed_one(ROOM, &[]).await?;
+    let (oldest, level): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
+    let number =
+        |number| u32::try_from(number).map_err(|error| PgError::in_column("cluster", error));
+    Ok((number(oldest)?, number(level)?))
+}
+
+fn newer(connector: &Connector, schema: &Schema, found: u32) -> OpenError {
     OpenError::NewerSchema {
         address: connector.address.to_string(),
-        schema: connector.schema.as_str().to_owned(),
+        schema: schema.name.as_str().to_owned(),
         found,
-        known: known(),
+        known: schema.known(),
     }
 }
 
 /// The rights that the role lacks, each with its table.
-async fn missing_rights(client: &Client) -> Result<Vec<String>, PgError> {
+async fn missing_rights(client: &Client, schema: &Schema) -> Result<Vec<String>, PgError> {
     const MISSING: &str = "SELECT t, r FROM unnest($1::text[], $2::text[]) AS v (t, r) \
         WHERE NOT has_table_privilege(t, r)";
-    let each = RIGHTS
+    let each = schema
+        .rights
         .iter()
         .flat_map(|(table, rights)| rights.split(", ").map(move |right| (*table, right)));
     let (tables, rights): (Vec<_>, Vec<_>) = each.unzip();

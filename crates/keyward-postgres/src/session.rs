@@ -30,6 +30,11 @@ impl SchemaName {
         }
     }
 
+    /// The name of a schema next to this one. It is at most 63 bytes long, as PostgreSQL has it.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        Self(format!("{}_{name}", self.0))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -9,6 +9,7 @@ use crate::pg_error::PgError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Number(i64),
+    OptionalNumber(Option<i64>),
     Text(String),
     OptionalText(Option<String>),
     Bytes(Vec<u8>),
@@ -22,6 +23,7 @@ impl Value {
     fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Number(value) => (value, Type::INT8),
+            Self::OptionalNumber(value) => (value, Type::INT8),
             Self::Text(value) => (value, Type::TEXT),
             Self::OptionalText(value) => (value, Type::TEXT),
             Self::Bytes(value) => (value, Type::BYTEA),

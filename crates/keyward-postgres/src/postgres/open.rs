@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward::audit::Audit;
 use keyward::rules::{Change, Committed};
-use keyward::store::StoreError;
+use keyward::store::{Origin, StoreError};
 use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::address::Address;
+use crate::arrival::{self, Arrived};
+use crate::migrate::{self, Migration, MigrationDone};
+use crate::migrate_error::MigrateError;
 use crate::open_error::OpenError;
 use crate::pg_error::PgError;
 use crate::readers::Readers;
@@ -67,12 +70,12 @@ impl OpenOptions {
 ///
 /// ```no_run
 /// use keyward::store::Reports as _;
-/// use keyward_postgres::{OpenOptions, PostgresStore};
+/// use keyward_postgres::{Migration, OpenOptions, PostgresStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let options = OpenOptions::new("postgres://keyward@127.0.0.1/keyward".parse()?);
-/// PostgresStore::migrate(&options, None).await?;
+/// PostgresStore::migrate_with(&options, &Migration::default()).await?;
 /// let store = PostgresStore::open(&options).await?;
 /// assert_eq!(store.tiers().await?.len(), 3);
 /// # Ok(())
@@ -98,8 +101,9 @@ impl fmt::Debug for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Makes the schema, or brings it to the present. Programs that come together take turns, and
-    /// a schema that is as it should be stays as it is.
+    /// Makes the schema alone, or brings it to the present. Programs that come together take turns,
+    /// and a schema that is as it should be stays as it is. A trail that has no entry gets none:
+    /// [`PostgresStore::migrate_with`] begins it, and is what a program calls that is to serve.
     ///
     /// The role of the address owns it from then on. If another role is to serve, `serve_role`, it
     /// gets the rights that this takes: neither may it alter the audit trail, nor delete a key.
@@ -114,6 +118,44 @@ impl PostgresStore {
     ) -> Result<Migrated, OpenError> {
         let connector = options.connector()?;
         schema::migrate_at(&connector, options.without_fsync, serve_role).await
+    }
+
+    /// Makes the schema or brings it to the present, as [`PostgresStore::migrate`] does, and changes
+    /// the settings that all nodes have in common. All of it is in an entry of the audit trail, whose
+    /// first one this writes: without it no node is granted any time.
+    ///
+    /// It is all done, or nothing; done again, it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MigrateError`] if the server is not one that keeps the promises, the role may not
+    /// do it, or nodes run that it would mislead.
+    pub async fn migrate_with(
+        options: &OpenOptions,
+        migration: &Migration,
+    ) -> Result<MigrationDone, MigrateError> {
+        migrate::run(&options.connector()?, options.without_fsync, migration).await
+    }
+
+    /// Moves everything that another store has into a schema in which there is nothing, which is
+    /// made if it is not there: all rows as they were, with their ids, versions and times, and the
+    /// trail with its digests, which goes on here. All of it comes, or nothing.
+    ///
+    /// The other store is marked as left before the copy is kept, so that never both of them serve.
+    /// A move that was interrupted in between is finished by repeating it; one that was finished
+    /// is recognised by the end of the trail, and nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStore::migrate_with`]; and if there is something in the schema, the other store
+    /// cannot be read, or its trail is broken.
+    pub async fn receive(
+        options: &OpenOptions,
+        migration: &Migration,
+        origin: &mut dyn Origin,
+    ) -> Result<Arrived, MigrateError> {
+        let connector = options.connector()?;
+        arrival::receive(&connector, options.without_fsync, migration, origin).await
     }
 
     /// Opens a store.

@@ -2,10 +2,12 @@
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
+mod arrival;
 mod commits;
 mod conformance;
 mod inspect;
 mod lists;
+mod migrate;
 mod open;
 mod pooler;
 mod proxy;
