@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use keyward_axum::keyward::UnixMillis;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -14,7 +15,8 @@ use crate::article::{Article, NewArticle};
 use crate::error::ArticlesError;
 use crate::migrations::migrate;
 use crate::page::PageQuery;
-use crate::rows::{self, Imported};
+use crate::rows;
+use crate::shelf::{Imported, Shelf};
 use crate::workers::{Asked, Workers};
 
 /// Threads that read. Two, because a page costs some microseconds and cores have other work.
@@ -40,14 +42,15 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA wal_autocheckpoint = 32768;
 ";
 
-/// Articles in an SQLite file, which may be the one that holds the keys. A clone is the same.
+/// Articles, in an SQLite file or in PostgreSQL. A clone is the same.
 ///
-/// One thread writes and two read, so that no async thread waits for a disk. They end with the last
-/// clone: dropping it waits for writes under way.
+/// Of a file, one thread writes and two read, so that no async thread waits for a disk. They end
+/// with the last clone: dropping it waits for writes under way.
 #[derive(Clone)]
-pub struct Articles(Arc<Inner>);
+pub struct Articles(Arc<dyn Shelf>);
 
-struct Inner {
+/// Articles in a file.
+struct FileShelf {
     readers: Workers,
     writer: Workers,
     check: Check,
@@ -76,21 +79,27 @@ impl Articles {
     ///
     /// As [`Articles::open`].
     pub fn open_checked(path: &Path, now: UnixMillis, check: Check) -> Result<Self, ArticlesError> {
-        let mut writing = Connection::open(path)?;
-        set_up(&writing)?;
-        writing.pragma_update(None, "journal_mode", "wal")?;
-        writing.execute_batch(WRITER_PRAGMAS)?;
-        migrate(&mut writing, now)?;
-        let reading = (0..READERS).map(|_| open_to_read(path)).collect::<Result<_, _>>()?;
-        let readers = Workers::start("articles-read", reading, READS_WAITING_MAX)?;
-        let writer = Workers::start("articles-write", vec![writing], WRITES_WAITING_MAX)?;
-        Ok(Self(Arc::new(Inner { readers, writer, check })))
+        Ok(Self(Arc::new(FileShelf::open(path, now, check)?)))
+    }
+
+    /// The articles of a database of PostgreSQL. Their tables are made by the owner of its schema
+    /// with [`ADDITION`](crate::ADDITION); in the database of the keys they are next to these.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ArticlesError`] if the database cannot be used, the tables are not those of this
+    /// version, or the role lacks rights.
+    #[cfg(feature = "postgres")]
+    pub async fn open_in_postgres(
+        options: &keyward_postgres::OpenOptions,
+    ) -> Result<Self, ArticlesError> {
+        let link = keyward_postgres::Link::open(options, &crate::ADDITION).await?;
+        Ok(Self(Arc::new(crate::postgres::PostgresShelf::new(link))))
     }
 
     /// The articles that the query asks for, newest first, and one more if there is a next page.
     pub(crate) async fn list(&self, query: PageQuery) -> Result<Vec<Article>, ArticlesError> {
-        let listing = move |connection: &mut Connection| rows::list(connection, &query);
-        self.0.readers.ask(Asked::ToRead, listing).await
+        self.0.list(query).await
     }
 
     /// Stores a batch, all or nothing, and survives a crash from then on. An article is known by
@@ -105,10 +114,40 @@ impl Articles {
         batch: Vec<NewArticle>,
         now: UnixMillis,
     ) -> Result<Imported, ArticlesError> {
-        let check = Arc::clone(&self.0.check);
+        self.0.import(batch, now).await
+    }
+}
+
+impl FileShelf {
+    fn open(path: &Path, now: UnixMillis, check: Check) -> Result<Self, ArticlesError> {
+        let mut writing = Connection::open(path)?;
+        set_up(&writing)?;
+        writing.pragma_update(None, "journal_mode", "wal")?;
+        writing.execute_batch(WRITER_PRAGMAS)?;
+        migrate(&mut writing, now)?;
+        let reading = (0..READERS).map(|_| open_to_read(path)).collect::<Result<_, _>>()?;
+        let readers = Workers::start("articles-read", reading, READS_WAITING_MAX)?;
+        let writer = Workers::start("articles-write", vec![writing], WRITES_WAITING_MAX)?;
+        Ok(Self { readers, writer, check })
+    }
+}
+
+#[async_trait]
+impl Shelf for FileShelf {
+    async fn list(&self, query: PageQuery) -> Result<Vec<Article>, ArticlesError> {
+        let listing = move |connection: &mut Connection| rows::list(connection, &query);
+        self.readers.ask(Asked::ToRead, listing).await
+    }
+
+    async fn import(
+        &self,
+        batch: Vec<NewArticle>,
+        now: UnixMillis,
+    ) -> Result<Imported, ArticlesError> {
+        let check = Arc::clone(&self.check);
         let importing =
             move |connection: &mut Connection| Ok(rows::import(connection, &batch, now, &*check));
-        self.0.writer.ask(Asked::ToWrite, importing).await?
+        self.writer.ask(Asked::ToWrite, importing).await?
     }
 }
 
@@ -149,10 +188,15 @@ mod tests {
     use super::*;
     use crate::batch::Batch;
 
+    fn open(directory: &tempfile::TempDir) -> FileShelf {
+        let path = directory.path().join("news.db");
+        FileShelf::open(&path, UnixMillis(1), Arc::new(|| Ok(()))).unwrap()
+    }
+
     #[tokio::test]
     async fn a_write_waits_for_the_disk_as_the_key_store_does() {
         let directory = tempfile::tempdir().unwrap();
-        let articles = Articles::open(&directory.path().join("news.db"), UnixMillis(1)).unwrap();
+        let articles = open(&directory);
         for (name, value) in [
             ("synchronous", 2),
             ("fullfsync", 1),
@@ -162,7 +206,7 @@ mod tests {
             let ask = move |connection: &mut Connection| {
                 connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             };
-            let found = articles.0.writer.ask(Asked::ToWrite, ask).await.unwrap();
+            let found = articles.writer.ask(Asked::ToWrite, ask).await.unwrap();
             assert_eq!(found, value, "{name}");
         }
     }
@@ -170,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_is_read_without_compiling_its_statement_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let articles = Articles::open(&directory.path().join("news.db"), UnixMillis(1)).unwrap();
+        let articles = open(&directory);
         let read = |connection: &mut Connection| {
             let sql = "SELECT id FROM articles ORDER BY published_at_ms DESC LIMIT ?1";
             let mut statement = connection.prepare(sql)?;
@@ -179,8 +223,8 @@ mod tests {
             }
             Ok(statement.get_status(StatementStatus::RePrepare))
         };
-        assert_eq!(articles.0.readers.ask(Asked::ToRead, read).await.unwrap(), 0);
-        assert_eq!(articles.0.writer.ask(Asked::ToWrite, read).await.unwrap(), 0);
+        assert_eq!(articles.readers.ask(Asked::ToRead, read).await.unwrap(), 0);
+        assert_eq!(articles.writer.ask(Asked::ToWrite, read).await.unwrap(), 0);
     }
 
     #[tokio::test]

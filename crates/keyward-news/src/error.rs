@@ -24,6 +24,14 @@ pub enum ArticlesError {
     /// Nothing may be written now, for the reason that the check of the file gave.
     #[error("the file of the articles takes nothing")]
     Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Open(#[from] keyward_postgres::OpenError),
+    /// PostgreSQL failed.
+    #[cfg(feature = "postgres")]
+    #[error("the database of the articles failed")]
+    Postgres(#[from] keyward_postgres::LinkError),
     /// SQLite failed.
     #[error("the database of the articles failed")]
     Sqlite(#[from] rusqlite::Error),

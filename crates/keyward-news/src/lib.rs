@@ -36,11 +36,16 @@ mod page;
 
 mod error;
 
+mod shelf;
+
 mod migrations;
 
 mod rows;
 
 mod workers;
+
+#[cfg(feature = "postgres")]
+mod postgres;
 
 pub mod articles;
 
@@ -49,5 +54,7 @@ pub mod routes;
 pub use article::{Article, NewArticle};
 pub use articles::Articles;
 pub use error::ArticlesError;
+#[cfg(feature = "postgres")]
+pub use postgres::ADDITION;
 pub use routes::{IMPORT_BODY_MAX, import_articles, list_articles};
-pub use rows::Imported;
+pub use shelf::Imported;

@@ -17,7 +17,7 @@ use crate::articles::Articles;
 use crate::batch::Batch;
 use crate::error::ArticlesError;
 use crate::page::{PageParams, PageQuery};
-use crate::rows::Imported;
+use crate::shelf::Imported;
 
 /// Most bytes in the body of an import: a full batch at its longest, and white space.
 pub const IMPORT_BODY_MAX: usize = 8 * 1_024 * 1_024;
@@ -110,6 +110,10 @@ fn unavailable(error: ArticlesError) -> Rejection {
         | ArticlesError::Newer { .. }
         | ArticlesError::Thread(_)
         | ArticlesError::Sqlite(_) => tracing::error!(%error, cause, "Could not ask for articles"),
+        #[cfg(feature = "postgres")]
+        ArticlesError::Open(_) | ArticlesError::Postgres(_) => {
+            tracing::error!(%error, cause, "Could not ask for articles");
+        }
     }
     Rejection::unavailable()
 }

@@ -6,12 +6,11 @@ use keyward_axum::keyward::UnixMillis;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension as _, Row, TransactionBehavior, params,
 };
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::article::{Article, NewArticle};
 use crate::error::ArticlesError;
 use crate::page::PageQuery;
+use crate::shelf::{Imported, Known, Stored, host};
 
 /// Served by `articles_published`; the limit bounds the rows.
 ///
@@ -62,17 +61,6 @@ const UPDATE: &str = "UPDATE articles SET source = ?2, identity = ?3, title = ?4
                       description = ?6, category = ?7, published_at_ms = ?8, feed = ?9 \
                       WHERE id = ?1";
 
-/// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Imported {
-    /// Articles that were not there before.
-    pub added: u64,
-    /// Articles that were there and have changed.
-    pub updated: u64,
-    /// Articles that were there, just like that.
-    pub skipped: u64,
-}
-
 /// The articles that the query asks for, newest first, and one more if there is a next page.
 pub(crate) fn list(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Article>> {
     let (before, limit) = (query.before, i64::try_from(query.limit + 1).unwrap_or(i64::MAX));
@@ -113,12 +101,7 @@ pub(crate) fn import(
     // Immediate: the right to write is waited for here, once, and not in the middle of the batch.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for new in batch {
-        let count = match store(&transaction, new, now)? {
-            Stored::Added => &mut imported.added,
-            Stored::Updated => &mut imported.updated,
-            Stored::Skipped => &mut imported.skipped,
-        };
-        *count += 1;
+        imported.count(store(&transaction, new, now)?);
     }
     check().map_err(ArticlesError::Lost)?;
     transaction.commit()?;
@@ -126,38 +109,23 @@ pub(crate) fn import(
     Ok(imported)
 }
 
-enum Stored {
-    Added,
-    Updated,
-    Skipped,
-}
-
 fn store(connection: &Connection, new: &NewArticle, now: UnixMillis) -> rusqlite::Result<Stored> {
     let NewArticle { title, url, description, source, category, feed, .. } = new;
     let identity = new.identity();
-    let Some(Known { old, is_adopted }) = find(connection, new)? else {
+    let Some(known) = find(connection, new)? else {
         let at = millis(new.published_at.unwrap_or(now));
         let row = params![source, identity, title, url, description, category, at, feed];
         connection.prepare_cached(ADD)?.execute(row)?;
         return Ok(Stored::Added);
     };
-    let published_at = new.published_at.unwrap_or(old.published_at);
-    let unchanged = (title, url, description) == (&old.title, &old.url, &old.description)
-        && (source, category, published_at) == (&old.source, &old.category, old.published_at);
-    if unchanged && !is_adopted {
+    let unchanged = known.is_unchanged(new);
+    if unchanged && !known.is_adopted {
         return Ok(Stored::Skipped);
     }
-    let at = millis(published_at);
-    let row = params![old.id, source, identity, title, url, description, category, at, feed];
+    let (id, at) = (known.old.id, millis(known.published_at(new)));
+    let row = params![id, source, identity, title, url, description, category, at, feed];
     connection.prepare_cached(UPDATE)?.execute(row)?;
     Ok(if unchanged { Stored::Skipped } else { Stored::Updated })
-}
-
-/// An article that is there.
-struct Known {
-    old: Article,
-    /// Nothing said of which feed it is, until now.
-    is_adopted: bool,
 }
 
 /// Finds the article that this one is.
@@ -169,7 +137,7 @@ fn find(connection: &Connection, new: &NewArticle) -> rusqlite::Result<Option<Kn
     let one = |sql: &str, key: (&str, &str)| {
         connection.prepare_cached(sql)?.query_row(key, article).optional()
     };
-    let known = |is_adopted| move |old| Known { old, is_adopted };
+    let known = Known::is_adopted;
     let identity = new.identity();
     let in_source = one(FIND_IN_SOURCE, (identity, &new.source));
     let Some(feed) = &new.feed else {
@@ -187,12 +155,6 @@ fn find(connection: &Connection, new: &NewArticle) -> rusqlite::Result<Option<Kn
         }
     }
     Ok(None)
-}
-
-/// The host of a URL in its normal form.
-fn host(url: &str) -> Option<&str> {
-    let host = url.split_once("://")?.1.split('/').next()?;
-    Some(host.strip_prefix("www.").unwrap_or(host))
 }
 
 fn article(row: &Row<'_>) -> rusqlite::Result<Article> {

@@ -1,4 +1,6 @@
-//! The app under test: both routes, a guard in memory and articles in a file.
+//! The app under test: both routes, a guard in memory and articles in a file. With the feature
+//! `postgres` there is another one, whose articles are in PostgreSQL: each request goes to both, and
+//! their responses have to be the same.
 
 use axum::Router;
 use axum::body::Body;
@@ -34,8 +36,33 @@ impl FromRef<State> for Articles {
 pub(crate) struct App {
     pub(crate) dir: TempDir,
     pub(crate) clock: testing::FakeClock,
+    /// Of the file first.
+    sides: Vec<Side>,
+}
+
+/// One place of articles, and a key for it.
+struct Side {
     router: Router,
     secret: String,
+}
+
+impl Side {
+    async fn new(guard: &Guard, name: &str, articles: Articles) -> Self {
+        let secret = testing::issue(guard, name).await;
+        let import = post(import_articles).layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
+        let router = Router::new().route("/articles", get(list_articles));
+        let router = router.route("/admin/articles", import);
+        let router = router.with_state(State { guard: guard.clone(), articles });
+        Self { router, secret }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
 }
 
 pub(crate) struct Answer {
@@ -48,33 +75,66 @@ impl App {
     pub(crate) async fn open() -> Self {
         let dir = TempDir::new().unwrap();
         let (guard, clock) = testing::guard().await;
-        let secret = testing::issue(&guard, "reader").await;
         let articles = Articles::open(&dir.path().join("k.db"), guard.clock().now().unix).unwrap();
-        let import = post(import_articles).layer(DefaultBodyLimit::max(IMPORT_BODY_MAX));
-        let router = Router::new().route("/articles", get(list_articles));
-        let router = router.route("/admin/articles", import);
-        let router = router.with_state(State { guard, articles });
-        Self { dir, clock, router, secret }
+        let mut sides = vec![Side::new(&guard, "reader", articles).await];
+        #[cfg(feature = "postgres")]
+        sides.push(Side::new(&guard, "other reader", crate::postgres::articles().await).await);
+        Self { dir, clock, sides }
+    }
+
+    /// The app of a file alone, for tests that do something to it.
+    pub(crate) async fn of_file() -> Self {
+        let mut app = Self::open().await;
+        app.sides.truncate(1);
+        app
+    }
+
+    /// The app of PostgreSQL alone.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn of_postgres() -> Self {
+        let mut app = Self::open().await;
+        app.sides.remove(0);
+        app
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         // A page a second is within every tier, however many a test reads.
         self.clock.advance(std::time::Duration::from_secs(1));
-        let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {}", self.secret));
-        self.send(request.body(Body::empty()).unwrap()).await
+        let request = |side: &Side| {
+            let request = Request::get(path);
+            let request = request.header(AUTHORIZATION, format!("Bearer {}", side.secret));
+            request.body(Body::empty()).unwrap()
+        };
+        self.send_each(request).await
     }
 
     pub(crate) async fn import(&self, body: impl ToString) -> Answer {
-        let request = Request::post("/admin/articles").body(Body::from(body.to_string()));
-        self.send(request.unwrap()).await
+        let body = body.to_string();
+        let request = |_: &Side| {
+            let request = Request::post("/admin/articles");
+            request.body(Body::from(body.clone())).unwrap()
+        };
+        self.send_each(request).await
     }
 
+    /// Sends a request without a body to each side.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let answer = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        let parts = request.into_parts().0;
+        self.send_each(|_| Request::from_parts(parts.clone(), Body::empty())).await
+    }
+
+    /// Sends a request to each side, whose responses are the same.
+    async fn send_each(&self, request: impl Fn(&Side) -> Request<Body>) -> Answer {
+        let mut answers = Vec::new();
+        for side in &self.sides {
+            answers.push(side.send(request(side)).await);
+        }
+        let first = answers.remove(0);
+        for answer in answers {
+            assert_eq!(answer.body, first.body);
+            assert_eq!((answer.status, &answer.headers), (first.status, &first.headers));
+        }
+        first
     }
 
     /// The ids on a page.

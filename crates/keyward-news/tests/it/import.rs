@@ -152,7 +152,7 @@ async fn a_full_batch_at_its_longest_is_taken() {
 
 #[tokio::test]
 async fn articles_stay_when_the_file_is_opened_again() {
-    let app = App::open().await;
+    let app = App::of_file().await;
     app.import(json!({ "articles": [article()] })).await;
     let path = app.dir.path().join("k.db");
     drop(Articles::open(&path, UnixMillis(1)).unwrap());
@@ -165,7 +165,7 @@ async fn articles_stay_when_the_file_is_opened_again() {
 
 #[tokio::test]
 async fn a_file_of_a_later_version_is_left_alone() {
-    let app = App::open().await;
+    let app = App::of_file().await;
     let path = app.dir.path().join("k.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute("INSERT INTO news_migrations VALUES (99, 0)", ()).unwrap();
@@ -175,7 +175,7 @@ async fn a_file_of_a_later_version_is_left_alone() {
 
 #[tokio::test]
 async fn without_its_tables_the_answer_is_that_nothing_can_be_said() {
-    let app = App::open().await;
+    let app = App::of_file().await;
     let connection = Connection::open(app.dir.path().join("k.db")).unwrap();
     connection.execute("DROP TABLE articles", ()).unwrap();
     for answer in [app.get("/articles").await, app.import(json!({ "articles": [article()] })).await]

@@ -8,5 +8,7 @@ mod feeds;
 mod identity;
 mod import;
 mod odd_feeds;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod tidy;
 mod tutorial;
