@@ -33,7 +33,7 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) reports: Arc<dyn Reports>,
     #[cfg(feature = "news")]
-    pub(crate) news: Option<News>,
+    pub(crate) news: News,
     pub(crate) store_check: StoreCheck,
     pub(crate) usage_cache: UsageCache,
     pub(crate) pulse: Pulse,
@@ -45,9 +45,7 @@ impl App {
     /// The control plane, with the routes of this app for operators.
     pub(crate) fn mount(&self, control: Control) -> Control {
         #[cfg(feature = "news")]
-        if let Some(news) = &self.news {
-            return control.with_route(Role::Admin, news.for_operators());
-        }
+        let control = control.with_route(Role::Admin, self.news.for_operators());
         control
     }
 }
@@ -72,9 +70,7 @@ fn for_callers(app: &App, cors: Option<&CorsLayer>) -> Routes {
     let own_key = route!(own_key::show_own_key).with_state(app.clone());
     let routes = Routes::new().add(Access::Key, shared(own_key));
     #[cfg(feature = "news")]
-    if let Some(news) = &app.news {
-        return routes.add(Access::Key, shared(news.for_callers()));
-    }
+    let routes = routes.add(Access::Key, shared(app.news.for_callers()));
     routes
 }
 

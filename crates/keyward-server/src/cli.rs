@@ -4,6 +4,8 @@
 mod articles;
 mod doctor;
 mod door_key;
+#[cfg(feature = "postgres")]
+mod migrate;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -26,6 +28,8 @@ use crate::settings::{Flags, ReadSettings, Settings, SettingsError, StartFlags};
 use articles::ArticlesCommand;
 use doctor::Doctor;
 use door_key::DoorKeyCommand;
+#[cfg(feature = "postgres")]
+use migrate::Migrate;
 
 /// Issues, verifies, limits, counts and revokes API keys
 #[derive(Debug, Parser)]
@@ -65,6 +69,10 @@ enum Command {
     /// Check settings, files, clock, database and reachability, and say what to do
     #[command(after_help = examples(&doctor::EXAMPLES))]
     Doctor(Doctor),
+    /// Make the schema in PostgreSQL, bring it to the present, or move a file into it
+    #[cfg(feature = "postgres")]
+    #[command(after_help = examples(&migrate::EXAMPLES))]
+    Migrate(Migrate),
     /// Make a door key, with which a proxy or a service may ask about requests
     #[command(after_help = examples(&door_key::EXAMPLES))]
     DoorKey(DoorKeyCommand),
@@ -116,7 +124,14 @@ fn ended(done: anyhow::Result<()>) -> Status {
 }
 
 fn status(error: &anyhow::Error) -> Status {
-    if error.is::<SettingsError>() { Status::Usage } else { Status::of(error) }
+    if error.is::<SettingsError>() {
+        return Status::Usage;
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(status) = migrate::status(error) {
+        return status;
+    }
+    Status::of(error)
 }
 
 /// The parsed command; or, once the message is printed, the exit status.
@@ -167,6 +182,8 @@ impl Command {
             Self::Files(command) => command.run(out),
             Self::Settings { json, flags } => print_settings(&read_settings(flags)?, *json, out),
             Self::Doctor(doctor) => doctor.run(out),
+            #[cfg(feature = "postgres")]
+            Self::Migrate(migrate) => migrate.run(out),
             Self::DoorKey(door_key) => door_key.run(out),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

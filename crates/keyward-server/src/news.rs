@@ -1,4 +1,4 @@
-//! The protected API of news: articles in the file of the keys, and their routes.
+//! The protected API of news: articles in the database of the keys, and their routes.
 
 use std::error::Error;
 use std::path::Path;
@@ -15,20 +15,26 @@ use keyward_sqlite::SqliteStore;
 use crate::opened::Store;
 use crate::settings::Database;
 
-/// Opens the articles in the database of the keys; `None` if that has no place for them.
+/// Opens the articles in the database of the keys.
 ///
 /// # Errors
 ///
 /// Returns an error if their tables cannot be opened.
-pub(crate) fn open(
+pub(crate) async fn open(
     database: &Database,
     store: &Store,
     now: UnixMillis,
-) -> anyhow::Result<Option<Articles>> {
+) -> anyhow::Result<Articles> {
     match (database, store) {
-        (Database::File(path), Store::File(store)) => open_file(path, store, now).map(Some),
+        (Database::File(path), Store::File(store)) => open_file(path, store, now),
         #[cfg(feature = "postgres")]
-        (Database::File(_) | Database::Server(_), Store::File(_) | Store::Server(_)) => Ok(None),
+        (Database::Server(options), Store::Server(_)) => {
+            Ok(Articles::open_in_postgres(options).await?)
+        }
+        #[cfg(feature = "postgres")]
+        (Database::File(_), Store::Server(_)) | (Database::Server(_), Store::File(_)) => {
+            anyhow::bail!("the keys are in another database than the articles")
+        }
     }
 }
 

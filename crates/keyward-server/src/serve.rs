@@ -85,7 +85,7 @@ async fn serve(
     let holder = format!("keyward serve on {}", addresses.public);
     let opened = Opened::open(&settings, &holder, start_flags, now).await?;
     #[cfg(feature = "news")]
-    let articles = news::open(&settings.database, &opened.store, now)?;
+    let articles = news::open(&settings.database, &opened.store, now).await?;
     let counted = Counted::default();
     let stores = opened.counting(&counted.times);
     let gate = Gate::open(Arc::clone(&stores.keys), settings.key_prefix.clone()).await?;
@@ -110,7 +110,7 @@ async fn serve(
     let app = App {
         doors: doors.map(|options| Doors::new(guard.clone(), options)),
         #[cfg(feature = "news")]
-        news: articles.map(|articles| News::new(guard.clone(), articles)),
+        news: News::new(guard.clone(), articles),
         guard,
         reports,
         store_check: StoreCheck::default(),

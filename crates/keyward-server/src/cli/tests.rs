@@ -12,30 +12,46 @@ fn help(command: &mut clap::Command, pages: &mut Vec<String>) {
     }
 }
 
-/// The help of every command, with that of articles apart.
+/// The commands that a feature adds, and whether it is there.
+const ADDED: [(&str, bool); 2] =
+    [("articles", cfg!(feature = "news")), ("migrate", cfg!(feature = "postgres"))];
+
+/// The help of every command, with that of the commands that a feature adds apart.
 fn help_pages() -> (Vec<String>, Vec<String>) {
     let mut command = Cli::command().term_width(100);
     command.build();
     let mut pages = Vec::new();
     help(&mut command, &mut pages);
-    pages.into_iter().partition(|page| !page.starts_with("$ keyward articles"))
+    let is_added = |page: &String| {
+        ADDED.iter().any(|(name, _)| page.starts_with(&format!("$ keyward {name} ")))
+    };
+    pages.into_iter().partition(|page| !is_added(page))
 }
 
 #[test]
 fn help_of_every_command() {
     let (mut pages, _) = help_pages();
-    let of_articles = "  articles     Import articles into a running server\n";
-    assert_eq!(pages[0].contains(of_articles), cfg!(feature = "news"), "{}", pages[0]);
-    pages[0] = pages[0].replace(of_articles, "");
+    for (name, is_there) in ADDED {
+        let begins = format!("  {name} ");
+        let (of_it, others): (Vec<_>, Vec<_>) =
+            pages[0].lines().partition(|line| line.starts_with(&begins));
+        assert_eq!(!of_it.is_empty(), is_there, "{}", pages[0]);
+        pages[0] = others.join("\n") + "\n";
+    }
     insta::assert_snapshot!(pages.concat());
 }
 
 #[test]
-fn help_of_articles() {
+fn help_of_commands_that_features_add() {
     let (_, pages) = help_pages();
-    assert_eq!(pages.is_empty(), !cfg!(feature = "news"));
-    if cfg!(feature = "news") {
-        insta::assert_snapshot!(pages.concat());
+    for (name, is_there) in ADDED {
+        let begins = format!("$ keyward {name} ");
+        let of_it: Vec<_> =
+            pages.iter().filter(|page| page.starts_with(&begins)).map(String::as_str).collect();
+        assert_eq!(!of_it.is_empty(), is_there);
+        if is_there {
+            insta::assert_snapshot!(format!("help_of_{name}"), of_it.concat());
+        }
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
     let app = App {
         doors,
         #[cfg(feature = "news")]
-        news: Some(News::new(guard.clone(), articles)),
+        news: News::new(guard.clone(), articles),
         guard,
         reports,
         store_check,

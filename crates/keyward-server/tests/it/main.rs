@@ -27,6 +27,8 @@ mod lists;
 mod lost;
 mod memory;
 mod metrics;
+#[cfg(feature = "postgres")]
+mod migrate;
 mod misplaced;
 mod moving;
 #[cfg(feature = "news")]

@@ -7,7 +7,7 @@ mod secrets;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keyward_postgres::{OpenOptions, PostgresStore};
+use keyward_postgres::{Migration, OpenOptions, PostgresStore};
 
 use crate::postgres_starter::Started;
 use crate::server::{ADMIN_KEY, Server};
@@ -29,7 +29,12 @@ fn migrate(url: &str, schema: &str) {
     let options =
         OpenOptions { schema: schema.to_owned(), ..OpenOptions::new(url.parse().unwrap()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(PostgresStore::migrate(&options, None)).unwrap();
+    let migration = Migration {
+        #[cfg(feature = "news")]
+        additions: vec![keyward_news::ADDITION],
+        ..Migration::default()
+    };
+    runtime.block_on(PostgresStore::migrate_with(&options, &migration)).unwrap();
 }
 
 /// A schema that no other test has, with nothing in it.
