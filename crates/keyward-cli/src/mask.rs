@@ -14,7 +14,7 @@ pub(crate) fn masked(text: &str) -> String {
     without_passwords(&hide_keys(text))
 }
 
-/// The text without what is between the first `:` and the last `@` of a URL, which may be the
+/// The text without the part between the first `:` and the last `@` of a URL, which may be the
 /// password of a database.
 fn without_passwords(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '<' | '>');
