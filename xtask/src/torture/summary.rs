@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::checker::Violation;
 use super::history::{Effect, Operation, Outcome, What, Word};
+use super::store::LEASE;
 
 /// How many violations are shown with their lines, and how many lines of each.
 const SHOWN_MAX: usize = 8;
@@ -55,6 +56,12 @@ impl<'a> Summary<'a> {
         known.map(|(_, count)| count).sum()
     }
 
+    /// How many of the final responses waited for the clock, as for a node that says nothing.
+    fn by_the_clock(&self) -> usize {
+        let lease = u64::try_from(LEASE.as_nanos()).unwrap_or(u64::MAX);
+        self.finals.iter().filter(|time| lease <= **time).count()
+    }
+
     /// The time within which so many in a thousand of the final responses came, in milliseconds.
     fn quantile(&self, in_thousand: usize) -> f64 {
         let at = (self.finals.len() * in_thousand / 1_000).min(self.finals.len().saturating_sub(1));
@@ -78,8 +85,9 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "verdicts  {} ({})", self.verdicts(), counts(&self.verdicts))?;
         writeln!(f, "changes   {}", counts(&self.changes))?;
         let (p50, p99, all) = (self.quantile(500), self.quantile(990), self.quantile(1_000));
-        let finals = self.finals.len();
+        let (finals, late) = (self.finals.len(), self.by_the_clock());
         writeln!(f, "final     {finals}: p50 {p50:.1} ms, p99 {p99:.1} ms, max {all:.1} ms")?;
+        writeln!(f, "          {late} of them by the clock: after {} s or more", LEASE.as_secs())?;
         writeln!(f, "faults    {}", counts(&self.faults))?;
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         for violation in self.violations {
