@@ -25,8 +25,10 @@ const STEPS: [&str; 5] = [
 /// How long each target of the fuzzer is tried: the proxies, clients and packages need their time.
 const FUZZ: [&str; 2] = ["--seconds", "8"];
 
-/// How long the program is tortured, with another seed each time.
-const TORTURE: [&str; 2] = ["--minutes", "0.3"];
+/// How the program is tortured on a file, and on a PostgreSQL: with another seed each time.
+const TORTURE: [&str; 2] = ["--minutes", "0.2"];
+const TORTURE_POSTGRES: [&str; 5] =
+    ["--postgres", "--minutes", "0.8", "--faults", "kill,drop,commit,crash"];
 
 /// Runs every step, says how long it took, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -62,6 +64,7 @@ pub(crate) fn run() -> Result<()> {
     step("schemathesis", schemathesis::run)?;
     step("doors, asked by proxies", || doors::run(&[]))?;
     step("torture", || torture::run(&TORTURE))?;
+    step("torture on PostgreSQL", || torture::run(&TORTURE_POSTGRES))?;
     println!("\n== all of it holds");
     Ok(())
 }
