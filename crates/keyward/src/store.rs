@@ -9,6 +9,7 @@ mod cluster;
 mod origin;
 mod reports;
 mod snapshot;
+mod tickets;
 mod unreadable;
 
 use std::error::Error;
@@ -34,6 +35,7 @@ pub use cluster::{Cluster, Feed, NodeId, NodeRow, Registered, Renewed, ServerId,
 pub use origin::{Cell, Origin, Rows};
 pub use reports::Reports;
 pub use snapshot::{Page, Snapshot};
+pub use tickets::Tickets;
 pub use unreadable::Unreadable;
 
 /// A secret that was reported as leaked. Its key is to be revoked.
@@ -237,6 +239,11 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// The contract with the other gates over the same store; `None` if a gate has the store to
     /// itself.
     fn cluster(&self) -> Option<&dyn Cluster> {
+        None
+    }
+
+    /// The limits that all gates over the same store share; `None` if a gate has them to itself.
+    fn tickets(&self) -> Option<&dyn Tickets> {
         None
     }
 

@@ -2,6 +2,7 @@
 //! says: the rules of a cluster run on it without a clock, a thread or chance.
 
 mod database;
+mod tickets;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,9 +18,10 @@ use crate::record::KeyId;
 use crate::rules::{Change, Committed};
 use crate::store::{
     Changes, Cluster, Feed, KeyStore, LeakReport, NodeId, Registered, Renewed, ServerId, Snapshot,
-    Standings, StoreError, UsageBatch,
+    Standings, StoreError, Tickets, UsageBatch,
 };
 use crate::stored::OwnedKey;
+use crate::ticket::{Ask, Ticket};
 use crate::time::UnixMillis;
 
 use super::snapshot::MemorySnapshot;
@@ -115,7 +117,13 @@ impl MemoryCluster {
         self.0.wire.lose_requests();
         let mut servers = self.servers();
         servers.primary = servers.replica.clone();
+        servers.primary.tickets.crash();
         servers.serving += 1;
+    }
+
+    /// The primary's process ends and begins anew: rows that need not survive that are lost.
+    pub fn crash(&self) {
+        self.servers().primary.tickets.crash();
     }
 
     /// A key as the primary has it.
@@ -160,6 +168,10 @@ impl ClusterNode {
 #[async_trait]
 impl KeyStore for ClusterNode {
     fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
+    }
+
+    fn tickets(&self) -> Option<&dyn Tickets> {
         Some(self)
     }
 
@@ -244,6 +256,19 @@ impl KeyStore for ClusterNode {
 
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Tickets for ClusterNode {
+    async fn take(&self, ask: Ask) -> Ticket {
+        let at = &self.cluster.0.at;
+        let take = |it: &mut Database, server: &ServerId| {
+            let at = UnixMillis(at.load(Ordering::Relaxed));
+            Ok(it.tickets.take(&ask, server, at, it.lease))
+        };
+        // A reply that is lost may have taken.
+        self.call("take", take).await.unwrap_or(Ticket::Unavailable)
     }
 }
 

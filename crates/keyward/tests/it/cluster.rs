@@ -4,4 +4,5 @@ mod history;
 mod model;
 mod rules;
 mod simulation;
+mod tickets;
 mod world;

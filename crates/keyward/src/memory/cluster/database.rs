@@ -9,13 +9,16 @@ use crate::mutant::{self, Mutant};
 use crate::store::{Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
 use crate::time::UnixMillis;
 
+use super::tickets::TicketTable;
+
 /// All that a server keeps.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     pub(super) rows: Rows,
     nodes: BTreeMap<NodeId, NodeRow>,
     confirmed: ServerId,
-    lease: Duration,
+    pub(super) lease: Duration,
+    pub(super) tickets: TicketTable,
     /// Nodes that were registered, and never the same number twice, not even after a failover: a
     /// real one is drawn at random.
     registered: std::sync::Arc<std::sync::atomic::AtomicU64>,
@@ -25,7 +28,14 @@ impl Database {
     pub(super) fn new(lease: Duration) -> Self {
         let confirmed = ServerId("1".to_owned());
         let (rows, nodes) = (Rows::default(), BTreeMap::new());
-        Self { rows, nodes, confirmed, lease, registered: std::sync::Arc::default() }
+        Self {
+            rows,
+            nodes,
+            confirmed,
+            lease,
+            registered: std::sync::Arc::default(),
+            tickets: TicketTable::default(),
+        }
     }
 
     pub(super) fn register(&mut self, process: usize) -> Registered {
