@@ -34,7 +34,7 @@ impl Database {
             confirmed,
             lease,
             registered: std::sync::Arc::default(),
-            tickets: TicketTable::default(),
+            tickets: TicketTable::new(ServerId("1".to_owned())),
         }
     }
 

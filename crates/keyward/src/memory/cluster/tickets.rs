@@ -12,16 +12,22 @@ use crate::time::UnixMillis;
 const STARTS_AT: Duration = Duration::from_secs(2 * 366 * 86_400);
 
 /// What a server keeps.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct TicketTable {
     rows: BTreeMap<Place, Row>,
-    /// Is lost with the brief rows; `None` as well before the first ask of all.
+    /// Is lost with the brief rows.
     whole_since: Option<StoreNanos>,
     /// The server that last began the table, and since when it was whole then.
-    noted: Option<(ServerId, StoreNanos)>,
+    noted: (ServerId, StoreNanos),
 }
 
 impl TicketTable {
+    /// Of a new database: all buckets are full.
+    pub(super) fn new(server: ServerId) -> Self {
+        let since = StoreNanos(0);
+        Self { rows: BTreeMap::new(), whole_since: Some(since), noted: (server, since) }
+    }
+
     /// Loses what a crash loses.
     pub(super) fn crash(&mut self) {
         self.rows.retain(|place, _| place.keeping == Keeping::Kept);
@@ -47,16 +53,12 @@ impl TicketTable {
         ticket
     }
 
-    /// Begins the table of brief rows; of the first server of all, it is whole since ever.
+    /// Begins the table of brief rows anew.
     fn begin(&mut self, server: &ServerId, at: StoreNanos, lease: Duration) -> StoreNanos {
-        let since = match &self.noted {
-            None => StoreNanos(0),
-            Some((known, noted)) => {
-                let is = if known == server { Server::Same } else { Server::Other };
-                whole_since(at, is, lease).max(*noted)
-            }
-        };
-        self.noted = Some((server.clone(), since));
+        let (known, noted) = &self.noted;
+        let is = if known == server { Server::Same } else { Server::Other };
+        let since = whole_since(at, is, lease).max(*noted);
+        self.noted = (server.clone(), since);
         self.whole_since = Some(since);
         since
     }
