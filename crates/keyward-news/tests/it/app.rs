@@ -76,9 +76,11 @@ impl App {
         let dir = TempDir::new().unwrap();
         let (guard, clock) = testing::guard().await;
         let articles = Articles::open(&dir.path().join("k.db"), guard.clock().now().unix).unwrap();
-        let mut sides = vec![Side::new(&guard, "reader", articles).await];
-        #[cfg(feature = "postgres")]
-        sides.push(Side::new(&guard, "other reader", crate::postgres::articles().await).await);
+        let sides = Vec::from([
+            Side::new(&guard, "reader", articles).await,
+            #[cfg(feature = "postgres")]
+            Side::new(&guard, "other reader", crate::postgres::articles().await).await,
+        ]);
         Self { dir, clock, sides }
     }
 
