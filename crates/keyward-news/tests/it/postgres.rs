@@ -1,6 +1,5 @@
 //! Articles in a PostgreSQL server of these tests; what else is the same is in all other tests.
 
-#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../../../keyward-postgres/tests/it/starter.rs"]
 mod starter;
 
