@@ -9,7 +9,7 @@ const SECRET_LEN_MIN: usize = 32;
 const LEFT_LEN: usize = 4;
 
 /// The text, with each key in it cut to its hint, and without passwords of URLs. The name of a file
-/// may hold a key, and so may an argument, if the user gave the key itself instead of a path to scan.
+/// may hold a key, and so may an argument, if the user gave the key itself and no path to scan.
 pub(crate) fn masked(text: &str) -> String {
     without_passwords(&hide_keys(text))
 }

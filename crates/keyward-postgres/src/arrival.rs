@@ -237,12 +237,14 @@ fn qualified(work: &Work<'_>, table: &str) -> String {
 
 /// Lets a table that numbers its rows itself go on after the highest number.
 async fn count_on(work: &Work<'_>, table: &str) -> Result<(), PgError> {
-    const NUMBERED: &str = "SELECT attname::text FROM pg_attribute         WHERE attrelid = $1::text::regclass AND attidentity <> ''";
+    const NUMBERED: &str = "SELECT attname::text FROM pg_attribute \
+        WHERE attrelid = $1::text::regclass AND attidentity <> ''";
     let table = table.to_owned();
     for row in query(&work.client, NUMBERED, &[Value::Text(table.clone())]).await? {
         let column: &str = get(&row, 0)?;
         let sql = format!(
-            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column}))              FROM {table} HAVING max({column}) IS NOT NULL"
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) \
+             FROM {table} HAVING max({column}) IS NOT NULL"
         );
         work.client.batch_execute(&sql).await?;
     }

@@ -123,7 +123,8 @@ pub enum OpenError {
     },
     /// Nodes write what this program cannot read.
     #[error(
-        "the nodes of {address} write vocabulary {found}, and this program knows none above          {known}; use the newer version for which `keyward migrate --finish` was run"
+        "the nodes of {address} write vocabulary {found}, and this program knows none above \
+         {known}; use the newer version for which `keyward migrate --finish` was run"
     )]
     NewerLevel {
         /// The database, without the password.

@@ -1,6 +1,6 @@
 //! The app under test: both routes, a guard in memory and articles in a file. With the feature
-//! `postgres` there is another one, whose articles are in PostgreSQL: each request goes to both, and
-//! their responses have to be the same.
+//! `postgres` there is another one, whose articles are in PostgreSQL: each request goes to both,
+//! and their responses have to be the same.
 
 use axum::Router;
 use axum::body::Body;

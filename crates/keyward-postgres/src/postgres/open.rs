@@ -120,9 +120,9 @@ impl PostgresStore {
         schema::migrate_at(&connector, options.without_fsync, serve_role).await
     }
 
-    /// Makes the schema or brings it to the present, as [`PostgresStore::migrate`] does, and changes
-    /// the settings that all nodes have in common. All of it is in an entry of the audit trail, whose
-    /// first one this writes: without it no node is granted any time.
+    /// Makes the schema or brings it to the present, as [`PostgresStore::migrate`] does, and
+    /// changes the settings that all nodes have in common. All of it is in an entry of the audit
+    /// trail, whose first one this writes: without it no node is granted any time.
     ///
     /// It is all done, or nothing; done again, it changes nothing.
     ///

@@ -225,7 +225,7 @@ fn tables_of_another_program_are_left_alone() {
     });
 }
 
-/// The extension is one for a whole database, and none of the schemas that want it waits for the others.
+/// The extension is one for a whole database, and no schema that wants it fails for the others.
 #[test]
 fn schemas_that_are_made_together_share_the_extension() {
     block_on(async {

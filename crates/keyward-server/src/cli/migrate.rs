@@ -136,8 +136,8 @@ fn prepare_articles(moving: &Moving, now: UnixMillis) -> anyhow::Result<()> {
 
 #[cfg(not(feature = "news"))]
 fn prepare_articles(moving: &Moving, _: UnixMillis) -> anyhow::Result<()> {
-    let what = "the file has articles, which this build of the program leaves out; move it with one \
-                that has the feature `news`";
+    let what = "the file has articles, which this build of the program leaves out; move it with \
+                one that has the feature `news`";
     anyhow::ensure!(!moving.has_articles()?, what);
     Ok(())
 }

@@ -186,7 +186,8 @@ impl Table {
         found.map_or("NULL", |(_, expression)| expression)
     }
 
-    /// The statement of a page of so many rows, the first or a later one. Served by the primary key.
+    /// The statement of a page of so many rows, the first or a later one. Served by the primary
+    /// key.
     pub(super) fn page(&self, begins: bool, max: usize) -> String {
         let columns: Vec<_> = self.columns.iter().map(|(_, expression)| *expression).collect();
         let key: Vec<_> = self.key.iter().map(|name| self.expression(name)).collect();
