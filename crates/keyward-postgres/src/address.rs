@@ -99,6 +99,19 @@ impl Address {
         self.authorities.as_ref()
     }
 
+    /// The database, by the rule that the server has for a URL that names none.
+    pub(crate) fn database(&self) -> String {
+        let name = self.config.get_dbname().or(self.config.get_user());
+        name.unwrap_or("keyward").to_owned()
+    }
+
+    /// The database of limits next to this one.
+    pub(crate) fn of_tickets(&self) -> Self {
+        let mut tickets = self.clone();
+        tickets.config.dbname(format!("{}_tickets", self.database()));
+        tickets
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }

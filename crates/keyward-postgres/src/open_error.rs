@@ -91,6 +91,20 @@ pub enum OpenError {
         /// Its encoding.
         found: String,
     },
+    /// The database of limits is not there, and the role may not make one.
+    #[error(
+        "the role of {address} cannot make the database of limits; run CREATE DATABASE \"{name}\" \
+         as one that may, with the role as its OWNER, and then `keyward migrate` once more"
+    )]
+    NoDatabase {
+        /// The database, without the password.
+        address: String,
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<Self>,
+    },
     /// The schema is not there, or an older version of this program made it.
     #[error(
         "schema {schema} of {address} is at step {found} of {known}; run `keyward migrate` once, \

@@ -66,6 +66,8 @@ pub(crate) enum Purpose {
     Reading,
     /// All keys, one after the other.
     Loading,
+    /// Limits: others wait for the rows that are locked, and requests for all of it.
+    Ticketing,
     /// The steps of the schema.
     Migrating,
 }
@@ -82,6 +84,9 @@ const ALONG_INDEXES: &str = "SET enable_seqscan = off; SET enable_hashjoin = off
 /// Others wait meanwhile.
 const SHORT: &str = "SET lock_timeout = 2500; SET statement_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 5000";
+/// A program that is paused lets go of its locks. No request waits longer than half of this.
+const SHORTEST: &str = "SET lock_timeout = 20; SET statement_timeout = 50; \
+    SET idle_in_transaction_session_timeout = 50";
 const READ: &str = "SET statement_timeout = 10000; SET idle_in_transaction_session_timeout = 10000";
 /// Along the primary keys, so that rows come from the first moment on. Loading ten million keys
 /// takes less than a minute; a program that stops reading lets go.
@@ -95,6 +100,7 @@ impl Purpose {
             Self::Writing => format!("{path}{ALWAYS}{ALONG_INDEXES}{SHORT}"),
             Self::Reading => format!("{path}{ALWAYS}{ALONG_INDEXES}{READ}"),
             Self::Loading => format!("{path}{ALWAYS}{LOAD}"),
+            Self::Ticketing => format!("{path}{ALWAYS}{ALONG_INDEXES}{SHORTEST}"),
             Self::Migrating => format!("{path}{ALWAYS}"),
         }
     }

@@ -56,6 +56,11 @@ impl OpenOptions {
     pub(crate) fn connector(&self) -> Result<Connector, OpenError> {
         Connector::new(self.address.clone(), SchemaName::new(&self.schema)?)
     }
+
+    /// For the database of limits.
+    pub(crate) fn tickets_connector(&self) -> Result<Connector, OpenError> {
+        Connector::new(self.address.of_tickets(), SchemaName::new(&self.schema)?)
+    }
 }
 
 /// Keys that survive in PostgreSQL.
