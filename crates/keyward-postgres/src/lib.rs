@@ -75,6 +75,8 @@ mod postgres;
 
 mod linked;
 
+mod tickets;
+
 mod inspect;
 
 pub use addition::Addition;
@@ -88,3 +90,4 @@ pub use open_error::OpenError;
 pub use postgres::{OpenOptions, PostgresStore};
 pub use schema::Migrated;
 pub use session::check_schema_name;
+pub use tickets::PostgresTickets;
