@@ -13,5 +13,6 @@ mod pooler;
 mod proxy;
 mod server;
 mod starter;
+mod tickets;
 mod tidy;
 mod tls;

@@ -19,6 +19,9 @@ pub(crate) enum Cut {
     BeforeCommit,
     /// After the server heard of it, and before the client hears that it did.
     AfterCommit,
+    /// Before the server hears of the end of the transaction, and nothing says so: the program is
+    /// paused.
+    Silent,
 }
 
 /// A socket in front of the server's.
@@ -32,6 +35,11 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// In front of the server of this address.
     pub(crate) fn start(place: &OpenOptions) -> (Self, OpenOptions) {
+        Self::start_for(place, b"NOTIFY")
+    }
+
+    /// The same, where a transaction counts that sends this next to its end.
+    pub(crate) fn start_for(place: &OpenOptions, sign: &'static [u8]) -> (Self, OpenOptions) {
         let directory = tempfile::Builder::new().prefix("kwpx").tempdir_in("/tmp").unwrap();
         let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
         let server = Server::shared().socket();
@@ -47,7 +55,7 @@ impl Proxy {
                 let (to_client, from_server) =
                     (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || pass(from_server, to_client));
-                thread::spawn(move || pass_until_cut(client, server, &cut));
+                thread::spawn(move || pass_until_cut(client, server, &cut, sign));
             }
         });
         let shown = place.address.to_string();
@@ -83,15 +91,24 @@ fn pass(mut from: UnixStream, mut to: UnixStream) {
     drop(std::io::copy(&mut from, &mut std::io::sink()));
 }
 
-fn pass_until_cut(mut client: UnixStream, mut server: UnixStream, cut: &Mutex<Option<Cut>>) {
+fn pass_until_cut(
+    mut client: UnixStream,
+    mut server: UnixStream,
+    cut: &Mutex<Option<Cut>>,
+    sign: &[u8],
+) {
     let mut buffer = vec![0; 1 << 20];
     loop {
         let read = client.read(&mut buffer).unwrap_or_default();
         let bytes = &buffer[..read];
         let commits = bytes.windows(7).any(|word| word == b"COMMIT\0")
-            && bytes.windows(6).any(|word| word == b"NOTIFY");
+            && bytes.windows(sign.len()).any(|word| word == sign);
         let here = if commits { cut.lock().unwrap().take() } else { None };
-        let passed = read != 0 && here != Some(Cut::BeforeCommit);
+        let passed = read != 0 && matches!(here, None | Some(Cut::AfterCommit));
+        if here == Some(Cut::Silent) {
+            // As long as the server waits for it.
+            drop(std::io::copy(&mut client, &mut std::io::sink()));
+        }
         if here == Some(Cut::AfterCommit) {
             drop(client.shutdown(Shutdown::Both));
         }

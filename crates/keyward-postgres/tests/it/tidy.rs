@@ -60,15 +60,19 @@ fn modules_use_only_those_above_them() {
 
 #[test]
 fn migrations_are_numbered_without_gaps_and_all_are_applied() {
-    let directory = fs::read_dir(root().join("migrations")).unwrap();
-    let mut names: Vec<_> =
-        directory.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    let schema = fs::read_to_string(root().join("src/schema.rs")).unwrap();
-    for (number, name) in (1..).zip(&names) {
-        assert!(name.starts_with(&format!("{number:04}_")), "{name} is not number {number}");
-        assert!(schema.contains(&format!("include_str!(\"../migrations/{name}\")")), "{name}");
+    for (directory, schema) in
+        [("migrations", "src/schema.rs"), ("migrations_of_tickets", "src/tickets/schema.rs")]
+    {
+        let files = fs::read_dir(root().join(directory)).unwrap();
+        let mut names: Vec<_> =
+            files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        let schema = fs::read_to_string(root().join(schema)).unwrap();
+        for (number, name) in (1..).zip(&names) {
+            assert!(name.starts_with(&format!("{number:04}_")), "{name} is not number {number}");
+            assert!(schema.contains(&format!("../{directory}/{name}\")")), "{name}");
+        }
+        assert_eq!(schema.matches("include_str!").count(), names.len());
+        assert_ne!(names.len(), 0);
     }
-    assert_eq!(schema.matches("include_str!").count(), names.len());
-    assert_ne!(names.len(), 0);
 }
