@@ -127,7 +127,7 @@ async fn clock(client: &Client, now: impl Fn() -> UnixMillis) -> Result<ServerCl
     Ok(ServerClock { before, at: UnixMillis(get_number(&row, 0)?), after: now() })
 }
 
-/// What is in our schema.
+/// The content of our schema.
 #[derive(Default)]
 struct Ours {
     latest_reading: Option<UnixMillis>,

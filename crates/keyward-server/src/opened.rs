@@ -35,13 +35,13 @@ pub(crate) enum Store {
     Server(Arc<PostgresStore>),
 }
 
-/// A store whose operations are counted, as those who use it ask for it.
+/// A store whose operations are counted, as its users ask for it.
 pub(crate) struct Counting {
     /// As the gate does.
     pub(crate) keys: Arc<dyn KeyStore>,
     /// As operators do.
     pub(crate) reports: Arc<dyn Reports>,
-    /// As those who copy it do.
+    /// As a backup does.
     backup: Arc<dyn Backup>,
 }
 

@@ -1,4 +1,4 @@
-//! What is found out about a server before a program serves.
+//! The facts about a server, before a program serves.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

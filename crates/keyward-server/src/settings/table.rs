@@ -214,8 +214,8 @@ pub(crate) const DATABASE: Setting = Setting {
     variable: "DATABASE_URL",
     form: Form::Text("URL"),
     default: Some("sqlite:keyward.db"),
-    doc: "The database of keys and usage: `sqlite:` and the path of a file, or the `postgres://` URL \
-          of a database of PostgreSQL",
+    doc: "The database of keys and usage: `sqlite:` and the path of a file, or the `postgres://` \
+          URL of a database of PostgreSQL",
     extremes: "A file is created if it does not exist; a relative path starts in the working \
                directory. A schema in PostgreSQL is made by `keyward migrate`. Off this machine, \
                the server of PostgreSQL has to prove its name: `?sslrootcert=FILE` names the \

@@ -57,7 +57,7 @@ fn failed(what: &'static str, error: &OpenError) -> Check {
     Check::fail(what, format!("{found}{cause}"), advice)
 }
 
-/// What is in the schema.
+/// The content of the schema.
 fn ours(found: &Inspection, now: Timestamp) -> Vec<Check> {
     let mut checks = vec![clock::compare(now, found.latest_reading)];
     checks.push(if found.may_alter_trail {
