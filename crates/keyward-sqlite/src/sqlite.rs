@@ -204,6 +204,15 @@ impl KeyStore for SqliteStore {
         self.change(size, move |connection| usage::add(connection, batch)).await
     }
 
+    async fn tend_usage(&self, _: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        // Looked for first: a write that does nothing would take a turn of others.
+        if !self.read(move |connection| usage::is_any_before(connection, from)).await? {
+            return Ok(false);
+        }
+        // Room for that is made by it.
+        self.end(Size::Large, move |connection| usage::forget(connection, from)).await
+    }
+
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
         self.read(clock::latest).await
     }

@@ -20,6 +20,9 @@ const WRITERS_MAX: i64 = 1_000;
 /// Rows that are added up in one go. At half a microsecond each, others wait for 25 ms.
 const PIECE_ROWS: u32 = 50_000;
 
+/// Rows that are forgotten in one go. At some microseconds each, others wait for 25 ms.
+const FORGOTTEN_ROWS: usize = 5_000;
+
 /// Adds a batch, unless it was added before.
 pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), SqlError> {
     const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
@@ -169,6 +172,26 @@ impl Sums {
         }
         Ok(UsageTop { total: self.total, top })
     }
+}
+
+/// Whether there is usage of days before that of this hour.
+pub(crate) fn is_any_before(connection: &Connection, from: UnixHour) -> Result<bool, SqlError> {
+    // Served by the primary key.
+    const ANY: &str = "SELECT EXISTS (SELECT 1 FROM usage WHERE hour < ?1)";
+    let mut any = connection.prepare_cached(ANY)?;
+    Ok(any.query_row([from.days_before(0).0], |row| row.get(0))?)
+}
+
+/// Forgets some usage of days before that of this hour, the oldest first; returns whether more is
+/// left of it.
+pub(crate) fn forget(connection: &Connection, from: UnixHour) -> Result<bool, SqlError> {
+    // Served by the primary key.
+    const FORGET: &str = "DELETE FROM usage WHERE (hour, key_id) IN \
+                          (SELECT hour, key_id FROM usage WHERE hour < ?1 \
+                           ORDER BY hour, key_id LIMIT ?2)";
+    let values = (from.days_before(0).0, FORGOTTEN_ROWS);
+    let forgotten = connection.prepare_cached(FORGET)?.execute(values)?;
+    Ok(forgotten == FORGOTTEN_ROWS)
 }
 
 /// Notes the number of a batch. Returns `false` if that batch was added before.

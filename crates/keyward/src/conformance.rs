@@ -234,6 +234,9 @@ macro_rules! conformance {
                 the_most_used_are_those_of_the_hours_asked_for,
                 last_use_only_moves_forward,
                 usage_is_no_change_of_a_key,
+                whole_days_before_an_hour_are_forgotten,
+                counts_of_a_forgotten_day_are_there_until_the_next_time,
+                counts_of_a_day_that_is_over_are_added,
             }
         }
     };

@@ -26,7 +26,7 @@ use crate::once::Earlier;
 use crate::record::KeyId;
 use crate::rules::{Change, Committed, DecideError};
 use crate::stored::OwnedKey;
-use crate::time::UnixMillis;
+use crate::time::{UnixHour, UnixMillis};
 use crate::usage::UsageRow;
 
 pub use backup::Backup;
@@ -209,6 +209,19 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// `last_used_at` only moves forward, and so does the latest reading of the clock, which is
     /// kept with the counts. This is no change of a key: it writes no audit entry.
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
+
+    /// Does a piece of the work that usage leaves, and returns whether more of it is left.
+    ///
+    /// Usage of the days (UTC) before that of `from` is forgotten, the oldest first; 0 forgets
+    /// nothing. Counts of such a day that come later are there until the next call. A store may
+    /// also add up the days before that of `now`, for its own use.
+    ///
+    /// A piece is small enough for other calls to wait for it. Of several programs over one store,
+    /// one at a time works, and the others get `false`.
+    async fn tend_usage(&self, now: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        let _ = (now, from);
+        Ok(false)
+    }
 
     /// The latest reading of the wall clock that was kept; `None` if none was.
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError>;

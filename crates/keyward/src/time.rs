@@ -54,6 +54,20 @@ impl UnixHour {
     pub fn start(self) -> UnixMillis {
         UnixMillis(u64::from(self.0) * 3_600_000)
     }
+
+    /// The first hour of the day (UTC) that is so many days before the day of this hour.
+    ///
+    /// ```
+    /// use keyward::time::UnixHour;
+    ///
+    /// assert_eq!(UnixHour(50).days_before(0), UnixHour(48));
+    /// assert_eq!(UnixHour(50).days_before(2), UnixHour(0));
+    /// assert_eq!(UnixHour(50).days_before(3), UnixHour(0));
+    /// ```
+    #[must_use]
+    pub fn days_before(self, days: u32) -> Self {
+        Self((self.0 / 24).saturating_sub(days) * 24)
+    }
 }
 
 /// Nanoseconds since a start that the process chose. Never goes back, even if the wall clock is

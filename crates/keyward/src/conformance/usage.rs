@@ -178,3 +178,75 @@ pub async fn usage_is_no_change_of_a_key(store: &dyn Store) {
     assert_eq!(details(store, key).await.key.version.get(), 1);
     assert_eq!(verbs(store).await, ["issue"]);
 }
+
+/// Forgets the days before that of `from`, as of the day after the last one.
+async fn forget(store: &dyn Store, from: u32) {
+    // Far more often than any store needs for so little.
+    for _ in 0..100 {
+        if !store.tend_usage(UnixHour(1_000), UnixHour(from)).await.unwrap() {
+            return;
+        }
+    }
+    panic!("there is always more to do");
+}
+
+pub async fn whole_days_before_an_hour_are_forgotten(store: &dyn Store) {
+    named_keys(store, 2).await;
+    add(store, 1, &[0, 23, 24, 47, 48, 80]).await;
+    add(store, 2, &[23, 47]).await;
+    let check = async |expected: &[(u32, u64)], top_two: &[(u64, u64, u64)]| {
+        assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, expected);
+        assert_eq!(top(store, ALWAYS, TopBy::Requests, 10).await, top_two);
+    };
+    forget(store, 0).await;
+    let all = [(0, 1), (23, 1), (24, 1), (47, 1), (48, 1), (80, 1)];
+    check(&all, &[(1, 6, 0), (2, 2, 0)]).await;
+    // Of the day that the hour is in, everything stays.
+    forget(store, 47).await;
+    check(&all[2..], &[(1, 4, 0), (2, 1, 0)]).await;
+    forget(store, 48).await;
+    check(&all[4..], &[(1, 2, 0)]).await;
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 10).await, [(48, 1), (72, 1)]);
+    forget(store, u32::MAX).await;
+    check(&[], &[]).await;
+    assert_eq!(store.usage_top(ALWAYS, TopBy::Requests, 1).await.unwrap().total, Counts::default());
+}
+
+pub async fn counts_of_a_forgotten_day_are_there_until_the_next_time(store: &dyn Store) {
+    issue(store, 1).await;
+    add(store, 1, &[5, 30]).await;
+    forget(store, 24).await;
+    let key = id(1);
+    store.add_usage(batch(1, 2, vec![used(key, 6), used(key, 30)])).await.unwrap();
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(6, 1), (30, 2)]);
+    forget(store, 24).await;
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(30, 2)]);
+    // A forgotten batch was added all the same.
+    store.add_usage(batch(1, 2, vec![used(key, 6)])).await.unwrap();
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, [(30, 2)]);
+}
+
+pub async fn counts_of_a_day_that_is_over_are_added(store: &dyn Store) {
+    named_keys(store, 2).await;
+    let check = async |hours_of_one: &[(u32, u64)], days: &[(u32, u64)], top_two: &[_]| {
+        assert_eq!(allowed(store, 1, ALWAYS, Bucket::Hour, 10).await, hours_of_one);
+        assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 10).await, days);
+        assert_eq!(top(store, ALWAYS, TopBy::Requests, 10).await, top_two);
+        // The days at the ends are not whole.
+        let sum = days.iter().map(|(_, sum)| sum).sum::<u64>();
+        assert_eq!(top(store, hours(24, 70), TopBy::Requests, 1).await, [(1, sum - 1, 0)]);
+    };
+    add(store, 1, &[23, 24, 24, 47, 60]).await;
+    add(store, 2, &[24]).await;
+    forget(store, 0).await;
+    let of_days = [(0, 1), (24, 3), (48, 1)];
+    check(&[(23, 1), (24, 2), (47, 1), (60, 1)], &of_days, &[(1, 5, 0), (2, 1, 0)]).await;
+    store.add_usage(batch(1, 2, vec![used(id(1), 24), used(id(1), 25)])).await.unwrap();
+    let of_hours = [(23, 1), (24, 3), (25, 1), (47, 1), (60, 1)];
+    let of_days = [(0, 1), (24, 5), (48, 1)];
+    check(&of_hours, &of_days, &[(1, 7, 0), (2, 1, 0)]).await;
+    forget(store, 0).await;
+    check(&of_hours, &of_days, &[(1, 7, 0), (2, 1, 0)]).await;
+    assert_eq!(allowed(store, 1, ALWAYS, Bucket::Day, 2).await, of_days[1..]);
+    assert_eq!(allowed(store, 1, hours(25, 60), Bucket::Day, 9).await, [(24, 2)]);
+}

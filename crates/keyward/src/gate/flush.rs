@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::index::Index;
 use crate::key::RandomError;
 use crate::store::{StoreError, UsageBatch};
-use crate::time::{ReadClock, UnixMillis};
+use crate::time::{ReadClock, UnixHour, UnixMillis};
 use crate::usage::{BATCH_ROWS_MAX, Collector, Usage, UsageRow};
 
 use super::Gate;
@@ -177,6 +177,46 @@ impl Gate {
     /// Returns [`StoreError`] if the store did not take it.
     pub async fn keep_reading(&self, clock: ReadClock<'_>) -> Result<(), StoreError> {
         self.send(clock, Duration::ZERO).await.map(drop)
+    }
+
+    /// Does a piece of the work that usage leaves in the store, and returns whether more is
+    /// left; see [`KeyStore::tend_usage`](crate::store::KeyStore::tend_usage). Call it again after
+    /// a moment if so, and within the hour if not.
+    ///
+    /// `days` is of how many days before today (UTC) usage is kept; `None` keeps all.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryStore;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
+    /// let clock = || Now::new(UnixMillis(1_767_225_600_000), SteadyNanos(0));
+    /// // Yesterday and today.
+    /// while gate.tend_usage(&clock, Some(1)).await? {}
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store fails; nothing is lost by that.
+    pub async fn tend_usage(
+        &self,
+        clock: ReadClock<'_>,
+        days: Option<u32>,
+    ) -> Result<bool, StoreError> {
+        // Of a clock that is in doubt, the earlier time: forgotten usage does not come back.
+        let now = clock().unix.hour();
+        let from = days.map_or(UnixHour(0), |days| now.days_before(days));
+        let tended = self.store.tend_usage(now, from).await;
+        self.usage_edition.fetch_add(1, Ordering::Release);
+        tended
     }
 
     /// Which edition of the usage the store has, as far as this process writes it: if it is the

@@ -29,6 +29,12 @@ impl Rows {
         }
     }
 
+    /// Forgets the usage of the days before that of `from`.
+    pub(super) fn forget_usage(&mut self, from: UnixHour) {
+        let from = from.days_before(0);
+        self.usage.retain(|(_, hour), _| from <= *hour);
+    }
+
     pub(super) fn usage_of(
         &self,
         id: KeyId,

@@ -107,6 +107,10 @@ impl<S: KeyStore> KeyStore for Metered<S> {
         self.timed(Operation::Flush, self.store.add_usage(batch)).await
     }
 
+    async fn tend_usage(&self, now: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        self.store.tend_usage(now, from).await
+    }
+
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
         self.read(self.store.latest_reading()).await
     }
