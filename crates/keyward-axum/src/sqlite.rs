@@ -1,5 +1,6 @@
 //! A guard over a SQLite file, opened in one call (feature `sqlite`).
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct SqliteOptions {
     /// How often usage goes to the file; 1 s by default. Counts younger than that are lost if the
     /// process is killed.
     pub flush_every: Duration,
+    /// How many days before today (UTC) have usage; `None`, the default, is that all have.
+    pub usage_days: Option<NonZeroU32>,
     /// The settings of the guard itself.
     pub guard: GuardOptions,
 }
@@ -50,6 +53,7 @@ impl Default for SqliteOptions {
             holder: name.into_owned(),
             prefix: Prefix::default(),
             flush_every: Duration::from_secs(1),
+            usage_days: None,
             guard: GuardOptions::default(),
         }
     }
@@ -199,7 +203,7 @@ impl SqliteGuard {
         path: impl AsRef<Path>,
         options: SqliteOptions,
     ) -> Result<Self, OpenError> {
-        let SqliteOptions { holder, prefix, flush_every, guard } = options;
+        let SqliteOptions { holder, prefix, flush_every, usage_days, guard } = options;
         let clock = SystemClock::start();
         let (path, now) = (path.as_ref().to_owned(), clock.now().unix);
         // Blocks for some milliseconds, and longer where a log has to be read again.
@@ -209,7 +213,7 @@ impl SqliteGuard {
         let store = Arc::new(opened.map_err(keyward::gate::OpenError::from)??);
         let gate = Gate::open(Arc::clone(&store) as _, prefix).await?;
         let guard = Guard::new(gate, clock, guard);
-        let upkeep = Upkeep::start(guard.clone(), flush_every);
+        let upkeep = Upkeep::start_keeping(guard.clone(), flush_every, usage_days);
         Ok(Self { guard, store, path, upkeep })
     }
 

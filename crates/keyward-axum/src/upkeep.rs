@@ -1,6 +1,7 @@
 //! The one loop: it follows the wall clock and moves usage, and what the clock said, to the store.
 //! With a store that others share, it runs the loops of `follower`, too.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -16,6 +17,11 @@ use crate::guard::{Guard, finished};
 
 /// How often the wall clock is read, independently of how often usage is flushed.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a day may be over, or so old that it is forgotten.
+const TEND_EVERY: Duration = Duration::from_mins(10);
+/// The pause after which there is more of that to do: others get their turn.
+const TEND_PAUSE: Duration = Duration::from_millis(100);
 
 /// Running upkeep, one for each guard. Without it nothing is flushed, and a change of the wall
 /// clock is not noticed.
@@ -137,6 +143,31 @@ impl Upkeep {
     /// ```
     #[must_use]
     pub fn start(guard: Guard, flush_every: Duration) -> Self {
+        Self::start_keeping(guard, flush_every, None)
+    }
+
+    /// The same, and usage of days (UTC) that lie more than `usage_days` before today is forgotten.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::num::NonZeroU32;
+    /// use std::time::Duration;
+    ///
+    /// use keyward_axum::{Upkeep, testing};
+    ///
+    /// let (guard, _clock) = testing::guard().await;
+    /// let upkeep = Upkeep::start_keeping(guard, Duration::from_secs(1), NonZeroU32::new(400));
+    /// upkeep.stop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn start_keeping(
+        guard: Guard,
+        flush_every: Duration,
+        usage_days: Option<NonZeroU32>,
+    ) -> Self {
         let follower = Follower::start(&guard).unwrap_or_else(|error| {
             tracing::error!(%error, "The thread that follows other nodes did not start");
             None
@@ -144,7 +175,7 @@ impl Upkeep {
         let (stop, stopped) = watch::channel(false);
         let pulse = Pulse::default();
         let end = End { pulse: pulse.clone(), stopped: stopped.clone() };
-        let upkeep = run(guard.clone(), flush_every, stopped, pulse.clone());
+        let upkeep = run(guard.clone(), flush_every, usage_days, stopped, pulse.clone());
         let running = tokio::spawn(async move {
             // Dropped however this ends.
             let _end = end;
@@ -236,11 +267,18 @@ impl Drop for End {
     }
 }
 
-async fn run(guard: Guard, flush_every: Duration, stopped: watch::Receiver<bool>, pulse: Pulse) {
+async fn run(
+    guard: Guard,
+    flush_every: Duration,
+    usage_days: Option<NonZeroU32>,
+    stopped: watch::Receiver<bool>,
+    pulse: Pulse,
+) {
     // Side by side, since a store may keep a flush waiting for long. It is the flush that ends:
     // one that has begun is waited for.
     tokio::select! {
         () = follow(&guard) => {}
+        () = tend(&guard, usage_days) => {}
         () = flush(&guard, flush_every, stopped, &pulse) => {}
     }
 }
@@ -251,6 +289,29 @@ async fn follow(guard: &Guard) {
         let now = guard.follow();
         doubted = tell(now, doubted);
         tokio::time::sleep(SYNC_EVERY).await;
+    }
+}
+
+/// Forgets old usage, and what else the store has to do about usage, for ever.
+async fn tend(guard: &Guard, usage_days: Option<NonZeroU32>) {
+    loop {
+        let guard = guard.clone();
+        // As a task of its own, so that a panic ends this turn alone.
+        let days = usage_days.map(NonZeroU32::get);
+        let pause = match tokio::spawn(async move { guard.tend_usage(days).await }).await {
+            Ok(Ok(true)) => TEND_PAUSE,
+            Ok(Ok(false)) => TEND_EVERY,
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "Old usage could not be tended");
+                TEND_EVERY
+            }
+            Err(error) => {
+                tracing::error!(%error, "Tending old usage panicked");
+                TEND_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -41,6 +41,28 @@ impl Authenticator {
         }
     }
 
+    /// Does the work that usage leaves in the store, a piece of it, and returns whether more
+    /// is left; see [`Gate::tend_usage`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward_http::testing;
+    ///
+    /// let (authenticator, _clock) = testing::authenticator().await;
+    /// // Usage of today and of 400 days before.
+    /// while authenticator.tend_usage(Some(400)).await? {}
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store fails; nothing is lost by that.
+    pub async fn tend_usage(&self, days: Option<u32>) -> Result<bool, StoreError> {
+        self.gate.tend_usage(&|| self.clock.now(), days).await
+    }
+
     /// Moves the latest reading of the clock to the store; see [`Gate::keep_reading`].
     ///
     /// ```
