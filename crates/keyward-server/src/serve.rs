@@ -92,7 +92,7 @@ async fn serve(
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let guard = Guard::new(gate, clock, guard_options(&settings, proxies.clone()));
     clock::settle(&guard, start_flags.clock_is_right).await?;
-    let upkeep = Upkeep::start(guard.clone(), settings.flush_every);
+    let upkeep = Upkeep::start_keeping(guard.clone(), settings.flush_every, settings.usage_days);
 
     let tiers = stores.reports.tiers().await?;
     print_on_thread(opened.message.clone() + &greeting(&settings, &guard, &addresses, &tiers)?);

@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub key_prefix: Prefix,
     /// Pause between two flushes of the usage counts.
     pub flush_every: Duration,
+    /// How many days before today have usage; `None` is all.
+    pub usage_days: Option<NonZeroU32>,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,
     /// The TLS of each listener.
@@ -287,6 +289,7 @@ impl Settings {
             people: people::read(&mut sources)?,
             key_prefix: sources.read(&table::KEY_PREFIX, parse::prefix)?,
             flush_every: sources.read(&table::FLUSH_EVERY, parse::duration)?,
+            usage_days: sources.read(&table::USAGE_DAYS, parse::usage_days)?,
             threads: sources.read(&table::THREADS, parse::threads)?,
             tls: tls::read(&mut sources)?,
             connections_max: sources.read(&table::CONNECTIONS_MAX, parse::count)?,

@@ -130,6 +130,15 @@ pub(super) fn count_or_none(text: &str, form: &Form) -> Result<Option<NonZeroU32
     whole(text, form).map(NonZeroU32::new)
 }
 
+/// Takes `all` for no end.
+pub(super) fn usage_days(text: &str, form: &Form) -> Result<Option<NonZeroU32>, String> {
+    if text == "all" {
+        return Ok(None);
+    }
+    let days = count(text, form).map_err(|problem| format!("{problem}, or `all`"))?;
+    Ok(Some(days))
+}
+
 /// Takes `auto` for one thread a core.
 pub(super) fn threads(text: &str, form: &Form) -> Result<Option<NonZeroUsize>, String> {
     if text == "auto" {
@@ -268,5 +277,9 @@ mod tests {
         assert_eq!(threads("auto", &table::THREADS.form), Ok(None));
         assert_eq!(threads("2", &table::THREADS.form), Ok(NonZeroUsize::new(2)));
         assert!(threads("0", &table::THREADS.form).is_err());
+        assert_eq!(usage_days("all", &table::USAGE_DAYS.form), Ok(None));
+        assert_eq!(usage_days("400", &table::USAGE_DAYS.form), Ok(NonZeroU32::new(400)));
+        let error = usage_days("0", &table::USAGE_DAYS.form).unwrap_err();
+        assert_eq!(error, "`0` is out of range; use 1 to 36500, or `all`");
     }
 }

@@ -148,7 +148,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 47] = [
+pub(crate) const ALL: [&Setting; 48] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -172,6 +172,7 @@ pub(crate) const ALL: [&Setting; 47] = [
     &OIDC_CA_FILE,
     &KEY_PREFIX,
     &FLUSH_EVERY,
+    &USAGE_DAYS,
     &THREADS,
     &TLS_CERTIFICATE,
     &TLS_KEY,
@@ -271,6 +272,17 @@ pub(crate) const FLUSH_EVERY: Setting = Setting {
     doc: "Pause between two flushes of the usage counts to the database",
     extremes: "Counts younger than this are lost if the process is killed. Short pauses write \
                more often.",
+};
+
+pub(crate) const USAGE_DAYS: Setting = Setting {
+    name: "usage_days",
+    variable: "KEYWARD_USAGE_DAYS",
+    form: Form::Count(Range { min: 1, max: 36_500 }),
+    default: Some("all"),
+    doc: "For how many days before today (UTC) usage is kept",
+    extremes: "`all` forgets none. Usage of older days is forgotten for good, within minutes of \
+               midnight and of the start; each key with a request in an hour has one row of it. \
+               A clock that is years ahead forgets everything.",
 };
 
 pub(crate) const THREADS: Setting = Setting {

@@ -101,6 +101,41 @@ fn an_orderly_stop_loses_no_count() {
     assert!(key["last_used_at"].is_string(), "{key}");
 }
 
+/// By a server that runs, in the store that it has.
+#[test]
+fn usage_of_old_days_is_forgotten_if_a_setting_says_so() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (id, secret) = server.issue("counted");
+    assert_eq!(server.get("/key", &secret).status, 200);
+    server.stop();
+    let file = rusqlite::Connection::open(folder.path().join("keyward.db")).unwrap();
+    // A day ago and ten days ago.
+    let columns = "key_id, allowed, limited, out_of_scope, out_of_network, suspended, revoked, \
+                   expired, introspected";
+    let earlier = |days| {
+        let sql = format!(
+            "INSERT INTO usage (hour, {columns}) SELECT hour - 24 * {days}, {columns} FROM usage \
+             WHERE hour = (SELECT max(hour) FROM usage)"
+        );
+        assert_eq!(file.execute(&sql, ()).unwrap(), 1);
+    };
+    earlier(1);
+    earlier(10);
+    drop(file);
+    let allowed = |server: &Server| {
+        let usage = server.admin("GET", &format!("/admin/api-keys/{id}/usage"), "").json();
+        usage["total"]["allowed"].as_u64().unwrap()
+    };
+    let server = Server::start(folder.path());
+    assert_eq!(allowed(&server), 3);
+    server.stop();
+    let environment = [("ADMIN_API_KEY", ADMIN_KEY), ("KEYWARD_USAGE_DAYS", "2")];
+    let server = Server::start_with(folder.path(), &environment);
+    while allowed(&server) == 3 {}
+    assert_eq!(allowed(&server), 2);
+}
+
 #[test]
 fn a_second_process_gets_the_name_of_the_holder() {
     let folder = tempdir().unwrap();
