@@ -260,7 +260,8 @@ CREATE TABLE leaks_kept (
 
 INSERT INTO leaks_kept (commits) VALUES (0);
 
--- The hour comes first: the rows that are added to lie together, however many hours there are.
+-- The hour comes first: the rows that are added to lie together, however many hours there are. Each
+-- day (24 hours from midnight in UTC) is a table of its own, so that to forget one is to drop it.
 CREATE TABLE usage (
     hour           bigint NOT NULL,
     key_id         bigint NOT NULL,
@@ -273,9 +274,91 @@ CREATE TABLE usage (
     expired        bigint NOT NULL,
     introspected   bigint NOT NULL,
     PRIMARY KEY (hour, key_id)
-) WITH (fillfactor = 70);
+) PARTITION BY RANGE (hour);
 
 CREATE INDEX usage_key ON usage (key_id, hour);
+
+-- The days that have a table; a day is days since 1970-01-01.
+CREATE TABLE usage_days (
+    day       bigint  PRIMARY KEY CHECK (day BETWEEN 0 AND 178956970),
+    -- Whether `usage_daily` says the same of it as `usage`.
+    is_summed boolean NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE INDEX usage_days_open ON usage_days (day) WHERE NOT is_summed;
+
+-- The sums of days that have ended, for queries over many of them.
+CREATE TABLE usage_daily (
+    day            bigint NOT NULL,
+    key_id         bigint NOT NULL,
+    allowed        bigint NOT NULL,
+    limited        bigint NOT NULL,
+    out_of_scope   bigint NOT NULL,
+    out_of_network bigint NOT NULL,
+    suspended      bigint NOT NULL,
+    revoked        bigint NOT NULL,
+    expired        bigint NOT NULL,
+    introspected   bigint NOT NULL,
+    PRIMARY KEY (day, key_id)
+);
+
+CREATE INDEX usage_daily_key ON usage_daily (key_id, day);
+
+-- The role that serves may not make tables, nor drop any but these. So it asks these two functions,
+-- which have the rights of the schema's owner, do nothing else, and look names up nowhere but here:
+-- `current_schema()` in them is this schema.
+
+-- Makes the tables of these days, as far as they are missing. Programs that come together take
+-- turns. Others read and write meanwhile: a table that is attached locks out neither.
+CREATE FUNCTION usage_make_days(days bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    place text := current_schema();
+    missing bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('keyward.usage.' || place, 0));
+    FOR missing IN
+        SELECT DISTINCT d FROM unnest(days) AS v (d)
+        WHERE NOT EXISTS (SELECT FROM usage_days u WHERE u.day = d) ORDER BY d
+    LOOP
+        -- First, so that a day that cannot be is rejected by its check.
+        INSERT INTO usage_days (day, is_summed) VALUES (missing, false);
+        EXECUTE format(
+            'CREATE TABLE %1$I.%2$I (LIKE %1$I.usage INCLUDING INDEXES) WITH (fillfactor = 70)',
+            place, 'usage_' || missing);
+        EXECUTE format(
+            'ALTER TABLE %1$I.usage ATTACH PARTITION %1$I.%2$I FOR VALUES FROM (%3$s) TO (%4$s)',
+            place, 'usage_' || missing, missing * 24, (missing + 1) * 24);
+    END LOOP;
+END $$;
+
+-- Drops the oldest table of a day before this one, and the sums of it; returns whether there was one.
+-- To drop it waits for all that read or write usage, and what comes later waits for it: so it gives
+-- up soon, and is tried again another time.
+CREATE FUNCTION usage_forget_day(before bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = 500 AS $$
+DECLARE
+    place text := current_schema();
+    oldest bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('keyward.usage.' || place, 0));
+    SELECT min(day) INTO oldest FROM usage_days WHERE day < before;
+    IF oldest IS NULL THEN
+        RETURN false;
+    END IF;
+    DELETE FROM usage_daily WHERE day = oldest;
+    DELETE FROM usage_days WHERE day = oldest;
+    -- Last: others wait from here to the end of the transaction.
+    EXECUTE format('DROP TABLE %I.%I', place, 'usage_' || oldest);
+    RETURN true;
+END $$;
+
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION usage_make_days SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION usage_forget_day SET search_path = %I, pg_temp',
+                   current_schema());
+END $$;
+REVOKE ALL ON FUNCTION usage_make_days, usage_forget_day FROM PUBLIC;
 
 -- The number of the latest batch that was added from each writer, so that none counts twice.
 CREATE TABLE usage_batches (

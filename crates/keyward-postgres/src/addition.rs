@@ -31,7 +31,7 @@ impl Addition {
     /// Its schema, next to this one.
     pub(crate) fn schema(&self, connector: &Connector) -> Schema {
         let name = connector.schema.beside(self.name);
-        Schema { name, steps: self.steps, rights: self.rights }
+        Schema { name, steps: self.steps, rights: self.rights, functions: &[] }
     }
 
     /// Its tables, by their whole names.

@@ -39,6 +39,14 @@ pub struct Arrived {
 /// The tables that a migration fills, and which have no row that was not copied.
 const FILLED: [&str; 6] = ["audit", "audit_hours", "clock", "leaks_kept", "tiers", "prefixes"];
 
+/// Has a place for usage of any day, since a day has no table yet.
+const USAGE_ARRIVES: &str = "CREATE TABLE usage_arrived PARTITION OF usage DEFAULT";
+/// Gives each day its table, and the usage to these.
+const USAGE_ARRIVED: &str = "ALTER TABLE usage DETACH PARTITION usage_arrived; \
+    SELECT usage_make_days(array_agg(DISTINCT hour / 24)) FROM usage_arrived; \
+    INSERT INTO usage SELECT * FROM usage_arrived ORDER BY hour, key_id; \
+    DROP TABLE usage_arrived";
+
 /// Moves everything, or nothing: the store is marked as left when all is here and before it is
 /// kept, so that at no time both sides are of use.
 pub(crate) async fn receive(
@@ -150,6 +158,7 @@ async fn copy(
         work.execute(&format!("DELETE FROM {table}")).await?;
     }
     let indexes = drop_indexes(work).await.map_err(|error| work.failed(error))?;
+    work.execute(USAGE_ARRIVES).await?;
     let mut tables = Vec::new();
     let mut next = origin.next()?;
     while let Some(first) = next {
@@ -164,6 +173,7 @@ async fn copy(
         tables.push((table, copied));
         next = after;
     }
+    work.execute(USAGE_ARRIVED).await?;
     work.execute("SET LOCAL maintenance_work_mem = '256MB'").await?;
     for index in indexes {
         work.execute(&index).await?;

@@ -53,6 +53,10 @@ mod find;
 
 mod keys;
 
+mod days;
+
+mod flush;
+
 mod usage;
 
 mod trail;

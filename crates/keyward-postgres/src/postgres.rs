@@ -25,10 +25,11 @@ pub use open::{OpenOptions, PostgresStore};
 
 use crate::columns::{get, parse};
 use crate::pg_error::PgError;
+use crate::session::Purpose;
 use crate::snapshot::PostgresSnapshot;
 use crate::sql::{Value, query};
 use crate::usage::{self, Sums};
-use crate::{find, follow, keys, owners, small, tiers, trail};
+use crate::{days, find, flush, follow, keys, owners, small, tiers, trail};
 
 #[async_trait]
 impl KeyStore for PostgresStore {
@@ -89,7 +90,23 @@ impl KeyStore for PostgresStore {
     }
 
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
-        self.small(|client| Box::pin(small::add_usage(client, batch))).await
+        self.small(|client| Box::pin(flush::add(client, batch))).await
+    }
+
+    async fn tend_usage(&self, now: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        let reader = self.readers.take().await?;
+        let is_any = days::is_work(&reader, now, from).await?;
+        reader.done();
+        if !is_any {
+            return Ok(false);
+        }
+        // A connection of its own, so that reports and flushes wait for none of it.
+        let connector = self.connector().clone();
+        let tended = self.connector().driver.run(async move {
+            let client = connector.connect(Purpose::Writing).await?;
+            days::tend(&client, now, from).await
+        });
+        Ok(tended.await?)
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {
@@ -190,15 +207,17 @@ impl Reports for PostgresStore {
         bucket: Bucket,
         max: u32,
     ) -> Result<Vec<(UnixHour, Counts)>, StoreError> {
-        let reader = self.readers.take().await?;
+        let reader = self.readers.begin().await?;
         let usage = usage::of_key(&reader, id, hours, bucket, max).await?;
-        reader.done();
+        reader.end().await?;
         Ok(usage)
     }
 
     async fn usage_top(&self, hours: Hours, by: TopBy, max: u32) -> Result<UsageTop, StoreError> {
         let _turn = self.long_read().await?;
-        let mut sums = Sums::new(hours);
+        let reader = self.readers.take().await?;
+        let mut sums = Sums::begin(&reader, hours).await?;
+        reader.done();
         while !sums.are_done() {
             let reader = self.readers.take().await?;
             sums.add_some(&reader).await?;

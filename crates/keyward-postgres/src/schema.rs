@@ -42,19 +42,32 @@ const RIGHTS: &[(&str, &str)] = &[
     ("tiers", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE"),
     ("usage_batches", "SELECT, INSERT, UPDATE, DELETE"),
+    ("usage_daily", "SELECT, INSERT, UPDATE"),
+    ("usage_days", "SELECT, UPDATE"),
 ];
+
+/// What the role that serves may call. These have the rights of the schema's owner, since a role
+/// that serves makes no table and drops none.
+const FUNCTIONS: &[&str] = &["usage_make_days(bigint[])", "usage_forget_day(bigint)"];
 
 /// A schema: its name, the steps that lead to its present, and the rights of the role that serves.
 pub(crate) struct Schema {
     pub(crate) name: SchemaName,
     pub(crate) steps: &'static [&'static str],
     pub(crate) rights: &'static [(&'static str, &'static str)],
+    /// The functions that the role that serves may call.
+    pub(crate) functions: &'static [&'static str],
 }
 
 impl Schema {
     /// That of the keys.
     fn of_keys(connector: &Connector) -> Self {
-        Self { name: connector.schema.clone(), steps: MIGRATIONS, rights: RIGHTS }
+        Self {
+            name: connector.schema.clone(),
+            steps: MIGRATIONS,
+            rights: RIGHTS,
+            functions: FUNCTIONS,
+        }
     }
 
     /// The number of the last step.
@@ -222,6 +235,9 @@ async fn grant(client: &Client, schema: &Schema, role: &str) -> Result<(), PgErr
             "REVOKE ALL ON {table} FROM {role}; GRANT {rights} ON {table} TO {role}; "
         ));
     }
+    for function in schema.functions {
+        sql.push_str(&format!("GRANT EXECUTE ON FUNCTION {function} TO {role}; "));
+    }
     Ok(client.batch_execute(&sql).await?)
 }
 
@@ -313,14 +329,19 @@ fn newer(connector: &Connector, schema: &Schema, found: u32) -> OpenError {
 /// The rights that the role lacks, each with its table.
 async fn missing_rights(client: &Client, schema: &Schema) -> Result<Vec<String>, PgError> {
     const MISSING: &str = "SELECT t, r FROM unnest($1::text[], $2::text[]) AS v (t, r) \
-        WHERE NOT has_table_privilege(t, r)";
+        WHERE NOT has_table_privilege(t, r) \
+        UNION ALL SELECT f, 'EXECUTE' FROM unnest($3::text[]) AS v (f) \
+        WHERE NOT has_function_privilege(f, 'EXECUTE')";
     let each = schema
         .rights
         .iter()
         .flat_map(|(table, rights)| rights.split(", ").map(move |right| (*table, right)));
     let (tables, rights): (Vec<_>, Vec<_>) = each.unzip();
-    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&tables, Type::TEXT_ARRAY), (&rights, Type::TEXT_ARRAY)];
+    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] = [
+        (&tables, Type::TEXT_ARRAY),
+        (&rights, Type::TEXT_ARRAY),
+        (&schema.functions, Type::TEXT_ARRAY),
+    ];
     let rows = client.query_typed(MISSING, &values).await?;
     let told = |row: tokio_postgres::Row| {
         let (table, right): (String, String) = (row.try_get(0)?, row.try_get(1)?);

@@ -1,11 +1,10 @@
-//! Writes that are no changes of keys: reports of leaks, readings of the clock, and usage. None of
-//! them waits for a change, nor a change for them.
+//! Writes that are no changes of keys: reports of leaks, readings of the clock, and last uses. None
+//! of them waits for a change, nor a change for them.
 
 use std::net::IpAddr;
 
 use keyward::UnixMillis;
 use keyward::audit::Audit;
-use keyward::count::Outcome;
 use keyward::digest::Digest;
 use keyward::once::{Earlier, Once, OnceName};
 use keyward::rules::OnceRow;
@@ -119,75 +118,15 @@ pub(crate) async fn forget_leaks(client: &Client, digests: Vec<Digest>) -> Resul
     execute(client, FORGET, &[Value::Digests(digests)]).await.map(drop)
 }
 
-/// Adds a batch of usage, unless it was added before. Its rows are locked in order, so that two
-/// programs never wait for each other in a circle.
-pub(crate) async fn add_usage(client: &Client, mut batch: UsageBatch) -> Result<(), PgError> {
-    // Served by the primary key. No row is returned if the batch was added before.
-    const NOTE: &str = "INSERT INTO usage_batches AS b (writer, number, at) \
-        VALUES ($1, $2, now()) ON CONFLICT (writer) DO UPDATE \
-        SET number = excluded.number, at = excluded.at WHERE b.number < excluded.number";
-    const FORGET: &str = "DELETE FROM usage_batches WHERE at < now() - interval '7 days'";
-    const READING: &str =
-        "UPDATE clock SET latest_ms = $1 WHERE latest_ms IS NULL OR latest_ms < $1";
-    let (writer, count) = (Value::Bytes(batch.writer.to_vec()), number(batch.number)?);
-    client.batch_execute("BEGIN").await?;
-    if execute(client, NOTE, &[writer, Value::Number(count)]).await? == 0 {
-        return Ok(client.batch_execute("COMMIT").await?);
-    }
-    if batch.number == 1 {
-        execute(client, FORGET, &[]).await?;
-    }
-    if let Some(reading) = batch.reading {
-        execute(client, READING, &[Value::Number(bound(reading.0))]).await?;
-    }
-    batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
-    if !batch.rows.is_empty() {
-        let (sql, values) = counts(&batch)?;
-        execute(client, &sql, &values).await?;
-        let (ids, times) = last_uses(&batch)?;
-        execute(client, USED, &[Value::Numbers(ids), Value::Numbers(times)]).await?;
-    }
-    Ok(client.batch_execute("COMMIT").await?)
-}
-
 /// Moves the last use of keys that there are forward. Served by the primary keys.
-const USED: &str = "INSERT INTO key_uses AS u (key_id, last_used_at_ms) \
+pub(crate) const USED: &str = "INSERT INTO key_uses AS u (key_id, last_used_at_ms) \
     SELECT v.id, v.at FROM unnest($1::bigint[], $2::bigint[]) AS v (id, at) \
     WHERE EXISTS (SELECT FROM keys k WHERE k.id = v.id) ORDER BY v.id \
     ON CONFLICT (key_id) DO UPDATE SET last_used_at_ms = excluded.last_used_at_ms \
     WHERE u.last_used_at_ms < excluded.last_used_at_ms";
 
-/// The statement that adds counts, and its values: hours, keys, and a column for each outcome. The
-/// same key and hour may come several times in a batch, and are one row of the statement.
-fn counts(batch: &UsageBatch) -> Result<(String, Vec<Value>), PgError> {
-    let (mut hours, mut ids) = (Vec::new(), Vec::new());
-    let mut columns: Vec<Vec<i64>> = vec![Vec::new(); Outcome::ALL.len()];
-    let mut rows = batch.rows.iter().peekable();
-    while let Some(row) = rows.next() {
-        let mut counts = row.counts;
-        while let Some(same) = rows.next_if(|it| (it.hour, it.key_id) == (row.hour, row.key_id)) {
-            counts.add(&same.counts);
-        }
-        hours.push(i64::from(row.hour.0));
-        ids.push(number(row.key_id.get())?);
-        for (column, (_, count)) in columns.iter_mut().zip(counts.iter()) {
-            column.push(bound(count));
-        }
-    }
-    let outcomes = Outcome::WORDS.join(", ");
-    let arrays: String = (3..).take(columns.len()).map(|at| format!(", ${at}::bigint[]")).collect();
-    let sums = Outcome::WORDS.map(|word| format!("{word} = u.{word} + excluded.{word}")).join(", ");
-    let sql = format!(
-        "INSERT INTO usage AS u (hour, key_id, {outcomes}) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[]{arrays}) \
-         ON CONFLICT (hour, key_id) DO UPDATE SET {sums}"
-    );
-    let values = [hours, ids].into_iter().chain(columns).map(Value::Numbers).collect();
-    Ok((sql, values))
-}
-
 /// The latest use of each key in a batch, in the order of ids.
-fn last_uses(batch: &UsageBatch) -> Result<(Vec<i64>, Vec<i64>), PgError> {
+pub(crate) fn last_uses(batch: &UsageBatch) -> Result<(Vec<i64>, Vec<i64>), PgError> {
     let mut latest = std::collections::BTreeMap::<i64, i64>::new();
     for row in &batch.rows {
         let Some(at) = row.last_used_at else { continue };
