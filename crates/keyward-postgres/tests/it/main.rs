@@ -16,3 +16,5 @@ mod starter;
 mod tickets;
 mod tidy;
 mod tls;
+mod usage;
+mod usage_tables;
