@@ -188,7 +188,7 @@ async fn drop_indexes(work: &Work<'_>) -> Result<Vec<String>, PgError> {
     const INDEXES: &str = "SELECT c.oid::regclass::text, pg_get_indexdef(c.oid) FROM pg_index i \
         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
         WHERE c.relnamespace = current_schema()::regnamespace AND t.relkind = 'r' \
-        AND NOT i.indisprimary ORDER BY 1";
+        AND NOT i.indisprimary AND NOT t.relispartition ORDER BY 1";
     let mut made = Vec::new();
     for row in query(&work.client, INDEXES, &[]).await? {
         let name: &str = get(&row, 0)?;
