@@ -81,8 +81,8 @@ impl Session {
         Ok(Self { client, kept, brief, clock })
     }
 
-    /// Begins a transaction, locks the rows of these buckets, reads them, and then the clock: in one
-    /// round trip.
+    /// Begins a transaction, locks the rows of these buckets, reads them, and then the clock: in
+    /// one round trip.
     pub(super) async fn lock(&self, places: &[Place]) -> Result<Locked, PgError> {
         let (kept, brief) = (of(places, Keeping::Kept), of(places, Keeping::Brief));
         let mut read_brief = brief.clone();
