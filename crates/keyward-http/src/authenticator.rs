@@ -270,7 +270,7 @@ impl Authenticator {
         address: Option<IpAddr>,
         request_id: Option<String>,
     ) -> Audit {
-        Audit { actor, at: self.clock.now().unix, address, request_id, once: None }
+        Audit { actor, at: self.now().unix, address, request_id, once: None }
     }
 
     /// What an audit entry says about a change that the program makes now, on its own account.
@@ -288,7 +288,7 @@ impl Authenticator {
     /// ```
     #[must_use]
     pub fn program(&self) -> Audit {
-        Audit::program(self.clock.now().unix)
+        Audit::program(self.now().unix)
     }
 
     /// The address of the client whose connection comes from `peer`, as far as that is known; see

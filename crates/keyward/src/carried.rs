@@ -18,16 +18,26 @@ const GIVES_WAY: u64 = 2_000;
 /// No reading is known: so long ago that every wall clock is ahead of it.
 const NONE: i64 = i64::MIN;
 
+/// Added to the carried reading where the wall clock is the store's: above every time, so that a
+/// request finds out by the comparison that it makes anyway.
+const OF_STORE: i64 = 1 << 62;
+
 /// The latest reading of the wall clock, carried on by the steady one.
 ///
 /// A wall clock that is ahead of it is followed. While the wall clock is before [`EARLIEST`], or
 /// more than a minute earlier than the carried reading, it is unknown which of the two is right,
 /// and a request is judged by both.
+///
+/// Where several nodes share a store, the wall clock is the store's, carried on by the steady clock
+/// of this node, and all of the above is about that one.
 #[derive(Debug)]
 pub(crate) struct Carried {
     /// The carried reading in milliseconds, when the steady clock was at 0; or [`NONE`]. Relaxed:
     /// it is one number, and a request just before or just after it moves is judged rightly.
     origin_ms: AtomicI64,
+    /// The store's time in milliseconds, when the steady clock was at 0, or [`NONE`]; only looked
+    /// at where the carried reading is in the range of [`OF_STORE`].
+    store_ms: AtomicI64,
     /// Held for a few additions, never while waiting and never by a request; a panic cannot
     /// happen between them, so a poisoned lock is taken.
     follower: Mutex<Follower>,
@@ -45,8 +55,18 @@ struct Follower {
 impl Carried {
     /// Goes on from the latest reading of an earlier start, if one is known.
     pub(crate) fn since(latest: Option<UnixMillis>) -> Self {
-        let origin_ms = latest.map_or(NONE, signed);
-        Self { origin_ms: AtomicI64::new(origin_ms), follower: Mutex::default() }
+        Self::with_origin(latest.map_or(NONE, signed))
+    }
+
+    /// The same for a node of a cluster, which goes by its own wall clock until the store has said
+    /// what time it is.
+    pub(crate) fn of_store_since(latest: Option<UnixMillis>) -> Self {
+        Self::with_origin(latest.map_or(0, signed).saturating_add(OF_STORE))
+    }
+
+    fn with_origin(origin_ms: i64) -> Self {
+        let (origin_ms, store_ms) = (AtomicI64::new(origin_ms), AtomicI64::new(NONE));
+        Self { origin_ms, store_ms, follower: Mutex::default() }
     }
 
     /// The reading, judged by the carried one.
@@ -56,23 +76,61 @@ impl Carried {
         if carried.saturating_sub(LAG_MAX_MS).max(signed(EARLIEST)) <= signed(now.unix) {
             return now;
         }
+        if carried < OF_STORE / 2 {
+            return now.or_as_late_as(unsigned(carried));
+        }
+        self.judge_by_store(now, carried - OF_STORE)
+    }
+
+    #[inline(never)]
+    fn judge_by_store(&self, now: Now, carried: i64) -> Now {
+        let now = self.by_store(now);
+        if carried.saturating_sub(LAG_MAX_MS).max(signed(EARLIEST)) <= signed(now.unix) {
+            return now;
+        }
         now.or_as_late_as(unsigned(carried))
+    }
+
+    /// The reading with the store's wall clock, if that is known.
+    fn by_store(&self, now: Now) -> Now {
+        match self.store_ms.load(Ordering::Relaxed) {
+            NONE => now,
+            origin => {
+                let at = origin.saturating_add_unsigned(now.steady.0 / NANOS_PER_MS);
+                Now::new(unsigned(at), now.steady)
+            }
+        }
+    }
+
+    /// The store's time at a reading of the steady clock, from now on.
+    pub(crate) fn set_store(&self, at: UnixMillis, steady: SteadyNanos) {
+        let origin = signed(at).saturating_sub_unsigned(steady.0 / NANOS_PER_MS);
+        self.store_ms.store(origin, Ordering::Relaxed);
     }
 
     /// The carried reading; `None` if there was no reading yet.
     pub(crate) fn at(&self, steady: SteadyNanos) -> Option<UnixMillis> {
-        let is_known = self.origin_ms.load(Ordering::Relaxed) != NONE;
-        is_known.then(|| unsigned(self.carried(steady)))
+        let origin = self.origin_ms.load(Ordering::Relaxed);
+        let carried = self.carried(steady) - if self.is_of_store() { OF_STORE } else { 0 };
+        (origin != NONE && origin != OF_STORE).then(|| unsigned(carried))
+    }
+
+    fn is_of_store(&self) -> bool {
+        OF_STORE / 2 <= self.origin_ms.load(Ordering::Relaxed)
     }
 
     /// Follows the wall clock, as far as it can be right, and returns the judged reading.
     pub(crate) fn follow(&self, now: Now) -> Now {
         let mut follower = self.follower();
+        let (now, base) = match self.is_of_store() {
+            true => (self.by_store(now), OF_STORE),
+            false => (now, 0),
+        };
         let wall = signed(now.unix);
         // The reading that an earlier start left goes on from here: the time since then is unknown.
         let carried = match follower.last {
-            Some(_) => self.carried(now.steady),
-            None => self.origin_ms.load(Ordering::Relaxed),
+            Some(_) => self.carried(now.steady).saturating_sub(base),
+            None => self.origin_ms.load(Ordering::Relaxed).saturating_sub(base),
         };
         let passed = follower.last.map_or(0, |last| now.steady.0.saturating_sub(last.0));
         let slack_max = LAG_MAX_MS.unsigned_abs() * NANOS_PER_MS * GIVES_WAY;
@@ -88,7 +146,7 @@ impl Carried {
         } else {
             carried
         };
-        self.set(carried, now.steady);
+        self.set(carried.saturating_add(base), now.steady);
         drop(follower);
         self.judge(now)
     }
@@ -97,7 +155,8 @@ impl Carried {
     pub(crate) fn accept(&self, now: Now) {
         let mut follower = self.follower();
         follower.last = Some(now.steady);
-        self.set(signed(now.unix), now.steady);
+        let base = if self.is_of_store() { OF_STORE } else { 0 };
+        self.set(signed(now.unix).saturating_add(base), now.steady);
     }
 
     #[inline]
