@@ -20,7 +20,7 @@ use crate::lease::Lease;
 use crate::limit::Limits;
 use crate::owner::OwnerState;
 use crate::record::{KeyId, Owner};
-use crate::tier::Tier;
+use crate::tier::{Tier, TierName};
 use crate::time::{ReadClock, UnixMillis};
 
 pub use census::Census;
@@ -219,8 +219,8 @@ impl Index {
             entry.take_over(there, clock);
         }
         match &mut high {
-            Some(high) if from < to => high.current.insert(entry),
-            Some(_) | None => low.current.insert(entry),
+            Some(high) if from < to => high.put(entry),
+            Some(_) | None => low.put(entry),
         }
     }
 
@@ -271,6 +271,31 @@ impl Index {
     #[must_use]
     pub fn owner(&self, name: &Owner, is_suspended: bool) -> Arc<OwnerState> {
         self.owners.share(name, is_suspended)
+    }
+
+    /// Withholds verdicts about the key with this secret, known or not.
+    pub(crate) fn withhold(&self, id: KeyId, digest: Digest, tier: &StdArc<Tier>) {
+        let mut table = self.shard(&digest).write();
+        match table.find(&digest) {
+            Some(entry) => entry.withhold(),
+            None => drop(table.add(Entry::unreadable(id, digest, StdArc::clone(tier)))),
+        }
+    }
+
+    /// Withholds verdicts about all keys of a tier.
+    pub(crate) fn withhold_tier(&self, tier: &TierName) {
+        for shard in &self.shards {
+            let table = shard.read();
+            let of_tier = table.current.iter().filter(|entry| entry.tier().name() == tier);
+            of_tier.for_each(Entry::withhold);
+        }
+    }
+
+    /// Forgets a key by its present secret, which is unknown from here on.
+    pub(crate) fn forget(&self, digest: &Digest) -> Option<Entry> {
+        let mut table = self.shard(digest).write();
+        let at = table.current.find_at(digest)?;
+        table.current.remove(at)
     }
 
     /// The owner of this name, if a key shares it, it has limits, or other code holds it.

@@ -266,7 +266,7 @@ fn admit(held: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<(), Reason> {
     // Whatever works at the latest that it may be works earlier, too.
     match entry.stage(now.latest()) {
         Stage::Active => {}
-        Stage::Suspended => return Err(Denied::Suspended),
+        Stage::Suspended => return Err(not_active(entry)),
         Stage::Revoked => return Err(Denied::Revoked),
         Stage::Expired => return Err(over(entry.expires_at(), now, Denied::Expired)),
     }
@@ -280,6 +280,12 @@ fn admit(held: &Held<'_>, asked: &Asked<'_>, now: Now) -> Result<(), Reason> {
         return Err(Denied::OutOfScope);
     }
     Ok(())
+}
+
+/// The reason of a key that is suspended, or whose row cannot be read.
+#[cold]
+fn not_active(entry: &Entry) -> Reason {
+    if entry.is_withheld() { |_| Denied::Uncertain } else { Denied::Suspended }
 }
 
 /// Why a secret is denied that has ended at the latest possible time: `reason`, unless it has not

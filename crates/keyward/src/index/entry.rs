@@ -11,7 +11,7 @@ use crate::count::{Counters, Counts};
 use crate::digest::Digest;
 use crate::limit::{Buckets, Era, Limits, SharedBuckets, carried};
 use crate::owner::OwnerState;
-use crate::record::{KeyId, KeyName, Stage};
+use crate::record::{KeyId, KeyName, KeyState, Stage};
 use crate::stored::Key;
 use crate::tier::Tier;
 use crate::time::{ReadClock, UnixMillis};
@@ -127,6 +127,10 @@ impl Entry {
     }
 
     /// Whether this is the very tier of the key.
+    pub(super) fn withhold(&self) {
+        self.life.withhold();
+    }
+
     pub(super) fn is_in(&self, tier: &Arc<Tier>) -> bool {
         Arc::ptr_eq(&self.tier, tier)
     }
@@ -175,6 +179,29 @@ impl Entry {
     /// The counts of the hour of `at` that no flush has taken yet.
     pub(crate) fn counted(&self, at: UnixMillis) -> Counts {
         self.counters.in_hour(at.hour())
+    }
+
+    /// A key whose row cannot be read: nothing is known of it but its id and this secret.
+    pub(crate) fn unreadable(id: KeyId, digest: Digest, tier: Arc<Tier>) -> Self {
+        let life = Life::new(KeyState::Active, None);
+        life.withhold();
+        let words = Words::full(tier.limits().list().len());
+        Self {
+            id,
+            digest,
+            life,
+            words,
+            tier,
+            owner: None,
+            extras: Extras::default(),
+            counters: Counters::default(),
+            name: "unreadable".parse().expect("the word is a name"),
+        }
+    }
+
+    /// Whether nothing is to be said of the key, since its row cannot be read.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.life.is_withheld()
     }
 
     /// The stage of the key itself, whatever its owner's state.

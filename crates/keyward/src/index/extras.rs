@@ -11,7 +11,7 @@ use crate::record::Scopes;
 use crate::stored::Key;
 
 /// One pointer, which is empty for a key without any of them. Cloning shares them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Extras(Option<Arc<Inner>>);
 
 struct Inner {

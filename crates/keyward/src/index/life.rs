@@ -17,6 +17,8 @@ pub(super) struct Life(AtomicU64);
 const REVOKED: u64 = 0;
 const SUSPENDED: u64 = 1 << 63;
 const NEVER: u64 = SUSPENDED - 1;
+/// The row cannot be read. As a state it is suspended, with an expiry that no key has.
+const WITHHELD: u64 = SUSPENDED;
 
 impl Life {
     pub(super) fn new(state: KeyState, expires_at: Option<UnixMillis>) -> Self {
@@ -31,6 +33,19 @@ impl Life {
 
     pub(super) fn revoke(&self) {
         self.0.store(REVOKED, Ordering::Release);
+    }
+
+    /// Withholds every verdict but that the key is revoked.
+    pub(super) fn withhold(&self) {
+        let unless_revoked = |word| (word != REVOKED).then_some(WITHHELD);
+        // It is revoked, and stays so.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_revoked)
+            .unwrap_or_default();
+    }
+
+    pub(super) fn is_withheld(&self) -> bool {
+        self.0.load(Ordering::Acquire) == WITHHELD
     }
 
     /// Stays what `before` became for ever.
@@ -84,6 +99,20 @@ mod tests {
         let suspended = life(KeyState::Suspended, Some(5));
         assert_eq!(suspended.stage(UnixMillis(9)), Stage::Suspended);
         suspended.revoke();
+        assert_eq!(suspended.stage(UnixMillis(1)), Stage::Revoked);
+    }
+
+    #[test]
+    fn a_withheld_key_is_not_active_and_a_revoked_one_stays_revoked() {
+        let withheld = life(KeyState::Active, None);
+        withheld.withhold();
+        assert!(withheld.is_withheld());
+        assert_eq!(withheld.stage(UnixMillis(1)), Stage::Suspended);
+        assert_eq!(withheld.expires_at(), None);
+        let suspended = life(KeyState::Suspended, Some(0));
+        assert!(!suspended.is_withheld());
+        suspended.revoke();
+        suspended.withhold();
         assert_eq!(suspended.stage(UnixMillis(1)), Stage::Revoked);
     }
 

@@ -47,6 +47,14 @@ impl Table {
         true
     }
 
+    /// Puts a key in the place of the one that has its secret, if there is one.
+    pub(super) fn put(&mut self, entry: Entry) {
+        match self.find_mut(entry.digest()) {
+            Some(there) => *there = entry,
+            None => self.current.insert(entry),
+        }
+    }
+
     pub(super) fn find_former(&self, digest: &Digest) -> Option<&Former> {
         // Where nothing was rotated, a text that is unknown costs no second look.
         if self.former.is_empty() {
