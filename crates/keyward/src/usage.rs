@@ -7,7 +7,7 @@
 
 mod tiers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -138,6 +138,38 @@ impl Usage {
     #[cold]
     fn count_apart(&self, key_id: KeyId, outcome: Outcome, at: UnixMillis) {
         self.beside().apart.entry((key_id, at.hour())).or_default()[outcome] += 1;
+    }
+
+    /// Drops the counts of these keys, which have these ids. Returns how many requests they are of.
+    pub(crate) fn drop_of(&self, entries: &[Entry], ids: &HashSet<KeyId>, now: UnixMillis) -> u64 {
+        let mut dropped = Counts::default();
+        let all = |entry: &Entry, dropped: &mut Counts| {
+            entry.counters().take(now).for_each(|(_, counts)| dropped.add(&counts));
+        };
+        entries.iter().for_each(|entry| all(entry, &mut dropped));
+        let mut beside = self.beside();
+        beside.rows.retain(|(_, row)| {
+            let is_kept = !ids.contains(&row.key_id);
+            if !is_kept {
+                dropped.add(&row.counts);
+            }
+            is_kept
+        });
+        beside.apart.retain(|(id, _), counts| {
+            let is_kept = !ids.contains(id);
+            if !is_kept {
+                dropped.add(counts);
+            }
+            is_kept
+        });
+        beside.entries.retain(|entry| {
+            let is_kept = !ids.contains(&entry.id());
+            if !is_kept {
+                all(entry, &mut dropped);
+            }
+            is_kept
+        });
+        dropped.requests()
     }
 
     fn beside(&self) -> MutexGuard<'_, Beside> {

@@ -1,10 +1,12 @@
 //! Moving usage, and the latest reading of the clock, from memory to the store.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::index::Index;
 use crate::key::RandomError;
+use crate::record::KeyId;
 use crate::store::{StoreError, UsageBatch};
 use crate::time::{ReadClock, UnixHour, UnixMillis};
 use crate::usage::{BATCH_ROWS_MAX, Collector, Usage, UsageRow};
@@ -291,6 +293,16 @@ impl Outbox {
     }
 
     /// Fills the batch to send, unless one is pending, if anything was counted.
+    /// Drops what waits of these keys. Returns how many requests it is of. A batch that the store may
+    /// have had already is not sent with other rows under its number: it counts once.
+    pub(super) fn drop_of(&mut self, ids: &HashSet<KeyId>) -> u64 {
+        let Some(batch) = &mut self.pending else { return 0 };
+        let of_these = |row: &&UsageRow| ids.contains(&row.key_id);
+        let dropped = batch.rows.iter().filter(of_these).map(|row| row.counts.requests()).sum();
+        batch.rows.retain(|row| !ids.contains(&row.key_id));
+        dropped
+    }
+
     fn fill(&mut self, usage: &Usage, index: &Index, now: UnixMillis) {
         if self.pending.is_none() {
             let rows = self.collector.take(usage, index, now);

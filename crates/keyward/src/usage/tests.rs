@@ -90,7 +90,7 @@ fn more_keys_than_the_queue_holds_lose_nothing() {
     }
     let rows = collect_all(&usage, &index);
     assert_eq!(rows.iter().map(|row| row.counts[Outcome::Limited]).sum::<u64>(), keys);
-    let ids: std::collections::HashSet<_> = rows.iter().map(|row| row.key_id).collect();
+    let ids: HashSet<_> = rows.iter().map(|row| row.key_id).collect();
     assert_eq!(ids.len() as u64, keys);
 }
 
