@@ -3,6 +3,7 @@
 
 mod cluster;
 mod followed;
+mod hidden;
 mod lists;
 mod rows;
 mod snapshot;

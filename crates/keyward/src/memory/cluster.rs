@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::audit::{Audit, ChangeId, Mark};
+use crate::audit::{Audit, AuditEntry, ChangeId, Mark};
+use crate::count::Counts;
 use crate::digest::Digest;
 use crate::once::Earlier;
 use crate::record::KeyId;
@@ -22,8 +23,10 @@ use crate::store::{
 };
 use crate::stored::OwnedKey;
 use crate::ticket::{Ask, Ticket};
+use crate::tier::TierName;
 use crate::time::UnixMillis;
 
+use super::hidden::Hidden;
 use super::snapshot::MemorySnapshot;
 use database::Database;
 pub use wire::{Leg, Letter, Wire};
@@ -65,6 +68,8 @@ struct Shared {
     /// The servers' time, in milliseconds.
     at: AtomicU64,
     servers: Mutex<Servers>,
+    /// Locked for one look.
+    unreadable: Mutex<Hidden>,
 }
 
 /// The primary, and the replica as it was when it last received anything.
@@ -85,7 +90,8 @@ impl MemoryCluster {
         let database = Database::new(lease);
         let servers = Servers { primary: database.clone(), replica: database, serving: 1 };
         let (wire, at) = (Wire::default(), AtomicU64::new(STARTS_AT.0));
-        Self(Arc::new(Shared { wire, at, servers: Mutex::new(servers) }))
+        let (servers, unreadable) = (Mutex::new(servers), Mutex::default());
+        Self(Arc::new(Shared { wire, at, servers, unreadable }))
     }
 
     /// The store as one process has it, which the wire knows by this number.
@@ -134,6 +140,51 @@ impl MemoryCluster {
         rows.key(id).map(|key| rows.owned(key))
     }
 
+    /// Makes the row of a key one that no program can read, from the next look at it on, or mends
+    /// it.
+    pub fn set_key_unreadable(&self, id: KeyId, is_unreadable: bool) {
+        let keys = &mut self.hidden().keys;
+        if is_unreadable {
+            keys.insert(id)
+        } else {
+            keys.remove(&id)
+        };
+    }
+
+    /// The same for a tier.
+    pub fn set_tier_unreadable(&self, name: TierName, is_unreadable: bool) {
+        let tiers = &mut self.hidden().tiers;
+        if is_unreadable {
+            tiers.insert(name)
+        } else {
+            tiers.remove(&name)
+        };
+    }
+
+    /// The audit trail as the primary has it.
+    #[must_use]
+    pub fn trail(&self) -> Vec<AuditEntry> {
+        self.servers().primary.rows.trail.clone()
+    }
+
+    /// All counts of a key as the primary has them.
+    #[must_use]
+    pub fn counted(&self, id: KeyId) -> Counts {
+        let mut sum = Counts::default();
+        let servers = self.servers();
+        let usage = servers.primary.rows.usage.iter();
+        usage.filter(|((key, _), _)| *key == id).for_each(|(_, counts)| sum.add(counts));
+        sum
+    }
+
+    fn hidden(&self) -> MutexGuard<'_, Hidden> {
+        self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unreadable(&self) -> Hidden {
+        self.hidden().clone()
+    }
+
     fn servers(&self) -> MutexGuard<'_, Servers> {
         self.0.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,7 +227,11 @@ impl KeyStore for ClusterNode {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        let snapshot = self.call("snapshot", |it, _| Ok(MemorySnapshot::of(&it.rows))).await?;
+        let unreadable = self.cluster.unreadable();
+        let snapshot = move |it: &mut Database, _: &ServerId| {
+            Ok(MemorySnapshot::without(&it.rows, &unreadable))
+        };
+        let snapshot = self.call("snapshot", snapshot).await?;
         Ok(Box::new(snapshot))
     }
 
@@ -288,7 +343,8 @@ impl Cluster for ClusterNode {
     }
 
     async fn feed(&self, after: Mark, head: Mark, max: u32) -> Result<Option<Feed>, StoreError> {
-        self.call("feed", |it, _| Ok(it.feed(after, head, max))).await
+        let unreadable = self.cluster.unreadable();
+        self.call("feed", |it, _| Ok(it.feed(after, head, max, &unreadable))).await
     }
 
     async fn standings(&self, marks: Vec<Mark>) -> Result<Standings, StoreError> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::audit::Mark;
-use crate::store::{Page, Snapshot, StoreError};
+use crate::store::{Page, Snapshot, StoreError, Unreadable};
 use crate::stored::{Key, OwnerRow, TierRow};
 
+use super::hidden::Hidden;
 use super::rows::Rows;
 
 /// Rows that no change reaches any more.
@@ -18,6 +19,7 @@ pub(super) struct MemorySnapshot {
     owners: std::vec::IntoIter<OwnerRow>,
     /// Shared with the store until a key is changed there.
     keys: std::vec::IntoIter<Arc<Key>>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl MemorySnapshot {
@@ -30,7 +32,20 @@ impl MemorySnapshot {
             tiers: tiers.into_iter(),
             owners: owners.into_iter(),
             keys: keys.into_iter(),
+            unreadable: Vec::new(),
         }
+    }
+
+    /// The same, without rows that cannot be read.
+    pub(super) fn without(rows: &Rows, hidden: &Hidden) -> Self {
+        let mut all = Self::of(rows);
+        let mut unreadable = Vec::new();
+        let mut tiers: Vec<_> = all.tiers.collect();
+        tiers.retain(|row| hidden.shows_tier(row, &mut unreadable));
+        let mut keys: Vec<_> = all.keys.collect();
+        keys.retain(|key| hidden.shows_key(key, &mut unreadable));
+        (all.tiers, all.keys) = (tiers.into_iter(), keys.into_iter());
+        Self { unreadable, ..all }
     }
 }
 
@@ -53,5 +68,9 @@ impl Snapshot for MemorySnapshot {
             return Ok(Some(Page::Keys(keys.map(Arc::unwrap_or_clone).collect())));
         }
         Ok(None)
+    }
+
+    fn unreadable(&mut self) -> Vec<Unreadable> {
+        std::mem::take(&mut self.unreadable)
     }
 }

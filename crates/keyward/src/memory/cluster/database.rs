@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::audit::{ChangeId, Mark};
+use crate::memory::hidden::Hidden;
 use crate::memory::rows::Rows;
 use crate::mutant::{self, Mutant};
 use crate::store::{Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
@@ -63,17 +64,20 @@ impl Database {
         Renewed::Kept { head: self.rows.progress.mark(), at }
     }
 
-    pub(super) fn feed(&self, after: Mark, head: Mark, max: u32) -> Option<Feed> {
+    pub(super) fn feed(&self, after: Mark, head: Mark, max: u32, hidden: &Hidden) -> Option<Feed> {
         let fits = self.has(after) && self.has(head) || mutant::is(Mutant::NoChainCheck);
         if !fits {
             return None;
         }
-        let changes = self.rows.changes(after.change, max);
+        let mut changes = self.rows.changes(after.change, max);
+        let mut unreadable = Vec::new();
+        changes.tiers.retain(|row| hidden.shows_tier(row, &mut unreadable));
+        changes.keys.retain(|key| hidden.shows_key(key, &mut unreadable));
         let entries = self.rows.trail.iter();
         let entries = entries.filter(|it| after.change < it.id && it.id <= changes.until);
         let at = entries.map(|entry| entry.at).max().unwrap_or(UnixMillis(0));
         let to = self.mark_of(changes.until).unwrap_or(Mark::START);
-        Some(Feed { changes, to, at, unreadable: Vec::new() })
+        Some(Feed { changes, to, at, unreadable })
     }
 
     pub(super) fn standings(&self, marks: &[Mark], server: &ServerId) -> Standings {
