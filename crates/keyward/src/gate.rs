@@ -25,7 +25,7 @@ use crate::carried::Carried;
 use crate::count::Counts;
 use crate::index::{Held, Index};
 use crate::key::{Prefix, RandomError};
-use crate::store::{KeyStore, Page, StoreError};
+use crate::store::{KeyStore, Page, StoreError, Unreadable};
 use crate::tier::Tier;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
@@ -37,10 +37,10 @@ pub use cluster::{KeptUp, Standing};
 pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
 pub use owners::EditOwnerError;
-pub use run::ChangeError;
+pub use run::{ChangeError, Made};
 pub use tiers::{DeleteTierError, PutTierError};
 
-use cluster::Node;
+use cluster::{Node, unjudgeable};
 use flush::{FlushCounts, Outbox};
 use order::Order;
 use run::{no_clock, unexpected, unfit};
@@ -143,7 +143,10 @@ impl Gate {
     /// does not open.
     pub async fn open(store: Arc<dyn KeyStore>, prefix: Prefix) -> Result<Self, OpenError> {
         let latest = store.latest_reading().await?;
-        let node = store.cluster().map(|_| Node::new());
+        let (node, carried) = match store.cluster() {
+            Some(_) => (Some(Node::new()), Carried::of_store_since(latest)),
+            None => (None, Carried::since(latest)),
+        };
         let gate = Self {
             index: Index::default(),
             usage: Usage::default(),
@@ -152,7 +155,7 @@ impl Gate {
             tiers: Mutex::new(Vec::new()),
             gone_tiers: Mutex::new(Vec::new()),
             order: Order::default(),
-            carried: Carried::since(latest),
+            carried,
             outbox: async_lock::Mutex::new(Outbox::new(latest)?),
             usage_edition: AtomicU64::new(0),
             flushed: FlushCounts::default(),
@@ -162,24 +165,35 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Reads everything, and returns the newest change that is in it.
-    async fn load(&self) -> Result<Mark, StoreError> {
+    /// Reads everything, and returns the newest change that is in it. On a cluster, the rows that
+    /// cannot be read come in addition; elsewhere, nothing opens.
+    async fn load(&self) -> Result<(Mark, Vec<Unreadable>), StoreError> {
         let mut snapshot = self.store.snapshot().await?;
         let newest = snapshot.newest();
         // Held until their keys share them.
-        let mut owners = Vec::new();
+        let (mut owners, mut unreadable) = (Vec::new(), Vec::new());
         let mut loading = self.index.loading();
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
+            unreadable.extend(snapshot.unreadable());
             match page {
                 Page::Tiers(rows) => self.know_tiers(&rows),
                 Page::Owners(rows) => owners.extend(rows.iter().map(|row| self.load_owner(row))),
                 Page::Keys(keys) => {
-                    keys.iter().try_for_each(|key| self.load_key(&mut loading, key))?;
+                    // In the order of their ids.
+                    let last = self.node.as_ref().zip(keys.last());
+                    last.into_iter().for_each(|(node, key)| node.know_key(key.id));
+                    for key in &keys {
+                        match self.load_key(&mut loading, key) {
+                            Err(_) if self.node.is_some() => unreadable.push(unjudgeable(key)),
+                            loaded => loaded?,
+                        }
+                    }
                 }
             }
         }
+        unreadable.extend(snapshot.unreadable());
         loading.finish();
-        Ok(newest)
+        Ok((newest, unreadable))
     }
 
     /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged

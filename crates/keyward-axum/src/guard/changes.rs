@@ -6,10 +6,10 @@ use std::time::Duration;
 use keyward::audit::Audit;
 use keyward::change::KeyChange;
 use keyward::details::{Reason, Versions};
-use keyward::gate::{ChangeError, IssueError};
+use keyward::gate::{ChangeError, IssueError, Made};
 use keyward::issue::{Issued, NewKey, Rotated};
 use keyward::record::KeyId;
-use keyward::rules::{Change, Committed, Imported};
+use keyward::rules::{Change, Imported};
 use keyward::store::StoreError;
 use keyward::stored::{OwnedKey, Unkept};
 use tokio::task::{JoinError, JoinHandle};
@@ -46,8 +46,8 @@ impl Guard {
     /// # Errors
     ///
     /// Returns [`ChangeError`] if it is not known whether the change survives, or if it would end a
-    /// grace period at a time that is not known. A rejected change is in [`Committed::outcome`].
-    pub async fn run(&self, change: Change, audit: Audit) -> Result<Committed, ChangeError> {
+    /// grace period at a time that is not known. A rejected change is in [`Made::outcome`].
+    pub async fn run(&self, change: Change, audit: Audit) -> Result<Made, ChangeError> {
         self.to_end(move |at| async move {
             let clock = || at.clock().now();
             at.gate().run(change, audit, &clock).await

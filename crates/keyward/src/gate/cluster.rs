@@ -6,22 +6,27 @@
 mod expel;
 mod follow;
 mod restore;
+mod unread;
 mod waiting;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::audit::Mark;
+use crate::audit::{ChangeId, Mark};
 use crate::mutant::{self, Mutant};
-use crate::rules::{Change, Decided};
+use crate::record::KeyId;
+use crate::rules::{Change, Decided, Progress};
 use crate::store::{Cluster, NodeId, StoreError};
+use crate::stored::TierId;
 use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
 use super::Gate;
 
 use expel::Tidying;
 pub use follow::KeptUp;
+use unread::Unread;
+pub(super) use unread::unjudgeable;
 use waiting::Waiting;
 
 /// By how much one clock may run faster than another, as one part in so many.
@@ -40,18 +45,44 @@ pub(super) struct Node {
     /// Own changes that memory shows although the feed has not brought them: if the store loses
     /// them before it does, nothing else tells. Locked for one look, never while waiting.
     ahead: Mutex<Vec<Mark>>,
+    /// Locked for one look, never while waiting.
+    unread: Mutex<Unread>,
     /// How long a lease is, in nanoseconds. Relaxed: one number, the same for all nodes.
     lease: AtomicU64,
+    /// The latest time of an entry that was applied: it is at least as late. Relaxed: one number.
+    floor: AtomicU64,
+    /// The highest ids of a key and a tier that this node knows of. Relaxed: only its own loss makes
+    /// use of them, and it comes after.
+    keys: AtomicU64,
+    tiers: AtomicU64,
+    counts: Counted,
+    /// By how many milliseconds the own wall clock is ahead of the store's. Relaxed: one number.
+    wall_ahead: AtomicI64,
+}
+
+/// What a node has done and seen, for metrics. Relaxed: each is one number.
+#[derive(Debug, Default)]
+struct Counted {
+    applied: AtomicU64,
+    expelled: AtomicU64,
+    diverged: AtomicU64,
+    dropped: AtomicU64,
+    settled: AtomicU64,
+    settled_by_clock: AtomicU64,
 }
 
 /// How far a node is.
 #[derive(Debug)]
 struct Following {
     membership: Membership,
+    /// A registration that is given up: no change is to wait for it any more.
+    former: Option<NodeId>,
     /// Everything up to here is in the index.
     applied: Mark,
-    /// The trail does not have `applied`, so that everything is to be read again.
-    is_lost: bool,
+    /// Everything is to be read again: the trail lacks an entry, or a row can be read now.
+    is_stale: bool,
+    /// The last entry that this node knew and the trail lacks, until that is on record.
+    lost: Option<Mark>,
     /// Everything was read, and nothing was renewed since.
     is_loaded: bool,
     /// What memory knows and the store lost, to be done again before any lease.
@@ -71,8 +102,10 @@ impl Node {
     pub(super) fn new() -> Self {
         let following = Following {
             membership: Membership::Out,
+            former: None,
             applied: Mark::START,
-            is_lost: true,
+            is_stale: true,
+            lost: None,
             is_loaded: false,
             restore: Vec::new(),
         };
@@ -81,12 +114,51 @@ impl Node {
             tidying: async_lock::Mutex::default(),
             waiting: Waiting::default(),
             ahead: Mutex::default(),
+            unread: Mutex::default(),
             lease: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
+            keys: AtomicU64::new(0),
+            tiers: AtomicU64::new(0),
+            counts: Counted::default(),
+            wall_ahead: AtomicI64::new(0),
         }
     }
 
     fn ahead(&self) -> MutexGuard<'_, Vec<Mark>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn floor(&self) -> UnixMillis {
+        UnixMillis(self.floor.load(Ordering::Relaxed))
+    }
+
+    /// Keys with ids up to this one were given.
+    pub(super) fn know_key(&self, id: KeyId) {
+        self.keys.fetch_max(id.get(), Ordering::Relaxed);
+    }
+
+    fn know_tier(&self, id: TierId) {
+        self.tiers.fetch_max(id.get(), Ordering::Relaxed);
+    }
+
+    /// All that this node knows of a trail that ended here.
+    fn known(&self, Mark { change, digest }: Mark) -> Progress {
+        let key = KeyId::new(self.keys.load(Ordering::Relaxed));
+        let tier = TierId::new(self.tiers.load(Ordering::Relaxed));
+        Progress { change, digest, key, tier }
+    }
+
+    fn raise_floor(&self, at: UnixMillis) {
+        self.floor.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    fn note_wall(&self, own: UnixMillis, store: UnixMillis) {
+        let ahead = own.0.cast_signed().saturating_sub(store.0.cast_signed());
+        self.wall_ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Unread> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_lease(&self, lease: Duration) {
@@ -122,8 +194,26 @@ fn after(at: SteadyNanos, span: Duration) -> SteadyNanos {
 pub struct Standing {
     /// Until when memory may decide.
     pub lease_until: SteadyNanos,
+    /// The newest change that is applied.
+    pub applied: ChangeId,
     /// How many changes wait until every node has applied them.
     pub waiting: usize,
+    /// Own changes so far that were waited for until every node had applied them, or none could
+    /// decide without them.
+    pub settled: u64,
+    /// The part of `settled` in which a node was silent, so that its lease had to end.
+    pub settled_by_clock: u64,
+    /// Nodes so far that this one removed, since they were silent.
+    pub expelled: u64,
+    /// How often so far the store lacked an entry that this node had seen.
+    pub diverged: u64,
+    /// Requests so far whose counts were dropped, since the store lost their keys.
+    pub dropped: u64,
+    /// Keys and tiers whose rows this program cannot read: 503 for each of their keys.
+    pub unreadable: usize,
+    /// By how many milliseconds the wall clock of this node was ahead of the store's at the last
+    /// renewal, or behind if it is negative. All nodes go by the store's.
+    pub wall_ahead_ms: i64,
 }
 
 impl Gate {
@@ -157,8 +247,25 @@ impl Gate {
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         let node = self.node.as_ref()?;
-        let lease_until = self.index.lease().until();
-        Some(Standing { lease_until, waiting: node.waiting.len() })
+        let unreadable = {
+            let unread = node.unread();
+            unread.keys.len() + unread.tiers.len()
+        };
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counted { applied, expelled, diverged, dropped, settled, settled_by_clock } =
+            &node.counts;
+        Some(Standing {
+            lease_until: self.index.lease().until(),
+            applied: ChangeId(count(applied)),
+            waiting: node.waiting.len(),
+            settled: count(settled),
+            settled_by_clock: count(settled_by_clock),
+            expelled: count(expelled),
+            diverged: count(diverged),
+            dropped: count(dropped),
+            unreadable,
+            wall_ahead_ms: node.wall_ahead.load(Ordering::Relaxed),
+        })
     }
 
     /// Leaves a cluster for good: nothing is decided from here on, and no change of other nodes
@@ -221,9 +328,15 @@ impl Gate {
                 Ok(())
             }
             Decided::AcceptedClock => self.tell(decided, at, clock).await,
-            Decided::Issued { .. }
-            | Decided::Imported { .. }
-            | Decided::PutTier { .. }
+            Decided::Issued { key, owner: _ } => {
+                node.know_key(key.id);
+                Ok(())
+            }
+            Decided::PutTier { tier, is_new: _ } => {
+                node.know_tier(tier.id);
+                Ok(())
+            }
+            Decided::Imported { .. }
             | Decided::DeletedTier(_)
             | Decided::Owner(_)
             | Decided::Diverged => Ok(()),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Mark};
 use crate::change::KeyChange;
 use crate::digest::Digest;
 use crate::key::RandomError;
@@ -85,11 +85,24 @@ pub(super) fn no_clock() -> Now {
     Now::new(UnixMillis(0), SteadyNanos::NEVER)
 }
 
+/// The outcome of a change that was run.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The newest change as of its transaction, also if nothing was written.
+    pub newest: Mark,
+    /// The state now, or the reason why nothing was changed.
+    pub outcome: Result<Decided, ChangeRejection>,
+    /// Whether every gate over the store judges by it. Always, except of a change that gives more
+    /// than there was (an issued, imported or resumed key, a resumed owner) while another gate is
+    /// silent or late: such a change waits for 250 ms at most.
+    pub is_everywhere: bool,
+}
+
 impl Gate {
     /// Makes a change of any kind. When this returns a decision, the change is durable, and every
     /// request that begins later is judged by it, on every gate over the store: where there are
     /// several, this waits for a step of [`Gate::settle`] to find out. A rejection changed nothing;
-    /// it is in [`Committed::outcome`]. The clock is read when the store has returned, if limits or
+    /// it is in [`Made::outcome`]. The clock is read when the store has returned, if limits or
     /// the clock itself change.
     ///
     /// A rotation leaves the present secret at most [`GRACE_MAX`](crate::change::GRACE_MAX).
@@ -137,12 +150,13 @@ impl Gate {
         change: Change,
         audit: Audit,
         clock: ReadClock<'_>,
-    ) -> Result<Committed, ChangeError> {
+    ) -> Result<Made, ChangeError> {
         let patience = self.patience(&change).await?;
         let committed = self.make(change, audit, clock).await?;
         // No turn is held any more: other changes, and the step that ends this wait, go on.
-        self.wait(&committed, patience).await?;
-        Ok(committed)
+        let is_everywhere = self.wait(&committed, patience).await?;
+        let Committed { newest, outcome } = committed;
+        Ok(Made { newest, outcome, is_everywhere })
     }
 
     /// Makes a change when it is its turn.

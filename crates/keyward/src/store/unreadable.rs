@@ -18,3 +18,13 @@ pub enum Unreadable {
     /// A tier.
     Tier(TierName),
 }
+
+impl Unreadable {
+    /// The digests of a key.
+    pub(crate) fn digests(&self) -> &[Digest] {
+        match self {
+            Self::Key { digests, .. } => digests,
+            Self::Tier(_) => &[],
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Removing nodes that are not heard of any more, so that changes need not wait for them.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use crate::mutant::{self, Mutant};
 use crate::store::{NodeId, NodeRow, ServerId, Standings, StoreError};
@@ -111,6 +112,7 @@ impl Gate {
             cluster.mark(silent).await?;
         }
         if !over.is_empty() {
+            node.counts.expelled.fetch_add(over.len() as u64, Ordering::Relaxed);
             cluster.remove(over).await?;
         }
         Ok(())

@@ -1,13 +1,16 @@
 //! Following the trail: renewing the lease, and applying what other nodes changed.
 
 use std::collections::HashMap;
+use std::iter;
+use std::sync::atomic::Ordering;
 
 use crate::audit::{Audit, Mark};
 use crate::mutant::{self, Mutant};
+use crate::rules::Change;
 use crate::store::{Cluster, Feed, NodeId, Renewed, StoreError};
 use crate::stored::{Key, TierRow};
 use crate::tier::TierName;
-use crate::time::{ReadClock, SteadyNanos};
+use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
 
 use super::{Following, Gate, Membership, Node, after};
 
@@ -76,10 +79,59 @@ impl Gate {
                 self.renew((node, cluster), id, &mut following, clock).await
             }
             Membership::In(_) => {
-                self.restore(&mut following, clock).await?;
+                self.restore(node, &mut following, clock).await?;
                 Ok(KeptUp::Behind)
             }
         }
+    }
+
+    /// One step of following at a hint that something changed, and of a node that waits for an own
+    /// change: like [`Gate::keep_up`], except that it applies first and renews then. So the renewal
+    /// acknowledges the change at once, in two round trips to the store.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Gate::keep_up`].
+    pub async fn catch_up(&self, clock: ReadClock<'_>) -> Result<KeptUp, StoreError> {
+        let Some((node, cluster)) = self.clustered() else { return Ok(KeptUp::Alone) };
+        {
+            let mut following = node.following.lock().await;
+            let following = &mut *following;
+            if let Membership::In(_) = following.membership
+                && following.restore.is_empty()
+            {
+                let applied = following.applied;
+                // Its own mark stands for the head, which is not known: the renewal that follows
+                // asks for it, and grants nothing that is not of the same trail.
+                match cluster.feed(applied, applied, FEED_MAX).await? {
+                    None => return Ok(self.has_lost(node, following, applied)),
+                    Some(feed) => {
+                        if let Some(out) = self.take_feed(node, following, &feed, clock).await {
+                            return Ok(out);
+                        }
+                    }
+                }
+            }
+        }
+        self.keep_up(clock).await
+    }
+
+    /// Applies a feed; what the step did if everything is to be read again instead.
+    async fn take_feed(
+        &self,
+        node: &Node,
+        following: &mut Following,
+        feed: &Feed,
+        clock: ReadClock<'_>,
+    ) -> Option<KeptUp> {
+        if !self.apply_feed(node, feed, clock).await {
+            following.is_stale = true;
+            return Some(self.is_out(following));
+        }
+        node.raise_floor(feed.at);
+        following.applied = feed.to;
+        node.counts.applied.store(feed.to.change.0, Ordering::Relaxed);
+        None
     }
 
     /// Registers before anything is loaded, so that every change from then on waits for this node.
@@ -91,7 +143,9 @@ impl Gate {
         let registered = cluster.register().await?;
         node.set_lease(registered.lease);
         following.membership = Membership::In(registered.node);
-        let applied = self.load().await?;
+        let (applied, unreadable) = self.load().await?;
+        self.withhold(node, &unreadable);
+        node.counts.applied.store(applied.change.0, Ordering::Relaxed);
         following.moved_to(applied);
         Ok(())
     }
@@ -104,12 +158,24 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
         self.index.lease().end();
+        if let Some(lost) = following.lost {
+            // Before all else: nothing is to be given an id that was given before the loss.
+            let change = Change::Diverged(node.known(lost));
+            self.store.commit(change, Audit::program(self.judge(clock()).unix)).await?;
+            following.lost = None;
+        }
+        if let Some(former) = following.former {
+            // It has no lease any more, and changes wait for it in vain.
+            cluster.leave(former).await?;
+        }
         let registered = cluster.register().await?;
+        following.former = Some(registered.node);
         node.set_lease(registered.lease);
-        if following.is_lost {
+        if following.is_stale {
             self.read_again(node, following, clock).await?;
         }
         following.membership = Membership::In(registered.node);
+        following.former = None;
         Ok(())
     }
 
@@ -121,17 +187,21 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<KeptUp, StoreError> {
         // Before the renewal is sent: it may take long to arrive.
-        let asked = clock().steady;
+        let now = clock();
+        let asked = now.steady;
         if std::mem::take(&mut following.is_loaded) && mutant::is(Mutant::LeaseFromLoading) {
             self.grant(after(asked, node.lease()));
         }
         let head = match cluster.renew(id, following.applied).await? {
-            Renewed::Kept { head, at: _ } => head,
-            Renewed::Gone => return Ok(self.is_out(following, false)),
-            Renewed::Lost => return Ok(self.is_out(following, true)),
+            Renewed::Kept { head, at } => {
+                self.tell_time(node, at, now);
+                head
+            }
+            Renewed::Gone => return Ok(self.is_out(following)),
+            Renewed::Lost => return Ok(self.has_lost(node, following, following.applied)),
         };
-        if !self.has_own(node, cluster, (following.applied, head)).await? {
-            return Ok(self.is_out(following, true));
+        if let Some(lost) = self.lost_own(node, cluster, (following.applied, head)).await? {
+            return Ok(self.has_lost(node, following, lost));
         }
         let from = if mutant::is(Mutant::LeaseFromReply) { clock().steady } else { asked };
         let until = after(from, node.lease());
@@ -142,51 +212,72 @@ impl Gate {
         // `head` is asked for too: of a later server, which lacks it, the rows do not make up for
         // what this renewal has seen.
         let Some(feed) = cluster.feed(following.applied, head, FEED_MAX).await? else {
-            return Ok(self.is_out(following, true));
+            return Ok(self.has_lost(node, following, head));
         };
         if mutant::is(Mutant::AckBeforeApplying) {
             cluster.renew(id, feed.to).await?;
         }
-        self.apply_feed(&feed, clock).await?;
-        following.applied = feed.to;
+        if let Some(out) = self.take_feed(node, following, &feed, clock).await {
+            return Ok(out);
+        }
         if head.change <= feed.to.change {
             self.grant(until);
         }
         Ok(KeptUp::Behind)
     }
 
-    /// The node has to register anew, and to read everything again if the store went back in time.
-    fn is_out(&self, following: &mut Following, is_lost: bool) -> KeptUp {
+    /// Goes by the store's clock from here on. Its reading counts as taken when the renewal was sent:
+    /// it is ahead by as long as that was on its way, so that what expires does so too early.
+    fn tell_time(&self, node: &Node, at: UnixMillis, asked: Now) {
+        node.note_wall(asked.unix, at);
+        self.carried.set_store(at.max(node.floor()), asked.steady);
+        self.carried.follow(asked);
+    }
+
+    /// The node has to register anew.
+    fn is_out(&self, following: &mut Following) -> KeptUp {
         self.index.lease().end();
-        following.membership = Membership::Out;
-        following.is_lost |= is_lost;
+        if let Membership::In(id) = std::mem::replace(&mut following.membership, Membership::Out) {
+            following.former = Some(id);
+        }
         KeptUp::Out
     }
 
-    /// Whether the store still has the own changes that memory shows ahead of the feed. The ones
-    /// that the feed has brought are forgotten: `applied` is a later place of the same trail.
-    async fn has_own(
+    /// The store went back in time, and lacks this entry: everything is to be read again.
+    fn has_lost(&self, node: &Node, following: &mut Following, lost: Mark) -> KeptUp {
+        node.counts.diverged.fetch_add(1, Ordering::Relaxed);
+        following.is_stale = true;
+        let is_later = |known: &Mark| lost.change < known.change;
+        following.lost = Some(following.lost.filter(is_later).unwrap_or(lost));
+        self.is_out(following)
+    }
+
+    /// An own change that memory shows ahead of the feed, and that the store does not have any
+    /// more. The ones that the feed has brought are forgotten: `applied` is a later place of the
+    /// same trail.
+    async fn lost_own(
         &self,
         node: &Node,
         cluster: &dyn Cluster,
         (applied, head): (Mark, Mark),
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Mark>, StoreError> {
         let passed: Vec<_> = {
             let ahead = node.ahead();
-            if ahead.iter().any(|own| head.change < own.change) {
-                return Ok(false);
+            if let Some(lost) = ahead.iter().find(|own| head.change < own.change) {
+                return Ok(Some(*lost));
             }
             ahead.iter().filter(|own| own.change <= applied.change).copied().collect()
         };
         if passed.is_empty() {
-            return Ok(true);
+            return Ok(None);
         }
         let has = cluster.standings(passed.clone()).await?.has;
-        if has.len() != passed.len() || has.contains(&false) {
-            return Ok(false);
+        let has = has.into_iter().chain(iter::repeat(false));
+        if let Some((lost, _)) = passed.iter().zip(has).find(|(_, has)| !has) {
+            return Ok(Some(*lost));
         }
         node.ahead().retain(|own| !passed.contains(own));
-        Ok(true)
+        Ok(None)
     }
 
     fn grant(&self, until: SteadyNanos) {
@@ -194,23 +285,26 @@ impl Gate {
         self.index.lease().grant(if endless { SteadyNanos::NEVER } else { until });
     }
 
-    /// Brings the index to the rows of a feed: first everything that ends something at once.
-    async fn apply_feed(&self, feed: &Feed, clock: ReadClock<'_>) -> Result<(), StoreError> {
+    /// Brings the index to the rows of a feed: first everything that ends something at once. `false`
+    /// if everything is to be read again, since a tier can be read that could not before.
+    async fn apply_feed(&self, node: &Node, feed: &Feed, clock: ReadClock<'_>) -> bool {
         let changes = &feed.changes;
         changes.keys.iter().for_each(|key| self.stop_if_revoked(key));
         for row in &changes.owners {
             self.index.set_owner_suspended(&row.owner, row.is_suspended());
             self.index.set_owner_limits(&row.owner, &row.limits, clock);
         }
+        self.withhold(node, &feed.unreadable);
         self.apply_tiers(&changes.tiers, clock).await;
         let owners: HashMap<_, _> = changes.owners.iter().map(|row| (&row.owner, row)).collect();
-        let mut all = Ok(());
         for key in &changes.keys {
             let owner = key.owner.as_ref().and_then(|name| owners.get(name).copied());
-            // The others are applied even if this one is not.
-            all = all.and(self.apply(key, owner, feed.at, clock));
+            self.note_applied(node, key, self.apply(key, owner, feed.at, clock).is_ok());
         }
-        all
+        changes.keys.iter().for_each(|key| node.know_key(key.id));
+        changes.tiers.iter().for_each(|row| node.know_tier(row.id));
+        let unread = node.unread();
+        changes.tiers.iter().all(|row| !unread.tiers.contains(&row.name))
     }
 
     /// Puts tiers in force, and forgets the names of deleted ones. A tier that was deleted and made
@@ -239,12 +333,16 @@ impl Gate {
     /// before any lease is granted.
     async fn restore(
         &self,
+        node: &Node,
         following: &mut Following,
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
         while let Some(change) = following.restore.last() {
-            // Rejected, it is out of date: the key is revoked or has expired meanwhile.
-            self.store.commit(change.clone(), Audit::program(clock().unix)).await?;
+            let audit = Audit::program(self.judge(clock()).unix);
+            // Rejected, it is out of date: the key is revoked or has expired meanwhile. Memory shows
+            // it either way, so that it is an own change ahead of the feed.
+            let committed = self.store.commit(change.clone(), audit).await?;
+            node.ahead().push(committed.newest);
             following.restore.pop();
         }
         Ok(())
@@ -255,7 +353,7 @@ impl Following {
     /// All rows are as of this mark.
     pub(super) fn moved_to(&mut self, applied: Mark) {
         self.applied = applied;
-        self.is_lost = false;
+        self.is_stale = false;
         self.is_loaded = true;
     }
 }

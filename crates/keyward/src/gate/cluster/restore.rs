@@ -1,19 +1,21 @@
 //! Reading everything again from a store that went back in time.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::change::KeyChange;
 use crate::digest::Digest;
-use crate::index::Held;
+use crate::index::{Entry, Held};
 use crate::key::RandomError;
 use crate::record::{KeyState, Stage};
 use crate::rules::{Change, OwnerChange};
-use crate::store::{Page, StoreError};
+use crate::store::{Page, StoreError, Unreadable};
 use crate::stored::{Key, OwnerRow, TierRow};
 use crate::tier::TierName;
 use crate::time::{Now, ReadClock, UnixMillis};
 
+use super::unread::{Unread, unjudgeable};
 use super::{Following, Gate, Node};
 use crate::gate::OPEN_PAGE;
 
@@ -38,7 +40,9 @@ impl Gate {
         // Digests are as good as any hash: a table of them reveals nothing.
         let mut known = HashSet::new();
         let mut has_tiers = false;
+        let mut unreadable = Vec::new();
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
+            unreadable.extend(snapshot.unreadable());
             match page {
                 Page::Tiers(rows) => tiers.extend(rows),
                 Page::Owners(rows) => {
@@ -49,10 +53,13 @@ impl Gate {
                     if !std::mem::replace(&mut has_tiers, true) {
                         self.replace_tiers(&tiers, clock).await;
                     }
+                    keys.last().into_iter().for_each(|key| node.know_key(key.id));
                     for key in &keys {
                         known.insert(*key.secret.digest.as_bytes());
                         restore.extend(self.lost_end(key, clock())?);
-                        self.apply_again(key, &owners, clock)?;
+                        if self.apply_again(key, &owners, clock).is_err() {
+                            unreadable.push(unjudgeable(key));
+                        }
                     }
                 }
             }
@@ -64,9 +71,15 @@ impl Gate {
             self.index.set_owner_suspended(&row.owner, row.is_suspended());
             self.index.set_owner_limits(&row.owner, &row.limits, clock);
         }
-        self.stop_unknown(&known);
+        known.extend(unreadable.iter().flat_map(Unreadable::digests).map(|it| *it.as_bytes()));
+        let lost = self.forget_unknown(&known);
+        let dropped = self.drop_counts(&lost, self.judge(clock()).unix).await;
+        node.counts.dropped.fetch_add(dropped, Ordering::Relaxed);
+        *node.unread() = Unread::default();
+        self.withhold(node, &unreadable);
         following.restore = restore;
         node.ahead().retain(|own| !ahead.contains(own));
+        node.counts.applied.store(mark.change.0, Ordering::Relaxed);
         following.moved_to(mark);
         Ok(())
     }
@@ -98,7 +111,8 @@ impl Gate {
             return Ok(None);
         }
         let known = |held: Option<&Held<'_>>| {
-            let held = held.filter(|held| held.entry.id() == key.id)?;
+            let held =
+                held.filter(|held| held.entry.id() == key.id && !held.entry.is_withheld())?;
             Some((held.entry.own_stage(now.latest()), held.ends_at))
         };
         let revoke = |reason: &str| KeyChange::Revoke { reason: reason.parse().ok() };
@@ -121,8 +135,9 @@ impl Gate {
         is_lost.then_some(Change::Owner { owner, change, expected: None })
     }
 
-    /// Stops the keys whose secrets the store does not know as present ones.
-    fn stop_unknown(&self, known: &HashSet<[u8; 32]>) {
+    /// Forgets the keys whose secrets the store does not know as present ones: their ids may be
+    /// those of other keys now. Returns them.
+    fn forget_unknown(&self, known: &HashSet<[u8; 32]>) -> Vec<Entry> {
         let mut shard = 0;
         let mut unknown = Vec::new();
         while let Some(()) = self.index.each_in_shard(shard, |entry| {
@@ -132,7 +147,15 @@ impl Gate {
         }) {
             shard += 1;
         }
-        unknown.iter().for_each(|digest| self.index.stop(digest));
+        unknown.iter().filter_map(|digest| self.index.forget(digest)).collect()
+    }
+
+    /// Drops the counts of keys that are forgotten. Returns how many requests they are of.
+    async fn drop_counts(&self, lost: &[Entry], now: UnixMillis) -> u64 {
+        let ids: HashSet<_> = lost.iter().map(Entry::id).collect();
+        // Before the batch: a flush takes from these into that.
+        let mut outbox = self.outbox.lock().await;
+        self.usage.drop_of(lost, &ids, now) + outbox.drop_of(&ids)
     }
 }
 

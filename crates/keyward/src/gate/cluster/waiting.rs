@@ -1,6 +1,7 @@
 //! Changes that wait until no node can decide without them.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -20,7 +21,14 @@ const GIVING_WAITS: Duration = Duration::from_millis(250);
 
 /// The changes of a gate that wait.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<Vec<Waiter>>);
+pub(super) struct Waiting {
+    waiters: Mutex<Vec<Waiter>>,
+    /// How long the last ones waited that are settled, as far as they were not taken.
+    ended: Mutex<Vec<Duration>>,
+}
+
+/// Most times of settled changes that are kept for metrics.
+const ENDED_MAX: usize = 4_096;
 
 #[derive(Debug)]
 struct Waiter {
@@ -38,8 +46,12 @@ struct Slot(Mutex<(Option<Settled>, Option<Waker>)>);
 /// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Settled {
-    /// No node can decide without the change, or it was waited for long enough.
-    Yes,
+    /// Every node has applied the change.
+    Everywhere,
+    /// No node holds a lease from before the change.
+    ByClock,
+    /// It was waited for as long as the caller is to wait, and a node may not know it yet.
+    Elsewhere,
     /// The store does not have the change any more.
     Lost,
 }
@@ -109,7 +121,18 @@ impl Slot {
 
 impl Waiting {
     fn lock(&self) -> MutexGuard<'_, Vec<Waiter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Duration>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, waited: Duration) {
+        let mut ended = self.ended();
+        if ended.len() < ENDED_MAX {
+            ended.push(waited);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -169,17 +192,36 @@ impl Waiter {
         } else {
             standings.nodes.iter().all(has_acked)
         };
-        (are_all_known && is_settled).then_some(Settled::Yes)
+        (are_all_known && is_settled).then_some(Settled::Everywhere)
     }
 
-    /// What the clock says: no node holds a lease from before the change.
+    /// What the clock says: no node holds a lease from before the change, or it was waited for long
+    /// enough.
     fn by_clock(&self, node: &Node, now: SteadyNanos) -> Option<Settled> {
-        let span = match self.patience {
-            Patience::UntilSettled => node.certainly_over(),
-            Patience::AWhile => GIVING_WAITS.min(node.certainly_over()),
-            Patience::None => Duration::ZERO,
+        let since = self.since?;
+        if has_passed(node.certainly_over(), since, now) {
+            return Some(Settled::ByClock);
+        }
+        let is_enough = match self.patience {
+            Patience::UntilSettled => false,
+            Patience::AWhile => has_passed(GIVING_WAITS, since, now),
+            Patience::None => true,
         };
-        has_passed(span, self.since?, now).then_some(Settled::Yes)
+        is_enough.then_some(Settled::Elsewhere)
+    }
+}
+
+impl Node {
+    fn note_settled(&self, waiter: &Waiter, settled: Settled, now: SteadyNanos) {
+        let counts = &self.counts;
+        match settled {
+            Settled::Everywhere => {}
+            Settled::ByClock => drop(counts.settled_by_clock.fetch_add(1, Ordering::Relaxed)),
+            Settled::Elsewhere | Settled::Lost => return,
+        }
+        counts.settled.fetch_add(1, Ordering::Relaxed);
+        let since = waiter.since.unwrap_or(now);
+        self.waiting.note(Duration::from_nanos(now.0.saturating_sub(since.0)));
     }
 }
 
@@ -195,28 +237,38 @@ impl Gate {
         Ok(Patience::of(change))
     }
 
-    /// Waits until no node can decide without a change.
+    /// Waits until no node can decide without a change, or as long as its caller is to wait. Returns
+    /// whether it is in force everywhere.
     pub(in crate::gate) async fn wait(
         &self,
         committed: &Committed,
         patience: Patience,
-    ) -> Result<(), StoreError> {
-        let Some(node) = &self.node else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(node) = &self.node else { return Ok(true) };
         let waits = match &committed.outcome {
             Ok(_) | Err(ChangeRejection::Earlier(_)) => patience != Patience::None,
             // Nothing was changed, and nothing is said of an earlier change.
             Err(_) => false,
         };
         if !waits {
-            return Ok(());
+            return Ok(true);
         }
         match node.waiting.add(committed.newest, patience).wait().await {
-            Settled::Yes => Ok(()),
+            Settled::Everywhere | Settled::ByClock => Ok(true),
+            Settled::Elsewhere => Ok(false),
             Settled::Lost => {
                 let cause = "the database went back in time, and lost the change";
                 Err(StoreError::Unavailable(cause.into()))
             }
         }
+    }
+
+    /// Takes the times that own changes waited until they were settled, since this was called last,
+    /// for metrics. Between two calls, it keeps 4096 of them.
+    #[must_use]
+    pub fn take_waits(&self) -> Vec<Duration> {
+        let ended = self.node.as_ref().map(|node| std::mem::take(&mut *node.waiting.ended()));
+        ended.unwrap_or_default()
     }
 
     /// Looks once whether changes that wait are settled: every node has applied them, or can decide
@@ -257,7 +309,9 @@ impl Gate {
         let known = standings.as_ref().ok();
         let left = node.waiting.end(|waiter| {
             let by_acks = known.and_then(|standings| waiter.by_acks(&marks, standings));
-            by_acks.or_else(|| waiter.by_clock(node, now))
+            let settled = by_acks.or_else(|| waiter.by_clock(node, now))?;
+            node.note_settled(waiter, settled, now);
+            Some(settled)
         });
         standings.map(|_| left)
     }
