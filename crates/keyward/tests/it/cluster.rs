@@ -1,8 +1,12 @@
 //! Several gates over one database: the real core, and a model of its rules.
 
+mod clock;
 mod history;
+mod loss;
 mod model;
+mod rows;
 mod rules;
 mod simulation;
 mod tickets;
+mod two;
 mod world;

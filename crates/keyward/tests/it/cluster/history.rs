@@ -73,15 +73,19 @@ impl History {
         Change::Resume(key)
     }
 
-    pub(crate) fn acknowledged(&mut self, change: Change, step: u64) {
+    /// A change was acknowledged. If the database does not have it, it was lost meanwhile.
+    pub(crate) fn acknowledged(&mut self, change: Change, step: u64, cluster: &MemoryCluster) {
         match change {
             Change::Issue => {}
             Change::Revoke(key) => {
-                self.keys[key].revoked.get_or_insert(step);
+                let it = &mut self.keys[key];
+                if it.word_by(cluster) == "revoked" {
+                    it.revoked.get_or_insert(step);
+                }
             }
             Change::Suspend(key, resumed) => {
                 let it = &mut self.keys[key];
-                if resumed == Some(it.resumed) {
+                if resumed == Some(it.resumed) && it.word_by(cluster) == "suspended" {
                     it.suspended.get_or_insert(step);
                 }
             }
@@ -94,6 +98,16 @@ impl History {
         match change {
             Change::Issue | Change::Revoke(_) | Change::Suspend(..) => {}
             Change::Resume(key) => self.keys[key].resuming -= 1,
+        }
+    }
+
+    /// The database failed over: what it lost is no promise any more, not even when a node makes it
+    /// again.
+    pub(crate) fn failed_over(&mut self, cluster: &MemoryCluster) {
+        for key in &mut self.keys {
+            let word = key.word_by(cluster);
+            key.revoked = key.revoked.filter(|_| word == "revoked");
+            key.suspended = key.suspended.filter(|_| word == "suspended" || word == "revoked");
         }
     }
 

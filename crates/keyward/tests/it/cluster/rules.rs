@@ -1,112 +1,18 @@
-//! Each rule of a cluster by itself, step by step, over a network that delivers at once.
+//! Each rule of a cluster by itself.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use keyward::audit::Audit;
 use keyward::change::{KeyChange, KeyEdit};
+use keyward::digest::Digest;
 use keyward::gate::{ChangeError, KeptUp, TierBefore};
-use keyward::issue::{Issued, NewKey};
-use keyward::key::Prefix;
+use keyward::issue::NewKey;
 use keyward::limit::{Limit, Limits};
-use keyward::memory::MemoryCluster;
-use keyward::store::StoreError;
-use keyward::time::{Now, SteadyNanos, UnixMillis};
+use keyward::rules::{Change, OwnerChange};
+use keyward::stored::StoredSecret;
 use keyward::{Asked, Gate, KeyId};
 
-const LEASE: Duration = Duration::from_secs(5);
-const AT: UnixMillis = UnixMillis(1_800_000_000_000);
-
-/// Two gates over one database, and their clock.
-struct Two {
-    cluster: MemoryCluster,
-    gates: [Gate; 2],
-    nanos: AtomicU64,
-}
-
-impl Two {
-    async fn new() -> Self {
-        let cluster = MemoryCluster::new(LEASE);
-        let gates = [open(&cluster, 0).await, open(&cluster, 1).await];
-        let two = Self { cluster, gates, nanos: AtomicU64::new(0) };
-        two.keep_up(&two.gates).await;
-        two
-    }
-
-    fn now(&self) -> Now {
-        let steady = SteadyNanos(self.nanos.load(Ordering::Relaxed));
-        Now::new(UnixMillis(AT.0 + steady.0 / 1_000_000), steady)
-    }
-
-    fn audit(&self) -> Audit {
-        Audit::program(self.now().unix)
-    }
-
-    fn pass(&self, time: Duration) {
-        self.nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap(), Ordering::Relaxed);
-    }
-
-    /// Lets these gates follow until there is nothing more.
-    async fn keep_up(&self, gates: &[Gate]) {
-        for gate in gates {
-            while gate.keep_up(&|| self.now()).await.unwrap() != KeptUp::Current {}
-        }
-    }
-
-    /// Runs a change to its end while these gates follow.
-    async fn finish<T>(&self, gates: &[Gate], change: impl Future<Output = T>) -> T {
-        let mut change = pin!(change);
-        for _ in 0..3 {
-            if let Some(done) = poll(change.as_mut()) {
-                return done;
-            }
-            self.keep_up(gates).await;
-            for gate in gates {
-                gate.settle(&|| self.now()).await.unwrap();
-            }
-        }
-        panic!("it still waits");
-    }
-
-    async fn issue(&self) -> Issued {
-        let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
-        let key = NewKey { owner: Some("org_1".parse().unwrap()), ..key };
-        self.finish(&self.gates, self.gates[0].issue(key, self.audit())).await.unwrap()
-    }
-
-    async fn change(&self, id: KeyId, change: KeyChange) {
-        let changed = async {
-            self.gates[0].change(id, change, None, self.audit(), &|| self.now()).await.unwrap()
-        };
-        self.finish(&self.gates, changed).await;
-    }
-
-    /// What both gates say of a secret.
-    fn words(&self, secret: &str) -> [&'static str; 2] {
-        self.gates.each_ref().map(|gate| self.word(gate, secret))
-    }
-
-    fn word(&self, gate: &Gate, secret: &str) -> &'static str {
-        let verdict = gate.verify(&Asked::of(secret), self.now());
-        verdict.map_or_else(|denied| denied.as_str(), |_| "allowed")
-    }
-}
-
-async fn open(cluster: &MemoryCluster, number: usize) -> Gate {
-    Gate::open(Arc::new(cluster.node(number)), Prefix::default()).await.unwrap()
-}
-
-fn poll<F: Future>(task: std::pin::Pin<&mut F>) -> Option<F::Output> {
-    match task.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => None,
-    }
-}
-
-const REVOKE: KeyChange = KeyChange::Revoke { reason: None };
+use super::two::{LEASE, REVOKE, Two, open, poll};
 
 #[tokio::test]
 async fn a_gate_decides_while_it_hears_from_the_store() {
@@ -221,16 +127,97 @@ async fn many_changes_that_wait_hold_up_neither_the_feed_nor_each_other() {
     assert!(revoked.iter_mut().all(|task| poll(task.as_mut()).unwrap().unwrap()));
 }
 
-#[tokio::test]
-async fn what_gives_more_waits_a_quarter_of_a_second() {
+/// Every change that gives more than there was.
+fn giving(two: &Two, key: KeyId) -> [Change; 4] {
+    let new = |number| {
+        let (digest, hint) = (Digest::from_stored([number; 32]), "kw_a".to_owned());
+        let secret = StoredSecret { digest, hint, created_at: two.now().unix };
+        NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None).with_secret(secret)
+    };
+    let owner = "org_1".parse().unwrap();
+    [
+        Change::Issue(Box::new(new(1))),
+        Change::Import { keys: vec![new(2)], dry_run: false },
+        Change::Key { id: key, change: KeyChange::Resume, expected: None },
+        Change::Owner { owner, change: OwnerChange::Resume, expected: None },
+    ]
+}
+
+/// Two gates, of whose one key and owner both are suspended.
+async fn with_suspended() -> (Two, KeyId) {
     let two = Two::new().await;
-    let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
-    let mut issued = pin!(two.gates[0].issue(key, two.audit()));
-    assert!(poll(issued.as_mut()).is_none());
-    assert_eq!(two.gates[0].settle(&|| two.now()).await.unwrap(), 1);
-    two.pass(Duration::from_millis(250));
-    assert_eq!(two.gates[0].settle(&|| two.now()).await.unwrap(), 0);
-    assert!(poll(issued.as_mut()).unwrap().is_ok());
+    let key = two.issue().await.key_id;
+    two.change(key, KeyChange::Suspend).await;
+    let owner = "org_1".parse().unwrap();
+    let suspended = two.gates[0].set_owner_suspended(owner, true, two.audit());
+    two.finish(&two.gates, suspended).await.unwrap();
+    (two, key)
+}
+
+#[tokio::test]
+async fn what_gives_more_waits_a_quarter_of_a_second_and_says_whether_it_is_everywhere() {
+    for (kind, is_heard) in (0..4).flat_map(|kind| [(kind, true), (kind, false)]) {
+        let (two, key) = with_suspended().await;
+        let change = giving(&two, key)[kind].clone();
+        let (gate, clock) = (&two.gates[0], || two.now());
+        let mut made = pin!(gate.run(change, two.audit(), &clock));
+        assert!(poll(made.as_mut()).is_none(), "{kind}");
+        assert_eq!(gate.settle(&clock).await.unwrap(), 1);
+        if is_heard {
+            two.keep_up(&two.gates).await;
+        } else {
+            two.pass(Duration::from_millis(249));
+            assert_eq!(gate.settle(&clock).await.unwrap(), 1);
+            two.pass(Duration::from_millis(1));
+        }
+        assert_eq!(gate.settle(&clock).await.unwrap(), 0);
+        let made = poll(made.as_mut()).unwrap().unwrap();
+        assert_eq!((made.outcome.is_ok(), made.is_everywhere), (true, is_heard), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_catches_up_has_acknowledged_in_one_step() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    let [own, other] = &two.gates;
+    let clock = || two.now();
+    let mut revoked = pin!(own.revoke(issued.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    for gate in [own, other] {
+        assert_eq!(own.settle(&clock).await.unwrap(), 1);
+        assert_eq!(gate.catch_up(&clock).await.unwrap(), KeptUp::Current);
+    }
+    assert_eq!(own.settle(&clock).await.unwrap(), 0);
+    assert_eq!(two.words(issued.secret.expose()), ["revoked"; 2]);
+    assert!(poll(revoked.as_mut()).unwrap().unwrap());
+    // Without a change it is a renewal.
+    two.pass(LEASE / 2);
+    assert_eq!(other.catch_up(&clock).await.unwrap(), KeptUp::Current);
+    assert_eq!(other.standing().unwrap().lease_until.0, two.now().steady.0 + 5_000_000_000);
+}
+
+#[tokio::test]
+async fn a_gate_counts_how_its_changes_were_settled() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    let (gate, clock) = (&two.gates[0], || two.now());
+    drop(gate.take_waits());
+    let before = gate.standing().unwrap();
+    two.change(issued.key_id, KeyChange::Suspend).await;
+    let mut revoked = pin!(gate.revoke(issued.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    gate.settle(&clock).await.unwrap();
+    let span = LEASE + LEASE / 100 + Duration::from_millis(10);
+    two.pass(span);
+    gate.settle(&clock).await.unwrap();
+    assert!(poll(revoked.as_mut()).unwrap().unwrap());
+    let after = gate.standing().unwrap();
+    assert_eq!(after.settled - before.settled, 2);
+    assert_eq!(after.settled_by_clock - before.settled_by_clock, 1);
+    assert_eq!(gate.take_waits(), [Duration::ZERO, span]);
+    assert_eq!(gate.take_waits(), []);
+    assert_eq!((before.applied.0, before.waiting, before.expelled), (1, 0, 0));
 }
 
 #[tokio::test]
@@ -253,82 +240,8 @@ async fn a_silent_gate_is_marked_and_removed_and_comes_back() {
     let revoked = awake.revoke(issued.key_id, None, two.audit());
     two.finish(&two.gates[..1], revoked).await.unwrap();
     assert_eq!(two.word(silent, issued.secret.expose()), "uncertain");
+    assert_eq!(awake.standing().unwrap().expelled, 1);
     assert_eq!(silent.keep_up(&|| two.now()).await.unwrap(), KeptUp::Out);
-    two.keep_up(&two.gates).await;
-    assert_eq!(two.words(issued.secret.expose()), ["revoked"; 2]);
-}
-
-#[tokio::test]
-async fn after_a_failover_the_clock_settles_changes_until_the_server_is_confirmed() {
-    let two = Two::new().await;
-    let (first, second) = (two.issue().await, two.issue().await);
-    two.cluster.replicate();
-    two.cluster.fail_over();
-    two.keep_up(&two.gates).await;
-    let awake = &two.gates[0];
-    let mut revoked = pin!(awake.revoke(first.key_id, None, two.audit()));
-    assert!(poll(revoked.as_mut()).is_none());
-    awake.tidy(&|| two.now()).await.unwrap();
-    two.keep_up(&two.gates).await;
-    assert_eq!(awake.settle(&|| two.now()).await.unwrap(), 1, "a node may be missing");
-    two.pass(LEASE + LEASE / 100 + Duration::from_millis(10));
-    assert_eq!(awake.settle(&|| two.now()).await.unwrap(), 0);
-    assert!(poll(revoked.as_mut()).unwrap().unwrap());
-    two.keep_up(&two.gates).await;
-    awake.tidy(&|| two.now()).await.unwrap();
-    let revoked = awake.revoke(second.key_id, None, two.audit());
-    assert!(two.finish(&two.gates, revoked).await.unwrap());
-}
-
-#[tokio::test]
-async fn what_a_failover_lost_comes_back_from_memory() {
-    let two = Two::new().await;
-    let [revoked, suspended, replaced, later] =
-        [two.issue().await, two.issue().await, two.issue().await, two.issue().await];
-    two.cluster.replicate();
-    two.change(revoked.key_id, REVOKE).await;
-    two.change(suspended.key_id, KeyChange::Suspend).await;
-    let clock = || two.now();
-    let rotated = two.gates[1].rotate(replaced.key_id, Duration::ZERO, None, two.audit(), &clock);
-    let rotated = two.finish(&two.gates, rotated).await.unwrap();
-    let lost = two.issue().await;
-    two.cluster.fail_over();
-    assert_eq!(two.gates[0].keep_up(&clock).await.unwrap(), KeptUp::Out);
-    assert_eq!(two.word(&two.gates[0], later.secret.expose()), "uncertain");
-    two.keep_up(&two.gates).await;
-    // Of the replaced secret only the end is known, and the new one is lost with the change.
-    let expected = [
-        (&revoked.secret, "revoked"),
-        (&suspended.secret, "suspended"),
-        (&replaced.secret, "revoked"),
-        (&rotated.secret, "revoked"),
-        (&lost.secret, "revoked"),
-        (&later.secret, "allowed"),
-    ];
-    for (secret, word) in expected {
-        assert_eq!(two.words(secret.expose()), [word; 2]);
-    }
-    // A third gate knows them from the database alone.
-    let third = open(&two.cluster, 2).await;
-    two.keep_up(std::slice::from_ref(&third)).await;
-    for (secret, word) in &expected[..3] {
-        assert_eq!(two.word(&third, secret.expose()), *word);
-    }
-}
-
-#[tokio::test]
-async fn a_change_that_a_failover_lost_while_it_waits_is_no_success() {
-    let two = Two::new().await;
-    let issued = two.issue().await;
-    two.cluster.replicate();
-    let awake = &two.gates[0];
-    let mut revoked = pin!(awake.revoke(issued.key_id, None, two.audit()));
-    assert!(poll(revoked.as_mut()).is_none());
-    two.cluster.fail_over();
-    awake.settle(&|| two.now()).await.unwrap();
-    let error = poll(revoked.as_mut()).unwrap().unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    // It was stopped here before the feed brought it, so it is made again.
     two.keep_up(&two.gates).await;
     assert_eq!(two.words(issued.secret.expose()), ["revoked"; 2]);
 }

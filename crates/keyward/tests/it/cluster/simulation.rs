@@ -37,7 +37,7 @@ fn step(world: &mut World) -> Result<(), String> {
         190..193 => world.set_paused(at, true),
         193..197 => world.set_paused(at, false),
         197 => world.cluster.replicate(),
-        198 if world.chance.one_in(4) => world.cluster.fail_over(),
+        198 if world.chance.one_in(4) => world.fail_over(),
         199 if world.chance.one_in(2) => world.kill(at),
         _ => {}
     }

@@ -148,11 +148,19 @@ impl World {
         };
         let processes = (0..processes).map(process).collect();
         let history = History::default();
-        Self { chance, cluster, history, slow, nanos, processes, step: 0 }
+        let world = Self { chance, cluster, history, slow, nanos, processes, step: 0 };
+        world.set_time();
+        world
     }
 
     pub(crate) fn pass(&self, time: Duration) {
         self.nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap(), Ordering::Relaxed);
+        self.set_time();
+    }
+
+    fn set_time(&self) {
+        let nanos = self.nanos.load(Ordering::Relaxed);
+        self.cluster.set_time(UnixMillis(START + nanos / MS));
     }
 
     /// A process that callers ask.
@@ -187,8 +195,16 @@ impl World {
             return;
         };
         let (of_gate, of_clock) = (Arc::clone(&gate), clock.clone());
+        let is_hinted = self.chance.one_in(4);
         process.following.get_or_insert_with(|| {
-            Box::pin(async move { drop(of_gate.keep_up(&|| of_clock.now()).await) })
+            Box::pin(async move {
+                let clock = || of_clock.now();
+                if is_hinted {
+                    drop(of_gate.catch_up(&clock).await);
+                } else {
+                    drop(of_gate.keep_up(&clock).await);
+                }
+            })
         });
         let (of_gate, of_clock) = (Arc::clone(&gate), clock.clone());
         process.settling.get_or_insert_with(|| {
@@ -200,12 +216,12 @@ impl World {
         poll_slot(&mut process.following);
         poll_slot(&mut process.settling);
         poll_slot(&mut process.tidying);
-        let (step, history) = (self.step, &mut self.history);
+        let (step, history, cluster) = (self.step, &mut self.history, &self.cluster);
         process.changes.retain_mut(|(change, task)| {
             let Some(done) = poll(task) else { return true };
             match done {
                 Done::Issued(id, secret) => history.issued(id, secret),
-                Done::Changed => history.acknowledged(*change, step),
+                Done::Changed => history.acknowledged(*change, step, cluster),
                 Done::Failed => history.failed(*change),
             }
             false
@@ -239,6 +255,11 @@ impl World {
             self.cluster.wire().deliver(letter.number);
             self.poll(letter.process);
         }
+    }
+
+    pub(crate) fn fail_over(&mut self) {
+        self.cluster.fail_over();
+        self.history.failed_over(&self.cluster);
     }
 
     pub(crate) fn set_paused(&mut self, at: usize, is_paused: bool) {

@@ -1,0 +1,147 @@
+//! A store that goes back in time.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use keyward::audit::{Chain, Verb};
+use keyward::change::KeyChange;
+use keyward::gate::KeptUp;
+use keyward::issue::NewKey;
+use keyward::store::StoreError;
+
+use super::two::{LEASE, REVOKE, Two, open, poll};
+
+#[tokio::test]
+async fn what_a_failover_lost_comes_back_from_memory() {
+    let two = Two::new().await;
+    let [revoked, suspended, replaced, later] =
+        [two.issue().await, two.issue().await, two.issue().await, two.issue().await];
+    two.cluster.replicate();
+    two.change(revoked.key_id, REVOKE).await;
+    two.change(suspended.key_id, KeyChange::Suspend).await;
+    let clock = || two.now();
+    let rotated = two.gates[1].rotate(replaced.key_id, Duration::ZERO, None, two.audit(), &clock);
+    let rotated = two.finish(&two.gates, rotated).await.unwrap();
+    let lost = two.issue().await;
+    two.cluster.fail_over();
+    assert_eq!(two.gates[0].keep_up(&clock).await.unwrap(), KeptUp::Out);
+    assert_eq!(two.word(&two.gates[0], later.secret.expose()), "uncertain");
+    two.keep_up(&two.gates).await;
+    // Of the replaced secret only the end is known, and the new one is lost with the change.
+    let expected = [
+        (&revoked.secret, "revoked"),
+        (&suspended.secret, "suspended"),
+        (&replaced.secret, "revoked"),
+        (&rotated.secret, "unknown"),
+        (&lost.secret, "unknown"),
+        (&later.secret, "allowed"),
+    ];
+    for (secret, word) in expected {
+        assert_eq!(two.words(secret.expose()), [word; 2]);
+    }
+    // A third gate knows them from the database alone.
+    let third = open(&two.cluster, 2).await;
+    two.keep_up(std::slice::from_ref(&third)).await;
+    for (secret, word) in &expected[..3] {
+        assert_eq!(two.word(&third, secret.expose()), *word);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_a_failover_lost_while_it_waits_is_no_success() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    two.cluster.replicate();
+    let awake = &two.gates[0];
+    let mut revoked = pin!(awake.revoke(issued.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    two.cluster.fail_over();
+    awake.settle(&|| two.now()).await.unwrap();
+    let error = poll(revoked.as_mut()).unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    // It was stopped here before the feed brought it, so it is made again.
+    two.keep_up(&two.gates).await;
+    assert_eq!(two.words(issued.secret.expose()), ["revoked"; 2]);
+}
+
+#[tokio::test]
+async fn after_a_failover_the_clock_settles_changes_until_the_server_is_confirmed() {
+    let two = Two::new().await;
+    let (first, second) = (two.issue().await, two.issue().await);
+    two.cluster.replicate();
+    two.cluster.fail_over();
+    two.keep_up(&two.gates).await;
+    let awake = &two.gates[0];
+    let mut revoked = pin!(awake.revoke(first.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    awake.tidy(&|| two.now()).await.unwrap();
+    two.keep_up(&two.gates).await;
+    assert_eq!(awake.settle(&|| two.now()).await.unwrap(), 1, "a node may be missing");
+    two.pass(LEASE + LEASE / 100 + Duration::from_millis(10));
+    assert_eq!(awake.settle(&|| two.now()).await.unwrap(), 0);
+    assert!(poll(revoked.as_mut()).unwrap().unwrap());
+    two.keep_up(&two.gates).await;
+    awake.tidy(&|| two.now()).await.unwrap();
+    let revoked = awake.revoke(second.key_id, None, two.audit());
+    assert!(two.finish(&two.gates, revoked).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_loss_is_on_record_before_anything_else_and_no_number_is_given_again() {
+    let two = Two::new().await;
+    two.issue().await;
+    two.cluster.replicate();
+    let lost = two.issue().await;
+    two.change(lost.key_id, KeyChange::Suspend).await;
+    let before = two.cluster.trail();
+    two.cluster.fail_over();
+    two.keep_up(&two.gates[..1]).await;
+    let after = two.cluster.trail();
+    let [_, told] = after.as_slice() else { panic!("{after:?}") };
+    assert_eq!((Verb::of(&told.verb), told.id.0), (Some(Verb::Diverged), 4));
+    let digest = before.last().unwrap().digest;
+    let details =
+        format!(r#"{{"before":{{"change":3,"digest":"{digest}"}},"after":{{"change":1}}}}"#);
+    assert_eq!(told.details.as_deref(), Some(details.as_str()));
+    let mut chain = Chain::default();
+    after.iter().try_for_each(|entry| chain.follow(entry)).unwrap();
+    two.keep_up(&two.gates).await;
+    two.confirm().await;
+    let next = two.issue().await;
+    assert_eq!((lost.key_id.get(), next.key_id.get()), (2, 3));
+    assert_eq!(two.words(next.secret.expose()), ["allowed"; 2]);
+    assert_eq!(two.gates.each_ref().map(|gate| gate.standing().unwrap().diverged), [1; 2]);
+}
+
+#[tokio::test]
+async fn counts_of_a_lost_key_are_not_counted_for_the_next_one_of_its_id() {
+    let two = Two::new().await;
+    two.cluster.replicate();
+    let lost = two.issue().await;
+    assert_eq!(two.words(lost.secret.expose()), ["allowed"; 2]);
+    assert_eq!(two.words(lost.secret.expose()), ["allowed"; 2]);
+    two.cluster.fail_over();
+    // A gate that knows nothing of the key comes first, and another one gets its id.
+    let third = open(&two.cluster, 2).await;
+    two.keep_up(std::slice::from_ref(&third)).await;
+    let key = NewKey::plain("b".parse().unwrap(), "basic".parse().unwrap(), None);
+    let three = std::slice::from_ref(&third);
+    let other = two.finish(three, async {
+        let mut issued = pin!(third.issue(key, two.audit()));
+        assert!(poll(issued.as_mut()).is_none());
+        third.settle(&|| two.now()).await.unwrap();
+        two.pass(Duration::from_millis(250));
+        third.settle(&|| two.now()).await.unwrap();
+        issued.await.unwrap()
+    });
+    let other = other.await;
+    assert_eq!(other.key_id, lost.key_id);
+    two.keep_up(&two.gates).await;
+    assert_eq!(two.words(lost.secret.expose()), ["unknown"; 2]);
+    assert_eq!(two.words(other.secret.expose()), ["allowed"; 2]);
+    for gate in &two.gates {
+        assert_eq!(gate.standing().unwrap().dropped, 2);
+        gate.flush(&|| two.now()).await.unwrap();
+    }
+    assert_eq!(two.cluster.counted(other.key_id).requests(), 2);
+}
