@@ -51,8 +51,8 @@ pub(super) struct Node {
     lease: AtomicU64,
     /// The latest time of an entry that was applied: it is at least as late. Relaxed: one number.
     floor: AtomicU64,
-    /// The highest ids of a key and a tier that this node knows of. Relaxed: only its own loss makes
-    /// use of them, and it comes after.
+    /// The highest ids of a key and a tier that this node knows of. Relaxed: only its own loss
+    /// makes use of them, and it comes after.
     keys: AtomicU64,
     tiers: AtomicU64,
     counts: Counted,
@@ -212,7 +212,7 @@ pub struct Standing {
     /// Keys and tiers whose rows this program cannot read: 503 for each of their keys.
     pub unreadable: usize,
     /// By how many milliseconds the wall clock of this node was ahead of the store's at the last
-    /// renewal, or behind if it is negative. All nodes go by the store's.
+    /// renewal, and negative if it was late. All nodes go by the store's.
     pub wall_ahead_ms: i64,
 }
 

@@ -293,8 +293,8 @@ impl Outbox {
     }
 
     /// Fills the batch to send, unless one is pending, if anything was counted.
-    /// Drops what waits of these keys. Returns how many requests it is of. A batch that the store may
-    /// have had already is not sent with other rows under its number: it counts once.
+    /// Drops the waiting rows of these keys. Returns how many requests they are of. A batch that
+    /// the store may have had already is not sent with other rows under its number: it counts once.
     pub(super) fn drop_of(&mut self, ids: &HashSet<KeyId>) -> u64 {
         let Some(batch) = &mut self.pending else { return 0 };
         let of_these = |row: &&UsageRow| ids.contains(&row.key_id);

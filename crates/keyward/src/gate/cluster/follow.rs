@@ -226,8 +226,8 @@ impl Gate {
         Ok(KeptUp::Behind)
     }
 
-    /// Goes by the store's clock from here on. Its reading counts as taken when the renewal was sent:
-    /// it is ahead by as long as that was on its way, so that what expires does so too early.
+    /// Goes by the store's clock from here on. Its reading counts as taken when the renewal was
+    /// sent: it is ahead by as long as that was on its way, so that what expires does so too early.
     fn tell_time(&self, node: &Node, at: UnixMillis, asked: Now) {
         node.note_wall(asked.unix, at);
         self.carried.set_store(at.max(node.floor()), asked.steady);
@@ -285,8 +285,9 @@ impl Gate {
         self.index.lease().grant(if endless { SteadyNanos::NEVER } else { until });
     }
 
-    /// Brings the index to the rows of a feed: first everything that ends something at once. `false`
-    /// if everything is to be read again, since a tier can be read that could not before.
+    /// Brings the index to the rows of a feed: first everything that ends something at once.
+    /// Returns `false` if everything is to be read again, since a tier can be read that could not
+    /// before.
     async fn apply_feed(&self, node: &Node, feed: &Feed, clock: ReadClock<'_>) -> bool {
         let changes = &feed.changes;
         changes.keys.iter().for_each(|key| self.stop_if_revoked(key));
@@ -339,8 +340,8 @@ impl Gate {
     ) -> Result<(), StoreError> {
         while let Some(change) = following.restore.last() {
             let audit = Audit::program(self.judge(clock()).unix);
-            // Rejected, it is out of date: the key is revoked or has expired meanwhile. Memory shows
-            // it either way, so that it is an own change ahead of the feed.
+            // Rejected, it is out of date: the key is revoked or has expired meanwhile.
+            // Memory shows it either way, so that it is an own change ahead of the feed.
             let committed = self.store.commit(change.clone(), audit).await?;
             node.ahead().push(committed.newest);
             following.restore.pop();

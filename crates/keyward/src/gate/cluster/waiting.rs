@@ -237,8 +237,8 @@ impl Gate {
         Ok(Patience::of(change))
     }
 
-    /// Waits until no node can decide without a change, or as long as its caller is to wait. Returns
-    /// whether it is in force everywhere.
+    /// Waits until no node can decide without a change, or as long as its caller is to wait.
+    /// Returns whether it is in force everywhere.
     pub(in crate::gate) async fn wait(
         &self,
         committed: &Committed,
