@@ -86,25 +86,33 @@ async fn listen(guard: &Guard, hinted: &Notify) {
 /// Renews the lease and applies what others changed, until this node has left.
 async fn keep_up(guard: &Guard, hinted: &Notify, moved: &Notify) {
     let (mut spread, mut failing) = (Spread::by_chance(), Failing::of("renew the lease"));
+    let mut is_hinted = false;
     loop {
-        let stepped = step(guard, |guard| async move {
+        let stepped = step(guard, move |guard| async move {
             let clock = || guard.clock().now();
-            guard.gate().keep_up(&clock).await
+            if is_hinted {
+                guard.gate().catch_up(&clock).await
+            } else {
+                guard.gate().keep_up(&clock).await
+            }
         });
         let stepped = stepped.await;
         failing.tell(&stepped);
         moved.notify_one();
         let renewal = left(guard) / RENEWALS;
         let pause = match stepped {
-            Ok(KeptUp::Behind | KeptUp::Out) => continue,
+            Ok(KeptUp::Behind | KeptUp::Out) => {
+                is_hinted = false;
+                continue;
+            }
             Ok(KeptUp::Left | KeptUp::Alone) => return,
             Ok(KeptUp::Current) => renewal,
             Err(_) => renewal.min(RETRY_MAX),
         };
-        tokio::select! {
-            () = tokio::time::sleep(spread.less_than(pause).max(RETRY_MIN)) => {}
-            () = hinted.notified() => {}
-        }
+        is_hinted = tokio::select! {
+            () = tokio::time::sleep(spread.less_than(pause).max(RETRY_MIN)) => false,
+            () = hinted.notified() => true,
+        };
     }
 }
 
