@@ -10,7 +10,7 @@ use super::two::{AT, Two};
 
 const HOUR: u64 = 3_600_000;
 
-/// A verdict of a gate whose own wall clock is an hour behind.
+/// A verdict of a gate whose own wall clock is an hour late.
 fn late_word(two: &Two, gate: &Gate, secret: &str) -> &'static str {
     let now = Now::new(UnixMillis(two.now().unix.0 - HOUR), two.now().steady);
     gate.verify(&Asked::of(secret), now).map_or_else(|denied| denied.as_str(), |_| "allowed")
