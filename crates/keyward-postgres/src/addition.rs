@@ -4,7 +4,7 @@ use crate::schema::Schema;
 use crate::session::Connector;
 
 /// The tables of another part of the program: [`Migration`](crate::Migration) makes them, and
-/// [`Link`] connects to them.
+/// [`Link`](crate::Link) connects to them.
 ///
 /// ```
 /// use keyward_postgres::Addition;

@@ -11,6 +11,14 @@ const VARIABLE: &str = "MUTANT_OF_KEYWARD";
 
 /// A rule of a cluster that is left out or done wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "testing")),
+    expect(
+        dead_code,
+        unreachable_pub,
+        reason = "tests alone choose one, and some are theirs alone"
+    )
+)]
 pub enum Mutant {
     /// The lease is not looked at.
     EndlessLease,

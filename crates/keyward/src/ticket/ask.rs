@@ -68,7 +68,7 @@ impl Terms {
 /// use keyward::record::KeyId;
 /// use keyward::ticket::{Ask, BucketId, Keeping, Revision, Terms};
 ///
-/// let limit = Limit::new("requests", 9.try_into()?, Duration::from_secs(60), 9.try_into()?)?;
+/// let limit = Limit::new("requests", 10.try_into()?, Duration::from_secs(60), 10.try_into()?)?;
 /// let key = KeyId::new(7).unwrap();
 /// let ask = Ask {
 ///     own: Terms::of_key(key, Limits::of(Some(limit)), Revision(3)),

@@ -53,9 +53,10 @@ pub enum Ticket {
 /// let own = Terms::of_key(KeyId::new(7).unwrap(), Limits::of(Some(limit)), Revision(3));
 /// let ask = Ask { own, owner: None, cost: Cost::ONE };
 ///
-/// // The rows are locked before the clock is read.
+/// // The rows are locked before the clock is read. The table has been whole for a minute, in which
+/// // a bucket fills that was lost with an earlier one.
 /// let rows = ask.places().map(|place| (place, Row::FULL)).collect();
-/// let mut batch = Batch::new(StoreNanos(1_000), Some(StoreNanos(0)), rows);
+/// let mut batch = Batch::new(StoreNanos(60_000_000_000), Some(StoreNanos(0)), rows);
 /// assert!(matches!(batch.decide(&ask), Ticket::Granted(_)));
 /// let Ticket::Exceeded(exceeded) = batch.decide(&ask) else { unreachable!() };
 /// assert_eq!(exceeded.retry_after, Duration::from_secs(60));
