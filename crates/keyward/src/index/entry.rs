@@ -126,11 +126,12 @@ impl Entry {
         self.life.revoke();
     }
 
-    /// Whether this is the very tier of the key.
+    /// Withholds verdicts about the key, whose row cannot be read.
     pub(super) fn withhold(&self) {
         self.life.withhold();
     }
 
+    /// Whether this is the very tier of the key.
     pub(super) fn is_in(&self, tier: &Arc<Tier>) -> bool {
         Arc::ptr_eq(&self.tier, tier)
     }
