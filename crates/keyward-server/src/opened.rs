@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::ensure;
 use keyward::UnixMillis;
 use keyward::audit::ChangeId;
 use keyward::store::{Backup, KeyStore, Reports};
@@ -57,7 +56,7 @@ impl Opened {
             Database::File(path) => open_file(path, holder, start_flags, now),
             #[cfg(feature = "postgres")]
             Database::Server(options) => {
-                ensure!(
+                anyhow::ensure!(
                     start_flags.after_restore.is_none(),
                     "--after-restore is about a database in a file; start without it"
                 );
