@@ -14,7 +14,8 @@ use keyward::store::{KeyStore as _, Tickets as _};
 use keyward::ticket::{Ask, Revision, Terms, Ticket};
 use keyward::time::UnixMillis;
 
-use super::world::{Chance, LEASE};
+use super::chance::Chance;
+use super::world::LEASE;
 
 const START: u64 = 1_800_000_000_000;
 const BURST: u32 = 5;
