@@ -192,6 +192,8 @@ impl Gate {
         if std::mem::take(&mut following.is_loaded) && mutant::is(Mutant::LeaseFromLoading) {
             self.grant(after(asked, node.lease()));
         }
+        // Later ones may be committed after the store has read the head.
+        let ahead = node.ahead().clone();
         let head = match cluster.renew(id, following.applied).await? {
             Renewed::Kept { head, at } => {
                 self.tell_time(node, at, now);
@@ -200,7 +202,8 @@ impl Gate {
             Renewed::Gone => return Ok(self.is_out(following)),
             Renewed::Lost => return Ok(self.has_lost(node, following, following.applied)),
         };
-        if let Some(lost) = self.lost_own(node, cluster, (following.applied, head)).await? {
+        let reached = (following.applied, head);
+        if let Some(lost) = self.lost_own((node, cluster), &ahead, reached).await? {
             return Ok(self.has_lost(node, following, lost));
         }
         let from = if mutant::is(Mutant::LeaseFromReply) { clock().steady } else { asked };
@@ -252,22 +255,20 @@ impl Gate {
         self.is_out(following)
     }
 
-    /// An own change that memory shows ahead of the feed, and that the store does not have any
-    /// more. The ones that the feed has brought are forgotten: `applied` is a later place of the
-    /// same trail.
+    /// The own change that memory shows ahead of the feed, and that the store does not have any
+    /// more. `ahead` are those from before the renewal that returned `head`. The ones that the feed
+    /// has brought are forgotten: `applied` is a later place of the same trail.
     async fn lost_own(
         &self,
-        node: &Node,
-        cluster: &dyn Cluster,
+        (node, cluster): (&Node, &dyn Cluster),
+        ahead: &[Mark],
         (applied, head): (Mark, Mark),
     ) -> Result<Option<Mark>, StoreError> {
-        let passed: Vec<_> = {
-            let ahead = node.ahead();
-            if let Some(lost) = ahead.iter().find(|own| head.change < own.change) {
-                return Ok(Some(*lost));
-            }
-            ahead.iter().filter(|own| own.change <= applied.change).copied().collect()
-        };
+        if let Some(lost) = ahead.iter().find(|own| head.change < own.change) {
+            return Ok(Some(*lost));
+        }
+        let passed = ahead.iter().filter(|own| own.change <= applied.change);
+        let passed: Vec<_> = passed.copied().collect();
         if passed.is_empty() {
             return Ok(None);
         }

@@ -65,6 +65,33 @@ async fn a_change_that_a_failover_lost_while_it_waits_is_no_success() {
 }
 
 #[tokio::test]
+async fn a_revocation_between_a_renewal_and_its_reply_is_no_loss() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    let (gate, wire, clock) = (&two.gates[0], two.cluster.wire(), || two.now());
+    wire.hold();
+    let deliver = |what| {
+        let letter = wire.letters().into_iter().find(|letter| letter.what == what);
+        wire.deliver(letter.unwrap().number);
+    };
+    let (mut renewal, mut revoked) =
+        (pin!(gate.keep_up(&clock)), pin!(gate.revoke(issued.key_id, None, two.audit())));
+    // The store reads the head, and has not replied when the revocation is committed.
+    assert!(poll(renewal.as_mut()).is_none());
+    deliver("renew");
+    assert!(poll(renewal.as_mut()).is_none());
+    assert!(poll(revoked.as_mut()).is_none());
+    for _ in 0..2 {
+        deliver("commit");
+        assert!(poll(revoked.as_mut()).is_none());
+    }
+    assert_eq!(two.word(gate, issued.secret.expose()), "revoked");
+    deliver("renew");
+    assert_eq!(poll(renewal.as_mut()).unwrap().unwrap(), KeptUp::Current);
+    assert_eq!(gate.standing().unwrap().diverged, 0);
+}
+
+#[tokio::test]
 async fn after_a_failover_the_clock_settles_changes_until_the_server_is_confirmed() {
     let two = Two::new().await;
     let (first, second) = (two.issue().await, two.issue().await);

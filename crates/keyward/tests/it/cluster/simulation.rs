@@ -66,7 +66,7 @@ fn run(seed: u64) -> Result<(), String> {
         (0..PROCESSES).for_each(|at| world.poll(at));
         world.move_all_letters();
         if world.is_at_rest() {
-            return Ok(());
+            return world.check_losses();
         }
     }
     Err(format!("it comes to no rest\n{}", world.told()))

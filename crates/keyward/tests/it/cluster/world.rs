@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use keyward::audit::Audit;
+use keyward::audit::{Audit, AuditEntry, Verb};
 use keyward::change::KeyChange;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
@@ -100,6 +100,8 @@ pub(crate) struct World {
     nanos: Arc<AtomicU64>,
     processes: Vec<Process>,
     step: u64,
+    /// A failover lost entries of the trail.
+    has_lost: bool,
 }
 
 impl World {
@@ -127,7 +129,8 @@ impl World {
         };
         let processes = (0..processes).map(process).collect();
         let history = History::default();
-        let world = Self { chance, cluster, history, slow, nanos, processes, step: 0 };
+        let world =
+            Self { chance, cluster, history, slow, nanos, processes, step: 0, has_lost: false };
         world.set_time();
         world
     }
@@ -237,7 +240,9 @@ impl World {
     }
 
     pub(crate) fn fail_over(&mut self) {
+        let before = self.cluster.trail().len();
         self.cluster.fail_over();
+        self.has_lost |= self.cluster.trail().len() < before;
         self.history.failed_over(&self.cluster);
     }
 
@@ -344,6 +349,15 @@ impl World {
             });
             process.changes.is_empty() && judges_right
         })
+    }
+
+    /// A database that lost nothing is not taken for one that went back in time.
+    pub(crate) fn check_losses(&self) -> Result<(), String> {
+        let is_diverged = |entry: &AuditEntry| Verb::of(&entry.verb) == Some(Verb::Diverged);
+        if !self.has_lost && self.cluster.trail().iter().any(is_diverged) {
+            return Err("a loss is on record, and nothing was lost".to_owned());
+        }
+        Ok(())
     }
 
     /// What each process says of each key, and what the database says.
