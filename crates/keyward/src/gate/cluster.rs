@@ -301,9 +301,15 @@ impl Gate {
         let Some((node, cluster)) = self.clustered() else { return Ok(()) };
         let mut following = node.following.lock().await;
         self.index.lease().end();
-        match std::mem::replace(&mut following.membership, Membership::Left) {
-            Membership::In(id) => cluster.leave(id).await,
-            Membership::Out | Membership::Left => Ok(()),
+        let row = match std::mem::replace(&mut following.membership, Membership::Left) {
+            Membership::In(id) => Some(id),
+            // It may not have got as far as to leave the last one.
+            Membership::Out => following.former.take(),
+            Membership::Left => None,
+        };
+        match row {
+            Some(id) => cluster.leave(id).await,
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Several gates over one database: the real core, and a model of its rules.
 
+mod anew;
 mod chance;
 mod clock;
 mod history;

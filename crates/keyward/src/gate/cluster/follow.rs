@@ -142,8 +142,16 @@ impl Gate {
         let mut following = node.following.lock().await;
         let registered = cluster.register().await?;
         node.set_lease(registered.lease);
+        let (applied, unreadable) = match self.load().await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // Changes would wait in vain for a node that does not open. If this fails too, they
+                // do until it is expelled.
+                drop(cluster.leave(registered.node).await);
+                return Err(error);
+            }
+        };
         following.membership = Membership::In(registered.node);
-        let (applied, unreadable) = self.load().await?;
         self.withhold(node, &unreadable);
         node.counts.applied.store(applied.change.0, Ordering::Relaxed);
         following.moved_to(applied);
@@ -158,15 +166,18 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
         self.index.lease().end();
+        if let Some(former) = following.former {
+            // It has no lease any more, and changes wait for it in vain. Before all else, which may
+            // fail for long.
+            cluster.leave(former).await?;
+            following.former = None;
+        }
         if let Some(lost) = following.lost {
-            // Before all else: nothing is to be given an id that was given before the loss.
+            // Before this node is one again: nothing is to be given an id that was given before
+            // the loss.
             let change = Change::Diverged(node.known(lost));
             self.store.commit(change, Audit::program(self.judge(clock()).unix)).await?;
             following.lost = None;
-        }
-        if let Some(former) = following.former {
-            // It has no lease any more, and changes wait for it in vain.
-            cluster.leave(former).await?;
         }
         let registered = cluster.register().await?;
         following.former = Some(registered.node);

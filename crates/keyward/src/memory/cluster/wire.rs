@@ -56,6 +56,12 @@ impl Wire {
         self.lock().holds = true;
     }
 
+    /// Delivers everything, and at once again from now on.
+    pub fn release(&self) {
+        self.lock().holds = false;
+        self.letters().into_iter().for_each(|letter| self.deliver(letter.number));
+    }
+
     /// The messages that are on their way and neither delivered nor lost, oldest first.
     #[must_use]
     pub fn letters(&self) -> Vec<Letter> {
