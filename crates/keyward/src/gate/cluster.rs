@@ -192,6 +192,8 @@ fn after(at: SteadyNanos, span: Duration) -> SteadyNanos {
 /// How far a gate of a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// How long memory may decide after a renewal: the same for all nodes.
+    pub lease: Duration,
     /// Until when memory may decide.
     pub lease_until: SteadyNanos,
     /// The newest change that is applied.
@@ -241,6 +243,7 @@ impl Gate {
     /// gate.keep_up(&clock).await?;
     /// let standing = gate.standing().unwrap();
     /// assert_eq!((standing.lease_until.0, standing.waiting), (5_000_000_000, 0));
+    /// assert_eq!(standing.lease, Duration::from_secs(5));
     /// # Ok(())
     /// # }
     /// ```
@@ -255,6 +258,7 @@ impl Gate {
         let Counted { applied, expelled, diverged, dropped, settled, settled_by_clock } =
             &node.counts;
         Some(Standing {
+            lease: node.lease(),
             lease_until: self.index.lease().until(),
             applied: ChangeId(count(applied)),
             waiting: node.waiting.len(),
