@@ -14,6 +14,7 @@ use keyward::store::StoreError;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::guard::{Guard, finished};
+use crate::node_log;
 
 /// A node renews its lease this often while it lasts.
 const RENEWALS: u32 = 5;
@@ -69,6 +70,7 @@ async fn run(guard: &Guard, mut stopped: watch::Receiver<bool>) {
         () = keep_up(guard, &hinted, &moved) => {}
         () = settle(guard, &moved) => {}
         () = tidy(guard) => {}
+        () = node_log::watch(guard) => {}
         // An error is that it was dropped.
         _ = stopped.wait_for(|stop| *stop) => {}
     }

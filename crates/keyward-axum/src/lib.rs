@@ -121,6 +121,8 @@ pub mod caller;
 
 pub mod layer;
 
+mod node_log;
+
 mod follower;
 
 pub mod upkeep;
