@@ -6,6 +6,7 @@
 
 mod admin;
 mod build;
+mod cluster;
 mod connections;
 mod counted;
 mod durations;
@@ -38,6 +39,7 @@ pub(crate) use stores::{Commits, Metered, StoreTimes};
 
 use admin::Admin;
 use build::Build;
+use cluster::Cluster;
 use keys::Keys;
 use page::Page;
 use process::Process;
@@ -71,10 +73,11 @@ impl Metrics {
     /// The metrics of this process, of a guard and of these sources.
     pub(crate) fn new(guard: &Guard, sources: Vec<Box<dyn Source>>) -> Self {
         let keys = Keys::new(guard.clone());
-        let own: [Box<dyn Source>; 3] = [
+        let own: [Box<dyn Source>; 4] = [
             Box::new(Verdicts(guard.clone())),
             Box::new(keys.clone()),
             Box::new(Usage(guard.clone())),
+            Box::new(Cluster::new(guard.clone())),
         ];
         Self { keys: Some(keys), ..Self::of(own.into_iter().chain(sources).collect()) }
     }
