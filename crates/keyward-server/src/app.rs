@@ -17,7 +17,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::cors;
 use crate::edge::{Edge, EdgeService};
-use crate::health::{self, StoreCheck};
+use crate::health::{self, Stopping, StoreCheck};
 use crate::listener::ListenerName;
 use crate::metrics::{self, Metrics};
 #[cfg(feature = "news")]
@@ -34,6 +34,7 @@ pub(crate) struct App {
     pub(crate) reports: Arc<dyn Reports>,
     #[cfg(feature = "news")]
     pub(crate) news: News,
+    pub(crate) stopping: Stopping,
     pub(crate) store_check: StoreCheck,
     pub(crate) usage_cache: UsageCache,
     pub(crate) pulse: Pulse,

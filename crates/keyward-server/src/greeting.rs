@@ -11,6 +11,7 @@ use keyward::stored::TierRow;
 use keyward_axum::Guard;
 
 use crate::listener::{Listener, ListenerAddress, ListenerName};
+use crate::node;
 use crate::settings::Settings;
 
 /// The server that the command line uses if none is named.
@@ -100,6 +101,9 @@ fn text(
     writeln!(out, "Keyward {}", env!("CARGO_PKG_VERSION"))?;
     let plural = if keys == 1 { "" } else { "s" };
     writeln!(out, "  database   {} ({keys} key{plural})", settings.database)?;
+    if settings.cluster.is_on {
+        writeln!(out, "  node       {}, one of a cluster", node::name(&settings.cluster))?;
+    }
     for at in &addresses.all {
         writeln!(out, "  {:<9}  {at}", at.name.label())?;
     }

@@ -1,10 +1,15 @@
-//! Whether the process runs (`GET /healthz`), and whether the store responds and upkeep goes on
-//! (`GET /readyz`).
+//! Whether the process runs (`GET /healthz`), and whether it should get requests (`GET /readyz`):
+//! the store responds, or as one of several nodes the process has heard from it lately; upkeep goes
+//! on, and nothing has asked for the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
+use http::StatusCode;
+use keyward::gate::Standing;
+use keyward::time::Now;
 use keyward_api::clock;
 use keyward_axum::{Guard, Pulse, Rejection};
 use serde::Serialize;
@@ -43,6 +48,27 @@ impl StoreCheck {
     }
 }
 
+/// By how much the wall clock of a node may differ from the store's.
+const WALL_MAX_MS: u64 = 30_000;
+
+/// Whether the end was asked for. A clone shares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stopping(
+    /// Relaxed: a moment sooner or later are both right.
+    Arc<AtomicBool>,
+);
+
+impl Stopping {
+    /// Lets load balancers send requests elsewhere from now on.
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Reports that the process runs.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses(
     (status = 200, description = "It runs", body = Health),
@@ -64,8 +90,11 @@ enum Status {
     Ok,
 }
 
-/// Reports whether changes can be made and counts are stored: whether the store responds and is
-/// in order, upkeep goes on, and the clock is not in doubt.
+/// Reports whether to send requests here: whether the store responds and is in order, upkeep goes
+/// on, the clock is not in doubt, and the program is not about to stop.
+///
+/// A node of a cluster does not ask the store: it is ready while it has heard from it within the
+/// lease, and its wall clock differs from the store's by less than 30 s.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It is ready", body = Readiness),
     (status = 503, description = "Service Unavailable"),
@@ -74,7 +103,11 @@ pub(crate) async fn show_readiness(
     State(guard): State<Guard>,
     State(store_check): State<StoreCheck>,
     State(pulse): State<Pulse>,
+    State(stopping): State<Stopping>,
 ) -> Result<axum::Json<Readiness>, Rejection> {
+    if stopping.has_begun() {
+        return Err(unready("The server is about to stop"));
+    }
     if !pulse.is_well() {
         return Err(Rejection::unavailable());
     }
@@ -82,6 +115,26 @@ pub(crate) async fn show_readiness(
     if now.is_in_doubt() {
         return Err(clock::in_doubt(now));
     }
+    match guard.gate().standing() {
+        Some(standing) => check_node(&standing, now)?,
+        None => check_store(&guard, &store_check).await?,
+    }
+    Ok(axum::Json(Readiness { status: Ready::Ready }))
+}
+
+/// A node decides by its lease, so its readiness depends on that; and if nodes asked a store that
+/// is slow, all of them would be out of service at once.
+fn check_node(standing: &Standing, now: Now) -> Result<(), Rejection> {
+    if standing.lease_until <= now.steady {
+        return Err(unready("This node has not heard from the database for the time of its lease"));
+    }
+    if WALL_MAX_MS <= standing.wall_ahead_ms.unsigned_abs() {
+        return Err(unready("The clocks of this node and of the database differ by 30 s or more"));
+    }
+    Ok(())
+}
+
+async fn check_store(guard: &Guard, store_check: &StoreCheck) -> Result<(), Rejection> {
     let check = async {
         let store = guard.gate().store();
         // The cause is logged where it is found.
@@ -89,11 +142,11 @@ pub(crate) async fn show_readiness(
             store.trouble().is_none() || (store.mend().await.is_ok() && store.trouble().is_none());
         store.ping().await.map_err(|error| drop(broken(error))).is_ok() && is_well
     };
-    if store_check.result(check).await {
-        Ok(axum::Json(Readiness { status: Ready::Ready }))
-    } else {
-        Err(Rejection::unavailable())
-    }
+    if store_check.result(check).await { Ok(()) } else { Err(Rejection::unavailable()) }
+}
+
+fn unready(why: &'static str) -> Rejection {
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(Duration::ZERO)
 }
 
 /// That changes can be made.
@@ -111,9 +164,35 @@ enum Ready {
 
 #[cfg(test)]
 mod tests {
+    use keyward::audit::ChangeId;
+    use keyward::time::{SteadyNanos, UnixMillis};
     use tokio::sync::oneshot;
 
     use super::*;
+
+    #[test]
+    fn a_node_is_ready_while_its_lease_holds_and_its_clock_is_about_right() {
+        let ready = |until: u64, wall_ahead_ms: i64| {
+            let standing = Standing {
+                lease: Duration::from_secs(5),
+                lease_until: SteadyNanos(until),
+                applied: ChangeId(1),
+                waiting: 0,
+                settled: 0,
+                settled_by_clock: 0,
+                expelled: 0,
+                diverged: 0,
+                dropped: 0,
+                unreadable: 0,
+                wall_ahead_ms,
+            };
+            check_node(&standing, Now::new(UnixMillis(0), SteadyNanos(100))).is_ok()
+        };
+        assert_eq!((ready(101, 0), ready(100, 0), ready(0, 0)), (true, false, false));
+        assert_eq!((ready(101, 29_999), ready(101, 30_000)), (true, false));
+        assert_eq!((ready(101, -29_999), ready(101, -30_000)), (true, false));
+        assert!(!ready(101, i64::MIN));
+    }
 
     #[tokio::test]
     async fn one_check_of_the_store_serves_all_waiting_requests() {
@@ -131,7 +210,7 @@ mod tests {
     async fn a_client_that_hangs_up_leaves_the_check_to_the_next() {
         let store_check = StoreCheck::default();
         let abandoned = store_check.result(std::future::pending());
-        assert!(tokio::time::timeout(std::time::Duration::ZERO, abandoned).await.is_err());
+        assert!(tokio::time::timeout(Duration::ZERO, abandoned).await.is_err());
         assert!(store_check.result(async { true }).await);
     }
 }

@@ -37,6 +37,8 @@ mod spans;
 
 mod clock;
 
+mod node;
+
 mod cors;
 
 mod health;

@@ -1,10 +1,10 @@
 //! `keyward serve`: putting everything together, running it, and taking it down in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use keyward::Gate;
 use keyward_admin::{AdminOptions, Control};
 use keyward_axum::origin::TrustedProxies;
 use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
@@ -14,13 +14,14 @@ use crate::app::{App, Served, served};
 use crate::clock;
 use crate::edge::{Edge, RequestBounds, Watch};
 use crate::greeting::{Addresses, greeting};
-use crate::health::StoreCheck;
+use crate::health::{Stopping, StoreCheck};
 use crate::listen::{Bounds, Serving, serve_all};
 use crate::listener::{self, Listener};
 use crate::log::{Log, print_on_thread};
 use crate::metrics::Counted;
 #[cfg(feature = "news")]
 use crate::news::{self, News};
+use crate::node;
 use crate::opened::Opened;
 use crate::own_key::UsageCache;
 use crate::patience::Timeouts;
@@ -88,7 +89,7 @@ async fn serve(
     let articles = news::open(&settings.database, &opened.store, now).await?;
     let counted = Counted::default();
     let stores = opened.counting(&counted.times);
-    let gate = Gate::open(Arc::clone(&stores.keys), settings.key_prefix.clone()).await?;
+    let gate = node::open_gate(&stores.keys, &settings).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
     let guard = Guard::new(gate, clock, guard_options(&settings, proxies.clone()));
     clock::settle(&guard, start_flags.clock_is_right).await?;
@@ -113,6 +114,7 @@ async fn serve(
         news: News::new(guard.clone(), articles),
         guard,
         reports,
+        stopping: Stopping::default(),
         store_check: StoreCheck::default(),
         usage_cache: UsageCache::default(),
         pulse: upkeep.pulse(),
@@ -130,7 +132,8 @@ async fn serve(
     let watch = Watch { requests, access_log: settings.access_log, spans: spans.clone() };
     let edge = Edge::hiding(request_bounds(&settings), request_id_base()?, control.clone(), watch);
     let served = served(&app, &control, &edge, &settings);
-    let (bounds, stop) = (bounds_of(&settings), until_stop(signals, reload));
+    let stop = Stop { stopping: app.stopping.clone(), delay: settings.stop_delay };
+    let (bounds, stop) = (bounds_of(&settings), until_stop(signals, reload, stop));
     let finished =
         serve_all(serving(listeners, &served, &tls), bounds, &counted.connections, stop).await;
     if !finished {
@@ -176,16 +179,38 @@ fn request_bounds(settings: &Settings) -> RequestBounds {
     RequestBounds { time: settings.request_timeout, at_once: settings.requests_max }
 }
 
-/// Waits for a signal that asks for an orderly end, and rereads the settings meanwhile.
-async fn until_stop(mut signals: Signals, mut reload: Reload) {
-    loop {
-        match signals.next().await {
-            Action::Stop => break,
-            Action::HangUp if signals.is_terminal_gone().await => break,
-            Action::HangUp => reload.run().await,
+/// The beginning of an orderly end.
+struct Stop {
+    /// What `/readyz` goes by.
+    stopping: Stopping,
+    /// How long requests are served after that.
+    delay: Duration,
+}
+
+/// Waits for a signal that asks for an orderly end, and rereads the settings meanwhile. Then it
+/// lets load balancers notice, until a second signal comes.
+async fn until_stop(mut signals: Signals, mut reload: Reload, stop: Stop) {
+    until_asked(&mut signals, &mut reload).await;
+    stop.stopping.begin();
+    if !stop.delay.is_zero() {
+        let seconds = stop.delay.as_secs_f64();
+        tracing::info!("Stopping: not ready any more, and serving for {seconds} s to come");
+        tokio::select! {
+            () = tokio::time::sleep(stop.delay) => {}
+            () = until_asked(&mut signals, &mut reload) => {}
         }
     }
     tracing::info!("Stopping: finishing the requests under way");
+}
+
+async fn until_asked(signals: &mut Signals, reload: &mut Reload) {
+    loop {
+        match signals.next().await {
+            Action::Stop => return,
+            Action::HangUp if signals.is_terminal_gone().await => return,
+            Action::HangUp => reload.run().await,
+        }
+    }
 }
 
 fn request_id_base() -> anyhow::Result<u64> {

@@ -4,6 +4,7 @@
 //! `keyward.toml`, the output of `keyward settings` and `docs/settings.md` all follow from it.
 //! Nothing here looks at the process: flags, environment and directory are handed in.
 
+mod cluster;
 mod database;
 mod described;
 mod doors;
@@ -17,6 +18,7 @@ mod parse;
 mod people;
 mod sources;
 mod start_flags;
+mod stopping;
 mod strength;
 mod table;
 mod tls;
@@ -38,6 +40,7 @@ use keyward_cli::environment::{Environment, NotText};
 use thiserror::Error;
 use url::Url;
 
+pub(crate) use cluster::ClusterSettings;
 pub(crate) use database::Database;
 pub use described::{Described, OPENING, described};
 pub(crate) use doors::DoorSettings;
@@ -73,6 +76,8 @@ pub(crate) struct Settings {
     pub cors_origins: Option<Origins>,
     /// Where the keys are.
     pub database: Database,
+    /// Whether others share the database, and what this process is called among them.
+    pub cluster: ClusterSettings,
     /// The admin key that guards the admin routes. With neither this nor people, they respond with
     /// 500.
     pub admin_key: Option<AdminKey>,
@@ -100,7 +105,9 @@ pub(crate) struct Settings {
     pub header_timeout: Duration,
     /// Time for the rest: reading the body and responding.
     pub request_timeout: Duration,
-    /// Time that running requests get when the program is signalled to stop.
+    /// Time for which the program serves after it is signalled to stop.
+    pub stop_delay: Duration,
+    /// Time that running requests get after that.
     pub stop_within: Duration,
     /// Most failed verifications a minute; `None` is no limit.
     pub failures_per_minute: Option<NonZeroU32>,
@@ -284,6 +291,7 @@ impl Settings {
                 .unwrap_or_default(),
             cors_origins: sources.read_optional(&table::CORS_ORIGINS, parse::origins)?,
             database: database::read(&mut sources)?,
+            cluster: cluster::read(&mut sources)?,
             admin_key: sources.read_admin_key(&table::ADMIN_API_KEY, &table::ADMIN_API_KEY_FILE)?,
             admin_key_next: read_admin_key_next(&mut sources)?,
             people: people::read(&mut sources)?,
@@ -297,6 +305,7 @@ impl Settings {
             keep_alive_timeout: sources.read(&table::KEEP_ALIVE_TIMEOUT, parse::duration)?,
             header_timeout: sources.read(&table::HEADER_TIMEOUT, parse::duration)?,
             request_timeout: sources.read(&table::REQUEST_TIMEOUT, parse::duration)?,
+            stop_delay: stopping::read_delay(&mut sources)?,
             stop_within: sources.read(&table::STOP_WITHIN, parse::duration)?,
             failures_per_minute: sources.read(&table::FAILURES_PER_MINUTE, parse::count_or_none)?,
             rate_limit_headers: sources

@@ -39,7 +39,7 @@ use super::front::document;
 use super::routes;
 use crate::app::{self, App, Listed, Served};
 use crate::edge::Edge;
-use crate::health::StoreCheck;
+use crate::health::{Stopping, StoreCheck};
 use crate::metrics::Metrics;
 #[cfg(feature = "news")]
 use crate::news::News;
@@ -98,6 +98,7 @@ pub(crate) async fn app_in(folder: &Path) -> (App, Control) {
         news: News::new(guard.clone(), articles),
         guard,
         reports,
+        stopping: Stopping::default(),
         store_check,
         usage_cache,
         pulse,

@@ -49,6 +49,7 @@ fn value_text(form: &Form) -> String {
     match (form, form.range()) {
         (_, Some(range)) => format!("{}, {range}", form.word()),
         (Form::Text(word), None) => format!("`{word}`"),
+        (Form::Switch, None) => "`on` or `off`".to_owned(),
         (Form::Secret | Form::Count(_) | Form::Duration(_), None) => form.word().to_owned(),
     }
 }
@@ -74,7 +75,9 @@ mod tests {
             value.unwrap().parse::<u64>().unwrap()
         };
         // Time for the counts and the database, once the requests have ended.
-        assert!(default("stop_within") + 10 <= line("TimeoutStopSec="));
+        // Those of a node of a cluster, which has the longer delay.
+        let delay = super::super::stopping::ON_A_CLUSTER.as_secs();
+        assert!(delay + default("stop_within") + 10 <= line("TimeoutStopSec="));
         // Four listeners, and the database with its threads.
         assert!(4 * default("connections_max") + 128 <= line("LimitNOFILE="));
     }

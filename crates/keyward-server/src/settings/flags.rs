@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::table;
+use super::table::{self, Form};
 
 /// The settings that the command line gave. There is no flag for a secret.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,10 @@ impl Args for Flags {
             let help = format!("{}{default} [env: {}]", setting.doc, setting.variable);
             let arg = Arg::new(setting.name).long(flag).value_name(setting.form.word());
             let long_help = format!("{help}\n{}", setting.extremes);
+            let arg = match setting.form {
+                Form::Switch => arg.num_args(0..=1).default_missing_value("on"),
+                Form::Text(_) | Form::Secret | Form::Count(_) | Form::Duration(_) => arg,
+            };
             Some(arg.help(help).long_help(long_help).help_heading("Settings"))
         });
         command.arg(config).args(flags)

@@ -113,6 +113,15 @@ pub(super) fn duration(text: &str, form: &Form) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
+/// Takes `auto` for what other settings imply.
+pub(super) fn duration_or_auto(text: &str, form: &Form) -> Result<Option<Duration>, String> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let given = duration(text, form).map_err(|problem| format!("{problem}, or `auto`"))?;
+    Ok(Some(given))
+}
+
 /// Takes a whole number.
 pub(super) fn whole(text: &str, form: &Form) -> Result<u32, String> {
     let number = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;

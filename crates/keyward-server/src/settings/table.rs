@@ -1,13 +1,17 @@
 //! The table of settings: the only definition of the name, description and bounds of a setting.
 
 mod access;
+mod database;
 mod doors;
 mod seeing;
+mod stopping;
 mod tls;
 
 pub(crate) use access::*;
+pub(crate) use database::*;
 pub(crate) use doors::*;
 pub(crate) use seeing::*;
+pub(crate) use stopping::*;
 pub(crate) use tls::*;
 
 /// One setting.
@@ -42,6 +46,8 @@ pub(crate) enum Form {
     Text(&'static str),
     /// Text that is never shown.
     Secret,
+    /// `on` or `off`; as a flag, its name alone is `on`.
+    Switch,
     /// A whole number in this range.
     Count(Range),
     /// A duration whose milliseconds are in this range.
@@ -61,6 +67,7 @@ impl Form {
         match self {
             Self::Text(word) => word,
             Self::Secret => "SECRET",
+            Self::Switch => "on|off",
             Self::Count(_) => "COUNT",
             Self::Duration(_) => "DURATION",
         }
@@ -69,7 +76,7 @@ impl Form {
     /// The range in words, if there is one.
     pub(crate) fn range(&self) -> Option<String> {
         match self {
-            Self::Text(_) | Self::Secret => None,
+            Self::Text(_) | Self::Secret | Self::Switch => None,
             Self::Count(Range { min, max }) => Some(format!("{min} to {max}")),
             Self::Duration(Range { min, max }) => {
                 Some(format!("{} to {}", duration_text(*min), duration_text(*max)))
@@ -80,7 +87,7 @@ impl Form {
     /// Returns the range in words if `number` is outside of it.
     pub(crate) fn check(&self, number: u64) -> Result<(), String> {
         let fits = match self {
-            Self::Text(_) | Self::Secret => true,
+            Self::Text(_) | Self::Secret | Self::Switch => true,
             Self::Count(range) | Self::Duration(range) => (range.min..=range.max).contains(&number),
         };
         if fits { Ok(()) } else { Err(self.range().unwrap_or_default()) }
@@ -148,7 +155,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 48] = [
+pub(crate) const ALL: [&Setting; 51] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -161,6 +168,8 @@ pub(crate) const ALL: [&Setting; 48] = [
     &CORS_ORIGINS,
     &DATABASE,
     &DATABASE_SCHEMA,
+    &CLUSTER,
+    &NODE_NAME,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
     &ADMIN_API_KEY_NEXT,
@@ -188,6 +197,7 @@ pub(crate) const ALL: [&Setting; 48] = [
     &KEEP_ALIVE_TIMEOUT,
     &HEADER_TIMEOUT,
     &REQUEST_TIMEOUT,
+    &STOP_DELAY,
     &STOP_WITHIN,
     &FAILURES_PER_MINUTE,
     &RATE_LIMIT_HEADERS,
@@ -208,30 +218,6 @@ pub(crate) const LISTEN: Setting = Setting {
     extremes: "Port 0 takes a free port, which the greeting names. Off loopback (`0.0.0.0`), the \
                program does not start with a weak or made-up admin key, unless `admin_listen` \
                serves the admin routes.",
-};
-
-pub(crate) const DATABASE: Setting = Setting {
-    name: "database",
-    variable: "DATABASE_URL",
-    form: Form::Text("URL"),
-    default: Some("sqlite:keyward.db"),
-    doc: "The database of keys and usage: `sqlite:` and the path of a file, or the `postgres://` \
-          URL of a database of PostgreSQL",
-    extremes: "A file is created if it does not exist; a relative path starts in the working \
-               directory. A schema in PostgreSQL is made by `keyward migrate`. Off this machine, \
-               the server of PostgreSQL has to prove its name: `?sslrootcert=FILE` names the \
-               authorities that vouch for it, if the system does not know them. A URL with a \
-               password is never a flag; the password is not shown.",
-};
-
-pub(crate) const DATABASE_SCHEMA: Setting = Setting {
-    name: "database_schema",
-    variable: "KEYWARD_DATABASE_SCHEMA",
-    form: Form::Text("NAME"),
-    default: Some("keyward"),
-    doc: "The schema of everything in PostgreSQL",
-    extremes: "At most 48 lower-case letters, digits and `_`, beginning with a letter. Two schemas \
-               of one database have nothing to do with each other. With a file it has no effect.",
 };
 
 pub(crate) const ADMIN_API_KEY: Setting = Setting {
@@ -346,16 +332,6 @@ pub(crate) const REQUEST_TIMEOUT: Setting = Setting {
     doc: "How long reading a request's body and responding may take together",
     extremes: "A request that takes longer is aborted; a change that was under way may have been \
                made. Only a copy of the database may take longer.",
-};
-
-pub(crate) const STOP_WITHIN: Setting = Setting {
-    name: "stop_within",
-    variable: "KEYWARD_STOP_WITHIN",
-    form: Form::Duration(Range { min: 0, max: 600_000 }),
-    default: Some("10s"),
-    doc: "How long running requests may take to end when the program stops",
-    extremes: "`0s` cuts them off at once. Usage counts are flushed either way. Keep it below the \
-               time after which your supervisor kills the process.",
 };
 
 pub(crate) const FAILURES_PER_MINUTE: Setting = Setting {

@@ -46,6 +46,24 @@ fn every_orderly_end_flushes() {
 }
 
 #[test]
+fn a_server_that_stops_later_is_not_ready_and_serves_until_a_second_signal() {
+    let folder = tempdir().unwrap();
+    let later = ("KEYWARD_STOP_DELAY", "10m");
+    let server = Server::start_with(folder.path(), &[SELDOM[0], SELDOM[1], later]);
+    let ready = || server.send("GET", "/readyz", &[], "");
+    assert_eq!(ready().status, 200);
+    server.signal("TERM");
+    let unready = (0..100_000).map(|_| ready()).find(|response| response.status != 200).unwrap();
+    assert_eq!(unready.brief(), r#"503 {"detail":"The server is about to stop"}"#);
+    let id = count(&server);
+    server.signal("TERM");
+    let (status, errors) = server.wait();
+    assert!(status.success(), "{errors}");
+    assert!(errors.contains("serving for 600 s to come"), "{errors}");
+    check_counted(folder.path(), id);
+}
+
+#[test]
 fn other_signals_end_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start_with(folder.path(), &SELDOM);

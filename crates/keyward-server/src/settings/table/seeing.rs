@@ -17,7 +17,7 @@ pub(crate) const METRICS_LISTEN: Setting = Setting {
 pub(crate) const ACCESS_LOG: Setting = Setting {
     name: "access_log",
     variable: "KEYWARD_ACCESS_LOG",
-    form: Form::Text("on|off"),
+    form: Form::Switch,
     default: Some("off"),
     doc: "Whether each request is logged, in a line of the level `info`",
     extremes: "The line has the listener, the method, the template of the route, the status, the \
