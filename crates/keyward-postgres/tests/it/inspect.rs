@@ -140,8 +140,10 @@ fn standbys_slots_and_prepared_transactions_are_seen() {
             (prepared.as_str(), after.kept.slots.as_slice()),
             ("left", &["forgotten".to_owned()][..])
         );
-        standby.keep().await;
-        while found(&place).await.kept.feedback == 0 {}
+        // Said again until it is seen: if the server has ended this connection, that fails.
+        while found(&place).await.kept.feedback == 0 {
+            standby.keep().await;
+        }
         client.batch_execute("ROLLBACK PREPARED 'left'").await.unwrap();
         Server::shared().execute("SELECT pg_drop_replication_slot('forgotten')").await;
     });
