@@ -21,15 +21,16 @@ use keyward::audit::Audit;
 use keyward::count::{Counts, Outcome};
 use keyward::details::{Metadata, Version};
 use keyward::digest::Digest;
+use keyward::key::Prefix;
 use keyward::network::Networks;
 use keyward::query::{Hours, KeyFilter, KeyOrder, KeyQuery, TopBy};
 use keyward::record::{KeyState, Scopes, Stage};
 use keyward::rules::Change;
-use keyward::store::{KeyStore as _, Page, Reports as _, StoreError, UsageBatch};
+use keyward::store::{KeyStore, Page, Reports as _, StoreError, UsageBatch};
 use keyward::stored::{StoredSecret, Unkept};
 use keyward::time::UnixHour;
 use keyward::usage::UsageRow;
-use keyward::{KeyId, UnixMillis};
+use keyward::{Gate, KeyId, UnixMillis};
 use keyward_postgres::{OpenOptions, PostgresStore};
 
 const NOW: u64 = 1_800_000_000_000;
@@ -58,25 +59,42 @@ async fn main() -> Result<(), Box<dyn Error>> {
         import(&store, count).await?;
         client.batch_execute("VACUUM ANALYZE").await?;
     }
+    let only = |part: &str| words.iter().any(|word| word == part);
     let store = Arc::new(PostgresStore::open(&place).await?);
+    if only("load") {
+        return load(&store).await;
+    }
+    if only("lists") {
+        return lists(&store, count).await;
+    }
     let keys = store.count_keys(KeyFilter::default(), UnixMillis(NOW)).await?.at_least;
     // No number is one of an earlier run.
     let number = Arc::new(AtomicU64::new((1 << 40) + keys));
     for callers in [1, 8, 64] {
-        changes(&store, callers, &number).await?;
+        changes(std::slice::from_ref(&store), callers, &number).await?;
+    }
+    for nodes in [3, 8] {
+        let mut stores = Vec::new();
+        for _ in 0..nodes {
+            stores.push(Arc::new(PostgresStore::open(&place).await?));
+        }
+        changes(&stores, 64, &number).await?;
     }
     let started = Instant::now();
     drop(PostgresStore::open(&place).await?);
     print("postgres/open", started.elapsed());
+    if only("changes") {
+        return Ok(());
+    }
     load(&store).await?;
     lists(&store, count).await?;
     usage(&store, count).await?;
     Ok(())
 }
 
-/// Issues keys from so many callers at once, for some seconds.
+/// Issues keys from so many callers of each store at once, for some seconds.
 async fn changes(
-    store: &Arc<PostgresStore>,
+    stores: &[Arc<PostgresStore>],
     callers: u64,
     number: &Arc<AtomicU64>,
 ) -> Result<(), Box<dyn Error>> {
@@ -93,17 +111,19 @@ async fn changes(
         }
         Ok::<_, StoreError>(took)
     };
+    let each = stores.iter().flat_map(|store| (0..callers).map(move |_| store));
     let tasks: Vec<_> =
-        (0..callers).map(|_| tokio::spawn(one(Arc::clone(store), Arc::clone(number)))).collect();
+        each.map(|store| tokio::spawn(one(Arc::clone(store), Arc::clone(number)))).collect();
     let mut all = Vec::new();
     for task in tasks {
         all.extend(task.await??);
     }
     let seconds = started.elapsed().as_secs_f64();
     all.sort_unstable();
-    println!("postgres/changes-{callers} {:.0} /s", all.len() as f64 / seconds);
-    print(&format!("postgres/changes-{callers}-p50"), all[all.len() / 2]);
-    print(&format!("postgres/changes-{callers}-p99"), all[all.len() * 99 / 100]);
+    let name = format!("postgres/changes-{}x{callers}", stores.len());
+    println!("{name} {:.0} /s", all.len() as f64 / seconds);
+    print(&format!("{name}-p50"), all[all.len() / 2]);
+    print(&format!("{name}-p99"), all[all.len() * 99 / 100]);
     Ok(())
 }
 
@@ -181,7 +201,7 @@ async fn import(store: &PostgresStore, count: u64) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-async fn load(store: &PostgresStore) -> Result<(), Box<dyn Error>> {
+async fn load(store: &Arc<PostgresStore>) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut snapshot = store.snapshot().await?;
     let mut count = 0;
@@ -192,6 +212,10 @@ async fn load(store: &PostgresStore) -> Result<(), Box<dyn Error>> {
     }
     print("postgres/load", started.elapsed());
     assert_ne!(count, 0);
+    let started = Instant::now();
+    let gate = Gate::open(Arc::clone(store) as Arc<dyn KeyStore>, Prefix::default()).await?;
+    print("postgres/gate-open", started.elapsed());
+    assert_eq!(gate.index().len(), count);
     Ok(())
 }
 

@@ -41,6 +41,8 @@ mod merge;
 
 mod write;
 
+mod queue;
+
 mod writer;
 
 mod readers;

@@ -2,14 +2,15 @@
 //!
 //! A batch is a transaction of two round trips. The first takes the lock by which all programs take
 //! turns, and looks up what deciding has to know; then the core decides about each change, and the
-//! second writes everything and commits.
+//! second writes everything and commits. Changes that came while the lock was waited for join the
+//! batch, at one round trip for all of them.
 
 use std::collections::VecDeque;
 
-use keyward::audit::{Audit, AuditEntry, ChainDigest};
-use keyward::rules::{self, Change, Committed, Decision, Facts};
+use keyward::audit::{AuditEntry, ChainDigest};
+use keyward::rules::{self, Committed, Decision, Facts};
 use keyward::store::StoreError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_postgres::Client;
 
 use crate::audit::{DIGEST, link};
@@ -17,44 +18,14 @@ use crate::columns::{get, number};
 use crate::look::{Lookups, Wanted};
 use crate::merge::Merged;
 use crate::pg_error::PgError;
+use crate::queue::{Job, Queue};
 use crate::session::{Connector, Purpose};
 use crate::sql::{Value, query, query_one};
 use crate::write::{WITHOUT_END, Writing};
 
-/// Most changes of a batch, so that the first of them returns soon.
-const BATCH_MAX: usize = 256;
 /// How often a batch is tried whose connection broke before anything was to be committed: the
 /// server may have been restarted since the last one.
 const TRIES_MAX: u32 = 2;
-
-/// A change to make.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) change: Change,
-    pub(crate) audit: Audit,
-    pub(crate) reply: oneshot::Sender<Result<Committed, StoreError>>,
-}
-
-impl Job {
-    /// Whether it is a batch of its own.
-    fn is_large(&self) -> bool {
-        match self.change {
-            Change::Import { .. } => true,
-            Change::Issue(_)
-            | Change::Key { .. }
-            | Change::PutTier { .. }
-            | Change::DeleteTier { .. }
-            | Change::Owner { .. }
-            | Change::AcceptClock
-            | Change::Diverged(_) => false,
-        }
-    }
-
-    fn reply(self, result: Result<Committed, StoreError>) {
-        // A caller that is gone does not mind.
-        self.reply.send(result).unwrap_or_default();
-    }
-}
 
 /// A connection with its statements.
 struct Session {
@@ -82,47 +53,20 @@ impl From<PgError> for Fault {
 pub(crate) struct Writer {
     connector: Connector,
     session: Option<Session>,
-    jobs: mpsc::UnboundedReceiver<Job>,
-    /// Jobs that came and have no batch yet.
-    waiting: VecDeque<Job>,
+    queue: Queue,
 }
 
 impl Writer {
     /// A writer that has no connection yet.
     pub(crate) fn new(connector: Connector, jobs: mpsc::UnboundedReceiver<Job>) -> Self {
-        Self { connector, session: None, jobs, waiting: VecDeque::new() }
+        Self { connector, session: None, queue: Queue::new(jobs) }
     }
 
     /// Works until all senders of jobs are gone, and all jobs are done.
     pub(crate) async fn run(mut self) {
-        while let Some(batch) = self.gather().await {
+        while let Some(batch) = self.queue.gather().await {
             self.work(batch).await;
         }
-    }
-
-    /// The jobs of the next batch: all that wait, in order.
-    async fn gather(&mut self) -> Option<Vec<Job>> {
-        if self.waiting.is_empty() {
-            self.waiting.push_back(self.jobs.recv().await?);
-        }
-        while self.waiting.len() < BATCH_MAX
-            && let Ok(job) = self.jobs.try_recv()
-        {
-            self.waiting.push_back(job);
-        }
-        let mut batch = Vec::new();
-        while let Some(job) = self.waiting.pop_front() {
-            if job.is_large() && !batch.is_empty() {
-                self.waiting.push_front(job);
-                break;
-            }
-            let is_large = job.is_large();
-            batch.push(job);
-            if is_large || batch.len() == BATCH_MAX {
-                break;
-            }
-        }
-        Some(batch)
     }
 
     /// Makes these changes, and replies to each.
@@ -211,7 +155,7 @@ impl Writer {
     async fn is_committed(&mut self, first: &AuditEntry) -> Result<bool, PgError> {
         const LOCK: &str = "SELECT change_id FROM cluster FOR UPDATE";
         const TOUCH: &str = "UPDATE cluster SET change_id = change_id";
-        let client = &self.connect().await?.client;
+        let client = &connect(&self.connector, &mut self.session).await?.client;
         client.batch_execute("BEGIN").await?;
         query_one(client, LOCK, &[]).await?;
         let id = Value::Number(number(first.id.0)?);
@@ -225,31 +169,17 @@ impl Writer {
         Ok(digest == first.digest)
     }
 
-    /// The session, which is made anew if there is none.
-    async fn connect(&mut self) -> Result<&Session, PgError> {
-        let session = match self.session.take().filter(|session| !session.client.is_closed()) {
-            Some(session) => session,
-            None => {
-                let client = self.connector.connect(Purpose::Writing).await?;
-                let lookups = Lookups::prepare(&client).await?;
-                let channel = self.connector.schema.as_str();
-                let writing = Writing::prepare(&client, channel).await?;
-                Session { client, lookups, writing }
-            }
-        };
-        Ok(self.session.insert(session))
-    }
-
     /// One transaction. Jobs that have to wait for it are put back; the decided ones come
     /// with their results, which hold if it is committed.
     async fn transact(&mut self, batch: &mut Vec<Job>) -> Result<Results, (Results, Fault)> {
         let mut done = Vec::new();
-        let session = match self.connect().await {
+        let Self { connector, session, queue } = self;
+        let session = match connect(connector, session).await {
             Ok(session) => session,
             Err(error) => return Err((done, error.into())),
         };
-        let Session { client, lookups, writing } = session;
-        let mut facts = match lookups.begin(client, wanted(batch)).await {
+        let Session { client, writing, .. } = session;
+        let mut facts = match begin(session, queue, batch).await {
             Ok(facts) => facts,
             Err(error) => return Err((done, error.into())),
         };
@@ -282,7 +212,7 @@ impl Writer {
                 return Err((done, Fault::of(error, first)));
             }
         }
-        left.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+        queue.put_back(left);
         Ok(done)
     }
 }
@@ -300,8 +230,34 @@ impl Fault {
     }
 }
 
-/// All that deciding about these jobs needs, as far as that is known before the first look-up.
-fn wanted(batch: &[Job]) -> Wanted {
+/// The session, which is made anew if there is none.
+async fn connect<'a>(
+    connector: &Connector,
+    session: &'a mut Option<Session>,
+) -> Result<&'a Session, PgError> {
+    let there = match session.take().filter(|session| !session.client.is_closed()) {
+        Some(there) => there,
+        None => {
+            let client = connector.connect(Purpose::Writing).await?;
+            let lookups = Lookups::prepare(&client).await?;
+            let writing = Writing::prepare(&client, connector.schema.as_str()).await?;
+            Session { client, lookups, writing }
+        }
+    };
+    Ok(session.insert(there))
+}
+
+/// Begins a transaction that has the lock, and looks up what deciding about the batch needs, and
+/// about the jobs that came by then.
+///
+/// The look-ups of the batch are sent with the request for the lock: where no other program has it,
+/// that is one round trip.
+async fn begin(
+    session: &Session,
+    queue: &mut Queue,
+    batch: &mut Vec<Job>,
+) -> Result<Facts, PgError> {
+    let Session { client, lookups, .. } = session;
     let nothing = Facts::new(rules::Progress {
         change: keyward::audit::ChangeId(0),
         digest: ChainDigest::START,
@@ -309,10 +265,20 @@ fn wanted(batch: &[Job]) -> Wanted {
         key: keyward::KeyId::new(keyward::record::KEY_ID_MAX),
         tier: None,
     });
+    let mut facts = lookups.begin(client, wanted(batch, &nothing)).await?;
+    let known = batch.len();
+    queue.join(batch);
+    if let Some(joined) = batch.get(known..).filter(|joined| !joined.is_empty()) {
+        lookups.more(client, wanted(joined, &facts), &mut facts).await?;
+    }
+    Ok(facts)
+}
+
+/// All that deciding about these jobs needs, as far as that is known before it is looked up.
+fn wanted(jobs: &[Job], facts: &Facts) -> Wanted {
     let mut wanted = Wanted::default();
-    for Job { change, audit, .. } in batch {
-        let needs = rules::needs(change, audit, &nothing);
-        needs.into_iter().for_each(|lookup| wanted.add(lookup));
+    for Job { change, audit, .. } in jobs {
+        rules::needs(change, audit, facts).into_iter().for_each(|lookup| wanted.add(lookup));
     }
     wanted
 }

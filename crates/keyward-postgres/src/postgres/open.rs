@@ -17,10 +17,11 @@ use crate::migrate::{self, Migration, MigrationDone};
 use crate::migrate_error::MigrateError;
 use crate::open_error::OpenError;
 use crate::pg_error::PgError;
+use crate::queue::Job;
 use crate::readers::Readers;
 use crate::schema::{self, Migrated};
 use crate::session::{Connector, Purpose, SchemaName};
-use crate::writer::{Job, Writer};
+use crate::writer::Writer;
 
 /// Most questions that take long at a time, so that there is always a connection for short ones.
 const LONG_READS_MAX: usize = 2;

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, join_all, ready, select};
 use keyward::audit::{Audit, Chain, ChangeId};
 use keyward::change::KeyChange;
 use keyward::conformance::Store as _;
@@ -144,6 +144,54 @@ fn two_programs_take_turns() {
     });
 }
 
+/// While another program has the lock, changes gather: one transaction makes all that have come by
+/// the time that it is granted.
+#[test]
+fn changes_gather_while_the_lock_is_waited_for() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let role = make_role("gather", &place).await;
+        let place = as_role(&place, &role);
+        let stores = [PostgresStore::open(&place).await, PostgresStore::open(&place).await]
+            .map(Result::unwrap);
+        let holder = Server::shared().client().await;
+        let schema = &place.schema;
+        holder
+            .batch_execute(&format!("BEGIN; SELECT FROM {schema}.cluster FOR UPDATE"))
+            .await
+            .unwrap();
+        let mut number = 0;
+        let mut commit = |store: usize| {
+            number += 1;
+            stores[store].commit(new(number), audit(number))
+        };
+        let watcher = Server::shared().client().await;
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE usename = '{role}' AND wait_event_type = 'Lock'"
+        );
+        let both_wait =
+            async { while watcher.query_one(&waiting, &[]).await.unwrap().get::<_, i64>(0) < 2 {} };
+        let first = join_all([commit(0), commit(1)]);
+        let Either::Right(((), first)) = select(first, pin!(both_wait)).await else {
+            panic!("a store did not wait for the lock");
+        };
+        let others = join_all((0..100).map(|at| commit(at % 2)));
+        // They are on their way when they were polled once.
+        let Either::Right(((), others)) = select(others, ready(())).await else {
+            panic!("a store did not wait for the lock");
+        };
+        holder.batch_execute("COMMIT").await.unwrap();
+        let (first, others) = join(first, others).await;
+        assert!(first.into_iter().chain(others).all(|done| done.unwrap().outcome.is_ok()));
+        check_chain(&stores[0], 102).await;
+        let transactions = format!("SELECT count(DISTINCT xmin::text) FROM {schema}.audit");
+        let transactions = watcher.query_one(&transactions, &[]).await.unwrap();
+        assert_eq!(transactions.get::<_, i64>(0), 2, "each store has one");
+    });
+}
+
 /// A value that PostgreSQL cannot hold is the fault of one change, and the others are made.
 #[test]
 fn a_change_that_cannot_be_written_fails_alone() {
@@ -154,7 +202,7 @@ fn a_change_that_cannot_be_written_fails_alone() {
             let audit = if number == 5 { odd.clone() } else { audit(number) };
             store.commit(new(number), audit)
         });
-        let all = futures_util::future::join_all(commits).await;
+        let all = join_all(commits).await;
         for (number, committed) in all.into_iter().enumerate() {
             match committed {
                 Ok(committed) => assert!(number != 5 && committed.outcome.is_ok()),
@@ -204,7 +252,7 @@ fn closing_finishes_what_is_under_way() {
         let store = PostgresStore::open(&place).await.unwrap();
         let commits = (0..20).map(|number| store.commit(new(number), audit(number)));
         let made = futures_util::future::try_join_all(commits);
-        let (made, closed) = futures_util::future::join(made, store.close()).await;
+        let (made, closed) = join(made, store.close()).await;
         assert!(closed.is_ok());
         assert_eq!(made.unwrap().len(), 20);
         assert!(store.commit(new(99), audit(99)).await.is_err());
