@@ -1,5 +1,6 @@
 //! The store itself: a thread that runs connections, one of which writes and some of which read.
 
+mod import;
 mod open;
 
 use std::path::Path;

@@ -205,8 +205,20 @@ impl PostgresStore {
         if self.is_closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
-    /// Makes a change. It is made even if no caller waits for it any more.
+    /// Makes a change; a large import a piece at a time.
     pub(super) async fn make(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
+        match change {
+            Change::Import { keys, dry_run: false } => self.import(keys, audit).await,
+            change => self.make_at_once(change, audit).await,
+        }
+    }
+
+    /// Makes a change in one transaction. It is made even if no caller waits for it any more.
+    pub(super) async fn make_at_once(
+        &self,
+        change: Change,
+        audit: Audit,
+    ) -> Result<Committed, StoreError> {
         let (reply, replied) = oneshot::channel();
         let job = Job { change, audit, reply };
         {

@@ -9,6 +9,7 @@ mod inspect;
 mod lists;
 mod migrate;
 mod open;
+mod pieces;
 mod pooler;
 mod proxy;
 mod server;
