@@ -19,8 +19,17 @@ use crate::columns::{get, get_digest, get_key_id, get_number, get_optional, key_
 use crate::pg_error::PgError;
 use crate::{owners, record, small, tiers};
 
-/// Locks the row by which changes take turns, and says how far the database has come.
-pub(crate) const LOCK: &str = "SELECT change_id, digest, key_id, tier_id FROM cluster FOR UPDATE";
+/// Locks the row by which changes take turns, and says how far the database has come, and whether a
+/// commit waits for a standby.
+pub(crate) const LOCK: &str = "SELECT change_id, digest, key_id, tier_id, \
+    current_setting('synchronous_standby_names') <> '' FROM cluster FOR UPDATE";
+
+/// A transaction that has the lock.
+pub(crate) struct Begun {
+    pub(crate) facts: Facts,
+    /// Whether its COMMIT waits for a standby.
+    pub(crate) has_standby: bool,
+}
 
 /// The statements of look-ups, prepared on one connection.
 pub(crate) struct Lookups {
@@ -100,7 +109,7 @@ impl Lookups {
 
     /// Begins a transaction, waits for its turn and looks all of it up, in one round trip: a
     /// statement after the lock sees all that was committed before it.
-    pub(crate) async fn begin(&self, client: &Client, wanted: Wanted) -> Result<Facts, PgError> {
+    pub(crate) async fn begin(&self, client: &Client, wanted: Wanted) -> Result<Begun, PgError> {
         let begin = async { Ok::<_, PgError>(client.batch_execute("BEGIN").await?) };
         let lock = async { Ok::<_, PgError>(client.query_one(&self.lock, &[]).await?) };
         // Each is sent when it is first polled, in the order of the arguments.
@@ -108,7 +117,7 @@ impl Lookups {
             try_join(try_join(begin, lock), self.find(client, &wanted)).await?;
         let mut facts = Facts::new(progress(&lock)?);
         learn(&mut facts, wanted, &found)?;
-        Ok(facts)
+        Ok(Begun { facts, has_standby: get(&lock, 4)? })
     }
 
     /// Looks all of it up, in a transaction that has the lock.

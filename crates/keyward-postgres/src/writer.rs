@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 use crate::audit::{DIGEST, link};
 use crate::columns::{get, number};
-use crate::look::{Lookups, Wanted};
+use crate::look::{Begun, Lookups, Wanted};
 use crate::merge::Merged;
 use crate::pg_error::PgError;
 use crate::queue::{Job, Queue};
@@ -179,8 +179,8 @@ impl Writer {
             Err(error) => return Err((done, error.into())),
         };
         let Session { client, writing, .. } = session;
-        let mut facts = match begin(session, queue, batch).await {
-            Ok(facts) => facts,
+        let Begun { mut facts, has_standby } = match begin(session, queue, batch).await {
+            Ok(begun) => begun,
             Err(error) => return Err((done, error.into())),
         };
         let mut merged = Merged::default();
@@ -200,10 +200,9 @@ impl Writer {
             }
         }
         if merged.is_empty() {
-            let ended = client.batch_execute("COMMIT").await;
-            if let Err(error) = ended {
+            if let Err(error) = end(client, has_standby).await {
                 batch.extend(left);
-                return Err((done, PgError::from(error).into()));
+                return Err((done, error.into()));
             }
         } else {
             let first = merged.entries.first().cloned();
@@ -256,7 +255,7 @@ async fn begin(
     session: &Session,
     queue: &mut Queue,
     batch: &mut Vec<Job>,
-) -> Result<Facts, PgError> {
+) -> Result<Begun, PgError> {
     let Session { client, lookups, .. } = session;
     let nothing = Facts::new(rules::Progress {
         change: keyward::audit::ChangeId(0),
@@ -265,13 +264,28 @@ async fn begin(
         key: keyward::KeyId::new(keyward::record::KEY_ID_MAX),
         tier: None,
     });
-    let mut facts = lookups.begin(client, wanted(batch, &nothing)).await?;
+    let mut begun = lookups.begin(client, wanted(batch, &nothing)).await?;
     let known = batch.len();
     queue.join(batch);
     if let Some(joined) = batch.get(known..).filter(|joined| !joined.is_empty()) {
-        lookups.more(client, wanted(joined, &facts), &mut facts).await?;
+        lookups.more(client, wanted(joined, &begun.facts), &mut begun.facts).await?;
     }
-    Ok(facts)
+    Ok(begun)
+}
+
+/// Ends a transaction that has the lock and wrote nothing.
+///
+/// It need not wait for the disk: whoever wrote what it has read let go of the lock when that was on
+/// disk. A standby may lack it, though, where a commit was not waited for to its end: the server
+/// was restarted meanwhile, or an administrator ended that session. COMMIT of this one waits until
+/// the standby has all from before, since to lock a row is to write.
+async fn end(client: &Client, has_standby: bool) -> Result<(), PgError> {
+    if has_standby {
+        client.batch_execute(WITHOUT_END).await?;
+        Ok(client.batch_execute("COMMIT").await?)
+    } else {
+        Ok(client.batch_execute("ROLLBACK").await?)
+    }
 }
 
 /// All that deciding about these jobs needs, as far as that is known before it is looked up.

@@ -1,4 +1,6 @@
-//! What a transaction holds: an import is several.
+//! What a transaction holds: an import is several, and what writes nothing is no commit.
+
+use std::pin::pin;
 
 use futures_util::future::{Either, join, ready, select};
 use keyward::change::KeyChange;
@@ -6,9 +8,11 @@ use keyward::conformance::sample::{audit, id, issue, new_key, trail};
 use keyward::record::KeyId;
 use keyward::rules::{Change, Decided, Imported};
 use keyward::store::KeyStore as _;
-use keyward_postgres::PostgresStore;
+use keyward_postgres::{OpenOptions, PostgresStore};
+use tokio_postgres::{Client, NoTls};
 
 use crate::server::{Server, block_on, place};
+use crate::starter::Started;
 
 fn suspend(key: KeyId) -> Change {
     Change::Key { id: key, change: KeyChange::Suspend, expected: None }
@@ -65,5 +69,65 @@ fn a_change_goes_between_two_pieces_of_an_import() {
         let pieces = holder.query(&pieces, &[]).await.unwrap();
         let pieces: Vec<i64> = pieces.iter().map(|row| row.get(0)).collect();
         assert_eq!(pieces, [250, 250, 99]);
+    });
+}
+
+/// What became of the transaction that had the lock last, if it wrote nothing.
+async fn ended(client: &Client, schema: &str) -> String {
+    let status = format!("SELECT pg_xact_status(xmax::text::xid8) FROM {schema}.cluster");
+    client.query_one(&status, &[]).await.unwrap().get(0)
+}
+
+#[test]
+fn a_change_that_writes_nothing_waits_for_no_disk() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let store = PostgresStore::open(&place).await.unwrap();
+        let client = Server::shared().client().await;
+        let key = issue(&store, 1).await;
+        let first = store.commit(suspend(key), audit(2)).await.unwrap();
+        let again = store.commit(suspend(key), audit(3)).await.unwrap();
+        assert_eq!(again.newest, first.newest);
+        assert_eq!(ended(&client, &place.schema).await, "aborted");
+        store.commit(suspend(id(9)), audit(4)).await.unwrap().outcome.unwrap_err();
+        assert_eq!(ended(&client, &place.schema).await, "aborted");
+    });
+}
+
+/// That a key is suspended already is acknowledged when the standby knows of it.
+#[test]
+fn a_change_that_writes_nothing_waits_for_a_standby() {
+    let server = Started::start(&["fsync=off"]).unwrap();
+    block_on(async {
+        let address = server.url().parse().unwrap();
+        let place = OpenOptions { without_fsync: true, ..OpenOptions::new(address) };
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let store = PostgresStore::open(&place).await.unwrap();
+        let key = issue(&store, 1).await;
+        store.commit(suspend(key), audit(2)).await.unwrap();
+        let connect = async || {
+            let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        };
+        let client = connect().await;
+        let set = "ALTER SYSTEM SET synchronous_standby_names = 'absent'";
+        client.batch_execute(set).await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        // When a new session knows of it, all others were told.
+        const KNOWN: &str = "SELECT current_setting('synchronous_standby_names') <> ''";
+        while !connect().await.query_one(KNOWN, &[]).await.unwrap().get::<_, bool>(0) {}
+        const WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        let waits =
+            async { while client.query_one(WAITS, &[]).await.unwrap().get::<_, i64>(0) == 0 {} };
+        // The server makes commits wait a moment after that.
+        match select(store.commit(suspend(key), audit(3)), pin!(waits)).await {
+            Either::Right(_) => {}
+            Either::Left((again, _)) => {
+                again.unwrap();
+                assert_eq!(ended(&client, &place.schema).await, "committed");
+            }
+        }
     });
 }
