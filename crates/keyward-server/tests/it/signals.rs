@@ -235,17 +235,18 @@ struct Orphan {
 }
 
 impl Orphan {
-    /// Starts the program in a terminal, which goes once something was counted.
-    fn make(folder: &Path, before: &str) -> Self {
+    /// Starts the program in a terminal, which goes once something was counted. Whether a closed
+    /// terminal is ignored is inherited, so it is set: `env` has an option for each.
+    fn make(folder: &Path, signal: &str) -> Self {
         let fifo = folder.join("log");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         // Either end waits for the other one.
         let opening = thread::spawn(|| File::open(fifo).unwrap());
         let plain = command(folder, &SELDOM);
         let program = plain.get_program().to_str().unwrap();
-        let serve = format!("exec {program} serve --listen 127.0.0.1:0 2> log");
+        let serve = format!("exec env {signal} {program} serve --listen 127.0.0.1:0 2> log");
         let mut script = Command::new("script");
-        script.args(["-q", "-c", &format!("{before} echo $$ > pid; {serve}"), "/dev/null"]);
+        script.args(["-q", "-c", &format!("echo $$ > pid; {serve}"), "/dev/null"]);
         script.current_dir(folder).env_clear().envs(SELDOM);
         script.env("SHELL", "/bin/sh").env("PATH", "/usr/bin:/bin");
         script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -278,7 +279,7 @@ impl Orphan {
 #[test]
 fn a_closed_terminal_is_an_orderly_end() {
     let folder = tempdir().unwrap();
-    let orphan = Orphan::make(folder.path(), "");
+    let orphan = Orphan::make(folder.path(), "--default-signal=HUP");
     check_counted(folder.path(), orphan.wait());
 }
 
@@ -286,7 +287,7 @@ fn a_closed_terminal_is_an_orderly_end() {
 fn a_closed_terminal_ends_nothing_under_nohup() {
     let folder = tempdir().unwrap();
     // As `nohup` does.
-    let mut orphan = Orphan::make(folder.path(), "trap '' HUP;");
+    let mut orphan = Orphan::make(folder.path(), "--ignore-signal=HUP");
     orphan.wait_for("Read the settings anew");
     assert!(Command::new("kill").args(["-TERM", &orphan.id]).status().unwrap().success());
     check_counted(folder.path(), orphan.wait());
