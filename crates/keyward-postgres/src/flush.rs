@@ -70,8 +70,7 @@ fn statements(batch: &UsageBatch, ahead: &[i64]) -> Result<Vec<Statement>, PgErr
         all.push((days::SHARE.to_owned(), days.clone()));
         all.push((days::REOPEN.to_owned(), days));
         all.push(counts(batch)?);
-        let (ids, times) = last_uses(batch)?;
-        all.push((USED.to_owned(), vec![Value::Numbers(ids), Value::Numbers(times)]));
+        all.push((USED.to_owned(), last_uses(batch)?));
     }
     if let Some(reading) = batch.reading {
         // It only moves forward.

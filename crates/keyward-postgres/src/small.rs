@@ -9,6 +9,7 @@ use keyward::digest::Digest;
 use keyward::once::{Earlier, Once, OnceName};
 use keyward::rules::OnceRow;
 use keyward::store::{LeakReport, UsageBatch};
+use keyward::usage::LAST_USED_STEP;
 use tokio_postgres::{Client, Row};
 
 use crate::columns::{
@@ -118,15 +119,21 @@ pub(crate) async fn forget_leaks(client: &Client, digests: Vec<Digest>) -> Resul
     execute(client, FORGET, &[Value::Digests(digests)]).await.map(drop)
 }
 
-/// Moves the last use of keys that there are forward. Served by the primary keys.
+/// Moves the last use of keys that there are forward, to `$2` if that of before is -1, or at most
+/// `$3`. Served by the primary keys.
+///
+/// The rows that stay as they are do not reach `ON CONFLICT`, which would lock them, and so write
+/// them; that it looks again is for those of which another program has just written a later use.
 pub(crate) const USED: &str = "INSERT INTO key_uses AS u (key_id, last_used_at_ms) \
-    SELECT v.id, v.at FROM unnest($1::bigint[], $2::bigint[]) AS v (id, at) \
-    WHERE EXISTS (SELECT FROM keys k WHERE k.id = v.id) ORDER BY v.id \
+    SELECT v.id, v.at FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS v (id, at, due) \
+    WHERE EXISTS (SELECT FROM keys k WHERE k.id = v.id) \
+      AND NOT EXISTS (SELECT FROM key_uses u WHERE u.key_id = v.id \
+                      AND 0 <= u.last_used_at_ms AND v.due < u.last_used_at_ms) ORDER BY v.id \
     ON CONFLICT (key_id) DO UPDATE SET last_used_at_ms = excluded.last_used_at_ms \
     WHERE u.last_used_at_ms < excluded.last_used_at_ms";
 
-/// The latest use of each key in a batch, in the order of ids.
-pub(crate) fn last_uses(batch: &UsageBatch) -> Result<(Vec<i64>, Vec<i64>), PgError> {
+/// The values of [`USED`]: the latest use of each key in a batch, in the order of ids.
+pub(crate) fn last_uses(batch: &UsageBatch) -> Result<Vec<Value>, PgError> {
     let mut latest = std::collections::BTreeMap::<i64, i64>::new();
     for row in &batch.rows {
         let Some(at) = row.last_used_at else { continue };
@@ -134,5 +141,8 @@ pub(crate) fn last_uses(batch: &UsageBatch) -> Result<(Vec<i64>, Vec<i64>), PgEr
         let known = latest.entry(number(row.key_id.get())?).or_insert(at);
         *known = at.max(*known);
     }
-    Ok(latest.into_iter().unzip())
+    let step = i64::try_from(LAST_USED_STEP.as_millis()).unwrap_or(i64::MAX);
+    let due = latest.values().map(|at| at.saturating_sub(step)).collect();
+    let (ids, times) = latest.into_iter().unzip();
+    Ok([ids, times, due].map(Value::Numbers).into())
 }

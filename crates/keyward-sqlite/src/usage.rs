@@ -7,6 +7,7 @@ use keyward::count::{Counts, Outcome};
 use keyward::query::{Bucket, Hours, TopBy, UsageTop};
 use keyward::store::UsageBatch;
 use keyward::time::UnixHour;
+use keyward::usage::LAST_USED_STEP;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::clock;
@@ -25,8 +26,8 @@ const FORGOTTEN_ROWS: usize = 5_000;
 
 /// Adds a batch, unless it was added before.
 pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), SqlError> {
-    const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 \
-                        WHERE key_id = ?1 AND last_used_at_ms < ?2";
+    const USED: &str = "UPDATE key_uses SET last_used_at_ms = ?2 WHERE key_id = ?1 \
+                        AND (last_used_at_ms < 0 OR last_used_at_ms <= ?2 - ?3)";
     // For keys of which something waits: served by the primary keys, of both.
     const FIRST_USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) \
                               SELECT id, ?2 FROM keys WHERE id = ?1 \
@@ -40,6 +41,7 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
     // Neighbours share pages: in order, fewer of them are written.
     batch.rows.sort_unstable_by_key(|row| (row.hour, row.key_id));
     let last_listed = late::last_listed(connection)?;
+    let step = i64::try_from(LAST_USED_STEP.as_millis()).unwrap_or(i64::MAX);
     let mut add = connection.prepare_cached(&add_sql())?;
     let mut used = connection.prepare_cached(USED)?;
     for row in &batch.rows {
@@ -48,7 +50,7 @@ pub(crate) fn add(connection: &Connection, mut batch: UsageBatch) -> Result<(), 
         let values = [u64::from(hour), id].into_iter().chain(counts);
         add.execute(params_from_iter(values))?;
         if let Some(at) = row.last_used_at
-            && used.execute((id, at.0))? == 0
+            && used.execute((id, at.0, step))? == 0
             && last_listed < id
         {
             connection.prepare_cached(FIRST_USED)?.execute((id, at.0))?;

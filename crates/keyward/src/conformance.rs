@@ -232,7 +232,7 @@ macro_rules! conformance {
                 usage_is_told_apart_by_key,
                 the_most_used_come_first,
                 the_most_used_are_those_of_the_hours_asked_for,
-                last_use_only_moves_forward,
+                last_use_only_moves_forward_and_by_a_minute,
                 usage_is_no_change_of_a_key,
                 whole_days_before_an_hour_are_forgotten,
                 counts_of_a_forgotten_day_are_there_until_the_next_time,

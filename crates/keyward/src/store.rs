@@ -206,8 +206,9 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
 
     /// Adds counts. A batch that was added before is not added again, which the store knows from
     /// its writer and number. A writer sends a batch only when the one before it was added.
-    /// `last_used_at` only moves forward, and so does the latest reading of the clock, which is
-    /// kept with the counts. This is no change of a key: it writes no audit entry.
+    /// `last_used_at` only moves forward, by [`LAST_USED_STEP`](crate::usage::LAST_USED_STEP) at
+    /// the least, and the latest reading of the clock, which is kept with the counts, moves forward
+    /// by any step. This is no change of a key: it writes no audit entry.
     async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
 
     /// Does a piece of the work that usage leaves, and returns whether more of it is left.

@@ -160,11 +160,12 @@ pub async fn the_most_used_are_those_of_the_hours_asked_for(store: &dyn Store) {
     assert_eq!(top(store, hours(8, 99), TopBy::Requests, 10).await, []);
 }
 
-pub async fn last_use_only_moves_forward(store: &dyn Store) {
+pub async fn last_use_only_moves_forward_and_by_a_minute(store: &dyn Store) {
     let key = issue(store, 1).await;
     let row = |at| UsageRow { last_used_at: at, ..used(key, 5) };
-    let times = [Some(0), None, Some(70), Some(60), None, Some(71)];
-    let expected = [Some(0), Some(0), Some(70), Some(70), Some(70), Some(71)];
+    // The first use is on record at once.
+    let times = [Some(0), None, Some(59_999), Some(60_000), Some(0), None, Some(120_001)];
+    let expected = [0, 0, 0, 60_000, 60_000, 60_000, 120_001].map(Some);
     for (number, (at, expected)) in (1..).zip(times.into_iter().zip(expected)) {
         store.add_usage(batch(1, number, vec![row(at.map(UnixMillis))])).await.unwrap();
         let last = details(store, key).await.key.last_used_at;

@@ -9,6 +9,7 @@ use crate::query::{Bucket, Hours, TopBy, UsageTop};
 use crate::record::KeyId;
 use crate::store::UsageBatch;
 use crate::time::UnixHour;
+use crate::usage::LAST_USED_STEP;
 
 use super::rows::Rows;
 
@@ -24,7 +25,9 @@ impl Rows {
             self.usage.entry((row.key_id, row.hour)).or_default().add(&row.counts);
             if let Some(key) = self.keys.get_mut(&row.key_id) {
                 let key = Arc::make_mut(key);
-                key.last_used_at = key.last_used_at.max(row.last_used_at);
+                let due = key.last_used_at.map(|last| last.later_by(LAST_USED_STEP));
+                key.last_used_at =
+                    row.last_used_at.filter(|at| due <= Some(*at)).or(key.last_used_at);
             }
         }
     }
