@@ -47,7 +47,8 @@ words! {
         Ambiguous = "ambiguous",
         /// The key does not work, and its address presented too many such keys.
         Flooded = "flooded",
-        /// It could not be decided: the clock is in doubt, or the lease of memory has ended.
+        /// It could not be decided: the clock is in doubt, the lease of memory has ended, or the
+        /// store did not say in time whether a limit that several nodes share is reached.
         Unavailable = "unavailable",
     }
 }
@@ -68,7 +69,9 @@ impl From<&Denied> for Outcome {
             Denied::Suspended(_) => Self::Suspended,
             Denied::Revoked(_) => Self::Revoked,
             Denied::Expired(_) | Denied::Replaced(_) => Self::Expired,
-            Denied::Uncertain | Denied::ClockInDoubt(_) => Self::Unavailable,
+            Denied::Uncertain | Denied::ClockInDoubt(_) | Denied::Unavailable(_) => {
+                Self::Unavailable
+            }
         }
     }
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::store::{StoreError, Tickets};
-use keyward::ticket::{Ask, Keeping, Ticket};
+use keyward::ticket::{Ask, Keeping, Place, Revision, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::columns::bound;
 use crate::open_error::OpenError;
 use crate::postgres::OpenOptions;
 use crate::session::{Connector, Purpose};
@@ -142,5 +143,24 @@ impl Tickets for PostgresTickets {
             return Ticket::Unavailable;
         }
         replied.await.unwrap_or(Ticket::Unavailable)
+    }
+
+    async fn forget(&self, ask: Ask, from: Revision) -> Result<(), StoreError> {
+        let client = self.connector.connect(Purpose::Writing).await?;
+        for Place { keeping, bucket } in ask.places() {
+            let table = match keeping {
+                Keeping::Brief => "bucket",
+                Keeping::Kept => "bucket_kept",
+            };
+            // Each by itself, so that no other transaction is met with a lock held.
+            let forget = format!("UPDATE {table} SET rev = 0 WHERE bucket = $1 AND $2 <= rev");
+            let values = [Value::Bytes(bucket.as_bytes().to_vec()), Value::Number(bound(from.0))];
+            execute(&client, &forget, &values).await?;
+        }
+        tracing::warn!(
+            revision = from.0,
+            "Buckets had terms of limits that the audit trail does not know any more"
+        );
+        Ok(())
     }
 }

@@ -25,7 +25,8 @@ use crate::carried::Carried;
 use crate::count::Counts;
 use crate::index::{Held, Index};
 use crate::key::{Prefix, RandomError};
-use crate::store::{KeyStore, Page, StoreError, Unreadable};
+use crate::store::{KeyStore, Page, Revisions, Snapshot, StoreError, Unreadable};
+use crate::stored::OwnerRow;
 use crate::tier::Tier;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
@@ -33,7 +34,7 @@ use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
-pub use cluster::{KeptUp, Standing};
+pub use cluster::{KeptUp, Standing, TICKET_WAITS, TicketCounts};
 pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
 pub use owners::EditOwnerError;
@@ -103,7 +104,7 @@ pub struct Gate {
     usage_edition: AtomicU64,
     flushed: FlushCounts,
     /// Where several gates share the store; `None` where this one has it to itself.
-    node: Option<Node>,
+    node: Option<Box<Node>>,
 }
 
 impl fmt::Debug for Gate {
@@ -144,7 +145,7 @@ impl Gate {
     pub async fn open(store: Arc<dyn KeyStore>, prefix: Prefix) -> Result<Self, OpenError> {
         let latest = store.latest_reading().await?;
         let (node, carried) = match store.cluster() {
-            Some(_) => (Some(Node::new()), Carried::of_store_since(latest)),
+            Some(_) => (Some(Box::new(Node::new())), Carried::of_store_since(latest)),
             None => (None, Carried::since(latest)),
         };
         let gate = Self {
@@ -175,15 +176,20 @@ impl Gate {
         let mut loading = self.index.loading();
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
             unreadable.extend(snapshot.unreadable());
+            let revisions = self.revisions(&mut *snapshot);
             match page {
-                Page::Tiers(rows) => self.know_tiers(&rows),
-                Page::Owners(rows) => owners.extend(rows.iter().map(|row| self.load_owner(row))),
+                Page::Tiers(rows) => self.know_tiers(&rows, &revisions),
+                Page::Owners(rows) => {
+                    let load =
+                        |row: &OwnerRow| self.load_owner(row, revisions.of_owner(&row.owner));
+                    owners.extend(rows.iter().map(load));
+                }
                 Page::Keys(keys) => {
                     // In the order of their ids.
-                    let last = self.node.as_ref().zip(keys.last());
+                    let last = self.node.as_deref().zip(keys.last());
                     last.into_iter().for_each(|(node, key)| node.know_key(key.id));
                     for key in &keys {
-                        match self.load_key(&mut loading, key) {
+                        match self.load_key(&mut loading, key, revisions.of_key(key.id)) {
                             Err(_) if self.node.is_some() => unreadable.push(unjudgeable(key)),
                             loaded => loaded?,
                         }
@@ -194,6 +200,12 @@ impl Gate {
         unreadable.extend(snapshot.unreadable());
         loading.finish();
         Ok((newest, unreadable))
+    }
+
+    /// When the limits of the rows in the last page were changed. Nothing that a gate has to itself
+    /// goes by it.
+    fn revisions(&self, snapshot: &mut dyn Snapshot) -> Revisions {
+        if self.node.is_some() { snapshot.revisions() } else { Revisions::default() }
     }
 
     /// Decides about one request; see [`verify()`]. Where the wall clock was set back, it is judged

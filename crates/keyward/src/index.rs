@@ -17,7 +17,7 @@ use triomphe::Arc;
 
 use crate::digest::Digest;
 use crate::lease::Lease;
-use crate::limit::Limits;
+use crate::limit::{Limits, Revision};
 use crate::owner::OwnerState;
 use crate::record::{KeyId, Owner};
 use crate::tier::{Tier, TierName};
@@ -308,7 +308,17 @@ impl Index {
     ///
     /// Changes of one owner must come one after the other.
     pub fn set_owner_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
-        self.owners.set_limits(name, limits, clock);
+        self.set_owner_terms(name, (limits, Revision::default()), clock);
+    }
+
+    /// The same with the number of the change of these limits, on a cluster.
+    pub(crate) fn set_owner_terms(
+        &self,
+        name: &Owner,
+        terms: (&Limits, Revision),
+        clock: ReadClock<'_>,
+    ) {
+        self.owners.set_limits(name, terms, clock);
     }
 
     /// Suspends or resumes an owner: the next request of each key whose entry shares it is judged

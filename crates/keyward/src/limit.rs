@@ -16,6 +16,7 @@
 
 mod bucket;
 mod cost;
+mod revision;
 mod set;
 mod shared;
 mod standing;
@@ -25,6 +26,7 @@ mod times;
 
 pub use bucket::Meter;
 pub use cost::{COST_MAX, Cost, ParseCostError};
+pub use revision::Revision;
 pub use set::{LIMITS_MAX, Limits, LimitsError};
 pub use standing::{Exceeded, STANDINGS_MAX, Standing, Standings};
 pub use take::TakeError;

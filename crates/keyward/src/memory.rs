@@ -5,6 +5,7 @@ mod cluster;
 mod followed;
 mod hidden;
 mod lists;
+mod revisions;
 mod rows;
 mod snapshot;
 mod usage;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::limit::{Limits, SharedBuckets};
+use crate::limit::{Limits, Revision, SharedBuckets};
 use crate::record::Owner;
 use crate::time::ReadClock;
 
@@ -48,8 +48,8 @@ impl OwnerState {
     /// take from the former limits.
     ///
     /// Changes of one owner must come one after the other.
-    pub(crate) fn set_limits(&self, limits: &Limits, clock: ReadClock<'_>) {
-        self.buckets.set(limits, clock);
+    pub(crate) fn set_limits(&self, limits: &Limits, revision: Revision, clock: ReadClock<'_>) {
+        self.buckets.set(limits, revision, clock);
     }
 
     /// The buckets of those limits.

@@ -18,7 +18,8 @@ mod batch;
 mod place;
 mod whole;
 
-pub use ask::{Ask, Revision, Terms};
+pub use crate::limit::Revision;
+pub use ask::{Ask, Terms};
 pub use batch::{Batch, Row, Ticket};
 pub use place::{BRIEF_MAX, BucketId, Keeping, Place};
 pub use whole::{Server, StoreNanos, whole_since};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-use crate::limit::{Buckets, Era, GENERATIONS, Limits};
+use crate::limit::{Buckets, Era, GENERATIONS, Limits, Revision};
 use crate::time::{ReadClock, SteadyNanos};
 
 /// Most characters of a tier's name.
@@ -105,12 +105,14 @@ struct Edition {
     stripes: [Limits; STRIPES],
     /// Since when, in nanoseconds of the steady clock.
     since: AtomicU64,
+    /// When they were changed, on a cluster.
+    revision: Revision,
 }
 
 impl Edition {
-    fn new(limits: Limits, since: SteadyNanos) -> Box<Self> {
+    fn new(limits: Limits, revision: Revision, since: SteadyNanos) -> Box<Self> {
         let stripes = std::array::from_fn(|_| limits.copied());
-        Box::new(Self { limits, stripes, since: AtomicU64::new(since.0) })
+        Box::new(Self { limits, stripes, since: AtomicU64::new(since.0), revision })
     }
 }
 
@@ -118,9 +120,14 @@ impl Tier {
     /// A tier with its first limits.
     #[must_use]
     pub fn new(name: TierName, limits: Limits) -> Self {
+        Self::of_revision(name, limits, Revision::default())
+    }
+
+    /// The same on a cluster.
+    pub(crate) fn of_revision(name: TierName, limits: Limits, revision: Revision) -> Self {
         let editions: [_; GENERATIONS] = Default::default();
         let tier = Self { name, editions, latest: AtomicUsize::new(0) };
-        tier.put(0, limits, SteadyNanos(0));
+        tier.put(0, limits, revision, SteadyNanos(0));
         tier
     }
 
@@ -144,6 +151,12 @@ impl Tier {
         &self.edition().1.limits
     }
 
+    /// The limits in force, and when they were changed.
+    pub(crate) fn terms(&self) -> (&Limits, Revision) {
+        let (_, edition) = self.edition();
+        (&edition.limits, edition.revision)
+    }
+
     /// The buckets of a key of this tier, by the limits in force. `stripe` says which copy of the
     /// limits is referred to: requests of one key name the same one.
     #[inline]
@@ -162,22 +175,27 @@ impl Tier {
     /// have to move to another `Tier`.
     ///
     /// Changes of one tier must come one after the other.
-    pub(crate) fn set_limits(&self, limits: &Limits, clock: ReadClock<'_>) -> bool {
+    pub(crate) fn set_limits(
+        &self,
+        limits: &Limits,
+        revision: Revision,
+        clock: ReadClock<'_>,
+    ) -> bool {
         let next = self.latest.load(Ordering::Acquire) + 1;
         if GENERATIONS <= next || !limits.are_laid_out_as(self.limits()) {
             return false;
         }
         // First without giving anything back. Requests that find these limits take by them, so the
         // reading that follows is later than all requests that the former ones allowed.
-        let edition = self.put(next, limits.clone(), SteadyNanos::NEVER);
+        let edition = self.put(next, limits.clone(), revision, SteadyNanos::NEVER);
         self.latest.store(next, Ordering::Release);
         edition.since.store(clock().steady.0, Ordering::Release);
         true
     }
 
-    fn put(&self, at: usize, limits: Limits, since: SteadyNanos) -> &Edition {
+    fn put(&self, at: usize, limits: Limits, revision: Revision, since: SteadyNanos) -> &Edition {
         let place = self.editions.get(at).expect("callers name one of the GENERATIONS");
-        place.get_or_init(|| Edition::new(limits, since))
+        place.get_or_init(|| Edition::new(limits, revision, since))
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! The decision: who is calling, and are they allowed?
 
+mod asking;
 mod caller;
 mod denied;
 
@@ -15,6 +16,7 @@ use crate::record::Stage;
 use crate::time::{Now, UnixMillis};
 use crate::usage::Usage;
 
+pub(crate) use asking::{Asking, ask};
 pub use caller::Caller;
 pub use denied::{Denied, KeyRef};
 

@@ -72,6 +72,9 @@ pub enum VerdictWord {
     Limited,
     /// The cost is above the burst of a limit: waiting does not help.
     TooCostly,
+    /// The key works, and the store did not say in time whether a limit is reached that several
+    /// nodes share. The request may have taken its cost.
+    Unavailable,
 }
 
 impl VerdictWord {
@@ -94,6 +97,7 @@ impl VerdictWord {
             Denied::OutOfScope(_) => Some(Self::OutOfScope),
             Denied::Limited(..) => Some(Self::Limited),
             Denied::TooCostly(_) => Some(Self::TooCostly),
+            Denied::Unavailable(_) => Some(Self::Unavailable),
             Denied::Uncertain | Denied::ClockInDoubt(_) => None,
         }
     }

@@ -63,8 +63,9 @@ impl Rejection {
             Denied::OutOfNetwork(_) => {
                 DeniedAs::NoWrongKey(Self::new(StatusCode::FORBIDDEN, "Address not allowed"))
             }
-            // It works by one reading of the clock, or it was not looked for.
-            Denied::ClockInDoubt(_) | Denied::Uncertain => {
+            // It works by one reading of the clock, or it was not looked for, or the store said
+            // nothing about its limits.
+            Denied::ClockInDoubt(_) | Denied::Uncertain | Denied::Unavailable(_) => {
                 DeniedAs::NoWrongKey(Self::unavailable())
             }
             Denied::Unknown

@@ -6,6 +6,8 @@
 mod expel;
 mod follow;
 mod restore;
+mod signal;
+mod tickets;
 mod unread;
 mod waiting;
 
@@ -25,6 +27,9 @@ use super::Gate;
 
 use expel::Tidying;
 pub use follow::KeptUp;
+use signal::Signal;
+use tickets::SharedLimits;
+pub use tickets::{TICKET_WAITS, TicketCounts};
 use unread::Unread;
 pub(super) use unread::unjudgeable;
 use waiting::Waiting;
@@ -58,6 +63,15 @@ pub(super) struct Node {
     counts: Counted,
     /// By how many milliseconds the own wall clock is ahead of the store's. Relaxed: one number.
     wall_ahead: AtomicI64,
+    limits: SharedLimits,
+    /// Given when rows were applied, or a renewal found that there is nothing more to apply.
+    moved: Signal,
+    /// Given when a request met terms that this node does not know yet.
+    nudged: Signal,
+    /// The nudges that a hint was returned for. Relaxed: one task waits for hints.
+    nudges: AtomicU64,
+    /// Renewals that found that there is nothing more to apply. Relaxed: `moved` orders it.
+    renewals: AtomicU64,
 }
 
 /// What a node has done and seen, for metrics. Relaxed: each is one number.
@@ -121,7 +135,18 @@ impl Node {
             tiers: AtomicU64::new(0),
             counts: Counted::default(),
             wall_ahead: AtomicI64::new(0),
+            limits: SharedLimits::default(),
+            moved: Signal::default(),
+            nudged: Signal::default(),
+            nudges: AtomicU64::new(0),
+            renewals: AtomicU64::new(0),
         }
+    }
+
+    /// Everything up to here is in the index.
+    fn has_applied(&self, change: ChangeId) {
+        self.counts.applied.store(change.0, Ordering::Relaxed);
+        self.moved.give();
     }
 
     fn ahead(&self) -> MutexGuard<'_, Vec<Mark>> {
@@ -220,7 +245,7 @@ pub struct Standing {
 
 impl Gate {
     fn clustered(&self) -> Option<(&Node, &dyn Cluster)> {
-        self.node.as_ref().zip(self.store.cluster())
+        self.node.as_deref().zip(self.store.cluster())
     }
 
     /// How far a gate is that shares its store; asks the store nothing. `None` if it has the store
@@ -249,7 +274,7 @@ impl Gate {
     /// ```
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
-        let node = self.node.as_ref()?;
+        let node = self.node.as_deref()?;
         let unreadable = {
             let unread = node.unread();
             unread.keys.len() + unread.tiers.len()

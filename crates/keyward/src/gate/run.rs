@@ -8,6 +8,7 @@ use crate::audit::{Audit, Mark};
 use crate::change::KeyChange;
 use crate::digest::Digest;
 use crate::key::RandomError;
+use crate::limit::Revision;
 use crate::rules::{Change, ChangeRejection, Committed, Decided, Imported};
 use crate::store::StoreError;
 use crate::stored::{OwnedKey, OwnerRow, Unkept};
@@ -249,11 +250,11 @@ impl Gate {
             Decided::Changed { key, owner } => {
                 let learned = self.learn_tiers([&**key]).await;
                 // Even if that failed: a revoked key is stopped even if its tier is unknown.
-                let applied = self.apply(key, owner.as_ref(), at, clock);
+                let applied = self.apply(key, (owner.as_ref(), Revision::default()), at, clock);
                 learned.and(applied)
             }
             Decided::PutTier { tier, is_new: _ } => {
-                self.put_in_memory(tier, clock).await;
+                self.put_in_memory(tier, Revision::default(), clock).await;
                 Ok(())
             }
             Decided::DeletedTier(tier) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use triomphe::Arc as Shared;
 
 use crate::index::{ENDED, Entry, Loading};
+use crate::limit::Revision;
 use crate::owner::OwnerState;
 use crate::store::StoreError;
 use crate::stored::{FormerSecret, Key, OwnerRow};
@@ -15,16 +16,21 @@ use super::{Gate, no_clock};
 
 impl Gate {
     /// Takes in an owner while the gate opens. It stays as long as the returned value.
-    pub(super) fn load_owner(&self, row: &OwnerRow) -> Shared<OwnerState> {
+    pub(super) fn load_owner(&self, row: &OwnerRow, revision: Revision) -> Shared<OwnerState> {
         if !row.limits.list().is_empty() {
             // Nothing is taken yet: all begin full.
-            self.index.set_owner_limits(&row.owner, &row.limits, &no_clock);
+            self.index.set_owner_terms(&row.owner, (&row.limits, revision), &no_clock);
         }
         self.index.owner(&row.owner, row.is_suspended())
     }
 
     /// Takes in a key while the gate opens.
-    pub(super) fn load_key(&self, loading: &mut Loading<'_>, key: &Key) -> Result<(), StoreError> {
+    pub(super) fn load_key(
+        &self,
+        loading: &mut Loading<'_>,
+        key: &Key,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
         let owner = match &key.owner {
             Some(name) => Some(self.index.find_owner(name).ok_or_else(|| {
                 let (id, name) = (key.id, name.as_str());
@@ -33,7 +39,7 @@ impl Gate {
             None => None,
         };
         let tier = self.tier_of(key)?;
-        loading.add(Entry::of_owner(key, tier, owner));
+        loading.add(Entry::of_revision(key, tier, owner, revision));
         // The time is unknown here, but it was as late as that when the key got its present secret:
         // a grace that had ended by then stays ended, even if the clock was set back.
         self.note_former(key, key.secret.created_at);
@@ -48,7 +54,7 @@ impl Gate {
         owner: Option<&OwnerRow>,
         at: UnixMillis,
     ) -> Result<(), StoreError> {
-        if self.index.insert(self.entry(key, owner)?) {
+        if self.index.insert(self.entry(key, owner, Revision::default())?) {
             self.note_former(key, at);
         }
         Ok(())
@@ -60,7 +66,7 @@ impl Gate {
     pub(super) fn apply(
         &self,
         key: &Key,
-        owner: Option<&OwnerRow>,
+        (owner, revision): (Option<&OwnerRow>, Revision),
         at: UnixMillis,
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
@@ -69,7 +75,7 @@ impl Gate {
             self.index.stop(&key.secret.digest);
             key.former.iter().for_each(|former| self.index.stop(&former.secret.digest));
         }
-        let entry = self.entry(key, owner)?;
+        let entry = self.entry(key, owner, revision)?;
         // The present secret by the index, if a rotation has replaced it.
         let held = key.former.iter().rev().find(|it| self.index.holds(&it.secret.digest));
         match held {
@@ -89,10 +95,15 @@ impl Gate {
         }
     }
 
-    fn entry(&self, key: &Key, owner: Option<&OwnerRow>) -> Result<Entry, StoreError> {
+    fn entry(
+        &self,
+        key: &Key,
+        owner: Option<&OwnerRow>,
+        revision: Revision,
+    ) -> Result<Entry, StoreError> {
         let tier = self.tier_of(key)?;
         let shared = self.owner_of(key, owner);
-        Ok(Entry::of_owner(key, tier, shared))
+        Ok(Entry::of_revision(key, tier, shared, revision))
     }
 
     fn tier_of(&self, key: &Key) -> Result<Arc<Tier>, StoreError> {

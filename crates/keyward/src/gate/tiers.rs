@@ -7,9 +7,9 @@ use std::task::Poll;
 use thiserror::Error;
 
 use crate::audit::Audit;
-use crate::limit::Limits;
+use crate::limit::{Limits, Revision};
 use crate::rules::{Change, ChangeRejection, Decided, TierBefore};
-use crate::store::{Page, StoreError};
+use crate::store::{Page, Revisions, StoreError};
 use crate::stored::{Key, TierRow};
 use crate::tier::{TIERS_MAX, Tier, TierName};
 use crate::time::ReadClock;
@@ -151,22 +151,32 @@ impl Gate {
     }
 
     /// Puts the limits of a tier in force as the store has them.
-    pub(super) async fn put_in_memory(&self, row: &TierRow, clock: ReadClock<'_>) {
+    pub(super) async fn put_in_memory(
+        &self,
+        row: &TierRow,
+        revision: Revision,
+        clock: ReadClock<'_>,
+    ) {
         let limits = row.limits.clone();
         match self.tier(&row.name) {
             // As it is: writing it again makes no other edition of it.
-            Some(tier) if *tier.limits() == limits => {}
-            Some(tier) if tier.set_limits(&limits, clock) => {}
-            Some(tier) => self.lay_out_anew(&tier, limits, clock).await,
-            None => self.tiers().push(known(row)),
+            Some(tier) if tier.terms() == (&limits, revision) => {}
+            Some(tier) if tier.set_limits(&limits, revision, clock) => {}
+            Some(tier) => self.lay_out_anew(&tier, (limits, revision), clock).await,
+            None => self.tiers().push(known(row, revision)),
         }
     }
 
     /// Puts limits in force for which the buckets of the tier's keys have to be laid out anew, a
     /// shard of the index at a time, while requests go on. Until then a key is judged by the limits
     /// that its buckets fit.
-    async fn lay_out_anew(&self, before: &Arc<Tier>, limits: Limits, clock: ReadClock<'_>) {
-        let after = Arc::new(Tier::new(before.name().clone(), limits));
+    async fn lay_out_anew(
+        &self,
+        before: &Arc<Tier>,
+        (limits, revision): (Limits, Revision),
+        clock: ReadClock<'_>,
+    ) {
+        let after = Arc::new(Tier::of_revision(before.name().clone(), limits, revision));
         for tier in self.tiers().iter_mut().filter(|tier| Arc::ptr_eq(tier, before)) {
             *tier = Arc::clone(&after);
         }
@@ -212,17 +222,17 @@ impl Gate {
         }
         let mut snapshot = self.store.snapshot().await?;
         while let Some(Page::Tiers(rows)) = snapshot.next(OPEN_PAGE).await? {
-            self.know_tiers(&rows);
+            self.know_tiers(&rows, &snapshot.revisions());
         }
         Ok(())
     }
 
     /// Takes in tiers that are unknown here. The known tiers keep the state that their keys share.
-    pub(super) fn know_tiers(&self, rows: &[TierRow]) {
+    pub(super) fn know_tiers(&self, rows: &[TierRow], revisions: &Revisions) {
         let mut tiers = self.tiers();
         for row in rows.iter().filter(|row| !row.is_gone) {
             if tiers.iter().all(|there| *there.name() != row.name) {
-                tiers.push(known(row));
+                tiers.push(known(row, revisions.of_tier(row.id)));
             }
         }
     }
@@ -298,6 +308,6 @@ fn not_deleted(rejection: ChangeRejection) -> DeleteTierError {
 }
 
 /// A tier for memory, as the store has it.
-fn known(row: &TierRow) -> Arc<Tier> {
-    Arc::new(Tier::new(row.name.clone(), row.limits.clone()))
+fn known(row: &TierRow, revision: Revision) -> Arc<Tier> {
+    Arc::new(Tier::of_revision(row.name.clone(), row.limits.clone(), revision))
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::count::{Counters, Counts};
 use crate::digest::Digest;
-use crate::limit::{Buckets, Era, Limits, SharedBuckets, carried};
+use crate::limit::{Buckets, Era, Limits, Revision, SharedBuckets, carried};
 use crate::owner::OwnerState;
 use crate::record::{KeyId, KeyName, KeyState, Stage};
 use crate::stored::Key;
@@ -102,6 +102,16 @@ impl Entry {
     /// As [`Entry::new`], with an owner that it shares.
     #[must_use]
     pub fn of_owner(key: &Key, tier: Arc<Tier>, owner: Option<triomphe::Arc<OwnerState>>) -> Self {
+        Self::of_revision(key, tier, owner, Revision::default())
+    }
+
+    /// The same with the number of the change of the key's limits, on a cluster.
+    pub(crate) fn of_revision(
+        key: &Key,
+        tier: Arc<Tier>,
+        owner: Option<triomphe::Arc<OwnerState>>,
+        revision: Revision,
+    ) -> Self {
         let limits = key.limits.as_ref().unwrap_or(tier.limits()).list().len();
         Self {
             id: key.id,
@@ -110,7 +120,7 @@ impl Entry {
             words: Words::full(limits),
             tier,
             owner,
-            extras: Extras::of(key),
+            extras: Extras::of(key, revision),
             counters: Counters::default(),
             name: key.name.clone(),
         }
@@ -239,6 +249,13 @@ impl Entry {
 
     fn own_limits(&self) -> Option<&Limits> {
         self.extras.limits()
+    }
+
+    /// The key's own limits, or its tier's, and when they were changed: the later change of both,
+    /// since a key that loses its own limits is judged by its tier's.
+    pub(crate) fn terms(&self) -> (&Limits, Revision) {
+        let (of_tier, revision) = self.tier.terms();
+        (self.own_limits().unwrap_or(of_tier), revision.max(self.extras.revision()))
     }
 
     /// The buckets of the key's own limits, or of its tier's.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use triomphe::Arc;
 
 use crate::details::Metadata;
-use crate::limit::Limits;
+use crate::limit::{Limits, Revision};
 use crate::network::Networks;
 use crate::record::Scopes;
 use crate::stored::Key;
@@ -20,18 +20,20 @@ struct Inner {
     /// Its own, which replace the tier's.
     limits: Option<Limits>,
     metadata: Metadata,
+    /// When its own limits or its tier were changed, on a cluster.
+    revision: Revision,
 }
 
 impl Extras {
-    pub(super) fn of(key: &Key) -> Self {
+    pub(super) fn of(key: &Key, revision: Revision) -> Self {
         let Key { scopes, networks, limits, notes, .. } = key;
         let is_plain = scopes.is_empty() && networks.is_empty() && limits.is_none();
-        if is_plain && notes.metadata.is_empty() {
+        if is_plain && notes.metadata.is_empty() && revision == Revision::default() {
             return Self(None);
         }
         let (scopes, networks) = (scopes.clone(), networks.clone());
         let (limits, metadata) = (limits.clone(), notes.metadata.clone());
-        Self(Some(Arc::new(Inner { scopes, networks, limits, metadata })))
+        Self(Some(Arc::new(Inner { scopes, networks, limits, metadata, revision })))
     }
 
     /// Whether the key may do what `asked` names.
@@ -54,6 +56,10 @@ impl Extras {
     /// A JSON object, compact.
     pub(super) fn metadata(&self) -> &str {
         self.0.as_ref().map_or("{}", |extras| extras.metadata.as_str())
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.0.as_ref().map(|extras| extras.revision).unwrap_or_default()
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use triomphe::Arc;
 
-use crate::limit::Limits;
+use crate::limit::{Limits, Revision};
 use crate::owner::OwnerState;
 use crate::record::Owner;
 use crate::time::ReadClock;
@@ -49,8 +49,13 @@ impl Owners {
 
     /// Puts limits in force for all keys of an owner together. One that has limits is kept, also
     /// while no key shares it: its use is not forgotten when the last key changes hands.
-    pub(super) fn set_limits(&self, name: &Owner, limits: &Limits, clock: ReadClock<'_>) {
-        self.find_or_make(name).set_limits(limits, clock);
+    pub(super) fn set_limits(
+        &self,
+        name: &Owner,
+        (limits, revision): (&Limits, Revision),
+        clock: ReadClock<'_>,
+    ) {
+        self.find_or_make(name).set_limits(limits, revision, clock);
     }
 
     /// The owner of this name, if there is one.
@@ -155,9 +160,9 @@ mod tests {
         let one = NonZeroU32::MIN;
         let limit = Limit::new("a", one, Duration::from_secs(60), one).unwrap();
         let limits = Limits::of(Some(limit));
-        owners.set_limits(&name(1), &limits, &clock);
-        owners.set_limits(&name(2), &limits, &clock);
-        owners.set_limits(&name(2), &Limits::of(None), &clock);
+        owners.set_limits(&name(1), (&limits, Revision(0)), &clock);
+        owners.set_limits(&name(2), (&limits, Revision(0)), &clock);
+        owners.set_limits(&name(2), (&Limits::of(None), Revision(0)), &clock);
         for number in 3..100_000 {
             owners.share(&name(number), false);
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::time::ReadClock;
 
 use super::bucket::full_at;
-use super::{Era, Limit, Limits};
+use super::{Era, Limit, Limits, Revision};
 
 /// The limits of an owner and their buckets. They begin full. Without limits, it is 24 bytes.
 #[derive(Debug, Default)]
@@ -24,13 +24,16 @@ pub(super) struct Shared {
     /// By the names that responses use.
     pub(super) limits: Limits,
     pub(super) words: Vec<u64>,
+    /// When the limits were changed, on a cluster.
+    revision: Revision,
 }
 
 impl SharedBuckets {
     /// These limits, by the names that responses use, with the word of each.
     pub(super) fn holding(limits: Limits, words: Vec<u64>) -> Self {
         let are_set = AtomicBool::new(!limits.list().is_empty());
-        Self { are_set, shared: Mutex::new(Some(Box::new(Shared { limits, words }))) }
+        let shared = Shared { limits, words, revision: Revision::default() };
+        Self { are_set, shared: Mutex::new(Some(Box::new(shared))) }
     }
 
     /// The words of the limits, in their order.
@@ -41,10 +44,11 @@ impl SharedBuckets {
 
     /// Puts other limits in force. A limit whose name was there keeps its use, as far as the new
     /// limit allows; one with a new name begins full. Unchanged limits stay as they are.
-    pub(crate) fn set(&self, limits: &Limits, clock: ReadClock<'_>) {
+    pub(crate) fn set(&self, limits: &Limits, revision: Revision, clock: ReadClock<'_>) {
         let limits = limits.of_owner();
         let mut shared = self.lock();
-        if shared.as_ref().is_some_and(|shared| shared.limits == limits) {
+        if let Some(shared) = shared.as_mut().filter(|shared| shared.limits == limits) {
+            shared.revision = revision;
             return;
         }
         let before = shared.take();
@@ -59,8 +63,15 @@ impl SharedBuckets {
         let words = limits.list().iter().enumerate();
         let words = words.map(|limit| word_of(limit).unwrap_or(Era::FIRST.full())).collect();
         let are_set = !limits.list().is_empty();
-        *shared = are_set.then(|| Box::new(Shared { limits, words }));
+        *shared = are_set.then(|| Box::new(Shared { limits, words, revision }));
         self.are_set.store(are_set, Ordering::Release);
+    }
+
+    /// The limits, by the names that responses use, and when they were changed; `None` if there are
+    /// none.
+    pub(crate) fn terms(&self) -> Option<(Limits, Revision)> {
+        let shared = self.lock();
+        shared.as_ref().map(|shared| (shared.limits.clone(), shared.revision))
     }
 
     /// Whether there are limits.

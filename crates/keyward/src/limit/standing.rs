@@ -143,6 +143,31 @@ impl Standings {
         }
     }
 
+    /// Where the [shown](Self::shown) one of a limited request is in the order of the lists.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::None => None,
+            Kind::One(_) => Some(0),
+            Kind::Several(several) => several.longest.map(usize::from),
+        }
+    }
+
+    /// The same so much later, if no request came.
+    pub(crate) fn later_by(&self, passed: Duration) -> Self {
+        let nanos = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+        Self(match self.0.clone() {
+            Kind::None => Kind::None,
+            Kind::One(Standing { limit, full_after, .. }) => {
+                let until_full = full_after.saturating_sub(passed);
+                Kind::One(Standing::at(limit, u64::try_from(until_full.as_nanos()).unwrap_or(0)))
+            }
+            Kind::Several(mut several) => {
+                several.until_full = several.until_full.map(|until| until.saturating_sub(nanos));
+                Kind::Several(several)
+            }
+        })
+    }
+
     /// All of them, in the order of the lists. Takes no memory.
     pub fn iter(&self) -> impl Iterator<Item = Standing> {
         let (one, several) = match &self.0 {

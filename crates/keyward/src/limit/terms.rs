@@ -151,6 +151,18 @@ impl Limit {
         Self { name: Label::new(&[OWNER, self.name.as_str()]), ..*self }
     }
 
+    /// The name that an operator gave a limit which is reported by this one.
+    pub(crate) fn name_given(&self) -> &str {
+        self.name().strip_prefix(OWNER).unwrap_or(self.name())
+    }
+
+    /// How much longer a request of the cost `to` waits than one of the cost `from`; `None` if it
+    /// costs more than a full bucket holds.
+    pub(crate) fn further(&self, from: Cost, to: Cost) -> Option<Duration> {
+        let (from, to) = (self.step(from.judged())?, self.step(to.judged())?);
+        Some(Duration::from_nanos(to.saturating_sub(from)))
+    }
+
     /// Nanoseconds that a cost of one takes.
     pub(super) fn interval(&self) -> NonZeroU64 {
         self.interval

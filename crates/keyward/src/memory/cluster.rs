@@ -2,6 +2,7 @@
 //! says: the rules of a cluster run on it without a clock, a thread or chance.
 
 mod database;
+mod taking;
 mod tickets;
 mod wire;
 
@@ -22,7 +23,6 @@ use crate::store::{
     Standings, StoreError, Tickets, UsageBatch,
 };
 use crate::stored::OwnedKey;
-use crate::ticket::{Ask, Ticket};
 use crate::tier::TierName;
 use crate::time::UnixMillis;
 
@@ -125,6 +125,14 @@ impl MemoryCluster {
         servers.primary = servers.replica.clone();
         servers.primary.tickets.crash();
         servers.serving += 1;
+    }
+
+    /// The replica becomes the primary, and the buckets stay: those of keys that were restored from
+    /// a backup.
+    pub fn fail_over_without_tickets(&self) {
+        let tickets = self.servers().primary.tickets.clone();
+        self.fail_over();
+        self.servers().primary.tickets = tickets;
     }
 
     /// The primary's process ends and begins anew: rows that need not survive that are lost.
@@ -311,19 +319,6 @@ impl KeyStore for ClusterNode {
 
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Tickets for ClusterNode {
-    async fn take(&self, ask: Ask) -> Ticket {
-        let at = &self.cluster.0.at;
-        let take = |it: &mut Database, server: &ServerId| {
-            let at = UnixMillis(at.load(Ordering::Relaxed));
-            Ok(it.tickets.take(&ask, server, at, it.lease))
-        };
-        // A reply that is lost may have taken.
-        self.call("take", take).await.unwrap_or(Ticket::Unavailable)
     }
 }
 

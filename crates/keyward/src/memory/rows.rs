@@ -18,7 +18,7 @@ use crate::rules::{
     self, Change, Committed, DecideError, Decision, Facts, KeyWrite, Lookup, OnceRow, OnceWrite,
     Progress, Writes,
 };
-use crate::store::LeakReport;
+use crate::store::{LeakReport, Revisions};
 use crate::stored::{Key, OwnedKey, OwnerRow, StoredSecret, TierId, TierRow};
 use crate::tier::TierName;
 use crate::time::{UnixHour, UnixMillis};
@@ -47,6 +47,8 @@ pub(super) struct Rows {
     pub(super) told_clock_is_right: bool,
     /// Secrets that were reported, by their digests.
     pub(super) leaks: BTreeMap<[u8; 32], LeakReport>,
+    /// When limits were changed.
+    pub(super) revisions: Revisions,
 }
 
 impl Default for Rows {
@@ -68,6 +70,7 @@ impl Default for Rows {
             batches: HashMap::new(),
             told_clock_is_right: false,
             leaks: BTreeMap::new(),
+            revisions: Revisions::default(),
         }
     }
 }
@@ -130,6 +133,7 @@ impl Rows {
     }
 
     fn write(&mut self, writes: Writes) {
+        self.note_revisions(&writes);
         let Writes { tiers, owners, keys, once, reading, entries, progress } = writes;
         self.tiers.extend(tiers.into_iter().map(|tier| (tier.id, tier)));
         self.owners.extend(owners.into_iter().map(|row| (row.owner.clone(), row)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::audit::Mark;
-use crate::store::{Page, Snapshot, StoreError, Unreadable};
+use crate::store::{Page, Revisions, Snapshot, StoreError, Unreadable};
 use crate::stored::{Key, OwnerRow, TierRow};
 
 use super::hidden::Hidden;
@@ -20,6 +20,8 @@ pub(super) struct MemorySnapshot {
     /// Shared with the store until a key is changed there.
     keys: std::vec::IntoIter<Arc<Key>>,
     unreadable: Vec<Unreadable>,
+    /// Of all rows, with each page.
+    revisions: Revisions,
 }
 
 impl MemorySnapshot {
@@ -33,6 +35,7 @@ impl MemorySnapshot {
             owners: owners.into_iter(),
             keys: keys.into_iter(),
             unreadable: Vec::new(),
+            revisions: rows.revisions.clone(),
         }
     }
 
@@ -72,5 +75,9 @@ impl Snapshot for MemorySnapshot {
 
     fn unreadable(&mut self) -> Vec<Unreadable> {
         std::mem::take(&mut self.unreadable)
+    }
+
+    fn revisions(&mut self) -> Revisions {
+        self.revisions.clone()
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::audit::{ChangeId, Mark};
 use crate::time::UnixMillis;
 
-use super::{Changes, StoreError, Unreadable};
+use super::{Changes, Revisions, StoreError, Unreadable};
 
 /// A node: one process, from its start to its end. A process that starts again is another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,8 @@ pub enum Renewed {
 pub struct Feed {
     /// The rows; [`Changes::until`] is the change of `to`.
     pub changes: Changes,
+    /// When their limits were last changed.
+    pub revisions: Revisions,
     /// Up to where these lead. They are applied whole or not at all.
     pub to: Mark,
     /// The latest time of the entries that were looked at: as late as that it has been.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::audit::Mark;
 use crate::stored::{Key, OwnerRow, TierRow};
 
-use super::{StoreError, Unreadable};
+use super::{Revisions, StoreError, Unreadable};
 
 /// Rows of one kind.
 #[derive(Clone, Debug)]
@@ -68,5 +68,11 @@ pub trait Snapshot: fmt::Debug + Send {
     /// [`Snapshot::next`] fails.
     fn unreadable(&mut self) -> Vec<Unreadable> {
         Vec::new()
+    }
+
+    /// Takes when the limits of the rows in the pages since the last call were changed. A store
+    /// that one gate has to itself need not know.
+    fn revisions(&mut self) -> Revisions {
+        Revisions::default()
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::ticket::{Ask, Ticket};
+use crate::ticket::{Ask, Revision, Ticket};
+
+use super::StoreError;
 
 /// Decides about the limits of each request, for all processes over one store together.
 ///
@@ -25,4 +27,12 @@ pub trait Tickets: fmt::Debug + Send + Sync {
     /// Dropping the future gives the ask up: it is left out if it is not decided yet. If its
     /// response is lost, it may have taken; that is [`Ticket::Unavailable`], like all that fails.
     async fn take(&self, ask: Ask) -> Ticket;
+
+    /// Has the buckets of this ask forget terms of this revision or a later one, which the trail
+    /// does not have any more. Their use stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it is not known whether they did.
+    async fn forget(&self, ask: Ask, from: Revision) -> Result<(), StoreError>;
 }

@@ -1,14 +1,9 @@
 //! The question about one request.
 
-use crate::limit::{Cost, Limit, Limits};
+use crate::limit::{Cost, Limit, Limits, Revision};
 use crate::record::{KeyId, Owner};
 
 use super::{BucketId, Place};
-
-/// The number of the audit entry that last changed the terms of a limit. A rename or a rotation of
-/// a key is no such change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(pub u64);
 
 /// The limits of a key or an owner, with their buckets, as a process knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +24,16 @@ impl Terms {
     /// `owner:` and the name.
     #[must_use]
     pub fn of_owner(owner: &Owner, limits: &Limits, revision: Revision) -> Self {
-        let named = Self::new(limits.clone(), revision, |name| BucketId::of_owner(owner, name));
-        Self { limits: limits.of_owner(), ..named }
+        Self::of_owner_as_told(owner, limits.of_owner(), revision)
+    }
+
+    /// The same by the names that they are reported by.
+    pub(crate) fn of_owner_as_told(owner: &Owner, limits: Limits, revision: Revision) -> Self {
+        Self::new(limits, revision, |name| BucketId::of_owner(owner, name))
     }
 
     fn new(limits: Limits, revision: Revision, bucket: impl Fn(&str) -> BucketId) -> Self {
-        let place = |limit: &Limit| Place::new(bucket(limit.name()), limit);
+        let place = |limit: &Limit| Place::new(bucket(limit.name_given()), limit);
         let places = limits.list().iter().map(place).collect();
         Self { limits, revision, places }
     }
@@ -97,7 +96,7 @@ impl Ask {
     }
 
     /// Each bucket with its limit.
-    pub(super) fn each(&self) -> impl Iterator<Item = (Place, &Limit, Revision)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Place, &Limit, Revision)> {
         [Some(&self.own), self.owner.as_ref()].into_iter().flatten().flat_map(|terms| {
             let each = terms.places.iter().zip(terms.limits.list());
             each.map(|(place, limit)| (*place, limit, terms.revision))

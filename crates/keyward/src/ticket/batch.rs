@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::limit::{Cost, Exceeded, Standings, TakeError, Times, take_from_times};
+use crate::limit::{Cost, Exceeded, Revision, Standings, TakeError, Times, take_from_times};
 use crate::time::SteadyNanos;
 
-use super::{Ask, Keeping, Place, Revision, StoreNanos, Terms};
+use super::{Ask, Keeping, Place, StoreNanos, Terms};
 
 /// A bucket as the store has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

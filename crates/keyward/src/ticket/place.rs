@@ -94,8 +94,11 @@ pub struct Place {
 
 impl Place {
     pub(super) fn new(bucket: BucketId, limit: &Limit) -> Self {
-        let fills_within = Duration::from_nanos(limit.full_from_empty(0));
-        let keeping = if fills_within <= BRIEF_MAX { Keeping::Brief } else { Keeping::Kept };
+        // By the numbers that the operator gave: the time of one request is rounded up to a
+        // nanosecond, and those of a full bucket of 9 per 60 s are together 60 s and 3 ns.
+        let of_burst = limit.per() * limit.burst().get();
+        let is_brief = of_burst <= BRIEF_MAX * limit.amount().get();
+        let keeping = if is_brief { Keeping::Brief } else { Keeping::Kept };
         Self { keeping, bucket }
     }
 }

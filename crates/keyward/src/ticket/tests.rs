@@ -193,6 +193,17 @@ fn a_long_limit_depends_on_no_table_that_is_lost() {
     assert_eq!(keepings, [Keeping::Kept, Keeping::Brief], "the order of the locks");
 }
 
+/// A time that is rounded does not move a limit to the table whose commits wait for the disk.
+#[test]
+fn a_limit_is_as_long_as_the_operator_says() {
+    let keeping =
+        |amount, per, burst| own(&[named("a", amount, per, burst)], 1).places()[0].keeping;
+    assert_eq!(keeping(9, 60, 9), Keeping::Brief);
+    assert_eq!(keeping(7, 59, 7), Keeping::Brief);
+    assert_eq!(keeping(9, 60, 10), Keeping::Kept);
+    assert_eq!(keeping(1_000_000_000, 86_400, u32::MAX), Keeping::Kept);
+}
+
 #[test]
 fn a_bucket_that_moved_between_tables_begins_empty() {
     let ask = ask(&own(&[named("a", 1, 60, 1)], 2), 1);

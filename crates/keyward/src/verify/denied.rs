@@ -49,6 +49,10 @@ pub enum Denied {
     /// unknown which of the two is right.
     #[error("the clock is in doubt, and the key works by one of its readings only")]
     ClockInDoubt(KeyRef),
+    /// The key works, and the store, which decides about its limits, said nothing in time. The
+    /// request may have taken its cost.
+    #[error("it is not known whether a limit is reached")]
+    Unavailable(KeyRef),
     /// The key works but may not be used from this address.
     #[error("key may not be used from this address")]
     OutOfNetwork(KeyRef),
@@ -75,6 +79,7 @@ impl Denied {
             | Self::Expired(key)
             | Self::Replaced(key)
             | Self::ClockInDoubt(key)
+            | Self::Unavailable(key)
             | Self::OutOfNetwork(key)
             | Self::OutOfScope(key)
             | Self::Limited(key, _)
@@ -93,6 +98,7 @@ impl Denied {
             Self::Expired(_) => "expired",
             Self::Replaced(_) => "replaced",
             Self::ClockInDoubt(_) => "clock_in_doubt",
+            Self::Unavailable(_) => "unavailable",
             Self::OutOfNetwork(_) => "out_of_network",
             Self::OutOfScope(_) => "out_of_scope",
             Self::Limited(_, _) => "limited",
@@ -112,6 +118,7 @@ impl Denied {
             | Self::Expired(_)
             | Self::Replaced(_)
             | Self::ClockInDoubt(_)
+            | Self::Unavailable(_)
             | Self::OutOfNetwork(_)
             | Self::OutOfScope(_)
             | Self::TooCostly(_) => None,
@@ -123,7 +130,7 @@ impl Denied {
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Uncertain | Self::Unknown | Self::ClockInDoubt(_) => None,
+            Self::Uncertain | Self::Unknown | Self::ClockInDoubt(_) | Self::Unavailable(_) => None,
             Self::Suspended(_) => Some(Outcome::Suspended),
             Self::Revoked(_) => Some(Outcome::Revoked),
             Self::Expired(_) | Self::Replaced(_) => Some(Outcome::Expired),

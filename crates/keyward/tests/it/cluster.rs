@@ -8,6 +8,8 @@ mod loss;
 mod model;
 mod rows;
 mod rules;
+mod shared;
+mod shared_history;
 mod simulation;
 mod tickets;
 mod two;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::audit::{Audit, Mark};
 use crate::mutant::{self, Mutant};
 use crate::rules::Change;
-use crate::store::{Cluster, Feed, NodeId, Renewed, StoreError};
+use crate::store::{Cluster, Feed, NodeId, Renewed, Revisions, StoreError};
 use crate::stored::{Key, TierRow};
 use crate::tier::TierName;
 use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
@@ -130,7 +130,7 @@ impl Gate {
         }
         node.raise_floor(feed.at);
         following.applied = feed.to;
-        node.counts.applied.store(feed.to.change.0, Ordering::Relaxed);
+        node.has_applied(feed.to.change);
         None
     }
 
@@ -153,7 +153,7 @@ impl Gate {
         };
         following.membership = Membership::In(registered.node);
         self.withhold(node, &unreadable);
-        node.counts.applied.store(applied.change.0, Ordering::Relaxed);
+        node.has_applied(applied.change);
         following.moved_to(applied);
         Ok(())
     }
@@ -221,6 +221,8 @@ impl Gate {
         let until = after(from, node.lease());
         if head == following.applied {
             self.grant(until);
+            node.renewals.fetch_add(1, Ordering::Relaxed);
+            node.moved.give();
             return Ok(KeptUp::Current);
         }
         // `head` is asked for too: of a later server, which lacks it, the rows do not make up for
@@ -305,14 +307,16 @@ impl Gate {
         changes.keys.iter().for_each(|key| self.stop_if_revoked(key));
         for row in &changes.owners {
             self.index.set_owner_suspended(&row.owner, row.is_suspended());
-            self.index.set_owner_limits(&row.owner, &row.limits, clock);
+            let revision = feed.revisions.of_owner(&row.owner);
+            self.index.set_owner_terms(&row.owner, (&row.limits, revision), clock);
         }
         self.withhold(node, &feed.unreadable);
-        self.apply_tiers(&changes.tiers, clock).await;
+        self.apply_tiers(&changes.tiers, &feed.revisions, clock).await;
         let owners: HashMap<_, _> = changes.owners.iter().map(|row| (&row.owner, row)).collect();
         for key in &changes.keys {
             let owner = key.owner.as_ref().and_then(|name| owners.get(name).copied());
-            self.note_applied(node, key, self.apply(key, owner, feed.at, clock).is_ok());
+            let row = (owner, feed.revisions.of_key(key.id));
+            self.note_applied(node, key, self.apply(key, row, feed.at, clock).is_ok());
         }
         changes.keys.iter().for_each(|key| node.know_key(key.id));
         changes.tiers.iter().for_each(|row| node.know_tier(row.id));
@@ -323,11 +327,16 @@ impl Gate {
     /// Puts tiers in force, and forgets the names of deleted ones. A tier that was deleted and made
     /// again is another row of that name, and goes on in the place of the first in memory: no key
     /// has that any more but revoked ones.
-    pub(super) async fn apply_tiers(&self, rows: &[TierRow], clock: ReadClock<'_>) {
+    pub(super) async fn apply_tiers(
+        &self,
+        rows: &[TierRow],
+        revisions: &Revisions,
+        clock: ReadClock<'_>,
+    ) {
         let is_present = |name: &TierName| rows.iter().any(|row| !row.is_gone && row.name == *name);
         for row in rows {
             if !row.is_gone {
-                self.put_in_memory(row, clock).await;
+                self.put_in_memory(row, revisions.of_tier(row.id), clock).await;
             } else if !is_present(&row.name) {
                 self.tiers().retain(|there| *there.name() != row.name);
             }

@@ -8,9 +8,10 @@ use crate::change::KeyChange;
 use crate::digest::Digest;
 use crate::index::{Entry, Held};
 use crate::key::RandomError;
+use crate::limit::Revision;
 use crate::record::{KeyState, Stage};
 use crate::rules::{Change, OwnerChange};
-use crate::store::{Page, StoreError, Unreadable};
+use crate::store::{Page, Revisions, StoreError, Unreadable};
 use crate::stored::{Key, OwnerRow, TierRow};
 use crate::tier::TierName;
 use crate::time::{Now, ReadClock, UnixMillis};
@@ -40,24 +41,30 @@ impl Gate {
         // Digests are as good as any hash: a table of them reveals nothing.
         let mut known = HashSet::new();
         let mut has_tiers = false;
-        let mut unreadable = Vec::new();
+        let (mut unreadable, mut revisions) = (Vec::new(), Revisions::default());
         while let Some(page) = snapshot.next(OPEN_PAGE).await? {
             unreadable.extend(snapshot.unreadable());
+            let of_page = snapshot.revisions();
             match page {
-                Page::Tiers(rows) => tiers.extend(rows),
+                Page::Tiers(rows) => {
+                    tiers.extend(rows);
+                    revisions.extend(of_page);
+                }
                 Page::Owners(rows) => {
+                    revisions.extend(of_page);
                     rows.iter().for_each(|row| restore.extend(self.lost_suspension(row)));
                     owners.extend(rows);
                 }
                 Page::Keys(keys) => {
                     if !std::mem::replace(&mut has_tiers, true) {
-                        self.replace_tiers(&tiers, clock).await;
+                        self.replace_tiers(&tiers, &revisions, clock).await;
                     }
                     keys.last().into_iter().for_each(|key| node.know_key(key.id));
                     for key in &keys {
                         known.insert(*key.secret.digest.as_bytes());
                         restore.extend(self.lost_end(key, clock())?);
-                        if self.apply_again(key, &owners, clock).is_err() {
+                        let revision = of_page.of_key(key.id);
+                        if self.apply_again(key, (&owners, revision), clock).is_err() {
                             unreadable.push(unjudgeable(key));
                         }
                     }
@@ -65,11 +72,12 @@ impl Gate {
             }
         }
         if !has_tiers {
-            self.replace_tiers(&tiers, clock).await;
+            self.replace_tiers(&tiers, &revisions, clock).await;
         }
         for row in &owners {
             self.index.set_owner_suspended(&row.owner, row.is_suspended());
-            self.index.set_owner_limits(&row.owner, &row.limits, clock);
+            let revision = revisions.of_owner(&row.owner);
+            self.index.set_owner_terms(&row.owner, (&row.limits, revision), clock);
         }
         known.extend(unreadable.iter().flat_map(Unreadable::digests).map(|it| *it.as_bytes()));
         let lost = self.forget_unknown(&known);
@@ -79,21 +87,21 @@ impl Gate {
         self.withhold(node, &unreadable);
         following.restore = restore;
         node.ahead().retain(|own| !ahead.contains(own));
-        node.counts.applied.store(mark.change.0, Ordering::Relaxed);
+        node.has_applied(mark.change);
         following.moved_to(mark);
         Ok(())
     }
 
-    async fn replace_tiers(&self, rows: &[TierRow], clock: ReadClock<'_>) {
+    async fn replace_tiers(&self, rows: &[TierRow], revisions: &Revisions, clock: ReadClock<'_>) {
         let is_present = |name: &TierName| rows.iter().any(|row| !row.is_gone && row.name == *name);
         self.tiers().retain(|tier| is_present(tier.name()));
-        self.apply_tiers(rows, clock).await;
+        self.apply_tiers(rows, revisions, clock).await;
     }
 
     fn apply_again(
         &self,
         key: &Key,
-        owners: &[OwnerRow],
+        (owners, revision): (&[OwnerRow], Revision),
         clock: ReadClock<'_>,
     ) -> Result<(), StoreError> {
         // They are in the order of their names.
@@ -101,7 +109,7 @@ impl Gate {
             let at = owners.binary_search_by(|row| row.owner.cmp(name)).ok()?;
             owners.get(at)
         });
-        self.apply(key, owner, key.secret.created_at, clock)
+        self.apply(key, (owner, revision), key.secret.created_at, clock)
     }
 
     /// The change by which a key ends again that memory knows to have ended. The key is known by

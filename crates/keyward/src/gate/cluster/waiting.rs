@@ -267,7 +267,7 @@ impl Gate {
     /// for metrics. Between two calls, it keeps 4096 of them.
     #[must_use]
     pub fn take_waits(&self) -> Vec<Duration> {
-        let ended = self.node.as_ref().map(|node| std::mem::take(&mut *node.waiting.ended()));
+        let ended = self.node.as_deref().map(|node| std::mem::take(&mut *node.waiting.ended()));
         ended.unwrap_or_default()
     }
 

@@ -24,7 +24,8 @@ fn owned(list: &[(&str, u32)]) -> Vec<(String, u32)> {
 
 fn owner_of(limits: &[Limit]) -> SharedBuckets {
     let owner = SharedBuckets::default();
-    owner.set(&Limits::new(limits.to_vec()).unwrap(), &|| Now::new(UnixMillis(0), SteadyNanos(0)));
+    let clock = || Now::new(UnixMillis(0), SteadyNanos(0));
+    owner.set(&Limits::new(limits.to_vec()).unwrap(), Revision(0), &clock);
     owner
 }
 
@@ -185,7 +186,7 @@ fn an_owner_shares_its_limits_among_its_keys() {
 fn other_limits_of_an_owner_keep_what_was_used_by_name() {
     let list = |list: &[Limit]| Limits::new(list.to_vec()).unwrap();
     let set = |owner: &SharedBuckets, limits: &[Limit], at| {
-        owner.set(&list(limits), &|| Now::new(UnixMillis(0), SteadyNanos(at)));
+        owner.set(&list(limits), Revision(0), &|| Now::new(UnixMillis(0), SteadyNanos(at)));
     };
     let (a, b, c) = (named("a", 9, 60, 9), named("b", 8, 60, 8), named("c", 7, 60, 7));
     let key = Key::new(vec![]);

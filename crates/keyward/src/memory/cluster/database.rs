@@ -77,7 +77,8 @@ impl Database {
         let entries = entries.filter(|it| after.change < it.id && it.id <= changes.until);
         let at = entries.map(|entry| entry.at).max().unwrap_or(UnixMillis(0));
         let to = self.mark_of(changes.until).unwrap_or(Mark::START);
-        Some(Feed { changes, to, at, unreadable })
+        let revisions = self.rows.revisions.clone();
+        Some(Feed { changes, revisions, to, at, unreadable })
     }
 
     pub(super) fn standings(&self, marks: &[Mark], server: &ServerId) -> Standings {

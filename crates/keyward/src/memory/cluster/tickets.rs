@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::ServerId;
-use crate::ticket::{Ask, Batch, Keeping, Place, Row, Server, StoreNanos, Ticket, whole_since};
+use crate::ticket::{
+    Ask, Batch, Keeping, Place, Revision, Row, Server, StoreNanos, Ticket, whole_since,
+};
 use crate::time::UnixMillis;
 
 /// Of a clock that stands at the beginning of 2026, the time for buckets: no bucket is still
@@ -51,6 +53,15 @@ impl TicketTable {
         let ticket = batch.decide(ask);
         self.rows.extend(batch.writes());
         ticket
+    }
+
+    /// Has buckets forget terms that are in no trail any more.
+    pub(super) fn forget(&mut self, ask: &Ask, from: Revision) {
+        for place in ask.places() {
+            if let Some(row) = self.rows.get_mut(&place).filter(|row| from <= row.revision) {
+                row.revision = Revision(0);
+            }
+        }
     }
 
     /// Begins the table of brief rows anew.

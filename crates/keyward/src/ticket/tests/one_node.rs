@@ -21,7 +21,7 @@ impl Node {
     fn new(own: &[Limit], owner: &[Limit]) -> Self {
         let now = Now::new(UnixMillis(0), SteadyNanos(0));
         let shared = SharedBuckets::default();
-        shared.set(&Limits::new(owner.to_vec()).unwrap(), &|| now);
+        shared.set(&Limits::new(owner.to_vec()).unwrap(), Revision(0), &|| now);
         Self {
             limits: Limits::new(own.to_vec()).unwrap(),
             words: own.iter().map(|_| AtomicU64::new(0)).collect(),

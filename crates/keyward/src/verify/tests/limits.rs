@@ -7,6 +7,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::limit::Revision;
 use crate::record::Owner;
 
 const SECOND: u64 = 1_000_000_000;
@@ -73,7 +74,7 @@ impl World {
 
     fn put_tier(&mut self, tier: usize, limits: &Limits) {
         let before = StdArc::clone(&self.tiers[tier]);
-        if before.limits() == limits || before.set_limits(limits, &|| self.now()) {
+        if before.limits() == limits || before.set_limits(limits, Revision(0), &|| self.now()) {
             return;
         }
         let after = StdArc::new(Tier::new(before.name().clone(), limits.clone()));

@@ -108,7 +108,7 @@ pub(crate) async fn open(cluster: &MemoryCluster, number: usize) -> Gate {
     Gate::open(Arc::new(cluster.node(number)), Prefix::default()).await.unwrap()
 }
 
-pub(crate) fn poll<F: Future>(task: Pin<&mut F>) -> Option<F::Output> {
+pub(crate) fn poll<F: Future + ?Sized>(task: Pin<&mut F>) -> Option<F::Output> {
     match task.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => Some(done),
         Poll::Pending => None,
