@@ -2,6 +2,7 @@
 
 mod check;
 mod flush;
+mod shared;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use http::header::HeaderMap;
 use keyward::limit::Cost;
 use keyward::time::Now;
 use keyward::verify::Purpose;
-use keyward::{Asked, Denied, KeyRef};
+use keyward::{Asked, Denied, KeyRef, Verdict};
 
 use super::Authenticator;
 use crate::credentials::{self, CredentialsError};
@@ -39,6 +39,13 @@ pub struct Required<'a> {
     pub door: Door,
     /// Why a verdict is asked for.
     pub purpose: Purpose,
+}
+
+impl<'a> Required<'a> {
+    pub(super) fn asked(self, text: &'a str, from: Option<IpAddr>) -> Asked<'a> {
+        let Self { scopes, cost, door: _, purpose } = self;
+        Asked { text, scopes, from, cost, purpose }
+    }
 }
 
 /// A request whose key works. It has been counted, and its cost taken from the limits.
@@ -156,10 +163,9 @@ impl Authenticator {
         required: Required<'_>,
     ) -> Result<Option<Authenticated>, Rejection> {
         let from = self.client_address(headers, peer);
-        match credentials::find(headers) {
-            Ok(None) => Ok(None),
-            Ok(Some(text)) => self.authenticate_text(text, from, required).map(Some),
-            Err(error) => Err(self.reject_credentials(&error, required.door)),
+        match self.find_key(headers, required.door)? {
+            Some(text) => self.authenticate_text(text, from, required).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -193,11 +199,8 @@ impl Authenticator {
         from: Option<IpAddr>,
         required: Required<'_>,
     ) -> Result<Authenticated, Rejection> {
-        match credentials::find(headers) {
-            Ok(Some(text)) => self.authenticate_text(text, from, required),
-            Ok(None) => Err(self.rejected(Rejection::no_key(), required.door, Outcome::Missing)),
-            Err(error) => Err(self.reject_credentials(&error, required.door)),
-        }
+        let text = self.need_key(headers, required.door)?;
+        self.authenticate_text(text, from, required)
     }
 
     /// Decides about a request that presents `text` as its key, from `from`.
@@ -226,16 +229,45 @@ impl Authenticator {
         required: Required<'_>,
     ) -> Result<Authenticated, Rejection> {
         let now = self.clock.now();
-        let Required { scopes, cost, door, purpose } = required;
-        let asked = Asked { text, scopes, from, cost, purpose };
-        match self.gate.verify(&asked, now) {
+        let asked = required.asked(text, from);
+        self.decided(self.gate.verify(&asked, now), now, &asked, required.door)
+    }
+
+    /// Counts a verdict, and makes a response of a denial.
+    pub(super) fn decided(
+        &self,
+        verdict: Verdict,
+        now: Now,
+        asked: &Asked<'_>,
+        door: Door,
+    ) -> Result<Authenticated, Rejection> {
+        match verdict {
             Ok(caller) => {
-                let decision = Decision::passed(door, purpose, caller.key_id());
+                let decision = Decision::passed(door, asked.purpose, caller.key_id());
                 self.verdicts.count(decision);
                 Ok(Authenticated { caller, at: now, decision })
             }
-            Err(denied) => Err(self.reject(denied, &asked, door, now).private()),
+            Err(denied) => Err(self.reject(denied, asked, door, now).private()),
         }
+    }
+
+    /// The key that a request presents; `None` if it has none.
+    pub(super) fn find_key<'h>(
+        &self,
+        headers: &'h mut HeaderMap,
+        door: Door,
+    ) -> Result<Option<&'h str>, Rejection> {
+        credentials::find(headers).map_err(|error| self.reject_credentials(&error, door))
+    }
+
+    /// The key that a request has to present.
+    pub(super) fn need_key<'h>(
+        &self,
+        headers: &'h mut HeaderMap,
+        door: Door,
+    ) -> Result<&'h str, Rejection> {
+        let missing = || self.rejected(Rejection::no_key(), door, Outcome::Missing);
+        self.find_key(headers, door)?.ok_or_else(missing)
     }
 
     /// Completes the headers of a response to a request for which a key was looked for: what caches
