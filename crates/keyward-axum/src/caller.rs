@@ -244,7 +244,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        authenticate(&Guard::from_ref(state), parts, Required::default())
+        authenticate(&Guard::from_ref(state), parts, Required::default()).await
     }
 }
 
@@ -258,7 +258,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
         let (guard, required) = (Guard::from_ref(state), Required::default());
         let Parts { headers, extensions, .. } = parts;
-        let verified = verify_if_any(&guard, headers, extensions, required);
+        let verified = verify_if_any(&guard, headers, extensions, required).await;
         let verified = verified.map_err(|rejection| rejected(parts, rejection))?;
         Ok(verified.map(|verified| verified.caller))
     }
@@ -275,16 +275,17 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let scopes = [R::SCOPE];
         let required = Required { scopes: &scopes, cost: R::COST, ..Required::default() };
-        Ok(Self(authenticate(&Guard::from_ref(state), parts, required)?, PhantomData))
+        Ok(Self(authenticate(&Guard::from_ref(state), parts, required).await?, PhantomData))
     }
 }
 
-fn authenticate(
+async fn authenticate(
     guard: &Guard,
     parts: &mut Parts,
     required: Required<'_>,
 ) -> Result<Caller, Response> {
-    let verified = verify_once(guard, &mut parts.headers, &mut parts.extensions, required);
+    let Parts { headers, extensions, .. } = parts;
+    let verified = verify_shared_once(guard, headers, extensions, required).await;
     Ok(verified.map_err(|rejection| rejected(parts, rejection))?.caller)
 }
 
@@ -299,7 +300,8 @@ pub(crate) struct Verified {
     pub(crate) seen: Seen,
 }
 
-/// The caller of this request: as an extractor or a layer found it before, or verified now.
+/// The caller of this request: as an extractor or a layer found it before, or verified now, by
+/// limits that the guard has to itself.
 pub(crate) fn verify_once(
     guard: &Guard,
     headers: &mut HeaderMap,
@@ -313,8 +315,22 @@ pub(crate) fn verify_once(
     keep(guard, extensions, found)
 }
 
-/// As [`verify_once`]; `None` is a request without a key.
-pub(crate) fn verify_if_any(
+/// As [`verify_once`], by limits that several nodes may share.
+pub(crate) async fn verify_shared_once(
+    guard: &Guard,
+    headers: &mut HeaderMap,
+    extensions: &mut Extensions,
+    required: Required<'_>,
+) -> Result<Verified, Rejection> {
+    if let Some(verified) = known(guard, extensions, required) {
+        return verified;
+    }
+    let found = guard.decide(headers, peer_address(extensions), required).await;
+    keep(guard, extensions, found)
+}
+
+/// As [`verify_shared_once`]; `None` is a request without a key.
+pub(crate) async fn verify_if_any(
     guard: &Guard,
     headers: &mut HeaderMap,
     extensions: &mut Extensions,
@@ -323,7 +339,8 @@ pub(crate) fn verify_if_any(
     if let Some(verified) = known(guard, extensions, required) {
         return verified.map(Some);
     }
-    match guard.authenticate_optional(headers, peer_address(extensions), required).transpose() {
+    let found = guard.decide_optional(headers, peer_address(extensions), required).await;
+    match found.transpose() {
         Some(found) => keep(guard, extensions, found).map(Some),
         None => {
             note(extensions, None, None);

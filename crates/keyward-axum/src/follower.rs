@@ -78,9 +78,8 @@ async fn run(guard: &Guard, mut stopped: watch::Receiver<bool>) {
 
 /// Passes on that something may have changed.
 async fn listen(guard: &Guard, hinted: &Notify) {
-    let store = guard.gate().store();
-    while let Some(cluster) = store.cluster() {
-        cluster.hint().await;
+    loop {
+        guard.gate().hint().await;
         hinted.notify_one();
     }
 }

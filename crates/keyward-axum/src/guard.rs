@@ -2,6 +2,7 @@
 
 mod changes;
 mod owners;
+mod shared;
 mod tiers;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use keyward::gate::Gate;
 use keyward_http::{Authenticator, Clock};
 
 pub(crate) use self::changes::finished;
+pub use self::shared::TICKET_PATIENCE;
 use crate::peer::peer_address;
 
 /// Options of a guard. By default nothing is limited and no proxy is trusted.

@@ -1,10 +1,13 @@
 //! The tower layers: one that requires a key, and one that finishes responses.
 
+use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::{Request, Response};
 use keyward::limit::Cost;
 use keyward_http::{Form, RateLimitHeaders, Rejection, Required};
@@ -12,7 +15,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::caller::verify_once;
+use crate::caller::{verify_once, verify_shared_once};
 use crate::guard::Guard;
 use crate::seen::Seen;
 
@@ -221,12 +224,12 @@ pub struct GuardService<S> {
 
 impl<S, B, R> Service<Request<B>> for GuardService<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     R: From<Bytes>,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -240,6 +243,16 @@ where
                 let seen = Seen::later();
                 parts.extensions.insert(seen.clone());
                 seen
+            }
+            Asks::Key(scope, cost) if self.layer.guard.gate().shares_limits() => {
+                let judged = judged(self.layer.guard.clone(), parts, (scope, cost));
+                // The clone takes the place of the one that is ready.
+                let next = self.inner.clone();
+                let ready = Some((mem::replace(&mut self.inner, next), body));
+                let told = self.layer.guard.rate_limit_headers();
+                return ResponseFuture {
+                    decision: Decision::Waiting { judged, ready, form, told },
+                };
             }
             Asks::Key(scope, cost) => {
                 let guard = &self.layer.guard;
@@ -256,48 +269,90 @@ where
     }
 }
 
+/// A request that may wait for the store: its head, and the finding about its key.
+type Judged = Pin<Box<dyn Future<Output = (Parts, Result<Seen, Rejection>)> + Send>>;
+
+/// Decides about a request whose limits several nodes share.
+fn judged(guard: Guard, mut parts: Parts, (scope, cost): (Option<&'static str>, Cost)) -> Judged {
+    Box::pin(async move {
+        let required = Required { scopes: scope.as_slice(), cost, ..Required::default() };
+        let Parts { headers, extensions, .. } = &mut parts;
+        let verified = verify_shared_once(&guard, headers, extensions, required).await;
+        (parts, verified.map(|verified| verified.seen))
+    })
+}
+
 pin_project! {
     /// The future of the response of a [`GuardService`].
-    #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        decision: Decision<F>,
+        decision: Decision<S, B>,
     }
 }
 
 pin_project! {
-    #[derive(Debug)]
     #[project = DecisionProjection]
-    enum Decision<F> {
+    enum Decision<S, B>
+    where
+        S: Service<Request<B>>,
+    {
         Rejected { rejection: Option<Box<Rejection>>, form: Form },
-        Passed { #[pin] inner: F, seen: Seen, form: Form, told: RateLimitHeaders },
+        /// The inner service is ready, and has the rest of the request to come.
+        Waiting { judged: Judged, ready: Option<(S, B)>, form: Form, told: RateLimitHeaders },
+        Passed { #[pin] inner: S::Future, seen: Seen, form: Form, told: RateLimitHeaders },
     }
 }
 
-impl<F> ResponseFuture<F> {
+impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     fn rejected(rejection: Rejection, form: Form) -> Self {
         Self { decision: Decision::Rejected { rejection: Some(Box::new(rejection)), form } }
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<S, B, R> Future for ResponseFuture<S, B>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    S: Service<Request<B>, Response = Response<R>>,
     R: From<Bytes>,
 {
-    type Output = Result<Response<R>, E>;
+    type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().decision.project() {
-            DecisionProjection::Rejected { rejection, form } => {
-                let rejection =
-                    rejection.take().expect("a future is not polled after it was ready");
-                Poll::Ready(Ok(rejection.respond(*form)))
-            }
-            DecisionProjection::Passed { inner, seen, form, told } => {
-                let response = ready!(inner.poll(context));
-                Poll::Ready(response.map(|response| finish(response, seen, *form, *told)))
-            }
+        const ENDED: &str = "a future is not polled after it was ready";
+        let mut decision = self.project().decision;
+        loop {
+            let passed = match decision.as_mut().project() {
+                DecisionProjection::Rejected { rejection, form } => {
+                    let rejection = rejection.take().expect(ENDED);
+                    return Poll::Ready(Ok(rejection.respond(*form)));
+                }
+                DecisionProjection::Waiting { judged, ready, form, told } => {
+                    let (parts, seen) = ready!(judged.as_mut().poll(context));
+                    let (mut inner, body) = ready.take().expect(ENDED);
+                    match seen {
+                        Err(rejection) => return Poll::Ready(Ok(rejection.respond(*form))),
+                        Ok(seen) => {
+                            let inner = inner.call(Request::from_parts(parts, body));
+                            Decision::Passed { inner, seen, form: *form, told: *told }
+                        }
+                    }
+                }
+                DecisionProjection::Passed { inner, seen, form, told } => {
+                    let response = ready!(inner.poll(context));
+                    return Poll::Ready(
+                        response.map(|response| finish(response, seen, *form, *told)),
+                    );
+                }
+            };
+            decision.set(passed);
         }
     }
 }
@@ -313,7 +368,7 @@ fn finish<R: From<Bytes>>(
     {
         let mut problem = rejection.respond(form);
         // Headers that a router or a layer added to the plain response are kept, such as `allow`.
-        let mut headers = std::mem::take(response.headers_mut());
+        let mut headers = mem::take(response.headers_mut());
         headers.remove(CONTENT_LENGTH);
         if let Some(media_type) = problem.headers_mut().remove(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, media_type);

@@ -134,7 +134,7 @@ pub mod sqlite;
 pub mod testing;
 
 pub use caller::{Caller, RequiredScope, Scoped};
-pub use guard::{Guard, GuardOptions};
+pub use guard::{Guard, GuardOptions, TICKET_PATIENCE};
 pub use keyward;
 pub use keyward_http;
 pub use keyward_http::{

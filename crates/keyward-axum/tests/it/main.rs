@@ -12,6 +12,7 @@ mod lease;
 mod limits;
 mod networks;
 mod once;
+mod shared;
 mod sqlite;
 mod traces;
 mod upkeep;
