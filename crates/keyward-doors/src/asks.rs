@@ -6,13 +6,13 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use keyward::limit::Cost;
 use keyward::time::SteadyNanos;
 use keyward::verify::Purpose;
 use keyward_axum::Door;
+use tokio::sync::Mutex;
 
 /// How long an ask is remembered, by the steady clock.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -69,26 +69,27 @@ impl Asks {
 
     /// Judges an ask by `judge`: as the same one once more if it was let in before. Two at once
     /// are judged one after the other.
-    pub(crate) fn once<T, E>(
+    pub(crate) async fn once<T, E, F: Future<Output = Result<T, E>>>(
         &self,
         ask: Ask,
         now: SteadyNanos,
-        judge: impl FnOnce(Purpose) -> Result<T, E>,
+        judge: impl FnOnce(Purpose) -> F,
     ) -> Result<T, E> {
         let Ask([place, _]) = ask;
         let place = usize::try_from(place >> 16).unwrap_or_default().checked_rem(self.sets.len());
         let Some(set) = place.and_then(|place| self.sets.get(place)) else {
-            return judge(Purpose::Request);
+            return judge(Purpose::Request).await;
         };
-        // A set is whole at any time, so a panic leaves nothing half done.
-        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        // Judging may wait for the store, and so does a second one then. A set is whole at any
+        // time, so a panic leaves nothing half done.
+        let mut set = set.lock().await;
         if set.iter().any(|slot| slot.ask == ask && now.0 < slot.until) {
             drop(set);
-            return judge(Purpose::Repeat);
+            return judge(Purpose::Repeat).await;
         }
         // The lock is held until the cost is taken, so that a second one that comes meanwhile
         // finds it.
-        let judged = judge(Purpose::Request)?;
+        let judged = judge(Purpose::Request).await?;
         if let Some(oldest) = set.iter_mut().min_by_key(|slot| slot.until) {
             let kept = u64::try_from(REMEMBERED.as_nanos()).unwrap_or(u64::MAX);
             *oldest = Slot { ask, until: now.0.saturating_add(kept) };
@@ -99,9 +100,14 @@ impl Asks {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    fn block_on<T>(task: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(task)
+    }
 
     const KEY: &[&[u8]] = &[b"kw_key"];
 
@@ -111,7 +117,7 @@ mod tests {
 
     fn purpose(asks: &Asks, parts: &Parts<'_>, at_secs: u64) -> Purpose {
         let now = SteadyNanos(at_secs * 1_000_000_000);
-        asks.once(asks.ask(parts), now, Ok::<_, ()>).unwrap()
+        block_on(asks.once(asks.ask(parts), now, |purpose| ready(Ok::<_, ()>(purpose)))).unwrap()
     }
 
     #[test]
@@ -143,7 +149,8 @@ mod tests {
     #[test]
     fn a_denial_is_not_remembered() {
         let asks = Asks::new(64);
-        let denied = asks.once(asks.ask(&ask("a")), SteadyNanos(0), |_| Err::<(), _>("denied"));
+        let judge = |_| ready(Err::<(), _>("denied"));
+        let denied = block_on(asks.once(asks.ask(&ask("a")), SteadyNanos(0), judge));
         assert_eq!(denied, Err("denied"));
         assert_eq!(purpose(&asks, &ask("a"), 0), Purpose::Request);
     }
@@ -169,12 +176,13 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let judge = |purpose| {
-                        std::thread::yield_now();
+                    let judge = async |purpose| {
+                        // As one that waits for the store.
+                        tokio::task::yield_now().await;
                         taken.fetch_add(u32::from(purpose == Purpose::Request), Ordering::Relaxed);
                         Ok::<_, ()>(())
                     };
-                    asks.once(asks.ask(&ask("a")), SteadyNanos(0), judge).unwrap();
+                    block_on(asks.once(asks.ask(&ask("a")), SteadyNanos(0), judge)).unwrap();
                 });
             }
         });

@@ -49,7 +49,7 @@ pub(crate) async fn ask_forwarded(
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
     let needs = Needs::parse(below(parts.uri.path(), "/doors/forwarded"));
-    let allowed = judge(&state, &asker, Door::Forwarded, (needs, &mut parts.headers), None)?;
+    let allowed = judge(&state, &asker, Door::Forwarded, (needs, &mut parts.headers), None).await?;
     Ok(let_in(&state, &allowed))
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn ask_haproxy(
     let needs = Needs::parse(below(parts.uri.path(), "/doors/haproxy"));
     let id = parts.headers.remove(X_KEYWARD_ASK);
     let id = id.as_ref().and_then(|id| RequestName::parse(id.to_str().ok()?));
-    let allowed = judge(&state, &asker, Door::Haproxy, (needs, &mut parts.headers), id)?;
+    let allowed = judge(&state, &asker, Door::Haproxy, (needs, &mut parts.headers), id).await?;
     Ok(let_in(&state, &allowed))
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn ask_envoy(
 ) -> Result<Response, Rejection> {
     let (mut parts, _) = request.into_parts();
     let needs = Needs::parse_before_path(below(parts.uri.path(), "/doors/envoy"));
-    let allowed = judge(&state, &asker, Door::Envoy, (needs, &mut parts.headers), None)?;
+    let allowed = judge(&state, &asker, Door::Envoy, (needs, &mut parts.headers), None).await?;
     Ok(let_in(&state, &allowed))
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn below<'a>(path: &'a str, door: &str) -> &'a str {
 
 /// Decides about a request to a route with these needs, and notes the decision. With an id, the
 /// same request takes its cost once.
-pub(crate) fn judge(
+pub(crate) async fn judge(
     state: &State,
     asker: &Asker,
     door: Door,
@@ -111,7 +111,13 @@ pub(crate) fn judge(
             (asker.name.as_deref(), presented_lines(headers), needs.cost);
         state.ask(&Parts { door, asker, presented: &presented, id: id.as_str(), cost })
     });
-    let judged = state.once(ask, |purpose| state.authenticate(door, headers, &needs, purpose));
+    let needs = &needs;
+    let judged = state
+        .once(
+            ask,
+            move |purpose| async move { state.authenticate(door, headers, needs, purpose).await },
+        )
+        .await;
     asker.note(&judged);
     judged
 }

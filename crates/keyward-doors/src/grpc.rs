@@ -60,9 +60,8 @@ pub(crate) async fn check(
     let mut grpc =
         Grpc::new(CheckCodec).apply_max_message_size_config(Some(MESSAGE_BYTES_MAX), None);
     let decide = tower::service_fn(|request: tonic::Request<CheckRequest>| {
-        let admitted = admitted.as_ref().map_err(Clone::clone);
-        let verdict = admitted.map(|asker| decide(&state, asker, request.into_inner()));
-        async { verdict.map(tonic::Response::new) }
+        let (state, admitted) = (&state, admitted.as_ref().map_err(Clone::clone));
+        async move { Ok(tonic::Response::new(decide(state, admitted?, request.into_inner()).await)) }
     });
     grpc.unary(decide, Request::from_parts(parts, body)).await.map(Body::new)
 }
@@ -100,17 +99,21 @@ fn unadmitted(rejection: &Rejection) -> Status {
     Status::new(code, rejection.detail())
 }
 
-fn decide(state: &State, asker: &Asker, request: CheckRequest) -> CheckResponse {
+async fn decide(state: &State, asker: &Asker, request: CheckRequest) -> CheckResponse {
     let attributes = request.attributes.unwrap_or_default();
     let path = path_of(&attributes.context_extensions);
     let from = address_of(&attributes);
     let http = attributes.request.and_then(|request| request.http).unwrap_or_default();
     let mut headers = headers_of(http);
-    let judged = Needs::parse(&path).map_err(|error| malformed(state, error)).and_then(|needs| {
-        // Without a peer, there is no address.
-        let from = state.guard().trusted_proxies().client_address(&headers, from);
-        state.authenticate_from(Door::Grpc, (&mut headers, from), &needs, Purpose::Request)
-    });
+    let judged = match Needs::parse(&path).map_err(|error| malformed(state, error)) {
+        Ok(needs) => {
+            // Without a peer, there is no address.
+            let from = state.guard().trusted_proxies().client_address(&headers, from);
+            let (door, purpose) = (Door::Grpc, Purpose::Request);
+            state.authenticate_from(door, (&mut headers, from), &needs, purpose).await
+        }
+        Err(rejection) => Err(rejection),
+    };
     asker.note(&judged);
     match judged {
         Ok(allowed) => let_in(state, &allowed),

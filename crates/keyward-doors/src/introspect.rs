@@ -71,7 +71,7 @@ async fn show(
 ) -> Result<Response, Rejection> {
     let purpose = Purpose::Introspection;
     let required = Required { door: Door::Introspect, purpose, ..Required::default() };
-    let judged = state.guard().authenticate_text(token, None, required);
+    let judged = state.guard().decide_text(token, None, required).await;
     note(slot.as_ref(), &judged);
     let allowed = match judged {
         Ok(allowed) => allowed,

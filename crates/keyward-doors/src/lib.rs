@@ -56,6 +56,8 @@ mod needs;
 
 mod asks;
 
+mod in_order;
+
 mod identity;
 
 mod state;

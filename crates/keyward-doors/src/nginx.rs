@@ -45,8 +45,10 @@ pub(crate) async fn ask_nginx(
     let needs = Needs::parse(below(parts.uri.path(), "/doors/nginx"));
     // An operator's mistake is never the client's.
     let admitted = asker.map_err(|_| Rejection::unavailable());
-    let asked = admitted
-        .and_then(|asker| judge(&state, &asker, Door::Nginx, (needs, &mut parts.headers), None));
+    let asked = match admitted {
+        Ok(asker) => judge(&state, &asker, Door::Nginx, (needs, &mut parts.headers), None).await,
+        Err(rejection) => Err(rejection),
+    };
     match asked {
         Ok(allowed) => with_status(let_in(&state, &allowed), StatusCode::OK),
         Err(rejection) => denied(&rejection),

@@ -124,7 +124,7 @@ impl State {
     }
 
     /// Decides about a request whose key is in its headers, as `needs` says, on behalf of a proxy.
-    pub(crate) fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         door: Door,
         headers: &mut HeaderMap,
@@ -132,11 +132,11 @@ impl State {
         purpose: Purpose,
     ) -> Result<Authenticated, Rejection> {
         let from = self.0.guard.forwarded_address(headers);
-        self.authenticate_from(door, (headers, from), needs, purpose)
+        self.authenticate_from(door, (headers, from), needs, purpose).await
     }
 
     /// The same about a request that comes from `from`, whatever its headers say of that.
-    pub(crate) fn authenticate_from(
+    pub(crate) async fn authenticate_from(
         &self,
         door: Door,
         (headers, from): (&mut HeaderMap, Option<IpAddr>),
@@ -145,7 +145,7 @@ impl State {
     ) -> Result<Authenticated, Rejection> {
         let scopes: Vec<&str> = needs.scopes.iter().map(AsRef::as_ref).collect();
         let required = Required { scopes: &scopes, cost: needs.cost, door, purpose };
-        self.0.guard.authenticate_from(headers, from, required)
+        self.0.guard.decide_from(headers, from, required).await
     }
 
     /// The ask with these parts, which may be repeated.
@@ -154,14 +154,14 @@ impl State {
     }
 
     /// Judges an ask that may be repeated, and `None` as one that may not.
-    pub(crate) fn once<T>(
+    pub(crate) async fn once<T, F: Future<Output = Result<T, Rejection>>>(
         &self,
         ask: Option<Ask>,
-        judge: impl FnOnce(Purpose) -> Result<T, Rejection>,
+        judge: impl FnOnce(Purpose) -> F,
     ) -> Result<T, Rejection> {
         match ask {
-            Some(ask) => self.0.asks.once(ask, self.0.guard.clock().now().steady, judge),
-            None => judge(Purpose::Request),
+            Some(ask) => self.0.asks.once(ask, self.0.guard.clock().now().steady, judge).await,
+            None => judge(Purpose::Request).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /verify`: verdicts for a service in any language.
 
+use std::pin::pin;
+
 use axum::extract;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -7,17 +9,22 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use keyward_admin::routes::{Access, Routes, route};
 use keyward_api::body::{Known, RequestBody as _};
 use keyward_api::verify::{VerdictView, VerdictWord, VerdictsView, VerifyBatchBody, VerifyBody};
-use keyward_axum::{Authenticated, Door, Rejection, Required};
+use keyward_axum::{Authenticated, Door, Rejection, Required, TICKET_PATIENCE};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::asker::Asker;
 use crate::asks::Parts;
+use crate::in_order::in_order;
 use crate::state::State;
 
 /// Most bytes of the body of one request: its fields at their longest are 3 kB.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of nearly every verdict.
 const VERDICT_LEN: usize = 1_024;
+/// Requests of a batch that are judged together: where several nodes share limits, the store
+/// decides about these in one piece.
+const PIECE_LEN: usize = 20;
 /// Most bytes of a batch.
 const BATCH_BYTES_MAX: usize = 128 * 1024;
 
@@ -57,7 +64,7 @@ pub(crate) async fn verify(
     let body = keyward_admin::read_whole(request.into_body(), BODY_BYTES_MAX).await?;
     // A key may be in any place by mistake, so that no input is sent back.
     let body = VerifyBody::read_fast(&body, || known(&state)).map_err(Rejection::masked)?;
-    let judged = Judged::of(&state, &asker, &body)?;
+    let judged = Judged::of(&state, &asker, &body, patience).await?;
     let mut response = json(&judged.view())?;
     if let Some(resource) = body.resource {
         response.extensions_mut().insert(Resource(resource.0));
@@ -80,9 +87,39 @@ pub(crate) async fn verify_batch(
 ) -> Result<Response, Rejection> {
     let body = keyward_admin::read_whole(request.into_body(), BATCH_BYTES_MAX).await?;
     let body = VerifyBatchBody::read(&body, known(&state)).map_err(Rejection::masked)?;
-    let judged = body.requests.0.iter().map(|body| Judged::of(&state, &asker, body));
-    let judged = judged.collect::<Result<Vec<_>, _>>()?;
+    let judged = judge_all(&state, &asker, &body.requests.0).await?;
     json(&VerdictsView { results: judged.iter().filter_map(Judged::view).collect() })
+}
+
+/// Judges the requests of a batch, in pieces.
+async fn judge_all(
+    state: &State,
+    asker: &Asker,
+    requests: &[VerifyBody],
+) -> Result<Vec<Judged>, Rejection> {
+    let mut all = Vec::with_capacity(requests.len());
+    for piece in requests.chunks(PIECE_LEN) {
+        // The requests of a piece wait together.
+        let (end, ended) = watch::channel(false);
+        let patience = || {
+            let mut ended = ended.clone();
+            // An error is that the piece has ended.
+            async move { drop(ended.wait_for(|ended| *ended).await) }
+        };
+        let judged = piece.iter().map(|body| Judged::of(state, asker, body, patience));
+        let mut judged = pin!(in_order(judged));
+        tokio::select! {
+            biased;
+            judged = &mut judged => {
+                all.extend(judged);
+                continue;
+            }
+            () = self::patience() => {}
+        }
+        end.send_replace(true);
+        all.extend(judged.await);
+    }
+    all.into_iter().collect()
 }
 
 fn known(state: &State) -> Known<'static> {
@@ -97,7 +134,12 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(state: &State, asker: &Asker, body: &VerifyBody) -> Result<Self, Rejection> {
+    async fn of<F: Future<Output = ()>>(
+        state: &State,
+        asker: &Asker,
+        body: &VerifyBody,
+        patience: impl FnOnce() -> F,
+    ) -> Result<Self, Rejection> {
         let text = body.key.0.as_str();
         let scopes: Vec<&str> = body.scopes.0.iter().map(|scope| scope.0.as_str()).collect();
         let (cost, from) = (body.cost.0, body.address.map(|address| address.0));
@@ -106,10 +148,11 @@ impl Judged {
             let (id, asker, presented) = (id.as_str(), asker.name.as_deref(), &[text.as_bytes()]);
             state.ask(&Parts { door, asker, presented, id, cost })
         });
-        let decided = state.once(ask, |purpose| {
+        let judge = |purpose| {
             let required = Required { scopes: &scopes, cost, door, purpose };
-            state.guard().authenticate_text(text, from, required)
-        });
+            state.guard().authenticate_text_shared(text, from, required, patience)
+        };
+        let decided = state.once(ask, judge).await;
         asker.note(&decided);
         let decided = match decided {
             Err(rejection) if VerdictWord::of_rejection(&rejection).is_none() => {
@@ -130,6 +173,11 @@ impl Judged {
             Err(rejection) => VerdictView::denied(rejection),
         }
     }
+}
+
+/// Waits as long as a request waits for the store.
+async fn patience() {
+    tokio::time::sleep(TICKET_PATIENCE).await;
 }
 
 fn json(body: &impl Serialize) -> Result<Response, Rejection> {
