@@ -16,6 +16,7 @@ mod process;
 mod requests;
 mod spans;
 mod stores;
+mod tickets;
 mod trail;
 mod usage;
 mod verdicts;
@@ -43,6 +44,7 @@ use cluster::Cluster;
 use keys::Keys;
 use page::Page;
 use process::Process;
+use tickets::Tickets;
 use trail::Trail;
 use usage::Usage;
 use verdicts::Verdicts;
@@ -73,11 +75,12 @@ impl Metrics {
     /// The metrics of this process, of a guard and of these sources.
     pub(crate) fn new(guard: &Guard, sources: Vec<Box<dyn Source>>) -> Self {
         let keys = Keys::new(guard.clone());
-        let own: [Box<dyn Source>; 4] = [
+        let own: [Box<dyn Source>; 5] = [
             Box::new(Verdicts(guard.clone())),
             Box::new(keys.clone()),
             Box::new(Usage(guard.clone())),
             Box::new(Cluster::new(guard.clone())),
+            Box::new(Tickets(guard.clone())),
         ];
         Self { keys: Some(keys), ..Self::of(own.into_iter().chain(sources).collect()) }
     }

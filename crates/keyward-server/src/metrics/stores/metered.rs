@@ -14,7 +14,8 @@ use keyward::query::{
 use keyward::record::Owner;
 use keyward::rules::{Change, Committed};
 use keyward::store::{
-    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
+    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, Tickets,
+    UsageBatch,
 };
 use keyward::stored::{OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
@@ -125,6 +126,10 @@ impl<S: KeyStore> KeyStore for Metered<S> {
 
     fn trouble(&self) -> Option<String> {
         self.store.trouble()
+    }
+
+    fn tickets(&self) -> Option<&dyn Tickets> {
+        self.store.tickets()
     }
 
     fn cluster(&self) -> Option<&dyn Cluster> {
