@@ -34,7 +34,7 @@ use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
-pub use cluster::{KeptUp, Standing, TICKET_WAITS, TicketCounts};
+pub use cluster::{Expelling, KeptUp, Standing, TICKET_WAITS, TicketCounts};
 pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
 pub use owners::EditOwnerError;

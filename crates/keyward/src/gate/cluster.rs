@@ -25,6 +25,7 @@ use crate::time::{ReadClock, SteadyNanos, UnixMillis};
 
 use super::Gate;
 
+pub use expel::Expelling;
 use expel::Tidying;
 pub use follow::KeptUp;
 use signal::Signal;
@@ -197,9 +198,13 @@ impl Node {
 
     /// After so long, by any clock, no lease holds that was granted before.
     fn certainly_over(&self) -> Duration {
-        let lease = self.lease();
-        lease.saturating_add(lease / RATE).saturating_add(MARGIN)
+        certainly_over(self.lease())
     }
+}
+
+/// After so long, by any clock, no lease of this length holds that was granted before.
+fn certainly_over(lease: Duration) -> Duration {
+    lease.saturating_add(lease / RATE).saturating_add(MARGIN)
 }
 
 /// Whether `span` has passed since `since`.

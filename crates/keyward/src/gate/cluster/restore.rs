@@ -71,6 +71,7 @@ impl Gate {
                 }
             }
         }
+        unreadable.extend(snapshot.unreadable());
         if !has_tiers {
             self.replace_tiers(&tiers, &revisions, clock).await;
         }
