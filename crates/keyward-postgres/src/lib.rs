@@ -65,7 +65,11 @@ mod trail;
 
 mod follow;
 
+mod unread;
+
 mod snapshot;
+
+mod nodes;
 
 mod addition;
 

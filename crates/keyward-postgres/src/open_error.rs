@@ -159,6 +159,19 @@ pub enum OpenError {
         /// The rights that it lacks, each with its table.
         missing: String,
     },
+    /// Another program serves from this schema, and neither of them was started as one of several.
+    #[error(
+        "another server has schema {schema} of {address}: {nodes}; stop it first, or start every \
+         server of this schema with --cluster"
+    )]
+    Occupied {
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+        /// The names of the nodes that serve from it.
+        nodes: String,
+    },
     /// The server failed while the store was opened.
     #[error("{address} cannot be read or written")]
     Failed {

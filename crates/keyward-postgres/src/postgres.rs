@@ -1,5 +1,6 @@
 //! The store itself: a thread that runs connections, one of which writes and some of which read.
 
+mod alone;
 mod import;
 mod open;
 
@@ -16,7 +17,7 @@ use keyward::query::{
 use keyward::record::Owner;
 use keyward::rules::{Change, Committed};
 use keyward::store::{
-    Backup, Changes, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
+    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
 };
 use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
@@ -34,6 +35,10 @@ use crate::{days, find, flush, follow, keys, owners, small, tiers, trail};
 
 #[async_trait]
 impl KeyStore for PostgresStore {
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(&self.nodes)
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.check_open()?;
         Ok(Box::new(PostgresSnapshot::open(self.connector()).await?))

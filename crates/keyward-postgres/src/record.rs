@@ -8,6 +8,7 @@ use keyward::columns::{
     scopes_text,
 };
 use keyward::details::{Metadata, Notes, Version};
+use keyward::store::Unreadable;
 use keyward::stored::{FormerSecret, Key, OwnedKey, OwnerRow, StoredSecret, TierId, TierRow};
 use keyward::tier::TierName;
 use keyward::{KeyId, UnixMillis};
@@ -70,6 +71,19 @@ pub(crate) const LOOKED_UP: &str = concat!(
     key_tables!(),
     " LEFT JOIN owners o ON o.id = k.owner WHERE k.id = ANY($1) ORDER BY k.id"
 );
+/// The keys that up to `$2` entries of the trail after `$1` name, in order. Served by the primary
+/// keys.
+pub(crate) const NAMED: &str = concat!(
+    "WITH named AS MATERIALIZED \
+     (SELECT id, key_id FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
+    key_columns!(),
+    key_tables!(),
+    " WHERE k.id IN (SELECT key_id FROM named) ORDER BY k.id"
+);
+/// The ids and digests of all keys that these owners have. Served by `keys_owner`.
+pub(crate) const OF_OWNERS: &str = "SELECT k.id, k.digest, \
+    ARRAY(SELECT f.digest FROM former_secrets f WHERE f.key_id = k.id) \
+    FROM keys k WHERE k.owner = ANY($1) ORDER BY k.id";
 /// Up to so many keys after this id, in order. Served by the primary keys.
 pub(crate) const PAGE: &str =
     concat!("SELECT ", key_columns!(), key_tables!(), " WHERE $1 < k.id ORDER BY k.id LIMIT $2");
@@ -148,6 +162,24 @@ pub(crate) fn key(row: &Row) -> Result<Key, PgError> {
         },
         former: former(row)?,
     })
+}
+
+/// The id and the digests of a key whose row cannot be read, as far as these can.
+pub(crate) fn unreadable(row: &Row) -> Result<Unreadable, PgError> {
+    named_unreadable(row, [0, 17, 21])
+}
+
+/// The same of a row of [`OF_OWNERS`].
+pub(crate) fn of_unreadable_owner(row: &Row) -> Result<Unreadable, PgError> {
+    named_unreadable(row, [0, 1, 2])
+}
+
+fn named_unreadable(row: &Row, [id, present, former]: [usize; 3]) -> Result<Unreadable, PgError> {
+    let present = get::<&[u8]>(row, present);
+    let former = get::<Option<Vec<&[u8]>>>(row, former);
+    let all = former.ok().flatten().into_iter().flatten().chain(present.ok());
+    let digests = all.filter_map(|bytes| digest(bytes).ok()).collect();
+    Ok(Unreadable::Key { id: get_key_id(row, id)?, digests })
 }
 
 fn in_column<T, E: std::fmt::Display>(column: &str, read: Result<T, E>) -> Result<T, PgError> {

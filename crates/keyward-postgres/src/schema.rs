@@ -22,6 +22,11 @@ pub(crate) fn known() -> u32 {
 /// cannot read are written when all nodes have it.
 pub(crate) const LEVEL: u32 = 1;
 
+/// The server that a statement runs on, from its start to its end; after a promotion it is another
+/// one, although its process may be the same.
+pub(crate) const SERVER: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint \
+    || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
 /// What the role that serves may do with each table. No change of the trail is among it, nor that
 /// of a key is taken away: only rows that are not the keys' own are ever deleted.
 const RIGHTS: &[(&str, &str)] = &[
@@ -110,6 +115,12 @@ pub(crate) async fn take_steps(
 ) -> Result<Migrated, OpenError> {
     let failed = |error| OpenError::failed(&connector.address, error);
     let (before, now) = take(connector, client, &Schema::of_keys(connector), role).await?;
+    if before == 0 {
+        // Without a schema, no node was granted anything by another server.
+        let confirm = format!("UPDATE cluster SET server = {SERVER}");
+        let confirmed = client.batch_execute(&confirm).await;
+        confirmed.map_err(|error| failed(error.into()))?;
+    }
     let finds_parts = index_parts(client).await.map_err(failed)?;
     Ok(Migrated { before, now, finds_parts })
 }

@@ -1,9 +1,14 @@
 //! Connections to the server, each for one purpose, and the checks of a server before one is used.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio_postgres::{Client, NoTls};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 
 use crate::address::Address;
 use crate::driver::Driver;
@@ -62,6 +67,8 @@ pub fn check_schema_name(name: &str) -> Result<(), OpenError> {
 pub(crate) enum Purpose {
     /// Changes: others wait for the lock that they hold.
     Writing,
+    /// Rows of nodes: a lease ends without them.
+    Leasing,
     /// Queries whose results are waited for.
     Reading,
     /// All keys, one after the other.
@@ -81,9 +88,6 @@ const ALWAYS: &str = "SET jit = off; \
 /// statistics of a table say that was filled a minute ago.
 const ALONG_INDEXES: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; \
     SET enable_mergejoin = off; ";
-/// Others wait meanwhile.
-const SHORT: &str = "SET lock_timeout = 2500; SET statement_timeout = 5000; \
-    SET idle_in_transaction_session_timeout = 5000";
 /// A program that is paused lets go of its locks. No request waits longer than half of this.
 const SHORTEST: &str = "SET lock_timeout = 20; SET statement_timeout = 50; \
     SET idle_in_transaction_session_timeout = 50";
@@ -94,10 +98,14 @@ const LOAD: &str = "SET enable_seqscan = off; SET statement_timeout = 600000; \
     SET idle_in_transaction_session_timeout = 60000";
 
 impl Purpose {
-    fn settings(self, schema: &SchemaName) -> String {
+    /// `limit` is half of a lease.
+    fn settings(self, schema: &SchemaName, limit: u32) -> String {
         let path = format!("SET search_path = {}; ", schema.as_str());
         match self {
-            Self::Writing => format!("{path}{ALWAYS}{ALONG_INDEXES}{SHORT}"),
+            Self::Writing => {
+                format!("{path}{ALWAYS}{ALONG_INDEXES}{}", short(limit, limit.max(STATEMENT)))
+            }
+            Self::Leasing => format!("{path}{ALWAYS}{ALONG_INDEXES}{}", short(limit, limit)),
             Self::Reading => format!("{path}{ALWAYS}{ALONG_INDEXES}{READ}"),
             Self::Loading => format!("{path}{ALWAYS}{LOAD}"),
             Self::Ticketing => format!("{path}{ALWAYS}{ALONG_INDEXES}{SHORTEST}"),
@@ -106,6 +114,21 @@ impl Purpose {
     }
 }
 
+/// Adding up a day of usage takes this long.
+const STATEMENT: u32 = 5_000;
+
+/// Others wait meanwhile, at most so many milliseconds for a lock or for the next statement of a
+/// transaction.
+fn short(wait: u32, statement: u32) -> String {
+    format!(
+        "SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {wait}; \
+         SET statement_timeout = {statement}"
+    )
+}
+
+/// Half of a lease until it is known how long that is, in milliseconds.
+const LIMIT: u32 = 2_500;
+
 /// Makes connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
@@ -113,6 +136,8 @@ pub(crate) struct Connector {
     pub(crate) address: Arc<Address>,
     pub(crate) schema: SchemaName,
     tls: Option<Tls>,
+    /// Half of a lease, in milliseconds.
+    limit: u32,
 }
 
 impl fmt::Debug for Connector {
@@ -132,7 +157,12 @@ impl Connector {
             address: address.to_string(),
             source: error.into(),
         })?;
-        Ok(Self { driver: Arc::new(driver), address: Arc::new(address), schema, tls })
+        Ok(Self { driver: Arc::new(driver), address: Arc::new(address), schema, tls, limit: LIMIT })
+    }
+
+    /// Others wait for a change and a renewal by this lease.
+    pub(crate) fn set_lease(&mut self, lease: Duration) {
+        self.limit = u32::try_from((lease / 2).as_millis()).unwrap_or(LIMIT);
     }
 
     /// Makes a connection, which lives on the store's thread, to a server that takes changes.
@@ -148,27 +178,42 @@ impl Connector {
         }
     }
 
+    /// Makes a connection that passes on notifications, and says when it ended.
+    pub(crate) async fn connect_to_listen(
+        &self,
+        hinted: &Arc<Notify>,
+    ) -> Result<(Client, JoinHandle<()>), PgError> {
+        self.open(Purpose::Leasing, Some(Arc::clone(hinted))).await
+    }
+
     /// Makes a connection to whatever is at the address.
     async fn connect_anywhere(&self, purpose: Purpose) -> Result<Client, PgError> {
+        let (client, _) = self.open(purpose, None).await?;
+        Ok(client)
+    }
+
+    async fn open(
+        &self,
+        purpose: Purpose,
+        hinted: Option<Arc<Notify>>,
+    ) -> Result<(Client, JoinHandle<()>), PgError> {
         let (address, tls) = (Arc::clone(&self.address), self.tls.clone());
         let driver = Arc::clone(&self.driver);
-        let client = self.driver.run(async move {
+        let opened = self.driver.run(async move {
             match tls {
                 Some(tls) => {
                     let (client, connection) = address.config().connect(tls).await?;
-                    driver.spawn(connection);
-                    Ok(client)
+                    Ok((client, driver.spawn(drive(connection, hinted))))
                 }
                 None => {
                     let (client, connection) = address.config().connect(NoTls).await?;
-                    driver.spawn(connection);
-                    Ok(client)
+                    Ok((client, driver.spawn(drive(connection, hinted))))
                 }
             }
         });
-        let client = client.await?;
-        client.batch_execute(&purpose.settings(&self.schema)).await?;
-        Ok(client)
+        let (client, ended) = opened.await?;
+        client.batch_execute(&purpose.settings(&self.schema, self.limit)).await?;
+        Ok((client, ended))
     }
 
     /// The first connection: whether the server is one that keeps the promises.
@@ -219,6 +264,19 @@ impl Connector {
         let is_pooled = before == others || before != who(client).await?;
         other.batch_execute("COMMIT").await?;
         Ok(is_pooled)
+    }
+}
+
+/// Runs a connection until it ends, and passes on its notifications.
+async fn drive<S, T>(mut connection: Connection<S, T>, hinted: Option<Arc<Notify>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let (AsyncMessage::Notification(_), Some(hinted)) = (message, &hinted) {
+            hinted.notify_one();
+        }
     }
 }
 

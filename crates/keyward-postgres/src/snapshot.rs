@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use futures_util::stream::Fuse;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use keyward::audit::Mark;
-use keyward::store::{Page, Snapshot, StoreError};
+use keyward::store::{Page, Snapshot, StoreError, Unreadable};
 use tokio_postgres::{Client, Row, RowStream};
 
 use crate::pg_error::PgError;
 use crate::session::{Connector, Purpose};
+use crate::unread::Reading;
 use crate::{follow, owners, record, tiers};
 
 /// Most rows of a page, whatever is asked for.
@@ -21,6 +22,7 @@ const PAGE_MAX: usize = 65_536;
 /// Rows of the database as of one instant.
 pub(crate) struct PostgresSnapshot {
     newest: Mark,
+    reading: Reading,
     /// Gone when all is read, or something failed, and the transaction with it.
     open: Option<Open>,
     /// Whether all was read.
@@ -59,15 +61,20 @@ impl Kind {
         }
     }
 
-    fn page(self, rows: &[Row]) -> Result<Page, PgError> {
+    fn page(self, rows: &[Row], reading: &mut Reading) -> Result<Page, PgError> {
         Ok(match self {
-            Self::Tiers => Page::Tiers(rows.iter().map(tiers::row).collect::<Result<_, _>>()?),
-            Self::Owners => {
-                let row = |row| owners::row(row, 0);
-                Page::Owners(rows.iter().map(row).collect::<Result<_, _>>()?)
-            }
-            Self::Keys => Page::Keys(rows.iter().map(record::key).collect::<Result<_, _>>()?),
+            Self::Tiers => Page::Tiers(reading.tiers(rows)?),
+            Self::Owners => Page::Owners(reading.owners(rows)?),
+            Self::Keys => Page::Keys(reading.keys(rows)?),
         })
+    }
+}
+
+fn is_empty(page: &Page) -> bool {
+    match page {
+        Page::Tiers(rows) => rows.is_empty(),
+        Page::Owners(rows) => rows.is_empty(),
+        Page::Keys(keys) => keys.is_empty(),
     }
 }
 
@@ -80,7 +87,8 @@ impl PostgresSnapshot {
         let newest = follow::newest(&client).await?;
         let kind = Kind::Tiers;
         let rows = rows(&client, kind).await?;
-        Ok(Self { newest, open: Some(Open { client, kind, rows }), is_at_end: false })
+        let open = Some(Open { client, kind, rows });
+        Ok(Self { newest, reading: Reading::default(), open, is_at_end: false })
     }
 
     async fn page(&mut self, max: usize) -> Result<Option<Page>, PgError> {
@@ -94,7 +102,11 @@ impl PostgresSnapshot {
                 page.push(row);
             }
             if !page.is_empty() {
-                return open.kind.page(&page).map(Some);
+                let page = open.kind.page(&page, &mut self.reading)?;
+                if !is_empty(&page) {
+                    return Ok(Some(page));
+                }
+                continue;
             }
             let Some(next) = open.kind.next() else { return Ok(None) };
             open.rows = rows(&open.client, next).await?;
@@ -127,6 +139,10 @@ impl Snapshot for PostgresSnapshot {
             self.open = None;
         }
         Ok(page?)
+    }
+
+    fn unreadable(&mut self) -> Vec<Unreadable> {
+        self.reading.take()
     }
 }
 

@@ -14,6 +14,11 @@ pub(crate) const LIST: &str =
     "SELECT id, limits, keys, is_gone, name FROM tiers WHERE NOT is_gone ORDER BY id";
 /// All tiers, deleted ones too.
 pub(crate) const ALL: &str = "SELECT id, limits, keys, is_gone, name FROM tiers ORDER BY id";
+/// The tiers that up to `$2` entries of the trail after `$1` name, deleted ones too.
+pub(crate) const OF_ENTRIES: &str = "WITH named AS MATERIALIZED \
+    (SELECT id, tier FROM audit WHERE $1 < id ORDER BY id LIMIT $2) \
+    SELECT id, limits, keys, is_gone, name FROM tiers \
+    WHERE name IN (SELECT tier FROM named) ORDER BY id";
 /// The tiers of some names that are not gone. Served by `tiers_name`.
 pub(crate) const NAMED: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
                                 WHERE name = ANY($1) AND NOT is_gone";
@@ -42,6 +47,16 @@ pub(crate) fn row(row: &Row) -> Result<TierRow, PgError> {
         keys: get_number(row, 2)?,
         is_gone: get(row, 3)?,
     })
+}
+
+/// The same of a tier that was deleted and whose limits cannot be read: no key is judged by them.
+pub(crate) fn gone_row(row: &Row) -> Result<Option<TierRow>, PgError> {
+    let (name, is_gone) = (parse("tiers.name", get(row, 4)?)?, get(row, 3)?);
+    let id = TierId::new(get_number(row, 0)?);
+    let id = id.ok_or_else(|| PgError::in_column("tiers.id", "0"))?;
+    let limits = parse_limits("[]")?;
+    let gone = TierRow { id, name, limits, keys: get_number(row, 2)?, is_gone };
+    Ok(is_gone.then_some(gone))
 }
 
 impl PgError {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use keyward::audit::Audit;
 use keyward::rules::{Change, Committed};
@@ -15,6 +16,7 @@ use crate::address::Address;
 use crate::arrival::{self, Arrived};
 use crate::migrate::{self, Migration, MigrationDone};
 use crate::migrate_error::MigrateError;
+use crate::nodes::{self, Nodes};
 use crate::open_error::OpenError;
 use crate::pg_error::PgError;
 use crate::queue::Job;
@@ -45,13 +47,24 @@ pub struct OpenOptions {
     pub schema: String,
     /// Whether a server may lose acknowledged changes with the power: for tests alone.
     pub without_fsync: bool,
+    /// Whether several programs may serve from the schema at a time. If not, a gate does not open
+    /// while another one's node is registered that is not known to be silent.
+    pub several: bool,
+    /// What operators call this program; its address, if it is empty.
+    pub name: String,
 }
 
 impl OpenOptions {
     /// The schema `keyward` of a database whose server keeps what it acknowledges.
     #[must_use]
     pub fn new(address: Address) -> Self {
-        Self { address, schema: "keyward".to_owned(), without_fsync: false }
+        Self {
+            address,
+            schema: "keyward".to_owned(),
+            without_fsync: false,
+            several: false,
+            name: String::new(),
+        }
     }
 
     pub(crate) fn connector(&self) -> Result<Connector, OpenError> {
@@ -68,8 +81,13 @@ impl OpenOptions {
 ///
 /// Changes that are under way at the same time share a transaction of two round trips, so that many
 /// callers together get far more done than one after the other. Connections live on a thread of the
-/// store, and calls may come from any runtime: one writes, one keeps counts, up to four read, and
-/// each snapshot has its own. One that breaks is made anew with the next call.
+/// store, and calls may come from any runtime: one writes, one keeps counts, up to four read, two
+/// are for what nodes agree by, one listens, and each snapshot has its own. One that breaks is made
+/// anew with the next call.
+///
+/// Several programs may share a schema, and one is a cluster of its own: a
+/// [`Gate`](keyward::Gate) over this store needs [`Gate::keep_up`](keyward::Gate::keep_up) before
+/// it decides anything.
 ///
 /// Dropping a store ends all calls. [`KeyStore::close`](keyward::store::KeyStore::close)
 /// finishes them first.
@@ -89,6 +107,7 @@ impl OpenOptions {
 /// ```
 pub struct PostgresStore {
     pub(super) readers: Readers,
+    pub(super) nodes: Nodes,
     connector: Connector,
     /// Takes changes; gone when the store is closed.
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
@@ -174,9 +193,12 @@ impl PostgresStore {
     /// Returns [`OpenError`] if the server is another one, the schema is not the one that this
     /// program knows, or the role lacks rights.
     pub async fn open(options: &OpenOptions) -> Result<Self, OpenError> {
-        let connector = options.connector()?;
+        let mut connector = options.connector()?;
         let client = connector.check(Purpose::Writing, options.without_fsync).await?;
         schema::check(&connector, &client).await?;
+        let lease = nodes::lease(&client).await;
+        let lease = lease.map_err(|error| OpenError::failed(&connector.address, error))?;
+        connector.set_lease(lease);
         if schema::may_alter_trail(&client).await.is_ok_and(|may| may) {
             tracing::warn!(
                 "The role that serves could alter the audit trail; serve as another role than the \
@@ -188,6 +210,7 @@ impl PostgresStore {
         let writer = connector.driver.spawn(writer.run());
         Ok(Self {
             readers: Readers::new(connector.clone()),
+            nodes: Nodes::new(connector.clone(), lease, (options.several, options.name.clone())),
             jobs: Mutex::new(Some(jobs)),
             writer: Turn::new(Some(writer)),
             aside: Arc::new(Turn::new(Some(client))),
@@ -256,6 +279,15 @@ impl PostgresStore {
     /// Waits for its turn to read for long, which lasts until the permit is dropped.
     pub(super) async fn long_read(&self) -> Result<OwnedSemaphorePermit, PgError> {
         Arc::clone(&self.long_reads).acquire_owned().await.map_err(|_| closed())
+    }
+
+    /// Waits for some time, on the store's thread.
+    pub(super) async fn pause(&self, time: Duration) -> Result<(), PgError> {
+        let pause = async move {
+            tokio::time::sleep(time).await;
+            Ok(())
+        };
+        self.connector.driver.run(pause).await
     }
 
     /// Finishes the calls made before, and ends everything.

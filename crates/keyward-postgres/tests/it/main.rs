@@ -2,12 +2,15 @@
 
 #![cfg(test)] // So that Clippy takes helpers here for test code too.
 
+mod alone;
 mod arrival;
+mod cluster;
 mod commits;
 mod conformance;
 mod inspect;
 mod lists;
 mod migrate;
+mod nodes;
 mod open;
 mod pieces;
 mod pooler;

@@ -30,6 +30,8 @@ pub(crate) struct Proxy {
     /// Where the next connection that commits breaks. It is done once.
     cut: Arc<Mutex<Option<Cut>>>,
     connections: Arc<AtomicU32>,
+    /// Connections before this one are silent: what comes is swallowed.
+    silent: Arc<AtomicU32>,
 }
 
 impl Proxy {
@@ -46,16 +48,20 @@ impl Proxy {
         let cut: Arc<Mutex<Option<Cut>>> = Arc::default();
         let connections = Arc::new(AtomicU32::new(0));
         let (cutting, counting) = (Arc::clone(&cut), Arc::clone(&connections));
+        let silent = Arc::new(AtomicU32::new(0));
+        let silencing = Arc::clone(&silent);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                counting.fetch_add(1, Ordering::Relaxed);
+                let number = counting.fetch_add(1, Ordering::Relaxed);
+                let silent = Arc::clone(&silencing);
+                let is_silent = move || number < silent.load(Ordering::Relaxed);
                 let server = UnixStream::connect(&server).unwrap();
                 let cut = Arc::clone(&cutting);
                 let (to_client, from_server) =
                     (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || pass(from_server, to_client));
-                thread::spawn(move || pass_until_cut(client, server, &cut, sign));
+                thread::spawn(move || pass_until_cut(client, server, &cut, (sign, &is_silent)));
             }
         });
         let shown = place.address.to_string();
@@ -63,7 +69,7 @@ impl Proxy {
         let url = format!("{role}@/postgres?host={}", directory.path().display());
         let address = url.parse().unwrap();
         let through = OpenOptions { address, ..place.clone() };
-        (Self { directory, cut, connections }, through)
+        (Self { directory, cut, connections, silent }, through)
     }
 
     /// Breaks the next connection that commits something.
@@ -75,6 +81,11 @@ impl Proxy {
     /// Whether it was done.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.lock().unwrap().is_none()
+    }
+
+    /// Swallows what comes on the present connections from now on, and says nothing.
+    pub(crate) fn silence(&self) {
+        self.silent.store(self.connections(), Ordering::Relaxed);
     }
 
     /// How many connections there were.
@@ -95,12 +106,15 @@ fn pass_until_cut(
     mut client: UnixStream,
     mut server: UnixStream,
     cut: &Mutex<Option<Cut>>,
-    sign: &[u8],
+    (sign, is_silent): (&[u8], &dyn Fn() -> bool),
 ) {
     let mut buffer = vec![0; 1 << 20];
     loop {
         let read = client.read(&mut buffer).unwrap_or_default();
         let bytes = &buffer[..read];
+        if is_silent() {
+            drop(std::io::copy(&mut client, &mut std::io::sink()));
+        }
         let commits = bytes.windows(7).any(|word| word == b"COMMIT\0")
             && bytes.windows(sign.len()).any(|word| word == sign);
         let here = if commits { cut.lock().unwrap().take() } else { None };
