@@ -21,6 +21,8 @@ mod connection_slots;
 
 mod metrics;
 
+mod node;
+
 mod restored;
 
 mod opened;
@@ -36,8 +38,6 @@ mod access_log;
 mod spans;
 
 mod clock;
-
-mod node;
 
 mod cors;
 

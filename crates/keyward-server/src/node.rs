@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use keyward::Gate;
-use keyward::store::KeyStore;
+use keyward::gate::KeptUp;
+use keyward::store::{KeyStore, StoreError};
+use keyward_axum::{Guard, GuardOptions, SystemClock};
 
 use crate::settings::{ClusterSettings, Settings};
 
@@ -42,6 +45,23 @@ pub(crate) async fn open_gate(
     let gate = Gate::open(Arc::clone(store), settings.key_prefix.clone()).await?;
     check(&gate, settings.cluster.is_on, settings.request_timeout).await?;
     Ok(gate)
+}
+
+/// A guard over a gate. Renews the lease for the first time, where the database is one that several may share: no
+/// request is let in before. Upkeep goes on with it.
+pub(crate) async fn joined(
+    gate: Gate,
+    clock: SystemClock,
+    options: GuardOptions,
+) -> anyhow::Result<Guard> {
+    let guard = Guard::new(gate, clock, options);
+    let renewing = async {
+        let clock = || guard.clock().now();
+        while let KeptUp::Behind | KeptUp::Out = guard.gate().keep_up(&clock).await? {}
+        Ok::<_, StoreError>(())
+    };
+    renewing.await.context("joining the servers of this database")?;
+    Ok(guard)
 }
 
 /// Fails if the store is for one node and there may be others, or if a change could wait for longer
@@ -104,9 +124,9 @@ mod tests {
         let clock = || Now::new(UnixMillis(1_800_000_000_000), SteadyNanos(0));
         let gate = open().await;
         check(&gate, true, Duration::from_secs(6)).await.unwrap();
-        assert_eq!(gate.keep_up(&clock).await.unwrap(), keyward::gate::KeptUp::Current);
+        assert_eq!(gate.keep_up(&clock).await.unwrap(), KeptUp::Current);
         check(&gate, true, Duration::from_secs(5)).await.unwrap_err();
-        assert_eq!(gate.keep_up(&clock).await.unwrap(), keyward::gate::KeptUp::Left);
+        assert_eq!(gate.keep_up(&clock).await.unwrap(), KeptUp::Left);
         let alone = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await.unwrap();
         check(&alone, false, Duration::from_millis(100)).await.unwrap();
         check(&alone, true, Duration::from_secs(60)).await.unwrap_err();

@@ -7,11 +7,14 @@ use keyward::UnixMillis;
 use keyward::audit::ChangeId;
 use keyward::store::{Backup, KeyStore, Reports};
 use keyward_admin::Backups;
+use keyward_axum::Clock;
 #[cfg(feature = "postgres")]
 use keyward_postgres::PostgresStore;
 use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::metrics::{Commits, Metered, StoreTimes};
+#[cfg(feature = "postgres")]
+use crate::node;
 use crate::restored::report;
 use crate::settings::{Database, Settings, StartFlags};
 
@@ -50,17 +53,21 @@ impl Opened {
         settings: &Settings,
         holder: &str,
         start_flags: StartFlags,
-        now: UnixMillis,
+        clock: &dyn Clock,
     ) -> anyhow::Result<Self> {
         match &settings.database {
-            Database::File(path) => open_file(path, holder, start_flags, now),
+            Database::File(path) => open_file(path, holder, start_flags, clock.now().unix),
             #[cfg(feature = "postgres")]
             Database::Server(options) => {
                 anyhow::ensure!(
                     start_flags.after_restore.is_none(),
                     "--after-restore is about a database in a file; start without it"
                 );
-                let store = Arc::new(PostgresStore::open(options).await?);
+                let mut options = keyward_postgres::OpenOptions::clone(options);
+                options.several = settings.cluster.is_on;
+                options.name = node::name(&settings.cluster);
+                let store = Arc::new(PostgresStore::open(&options).await?);
+                store.wait_until_alone(&|| clock.now()).await?;
                 Ok(Self { store: Store::Server(store), message: String::new() })
             }
         }

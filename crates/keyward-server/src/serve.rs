@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use keyward_admin::{AdminOptions, Control};
 use keyward_axum::origin::TrustedProxies;
-use keyward_axum::{Clock as _, Guard, GuardOptions, SystemClock, Upkeep};
+use keyward_axum::{Clock as _, GuardOptions, SystemClock, Upkeep};
 use keyward_doors::Doors;
 
 use crate::app::{App, Served, served};
@@ -84,14 +84,14 @@ async fn serve(
     let now = clock.now().unix;
     clock::check_set(now)?;
     let holder = format!("keyward serve on {}", addresses.public);
-    let opened = Opened::open(&settings, &holder, start_flags, now).await?;
+    let opened = Opened::open(&settings, &holder, start_flags, &clock).await?;
     #[cfg(feature = "news")]
     let articles = news::open(&settings.database, &opened.store, now).await?;
     let counted = Counted::default();
     let stores = opened.counting(&counted.times);
     let gate = node::open_gate(&stores.keys, &settings).await?;
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone());
-    let guard = Guard::new(gate, clock, guard_options(&settings, proxies.clone()));
+    let guard = node::joined(gate, clock, guard_options(&settings, proxies.clone())).await?;
     clock::settle(&guard, start_flags.clock_is_right).await?;
     let upkeep = Upkeep::start_keeping(guard.clone(), settings.flush_every, settings.usage_days);
 

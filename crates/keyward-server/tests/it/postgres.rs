@@ -7,7 +7,7 @@ mod secrets;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keyward_postgres::{Migration, OpenOptions, PostgresStore};
+use keyward_postgres::{LEASE_MIN, Migration, OpenOptions, PostgresStore};
 
 use crate::postgres_starter::Started;
 use crate::server::{ADMIN_KEY, Server};
@@ -30,6 +30,8 @@ fn migrate(url: &str, schema: &str) {
         OpenOptions { schema: schema.to_owned(), ..OpenOptions::new(url.parse().unwrap()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let migration = Migration {
+        // So that a server that was killed is soon replaced.
+        lease: Some(LEASE_MIN),
         #[cfg(feature = "news")]
         additions: vec![keyward_news::ADDITION],
         ..Migration::default()

@@ -52,8 +52,46 @@ fn a_killed_program_starts_again_with_all_that_it_acknowledged() {
     let (_, kept) = server.issue("kept");
     assert_eq!(server.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
     server.kill();
+    // It waits until it is certain that the other one was killed.
     let server = place.start(folder.path());
     assert_eq!((status(&server, &kept), status(&server, &revoked)), (200, 401));
+    let (ended, log) = server.stop();
+    assert!(ended.success() && log.contains("Another server has this schema; waiting"), "{log}");
+}
+
+#[test]
+fn a_second_server_of_a_schema_does_not_start() {
+    let (folder, place) = (tempdir().unwrap(), Place::new());
+    let mut environment = place.environment().to_vec();
+    environment.push(("KEYWARD_NODE_NAME", "first"));
+    let server = Server::start_with(folder.path(), &environment);
+    let (_, secret) = server.issue("kept");
+    let output = crate::server::command(folder.path(), &place.environment()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(": first; stop it first, or start every server"), "{told}");
+    // The first one notices nothing.
+    assert_eq!(status(&server, &secret), 200);
+    let (ended, log) = server.stop();
+    assert!(ended.success(), "{log}");
+}
+
+/// Two servers that were started as several: what one revokes is dead at the other.
+#[test]
+fn servers_of_a_cluster_share_a_schema() {
+    let (folder, place) = (tempdir().unwrap(), Place::new());
+    let mut environment = place.environment().to_vec();
+    environment.extend([("KEYWARD_CLUSTER", "on"), ("KEYWARD_STOP_DELAY", "0s")]);
+    let start = || Server::start_with(folder.path(), &environment);
+    let (first, second) = (start(), start());
+    for _ in 0..20 {
+        let (id, secret) = first.issue("shared");
+        assert_eq!(status(&second, &secret), 200);
+        assert_eq!(second.admin("DELETE", &format!("/admin/api-keys/{id}"), "").status, 204);
+        assert_eq!((status(&first, &secret), status(&second, &secret)), (401, 401));
+    }
+    let ((first, log), (second, other)) = (first.stop(), second.stop());
+    assert!(first.success() && second.success(), "{log}\n{other}");
 }
 
 #[test]
