@@ -164,7 +164,8 @@ fn an_admin_key_of_the_environment_stays_in_the_environment_only() {
 fn the_program_leaves_no_dump() {
     let folder = tempdir().unwrap();
     let plain = command(folder.path(), &[]);
-    let mut command = Command::new("sh");
+    let mut command = Command::new("/bin/sh");
+    command.env_clear();
     // Dumps are on where that is permitted.
     command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
     command.arg(plain.get_program()).args(plain.get_args());
