@@ -4,6 +4,7 @@
 //! into no log, no response and no reason.
 
 mod book;
+mod caught_up;
 mod github;
 mod reason;
 mod report;

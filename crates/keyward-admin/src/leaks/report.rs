@@ -27,6 +27,7 @@ use keyward_axum::{Guard, Rejection};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::book::Book;
+use super::caught_up::CaughtUp;
 use super::reason::Secrets;
 use super::revoke::revoke_leaked;
 use crate::body::read_whole;
@@ -57,6 +58,7 @@ const PART_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Reports {
     addresses: Arc<Throttle>,
     book: Book,
+    caught_up: CaughtUp,
     /// Each task that revokes holds a permit to its end.
     pending: Arc<Semaphore>,
     /// Notified of reports that are kept and whose keys could not be revoked.
@@ -81,7 +83,7 @@ impl Reports {
         let pending = Semaphore::new(PENDING_MAX as usize);
         let addresses = Arc::new(Throttle::new(Some(per_minute)));
         let (pending, late) = (Arc::new(pending), Arc::default());
-        Self { addresses, book: Book::new(), pending, late }
+        Self { addresses, book: Book::new(), caught_up: CaughtUp::default(), pending, late }
     }
 
     /// Notified of reports that are kept and whose keys could not be revoked.
@@ -142,6 +144,8 @@ pub(crate) async fn report_leaks(
         let request_id = request_id.clone();
         LeakReport { digest, reason, address, request_id, at: now.unix }
     };
+    // Before any of them is looked up, so that the time reveals nothing.
+    reports.caught_up.wait(&guard).await?;
     // Memory knows them, and takes as long for the others.
     let known = found.into_iter().filter(|(digest, _)| guard.gate().index().find(digest).is_some());
     let known: Vec<_> = known.map(report).collect();

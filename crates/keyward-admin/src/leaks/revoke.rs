@@ -17,14 +17,18 @@ use crate::failure::broken;
 const DIGESTS_MAX: usize = 1_000;
 /// Reports that are worked off at once.
 const WORKED_OFF_MAX: u32 = 1_000;
-/// Pause before revocations that were given up for the time being are tried again.
+/// Pause before revocations that were given up for the time being are tried again; and on a cluster
+/// between two looks whether a node kept reports and was killed, which no start of it follows.
 const LATE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Revokes, for as long as the app runs, the keys that could not be revoked when they were
-/// reported; `late` is notified of such reports.
+/// reported; `late` is notified of such reports. On a cluster, those of other nodes too.
 pub(super) async fn work_off_late(late: &Notify, guard: &Guard) {
+    let is_alone = guard.gate().standing().is_none();
     loop {
-        late.notified().await;
+        if is_alone {
+            late.notified().await;
+        }
         tokio::time::sleep(LATE_PAUSE).await;
         while let Err(error) = work_off(guard).await {
             drop(broken(error));
