@@ -15,7 +15,7 @@ fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Response {
 }
 
 /// The page of a server whose metrics have a listener of their own.
-fn page(server: &Server) -> String {
+pub(crate) fn page(server: &Server) -> String {
     let response = get(server.metrics().expect("the greeting names it"), "/metrics", &[]);
     assert_eq!(response.status, 200);
     response.body
@@ -66,7 +66,7 @@ fn the_form_is_the_one_that_the_client_prefers() {
 }
 
 /// The value of a sample, by its name and labels; `None` if there is none.
-fn sample(page: &str, name: &str) -> Option<f64> {
+pub(crate) fn sample(page: &str, name: &str) -> Option<f64> {
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     Some(line.parse().unwrap())
 }
