@@ -238,24 +238,24 @@ impl Gate {
     }
 
     /// Waits until no node can decide without a change, or as long as its caller is to wait.
-    /// Returns whether it is in force everywhere.
+    /// Returns whether it is in force everywhere; `None` where there is one gate.
     pub(in crate::gate) async fn wait(
         &self,
         committed: &Committed,
         patience: Patience,
-    ) -> Result<bool, StoreError> {
-        let Some(node) = &self.node else { return Ok(true) };
+    ) -> Result<Option<bool>, StoreError> {
+        let Some(node) = &self.node else { return Ok(None) };
         let waits = match &committed.outcome {
             Ok(_) | Err(ChangeRejection::Earlier(_)) => patience != Patience::None,
             // Nothing was changed, and nothing is said of an earlier change.
             Err(_) => false,
         };
         if !waits {
-            return Ok(true);
+            return Ok(Some(true));
         }
         match node.waiting.add(committed.newest, patience).wait().await {
-            Settled::Everywhere | Settled::ByClock => Ok(true),
-            Settled::Elsewhere => Ok(false),
+            Settled::Everywhere | Settled::ByClock => Ok(Some(true)),
+            Settled::Elsewhere => Ok(Some(false)),
             Settled::Lost => {
                 let cause = "the database went back in time, and lost the change";
                 Err(StoreError::Unavailable(cause.into()))
