@@ -12,6 +12,7 @@ use keyward_axum::Clock;
 use keyward_postgres::PostgresStore;
 use keyward_sqlite::{OpenOptions, SqliteStore};
 
+use crate::listener::ListenerAddress;
 use crate::metrics::{Commits, Metered, StoreTimes};
 #[cfg(feature = "postgres")]
 use crate::node;
@@ -48,15 +49,18 @@ pub(crate) struct Counting {
 }
 
 impl Opened {
-    /// Opens the store that these settings name. `holder` says who has it open.
+    /// Opens the store that these settings name, for a server at this address.
     pub(crate) async fn open(
         settings: &Settings,
-        holder: &str,
+        at: ListenerAddress,
         start_flags: StartFlags,
         clock: &dyn Clock,
     ) -> anyhow::Result<Self> {
         match &settings.database {
-            Database::File(path) => open_file(path, holder, start_flags, clock.now().unix),
+            Database::File(path) => {
+                let holder = format!("keyward serve on {at}");
+                open_file(path, &holder, start_flags, clock.now().unix)
+            }
             #[cfg(feature = "postgres")]
             Database::Server(options) => {
                 anyhow::ensure!(

@@ -74,7 +74,7 @@ async fn serve(
     start_flags: StartFlags,
     reload_input: ReloadInput,
 ) -> anyhow::Result<()> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     // First, so that a certificate that cannot be used is not noticed by clients.
     let tls = AllTls::of(&settings, Timestamp::now())?;
     let listeners = listener::open_all(&settings).await?;
@@ -83,8 +83,8 @@ async fn serve(
     let clock = SystemClock::start();
     let now = clock.now().unix;
     clock::check_set(now)?;
-    let holder = format!("keyward serve on {}", addresses.public);
-    let opened = Opened::open(&settings, &holder, start_flags, &clock).await?;
+    let opened = Box::pin(Opened::open(&settings, addresses.public, start_flags, &clock));
+    let opened = unless_stopped(opened, &mut signals).await?;
     #[cfg(feature = "news")]
     let articles = news::open(&settings.database, &opened.store, now).await?;
     let counted = Counted::default();
@@ -177,6 +177,19 @@ fn bounds_of(settings: &Settings) -> Bounds {
 
 fn request_bounds(settings: &Settings) -> RequestBounds {
     RequestBounds { time: settings.request_timeout, at_once: settings.requests_max }
+}
+
+/// Opens the store, unless a signal asks for the end: it may have to wait for another process.
+async fn unless_stopped(
+    opening: impl Future<Output = anyhow::Result<Opened>>,
+    signals: &mut Signals,
+) -> anyhow::Result<Opened> {
+    let asked = async { while signals.next().await != Action::Stop {} };
+    tokio::select! {
+        biased;
+        opened = opening => opened,
+        () = asked => anyhow::bail!("stopped before the database was open"),
+    }
 }
 
 /// The beginning of an orderly end.

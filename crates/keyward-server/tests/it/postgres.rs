@@ -1,11 +1,13 @@
 //! The program over a real PostgreSQL.
 
+mod cluster;
 mod doctor;
 mod life;
 mod secrets;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use keyward_postgres::{LEASE_MIN, Migration, OpenOptions, PostgresStore};
 
@@ -20,18 +22,17 @@ fn shared() -> &'static Started {
     SHARED.get_or_init(|| {
         let started = Started::start(&[]).unwrap();
         // Once, since two programs that make the extension at the same time would collide.
-        migrate(&started.url(), "first");
+        migrate(&started.url(), "first", LEASE_MIN);
         started
     })
 }
 
-fn migrate(url: &str, schema: &str) {
+fn migrate(url: &str, schema: &str, lease: Duration) {
     let options =
         OpenOptions { schema: schema.to_owned(), ..OpenOptions::new(url.parse().unwrap()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let migration = Migration {
-        // So that a server that was killed is soon replaced.
-        lease: Some(LEASE_MIN),
+        lease: Some(lease),
         #[cfg(feature = "news")]
         additions: vec![keyward_news::ADDITION],
         ..Migration::default()
@@ -46,11 +47,16 @@ struct Place {
 }
 
 impl Place {
+    /// A server that is killed is soon replaced.
     fn new() -> Self {
+        Self::with_lease(LEASE_MIN)
+    }
+
+    fn with_lease(lease: Duration) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (url, schema) = (shared().url(), format!("test_{number}"));
-        migrate(&url, &schema);
+        migrate(&url, &schema, lease);
         Self { url, schema }
     }
 
