@@ -6,7 +6,6 @@
 #[expect(dead_code, reason = "the test serves it in its own way")]
 mod service;
 
-mod cluster;
 mod example;
 mod mount;
 mod unread;
