@@ -275,7 +275,7 @@ async fn begin(
 
 /// Ends a transaction that has the lock and wrote nothing.
 ///
-/// It need not wait for the disk: whoever wrote what it has read let go of the lock when that was on
+/// It need not wait for the disk: the change that it has read let go of the lock when it was on
 /// disk. A standby may lack it, though, where a commit was not waited for to its end: the server
 /// was restarted meanwhile, or an administrator ended that session. COMMIT of this one waits until
 /// the standby has all from before, since to lock a row is to write.

@@ -15,8 +15,8 @@ pub(super) const PIECE_MAX: usize = 250;
 
 impl PostgresStore {
     /// Adds keys that came from elsewhere, each or not, and none because of another: so the pieces
-    /// need not be one transaction, and what was added before a fault is skipped when the import is
-    /// repeated. An import that no caller waits for any more ends with a piece.
+    /// need not be one transaction, and keys that came before a fault are skipped when the import
+    /// is repeated. An import that no caller waits for any more ends with a piece.
     pub(super) async fn import(
         &self,
         mut keys: Vec<Unkept>,

@@ -230,10 +230,10 @@ impl PostgresStore {
 
     /// Makes a change; a large import a piece at a time.
     pub(super) async fn make(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
-        match change {
-            Change::Import { keys, dry_run: false } => self.import(keys, audit).await,
-            change => self.make_at_once(change, audit).await,
-        }
+        let Change::Import { keys, dry_run: false } = change else {
+            return self.make_at_once(change, audit).await;
+        };
+        self.import(keys, audit).await
     }
 
     /// Makes a change in one transaction. It is made even if no caller waits for it any more.
