@@ -21,15 +21,19 @@ use crate::columns::{
 };
 use crate::owners::{self, owner_columns};
 use crate::pg_error::PgError;
+use crate::tiers::ShownTier;
 
-/// The columns that [`key`] reads. A key without a former secret has no grace, and its former
-/// secrets are not looked up.
+/// The columns that [`key`] reads, two of which are those of the tier, and one the last use. A key
+/// without a former secret has no grace, and its former secrets are not looked up.
 macro_rules! key_columns {
     () => {
-        "k.id, k.version, k.name, k.gone_tier, k.tier_id, t.name, t.is_gone, k.owner, k.scopes, \
+        key_columns!("t.name, t.is_gone", "u.last_used_at_ms")
+    };
+    ($tier:literal, $used:literal) => {
+        concat!(
+        "k.id, k.version, k.name, k.gone_tier, k.tier_id, ", $tier, ", k.owner, k.scopes, \
          k.networks, k.limits, k.metadata, k.state, k.revoked_at_ms, k.revoked_reason, \
-         k.expires_at_ms, k.created_at_ms, k.digest, k.hint, k.secret_created_at_ms, \
-         u.last_used_at_ms, \
+         k.expires_at_ms, k.created_at_ms, k.digest, k.hint, k.secret_created_at_ms, ", $used, ", \
          CASE WHEN k.grace_until_ms IS NOT NULL THEN ARRAY(SELECT f.digest FROM former_secrets f \
               WHERE f.key_id = k.id ORDER BY f.number) END, \
          CASE WHEN k.grace_until_ms IS NOT NULL THEN ARRAY(SELECT f.hint FROM former_secrets f \
@@ -38,6 +42,7 @@ macro_rules! key_columns {
               FROM former_secrets f WHERE f.key_id = k.id ORDER BY f.number) END, \
          CASE WHEN k.grace_until_ms IS NOT NULL THEN ARRAY(SELECT f.ends_at_ms \
               FROM former_secrets f WHERE f.key_id = k.id ORDER BY f.number) END"
+        )
     };
 }
 
@@ -87,8 +92,13 @@ pub(crate) const OF_OWNERS: &str = "SELECT k.id, k.digest, \
 /// Up to so many keys after this id, in order. Served by the primary keys.
 pub(crate) const PAGE: &str =
     concat!("SELECT ", key_columns!(), key_tables!(), " WHERE $1 < k.id ORDER BY k.id LIMIT $2");
-/// All keys, in order.
-pub(crate) const ALL: &str = concat!("SELECT ", key_columns!(), key_tables!(), " ORDER BY k.id");
+/// All keys, in order, for [`key_of`]. Joined to their last uses and to their tiers they would take
+/// three times as long; nothing is decided by the former, and the latter are known by then.
+pub(crate) const ALL: &str = concat!(
+    "SELECT ",
+    key_columns!("NULL::text, NULL::boolean", "NULL::bigint"),
+    " FROM keys k ORDER BY k.id"
+);
 /// Which of these ids keys have. Served by the primary key.
 pub(crate) const IDS: &str = "SELECT id FROM keys WHERE id = ANY($1)";
 /// Which keys have these digests, or had them, and until when those work. Served by `keys_digest`
@@ -126,8 +136,19 @@ pub(crate) const PUT: &str = "UPDATE keys AS k SET version = v.version, name = v
 
 /// Reads a key from `key_columns`.
 pub(crate) fn key(row: &Row) -> Result<Key, PgError> {
+    let name: Option<&str> = get(row, 5)?;
+    let is_gone: Option<bool> = get(row, 6)?;
+    let name = name.map(|name| parse("tiers.name", name)).transpose()?;
+    key_of(row, |_| name.map(|name| (name, is_gone.unwrap_or_default())))
+}
+
+/// Reads a key whose tier is looked up by its id.
+pub(crate) fn key_of(
+    row: &Row,
+    shown: impl FnOnce(TierId) -> Option<ShownTier>,
+) -> Result<Key, PgError> {
     let id = get_key_id(row, 0)?;
-    let (tier, tier_id, tier_gone) = tier(row)?;
+    let (tier, tier_id, tier_gone) = tier(row, shown)?;
     let owner: Option<&str> = get(row, 7)?;
     let limits: Option<&str> = get(row, 10)?;
     let limits = limits.map(|text| in_column("keys.limits", parse_limits(text))).transpose()?;
@@ -187,16 +208,17 @@ fn in_column<T, E: std::fmt::Display>(column: &str, read: Result<T, E>) -> Resul
 }
 
 /// The tier of a key, and whether it is gone.
-fn tier(row: &Row) -> Result<(TierName, Option<TierId>, bool), PgError> {
+fn tier(
+    row: &Row,
+    shown: impl FnOnce(TierId) -> Option<ShownTier>,
+) -> Result<(TierName, Option<TierId>, bool), PgError> {
     let gone: Option<&str> = get(row, 3)?;
     let tier_id = get_optional(row, 4)?.and_then(TierId::new);
     match (tier_id, gone) {
         (None, Some(gone)) => Ok((parse("keys.gone_tier", gone)?, None, true)),
         (Some(id), None) => {
-            let name: Option<&str> = get(row, 5)?;
-            let name = name.ok_or_else(|| PgError::in_column("keys.tier_id", "no tier"))?;
-            let is_gone: Option<bool> = get(row, 6)?;
-            Ok((parse("tiers.name", name)?, Some(id), is_gone.unwrap_or_default()))
+            let shown = shown(id).ok_or_else(|| PgError::in_column("keys.tier_id", "no tier"))?;
+            Ok((shown.0, Some(id), shown.1))
         }
         (None, None) | (Some(_), Some(_)) => {
             Err(PgError::in_column("keys.tier_id", "not one of two"))

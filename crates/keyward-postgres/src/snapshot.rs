@@ -9,15 +9,16 @@ use futures_util::stream::Fuse;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use keyward::audit::Mark;
 use keyward::store::{Page, Snapshot, StoreError, Unreadable};
-use tokio_postgres::{Client, Row, RowStream};
+use tokio_postgres::{Client, RowStream};
 
 use crate::pg_error::PgError;
 use crate::session::{Connector, Purpose};
 use crate::unread::Reading;
 use crate::{follow, owners, record, tiers};
 
-/// Most rows of a page, whatever is asked for.
-const PAGE_MAX: usize = 65_536;
+/// Most rows of a page, whatever is asked for: as many as stay in a processor's cache until they are
+/// looked at.
+const PAGE_MAX: usize = 1_024;
 
 /// Rows of the database as of one instant.
 pub(crate) struct PostgresSnapshot {
@@ -61,12 +62,13 @@ impl Kind {
         }
     }
 
-    fn page(self, rows: &[Row], reading: &mut Reading) -> Result<Page, PgError> {
-        Ok(match self {
-            Self::Tiers => Page::Tiers(reading.tiers(rows)?),
-            Self::Owners => Page::Owners(reading.owners(rows)?),
-            Self::Keys => Page::Keys(reading.keys(rows)?),
-        })
+    /// A page without rows, and with room for some.
+    fn page(self, max: usize) -> Page {
+        match self {
+            Self::Tiers => Page::Tiers(Vec::new()),
+            Self::Owners => Page::Owners(Vec::new()),
+            Self::Keys => Page::Keys(Vec::with_capacity(max)),
+        }
     }
 }
 
@@ -95,17 +97,18 @@ impl PostgresSnapshot {
         let gone = || PgError::gone("nothing is left of the snapshot");
         let open = self.open.as_mut().ok_or_else(gone)?;
         loop {
-            let mut page = Vec::new();
-            while page.len() < max
+            let (mut page, mut read) = (open.kind.page(max), 0);
+            // Each row is let go of at once: its memory is the next one's, and still in a cache.
+            while read < max
                 && let Some(row) = open.rows.try_next().await?
             {
-                page.push(row);
+                self.reading.add(&row, &mut page)?;
+                read += 1;
             }
-            if !page.is_empty() {
-                let page = open.kind.page(&page, &mut self.reading)?;
-                if !is_empty(&page) {
-                    return Ok(Some(page));
-                }
+            if !is_empty(&page) {
+                return Ok(Some(page));
+            }
+            if 0 < read {
                 continue;
             }
             let Some(next) = open.kind.next() else { return Ok(None) };

@@ -3,6 +3,7 @@
 use keyward::audit::ChangeId;
 use keyward::columns::{limits_text, parse_limits};
 use keyward::stored::{TierId, TierRow};
+use keyward::tier::TierName;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -49,18 +50,26 @@ pub(crate) fn row(row: &Row) -> Result<TierRow, PgError> {
     })
 }
 
-/// The same of a tier that was deleted and whose limits cannot be read: no key is judged by them.
-pub(crate) fn gone_row(row: &Row) -> Result<Option<TierRow>, PgError> {
-    let (name, is_gone) = (parse("tiers.name", get(row, 4)?)?, get(row, 3)?);
+/// A tier as its keys show it: its name, and whether it is gone.
+pub(crate) type ShownTier = (TierName, bool);
+
+/// Reads the id of a tier, and how its keys show it.
+pub(crate) fn shown(row: &Row) -> Result<(TierId, ShownTier), PgError> {
     let id = TierId::new(get_number(row, 0)?);
     let id = id.ok_or_else(|| PgError::in_column("tiers.id", "0"))?;
+    Ok((id, (parse("tiers.name", get(row, 4)?)?, get(row, 3)?)))
+}
+
+/// Reads the row of a tier that was deleted and whose limits cannot be read: no key is judged by them.
+pub(crate) fn gone_row(row: &Row) -> Result<Option<TierRow>, PgError> {
+    let (id, (name, is_gone)) = shown(row)?;
     let limits = parse_limits("[]")?;
     let gone = TierRow { id, name, limits, keys: get_number(row, 2)?, is_gone };
     Ok(is_gone.then_some(gone))
 }
 
 impl PgError {
-    fn in_row_of_tier(self, name: &keyward::tier::TierName) -> Self {
+    fn in_row_of_tier(self, name: &TierName) -> Self {
         self.in_row(format_args!("the tier `{}`", name.as_str()))
     }
 }

