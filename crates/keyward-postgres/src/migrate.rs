@@ -119,6 +119,9 @@ impl<'a> Work<'a> {
             PgError::Rejected(rejected) if rejected.code == SqlState::LOCK_NOT_AVAILABLE => {
                 MigrateError::Busy { address: self.address() }
             }
+            PgError::Rejected(rejected) if rejected.lacks_locks() => {
+                MigrateError::Locks { address: self.address() }
+            }
             error => OpenError::failed(&self.connector.address, error).into(),
         }
     }

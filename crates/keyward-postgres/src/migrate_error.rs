@@ -138,6 +138,16 @@ pub enum MigrateError {
         #[source]
         source: Box<Self>,
     },
+    /// The server has no room for the locks of so many tables: each day of usage has one.
+    #[error(
+        "{address} has no room for the locks of so many tables, since each day of usage is one, \
+         and nothing was changed; set max_locks_per_transaction to 256, or more for more than ten \
+         years, restart the server and try again"
+    )]
+    Locks {
+        /// The database, without the password.
+        address: String,
+    },
     /// Statements of other programs hold the locks that the change needs.
     #[error("{address} is busy, and nothing was changed; try again")]
     Busy {

@@ -71,7 +71,15 @@ impl PgError {
     }
 }
 
+/// The setting that bounds how many tables a transaction can use.
+const LOCKS: &str = "max_locks_per_transaction";
+
 impl Rejected {
+    /// Whether the server has no room for the locks of so many tables.
+    pub(crate) fn lacks_locks(&self) -> bool {
+        self.code == SqlState::OUT_OF_MEMORY && self.message.ends_with(LOCKS)
+    }
+
     /// Whether trying again would be in vain: a value does not fit its column, a row its table, or
     /// a file is damaged.
     fn is_of_content(&self) -> bool {
@@ -92,7 +100,12 @@ impl fmt::Display for PgError {
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(told) = error.as_db_error() {
-            let message = told.message().lines().next().unwrap_or_default().to_owned();
+            let mut message = told.message().lines().next().unwrap_or_default().to_owned();
+            // The hint alone names the setting, in every language.
+            if told.hint().is_some_and(|hint| hint.contains(LOCKS)) {
+                message.push_str(": raise ");
+                message.push_str(LOCKS);
+            }
             let rejected = Rejected { code: told.code().clone(), message };
             return if ends_connection(told.code()) {
                 Self::gone(rejected.to_string())

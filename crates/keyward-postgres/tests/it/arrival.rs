@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use keyward::audit::{Actor, Audit, AuditEntry, ChainDigest, ChangeId, Verb};
 use keyward::conformance::sample::{issue, trail};
+use keyward::count::Outcome;
 use keyward::rules::{Progress, Subject, seal};
 use keyward::store::{Cell, Origin, Reports as _, Rows, StoreError};
 use keyward::{KeyId, UnixMillis};
@@ -11,11 +12,14 @@ use keyward_postgres::{Arrived, MigrateError, Migration, OpenOptions, PostgresSt
 
 use crate::proxy::{Cut, Proxy};
 use crate::server::{Server, block_on, place};
+use crate::starter::Started;
 
 /// A store with a trail of two entries, and an owner.
 struct Left {
     entries: Vec<AuditEntry>,
     owner: &'static str,
+    /// How many days have usage.
+    days: i64,
     pages: VecDeque<Rows>,
     left_for: Option<String>,
     marks: Vec<&'static str>,
@@ -39,7 +43,7 @@ impl Left {
             entries.push(entry);
         }
         let (pages, marks) = (VecDeque::new(), Vec::new());
-        Self { entries, owner: "acme", pages, left_for: None, marks }
+        Self { entries, owner: "acme", days: 0, pages, left_for: None, marks }
     }
 
     /// Begins anew, as a program does that is started again.
@@ -90,6 +94,12 @@ impl Left {
         pages.extend(entries.into_iter().map(|entry| rows("audit", audit.to_vec(), vec![entry])));
         let clock = vec![vec![Cell::Number(1), Cell::Number(2_000), Cell::Number(1)]];
         pages.push_back(rows("clock", vec!["one", "latest_ms", "told_right"], clock));
+        if self.days != 0 {
+            let columns = [&["hour", "key_id"], &Outcome::WORDS[..]].concat();
+            let counts = Outcome::WORDS.map(|_| Cell::Number(1));
+            let row = |day| [&[Cell::Number(24 * day), Cell::Number(1)], &counts[..]].concat();
+            pages.push_back(rows("usage", columns, (0..self.days).map(row).collect()));
+        }
         self.pages = pages;
         self
     }
@@ -213,6 +223,28 @@ fn what_does_not_fit_is_not_moved() {
         assert!(matches!(error, MigrateError::Chain(_)), "{error}");
         assert!(left.marks.is_empty());
         receive(&place, &mut Left::new()).await.unwrap();
+    });
+}
+
+/// Each day of usage is a table, and a server has room for so many locks.
+#[test]
+fn many_years_of_usage_may_need_room_for_locks() {
+    const SMALL: [&str; 4] =
+        ["fsync=off", "max_connections=10", "max_wal_senders=1", "max_locks_per_transaction=10"];
+    let server = Started::start(&SMALL).unwrap();
+    block_on(async {
+        let address = server.url().parse().unwrap();
+        let few = OpenOptions { without_fsync: true, ..OpenOptions::new(address) };
+        let mut left = Left::new();
+        left.days = 3;
+        receive(&few, &mut left).await.unwrap();
+        check_whole(&few, &left).await;
+        let many = OpenOptions { schema: "many".to_owned(), ..few };
+        let mut left = Left::new();
+        left.days = 2_000;
+        let error = receive(&many, &mut left).await.unwrap_err();
+        assert!(matches!(error, MigrateError::Locks { .. }), "{error}");
+        assert!(left.marks.is_empty());
     });
 }
 
