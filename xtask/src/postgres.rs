@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -34,4 +35,31 @@ pub(crate) fn installed() -> Result<PathBuf> {
     let mut found = pythons.flatten().map(|python| python.path().join(within));
     let found = found.find(|found| found.join("bin/postgres").exists());
     found.context("the package of PostgreSQL has no `postgres`")
+}
+
+/// The oldest version that the store supports, as Debian has it, and where its programs are.
+const OLDEST: [&str; 1] = ["postgresql-15"];
+const OLDEST_PROGRAMS: &str = "/usr/lib/postgresql/15";
+
+/// Installs it, and returns whether it is there.
+///
+/// # Errors
+///
+/// Returns an error in CI if it is not to be had.
+pub(crate) fn install_oldest() -> Result<bool> {
+    tools::apt(&OLDEST)
+}
+
+/// Runs the tests of the store on it, as `cargo test` has built them.
+///
+/// # Errors
+///
+/// Returns an error if one of them fails.
+pub(crate) fn oldest() -> Result<()> {
+    if !install_oldest()? {
+        return Ok(());
+    }
+    let mut tests = Command::new(tools::tests_of("keyward-postgres")?);
+    tests.current_dir("crates/keyward-postgres").env("KEYWARD_POSTGRES", OLDEST_PROGRAMS);
+    tools::check(tests.arg("--quiet"))
 }

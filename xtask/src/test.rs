@@ -52,6 +52,7 @@ pub(crate) fn run() -> Result<()> {
     step("programs of others, installed meanwhile", || {
         installing.join().map_err(|_| anyhow!("their installation panicked"))
     })?;
+    step("the store on the oldest PostgreSQL", postgres::oldest)?;
     step("the files of deploy", deploy::run)?;
     step("rules and metrics", monitoring::run)?;
     step("each feature alone", features::run)?;
@@ -72,7 +73,8 @@ pub(crate) fn run() -> Result<()> {
 /// Installs programs of others while cargo builds: on a new machine that takes minutes, most of
 /// which wait for the network. A step that still lacks one says so.
 fn install() -> JoinHandle<()> {
-    const ALL: [fn() -> Result<bool>; 5] = [
+    const ALL: [fn() -> Result<bool>; 6] = [
+        postgres::install_oldest,
         deploy::install,
         monitoring::install,
         package::install,

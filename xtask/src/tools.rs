@@ -7,7 +7,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -148,10 +148,36 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// Returns an error if it does not build.
 pub(crate) fn keyward() -> Result<PathBuf> {
     let target = target()?;
+    check(&mut build_tests(&target))?;
+    Ok(target.join("debug/keyward"))
+}
+
+/// The same of a package's program of tests.
+///
+/// # Errors
+///
+/// Returns an error if it does not build.
+pub(crate) fn tests_of(package: &str) -> Result<PathBuf> {
+    let mut build = build_tests(&target()?);
+    build.arg("--message-format=json").stderr(Stdio::inherit());
+    let built = build.output().context("`cargo` does not start")?;
+    ensure!(built.status.success(), "`cargo test --no-run` failed");
+    let folder = format!("crates/{package}/tests/it/main.rs");
+    let program = built.stdout.split(|byte| *byte == b'\n').find_map(|line| {
+        let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+        let source = message.pointer("/target/src_path")?.as_str()?;
+        let program = message.get("executable")?.as_str()?;
+        source.ends_with(&folder).then(|| PathBuf::from(program))
+    });
+    program.with_context(|| format!("{package} has no program of tests"))
+}
+
+/// Builds every program of tests.
+fn build_tests(target: &Path) -> Command {
     let build = ["test", "--no-run", "--quiet", "--locked", "--workspace", "--all-features"];
     let mut command = Command::new(env!("CARGO"));
-    check(command.args(build).args(["--test", "it", "--target-dir"]).arg(&target))?;
-    Ok(target.join("debug/keyward"))
+    command.args(build).args(["--test", "it", "--target-dir"]).arg(target);
+    command
 }
 
 /// Runs a command to its end, and fails if it does.
