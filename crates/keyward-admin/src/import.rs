@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use keyward::rules::Change;
 use keyward_api::export::ImportQuery;
 use keyward_api::import::{ImportBody, ImportKeyBody, ImportReport, ImportedKey};
 use keyward_axum::{Guard, Rejection};
@@ -43,9 +44,12 @@ pub(crate) async fn import_keys(
     // The readable keys go to the store together; the others keep their positions in the report.
     let mut copies = Vec::new();
     let read: Vec<_> = read.map(|read| read.map(|copy| copies.push(copy))).collect();
-    let imported = guard.import(copies, dry_run, audit).await.map_err(broken)?;
+    let change = Change::Import { keys: copies, dry_run };
+    let made = guard.run(change, audit).await.map_err(|it| broken(it.into_store()))?;
+    let everywhere = made.everywhere.filter(|_| !dry_run);
+    let imported = made.into_imported().map_err(broken)?;
     let mut imported = imported.iter();
-    let mut report = ImportReport::default();
+    let mut report = ImportReport { everywhere, ..ImportReport::default() };
     for key in read {
         report.add(match key {
             Err(reason) => ImportedKey::refused(reason),

@@ -13,6 +13,7 @@ use keyward::details::OwnerVersion;
 use keyward::gate::EditOwnerError;
 use keyward::limit::Limits;
 use keyward::record::{Owner, ParseOwnerError};
+use keyward::rules::{self, OwnerChange};
 use keyward::scan::holds_key;
 use keyward::store::Reports;
 use keyward::stored::OwnerRow;
@@ -105,7 +106,10 @@ pub(crate) async fn suspend_owner(
     OwnerPath { owner }: OwnerPath,
     change: Change,
 ) -> Result<Response, Rejection> {
-    set_suspended(&guard, &*reports, owner, true, &change).await
+    check(&*reports, &owner, &change).await?;
+    // An owner that has no key and is not suspended does not exist, as requested.
+    let row = guard.set_owner_suspended(owner, true, change.audit()).await.map_err(broken)?;
+    shown(&row, None)
 }
 
 /// Resumes an owner: its keys are again what they were, so that keys that were suspended
@@ -127,7 +131,11 @@ pub(crate) async fn resume_owner(
     OwnerPath { owner }: OwnerPath,
     change: Change,
 ) -> Result<Response, Rejection> {
-    set_suspended(&guard, &*reports, owner, false, &change).await
+    check(&*reports, &owner, &change).await?;
+    let resume = rules::Change::Owner { owner, change: OwnerChange::Resume, expected: None };
+    let made = guard.run(resume, change.audit()).await.map_err(|it| broken(it.into_store()))?;
+    let everywhere = made.everywhere;
+    shown(&made.into_owner().map_err(broken)?, everywhere)
 }
 
 /// Changes fields of an owner, and leaves alone the fields that the body does not name. The next
@@ -162,7 +170,7 @@ pub(crate) async fn edit_owner(
             Some(editing.await.map_err(reject_edit)?)
         }
     };
-    shown(&row.unwrap_or_else(|| OwnerRow::new(owner)))
+    shown(&row.unwrap_or_else(|| OwnerRow::new(owner)), None)
 }
 
 fn reject_edit(error: EditOwnerError) -> Rejection {
@@ -172,24 +180,11 @@ fn reject_edit(error: EditOwnerError) -> Rejection {
     }
 }
 
-/// An owner after a change.
-fn shown(row: &OwnerRow) -> Result<Response, Rejection> {
+/// An owner after a change. Its tag is that of the owner, wherever that is known.
+fn shown(row: &OwnerRow, everywhere: Option<bool>) -> Result<Response, Rejection> {
     let view = OwnerView::of(row);
     let tag = tag_of(&view).map(|tag| etag(&tag)).unwrap_or_default();
-    Ok((tag, Json(view)).into_response())
-}
-
-async fn set_suspended(
-    guard: &Guard,
-    reports: &dyn Reports,
-    owner: Owner,
-    suspended: bool,
-    change: &Change,
-) -> Result<Response, Rejection> {
-    check(reports, &owner, change).await?;
-    // An owner that has no key and is not suspended does not exist, as requested.
-    let row = guard.set_owner_suspended(owner, suspended, change.audit()).await.map_err(broken)?;
-    shown(&row)
+    Ok((tag, Json(OwnerView { everywhere, ..view })).into_response())
 }
 
 /// Checks what the request expects of the owner, and returns the version that it has then; `None`

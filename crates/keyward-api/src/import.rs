@@ -110,6 +110,11 @@ pub struct ImportReport {
     /// One for each key, in their order.
     #[schema(max_items = 1_000)]
     pub keys: Vec<ImportedKey>,
+    /// Where several nodes share a database: whether all of them know these keys. A node that does
+    /// not may deny them for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    pub everywhere: Option<bool>,
 }
 
 impl ImportReport {

@@ -84,6 +84,11 @@ pub struct OwnerView {
     #[serde(default)]
     #[schema(required)]
     pub version: u64,
+    /// Of an owner that was just resumed, where several nodes share a database: whether all of them
+    /// know it. A node that does not may deny its keys for some seconds more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    pub everywhere: Option<bool>,
 }
 
 /// Whether an owner's keys work.
@@ -107,6 +112,7 @@ impl OwnerView {
             keys: row.keys,
             limits: LimitView::all(&row.limits),
             version: row.version.0,
+            everywhere: None,
         }
     }
 }

@@ -24,7 +24,7 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 /// Pauses between two looks at changes that wait.
 const LOOK_MIN: Duration = Duration::from_millis(1);
 const LOOK_MAX: Duration = Duration::from_millis(5);
-/// How often it is looked whether a change waits of which no hint came.
+/// The same while none waits.
 const LOOK_IDLE: Duration = Duration::from_millis(50);
 /// How often nodes are looked for that are silent.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -67,6 +67,7 @@ async fn run(guard: &Guard, mut stopped: watch::Receiver<bool>) {
     let (hinted, moved) = (Notify::new(), Notify::new());
     tokio::select! {
         () = listen(guard, &hinted) => {}
+        () = notice(guard, &hinted, &moved) => {}
         () = keep_up(guard, &hinted, &moved) => {}
         () = settle(guard, &moved) => {}
         () = tidy(guard) => {}
@@ -81,6 +82,16 @@ async fn listen(guard: &Guard, hinted: &Notify) {
     loop {
         guard.gate().hint().await;
         hinted.notify_one();
+    }
+}
+
+/// Passes on that an own change waits: this node acknowledges it without a hint of the store, and
+/// the others may have before.
+async fn notice(guard: &Guard, hinted: &Notify, moved: &Notify) {
+    loop {
+        guard.gate().change_waits().await;
+        hinted.notify_one();
+        moved.notify_one();
     }
 }
 

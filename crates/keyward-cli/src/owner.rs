@@ -10,7 +10,7 @@ use crate::client::{Client, ClientError, Route};
 use crate::connection::Common;
 use crate::limit::{LimitFlags, limits_text};
 use crate::output::{Output, printable, shown};
-use crate::status::{examples, tell};
+use crate::status::{examples, late, tell};
 
 /// Owners in one response: the most that the server gives.
 const PAGE_OWNERS: u32 = 1_000;
@@ -149,6 +149,7 @@ fn text(verb: Option<&str>, view: &OwnerView) -> String {
         keys => format!("{keys} keys"),
     };
     let limits = limits_text(&view.limits);
+    let late = late(view.everywhere).map(|note| format!(" {note}")).unwrap_or_default();
     match verb {
         Some("edit") => format!(
             "Owner {owner}: {limits}, for all of its keys together ({keys}). It holds from the \
@@ -160,7 +161,7 @@ fn text(verb: Option<&str>, view: &OwnerView) -> String {
         ),
         Some(_) => format!(
             "Resumed owner {owner}, {keys}. Keys that were suspended one by one stay so: \
-             `keyward key list --owner {owner} --state suspended`."
+             `keyward key list --owner {owner} --state suspended`.{late}"
         ),
         None if view.limits.is_empty() => format!("Owner {owner} is {state} and has {keys}."),
         None => format!("Owner {owner} is {state} and has {keys}. They share {limits}."),
@@ -196,5 +197,8 @@ mod tests {
             limited(Some("edit"), &json!([])),
         ];
         insta::assert_snapshot!(all.join("\n"));
+        let owner = json!({ "owner": "acme", "state": "active", "keys": 1, "everywhere": false });
+        let told = text(Some("resume"), &serde_json::from_value(owner).unwrap());
+        assert!(told.ends_with("may deny requests for some seconds."), "{told}");
     }
 }

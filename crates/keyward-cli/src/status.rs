@@ -114,6 +114,14 @@ pub fn tell(text: &str) {
     let _unheard = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
+/// The note about a key that was issued, imported or resumed, if not every node knows of it yet.
+/// `everywhere` is as the server says it.
+pub fn late(everywhere: Option<bool>) -> Option<&'static str> {
+    let note =
+        "Not every node knows of it yet: one that is late may deny requests for some seconds.";
+    (everywhere == Some(false)).then_some(note)
+}
+
 /// A text on standard error as the locale can show it.
 pub fn locally(text: &str) -> String {
     if is_ascii_wanted() { in_ascii(text, io::stderr().is_terminal()) } else { text.to_owned() }

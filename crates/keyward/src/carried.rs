@@ -102,6 +102,11 @@ impl Carried {
         }
     }
 
+    /// Whether the clock is the one to go by: on a cluster, the store has said what time it is.
+    pub(crate) fn knows_time(&self) -> bool {
+        !self.is_of_store() || self.store_ms.load(Ordering::Relaxed) != NONE
+    }
+
     /// The store's time at a reading of the steady clock, from now on.
     pub(crate) fn set_store(&self, at: UnixMillis, steady: SteadyNanos) {
         let origin = signed(at).saturating_sub_unsigned(steady.0 / NANOS_PER_MS);

@@ -4,10 +4,12 @@
 //! So a crash leaves at worst a key on record that no caller holds, never one that works and is not
 //! on record; and an acknowledged revocation is both durable and in force.
 
+mod change_error;
 mod clock;
 mod cluster;
 mod flush;
 mod keys;
+mod made;
 mod order;
 mod owners;
 mod run;
@@ -34,17 +36,19 @@ use crate::verify::{Asked, Caller, Verdict, verify};
 
 pub use crate::rules::TierBefore;
 pub use crate::tier::TIERS_MAX;
+pub use change_error::ChangeError;
 pub use cluster::{Expelling, KeptUp, Standing, TICKET_WAITS, TicketCounts};
 pub use flush::{Flushed, Flushes};
 pub use keys::IssueError;
+pub use made::Made;
 pub use owners::EditOwnerError;
-pub use run::{ChangeError, Made};
 pub use tiers::{DeleteTierError, PutTierError};
 
+use change_error::{unexpected, unfit};
 use cluster::{Node, unjudgeable};
 use flush::{FlushCounts, Outbox};
 use order::Order;
-use run::{no_clock, unexpected, unfit};
+use run::no_clock;
 
 /// Keys read at once while the gate opens.
 const OPEN_PAGE: u32 = 16_384;

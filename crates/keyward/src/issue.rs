@@ -127,6 +127,9 @@ pub struct Issued {
     pub created_at: UnixMillis,
     /// Its version, and its owner's.
     pub versions: Versions,
+    /// Whether every gate over the store knows it by now; `None` if there is one. One that does
+    /// not may deny it until it has heard of it, and for as long as a lease at most.
+    pub everywhere: Option<bool>,
 }
 
 /// A key that was just given another secret, which dropping it wipes.

@@ -1,14 +1,16 @@
 //! Suspending, resuming and revoking a key.
 
+use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use keyward::KeyId;
 use keyward::change::KeyChange;
+use keyward::rules::Change;
 use keyward_api::key::{KeyView, RevokeKeyQuery};
 use keyward_axum::{Guard, Rejection};
 
 use super::common::{KeyPath, Shown, expected, reject_change, shown_again};
-use crate::change::Change;
+use crate::change::Change as Asked;
 use crate::precondition::Preconditions;
 
 /// Suspends a key: the next request with it is denied, until it is resumed. Suspending it again is
@@ -29,7 +31,7 @@ use crate::precondition::Preconditions;
 pub(crate) async fn suspend_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
-    asked: Change,
+    asked: Asked,
 ) -> Result<Shown, Rejection> {
     change(&guard, id, KeyChange::Suspend, &asked).await
 }
@@ -52,16 +54,24 @@ pub(crate) async fn suspend_key(
 pub(crate) async fn resume_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
-    asked: Change,
+    asked: Asked,
 ) -> Result<Shown, Rejection> {
-    change(&guard, id, KeyChange::Resume, &asked).await
+    let expected = expected(&guard, id, &asked).await?;
+    let change = Change::Key { id, change: KeyChange::Resume, expected };
+    let made = guard.run(change, asked.audit()).await.and_then(|made| {
+        let everywhere = made.everywhere;
+        made.into_key().map(|_| everywhere)
+    });
+    let everywhere = made.map_err(|error| reject_change(&guard, error))?;
+    let (tags, Json(key)) = shown_again(&guard, id).await?;
+    Ok((tags, Json(KeyView { everywhere, ..key })))
 }
 
 async fn change(
     guard: &Guard,
     id: KeyId,
     change: KeyChange,
-    asked: &Change,
+    asked: &Asked,
 ) -> Result<Shown, Rejection> {
     let expected = expected(guard, id, asked).await?;
     let changing = guard.change(id, change, expected, asked.audit());
@@ -84,7 +94,7 @@ async fn change(
 pub(crate) async fn revoke_key(
     State(guard): State<Guard>,
     KeyPath { key_id: id }: KeyPath,
-    asked: Change,
+    asked: Asked,
 ) -> Result<StatusCode, Rejection> {
     let reason = RevokeKeyQuery::read(asked.query())?.reason.map(|reason| reason.0);
     let expected = expected(&guard, id, &asked).await?;

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the test serves it in its own way")]
 mod service;
 
+mod cluster;
 mod example;
 mod mount;
 mod unread;

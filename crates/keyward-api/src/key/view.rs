@@ -68,6 +68,11 @@ pub struct KeyView {
     /// Why it was revoked.
     #[schema(required)]
     pub revoked_reason: Option<ReasonText>,
+    /// Of a key that was just resumed, where several nodes share a database: whether all of them
+    /// know it. A node that does not may deny the key for some seconds more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    pub everywhere: Option<bool>,
 }
 
 /// Why a key is suspended.
@@ -109,6 +114,7 @@ impl KeyView {
             grace_until: in_grace.map(Time),
             revoked_at: key.state.revoked_at().map(Time),
             revoked_reason: key.revoked_reason.clone().map(ReasonText),
+            everywhere: None,
         }
     }
 }
@@ -143,11 +149,16 @@ pub struct IssuedKey {
     /// Its version: 1.
     #[schema(minimum = 1, maximum = 1)]
     pub version: u64,
+    /// Where several nodes share a database: whether all of them know the key. A node that does not
+    /// may deny it for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    pub everywhere: Option<bool>,
 }
 
 impl From<&Issued> for IssuedKey {
     fn from(issued: &Issued) -> Self {
-        let Issued { key_id, secret, key, hint, created_at, versions } = issued;
+        let Issued { key_id, secret, key, hint, created_at, versions, everywhere } = issued;
         Self {
             api_key: SecretText(Zeroizing::new(secret.expose().to_owned())),
             key_id: (*key_id).into(),
@@ -162,6 +173,7 @@ impl From<&Issued> for IssuedKey {
             limits: key.limits.as_ref().map(LimitView::all),
             metadata: key.notes.metadata.to_json(),
             version: versions.key.get(),
+            everywhere: *everywhere,
         }
     }
 }

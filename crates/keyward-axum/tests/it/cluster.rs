@@ -45,6 +45,23 @@ async fn a_key_that_is_revoked_at_one_guard_is_dead_at_the_other() {
     other.stop().await.unwrap();
 }
 
+/// No hint ever comes from this store, and the next renewal is seconds away.
+#[tokio::test]
+async fn an_own_change_is_followed_at_once() {
+    let cluster = MemoryCluster::new(Duration::from_secs(20));
+    let (guard, upkeep) = node(&cluster, 1).await;
+    until(&guard, "wrong", "unknown").await;
+    for name in ["a", "b", "c"] {
+        let begun = guard.clock().now().steady.0;
+        testing::issue(&guard, name).await;
+        let owner = "acme".parse().unwrap();
+        guard.set_owner_suspended(owner, true, guard.program()).await.unwrap();
+        let took = Duration::from_nanos(guard.clock().now().steady.0 - begun);
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+    }
+    upkeep.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_guard_that_is_dropped_renews_no_lease() {
     let cluster = MemoryCluster::new(LEASE);

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::mask::masked;
 use crate::new_file::NewFile;
 use crate::output::{Output, printable};
+use crate::status::late;
 
 use super::pipeline::Settled;
 use super::rejection;
@@ -57,6 +58,8 @@ pub(super) struct Report<'a> {
     added: u64,
     skipped: u64,
     rejected: u64,
+    /// Not every node knows all of the keys yet.
+    is_late: bool,
 }
 
 impl<'a> Report<'a> {
@@ -68,7 +71,7 @@ impl<'a> Report<'a> {
         }
         let file = file.map(BufWriter::new);
         let (shown, notes) = (Vec::new(), Vec::new());
-        Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, rejected: 0 })
+        Ok(Self { to, out, file, shown, notes, added: 0, skipped: 0, rejected: 0, is_late: false })
     }
 
     /// Takes the outcome of a batch.
@@ -77,7 +80,11 @@ impl<'a> Report<'a> {
         let sent = entries.iter().filter(|entry| matches!(entry, Entry::Sent { .. })).count();
         let (outcomes, failure) = match response {
             None => (Vec::new(), None),
-            Some(Ok(ImportReport { keys, .. })) if keys.len() == sent => (keys, None),
+            Some(Ok(ImportReport { keys, everywhere, .. })) if keys.len() == sent => {
+                // The last batch says it for all: nodes learn of them in their order.
+                self.is_late = everywhere == Some(false);
+                (keys, None)
+            }
             Some(Ok(_)) => {
                 anyhow::bail!("the response lacks the result of a key; is it a newer server?")
             }
@@ -145,6 +152,9 @@ impl<'a> Report<'a> {
         if let Some(file) = self.file.take() {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
             file.context("the report cannot be written")?.finish()?;
+        }
+        if let Some(late) = late(Some(!self.is_late)) {
+            self.note(late);
         }
         if self.to.json {
             let totals = json!({

@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::view;
 use crate::connection::Common;
 use crate::output::{Look, Output, printable, shown};
-use crate::status::Complaint;
+use crate::status::{Complaint, late};
 
 pub(super) const EXAMPLES: [&str; 5] = [
     "keyward key issue --name weather-bot",
@@ -56,10 +56,11 @@ fn issued_text(issued: &IssuedKey, look: Look) -> String {
         None => "does not expire".to_owned(),
         Some(at) => format!("expires {}", look.time(at)),
     };
+    let late = late(issued.everywhere).map(|note| format!("\n\n{note}")).unwrap_or_default();
     format!(
         "Issued key {id} for {name} (tier {tier}, scopes: {scopes}, {expiry}):\n\n  {key}\n\n\
          It is shown this once and never again: keep it now. Requests bring it as\n\n  \
-         Authorization: Bearer YOUR_API_KEY",
+         Authorization: Bearer YOUR_API_KEY{late}",
         id = shown(&issued.key_id),
         name = shown(&issued.name),
         tier = shown(&issued.tier),
@@ -86,5 +87,21 @@ mod tests {
         // A second copy would stay in the shell history of a user who tries the command.
         assert_eq!(shown.matches("kw_secret").count(), 2, "once for each reader: {shown}");
         insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_key_that_a_node_may_not_know_is_told_so() {
+        let told = |everywhere: Value| {
+            let issued = json!({
+                "api_key": "kw_secret", "key_id": 7, "name": "mobile", "tier": "basic",
+                "created_at": "2026-11-24T09:30:00.000Z", "hint": "kw_secr", "scopes": ["*"],
+                "expires_at": null, "owner": null, "networks": [], "limits": null, "metadata": {},
+                "version": 1, "everywhere": everywhere,
+            });
+            let issued = serde_json::from_value(issued).unwrap();
+            both(|out: &mut Output| out.line(&issued_text(&issued, out.look())))
+        };
+        assert!(told(json!(false)).contains("\n\nNot every node knows of it yet"));
+        assert_eq!(told(json!(true)), told(Value::Null));
     }
 }

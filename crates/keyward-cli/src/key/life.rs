@@ -8,6 +8,7 @@ use crate::client::Route;
 
 use super::{OneKey, view};
 use crate::output::{Output, shown};
+use crate::status::late;
 
 pub(super) fn suspend(key: &OneKey, out: &mut Output) -> anyhow::Result<()> {
     change(key, "suspend", out)
@@ -35,7 +36,8 @@ fn text(id: u64, key: &KeyView, verb: &str) -> String {
         format!("It is {}, so no request with it is accepted.", shown(&key.state))
     };
     let done = if is_resumed { "Resumed" } else { "Suspended" };
-    format!("{done} key {id}. {then}")
+    let late = late(key.everywhere).map(|note| format!(" {note}")).unwrap_or_default();
+    format!("{done} key {id}. {then}{late}")
 }
 
 #[cfg(test)]
@@ -61,5 +63,9 @@ mod tests {
             told("expired", &[], "resume"),
         ];
         insta::assert_snapshot!(all.join("\n"));
+        let mut key = bare_key(7, "active", &[]);
+        key["everywhere"] = json!(false);
+        let told = text(7, &of(key).body, "resume");
+        assert!(told.contains(" Not every node knows of it yet"), "{told}");
     }
 }

@@ -7,6 +7,7 @@ mod expel;
 mod follow;
 mod restore;
 mod signal;
+mod slot;
 mod tickets;
 mod unread;
 mod waiting;

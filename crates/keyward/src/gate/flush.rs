@@ -185,7 +185,8 @@ impl Gate {
     /// left; see [`KeyStore::tend_usage`](crate::store::KeyStore::tend_usage). Call it again after
     /// a moment if so, and within the hour if not.
     ///
-    /// `days` is of how many days before today (UTC) usage is kept; `None` keeps all.
+    /// `days` is of how many days before today (UTC) usage is kept; `None` keeps all. Where several
+    /// gates share a store, today is what the store says, and nothing is done before it has said so.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -213,8 +214,12 @@ impl Gate {
         clock: ReadClock<'_>,
         days: Option<u32>,
     ) -> Result<bool, StoreError> {
+        if !self.carried.knows_time() {
+            // The clock of this node may differ from that of the store by any time.
+            return Ok(true);
+        }
         // Of a clock that is in doubt, the earlier time: forgotten usage does not come back.
-        let now = clock().unix.hour();
+        let now = self.judge(clock()).unix.hour();
         let from = days.map_or(UnixHour(0), |days| now.days_before(days));
         let tended = self.store.tend_usage(now, from).await;
         self.usage_edition.fetch_add(1, Ordering::Release);

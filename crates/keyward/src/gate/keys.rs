@@ -80,10 +80,12 @@ impl Gate {
         let (digest, hint, created_at) = (Digest::of_secret(&secret), secret.hint(), audit.at);
         let new = key.clone().with_secret(StoredSecret { digest, hint: hint.clone(), created_at });
         let change = Change::Issue(Box::new(new));
-        match self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.outcome {
+        let made = self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?;
+        match made.outcome {
             Ok(Decided::Issued { key: kept, owner }) => {
-                let versions = kept.versions(owner.as_ref());
-                Ok(Issued { key_id: kept.id, secret, key, hint, created_at, versions })
+                let (key_id, versions) = (kept.id, kept.versions(owner.as_ref()));
+                let everywhere = made.everywhere;
+                Ok(Issued { key_id, secret, key, hint, created_at, versions, everywhere })
             }
             Ok(other) => Err(unexpected(&other).into()),
             Err(rejection) => Err(self.not_issued(rejection)),
@@ -154,10 +156,7 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<OwnedKey, ChangeError> {
         let change = Change::Key { id, change, expected };
-        match self.run(change, audit, clock).await?.outcome? {
-            Decided::Changed { key, owner } => Ok(OwnedKey { key, owner }),
-            other => Err(unexpected(&other).into()),
-        }
+        self.run(change, audit, clock).await?.into_key()
     }
 
     /// Gives a key another secret, with the prefix that it had. The present secret works for
@@ -297,11 +296,7 @@ impl Gate {
     ) -> Result<OwnerRow, StoreError> {
         let change = if suspended { OwnerChange::Suspend } else { OwnerChange::Resume };
         let change = Change::Owner { owner, change, expected: None };
-        match self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.outcome {
-            Ok(Decided::Owner(row)) => Ok(row),
-            Ok(other) => Err(unexpected(&other)),
-            Err(rejection) => Err(unfit(rejection)),
-        }
+        self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.into_owner()
     }
 
     /// Adds keys that came from elsewhere, and returns the outcome of each. When this returns, the
@@ -350,10 +345,6 @@ impl Gate {
         audit: Audit,
     ) -> Result<Vec<Imported>, StoreError> {
         let change = Change::Import { keys, dry_run };
-        match self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.outcome {
-            Ok(Decided::Imported { keys, owners: _ }) => Ok(keys),
-            Ok(other) => Err(unexpected(&other)),
-            Err(rejection) => Err(unfit(rejection)),
-        }
+        self.run(change, audit, &no_clock).await.map_err(ChangeError::into_store)?.into_imported()
     }
 }

@@ -2,101 +2,22 @@
 
 use std::collections::HashMap;
 
-use thiserror::Error;
-
-use crate::audit::{Audit, Mark};
+use crate::audit::Audit;
 use crate::change::KeyChange;
 use crate::digest::Digest;
-use crate::key::RandomError;
 use crate::limit::Revision;
-use crate::rules::{Change, ChangeRejection, Committed, Decided, Imported};
+use crate::rules::{Change, Committed, Decided, Imported};
 use crate::store::StoreError;
 use crate::stored::{OwnedKey, OwnerRow, Unkept};
 use crate::time::{Now, ReadClock, SteadyNanos, UnixMillis};
 
 use super::Gate;
-
-/// Why something was not changed.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::sync::Arc;
-///
-/// use keyward::Gate;
-/// use keyward::audit::Audit;
-/// use keyward::change::KeyChange;
-/// use keyward::gate::ChangeError;
-/// use keyward::key::Prefix;
-/// use keyward::memory::MemoryStore;
-/// use keyward::record::KeyId;
-/// use keyward::rules::ChangeRejection;
-/// use keyward::time::{Now, SteadyNanos, UnixMillis};
-///
-/// let gate = Gate::open(Arc::new(MemoryStore::default()), Prefix::default()).await?;
-/// let at = UnixMillis(1_767_225_600_000);
-/// let (id, clock) = (KeyId::new(7).unwrap(), || Now::new(at, SteadyNanos(0)));
-/// let changed = gate.change(id, KeyChange::Resume, None, Audit::program(at), &clock).await;
-/// let error = changed.unwrap_err();
-/// assert!(matches!(error, ChangeError::Rejected(ChangeRejection::UnknownKey)));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Error)]
-pub enum ChangeError {
-    /// The change does not fit what there is, which is as it was.
-    #[error(transparent)]
-    Rejected(#[from] ChangeRejection),
-    /// The clock is in doubt, so the end of a grace is unknown. Without a grace, a key is rotated
-    /// all the same.
-    #[error("the clock is in doubt, and the end of a grace would be unknown")]
-    ClockInDoubt,
-    /// No secret could be made.
-    #[error("no secret could be made")]
-    Random(#[from] RandomError),
-    /// It is not known whether the change survives. Repeat it.
-    #[error("the change could not be kept")]
-    Store(#[from] StoreError),
-}
-
-impl ChangeError {
-    /// The error where only the store can fail.
-    pub(super) fn into_store(self) -> StoreError {
-        match self {
-            Self::Store(error) => error,
-            other @ (Self::Rejected(_) | Self::ClockInDoubt | Self::Random(_)) => {
-                StoreError::Inconsistent(other.to_string())
-            }
-        }
-    }
-}
-
-/// The store decided something that was not asked for.
-pub(super) fn unexpected(decided: &Decided) -> StoreError {
-    StoreError::Inconsistent(format!("another change was decided: {decided:?}"))
-}
-
-/// The store rejected a change for a reason that such a change cannot have.
-pub(super) fn unfit(rejection: ChangeRejection) -> StoreError {
-    StoreError::Inconsistent(format!("a change was rejected for another one's reason: {rejection}"))
-}
+use super::change_error::{ChangeError, unexpected};
+use super::made::Made;
 
 /// For changes that replace no limit by another one.
 pub(super) fn no_clock() -> Now {
     Now::new(UnixMillis(0), SteadyNanos::NEVER)
-}
-
-/// The outcome of a change that was run.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// The newest change as of its transaction, also if nothing was written.
-    pub newest: Mark,
-    /// The state now, or the reason why nothing was changed.
-    pub outcome: Result<Decided, ChangeRejection>,
-    /// Whether every gate over the store judges by it. Always, except of a change that gives more
-    /// than there was (an issued, imported or resumed key, a resumed owner) while another gate is
-    /// silent or late: such a change waits for 250 ms at most.
-    pub is_everywhere: bool,
 }
 
 impl Gate {
@@ -155,9 +76,9 @@ impl Gate {
         let patience = self.patience(&change).await?;
         let committed = self.make(change, audit, clock).await?;
         // No turn is held any more: other changes, and the step that ends this wait, go on.
-        let is_everywhere = self.wait(&committed, patience).await?;
+        let everywhere = self.wait(&committed, patience).await?;
         let Committed { newest, outcome } = committed;
-        Ok(Made { newest, outcome, is_everywhere })
+        Ok(Made { newest, outcome, everywhere })
     }
 
     /// Makes a change when it is its turn.

@@ -38,10 +38,9 @@ impl Life {
     /// Withholds every verdict but that the key is revoked.
     pub(super) fn withhold(&self) {
         let unless_revoked = |word| (word != REVOKED).then_some(WITHHELD);
-        // It is revoked, and stays so.
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_revoked)
-            .unwrap_or_default();
+        // An error is that it is revoked, and stays so.
+        let (Ok(_) | Err(_)) =
+            self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_revoked);
     }
 
     pub(super) fn is_withheld(&self) -> bool {

@@ -24,7 +24,7 @@ use crate::store::{
 };
 use crate::stored::OwnedKey;
 use crate::tier::TierName;
-use crate::time::UnixMillis;
+use crate::time::{UnixHour, UnixMillis};
 
 use super::hidden::Hidden;
 use super::snapshot::MemorySnapshot;
@@ -300,6 +300,14 @@ impl KeyStore for ClusterNode {
             Ok(())
         };
         self.call("add_usage", add).await
+    }
+
+    async fn tend_usage(&self, _: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        let tend = |it: &mut Database, _: &ServerId| {
+            it.rows.forget_usage(from);
+            Ok(false)
+        };
+        self.call("tend_usage", tend).await
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {

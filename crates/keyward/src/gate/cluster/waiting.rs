@@ -1,9 +1,7 @@
 //! Changes that wait until no node can decide without them.
 
-use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::audit::Mark;
@@ -13,6 +11,7 @@ use crate::rules::{Change, ChangeRejection, Committed, OwnerChange};
 use crate::store::{NodeRow, Standings, StoreError};
 use crate::time::{ReadClock, SteadyNanos};
 
+use super::slot::Slot;
 use super::{Gate, Node, has_passed};
 
 /// How long the response to a change waits that gives more than there was: a caller whom another
@@ -23,6 +22,8 @@ const GIVING_WAITS: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     waiters: Mutex<Vec<Waiter>>,
+    /// That one began, which [`Gate::change_waits`] has not told yet.
+    begun: Slot<()>,
     /// How long the last ones waited that are settled, as far as they were not taken.
     ended: Mutex<Vec<Duration>>,
 }
@@ -36,12 +37,8 @@ struct Waiter {
     patience: Patience,
     /// A time after the change was committed: when a step first saw that it waits.
     since: Option<SteadyNanos>,
-    slot: Arc<Slot>,
+    slot: Arc<Slot<Settled>>,
 }
-
-/// Where the future of a change looks for the end of its wait.
-#[derive(Debug, Default)]
-struct Slot(Mutex<(Option<Settled>, Option<Waker>)>);
 
 /// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,35 +87,6 @@ impl Patience {
     }
 }
 
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, (Option<Settled>, Option<Waker>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self, settled: Settled) {
-        let waker = {
-            let mut slot = self.lock();
-            slot.0 = Some(settled);
-            slot.1.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    async fn wait(&self) -> Settled {
-        poll_fn(|context| {
-            let mut slot = self.lock();
-            match slot.0 {
-                Some(settled) => Poll::Ready(settled),
-                None => {
-                    slot.1 = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
-    }
-}
-
 impl Waiting {
     fn lock(&self) -> MutexGuard<'_, Vec<Waiter>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
@@ -139,10 +107,11 @@ impl Waiting {
         self.lock().len()
     }
 
-    fn add(&self, mark: Mark, patience: Patience) -> Arc<Slot> {
+    fn add(&self, mark: Mark, patience: Patience) -> Arc<Slot<Settled>> {
         let slot = Arc::new(Slot::default());
         let waiter = Waiter { mark, patience, since: None, slot: Arc::clone(&slot) };
         self.lock().push(waiter);
+        self.begun.set(());
         slot
     }
 
@@ -168,7 +137,7 @@ impl Waiting {
         let mut waiters = self.lock();
         waiters.retain(|waiter| match judge(waiter) {
             Some(settled) => {
-                waiter.slot.end(settled);
+                waiter.slot.set(settled);
                 false
             }
             None => true,
@@ -238,24 +207,24 @@ impl Gate {
     }
 
     /// Waits until no node can decide without a change, or as long as its caller is to wait.
-    /// Returns whether it is in force everywhere.
+    /// Returns whether it is in force everywhere; `None` where there is one gate.
     pub(in crate::gate) async fn wait(
         &self,
         committed: &Committed,
         patience: Patience,
-    ) -> Result<bool, StoreError> {
-        let Some(node) = &self.node else { return Ok(true) };
+    ) -> Result<Option<bool>, StoreError> {
+        let Some(node) = &self.node else { return Ok(None) };
         let waits = match &committed.outcome {
             Ok(_) | Err(ChangeRejection::Earlier(_)) => patience != Patience::None,
             // Nothing was changed, and nothing is said of an earlier change.
             Err(_) => false,
         };
         if !waits {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        match node.waiting.add(committed.newest, patience).wait().await {
-            Settled::Everywhere | Settled::ByClock => Ok(true),
-            Settled::Elsewhere => Ok(false),
+        match node.waiting.add(committed.newest, patience).take().await {
+            Settled::Everywhere | Settled::ByClock => Ok(Some(true)),
+            Settled::Elsewhere => Ok(Some(false)),
             Settled::Lost => {
                 let cause = "the database went back in time, and lost the change";
                 Err(StoreError::Unavailable(cause.into()))
@@ -269,6 +238,49 @@ impl Gate {
     pub fn take_waits(&self) -> Vec<Duration> {
         let ended = self.node.as_deref().map(|node| std::mem::take(&mut *node.waiting.ended()));
         ended.unwrap_or_default()
+    }
+
+    /// Returns when a change of this gate waits that did not when this returned last: the next step
+    /// of [`Gate::catch_up`] is due at once, and so is one of [`Gate::settle`]. Never returns for a
+    /// gate that has its store to itself. It may be dropped at any time; one task may wait for it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use keyward::Gate;
+    /// use keyward::audit::Audit;
+    /// use keyward::key::Prefix;
+    /// use keyward::memory::MemoryCluster;
+    /// use keyward::time::{Now, SteadyNanos, UnixMillis};
+    ///
+    /// let cluster = MemoryCluster::new(Duration::from_secs(5));
+    /// let gate = Gate::open(Arc::new(cluster.node(1)), Prefix::default()).await?;
+    /// let at = UnixMillis(1_800_000_000_000);
+    /// let clock = || Now::new(at, SteadyNanos(0));
+    /// let follow = async {
+    ///     loop {
+    ///         gate.change_waits().await;
+    ///         gate.catch_up(&clock).await?;
+    ///         gate.settle(&clock).await?;
+    ///     }
+    /// };
+    /// let suspended = gate.set_owner_suspended("acme".parse()?, true, Audit::program(at));
+    /// let suspended = tokio::select! {
+    ///     suspended = suspended => suspended,
+    ///     failed = follow => failed,
+    /// };
+    /// assert_eq!(suspended?.suspended_at, Some(at));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn change_waits(&self) {
+        match &self.node {
+            Some(node) => node.waiting.begun.take().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Looks once whether changes that wait are settled: every node has applied them, or can decide

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use keyward::change::{KeyChange, KeyEdit};
+use keyward::gate::KeptUp;
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 use keyward::{Asked, Gate};
 
-use super::two::{AT, Two};
+use super::two::{AT, Two, open};
 
 const HOUR: u64 = 3_600_000;
 
@@ -43,6 +44,28 @@ async fn a_node_says_by_how_much_its_own_clock_differs() {
         assert_eq!(gate.standing().unwrap().wall_ahead_ms, ahead);
     }
     assert_eq!(other.standing().unwrap().wall_ahead_ms, 0);
+}
+
+#[tokio::test]
+async fn usage_is_forgotten_by_the_time_of_the_store() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    let [gate, _] = &two.gates;
+    two.word(gate, issued.secret.expose());
+    gate.flush(&|| two.now()).await.unwrap();
+    let counted = || two.cluster.counted(issued.key_id).requests();
+    // A year ahead, and before it knows better.
+    let ahead = || Now::new(UnixMillis(AT.0 + 365 * 24 * HOUR), two.now().steady);
+    let third = open(&two.cluster, 2).await;
+    assert!(third.tend_usage(&ahead, Some(1)).await.unwrap(), "there is more to do");
+    assert_eq!(counted(), 1);
+    while third.keep_up(&ahead).await.unwrap() != KeptUp::Current {}
+    assert!(!third.tend_usage(&ahead, Some(1)).await.unwrap());
+    assert_eq!(counted(), 1);
+    two.pass(Duration::from_millis(2 * 24 * HOUR));
+    while third.keep_up(&ahead).await.unwrap() != KeptUp::Current {}
+    assert!(!third.tend_usage(&ahead, Some(1)).await.unwrap());
+    assert_eq!(counted(), 0);
 }
 
 #[tokio::test]

@@ -127,6 +127,21 @@ async fn many_changes_that_wait_hold_up_neither_the_feed_nor_each_other() {
     assert!(revoked.iter_mut().all(|task| poll(task.as_mut()).unwrap().unwrap()));
 }
 
+#[tokio::test]
+async fn a_gate_tells_once_that_a_change_waits() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    let [own, other] = &two.gates;
+    own.change_waits().await;
+    let (mut waits, mut others) = (pin!(own.change_waits()), pin!(other.change_waits()));
+    assert!(poll(waits.as_mut()).is_none(), "it is told once");
+    let mut revoked = pin!(own.revoke(issued.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    assert!(poll(waits.as_mut()).is_some());
+    assert!(poll(others.as_mut()).is_none());
+    assert!(poll(pin!(own.change_waits())).is_none());
+}
+
 /// Every change that gives more than there was.
 fn giving(two: &Two, key: KeyId) -> [Change; 4] {
     let new = |number| {
@@ -172,7 +187,7 @@ async fn what_gives_more_waits_a_quarter_of_a_second_and_says_whether_it_is_ever
         }
         assert_eq!(gate.settle(&clock).await.unwrap(), 0);
         let made = poll(made.as_mut()).unwrap().unwrap();
-        assert_eq!((made.outcome.is_ok(), made.is_everywhere), (true, is_heard), "{kind}");
+        assert_eq!((made.outcome.is_ok(), made.everywhere), (true, Some(is_heard)), "{kind}");
     }
 }
 
