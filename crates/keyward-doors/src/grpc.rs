@@ -61,7 +61,10 @@ pub(crate) async fn check(
         Grpc::new(CheckCodec).apply_max_message_size_config(Some(MESSAGE_BYTES_MAX), None);
     let decide = tower::service_fn(|request: tonic::Request<CheckRequest>| {
         let (state, admitted) = (&state, admitted.as_ref().map_err(Clone::clone));
-        async move { Ok(tonic::Response::new(decide(state, admitted?, request.into_inner()).await)) }
+        async move {
+            let decided = decide(state, admitted?, request.into_inner()).await;
+            Ok(tonic::Response::new(decided))
+        }
     });
     grpc.unary(decide, Request::from_parts(parts, body)).await.map(Body::new)
 }

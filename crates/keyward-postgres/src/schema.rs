@@ -24,8 +24,8 @@ pub(crate) const LEVEL: u32 = 1;
 
 /// The server that a statement runs on, from its start to its end; after a promotion it is another
 /// one, although its process may be the same.
-pub(crate) const SERVER: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint \
-    || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+pub(crate) const SERVER: &str = "(extract(epoch FROM pg_postmaster_start_time()) \
+    * 1000000)::bigint || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
 /// What the role that serves may do with each table. No change of the trail is among it, nor that
 /// of a key is taken away: only rows that are not the keys' own are ever deleted.

@@ -47,8 +47,8 @@ pub(crate) async fn open_gate(
     Ok(gate)
 }
 
-/// A guard over a gate. Renews the lease for the first time, where the database is one that several may share: no
-/// request is let in before. Upkeep goes on with it.
+/// A guard over a gate. Renews the lease for the first time, where the database is one that several
+/// may share: no request is let in before. Upkeep goes on with it.
 pub(crate) async fn joined(
     gate: Gate,
     clock: SystemClock,

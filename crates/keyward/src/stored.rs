@@ -52,8 +52,8 @@ pub struct Key<I = KeyId> {
     pub expires_at: Option<UnixMillis>,
     /// When it was issued.
     pub created_at: UnixMillis,
-    /// When it was last allowed in, as far as usage was flushed; a use is not on record that is less
-    /// than [`LAST_USED_STEP`](crate::usage::LAST_USED_STEP) later than this.
+    /// When it was last allowed in, as far as usage was flushed; a use is not on record that is
+    /// less than [`LAST_USED_STEP`](crate::usage::LAST_USED_STEP) later than this.
     pub last_used_at: Option<UnixMillis>,
     /// Its present secret.
     pub secret: StoredSecret,

@@ -30,8 +30,8 @@ pub(crate) const QUEUE_LEN: usize = 65_536;
 /// Most rows of one batch, so that a flush holds the store up for a few milliseconds only.
 pub const BATCH_ROWS_MAX: usize = 4_096;
 
-/// How much later a use of a key has to be than its last one on record, to be put on record. Without
-/// it, each flush would write the row of every key that is in use.
+/// How much later a use of a key has to be than its last one on record, to be put on record.
+/// Without it, each flush would write the row of every key that is in use.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
 
 /// The counts of one key in one hour, to be added to those in the store.

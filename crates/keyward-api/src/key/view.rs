@@ -53,8 +53,8 @@ pub struct KeyView {
     /// The first instant at which it no longer works; `null` is never.
     #[schema(required)]
     pub expires_at: Option<Time>,
-    /// When a request with it was last allowed, as far as usage was flushed; at most a minute before
-    /// the latest one.
+    /// When a request with it was last allowed, as far as usage was flushed; at most a minute
+    /// before the latest one.
     #[schema(required)]
     pub last_used_at: Option<Time>,
     /// When it got its present secret, if that is not its first one.

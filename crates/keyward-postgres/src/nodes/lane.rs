@@ -47,7 +47,7 @@ impl Lane {
             }
             done
         };
-        // Dropped when the time is over, and the connection with it.
+        // Dropped when the time has passed, and the connection with it.
         let done = self.connector.driver.run(async move {
             let late = |_| Err(PgError::gone("there was no response in time"));
             timeout(within, done).await.unwrap_or_else(late)

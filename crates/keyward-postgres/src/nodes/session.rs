@@ -81,7 +81,8 @@ impl Session {
         const LOCK: &str = "SELECT lease_ms FROM cluster FOR UPDATE";
         const ADD: &str = "INSERT INTO node (id, acked, seen, marked, version, name) \
             SELECT gen_random_uuid(), 0, 0, false, $1, \
-                   coalesce(nullif($2, ''), host(inet_client_addr()), 'on the database''s machine') \
+                   coalesce(nullif($2, ''), host(inet_client_addr()), \
+                            'on the database''s machine') \
             RETURNING uuid_send(id)";
         self.client.batch_execute("BEGIN").await?;
         let row = self.client.query_typed_one(LOCK, &[]).await?;

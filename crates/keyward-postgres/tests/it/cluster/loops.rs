@@ -90,7 +90,7 @@ fn revocations_at_the_same_time_are_each_final() {
     });
 }
 
-/// Whatever the connections are at, what is acknowledged is final.
+/// Whatever the connections are at, an acknowledged change is final.
 #[test]
 fn connections_that_are_ended_break_no_promise() {
     block_on(async {

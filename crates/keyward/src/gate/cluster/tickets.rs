@@ -216,8 +216,8 @@ impl Gate {
         }
     }
 
-    /// Waits until this gate has followed the trail up to terms that the store knows of. If it knows
-    /// no newer ones then, they are of a history that is lost: the store forgets them.
+    /// Waits until this gate has followed the trail up to terms that the store knows of. If it
+    /// knows no newer ones then, they are of a history that is lost: the store forgets them.
     async fn learn_terms(
         &self,
         (node, tickets): (&Node, &dyn Tickets),

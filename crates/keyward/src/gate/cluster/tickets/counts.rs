@@ -32,8 +32,8 @@ pub struct TicketCounts {
     pub wasted: u64,
     /// Requests that the store said nothing about in time.
     pub unavailable: u64,
-    /// How many responses came within each of [`TICKET_WAITS`], and not within the one before; in the
-    /// last place, the responses that took longer.
+    /// How many responses came within each of [`TICKET_WAITS`], and not within the one before; in
+    /// the last place, the responses that took longer.
     pub waits: [u64; TICKET_WAITS.len() + 1],
     /// How long all of these took together.
     pub waited: Duration,
