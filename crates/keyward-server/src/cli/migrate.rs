@@ -98,6 +98,7 @@ pub(super) fn status(error: &anyhow::Error) -> Option<Status> {
         | MigrateError::Chain(_)
         | MigrateError::Miscounted { .. }
         | MigrateError::Unknown { .. }
+        | MigrateError::Locks { .. }
         | MigrateError::Busy { .. } => Status::Failed,
     })
 }
