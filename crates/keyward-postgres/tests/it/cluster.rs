@@ -2,6 +2,7 @@
 
 mod loops;
 mod loss;
+mod standby;
 mod steps;
 
 use std::time::Duration;
