@@ -34,6 +34,16 @@ enum Waited<T> {
     GivenUp,
 }
 
+/// What came of terms that this gate did not know.
+enum Learned {
+    /// It has followed, and knows newer ones, or the limits do not matter any more.
+    Newer,
+    /// No trail has them, and the store forgot them.
+    Forgotten,
+    /// No trail has them, and it is not known whether the store forgot them.
+    Nothing,
+}
+
 impl Gate {
     /// The store that decides about limits, if several gates share them.
     fn sharing(&self) -> Option<(&Node, &dyn Tickets)> {
@@ -143,6 +153,7 @@ impl Gate {
         mut given_up: Pin<&mut impl Future<Output = ()>>,
     ) -> (Verdict, Now) {
         let SharedLimits { denials, counts } = &node.limits;
+        let mut has_forgotten = false;
         loop {
             let sent = clock().steady;
             let ticket = if let Some(exceeded) = denials.of(&ask, sent) {
@@ -171,10 +182,14 @@ impl Gate {
                 ticket => (Some(ticket), None),
             };
             if let Some(revision) = newer {
-                let followed = self.learn_terms((node, tickets), (asked, &ask), revision, clock);
-                match race(followed, given_up.as_mut()).await {
-                    Waited::Done(()) => {}
-                    Waited::GivenUp => return self.unavailable(node, (asked, &ask), clock()),
+                let about = (asked, &ask);
+                let learned = self.learn_terms((node, tickets), about, revision, clock);
+                match race(learned, given_up.as_mut()).await {
+                    Waited::Done(Learned::Newer) => {}
+                    Waited::Done(Learned::Forgotten) if !has_forgotten => has_forgotten = true,
+                    Waited::Done(Learned::Forgotten | Learned::Nothing) | Waited::GivenUp => {
+                        return self.unavailable(node, about, clock());
+                    }
                 }
             }
             let (now, is_granted) = (clock(), matches!(ticket, Some(Ticket::Granted(_))));
@@ -224,7 +239,7 @@ impl Gate {
         (asked, ask): (&Asked<'_>, &Ask),
         revision: Revision,
         clock: ReadClock<'_>,
-    ) {
+    ) -> Learned {
         let is_behind = || node.counts.applied.load(Ordering::Relaxed) < revision.0;
         let renewals = || node.renewals.load(Ordering::Relaxed);
         // The second renewal from here on was sent after the store had said so.
@@ -240,9 +255,12 @@ impl Gate {
             Asking::Limits(now) => *now == *ask,
             Asking::Decided(_) => false,
         };
-        if is_same {
-            // An error is asked about once more, as the row then says the same.
-            tickets.forget(ask.clone(), revision).await.unwrap_or_default();
+        if !is_same {
+            return Learned::Newer;
+        }
+        match tickets.forget(ask.clone(), revision).await {
+            Ok(()) => Learned::Forgotten,
+            Err(_) => Learned::Nothing,
         }
     }
 

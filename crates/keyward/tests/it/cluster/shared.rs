@@ -31,7 +31,8 @@ async fn issue(two: &Two, limits: Option<Limits>, owner: Option<&str>) -> Issued
 }
 
 async fn verdict(two: &Two, gate: &Gate, asked: Asked<'_>) -> Verdict {
-    gate.verify_shared(&asked, &|| two.now(), pending::<()>).await.0
+    // The database responds at once, and so nothing has to be waited for.
+    gate.verify_shared(&asked, &|| two.now(), || ready(())).await.0
 }
 
 async fn word(two: &Two, gate: &Gate, asked: Asked<'_>) -> &'static str {
