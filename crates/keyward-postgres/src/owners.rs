@@ -30,11 +30,14 @@ pub(crate) const OF_ENTRIES: &str = concat!(
     "WITH named AS MATERIALIZED \
      (SELECT id, key_id, owner FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
     owner_columns!(),
-    " FROM owners o WHERE o.id IN (SELECT owner FROM named UNION ALL SELECT k.owner FROM keys k \
+    ", o.limits_rev FROM owners o WHERE o.id IN (SELECT owner FROM named UNION ALL SELECT k.owner FROM keys k \
                                    WHERE k.id IN (SELECT key_id FROM named)) ORDER BY o.id"
 );
 /// All owners, in order.
-pub(crate) const ALL: &str = concat!("SELECT ", owner_columns!(), " FROM owners o ORDER BY o.id");
+pub(crate) const ALL: &str =
+    concat!("SELECT ", owner_columns!(), ", o.limits_rev FROM owners o ORDER BY o.id");
+/// Where the entry is that changed the limits, in statements that have it.
+pub(crate) const REVISION: usize = 6;
 /// Owners after this one that have limits and no key. Served by `owners_limited`.
 pub(crate) const LIMITED_WITHOUT_KEYS: &str = concat!(
     "SELECT ",

@@ -82,6 +82,7 @@ pub(crate) const NAMED: &str = concat!(
     "WITH named AS MATERIALIZED \
      (SELECT id, key_id FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
     key_columns!(),
+    ", k.limits_rev",
     key_tables!(),
     " WHERE k.id IN (SELECT key_id FROM named) ORDER BY k.id"
 );
@@ -97,8 +98,10 @@ pub(crate) const PAGE: &str =
 pub(crate) const ALL: &str = concat!(
     "SELECT ",
     key_columns!("NULL::text, NULL::boolean", "NULL::bigint"),
-    " FROM keys k ORDER BY k.id"
+    ", k.limits_rev FROM keys k ORDER BY k.id"
 );
+/// Where the entry is that changed the limits or the tier, in statements that have it.
+pub(crate) const REVISION: usize = 25;
 /// Which of these ids keys have. Served by the primary key.
 pub(crate) const IDS: &str = "SELECT id FROM keys WHERE id = ANY($1)";
 /// Which keys have these digests, or had them, and until when those work. Served by `keys_digest`

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::stream::Fuse;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use keyward::audit::Mark;
-use keyward::store::{Page, Snapshot, StoreError, Unreadable};
+use keyward::store::{Page, Revisions, Snapshot, StoreError, Unreadable};
 use tokio_postgres::{Client, RowStream};
 
 use crate::pg_error::PgError;
@@ -146,6 +146,10 @@ impl Snapshot for PostgresSnapshot {
 
     fn unreadable(&mut self) -> Vec<Unreadable> {
         self.reading.take()
+    }
+
+    fn revisions(&mut self) -> Revisions {
+        self.reading.take_revisions()
     }
 }
 

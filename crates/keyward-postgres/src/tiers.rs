@@ -13,12 +13,12 @@ use crate::pg_error::PgError;
 /// All tiers that are not gone, in the order in which they were made. The rules bound their number.
 pub(crate) const LIST: &str =
     "SELECT id, limits, keys, is_gone, name FROM tiers WHERE NOT is_gone ORDER BY id";
-/// All tiers, deleted ones too.
-pub(crate) const ALL: &str = "SELECT id, limits, keys, is_gone, name FROM tiers ORDER BY id";
+/// All tiers, deleted ones too; with the entry that changed the limits.
+pub(crate) const ALL: &str = "SELECT id, limits, keys, is_gone, name, rev FROM tiers ORDER BY id";
 /// The tiers that up to `$2` entries of the trail after `$1` name, deleted ones too.
 pub(crate) const OF_ENTRIES: &str = "WITH named AS MATERIALIZED \
     (SELECT id, tier FROM audit WHERE $1 < id ORDER BY id LIMIT $2) \
-    SELECT id, limits, keys, is_gone, name FROM tiers \
+    SELECT id, limits, keys, is_gone, name, rev FROM tiers \
     WHERE name IN (SELECT tier FROM named) ORDER BY id";
 /// The tiers of some names that are not gone. Served by `tiers_name`.
 pub(crate) const NAMED: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
@@ -34,6 +34,9 @@ pub(crate) const PUT: &str = "INSERT INTO tiers AS t (id, name, limits, rev, key
     rev = CASE WHEN t.limits = excluded.limits AND t.is_gone = excluded.is_gone THEN t.rev \
                ELSE excluded.rev END, \
     limits = excluded.limits, keys = excluded.keys, is_gone = excluded.is_gone";
+
+/// Where the entry is that changed the limits, in statements that have it.
+pub(crate) const REVISION: usize = 5;
 
 /// Reads a row of the statements above.
 pub(crate) fn row(row: &Row) -> Result<TierRow, PgError> {

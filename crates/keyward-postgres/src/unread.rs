@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use keyward::store::{Page, Unreadable};
+use keyward::limit::Revision;
+use keyward::store::{Page, Revisions, Unreadable};
 use keyward::stored::{Key, OwnerRow, TierId, TierRow};
 use tokio_postgres::Row;
 
-use crate::columns::{get, parse};
+use crate::columns::{get, get_number, parse};
 use crate::pg_error::PgError;
 use crate::tiers::ShownTier;
 use crate::{owners, record, tiers};
@@ -20,6 +21,8 @@ pub(crate) struct Reading {
     odd_owners: HashSet<String>,
     /// The tiers so far, as their keys show them.
     shown: HashMap<TierId, ShownTier>,
+    /// When the limits of rows were changed, if they ever were.
+    revisions: Revisions,
 }
 
 impl Reading {
@@ -58,7 +61,11 @@ impl Reading {
 
     fn tier(&mut self, row: &Row) -> Result<Option<TierRow>, PgError> {
         let error = match tiers::row(row) {
-            Ok(tier) => return Ok(Some(tier)),
+            Ok(tier) => {
+                let revision = revision(row, tiers::REVISION)?;
+                self.revisions.tiers.extend(revision.map(|revision| (tier.id, revision)));
+                return Ok(Some(tier));
+            }
             Err(error) => error,
         };
         match tiers::gone_row(row) {
@@ -75,7 +82,11 @@ impl Reading {
 
     fn owner(&mut self, row: &Row) -> Result<Option<OwnerRow>, PgError> {
         match owners::row(row, 0) {
-            Ok(owner) => Ok(Some(owner)),
+            Ok(owner) => {
+                let named = revision(row, owners::REVISION)?.map(|it| (owner.owner.clone(), it));
+                self.revisions.owners.extend(named);
+                Ok(Some(owner))
+            }
             Err(error) => {
                 self.odd_owners.insert(get(row, 0)?);
                 tell("an owner", &error);
@@ -86,7 +97,11 @@ impl Reading {
 
     fn key(&mut self, row: &Row, read: Result<Key, PgError>) -> Result<Option<Key>, PgError> {
         match read {
-            Ok(key) if !self.is_of_odd_owner(&key) => return Ok(Some(key)),
+            Ok(key) if !self.is_of_odd_owner(&key) => {
+                let revision = revision(row, record::REVISION)?;
+                self.revisions.keys.extend(revision.map(|revision| (key.id, revision)));
+                return Ok(Some(key));
+            }
             Ok(_) => {}
             Err(error) => tell("a key", &error),
         }
@@ -98,6 +113,11 @@ impl Reading {
         key.owner.as_ref().is_some_and(|owner| self.odd_owners.contains(owner.as_str()))
     }
 
+    /// Takes when the limits of the rows so far were changed.
+    pub(crate) fn take_revisions(&mut self) -> Revisions {
+        std::mem::take(&mut self.revisions)
+    }
+
     /// The owners so far that cannot be read.
     pub(crate) fn odd_owners(&self) -> Vec<String> {
         self.odd_owners.iter().cloned().collect()
@@ -107,6 +127,11 @@ impl Reading {
     pub(crate) fn take(&mut self) -> Vec<Unreadable> {
         std::mem::take(&mut self.unreadable)
     }
+}
+
+/// The entry that changed the limits of a row, unless they are as they were at first.
+fn revision(row: &Row, at: usize) -> Result<Option<Revision>, PgError> {
+    Ok(Some(Revision(get_number(row, at)?)).filter(|revision| *revision != Revision::default()))
 }
 
 fn tell(what: &str, reason: &PgError) {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use futures_util::future::{try_join_all, try_join3, try_join4};
 use keyward::KeyId;
+use keyward::audit::ChangeId;
 use keyward::stored::FormerSecret;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
@@ -222,8 +223,9 @@ impl Rows {
         for (owner, rev) in merged.owners.into_values() {
             rows.owners.push(&owner, rev)?;
         }
-        for (key, rev) in merged.added.into_values() {
-            rows.added.push(&key, rev)?;
+        for (key, _) in merged.added.into_values() {
+            // Its limits are as they were at first: no terms came before these.
+            rows.added.push(&key, ChangeId(0))?;
         }
         for (key, rev) in merged.put.into_values() {
             rows.put.push(&key, rev)?;

@@ -3,7 +3,7 @@
 use futures_util::future::{try_join3, try_join5};
 use keyward::UnixMillis;
 use keyward::audit::{ChangeId, Mark};
-use keyward::store::{Changes, Feed, Revisions, Unreadable};
+use keyward::store::{Changes, Feed, Unreadable};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -96,7 +96,7 @@ impl FeedStatements {
                 unreadable.push(key);
             }
         }
-        let revisions = Revisions::default();
+        let revisions = reading.take_revisions();
         Ok(Some(Feed { changes, revisions, to, at, unreadable }))
     }
 }
