@@ -100,13 +100,28 @@ impl Address {
     }
 
     /// The database, by the rule that the server has for a URL that names none.
-    pub(crate) fn database(&self) -> String {
+    ///
+    /// ```
+    /// let address: keyward_postgres::Address = "postgres://keyward@127.0.0.1/keyward".parse()?;
+    /// assert_eq!(address.database(), "keyward");
+    /// # Ok::<(), keyward_postgres::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn database(&self) -> String {
         let name = self.config.get_dbname().or(self.config.get_user());
         name.unwrap_or("keyward").to_owned()
     }
 
-    /// The database of limits next to this one.
-    pub(crate) fn of_tickets(&self) -> Self {
+    /// The database of limits next to this one; see
+    /// [`PostgresTickets`](crate::PostgresTickets).
+    ///
+    /// ```
+    /// let keys: keyward_postgres::Address = "postgres://keyward@127.0.0.1/keyward".parse()?;
+    /// assert_eq!(keys.of_tickets().database(), "keyward_tickets");
+    /// # Ok::<(), keyward_postgres::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn of_tickets(&self) -> Self {
         let mut tickets = self.clone();
         tickets.config.dbname(format!("{}_tickets", self.database()));
         tickets

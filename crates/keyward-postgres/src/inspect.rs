@@ -5,8 +5,8 @@ use tokio_postgres::Client;
 
 use crate::columns::{get, get_number};
 use crate::open_error::OpenError;
+use crate::options::OpenOptions;
 use crate::pg_error::PgError;
-use crate::postgres::OpenOptions;
 use crate::schema;
 use crate::session::Purpose;
 use crate::small;

@@ -19,6 +19,8 @@ mod driver;
 
 mod session;
 
+mod options;
+
 mod schema;
 
 mod columns;
@@ -81,11 +83,11 @@ mod arrival_columns;
 
 mod arrival;
 
+mod tickets;
+
 mod postgres;
 
 mod linked;
-
-mod tickets;
 
 mod inspect;
 
@@ -97,7 +99,8 @@ pub use linked::{Link, LinkError};
 pub use migrate::{LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, Migration, MigrationDone};
 pub use migrate_error::MigrateError;
 pub use open_error::OpenError;
-pub use postgres::{OpenOptions, PostgresStore};
+pub use options::OpenOptions;
+pub use postgres::PostgresStore;
 pub use schema::Migrated;
 pub use session::check_schema_name;
 pub use tickets::PostgresTickets;

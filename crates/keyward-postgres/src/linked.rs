@@ -8,8 +8,8 @@ use tokio_postgres::Client;
 
 use crate::addition::Addition;
 use crate::open_error::OpenError;
+use crate::options::OpenOptions;
 use crate::pg_error::PgError;
-use crate::postgres::OpenOptions;
 use crate::schema;
 use crate::session::{Connector, Purpose};
 

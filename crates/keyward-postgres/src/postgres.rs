@@ -3,6 +3,7 @@
 mod alone;
 mod import;
 mod open;
+mod sharing;
 
 use std::path::Path;
 
@@ -17,19 +18,21 @@ use keyward::query::{
 use keyward::record::Owner;
 use keyward::rules::{Change, Committed};
 use keyward::store::{
-    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, UsageBatch,
+    Backup, Changes, Cluster, KeyStore, LeakReport, Reports, Snapshot, StoreError, Tickets,
+    UsageBatch,
 };
 use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
 use keyward::{KeyId, UnixMillis};
 
-pub use open::{OpenOptions, PostgresStore};
+pub use open::PostgresStore;
 
 use crate::columns::{get, parse};
 use crate::pg_error::PgError;
 use crate::session::Purpose;
 use crate::snapshot::PostgresSnapshot;
 use crate::sql::{Value, query};
+use crate::tickets::TIDY_MAX;
 use crate::usage::{self, Sums};
 use crate::{days, find, flush, follow, keys, owners, small, tiers, trail};
 
@@ -37,6 +40,10 @@ use crate::{days, find, flush, follow, keys, owners, small, tiers, trail};
 impl KeyStore for PostgresStore {
     fn cluster(&self) -> Option<&dyn Cluster> {
         Some(&self.nodes)
+    }
+
+    fn tickets(&self) -> Option<&dyn Tickets> {
+        self.tickets.as_ref().map(|tickets| tickets as &dyn Tickets)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
@@ -100,11 +107,16 @@ impl KeyStore for PostgresStore {
     }
 
     async fn tend_usage(&self, now: UnixHour, from: UnixHour) -> Result<bool, StoreError> {
+        // Buckets that are full are work of the same kind, and rare.
+        let is_more = match &self.tickets {
+            Some(tickets) => TIDY_MAX <= tickets.tidy().await?,
+            None => false,
+        };
         let reader = self.readers.take().await?;
         let is_any = days::is_work(&reader, now, from).await?;
         reader.done();
         if !is_any {
-            return Ok(false);
+            return Ok(is_more);
         }
         // A connection of its own, so that reports and flushes wait for none of it.
         let connector = self.connector().clone();
@@ -112,7 +124,7 @@ impl KeyStore for PostgresStore {
             let client = connector.connect(Purpose::Writing).await?;
             days::tend(&client, now, from).await
         });
-        Ok(tended.await?)
+        Ok(tended.await? || is_more)
     }
 
     async fn latest_reading(&self) -> Result<Option<UnixMillis>, StoreError> {

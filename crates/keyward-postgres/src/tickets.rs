@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::columns::bound;
 use crate::open_error::OpenError;
-use crate::postgres::OpenOptions;
+use crate::options::OpenOptions;
 use crate::session::{Connector, Purpose};
 use crate::sql::{Value, execute};
 
@@ -67,6 +67,9 @@ impl fmt::Debug for PostgresTickets {
     }
 }
 
+/// Most rows that [`PostgresTickets::tidy`] removes of each table.
+pub(crate) const TIDY_MAX: u64 = 1_000;
+
 impl PostgresTickets {
     /// Makes the database and its tables, or brings them to the present; see
     /// [`PostgresStore::migrate`](crate::PostgresStore::migrate).
@@ -106,6 +109,25 @@ impl PostgresTickets {
         Ok(Self { quick, slow, kept, slow_buckets, connector })
     }
 
+    /// Whether [`PostgresTickets::open`] would work; nothing stays open.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresTickets::open`].
+    pub async fn check(options: &OpenOptions) -> Result<(), OpenError> {
+        let connector = options.tickets_connector()?;
+        let client = connector.check(Purpose::Ticketing, options.without_fsync).await?;
+        let checked = schema::check(&connector, &client).await;
+        drop(client);
+        connector.driver.stop().await;
+        checked
+    }
+
+    /// Ends all connections; asks are unavailable from then on.
+    pub(crate) async fn close(&self) {
+        self.connector.driver.stop().await;
+    }
+
     /// Removes up to 1 000 rows of each table whose buckets have been full for an hour, and returns
     /// how many. Nothing waits for this, and it waits for no ask.
     ///
@@ -119,7 +141,7 @@ impl PostgresTickets {
             let remove = format!(
                 "DELETE FROM {table} WHERE bucket IN (SELECT bucket FROM {table} \
                  WHERE bucket <> $1 AND tat < (extract(epoch FROM now()) - 1767225600 - 3600) \
-                 * 1000000000 LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+                 * 1000000000 LIMIT {TIDY_MAX} FOR UPDATE SKIP LOCKED)"
             );
             removed += execute(&client, &remove, &[Value::Bytes(WHOLE.to_vec())]).await?;
         }

@@ -12,70 +12,22 @@ use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore, mpsc, oneshot}
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
-use crate::address::Address;
 use crate::arrival::{self, Arrived};
 use crate::migrate::{self, Migration, MigrationDone};
 use crate::migrate_error::MigrateError;
 use crate::nodes::{self, Nodes};
 use crate::open_error::OpenError;
+use crate::options::OpenOptions;
 use crate::pg_error::PgError;
 use crate::queue::Job;
 use crate::readers::Readers;
 use crate::schema::{self, Migrated};
-use crate::session::{Connector, Purpose, SchemaName};
+use crate::session::{Connector, Purpose};
+use crate::tickets::PostgresTickets;
 use crate::writer::Writer;
 
 /// Most questions that take long at a time, so that there is always a connection for short ones.
 const LONG_READS_MAX: usize = 2;
-
-/// Where a store is, and what may be wrong with it.
-///
-/// ```
-/// use keyward_postgres::OpenOptions;
-///
-/// let options = OpenOptions::new("postgres://keyward@127.0.0.1/keyward".parse()?);
-/// assert_eq!(options.schema, "keyward");
-/// assert!(!options.without_fsync);
-/// # Ok::<(), keyward_postgres::AddressError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    /// The database.
-    pub address: Address,
-    /// The schema that has everything, `keyward` unless it is set. Several stores in one database
-    /// have nothing to do with each other.
-    pub schema: String,
-    /// Whether a server may lose acknowledged changes with the power: for tests alone.
-    pub without_fsync: bool,
-    /// Whether several programs may serve from the schema at a time. If not, a gate does not open
-    /// while another one's node is registered that is not known to be silent.
-    pub several: bool,
-    /// What operators call this program; its address, if it is empty.
-    pub name: String,
-}
-
-impl OpenOptions {
-    /// The schema `keyward` of a database whose server keeps what it acknowledges.
-    #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self {
-            address,
-            schema: "keyward".to_owned(),
-            without_fsync: false,
-            several: false,
-            name: String::new(),
-        }
-    }
-
-    pub(crate) fn connector(&self) -> Result<Connector, OpenError> {
-        Connector::new(self.address.clone(), SchemaName::new(&self.schema)?)
-    }
-
-    /// For the database of limits.
-    pub(crate) fn tickets_connector(&self) -> Result<Connector, OpenError> {
-        Connector::new(self.address.of_tickets(), SchemaName::new(&self.schema)?)
-    }
-}
 
 /// Keys that survive in PostgreSQL.
 ///
@@ -117,6 +69,8 @@ pub struct PostgresStore {
     aside: Arc<Turn<Option<Client>>>,
     long_reads: Arc<Semaphore>,
     is_closed: AtomicBool,
+    /// Decides about limits, where several programs share them.
+    pub(super) tickets: Option<PostgresTickets>,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -216,6 +170,7 @@ impl PostgresStore {
             aside: Arc::new(Turn::new(Some(client))),
             long_reads: Arc::new(Semaphore::new(LONG_READS_MAX)),
             is_closed: AtomicBool::new(false),
+            tickets: None,
             connector,
         })
     }
@@ -299,6 +254,9 @@ impl PostgresStore {
             writer.await.unwrap_or_default();
         }
         self.readers.close().await;
+        if let Some(tickets) = &self.tickets {
+            tickets.close().await;
+        }
         drop(self.aside.lock().await.take());
         self.connector.driver.stop().await;
     }
