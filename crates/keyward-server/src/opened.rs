@@ -70,7 +70,11 @@ impl Opened {
                 let mut options = keyward_postgres::OpenOptions::clone(options);
                 options.several = settings.cluster.is_on;
                 options.name = node::name(&settings.cluster);
-                let store = Arc::new(PostgresStore::open(&options).await?);
+                let mut store = PostgresStore::open(&options).await?;
+                if options.several {
+                    store.share_limits(&options).await?;
+                }
+                let store = Arc::new(store);
                 store.wait_until_alone(&|| clock.now()).await?;
                 Ok(Self { store: Store::Server(store), message: String::new() })
             }

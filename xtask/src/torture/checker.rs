@@ -32,7 +32,6 @@ pub(crate) enum Buckets {
     /// Each process its own, and they begin full.
     OfEachProcess,
     /// The store, for all nodes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no store keeps them yet"))]
     OfAll,
 }
 

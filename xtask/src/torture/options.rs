@@ -86,7 +86,10 @@ impl Options {
     pub(crate) fn rules(&self) -> Rules {
         let within = if self.is_on_postgres() { LEASE * 3 } else { Duration::ZERO };
         let everywhere_within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-        Rules { buckets: Buckets::OfEachProcess, everywhere_within }
+        // Nodes of a cluster share limits; one process has them to itself, and begins anew.
+        let is_shared = self.is_on_postgres() && 1 < self.nodes;
+        let buckets = if is_shared { Buckets::OfAll } else { Buckets::OfEachProcess };
+        Rules { buckets, everywhere_within }
     }
 }
 

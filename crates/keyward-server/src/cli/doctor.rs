@@ -140,7 +140,7 @@ impl Doctor {
         checks.extend(key::check(&settings));
         checks.extend(files::check(&settings, &surroundings.config));
         checks.extend(certificates::check(&settings, now));
-        let (database, is_served) = database::check(&settings.database, output::now);
+        let (database, is_served) = database::check(&settings, output::now);
         checks.extend(database);
         checks.push(limits::open_files(settings.connections_max.get()));
         checks.extend(network::check(&surroundings.target, &settings, is_served, output::now));

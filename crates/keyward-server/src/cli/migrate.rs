@@ -1,5 +1,7 @@
 //! `keyward migrate`: the work of the owner of a schema in PostgreSQL.
 
+mod limits;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use keyward_postgres::{
 };
 use keyward_sqlite::Moving;
 use serde_json::{Map, Value, json};
+
+use limits::Limits;
 
 /// The tables of other parts of the program.
 #[cfg(feature = "news")]
@@ -160,16 +164,22 @@ impl Migrate {
             prepare_articles(&moving, now)?;
             let arriving = PostgresStore::receive(&options, &migration, &mut moving);
             let arrived = runtime.block_on(arriving)?;
-            return self.tell_move(&options, moving.path(), &arrived, out);
+            let limits = runtime.block_on(self.limits(&options))?;
+            return self.tell_move(&options, moving.path(), (&arrived, &limits), out);
         }
         let done = runtime.block_on(PostgresStore::migrate_with(&options, &migration))?;
+        let limits = runtime.block_on(self.limits(&options))?;
         if self.json {
-            return Ok(out.json(&self.as_json(&options, &done))?);
+            return Ok(out.json(&self.as_json(&options, (&done, &limits)))?);
         }
-        for line in self.lines(&options, &done) {
+        for line in self.lines(&options, (&done, &limits)) {
             out.line(&line)?;
         }
         Ok(())
+    }
+
+    async fn limits(&self, options: &OpenOptions) -> Result<Limits, MigrateError> {
+        Ok(Limits::migrate(options, self.serve_role.as_deref()).await?)
     }
 
     /// The database, by the flags and the environment.
@@ -209,7 +219,11 @@ impl Migrate {
     }
 
     /// The result, for people.
-    fn lines(&self, options: &OpenOptions, done: &MigrationDone) -> Vec<String> {
+    fn lines(
+        &self,
+        options: &OpenOptions,
+        (done, limits): (&MigrationDone, &Limits),
+    ) -> Vec<String> {
         let OpenOptions { address, schema, .. } = options;
         let steps = done.schema;
         let mut lines = vec![match steps.before {
@@ -252,6 +266,7 @@ impl Migrate {
                     .to_owned(),
             );
         }
+        lines.push(limits.line());
         lines.extend(done.entry.map(|entry| format!("On record as entry {}.", entry.0)));
         lines
     }
@@ -261,7 +276,7 @@ impl Migrate {
         &self,
         options: &OpenOptions,
         path: &Path,
-        arrived: &Arrived,
+        (arrived, limits): (&Arrived, &Limits),
         out: &mut Output,
     ) -> anyhow::Result<()> {
         let place = &arrived.place;
@@ -271,7 +286,7 @@ impl Migrate {
                 .iter()
                 .map(|(table, rows)| (table.to_string(), json!(rows)))
                 .collect();
-            let mut all = self.as_json(options, &arrived.migration);
+            let mut all = self.as_json(options, (&arrived.migration, limits));
             if let Some(members) = all.as_object_mut() {
                 members.insert("from".to_owned(), json!(path.display().to_string()));
                 members.insert("was_moved_before".to_owned(), json!(arrived.was_here));
@@ -280,7 +295,7 @@ impl Migrate {
             }
             return Ok(out.json(&all)?);
         }
-        for line in self.lines(options, &arrived.migration) {
+        for line in self.lines(options, (&arrived.migration, limits)) {
             out.line(&line)?;
         }
         if arrived.was_here {
@@ -298,7 +313,7 @@ impl Migrate {
         Ok(out.line(marked)?)
     }
 
-    fn as_json(&self, options: &OpenOptions, done: &MigrationDone) -> Value {
+    fn as_json(&self, options: &OpenOptions, (done, limits): (&MigrationDone, &Limits)) -> Value {
         json!({
             "database": options.address.to_string(),
             "schema": options.schema,
@@ -308,6 +323,7 @@ impl Migrate {
             "lease_ms": u64::try_from(done.lease.as_millis()).unwrap_or(u64::MAX),
             "level": done.level,
             "finds_parts": done.schema.finds_parts,
+            "limits_database": limits.database(),
             "entry": done.entry.map(|entry| entry.0),
         })
     }

@@ -3,13 +3,14 @@
 mod cluster;
 mod doctor;
 mod life;
+mod limits;
 mod secrets;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use keyward_postgres::{LEASE_MIN, Migration, OpenOptions, PostgresStore};
+use keyward_postgres::{LEASE_MIN, Migration, OpenOptions, PostgresStore, PostgresTickets};
 
 use crate::postgres_starter::Started;
 use crate::server::{ADMIN_KEY, Server};
@@ -38,6 +39,8 @@ fn migrate(url: &str, schema: &str, lease: Duration) {
         ..Migration::default()
     };
     runtime.block_on(PostgresStore::migrate_with(&options, &migration)).unwrap();
+    // As `keyward migrate` does.
+    runtime.block_on(PostgresTickets::migrate(&options, None)).unwrap();
 }
 
 /// A schema that no other test has, with nothing in it.

@@ -8,7 +8,7 @@ use keyward_sqlite::{Inspection, free_bytes, inspect};
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::{Check, clock};
-use crate::settings::Database;
+use crate::settings::{Database, Settings};
 
 /// Below this much free space a server may soon have to reject changes.
 const FREE_WARN: u64 = 1_024 * MEBIBYTE;
@@ -18,11 +18,11 @@ const MEBIBYTE: u64 = 1_024 * 1_024;
 
 /// Checks the database, and returns whether a server of this machine is using it, as far as that
 /// can be known.
-pub(super) fn check(database: &Database, now: impl Fn() -> Timestamp) -> (Vec<Check>, bool) {
-    match database {
+pub(super) fn check(settings: &Settings, now: impl Fn() -> Timestamp) -> (Vec<Check>, bool) {
+    match &settings.database {
         Database::File(path) => file(path, now()),
         #[cfg(feature = "postgres")]
-        Database::Server(options) => (postgres::check(options, now), false),
+        Database::Server(options) => (postgres::check(options, settings.cluster.is_on, now), false),
     }
 }
 

@@ -4,15 +4,21 @@ use std::error::Error;
 
 use jiff::Timestamp;
 use keyward::UnixMillis;
-use keyward_postgres::{Commits, Inspection, Kept, OpenError, OpenOptions, inspect};
+use keyward_postgres::{
+    Commits, Inspection, Kept, OpenError, OpenOptions, PostgresTickets, inspect,
+};
 
 use super::{Check, clock};
 
 /// From this age on, a prepared transaction was most likely forgotten.
 const OLD_SECS: u64 = 60;
 
-/// Looks at the database, with this clock.
-pub(super) fn check(options: &OpenOptions, now: impl Fn() -> Timestamp) -> Vec<Check> {
+/// Looks at the database, with this clock, and at the limits if nodes share them.
+pub(super) fn check(
+    options: &OpenOptions,
+    is_shared: bool,
+    now: impl Fn() -> Timestamp,
+) -> Vec<Check> {
     let millis = || UnixMillis(u64::try_from(now().as_millisecond()).unwrap_or(0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -20,8 +26,23 @@ pub(super) fn check(options: &OpenOptions, now: impl Fn() -> Timestamp) -> Vec<C
         Err(error) => return vec![Check::fail("database", error.to_string(), "try again")],
     };
     match runtime.block_on(inspect(options, millis)) {
-        Ok(found) => describe(&options.address.to_string(), &found, now()),
+        Ok(found) => {
+            let mut checks = describe(&options.address.to_string(), &found, now());
+            if is_shared {
+                let shared = runtime.block_on(PostgresTickets::check(options));
+                checks.push(limits(&options.address.of_tickets().database(), shared));
+            }
+            checks
+        }
         Err(error) => vec![failed("database", &error)],
+    }
+}
+
+/// The database in which nodes share limits.
+fn limits(name: &str, found: Result<(), OpenError>) -> Check {
+    match found {
+        Ok(()) => Check::ok("limits", format!("nodes share them in the database {name}")),
+        Err(error) => failed("limits", &error),
     }
 }
 
@@ -171,7 +192,7 @@ mod tests {
     fn a_server_that_is_not_there_fails_without_its_password() {
         let url = "postgres://keyward:hunter2@127.0.0.1:1/keyward";
         let options = OpenOptions::new(url.parse().unwrap());
-        let checks = check(&options, || Timestamp::UNIX_EPOCH);
+        let checks = check(&options, false, || Timestamp::UNIX_EPOCH);
         let [one] = checks.as_slice() else { panic!("{checks:?}") };
         let told = line(one);
         assert!(told.starts_with("fail database: postgres://keyward@127.0.0.1:1/"), "{told}");
