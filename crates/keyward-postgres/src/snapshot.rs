@@ -16,8 +16,8 @@ use crate::session::{Connector, Purpose};
 use crate::unread::Reading;
 use crate::{follow, owners, record, tiers};
 
-/// Most rows of a page, whatever is asked for: as many as stay in a processor's cache until they are
-/// looked at.
+/// Most rows of a page, whatever is asked for: as many as stay in a processor's cache until they
+/// are looked at.
 const PAGE_MAX: usize = 1_024;
 
 /// Rows of the database as of one instant.
