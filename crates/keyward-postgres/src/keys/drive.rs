@@ -87,8 +87,8 @@ async fn named(client: &Client, part: &str, limit: Value) -> Result<Option<Vec<R
     Ok(found)
 }
 
-/// In a transaction: what follows may take 40 ms.
-const BOUNDED: &str = "SAVEPOINT bounded; SET LOCAL statement_timeout = 40";
+/// In a transaction: what follows may take 20 ms.
+const BOUNDED: &str = "SAVEPOINT bounded; SET LOCAL statement_timeout = 20";
 
 /// A part of a name as a pattern.
 fn like(part: &str) -> String {
