@@ -14,10 +14,11 @@
 use std::env;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use keyward::audit::Audit;
+use keyward::change::KeyChange;
 use keyward::count::{Counts, Outcome};
 use keyward::details::{Metadata, Version};
 use keyward::digest::Digest;
@@ -55,8 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(connection);
         client.batch_execute("DROP SCHEMA IF EXISTS keyward_bench CASCADE").await?;
         PostgresStore::migrate(&place, None).await?;
-        let store = PostgresStore::open(&place).await?;
-        import(&store, count).await?;
+        import(&Arc::new(PostgresStore::open(&place).await?), count).await?;
         client.batch_execute("VACUUM ANALYZE").await?;
     }
     let only = |part: &str| words.iter().any(|word| word == part);
@@ -186,9 +186,31 @@ fn key(number: u64) -> Unkept {
     }
 }
 
-async fn import(store: &PostgresStore, count: u64) -> Result<(), Box<dyn Error>> {
+/// Revokes every hundredth key as it comes, and returns how long each took.
+async fn revoke(
+    store: Arc<PostgresStore>,
+    is_done: Arc<AtomicBool>,
+) -> Result<Vec<Duration>, StoreError> {
+    let (mut took, mut id) = (Vec::new(), KeyId::new(1).unwrap());
+    while !is_done.load(Ordering::Relaxed) {
+        let change = KeyChange::Revoke { reason: None };
+        let change = Change::Key { id, change, expected: None };
+        let begun = Instant::now();
+        let made = store.commit(change, Audit::program(UnixMillis(NOW))).await?;
+        if made.outcome.is_ok() {
+            took.push(begun.elapsed());
+            id = KeyId::new(id.get() + 100).unwrap();
+        }
+    }
+    Ok(took)
+}
+
+/// Imports keys, and meanwhile revokes some of them, one after the other.
+async fn import(store: &Arc<PostgresStore>, count: u64) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut last = Duration::ZERO;
+    let is_done = Arc::new(AtomicBool::new(false));
+    let revoking = tokio::spawn(revoke(Arc::clone(store), Arc::clone(&is_done)));
     for first in (0..count).step_by(BATCH as usize) {
         let keys = (first..(first + BATCH).min(count)).map(key).collect();
         let import = Change::Import { keys, dry_run: false };
@@ -198,6 +220,11 @@ async fn import(store: &PostgresStore, count: u64) -> Result<(), Box<dyn Error>>
     }
     print("postgres/import", started.elapsed());
     print("postgres/import-last-batch", last);
+    is_done.store(true, Ordering::Relaxed);
+    let mut took = revoking.await??;
+    took.sort_unstable();
+    print("postgres/revoke-in-import-p50", took[took.len() / 2]);
+    print("postgres/revoke-in-import-p99", took[took.len() * 99 / 100]);
     Ok(())
 }
 
