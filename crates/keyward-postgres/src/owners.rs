@@ -30,7 +30,8 @@ pub(crate) const OF_ENTRIES: &str = concat!(
     "WITH named AS MATERIALIZED \
      (SELECT id, key_id, owner FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
     owner_columns!(),
-    ", o.limits_rev FROM owners o WHERE o.id IN (SELECT owner FROM named UNION ALL SELECT k.owner FROM keys k \
+    ", o.limits_rev FROM owners o \
+     WHERE o.id IN (SELECT owner FROM named UNION ALL SELECT k.owner FROM keys k \
                                    WHERE k.id IN (SELECT key_id FROM named)) ORDER BY o.id"
 );
 /// All owners, in order.

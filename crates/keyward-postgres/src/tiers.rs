@@ -63,7 +63,8 @@ pub(crate) fn shown(row: &Row) -> Result<(TierId, ShownTier), PgError> {
     Ok((id, (parse("tiers.name", get(row, 4)?)?, get(row, 3)?)))
 }
 
-/// Reads the row of a tier that was deleted and whose limits cannot be read: no key is judged by them.
+/// Reads the row of a tier that was deleted and whose limits cannot be read: no key is judged by
+/// them.
 pub(crate) fn gone_row(row: &Row) -> Result<Option<TierRow>, PgError> {
     let (id, (name, is_gone)) = shown(row)?;
     let limits = parse_limits("[]")?;

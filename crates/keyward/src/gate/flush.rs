@@ -186,7 +186,8 @@ impl Gate {
     /// a moment if so, and within the hour if not.
     ///
     /// `days` is of how many days before today (UTC) usage is kept; `None` keeps all. Where several
-    /// gates share a store, today is what the store says, and nothing is done before it has said so.
+    /// gates share a store, today is as the store says, and nothing is done before
+    /// it has said so.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
