@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,6 +13,7 @@ const CONNECTIONS: usize = 64;
 const TICKS: f64 = 100.0;
 
 /// A request, ready to be written.
+#[derive(Clone)]
 pub(crate) struct Request(Vec<u8>);
 
 impl Request {
@@ -42,40 +44,77 @@ impl Load {
         request: &Request,
         time: Duration,
     ) -> Self {
+        Self::run_over(&[address], &[process], std::slice::from_ref(request), time)
+    }
+
+    /// Sends the requests in turn on all connections, which are spread over these servers.
+    pub(crate) fn run_over(
+        addresses: &[SocketAddr],
+        processes: &[u32],
+        requests: &[Request],
+        time: Duration,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (begin, cpu) = (Instant::now(), cpu_seconds(process));
-        let requests: u64 = runtime.block_on(async {
+        let cpu = || processes.iter().map(|process| cpu_seconds(*process)).sum::<f64>();
+        let (begin, before) = (Instant::now(), cpu());
+        let requests: Arc<[Request]> = requests.into();
+        let sent: u64 = runtime.block_on(async {
             let mut busy = tokio::task::JoinSet::new();
-            for _ in 0..CONNECTIONS {
-                busy.spawn(keep_busy(address, request.0.clone(), begin + time));
+            for (at, address) in addresses.iter().cycle().take(CONNECTIONS).enumerate() {
+                busy.spawn(keep_busy(*address, Arc::clone(&requests), at, begin + time));
             }
             busy.join_all().await.into_iter().sum()
         });
         let seconds = begin.elapsed().as_secs_f64();
-        let cpu = cpu_seconds(process) - cpu;
-        let count = f64::from(u32::try_from(requests).unwrap());
-        Self { rate: count / seconds, cpu_micros: 1_000_000.0 * cpu / count }
+        let count = f64::from(u32::try_from(sent).unwrap());
+        Self { rate: count / seconds, cpu_micros: 1_000_000.0 * (cpu() - before) / count }
     }
 }
 
-async fn keep_busy(address: SocketAddr, request: Vec<u8>, until: Instant) -> u64 {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut requests = 0;
-    while Instant::now() < until {
-        stream.write_all(&request).await.unwrap();
+async fn keep_busy(
+    address: SocketAddr,
+    requests: Arc<[Request]>,
+    first: usize,
+    until: Instant,
+) -> u64 {
+    let mut connection = Connection::open(address).await;
+    let mut sent = 0;
+    for request in requests.iter().cycle().skip(first) {
+        if until <= Instant::now() {
+            break;
+        }
+        connection.send(request).await;
+        sent += 1;
+    }
+    sent
+}
+
+/// A connection that is kept.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: vec![0; 256 * 1024] }
+    }
+
+    /// Sends a request, and reads its response, which must be of the class 2xx.
+    pub(crate) async fn send(&mut self, request: &Request) {
+        self.stream.write_all(&request.0).await.unwrap();
         let mut filled = 0;
         loop {
-            filled += stream.read(buffer.get_mut(filled..).unwrap()).await.unwrap();
+            let rest = self.buffer.get_mut(filled..).unwrap();
+            filled += self.stream.read(rest).await.unwrap();
             assert_ne!(filled, 0, "the server closed the connection");
-            if is_whole(buffer.get(..filled).unwrap()) {
+            if is_whole(self.buffer.get(..filled).unwrap()) {
                 break;
             }
         }
-        requests += 1;
     }
-    requests
 }
 
 /// Whether a response of the class 2xx is all there.

@@ -8,8 +8,10 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod client;
+mod cluster;
 mod hello;
 mod million;
+mod pace;
 mod program;
 
 use std::fs::File;
@@ -58,6 +60,12 @@ fn main() {
     }
     if wanted("million") {
         million::run();
+    }
+    if wanted("cluster") {
+        cluster::run(million::KEYS);
+    }
+    if only.is_some_and(|only| only == "small-cluster") {
+        cluster::run(million::KEYS / 10);
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::program::{ADMIN_KEY, Program};
 
-const KEYS: u32 = 1_000_000;
+pub(crate) const KEYS: u32 = 1_000_000;
 /// Pages looked at of each list.
 const PAGES: usize = 4;
 /// One owner has a third of all keys.
@@ -51,7 +51,7 @@ const ORDERS: [&str; 8] =
 pub(crate) fn run() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.csv");
-    write(&file);
+    write(&file, KEYS);
     let program = Program::start(folder.path(), &[]);
     program.admin("PUT", "/admin/tiers/basic", r#"{"limits":[]}"#);
     let secret = program.issue();
@@ -63,19 +63,24 @@ pub(crate) fn run() {
         thread::spawn(move || call_until(address, &secret, &stop, &slowest))
     };
     let begin = Instant::now();
-    let status = Command::new(env!("CARGO_BIN_EXE_keyward"))
-        .args(["import", "--server", &format!("http://{}", program.address)])
-        .arg(&file)
-        .env("ADMIN_API_KEY", ADMIN_KEY)
-        .stdout(Stdio::null())
-        .status();
-    assert!(status.unwrap().success(), "the import rejected something");
+    import(&program, &file);
     println!("http.import_million {:.1} s", begin.elapsed().as_secs_f64());
     stop.store(true, Ordering::Relaxed);
     println!("http.calls_while_importing {} requests", caller.join().unwrap());
     let millis = Duration::from_micros(slowest.load(Ordering::Relaxed)).as_secs_f64() * 1_000.0;
     println!("http.slowest_call_while_importing {millis:.1} ms");
-    list(&program);
+    list(&program, "http");
+}
+
+/// Imports a file through the command line.
+pub(crate) fn import(program: &Program, file: &Path) {
+    let status = Command::new(env!("CARGO_BIN_EXE_keyward"))
+        .args(["import", "--server", &format!("http://{}", program.address)])
+        .arg(file)
+        .env("ADMIN_API_KEY", ADMIN_KEY)
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success(), "the import rejected something");
 }
 
 /// Calls a guarded route, one request after the other; all must succeed.
@@ -93,8 +98,8 @@ fn call_until(address: SocketAddr, secret: &str, stop: &AtomicBool, slowest: &At
     calls
 }
 
-/// Every filter in every order, page after page.
-fn list(program: &Program) {
+/// Every filter in every order, page after page; the figures have a name before a dot.
+pub(crate) fn list(program: &Program, name: &str) {
     let mut worst = (Duration::ZERO, String::new());
     let mut times = Vec::new();
     for filter in FILTERS {
@@ -116,15 +121,15 @@ fn list(program: &Program) {
         }
     }
     eprintln!("the slowest page was {}", worst.1);
-    println!("http.list_page_worst {:.1} ms", worst.0.as_secs_f64() * 1_000.0);
-    println!("http.list_page_median {:.2} ms", crate::median(times));
+    println!("{name}.list_page_worst {:.1} ms", worst.0.as_secs_f64() * 1_000.0);
+    println!("{name}.list_page_median {:.2} ms", crate::median(times));
 }
 
 /// Keys as another system might have them: of three tiers, many owners and all states.
-fn write(path: &Path) {
+pub(crate) fn write(path: &Path, keys: u32) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     writeln!(file, "digest,name,tier,owner,state,expires_at,created_at,last_used_at,hint").unwrap();
-    for number in 0..KEYS {
+    for number in 0..keys {
         let text = format!("secret-number-{number}");
         let digest = Digest::of(Presented::parse(&text).unwrap()).to_hex();
         let tier = match number % 100_000 {

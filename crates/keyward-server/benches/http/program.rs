@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-benchmarks";
 
@@ -53,9 +55,27 @@ impl Program {
     }
 
     pub(crate) fn issue(&self) -> String {
-        let body = self.admin("POST", "/admin/api-keys", r#"{"name":"bench"}"#);
+        self.issue_with(r#"{"name":"bench"}"#)
+    }
+
+    /// Issues the key that a body describes, and returns its secret.
+    pub(crate) fn issue_with(&self, body: &str) -> String {
+        self.issue_whole(body).1
+    }
+
+    /// The same, with its id.
+    pub(crate) fn issue_whole(&self, body: &str) -> (u64, String) {
+        let body = self.admin("POST", "/admin/api-keys", body);
         let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        json.get("api_key").unwrap().as_str().unwrap().to_owned()
+        let id = json.get("key_id").unwrap().as_u64().unwrap();
+        (id, json.get("api_key").unwrap().as_str().unwrap().to_owned())
+    }
+
+    /// A node of a cluster decides nothing until it has heard from its store.
+    pub(crate) fn wait_until_ready(&self) {
+        while self.get("/readyz", "") != 200 {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

@@ -1,0 +1,97 @@
+//! A client that asks at a steady rate, as callers do that do not wait for each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::client::{Connection, Request};
+use crate::program::Program;
+
+/// Connections to each node: one is free while others wait.
+const CONNECTIONS: u32 = 8;
+
+/// A client that runs.
+pub(crate) struct Pace {
+    stop: Arc<AtomicBool>,
+    running: JoinHandle<Vec<f64>>,
+    begin: Instant,
+}
+
+/// What it saw.
+pub(crate) struct Paced {
+    /// Requests a second, of all nodes.
+    pub(crate) rate: f64,
+    /// The time of each, in milliseconds.
+    pub(crate) times: Vec<f64>,
+}
+
+impl Pace {
+    /// Sends so many requests a second to each node, with these keys in turn. All must be let in.
+    pub(crate) fn start(nodes: &[Program], secrets: &[String], rate: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
+        let requests: Vec<_> =
+            secrets.iter().map(|secret| Request::get("/key", Some(secret))).collect();
+        let (stopped, begin) = (Arc::clone(&stop), Instant::now());
+        let running = thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(run(&addresses, requests.into(), rate, stopped))
+        });
+        Self { stop, running, begin }
+    }
+
+    pub(crate) fn stop(self) -> Paced {
+        self.stop.store(true, Ordering::Relaxed);
+        let seconds = self.begin.elapsed().as_secs_f64();
+        let times = self.running.join().unwrap();
+        let count = f64::from(u32::try_from(times.len()).unwrap());
+        Paced { rate: count / seconds, times }
+    }
+}
+
+async fn run(
+    addresses: &[SocketAddr],
+    requests: Arc<[Request]>,
+    rate: u32,
+    stop: Arc<AtomicBool>,
+) -> Vec<f64> {
+    let every = Duration::from_secs(1) * CONNECTIONS / rate;
+    let mut asking = JoinSet::new();
+    for (node, address) in addresses.iter().enumerate() {
+        for lane in 0..CONNECTIONS {
+            let (address, requests, stop) = (*address, Arc::clone(&requests), Arc::clone(&stop));
+            let offset = every * lane / CONNECTIONS;
+            let skip = node + lane as usize;
+            asking
+                .spawn(async move { ask(address, &requests, (every, offset, skip), &stop).await });
+        }
+    }
+    asking.join_all().await.into_iter().flatten().collect()
+}
+
+async fn ask(
+    address: SocketAddr,
+    requests: &[Request],
+    (every, offset, skip): (Duration, Duration, usize),
+    stop: &AtomicBool,
+) -> Vec<f64> {
+    let mut connection = Connection::open(address).await;
+    let first = tokio::time::Instant::now() + offset;
+    let mut turns = tokio::time::interval_at(first, every);
+    let mut times = Vec::new();
+    for request in requests.iter().cycle().skip(skip) {
+        turns.tick().await;
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let begin = Instant::now();
+        connection.send(request).await;
+        times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+    }
+    times
+}
