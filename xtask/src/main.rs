@@ -74,6 +74,7 @@ Options of torture:
 Options of bench:
   --quick           with a hundred thousand keys instead of ten million
   --instructions    counts instructions alone, which takes no quiet machine
+  --cluster         several nodes alone; with --quick, a hundred thousand keys
   --record          also writes docs/benchmarks.md and docs/instructions.toml";
 
 fn main() -> ExitCode {

@@ -18,7 +18,7 @@ mod options;
 mod probes;
 mod random;
 mod record;
-mod server;
+pub(crate) mod server;
 mod steady;
 mod store;
 mod summary;
