@@ -16,6 +16,8 @@ pub(crate) struct Key {
     pub(crate) is_suspended: Register<bool>,
     /// The secret that works.
     pub(crate) secret: Register<u32>,
+    /// Secrets that the store may not know, since it lost the rotation.
+    pub(crate) lost_secrets: Vec<u32>,
     /// Its own limit, if it has one in place of its tier's.
     pub(crate) own: Option<Register<Option<Terms>>>,
 }
@@ -67,7 +69,8 @@ impl Facts {
         for (line, operation, change) in changes {
             if change.outcome != Outcome::Rejected {
                 let settled = facts.settled(operation, change, rules);
-                facts.add(line, operation.begin, settled, change);
+                let is_lost = facts.may_be_unrecorded(operation);
+                facts.add(line, (operation.begin, settled, is_lost), change);
             }
         }
         facts
@@ -94,7 +97,14 @@ impl Facts {
         }
     }
 
-    fn add(&mut self, line: usize, begin: u64, settled: Option<u64>, change: &Change) {
+    /// Adds a change with its begin, with when it is known to every node, and whether the store may
+    /// have lost it.
+    fn add(
+        &mut self,
+        line: usize,
+        (begin, settled, is_lost): (u64, Option<u64>, bool),
+        change: &Change,
+    ) {
         let is_unknown = change.outcome == Outcome::Unknown;
         match change.effect {
             Effect::Issue { key, owner, tier, terms, .. } => {
@@ -111,6 +121,11 @@ impl Facts {
             Effect::Rotate { key, secret } => self.key(key, |it| {
                 let value = if is_unknown { UNSEEN } else { secret };
                 it.secret.push(Write { begin, settled, value, line });
+                if is_lost {
+                    // Secrets before it do not work again: a node that knows of it ends the key.
+                    it.lost_secrets.push(secret);
+                    it.is_revoked.push(Write { begin, settled: None, value: true, line });
+                }
             }),
             Effect::Limit { key, terms } => self.key(key, |it| {
                 let write = Write { begin, settled, value: Some(terms), line };
@@ -159,7 +174,7 @@ impl Issue {
         let flag = || Register::of(line, begin, false);
         let own = terms.map(|terms| Register::of(line, begin, Some(terms)));
         let secret = Register::of(line, begin, 0);
-        let (is_revoked, is_suspended) = (flag(), flag());
-        Key { owner, tier, issued, is_revoked, is_suspended, secret, own }
+        let (is_revoked, is_suspended, lost_secrets) = (flag(), flag(), Vec::new());
+        Key { owner, tier, issued, is_revoked, is_suspended, secret, lost_secrets, own }
     }
 }

@@ -258,6 +258,8 @@ fn a_trail_that_differs_is_found() {
     assert_eq!(seen(&with(entry(4, "revoke", 3))), [(Fault::NotOnRecord, vec![3])]);
     assert_eq!(seen(&with(entry(4, "suspend", 5))), [(Fault::NotOnRecord, vec![5])]);
     assert_eq!(seen(&with(entry(5, "revoke", 4))), [(Fault::Gap, vec![])]);
+    assert_eq!(seen(&with(entry(9, "diverged", 9))), [], "numbers are left out at a loss");
+    assert_eq!(seen(&with(entry(3, "diverged", 9))), [(Fault::Gap, vec![])]);
     let swapped = [entry(1, "issue", 2), entry(2, "put-tier", 1), entry(3, "revoke", 3)];
     assert_eq!(seen(&swapped), [(Fault::OutOfOrder, vec![1, 2])]);
 }
@@ -271,6 +273,21 @@ fn a_promotion_may_lose_what_it_says_and_no_end_of_a_key() {
     let accepted = verify(40, 41, "allowed");
     let found = checked(&[TIER, ISSUE, lost, &revoke, &accepted]);
     assert_eq!(found, [(Fault::Accepted, vec![4, 5])]);
+}
+
+#[test]
+fn a_rotation_that_is_lost_may_end_its_key() {
+    let lost = r#"15 30 "op":"lost_tail""#;
+    let before = change(5, 6, "done", r#""change":"rotate","key":1,"secret":1"#);
+    let rotate = change(17, 20, "done", r#""change":"rotate","key":1,"secret":2"#);
+    let seen = |secret: u32, verdict: &str| {
+        let ask =
+            verify(40, 41, verdict).replace(r#""secret":0"#, &format!(r#""secret":{secret}"#));
+        checked(&[TIER, ISSUE, &before, lost, &rotate, &ask])
+    };
+    assert_eq!(seen(2, "unknown"), [], "its secret is lost");
+    assert_eq!(seen(1, "revoked"), [], "the secret before it does not work again");
+    assert_eq!(seen(1, "unknown"), [(Fault::LostChange, vec![2, 6])], "of an earlier rotation");
 }
 
 #[test]

@@ -17,10 +17,15 @@ pub(crate) struct Entry {
 /// What the `X-Request-Id` of each change of a run begins with.
 pub(crate) const REQUEST: &str = "torture-";
 
+/// The verb of an entry that says that the store went back in time.
+const DIVERGED: &str = "diverged";
+
 /// Compares a history with the whole trail, its oldest entry first.
 pub(crate) fn violations(history: &[Operation], facts: &Facts, trail: &[Entry]) -> Vec<Violation> {
     let mut found = Vec::new();
     let breaks = trail.windows(2).filter(|pair| match pair {
+        // An entry of a loss has a number above all that was lost.
+        [before, after] if after.verb == DIVERGED => after.id <= before.id,
         [before, after] => before.id + 1 != after.id,
         _ => false,
     });

@@ -45,8 +45,10 @@ impl Look<'_> {
                 self.needs(&self.key.secret, Fault::LostChange, |it| it != self.ask.secret)
             }
             Word::Unknown => {
-                let issued = &self.key.issued;
-                issued.is_settled(self.begin).then(|| self.of(Fault::LostChange, issued))
+                let Key { issued, lost_secrets, .. } = self.key;
+                let is_known =
+                    issued.is_settled(self.begin) && !lost_secrets.contains(&self.ask.secret);
+                is_known.then(|| self.of(Fault::LostChange, issued))
             }
             Word::Other => Some(Violation { fault: Fault::MadeUpDenial, lines: vec![self.line] }),
             Word::Unavailable | Word::Lost => None,
