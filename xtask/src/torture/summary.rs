@@ -1,14 +1,14 @@
 //! What a run came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::checker::Violation;
+use super::checker::{Fault, Violation};
 use super::history::{Effect, Operation, Outcome, What, Word};
 use super::store::LEASE;
 
-/// How many violations are shown with their lines, and how many lines of each.
-const SHOWN_MAX: usize = 8;
+/// How many violations of each kind are shown with their lines, and how many lines of each.
+const SHOWN_MAX: usize = 4;
 const LINES_MAX: usize = 6;
 
 /// The figures of a history, and the violations in it.
@@ -94,7 +94,13 @@ impl fmt::Display for Summary<'_> {
             *kinds.entry(violation.fault.to_string()).or_default() += 1;
         }
         writeln!(f, "violated  {}", counts(&kinds))?;
-        for violation in self.violations.iter().take(SHOWN_MAX) {
+        let mut shown: HashMap<Fault, usize> = HashMap::new();
+        for violation in self.violations {
+            let shown = shown.entry(violation.fault).or_default();
+            *shown += 1;
+            if SHOWN_MAX < *shown {
+                continue;
+            }
             writeln!(f, "\n{}, lines {:?}", violation.fault, violation.lines)?;
             let lines = violation.lines.iter().take(LINES_MAX);
             for operation in lines.filter_map(|line| self.history.get(line.checked_sub(1)?)) {
