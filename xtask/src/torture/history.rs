@@ -176,6 +176,22 @@ impl Effect {
         }
     }
 
+    /// The key, owner or tier that it changes.
+    pub(crate) fn subject(&self) -> Subject {
+        match *self {
+            Self::Issue { key, .. }
+            | Self::Revoke { key }
+            | Self::Suspend { key }
+            | Self::Resume { key }
+            | Self::Rotate { key, .. }
+            | Self::Limit { key, .. } => Subject::Key(key),
+            Self::Tier { tier, .. } => Subject::Tier(tier),
+            Self::SuspendOwner { owner }
+            | Self::ResumeOwner { owner }
+            | Self::LimitOwner { owner, .. } => Subject::Owner(owner),
+        }
+    }
+
     /// Whether it comes back after a standby that lacked it was promoted.
     pub(crate) fn is_final(&self) -> bool {
         match self {
@@ -191,6 +207,14 @@ impl Effect {
             | Self::LimitOwner { .. } => false,
         }
     }
+}
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Key(u64),
+    Owner(u64),
+    Tier(u64),
 }
 
 /// A limit: `amount` in `per` seconds, `burst` at once.

@@ -1,10 +1,10 @@
 //! What clients know of keys, owners and tiers, from their changes alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Rules;
 use super::register::{Register, Write};
-use crate::torture::history::{Change, Effect, Operation, Outcome, Terms, What};
+use crate::torture::history::{Change, Effect, Operation, Outcome, Subject, Terms, What};
 
 /// The facts about a key.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct Facts {
     pub(crate) keys: HashMap<u64, Key>,
     pub(crate) owners: HashMap<u64, Owner>,
     pub(crate) tiers: HashMap<u64, Register<Option<Terms>>>,
+    /// Subjects of changes that may have been lost: a later change may find that it is made.
+    pub(crate) unsure: HashSet<Subject>,
     /// When acknowledged changes may have been lost.
     lost: Vec<(u64, u64)>,
 }
@@ -70,6 +72,7 @@ impl Facts {
             if change.outcome != Outcome::Rejected {
                 let settled = facts.settled(operation, change, rules);
                 let is_lost = facts.may_be_unrecorded(operation);
+                facts.unsure.extend(is_lost.then(|| change.effect.subject()));
                 facts.add(line, (operation.begin, settled, is_lost), change);
             }
         }

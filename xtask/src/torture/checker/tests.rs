@@ -291,6 +291,22 @@ fn a_rotation_that_is_lost_may_end_its_key() {
 }
 
 #[test]
+fn a_change_after_a_loss_may_find_that_it_is_made() {
+    let lost = r#"15 30 "op":"lost_tail""#;
+    let resume = |begin: u64| change(begin, begin + 3, "done", r#""change":"resume","key":1"#);
+    let suspend = change(40, 43, "done", r#""change":"suspend","key":1"#);
+    let seen = |begin: u64| {
+        let history = history(&[TIER, ISSUE, lost, &resume(begin), &suspend]);
+        let entries = trail(&history).into_iter().filter(|entry| entry.verb != "suspend");
+        let entries: Vec<_> = entries.collect();
+        let found = violations(&history, &entries, &RULES);
+        found.into_iter().map(|it| it.fault).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(20), [], "the resumption may be lost");
+    assert_eq!(seen(31), [Fault::NotOnRecord]);
+}
+
+#[test]
 fn an_id_that_is_given_twice_is_found() {
     let twice = ISSUE.replace(r#""key":1"#, r#""key":2"#);
     assert_eq!(checked(&[TIER, ISSUE, &twice]), [(Fault::SharedId, vec![3])]);

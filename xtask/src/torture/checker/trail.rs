@@ -51,7 +51,11 @@ pub(crate) fn violations(history: &[Operation], facts: &Facts, trail: &[Entry]) 
 
 /// Whether a change has an entry for sure. One that was asked for before may have changed nothing.
 fn has_to_be_there(operation: &Operation, change: &Change, facts: &Facts) -> bool {
-    change.outcome.is_done() && !change.again && !facts.may_be_unrecorded(operation)
+    let is_sure = !facts.may_be_unrecorded(operation);
+    change.outcome.is_done()
+        && !change.again
+        && is_sure
+        && !facts.unsure.contains(&change.effect.subject())
 }
 
 /// Entries of changes that ended before the change of an earlier entry began.
