@@ -41,6 +41,10 @@ const RATE: u32 = 100;
 /// Added to each span, for readings that are rounded.
 const MARGIN: Duration = Duration::from_millis(10);
 
+/// Ids that other nodes may have given of which this one has not heard when the store loses changes.
+/// They are left out, since nobody can be asked: a node that knows of them may be gone.
+const UNHEARD: u64 = 100_000;
+
 /// The part of a gate that only a cluster needs.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -168,10 +172,10 @@ impl Node {
         self.tiers.fetch_max(id.get(), Ordering::Relaxed);
     }
 
-    /// All that this node knows of a trail that ended here.
+    /// All that this node knows of a trail that ended here, and what others may know.
     fn known(&self, Mark { change, digest }: Mark) -> Progress {
-        let key = KeyId::new(self.keys.load(Ordering::Relaxed));
-        let tier = TierId::new(self.tiers.load(Ordering::Relaxed));
+        let given = |known: &AtomicU64| known.load(Ordering::Relaxed).saturating_add(UNHEARD);
+        let (key, tier) = (KeyId::new(given(&self.keys)), TierId::new(given(&self.tiers)));
         Progress { change, digest, key, tier }
     }
 
