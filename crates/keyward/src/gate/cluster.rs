@@ -41,8 +41,8 @@ const RATE: u32 = 100;
 /// Added to each span, for readings that are rounded.
 const MARGIN: Duration = Duration::from_millis(10);
 
-/// Ids that other nodes may have given of which this one has not heard when the store loses changes.
-/// They are left out, since nobody can be asked: a node that knows of them may be gone.
+/// Ids that other nodes may have given, and of which this one has not heard, when the store loses
+/// changes. They are left out, since no node can be asked: one that knows of them may be gone.
 const UNHEARD: u64 = 100_000;
 
 /// The part of a gate that only a cluster needs.
