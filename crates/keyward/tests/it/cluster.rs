@@ -8,6 +8,7 @@ mod loss;
 mod model;
 mod rows;
 mod rules;
+mod scripts;
 mod shared;
 mod shared_history;
 mod simulation;

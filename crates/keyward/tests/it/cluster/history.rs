@@ -55,6 +55,13 @@ impl History {
         self.keys.iter().filter(|key| !key.is_ending).count()
     }
 
+    /// Keys whose ends were acknowledged, the last of them.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = usize> {
+        let is_ended = |key: &Issued| key.revoked.is_some() || key.suspended.is_some();
+        let keys = self.keys.iter().enumerate().rev().filter(move |(_, key)| is_ended(key));
+        keys.map(|(at, _)| at).take(4)
+    }
+
     pub(crate) fn revoke(&mut self, key: usize) -> Change {
         self.keys[key].is_ending = true;
         Change::Revoke(key)

@@ -2,6 +2,8 @@
 //! it is told to, clocks that run apart, and processes that pause and die. All chance comes from
 //! one seed.
 
+mod asking;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +14,13 @@ use keyward::audit::{Audit, AuditEntry, Verb};
 use keyward::change::KeyChange;
 use keyward::issue::NewKey;
 use keyward::key::Prefix;
-use keyward::memory::MemoryCluster;
+use keyward::memory::{Letter, MemoryCluster};
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 use keyward::{Asked, Gate, KeyId};
 
 use super::chance::Chance;
 use super::history::{Change, History};
+use asking::Asking;
 
 /// How long a lease is.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -82,13 +85,6 @@ enum Done {
     Failed,
 }
 
-struct Asking {
-    key: usize,
-    now: Now,
-    /// The step in which the request arrived.
-    begun: u64,
-}
-
 /// The cluster.
 pub(crate) struct World {
     pub(crate) chance: Chance,
@@ -102,6 +98,8 @@ pub(crate) struct World {
     step: u64,
     /// A failover lost entries of the trail.
     has_lost: bool,
+    /// The first wrong verdict.
+    fault: Option<String>,
 }
 
 impl World {
@@ -129,8 +127,17 @@ impl World {
         };
         let processes = (0..processes).map(process).collect();
         let history = History::default();
-        let world =
-            Self { chance, cluster, history, slow, nanos, processes, step: 0, has_lost: false };
+        let world = Self {
+            chance,
+            cluster,
+            history,
+            slow,
+            nanos,
+            processes,
+            step: 0,
+            has_lost: false,
+            fault: None,
+        };
         world.set_time();
         world
     }
@@ -199,15 +206,22 @@ impl World {
         poll_slot(&mut process.settling);
         poll_slot(&mut process.tidying);
         let (step, history, cluster) = (self.step, &mut self.history, &self.cluster);
+        let mut is_acknowledged = false;
         process.changes.retain_mut(|(change, task)| {
             let Some(done) = poll(task) else { return true };
             match done {
                 Done::Issued(id, secret) => history.issued(id, secret),
-                Done::Changed => history.acknowledged(*change, step, cluster),
+                Done::Changed => {
+                    history.acknowledged(*change, step, cluster);
+                    is_acknowledged = true;
+                }
                 Done::Failed => history.failed(*change),
             }
             false
         });
+        if is_acknowledged {
+            self.ask_all();
+        }
     }
 
     /// Delivers or loses one message, and lets its process go on.
@@ -233,7 +247,12 @@ impl World {
 
     /// Delivers everything that is on its way.
     pub(crate) fn move_all_letters(&mut self) {
-        for letter in self.cluster.wire().letters() {
+        self.move_letters(|_| true);
+    }
+
+    /// Delivers all messages of a kind, oldest first.
+    pub(crate) fn move_letters(&mut self, is_it: impl Fn(&Letter) -> bool) {
+        for letter in self.cluster.wire().letters().into_iter().filter(is_it) {
             self.cluster.wire().deliver(letter.number);
             self.poll(letter.process);
         }
@@ -248,6 +267,9 @@ impl World {
 
     pub(crate) fn set_paused(&mut self, at: usize, is_paused: bool) {
         self.processes[at].is_paused = is_paused;
+        if !is_paused {
+            self.ask_all();
+        }
     }
 
     pub(crate) fn resume_all(&mut self) {
@@ -298,38 +320,6 @@ impl World {
             }
         };
         process.changes.push((begun, Box::pin(task)));
-    }
-
-    /// A request arrives: the clock is read, and nothing more.
-    pub(crate) fn begin_request(&mut self, at: usize) {
-        self.step += 1;
-        let keys = self.history.keys.len();
-        let process = &mut self.processes[at];
-        if keys == 0 || process.gate.is_none() || process.is_paused {
-            return;
-        }
-        let key = keys - 1 - self.chance.below(keys.min(4));
-        process.asking.push(Asking { key, now: process.clock.now(), begun: self.step });
-    }
-
-    /// A request that arrived is decided. Returns the fault of the verdict.
-    pub(crate) fn decide_a_request(&mut self, at: usize) -> Result<(), String> {
-        let process = &mut self.processes[at];
-        let Some(gate) = process.gate.as_ref().filter(|_| !process.is_paused) else {
-            return Ok(());
-        };
-        if process.asking.is_empty() {
-            return Ok(());
-        }
-        let Asking { key, now, begun } =
-            process.asking.swap_remove(self.chance.below(process.asking.len()));
-        let is_allowed = gate.verify(&Asked::of(&self.history.keys[key].secret), now).is_ok();
-        if is_allowed {
-            self.history
-                .check(key, begun, &self.cluster)
-                .map_err(|error| format!("{at}: {error}"))?;
-        }
-        Ok(())
     }
 
     /// Whether each process decides, waits for nothing, and judges every key as the database does.
