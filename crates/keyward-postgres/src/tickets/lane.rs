@@ -77,6 +77,10 @@ impl Lane {
 
     /// Works until all senders of asks are gone, and all asks are decided.
     pub(super) async fn run(mut self) {
+        // Before the first ask, whose request would give up meanwhile. It tries anew after a failure.
+        self.connect().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "No connection to the database of limits yet");
+        });
         while let Some(batch) = self.gather().await {
             self.work(batch).await;
         }

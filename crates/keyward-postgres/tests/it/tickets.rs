@@ -12,7 +12,7 @@ use keyward_postgres::{OpenOptions, PostgresTickets};
 use tokio_postgres::{Client, NoTls};
 
 use crate::proxy::{Cut, Proxy};
-use crate::server::{Server, as_role, block_on, place};
+use crate::server::{Server, as_role, block_on, make_role, place};
 
 mod emptied;
 
@@ -215,6 +215,24 @@ fn the_clock_is_read_after_the_locks() {
             return;
         }
         panic!("it never had its locks");
+    });
+}
+
+#[test]
+fn the_first_ask_finds_its_connection() {
+    block_on(async {
+        let place = made().await;
+        let role = make_role("first", &place).await;
+        let (tickets, raw) = (open(&as_role(&place, &role)).await, raw(&place).await);
+        // The lanes make one each, and no ask has come.
+        let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
+        for _ in 0..10_000 {
+            let found: i64 = raw.query_one(&count, &[]).await.unwrap().get(0);
+            if found == 3 {
+                return drop(tickets);
+            }
+        }
+        panic!("a lane waits for an ask");
     });
 }
 
