@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use crate::left_out;
+
 /// The tests that run without features: of the missing parts, of routes, of their description,
 /// and of the command line. The other tests take minutes, and their code is the same with features.
 const WITHOUT_FEATURES: [&str; 9] = [
@@ -30,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
             check(&name, Some(feature))?;
         }
     }
+    left_out::run()?;
     test_without_features()
 }
 

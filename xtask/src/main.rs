@@ -11,6 +11,7 @@ mod doors;
 mod features;
 mod fuzz;
 mod http;
+mod left_out;
 mod monitoring;
 mod oldest;
 mod openapi;

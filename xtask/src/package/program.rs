@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::tools;
+use crate::{left_out, tools};
 
 /// A program that was built for a package.
 #[derive(Debug)]
@@ -35,7 +35,9 @@ impl Program {
         }
         path.push(if is_optimized { "release" } else { "debug" });
         tools::check(&mut command).context("building the program of a package")?;
-        Ok(Self { path: path.join("keyward"), target, is_optimized })
+        let path = path.join("keyward");
+        left_out::check(&path)?;
+        Ok(Self { path, target, is_optimized })
     }
 
     /// Puts it there, stripped.
