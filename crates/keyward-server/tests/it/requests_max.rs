@@ -35,14 +35,15 @@ async fn one_request_more_than_there_may_be_gets_503() {
         ("KEYWARD_THREADS", "2"),
     ];
     let mut server = Server::start_with(folder.path(), &environment);
-    let (mut first, second) = (begin(&server), begin(&server));
-    assert_eq!(server.get("/key", "wrong").status, 401);
     let mut client = Client::connect(server.control().unwrap()).await;
     let key = [("x-admin-key", ADMIN_KEY)];
+    // The first to come, since nothing tells when it has its slot: the others leave it one.
     let mut third = client.begin("POST", "/admin/api-keys", &key, false).await.unwrap();
     third.body.send_data(Bytes::from_static(&BODY.as_bytes()[..5]), false).unwrap();
     assert_eq!(client.get("/healthz", &[]).await.status, 200, "the server has seen its head");
-    // Its request is under way when a thread has taken it up.
+    let mut first = begin(&server);
+    assert_eq!(server.get("/key", "wrong").status, 401);
+    let second = begin(&server);
     wait_for(&server, 503);
 
     let rejected = server.get("/key", "wrong");
@@ -55,6 +56,7 @@ async fn one_request_more_than_there_may_be_gets_503() {
     server.wait_for_log("3 requests are under way; more get 503");
 
     first.write(BODY.as_bytes()).unwrap();
+    // A request gives its slot back before its response is sent.
     assert_eq!(first.read().unwrap().status, 201);
     assert_eq!(server.get("/key", "wrong").status, 401);
     third.body.send_data(Bytes::from_static(&BODY.as_bytes()[5..]), true).unwrap();
