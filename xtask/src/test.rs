@@ -25,10 +25,13 @@ const STEPS: [&str; 5] = [
 /// How long each target of the fuzzer is tried: the proxies, clients and packages need their time.
 const FUZZ: [&str; 2] = ["--seconds", "8"];
 
-/// How the program is tortured on a file, and on a PostgreSQL: with another seed each time.
+/// How the program is tortured on a file, alone on a PostgreSQL, and as three nodes: with another
+/// seed each time.
 const TORTURE: [&str; 2] = ["--minutes", "0.2"];
 const TORTURE_POSTGRES: [&str; 5] =
-    ["--postgres", "--minutes", "0.8", "--faults", "kill,drop,commit,crash"];
+    ["--postgres", "--minutes", "0.5", "--faults", "kill,drop,commit,crash"];
+const TORTURE_NODES: [&str; 6] =
+    ["--nodes", "3", "--minutes", "0.8", "--faults", "pause,kill,silence,commit,crash,failover"];
 
 /// Runs every step, says how long it took, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -66,6 +69,7 @@ pub(crate) fn run() -> Result<()> {
     step("doors, asked by proxies", || doors::run(&[]))?;
     step("torture", || torture::run(&TORTURE))?;
     step("torture on PostgreSQL", || torture::run(&TORTURE_POSTGRES))?;
+    step("torture of three nodes", || torture::run(&TORTURE_NODES))?;
     println!("\n== all of it holds");
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::torture::history::{Operation, What};
 use crate::torture::link::{Cut, Link};
 use crate::torture::node::Node;
 use crate::torture::server::Server;
+use crate::torture::store::LEASE;
 
 /// How late each piece may be, in milliseconds.
 const LATE_MS: (u64, u64) = (5, 400);
@@ -95,7 +96,9 @@ impl Scene<'_> {
         relay.close(true);
         self.wait(LAG_MS);
         self.take_over(standby)?;
-        let (end, node) = (self.world.clock.now(), self.node.number);
+        // A node that has not noticed ends a key again that was resumed meanwhile.
+        let unnoticed = u64::try_from((LEASE + LEASE / 10).as_nanos()).unwrap_or(u64::MAX);
+        let (end, node) = (self.world.clock.now() + unnoticed, self.node.number);
         let lost = Operation { begin, end, node, start: 0, what: What::LostTail };
         self.world.recorder.add(lost)?;
         self.wait_until_all_are_ready()
