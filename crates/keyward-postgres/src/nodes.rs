@@ -58,10 +58,8 @@ impl Nodes {
 
     /// The names of nodes that may be running, in whose way this one must not be.
     pub(crate) async fn others(&self) -> Result<Vec<String>, PgError> {
-        if self.several {
-            return Ok(Vec::new());
-        }
-        self.all.run(self.limit(), |session| Box::pin(session.others())).await
+        let alone = !self.several;
+        self.all.run(self.limit(), move |session| Box::pin(session.others(alone))).await
     }
 
     /// The error that these nodes may be running.

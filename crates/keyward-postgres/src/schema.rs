@@ -11,7 +11,8 @@ use crate::pg_error::PgError;
 use crate::session::{Connector, Purpose, SchemaName};
 
 /// Every migration: the one at index `n` has the number `n + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_keys.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_keys.sql"), include_str!("../migrations/0002_alone.sql")];
 
 /// The number of the last one.
 pub(crate) fn known() -> u32 {

@@ -70,8 +70,8 @@ impl Session {
         (&self.feed, &self.client)
     }
 
-    /// Registers a node. If it is to be `alone`, not while another one may be running: `Err` within
-    /// is their names.
+    /// Registers a node, but not while another one may be running if either is to be `alone`: `Err`
+    /// within is their names.
     pub(super) async fn register(
         &self,
         name: &str,
@@ -79,34 +79,35 @@ impl Session {
     ) -> Result<Result<Registered, Vec<String>>, PgError> {
         // One after the other, and after a change of the lease.
         const LOCK: &str = "SELECT lease_ms FROM cluster FOR UPDATE";
-        const ADD: &str = "INSERT INTO node (id, acked, seen, marked, version, name) \
-            SELECT gen_random_uuid(), 0, 0, false, $1, \
+        const ADD: &str = "INSERT INTO node (id, acked, seen, marked, version, alone, name) \
+            SELECT gen_random_uuid(), 0, 0, false, $1, $3, \
                    coalesce(nullif($2, ''), host(inet_client_addr()), \
                             'on the database''s machine') \
             RETURNING uuid_send(id)";
         self.client.batch_execute("BEGIN").await?;
         let row = self.client.query_typed_one(LOCK, &[]).await?;
         let lease = lease_of(get(&row, 0)?)?;
-        if alone {
-            let others = self.others().await?;
-            if !others.is_empty() {
-                self.client.batch_execute("ROLLBACK").await?;
-                return Ok(Err(others));
-            }
+        let others = self.others(alone).await?;
+        if !others.is_empty() {
+            self.client.batch_execute("ROLLBACK").await?;
+            return Ok(Err(others));
         }
         let level = i32::try_from(LEVEL).unwrap_or(i32::MAX);
-        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&level, Type::INT4), (&name, Type::TEXT)];
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&level, Type::INT4), (&name, Type::TEXT), (&alone, Type::BOOL)];
         let row = self.client.query_typed_one(ADD, &values).await?;
         let node = node_of(get(&row, 0)?)?;
         self.client.batch_execute("COMMIT").await?;
         Ok(Ok(Registered { node, lease }))
     }
 
-    /// The names of the nodes that may be running.
-    pub(super) async fn others(&self) -> Result<Vec<String>, PgError> {
-        const OTHERS: &str = "SELECT name FROM node WHERE NOT marked ORDER BY name LIMIT 20";
-        let rows = query(&self.client, OTHERS, &[]).await?;
+    /// The names of the nodes that may be running, in the way of one that is to be `alone` or not.
+    pub(super) async fn others(&self, alone: bool) -> Result<Vec<String>, PgError> {
+        const ANY: &str = "SELECT name FROM node WHERE NOT marked ORDER BY name LIMIT 20";
+        // It shares neither its limits nor a schema.
+        const ALONE: &str =
+            "SELECT name FROM node WHERE NOT marked AND alone ORDER BY name LIMIT 20";
+        let rows = query(&self.client, if alone { ANY } else { ALONE }, &[]).await?;
         rows.iter().map(|row| get(row, 0)).collect()
     }
 

@@ -52,9 +52,14 @@ fn a_second_server_is_rejected_and_told_of_the_first() {
         assert!(told.contains(": first; stop it first") && told.contains("--cluster"), "{told}");
         assert_eq!(error.source().unwrap().to_string(), told);
         first.cluster().unwrap().leave(node).await.unwrap();
-        second.cluster().unwrap().register().await.unwrap();
-        // Both of them as several: any number.
+        let node = second.cluster().unwrap().register().await.unwrap().node;
+        // Its limits are its own, so that one of several does not come next to it either.
         let several = OpenOptions { several: true, ..place };
+        let third = named(&several, "third").await;
+        let error = third.cluster().unwrap().register().await.unwrap_err();
+        assert!(error.source().unwrap().to_string().contains(": second; stop it first"));
+        second.cluster().unwrap().leave(node).await.unwrap();
+        // All of them as several: any number.
         for name in ["third", "fourth"] {
             let store = named(&several, name).await;
             store.wait_until_alone(&|| panic!("it does not wait")).await.unwrap();
