@@ -14,9 +14,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MARGIN: Duration = Duration::from_secs(1);
 
 impl PostgresStore {
-    /// Waits until no other program serves from the schema, or none that expects to be alone if this
-    /// is one of several; and expels the nodes of programs that were killed. To be called before a gate is opened,
-    /// which is rejected otherwise. `clock` is the one that the gate goes by.
+    /// Waits until no other program serves from the schema, or none that expects to be alone if
+    /// this is one of several; and expels the nodes of programs that were killed. To be called
+    /// before a gate is opened, which is rejected otherwise. `clock` is the one that the gate goes
+    /// by.
     ///
     /// ```no_run
     /// use keyward::time::{Now, SteadyNanos, UnixMillis};

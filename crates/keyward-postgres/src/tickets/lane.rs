@@ -77,7 +77,8 @@ impl Lane {
 
     /// Works until all senders of asks are gone, and all asks are decided.
     pub(super) async fn run(mut self) {
-        // Before the first ask, whose request would give up meanwhile. It tries anew after a failure.
+        // Before the first ask, whose request would give up meanwhile. After a failure it tries
+        // anew.
         self.connect().await.unwrap_or_else(|error| {
             tracing::debug!(%error, "No connection to the database of limits yet");
         });
