@@ -71,7 +71,7 @@ impl Cluster<'_> {
 
     fn node(&self, schema: &str) -> Program {
         let mut settings = self.settings(schema).to_vec();
-        settings.push(("KEYWARD_CLUSTER", "true"));
+        settings.push(("KEYWARD_CLUSTER", "on"));
         let program = Program::start(self.folder, &settings);
         program.wait_until_ready();
         program
