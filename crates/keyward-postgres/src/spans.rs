@@ -56,7 +56,8 @@ impl Hours {
         let sql =
             format!("SELECT min(first_id), max(last_id) FROM {table} WHERE hour BETWEEN $1 AND $2");
         let from = from.map_or(0, |at| at.hour().0);
-        let before = before.map_or(u32::MAX, |at| at.hour().0);
+        // The last instant before it, which may be in the hour before.
+        let before = before.map_or(u32::MAX, |at| UnixMillis(at.0.saturating_sub(1)).hour().0);
         let hours = [from, before].map(|hour| Value::Number(hour.into()));
         let row = query_one(client, &sql, &hours).await?;
         let (first, last): (Option<i64>, Option<i64>) = (get(&row, 0)?, get(&row, 1)?);

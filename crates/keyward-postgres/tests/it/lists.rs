@@ -43,17 +43,21 @@ async fn filled() -> (OpenOptions, PostgresStore) {
     (place, store)
 }
 
-/// How often the connections of a role read tables that grow with the keys from end to end. These
-/// are gone when they are counted: a server counts what a connection did at its end, at the latest.
-async fn scans(place: &OpenOptions, role: &str) -> i64 {
+/// How often the connections of a role read tables that grow with the keys from end to end.
+const SCANS: &str = "SELECT coalesce(sum(seq_scan), 0)::bigint FROM pg_stat_user_tables \
+    WHERE schemaname = $1 AND relname IN ('keys', 'key_uses', 'former_secrets', 'audit', 'usage')";
+/// How many entries they read of the index over the tiers of keys.
+const OF_TIERS: &str = "SELECT idx_tup_read FROM pg_stat_user_indexes \
+    WHERE schemaname = $1 AND indexrelname = 'keys_tier'";
+
+/// What the connections of a role did. These are gone when it is counted: a server counts what a
+/// connection did at its end, at the latest.
+async fn done(counted: &str, place: &OpenOptions, role: &str) -> i64 {
     const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
-    const SCANS: &str = "SELECT coalesce(sum(seq_scan), 0)::bigint FROM pg_stat_user_tables \
-        WHERE schemaname = $1 AND relname IN \
-        ('keys', 'key_uses', 'former_secrets', 'audit', 'usage')";
     let role = format!("{role}_{}", place.schema);
     let client = Server::shared().client().await;
     while client.query_one(OPEN, &[&role]).await.unwrap().get::<_, i64>(0) != 0 {}
-    client.query_one(SCANS, &[&place.schema]).await.unwrap().get(0)
+    client.query_one(counted, &[&place.schema]).await.unwrap().get(0)
 }
 
 /// Everything on the pages of a list, each key by its number.
@@ -75,7 +79,7 @@ fn pages_together_are_the_whole_list_in_order() {
     block_on(async {
         let (place, store) = filled().await;
         store.close().await.unwrap();
-        let before = scans(&place, "fills").await;
+        let before = done(SCANS, &place, "fills").await;
         let store = open_as("lists", &place).await;
         let everything = store.export_keys(None, 20_000).await.unwrap();
         assert_eq!(everything.len() as u64, KEYS);
@@ -116,7 +120,8 @@ fn pages_together_are_the_whole_list_in_order() {
             assert_eq!(count, KeyCount::exact(expected), "{filter:?}");
         }
         store.close().await.unwrap();
-        assert_eq!(scans(&place, "lists").await, before, "no list reads a table from end to end");
+        let scans = done(SCANS, &place, "lists").await;
+        assert_eq!(scans, before, "no list reads a table from end to end");
     });
 }
 
@@ -139,6 +144,22 @@ fn position(key: &Unkept, order: KeyOrder) -> (String, u64) {
         KeyOrder::LastUsed => (String::new(), key.last_used_at.map_or(0, |at| at.0 + 1)),
         KeyOrder::Expires => (String::new(), key.expires_at.map_or(u64::MAX, |at| at.0)),
     }
+}
+
+#[test]
+fn a_page_reads_no_more_of_an_index_than_it_looks_at() {
+    block_on(async {
+        let (place, store) = filled().await;
+        store.close().await.unwrap();
+        let before = done(OF_TIERS, &place, "fills").await;
+        let store = open_as("lists", &place).await;
+        let filter = KeyFilter { tier: Some("pro".parse().unwrap()), ..KeyFilter::default() };
+        let page = store.list_keys(KeyQuery { max: 1, ..query(filter) }).await.unwrap();
+        assert_eq!(page.keys.len(), 1);
+        store.close().await.unwrap();
+        // Whether there are more than 2 000, and a hundred looks for the page.
+        assert!(done(OF_TIERS, &place, "lists").await - before <= 2_101);
+    });
 }
 
 #[test]
