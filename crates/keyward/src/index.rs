@@ -158,13 +158,20 @@ impl Index {
         loop {
             let shard = self.shard(&digest);
             let table = shard.read();
-            if let Some(entry) = table.find(&digest) {
-                return ask(Some(&Held { entry, ends_at, lock: &shard.buckets }));
-            }
-            let Some(former) = table.find_former(&digest) else { return ask(None) };
-            let soonest = |ends_at: UnixMillis| ends_at.min(former.ends_at);
-            ends_at = Some(ends_at.map_or(former.ends_at, soonest));
-            digest = former.next;
+            let held = match table.find(&digest) {
+                Some(entry) => Some(Held { entry, ends_at, lock: &shard.buckets }),
+                None => match table.find_former(&digest) {
+                    Some(former) => {
+                        let soonest = |ends_at: UnixMillis| ends_at.min(former.ends_at);
+                        ends_at = Some(ends_at.map_or(former.ends_at, soonest));
+                        digest = former.next;
+                        continue;
+                    }
+                    None => None,
+                },
+            };
+            // In one place, so that what a verdict does becomes part of the look.
+            return ask(held.as_ref());
         }
     }
 
