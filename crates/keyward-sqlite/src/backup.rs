@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use keyward_ledger::place::{owner_only, sync_directory};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::inode::sync_directory;
-use crate::lock::owner_only;
 use crate::sql_error::SqlError;
 
 /// Writes a copy into a new file, readable by its owner only. Rejects a path that exists.

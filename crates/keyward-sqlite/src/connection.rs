@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::UnixMillis;
+use keyward_ledger::place::{owner_only, sibling};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::lock::{owner_only, sibling};
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;

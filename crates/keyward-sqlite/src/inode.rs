@@ -1,89 +1,14 @@
-//! Which file a path leads to, and a lock on that file itself, by any of its names.
+//! A lock on a database file itself, by any of its names.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::mem;
 use std::path::Path;
 
+use keyward_ledger::UNKNOWN_HOLDER;
+use keyward_ledger::place::{Look, follow_no_link};
+
 use crate::open_error::OpenError;
-
-/// Who holds a file that says nothing about its holder.
-pub(crate) const UNKNOWN_HOLDER: &str = "another process";
-
-/// A file, by any of its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-/// What one look at a file shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    pub(crate) id: FileId,
-    /// In bytes.
-    pub(crate) len: u64,
-    /// Whether it is a plain file, and so neither a directory nor a link.
-    pub(crate) is_file: bool,
-    /// Whether it has more than one name.
-    pub(crate) has_names: bool,
-}
-
-#[cfg(unix)]
-impl Look {
-    /// Looks at a path, and follows no link.
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self::in_metadata(&fs::symlink_metadata(path)?))
-    }
-
-    /// Looks at an open file.
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        Ok(Self::in_metadata(&file.metadata()?))
-    }
-
-    fn in_metadata(file: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-
-        Self {
-            id: FileId { device: file.dev(), inode: file.ino() },
-            len: file.len(),
-            is_file: file.is_file(),
-            has_names: 1 < file.nlink(),
-        }
-    }
-}
-
-/// Windows tells files apart by an open handle alone. A file that SQLite has open can be neither
-/// moved nor deleted there, but other files can.
-#[cfg(windows)]
-impl Look {
-    /// Looks at a path, and follows no link.
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        use std::os::windows::fs::OpenOptionsExt as _;
-
-        // A directory is opened by such a flag alone.
-        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
-        let mut options = File::options();
-        // No access to the content: the look disturbs nothing, and nothing can keep it out.
-        options.access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS | OPEN_LINK_ITSELF);
-        Self::of(&options.open(path)?)
-    }
-
-    /// Looks at an open file.
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        let found = winapi_util::file::information(file)?;
-        Ok(Self {
-            id: FileId { device: found.volume_serial_number(), inode: found.file_index() },
-            len: found.file_size(),
-            is_file: file.metadata()?.is_file(),
-            has_names: 1 < found.number_of_links(),
-        })
-    }
-}
-
-/// `FILE_FLAG_OPEN_REPARSE_POINT`.
-#[cfg(windows)]
-const OPEN_LINK_ITSELF: u32 = 0x0020_0000;
 
 /// Locks the database file itself, so that neither another name of it (a hard link) nor deleting
 /// the lock file lets a second store in. It is locked as long as the descriptor is open.
@@ -154,31 +79,6 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A link instead of the file is not a way to another one: it is an error, or on Windows is opened
-/// itself.
-pub(crate) fn follow_no_link(options: &mut fs::OpenOptions) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-
-        // The bits of a flag that the system knows fit its own type, which is signed.
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt as _;
-
-        options.custom_flags(OPEN_LINK_ITSELF);
-    }
-}
-
-/// Makes the name of a file survive power loss. Windows opens no directories for that, and keeps
-/// such a journal of names that they need no step of ours.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| *directory != "").unwrap_or(Path::new("."));
-    if cfg!(windows) { Ok(()) } else { File::open(directory)?.sync_all() }
-}
-
 /// Whether a lock on the whole file is apart from those on its parts, which SQLite takes.
 ///
 /// On Linux `flock` is, but for file systems that turn it into a lock on all parts and so would
@@ -216,6 +116,8 @@ fn can_be_locked(_: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[cfg(target_os = "linux")]

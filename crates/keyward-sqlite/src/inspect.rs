@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use keyward::UnixMillis;
+use keyward_ledger::place::{follow_no_link, sibling};
+use keyward_ledger::{UNKNOWN_HOLDER, read_holder};
 use rusqlite::Connection;
 
 use crate::clock;
 use crate::connection::resolve;
-use crate::inode::{self, UNKNOWN_HOLDER};
-use crate::lock::{read_holder, sibling};
+use crate::inode;
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;
@@ -110,7 +111,7 @@ fn find_holder(database: &Path) -> Result<Option<String>, OpenError> {
         Err(error) => Err(OpenError::from_io(database, error)),
     };
     let mut options = File::options();
-    inode::follow_no_link(options.read(true));
+    follow_no_link(options.read(true));
     let file = match options.open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return of_file(),
         opened => opened.map_err(|error| OpenError::from_io(&path, error))?,

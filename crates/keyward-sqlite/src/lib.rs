@@ -8,8 +8,6 @@
 
 mod sql_error;
 
-mod loss;
-
 mod open_error;
 
 mod inode;
@@ -19,8 +17,6 @@ mod lock;
 mod watch;
 
 mod reserve;
-
-mod ledger;
 
 mod names;
 
@@ -88,13 +84,13 @@ mod moving;
 
 mod inspect;
 
+pub use keyward_ledger::{Loss, Restored};
+
 pub use commits::CommitSizes;
 pub use inspect::{Inspection, inspect};
 pub use lock::FileHold;
-pub use loss::Loss;
 pub use moving::Moving;
 pub use open_error::OpenError;
-pub use recover::Restored;
 pub use reserve::free_bytes;
 pub use sqlite::{OpenOptions, SqliteStore};
 pub use watch::FileLost;

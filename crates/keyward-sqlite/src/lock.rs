@@ -3,24 +3,22 @@
 //! SQLite itself would let many processes in, but a gate that does not hear of another's changes
 //! would accept keys that are revoked.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::inode::{self, Look, UNKNOWN_HOLDER, follow_no_link};
-use crate::open_error::{OpenError, is_full};
+use keyward_ledger::place::sibling;
+use keyward_ledger::{LockError, LockFile};
 
-/// Most bytes of what a holder says about itself.
-const HOLDER_LEN_MAX: usize = 256;
+use crate::inode;
+use crate::open_error::OpenError;
 
 /// A database file is ours until this is dropped or the process ends, in any way.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     /// `<database>.lock`, locked by the operating system for as long as it is open. It says who
     /// holds the database, and is what keeps others out where the file itself cannot be locked.
-    file: File,
+    file: LockFile,
     /// The database itself, locked likewise. Closing it would drop the locks that SQLite holds on
     /// the same file (POSIX), so it is closed after all connections of this process.
     _database: Option<File>,
@@ -46,88 +44,35 @@ impl FileLock {
     /// Locks `<database>.lock`, which must be the one name that all use for the file, then the
     /// database that `prepare` finds or creates, and writes into the first who holds both.
     ///
-    /// The lock file is never deleted: a second process might lock the deleted file and a third
-    /// one its successor. Nothing in it is changed before both are locked.
+    /// Nothing in the lock file is changed before both are locked.
     pub(crate) fn acquire(
         database: &Path,
         holder: &str,
         prepare: impl FnOnce(&Path) -> Result<Option<File>, OpenError>,
     ) -> Result<Self, OpenError> {
         let path = sibling(database, ".lock");
-        let file = open_lock_file(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = read_holder(&file);
-                return Err(OpenError::Locked { path: database.to_owned(), holder });
-            }
-            Err(TryLockError::Error(error)) => return Err(OpenError::from_io(&path, error)),
-        }
+        let failed = |error| OpenError::from_io(&path, error);
+        let file = LockFile::lock(&path).map_err(|error| match error {
+            LockError::Held(holder) => OpenError::Locked { path: database.to_owned(), holder },
+            LockError::NoFile => OpenError::LockIsNoFile { path: path.clone() },
+            LockError::Failed(error) => failed(error),
+        })?;
         let created = prepare(database)?;
         let mut lock = Self { file, _database: inode::lock(database, created)? };
-        lock.sign(holder).map_err(|error| OpenError::from_io(&path, error))?;
+        lock.file.sign(holder).map_err(failed)?;
         Ok(lock)
-    }
-
-    fn sign(&mut self, holder: &str) -> io::Result<()> {
-        match write_holder(&mut self.file, holder) {
-            // Who has the file is worth knowing, but not worth a server that does not start.
-            Err(error) if is_full(&error) => Ok(()),
-            written => written,
-        }
-    }
-}
-
-/// Opens the lock file, or creates it. A link, or a file with other names, is rejected: its target,
-/// or the file under its other names, would be overwritten.
-fn open_lock_file(path: &Path) -> Result<File, OpenError> {
-    let mut options = owner_only();
-    follow_no_link(&mut options);
-    if Look::at(path).is_ok_and(|found| !found.is_file || found.has_names) {
-        return Err(OpenError::LockIsNoFile { path: path.to_owned() });
-    }
-    options.create(true).open(path).map_err(|error| OpenError::from_io(path, error))
-}
-
-/// The path of a file that belongs to a database, as SQLite itself names them.
-pub(crate) fn sibling(database: &Path, suffix: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
-}
-
-/// Options to open a file for writing that, if it is created, no other user may read.
-pub(crate) fn owner_only() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn write_holder(file: &mut File, holder: &str) -> io::Result<()> {
-    let cut = holder.floor_char_boundary(HOLDER_LEN_MAX);
-    let holder = holder.get(..cut).unwrap_or_default().replace(char::is_control, " ");
-    file.set_len(0)?;
-    writeln!(file, "process {}, {holder}", process::id())
-}
-
-/// Who holds the lock. It may be between locking and writing, or may not let us read.
-pub(crate) fn read_holder(file: &File) -> String {
-    let mut text = String::new();
-    // The reason why it cannot be read would hide the one that matters: the file is locked.
-    let read = file.take(2 * HOLDER_LEN_MAX as u64).read_to_string(&mut text);
-    match text.trim_end() {
-        holder if read.is_ok() && !holder.is_empty() => holder.to_owned(),
-        _ => UNKNOWN_HOLDER.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::path::PathBuf;
+    use std::{fs, process};
 
     use super::*;
+
+    /// Most bytes of what a holder says about itself.
+    const HOLDER_LEN_MAX: usize = 256;
 
     /// The directory, and a database that does not exist.
     fn absent() -> (tempfile::TempDir, PathBuf) {

@@ -6,11 +6,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use keyward::audit::{ChainDigest, ChangeId, Verb};
+use keyward_ledger::{Head, LedgerId, Loss, Walked};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
 
-use crate::ledger::{Head, LedgerId, Walked};
-use crate::loss::Loss;
 use crate::open_error::OpenError;
 use crate::probe;
 use crate::schema;

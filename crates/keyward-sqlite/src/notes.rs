@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 use keyward::UnixMillis;
 use keyward::audit::{ChainDigest, ChangeId};
 use keyward::digest::Digest;
+use keyward_ledger::{Head, Record};
 use rusqlite::{Connection, OptionalExtension as _, Row};
-
-use crate::ledger::{Head, Record};
 
 const WATCH: &str = "
     CREATE TEMP TABLE ledger_notes (

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use keyward_ledger::Loss;
 use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
 
-use crate::loss::Loss;
 use crate::sql_error::{SqlError, lacks_room};
 
 /// Why a store did not open. Nothing that was in the file before is lost or altered.

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::Path;
 
+use keyward_ledger::place::sibling;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::lock::sibling;
 use crate::open_error::OpenError;
 use crate::schema;
 

@@ -8,13 +8,12 @@ use keyward::change::KeyChange;
 use keyward::record::Owner;
 use keyward::rules::{Change, OwnerChange, Subject};
 use keyward::{KeyId, UnixMillis};
+use keyward_ledger::{Content, Ending, Head, Loss, Restored};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use serde_json::json;
 
 use crate::audit;
 use crate::commit::{commit, count_on};
-use crate::ledger::{Content, Ending, Head};
-use crate::loss::Loss;
 use crate::notes;
 use crate::owners;
 use crate::sql_error::SqlError;
@@ -22,28 +21,6 @@ use crate::sql_error::SqlError;
 /// How far ids go on if it is unknown how many were given: more than are given between two backups,
 /// and so few that there is room for this billions of times.
 const UNKNOWN_IDS: u64 = 1_000_000;
-
-/// What became of a loss that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
-    /// The accepted loss.
-    pub loss: Loss,
-    /// Keys that were revoked, since they or their only known secret had ended.
-    pub revoked: Vec<KeyId>,
-    /// Keys whose known secret was replaced and ends with its grace. The secret that replaced it
-    /// is lost, so they need another one.
-    pub replaced: Vec<KeyId>,
-    /// Keys that were suspended.
-    pub suspended: Vec<KeyId>,
-    /// Owners that were suspended.
-    pub suspended_owners: Vec<Owner>,
-    /// Keys that the ledger knows as resumed, and that stay suspended.
-    pub left_suspended: Vec<KeyId>,
-    /// Owners that the ledger knows as resumed, and that stay suspended.
-    pub left_suspended_owners: Vec<Owner>,
-    /// The highest id of a key in the database, and the highest one that was given, if it is known.
-    pub key_ids: (u64, Option<u64>),
-}
 
 /// Accepts a loss, in one transaction: nothing of it is done, or all.
 pub(crate) fn accept(

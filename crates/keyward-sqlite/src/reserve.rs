@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyward::store::StoreError;
+use keyward_ledger::place::{Look, follow_no_link, owner_only, sibling};
 use thiserror::Error;
 
-use crate::inode::{Look, follow_no_link};
-use crate::lock::{owner_only, sibling};
 use crate::sql_error::{SqlError, lacks_room};
 
 /// How much is kept. A revocation writes some 40 KB to the log, which is used again after each

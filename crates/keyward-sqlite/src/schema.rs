@@ -6,10 +6,10 @@
 use keyward::UnixMillis;
 use keyward::audit::{AuditEntry, ChainDigest, ChangeId};
 use keyward::key::Prefix;
+use keyward_ledger::LedgerId;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use crate::audit;
-use crate::ledger::LedgerId;
 use crate::names;
 use crate::spans;
 use crate::spelling;

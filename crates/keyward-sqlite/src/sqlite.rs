@@ -22,6 +22,7 @@ use keyward::store::{
 use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
 use keyward::{KeyId, UnixMillis};
+use keyward_ledger::Standing;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -29,7 +30,6 @@ pub use open::OpenOptions;
 
 use crate::commit::Known;
 use crate::commits::{CommitSizes, Commits};
-use crate::keeper::Standing;
 use crate::keys::{count, find, late, list, terms};
 use crate::lock::{FileHold, FileLock};
 use crate::reserve::Reserve;

@@ -5,18 +5,16 @@ use std::path::{Path, PathBuf};
 
 use keyward::UnixMillis;
 use keyward::audit::ChangeId;
+use keyward_ledger::place::sibling;
+use keyward_ledger::{
+    BrokenAt, Content, Ledger, LedgerId, Loss, Restored, Standing, Walked, read, walk,
+};
 use rusqlite::Connection;
 
-use crate::keeper::{Keeper, Standing};
-use crate::ledger::{
-    BrokenAt, Content, Head, LedgerFile, LedgerId, SLOT_LEN, Walked, path_of, read, walk,
-    write_header,
-};
-use crate::lock::sibling;
+use crate::keeper::Keeper;
 use crate::look::{Found, compare, look};
-use crate::loss::Loss;
 use crate::open_error::OpenError;
-use crate::recover::{self, Restored};
+use crate::recover;
 use crate::schema;
 
 /// The findings about both files, and the work to do.
@@ -38,7 +36,7 @@ pub(crate) struct Start {
 /// Returns [`OpenError::Lost`] if something is missing, unless it is the loss that `after_restore`
 /// names; or why one of them cannot be read.
 pub(crate) fn begin(path: &Path, after_restore: Option<ChangeId>) -> Result<Start, OpenError> {
-    let ledger = path_of(path);
+    let ledger = sibling(path, ".ledger");
     let bytes = read(&ledger).map_err(|error| OpenError::from_io(&ledger, error))?;
     let read = bytes.map(|bytes| match walk(&bytes, |_| {}) {
         Ok(walked) => Ok((bytes, walked)),
@@ -81,14 +79,18 @@ impl Start {
         let sqlite = |error| OpenError::from_sqlite(&self.path, error);
         let restored = self.accept(connection, now)?;
         let mark = self.found.as_ref().and_then(|found| found.mark);
-        let (id, file, needed) = self.open_file(mark)?;
+        let mut ledger = self.open_file(mark)?;
         // Its id is on the disk before the database carries it: a marked database without a ledger
         // would not be opened again.
-        if mark != Some(id) {
-            schema::set_ledger(connection, id).map_err(sqlite)?;
+        if mark != Some(ledger.id()) {
+            schema::set_ledger(connection, ledger.id()).map_err(sqlite)?;
         }
-        let head = (self.head(), needed);
-        let keeper = Keeper::open(connection, (id, file), head, standing).map_err(sqlite)?;
+        // Up to its newest head the ledger knows everything, if that change is in the database.
+        let asked = self.found.as_ref().and_then(|found| found.asked);
+        if asked != Some(ledger.head().digest) {
+            ledger.forget_head();
+        }
+        let keeper = Keeper::open(connection, ledger, standing).map_err(sqlite)?;
         Ok((keeper, restored))
     }
 
@@ -106,12 +108,11 @@ impl Start {
     }
 
     /// The ledger of this database: the one that is there, or a new one.
-    fn open_file(&self, mark: Option<LedgerId>) -> Result<(LedgerId, LedgerFile, u64), OpenError> {
+    fn open_file(&self, mark: Option<LedgerId>) -> Result<Ledger, OpenError> {
         let failed = |error| OpenError::from_io(&self.ledger, error);
         if let Some((_, walked)) = &self.read {
             if mark.is_none_or(|mark| mark == walked.id) {
-                let file = LedgerFile::open(&self.ledger, walked.len as u64).map_err(failed)?;
-                return Ok((walked.id, file, walked.needed as u64));
+                return Ledger::open(&self.ledger, walked).map_err(failed);
             }
             let kept = sibling(&self.ledger, &format!(".of-{}", hex(walked.id)));
             fs::rename(&self.ledger, kept).map_err(failed)?;
@@ -125,18 +126,7 @@ impl Start {
                 LedgerId(id)
             }
         };
-        let mut bytes = Vec::new();
-        write_header(&mut bytes, id);
-        let file = LedgerFile::create(&self.ledger, &bytes).map_err(failed)?;
-        Ok((id, file, 2 * SLOT_LEN as u64))
-    }
-
-    /// The newest head of the ledger whose change is in the database: up to there the ledger knows
-    /// everything.
-    fn head(&self) -> Head {
-        let Some((_, walked)) = &self.read else { return Head::START };
-        let asked = self.found.as_ref().and_then(|found| found.asked);
-        if asked == Some(walked.head.digest) { walked.head } else { Head::START }
+        Ledger::create(&self.ledger, id).map_err(failed)
     }
 }
 

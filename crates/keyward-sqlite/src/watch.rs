@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use keyward_ledger::place::{FileId, Look, sibling};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use crate::inode::{FileId, Look};
-use crate::lock::sibling;
 use crate::sql_error::SqlError;
 
 /// A frame of the log is a page with this before it, and the log begins with a header

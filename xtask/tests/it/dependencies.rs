@@ -19,6 +19,7 @@ fn dependencies(package: &str) -> Vec<String> {
 fn a_crate_knows_nothing_of_what_it_has_no_use_for() {
     for (package, knows, unknown) in [
         ("keyward", "sha2", &["http", "hyper", "axum-core", "axum", "tokio", "rusqlite"][..]),
+        ("keyward-ledger", "crc32fast", &["http", "tokio", "tokio-postgres", "rusqlite"]),
         ("keyward-sqlite", "rusqlite", &["http", "hyper", "axum-core", "axum"]),
         (
             "keyward-postgres",

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use keyward::UnixMillis;
+use keyward::audit::{ChainDigest, ChangeId};
 use keyward::digest::Digest;
+use keyward_ledger::{Content, LedgerId, REWRITE_MIN};
 use tempfile::TempDir;
 
 use super::*;
@@ -20,11 +22,8 @@ fn opened() -> (TempDir, Connection, Keeper) {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection, UnixMillis(1)).unwrap();
     notes::watch(&connection).unwrap();
-    let mut bytes = Vec::new();
-    write_header(&mut bytes, ID);
-    let file = LedgerFile::create(&path, &bytes).unwrap();
-    let (head, standing) = ((Head::START, 128), Standing::default());
-    let keeper = Keeper::open(&connection, (ID, file), head, standing).unwrap();
+    let ledger = Ledger::create(&path, ID).unwrap();
+    let keeper = Keeper::open(&connection, ledger, Standing::default()).unwrap();
     (directory, connection, keeper)
 }
 

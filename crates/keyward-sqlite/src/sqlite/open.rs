@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use keyward::UnixMillis;
 use keyward::audit::ChangeId;
+use keyward_ledger::{Restored, Standing};
 use tokio::sync::Semaphore;
 
 use super::{LONG_READS_MAX, READERS, SqliteStore, room};
 use crate::commit::Known;
 use crate::commits::Commits;
 use crate::connection::Files;
-use crate::keeper::Standing;
 use crate::lock::FileLock;
 use crate::open_error::OpenError;
-use crate::recover::Restored;
 use crate::reserve::Reserve;
 use crate::snapshot::Snapshots;
 use crate::start::{self, Start};

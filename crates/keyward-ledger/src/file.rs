@@ -1,14 +1,14 @@
 //! The file of a ledger: opening it, appending to it, writing it anew.
 //!
-//! It needs no sync of its own: written records survive the process, and after power loss it may be
-//! older than the database. Only a file that replaces it whole is synced, before it does.
+//! It needs no sync for a start after the process was killed: written records survive that, and
+//! after power loss it may be older than the database. A file that replaces it whole is synced
+//! before it does.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::inode::{FileId, Look, follow_no_link, sync_directory};
-use crate::lock::{owner_only, sibling};
+use crate::place::{FileId, Look, follow_no_link, owner_only, sibling, sync_directory};
 
 /// A ledger that is open. No other process writes to it: the lock of its database is held.
 #[derive(Debug)]
@@ -21,17 +21,12 @@ pub(crate) struct LedgerFile {
     len: u64,
 }
 
-/// Where the ledger of a database lies.
-pub(crate) fn path_of(database: &Path) -> PathBuf {
-    sibling(database, ".ledger")
-}
-
 /// All bytes of the file at `path`; `None` if there is none. Writes nothing.
 ///
 /// # Errors
 ///
 /// Returns the system's error, or that of a path with something else than a plain file.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(mut file) = open(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
@@ -137,6 +132,11 @@ impl LedgerFile {
     /// Whether the file at its path is this one and is shorter than it was.
     pub(crate) fn is_cut(&self) -> bool {
         Look::at(&self.path).is_ok_and(|found| found.id == self.id && found.len < self.len)
+    }
+
+    /// Makes what was appended survive a failure of power.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// Bytes that are whole.

@@ -5,23 +5,24 @@ use std::collections::HashMap;
 
 use keyward::UnixMillis;
 
-use super::record::{Head, LedgerId, Record, SLOT_LEN, read_header, write_header};
+use crate::record::{Head, LedgerId, Record, SLOT_LEN, read_header, write_header};
 
 /// The offset where a ledger is broken, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BrokenAt(pub(crate) u64);
+pub struct BrokenAt(pub u64);
 
 /// The findings of a walk along a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Walked {
-    pub(crate) id: LedgerId,
+pub struct Walked {
+    /// Which database it belongs to.
+    pub id: LedgerId,
     /// The newest head, or the start if there is none.
-    pub(crate) head: Head,
+    pub head: Head,
     /// Bytes that are whole. After them comes a record that was torn while it was written.
-    pub(crate) len: usize,
+    pub len: usize,
     /// Bytes of the header, of one head, and of all records that are no heads: no more of it can
     /// be needed.
-    pub(crate) needed: usize,
+    pub needed: usize,
 }
 
 /// Walks along a ledger, and calls `each` with every record.
@@ -30,7 +31,7 @@ pub(crate) struct Walked {
 ///
 /// Returns the offset of a broken record if a whole one comes after it. A broken one at the end is
 /// a torn one.
-pub(crate) fn walk(bytes: &[u8], mut each: impl FnMut(Record)) -> Result<Walked, BrokenAt> {
+pub fn walk(bytes: &[u8], mut each: impl FnMut(Record)) -> Result<Walked, BrokenAt> {
     let id = read_header(bytes).ok_or(BrokenAt(0))?;
     let mut walked = Walked { id, head: Head::START, len: SLOT_LEN, needed: 2 * SLOT_LEN };
     while let Some(rest) = bytes.get(walked.len..).filter(|rest| !rest.is_empty()) {
@@ -57,14 +58,16 @@ pub(crate) fn walk(bytes: &[u8], mut each: impl FnMut(Record)) -> Result<Walked,
 
 /// When a secret ended, and whose it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) key_id: u64,
-    pub(crate) how: Ending,
+pub struct End {
+    /// The key that had it.
+    pub key_id: u64,
+    /// How it ended.
+    pub how: Ending,
 }
 
 /// How a secret ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// With its key.
     Revoked,
     /// It was replaced, and works until this instant.
@@ -73,27 +76,32 @@ pub(crate) enum Ending {
 
 /// The content of a ledger, each fact once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) head: Option<Head>,
+pub struct Content {
+    /// The newest head.
+    pub head: Option<Head>,
     /// By digest.
-    pub(crate) secrets: HashMap<[u8; 32], End>,
+    pub secrets: HashMap<[u8; 32], End>,
     /// Whether keys are suspended that were suspended or resumed, and a digest by which each is
     /// known.
-    pub(crate) keys: BTreeMap<u64, (bool, [u8; 32])>,
+    pub keys: BTreeMap<u64, (bool, [u8; 32])>,
     /// The same of owners.
-    pub(crate) owners: BTreeMap<String, bool>,
+    pub owners: BTreeMap<String, bool>,
 }
 
 impl Content {
     /// The sum of the records of a ledger.
-    pub(crate) fn read(bytes: &[u8]) -> Result<(Walked, Self), BrokenAt> {
+    ///
+    /// # Errors
+    ///
+    /// As of [`walk`].
+    pub fn read(bytes: &[u8]) -> Result<(Walked, Self), BrokenAt> {
         let mut content = Self::default();
         let walked = walk(bytes, |record| content.add(record))?;
         Ok((walked, content))
     }
 
     /// Takes one more record, which supersedes earlier ones of the same subject.
-    pub(crate) fn add(&mut self, record: Record) {
+    pub fn add(&mut self, record: Record) {
         match record {
             Record::Head(head) => {
                 // An id is never given twice, so it only rises.
@@ -122,7 +130,8 @@ impl Content {
     }
 
     /// A ledger that knows just this.
-    pub(crate) fn write(&self, id: LedgerId) -> Vec<u8> {
+    #[must_use]
+    pub fn write(&self, id: LedgerId) -> Vec<u8> {
         use keyward::digest::Digest;
 
         let mut bytes = Vec::with_capacity((self.secrets.len() + self.keys.len() + 2) * SLOT_LEN);
@@ -153,8 +162,8 @@ impl Content {
 mod tests {
     use keyward::audit::{ChainDigest, ChangeId};
 
-    use super::super::record::testing::{digest, records};
     use super::*;
+    use crate::record::testing::{digest, records};
 
     const ID: LedgerId = LedgerId([7; 16]);
 

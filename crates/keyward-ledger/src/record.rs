@@ -9,7 +9,7 @@ use keyward::audit::{ChainDigest, ChangeId};
 use keyward::digest::Digest;
 
 /// Bytes of a slot.
-pub(crate) const SLOT_LEN: usize = 64;
+pub const SLOT_LEN: usize = 64;
 /// Bytes of a slot before its checksum.
 const BODY_LEN: usize = SLOT_LEN - 4;
 /// Bytes of an owner's name in a slot, after the kind and the length that is left.
@@ -19,39 +19,62 @@ const MAGIC: &[u8; 16] = b"keyward ledger\n\x01";
 
 /// Which database a ledger belongs to: 128 random bits, which both of them carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerId(pub(crate) [u8; 16]);
+pub struct LedgerId(pub [u8; 16]);
 
 /// How far a database had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// Its newest change.
-    pub(crate) change: ChangeId,
+    pub change: ChangeId,
     /// The digest of that change's audit entry.
-    pub(crate) digest: ChainDigest,
+    pub digest: ChainDigest,
     /// The highest key id that was given.
-    pub(crate) key_id: u64,
+    pub key_id: u64,
 }
 
 impl Head {
     /// That of a database without a change.
-    pub(crate) const START: Self =
-        Self { change: ChangeId(0), digest: ChainDigest::START, key_id: 0 };
+    pub const START: Self = Self { change: ChangeId(0), digest: ChainDigest::START, key_id: 0 };
 }
 
 /// One fact in a ledger. A later record about the same supersedes an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Record {
+pub enum Record {
     /// How far the database has come.
     Head(Head),
     /// A secret was replaced, or its grace cut: it works until `ends_at`, and not at that instant.
-    Replaced { digest: Digest, key_id: u64, ends_at: UnixMillis },
+    Replaced {
+        /// That of the secret.
+        digest: Digest,
+        /// The key that has it.
+        key_id: u64,
+        /// When it ends.
+        ends_at: UnixMillis,
+    },
     /// A key was revoked; the digest is that of its last secret.
-    Revoked { digest: Digest, key_id: u64 },
+    Revoked {
+        /// That of its secret.
+        digest: Digest,
+        /// The key.
+        key_id: u64,
+    },
     /// A key was suspended or resumed; the digest is that of its secret at that time, by which it
     /// is known to be the same key.
-    Key { digest: Digest, key_id: u64, suspended: bool },
+    Key {
+        /// That of its secret.
+        digest: Digest,
+        /// The key.
+        key_id: u64,
+        /// Whether it is suspended.
+        suspended: bool,
+    },
     /// An owner was suspended or resumed, with all its keys.
-    Owner { name: String, suspended: bool },
+    Owner {
+        /// The owner.
+        name: String,
+        /// Whether it is suspended.
+        suspended: bool,
+    },
 }
 
 const HEAD: u8 = 1;
@@ -65,7 +88,7 @@ const OWNER_RESUMED: u8 = 7;
 const NAME: u8 = 8;
 
 /// Appends the slot of a header.
-pub(crate) fn write_header(bytes: &mut Vec<u8>, id: LedgerId) {
+pub fn write_header(bytes: &mut Vec<u8>, id: LedgerId) {
     slot(bytes, &[MAGIC, &id.0]);
 }
 
@@ -79,7 +102,7 @@ pub(crate) fn read_header(slot: &[u8]) -> Option<LedgerId> {
 
 impl Record {
     /// Appends the slots of this record.
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+    pub fn write(&self, bytes: &mut Vec<u8>) {
         let number = |number: u64| number.to_be_bytes();
         match self {
             Self::Head(Head { change, digest, key_id }) => {
@@ -109,7 +132,7 @@ impl Record {
 
     /// Reads the record that begins here, and how many bytes it takes. `None` if it is cut or
     /// altered, or none begins here.
-    pub(crate) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
+    pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let body = checked(bytes)?;
         let (kind, body) = body.split_first()?;
         if matches!(*kind, OWNER_SUSPENDED | OWNER_RESUMED) {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use keyward::KeyId;
 use keyward::audit::ChangeId;
+use keyward::record::Owner;
 
 /// The difference between a database and the ledger next to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,9 @@ impl Loss {
         }
     }
 
-    /// The loss and its possible causes; after a semicolon, the remedies.
-    pub(crate) fn describe(&self, path: &Path, ledger: &Path) -> String {
+    /// The loss of a database in a file and its possible causes; after a semicolon, the remedies.
+    #[must_use]
+    pub fn describe(&self, path: &Path, ledger: &Path) -> String {
         let (path, ledger) = (path.display(), ledger.display());
         let change = self.change().0;
         let accept =
@@ -80,6 +83,28 @@ impl Loss {
             ),
         }
     }
+}
+
+/// What became of a loss that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The accepted loss.
+    pub loss: Loss,
+    /// Keys that were revoked, since they or their only known secret had ended.
+    pub revoked: Vec<KeyId>,
+    /// Keys whose known secret was replaced and ends with its grace. The secret that replaced it
+    /// is lost, so they need another one.
+    pub replaced: Vec<KeyId>,
+    /// Keys that were suspended.
+    pub suspended: Vec<KeyId>,
+    /// Owners that were suspended.
+    pub suspended_owners: Vec<Owner>,
+    /// Keys that the ledger knows as resumed, and that stay suspended.
+    pub left_suspended: Vec<KeyId>,
+    /// Owners that the ledger knows as resumed, and that stay suspended.
+    pub left_suspended_owners: Vec<Owner>,
+    /// The highest id of a key in the database, and the highest one that was given, if it is known.
+    pub key_ids: (u64, Option<u64>),
 }
 
 #[cfg(test)]
