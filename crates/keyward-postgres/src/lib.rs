@@ -73,6 +73,8 @@ mod snapshot;
 
 mod nodes;
 
+mod ledger;
+
 mod addition;
 
 mod migrate_error;
@@ -91,16 +93,19 @@ mod linked;
 
 mod inspect;
 
+pub use keyward_ledger::{Loss, Restored};
+
 pub use addition::Addition;
 pub use address::{Address, AddressError};
 pub use arrival::Arrived;
 pub use inspect::{Commits, Inspection, Kept, ServerClock, inspect};
+pub use ledger::{LedgerFound, inspect_ledger};
 pub use linked::{Link, LinkError};
 pub use migrate::{LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, Migration, MigrationDone};
 pub use migrate_error::MigrateError;
 pub use open_error::OpenError;
 pub use options::OpenOptions;
-pub use postgres::PostgresStore;
+pub use postgres::{LedgerOptions, PostgresStore};
 pub use schema::Migrated;
 pub use session::check_schema_name;
 pub use tickets::PostgresTickets;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward::audit::Mark;
 use keyward::store::{Cluster, Feed, NodeId, Registered, Renewed, ServerId, Standings, StoreError};
+use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use crate::columns::get;
@@ -37,6 +38,8 @@ pub(crate) struct Nodes {
     /// For the rows of all nodes.
     all: Lane,
     hints: Hints,
+    /// Up to where this node has applied the trail, as of its last renewal.
+    applied: watch::Sender<Mark>,
 }
 
 impl Nodes {
@@ -48,7 +51,13 @@ impl Nodes {
     ) -> Self {
         let (own, all) = (Lane::new(connector.clone()), Lane::new(connector.clone()));
         let hints = Hints::new(connector.clone(), lease);
-        Self { connector, lease, several, name, own, all, hints }
+        let (applied, _) = watch::channel(Mark::START);
+        Self { connector, lease, several, name, own, all, hints, applied }
+    }
+
+    /// Up to where this node has applied the trail, from here on.
+    pub(crate) fn applied(&self) -> watch::Receiver<Mark> {
+        self.applied.subscribe()
     }
 
     /// How long one request may take: so that another one fits in before the lease ends.
@@ -92,7 +101,11 @@ impl Cluster for Nodes {
     async fn renew(&self, node: NodeId, applied: Mark) -> Result<Renewed, StoreError> {
         let renew =
             self.own.run(self.limit(), move |session| Box::pin(session.renew(node, applied)));
-        Ok(renew.await?)
+        let renewed = renew.await?;
+        if let Renewed::Kept { .. } = renewed {
+            self.applied.send_if_modified(|known| std::mem::replace(known, applied) != applied);
+        }
+        Ok(renewed)
     }
 
     async fn feed(&self, after: Mark, head: Mark, max: u32) -> Result<Option<Feed>, StoreError> {

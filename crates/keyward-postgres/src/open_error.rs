@@ -1,8 +1,11 @@
 //! Why a store did not open, in words that say what to do about it.
 
 use std::error::Error;
+use std::io;
+use std::path::PathBuf;
 
 use keyward::store::StoreError;
+use keyward_ledger::Loss;
 use thiserror::Error;
 
 use crate::pg_error::PgError;
@@ -172,6 +175,76 @@ pub enum OpenError {
         /// The names of the nodes that serve from it.
         nodes: String,
     },
+    /// Another process has the ledger, or this one does already.
+    #[error(
+        "the ledger {ledger} is in use by {holder}; stop that program first, or name another file \
+         as `ledger`: each node has one of its own"
+    )]
+    LedgerLocked {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Who has it.
+        holder: String,
+    },
+    /// The ledger cannot be read or written.
+    #[error(
+        "the ledger {ledger} cannot be read and written; name a file as `ledger` in a directory \
+         that this user may write to"
+    )]
+    Ledger {
+        /// The ledger, or its lock file.
+        ledger: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A record of the ledger is broken, and whole ones come after it; or it is no ledger.
+    #[error(
+        "the ledger {ledger} is broken at byte {at}, or no ledger; put a good copy there, or move \
+         it away: the next start then begins one, and nothing tells whether changes are missing"
+    )]
+    LedgerBroken {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Where the broken record begins, in bytes.
+        at: u64,
+    },
+    /// The ledger belongs to another database.
+    #[error(
+        "the ledger {ledger} belongs to another database than schema {schema} of {address}; name \
+         another file as `ledger`, or the database that it belongs to"
+    )]
+    LedgerOfOther {
+        /// The ledger.
+        ledger: PathBuf,
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+    },
+    /// The trail has no entry, so that no ledger can belong to it.
+    #[error(
+        "the audit trail of schema {schema} of {address} has no entry; run `keyward migrate` once, \
+         which begins it"
+    )]
+    NoEntry {
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+    },
+    /// The database lacks acknowledged changes that the ledger knows.
+    #[error("{}", lost(.address, .schema, &.ledger.display().to_string(), *.loss))]
+    Lost {
+        /// The database, without the password.
+        address: String,
+        /// The schema.
+        schema: String,
+        /// The ledger.
+        ledger: PathBuf,
+        /// The loss.
+        loss: Loss,
+    },
     /// The server failed while the store was opened.
     #[error("{address} cannot be read or written")]
     Failed {
@@ -181,6 +254,30 @@ pub enum OpenError {
         #[source]
         source: StoreError,
     },
+}
+
+/// The loss and its possible causes; after a semicolon, the remedies.
+fn lost(address: &str, schema: &str, ledger: &str, loss: Loss) -> String {
+    let change = loss.change().0;
+    let found = match loss {
+        Loss::Changes { known, newest } if newest < known => format!(
+            "schema {schema} of {address} lacks changes that were made: its newest one is {}, and \
+             {ledger} knows of change {}",
+            newest.0, known.0
+        ),
+        Loss::Changes { .. }
+        | Loss::Database { .. }
+        | Loss::Ledger { .. }
+        | Loss::OtherLedger { .. } => format!(
+            "schema {schema} of {address} is not the database that it was: change {change}, the \
+             newest one that {ledger} knows, is missing or another one"
+        ),
+    };
+    format!(
+        "{found}. A backup was restored, or a failover lost changes, so that keys that were \
+         revoked may work again; bring the right database back, or accept this loss, once, with \
+         `keyward serve --after-restore={change}`"
+    )
 }
 
 impl OpenError {

@@ -2,13 +2,14 @@
 
 mod alone;
 mod import;
+mod ledger;
 mod open;
 mod sharing;
 
 use std::path::Path;
 
 use async_trait::async_trait;
-use keyward::audit::{Audit, ChangeId};
+use keyward::audit::{Audit, ChainDigest, ChangeId};
 use keyward::count::Counts;
 use keyward::digest::Digest;
 use keyward::once::Earlier;
@@ -25,6 +26,7 @@ use keyward::stored::{Key, OwnedKey, OwnerRow, TierRow, Unkept};
 use keyward::time::UnixHour;
 use keyward::{KeyId, UnixMillis};
 
+pub use ledger::LedgerOptions;
 pub use open::PostgresStore;
 
 use crate::columns::{get, parse};
@@ -136,6 +138,10 @@ impl KeyStore for PostgresStore {
 
     async fn note_clock_is_right(&self, told: bool) -> Result<bool, StoreError> {
         self.small(move |client| Box::pin(small::note_told(client, told))).await
+    }
+
+    fn newest_change(&self) -> Option<(ChangeId, ChainDigest)> {
+        self.ledger.as_ref()?.standing().newest()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::arrival::{self, Arrived};
+use crate::ledger::Keeping;
 use crate::migrate::{self, Migration, MigrationDone};
 use crate::migrate_error::MigrateError;
 use crate::nodes::{self, Nodes};
@@ -71,6 +72,8 @@ pub struct PostgresStore {
     is_closed: AtomicBool,
     /// Decides about limits, where several programs share them.
     pub(super) tickets: Option<PostgresTickets>,
+    /// Knows the newest change apart from the database, where this program keeps such a file.
+    pub(super) ledger: Option<Keeping>,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -171,6 +174,7 @@ impl PostgresStore {
             long_reads: Arc::new(Semaphore::new(LONG_READS_MAX)),
             is_closed: AtomicBool::new(false),
             tickets: None,
+            ledger: None,
             connector,
         })
     }
@@ -252,6 +256,9 @@ impl PostgresStore {
         if let Some(writer) = self.writer.lock().await.take() {
             // An error is that the thread is gone already.
             writer.await.unwrap_or_default();
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.stop().await;
         }
         self.readers.close().await;
         if let Some(tickets) = &self.tickets {

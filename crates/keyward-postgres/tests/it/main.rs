@@ -8,6 +8,7 @@ mod cluster;
 mod commits;
 mod conformance;
 mod inspect;
+mod ledger;
 mod lists;
 mod migrate;
 mod nodes;
