@@ -135,7 +135,7 @@ impl Gate {
             Asking::Decided(verdict) => (verdict, now),
             Asking::Limits(ask) => {
                 let given_up = pin!(patience());
-                self.wait_for_ticket(sharing, (asked, *ask), clock, given_up).await
+                self.wait_for_ticket(sharing, (asked, *ask, now), clock, given_up).await
             }
         }
     }
@@ -144,29 +144,31 @@ impl Gate {
         ask(&self.index, &self.usage, asked, self.judge(now), ticket)
     }
 
-    /// Asks the store until it is decided, or given up.
+    /// Asks the store until it is decided, or given up. The clock is read once after each wait, so
+    /// a denial that is remembered costs no reading of its own.
     async fn wait_for_ticket(
         &self,
         (node, tickets): (&Node, &dyn Tickets),
-        (asked, mut ask): (&Asked<'_>, Ask),
+        (asked, mut ask, mut now): (&Asked<'_>, Ask, Now),
         clock: ReadClock<'_>,
         mut given_up: Pin<&mut impl Future<Output = ()>>,
     ) -> (Verdict, Now) {
         let SharedLimits { denials, counts } = &node.limits;
         let mut has_forgotten = false;
         loop {
-            let sent = clock().steady;
+            let sent = now.steady;
             let ticket = if let Some(exceeded) = denials.of(&ask, sent) {
                 counts.remember();
                 Ticket::Exceeded(exceeded)
             } else {
                 counts.ask();
-                match race(tickets.take(ask.clone()), given_up.as_mut()).await {
+                let waited = race(tickets.take(ask.clone()), given_up.as_mut()).await;
+                now = clock();
+                match waited {
                     Waited::Done(ticket) => {
-                        let came = clock().steady;
-                        counts.wait(came.0.saturating_sub(sent.0));
+                        counts.wait(now.steady.0.saturating_sub(sent.0));
                         if let Ticket::Exceeded(exceeded) = &ticket {
-                            denials.note(&ask, exceeded, sent, came);
+                            denials.note(&ask, exceeded, sent, now.steady);
                         }
                         ticket
                     }
@@ -184,15 +186,17 @@ impl Gate {
             if let Some(revision) = newer {
                 let about = (asked, &ask);
                 let learned = self.learn_terms((node, tickets), about, revision, clock);
-                match race(learned, given_up.as_mut()).await {
+                let waited = race(learned, given_up.as_mut()).await;
+                now = clock();
+                match waited {
                     Waited::Done(Learned::Newer) => {}
                     Waited::Done(Learned::Forgotten) if !has_forgotten => has_forgotten = true,
                     Waited::Done(Learned::Forgotten | Learned::Nothing) | Waited::GivenUp => {
-                        return self.unavailable(node, about, clock());
+                        return self.unavailable(node, about, now);
                     }
                 }
             }
-            let (now, is_granted) = (clock(), matches!(ticket, Some(Ticket::Granted(_))));
+            let is_granted = matches!(ticket, Some(Ticket::Granted(_)));
             match self.ask(asked, now, ticket.map(|ticket| (&ask, ticket))) {
                 Asking::Decided(verdict) => {
                     if is_granted && verdict.is_err() {

@@ -3,6 +3,7 @@
 use std::future::{pending, ready};
 use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward::change::{KeyChange, KeyEdit};
@@ -333,13 +334,20 @@ async fn a_denial_is_remembered_for_a_quarter_of_a_second() {
     }
     let counts = gate.ticket_counts().unwrap();
     assert_eq!((counts.asked, counts.remembered), (2, 9));
+    let read = AtomicUsize::new(0);
+    let clock = || {
+        read.fetch_add(1, Ordering::Relaxed);
+        two.now()
+    };
+    gate.verify_shared(&asked, &clock, || ready(())).await.0.unwrap_err();
+    assert_eq!(read.into_inner(), 1, "what is remembered was not waited for");
     two.pass(Duration::from_millis(249));
     let denied = verdict(&two, gate, asked).await.unwrap_err();
     assert_eq!(denied.retry_after(), Some(Duration::from_millis(59_751)));
     two.pass(Duration::from_millis(1));
     assert_eq!(word(&two, gate, asked).await, "limited");
     let counts = gate.ticket_counts().unwrap();
-    assert_eq!((counts.asked, counts.remembered), (3, 10));
+    assert_eq!((counts.asked, counts.remembered), (3, 11));
     assert_eq!(counts.waits.iter().sum::<u64>(), 3);
 }
 
