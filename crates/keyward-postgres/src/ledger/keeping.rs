@@ -1,7 +1,7 @@
 //! The task that keeps a ledger: what this node has applied is noted, at most once a second.
 //!
-//! Nothing waits for it: neither a request nor a change, nor the node's following. If it fails, what
-//! is missing is read from the database and goes first at the next turn.
+//! Nothing waits for it: neither a request nor a change, nor the node's following. If it fails,
+//! what is missing is read from the database and goes first at the next turn.
 
 use std::fmt;
 use std::time::Duration;

@@ -74,8 +74,8 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// Returns [`OpenError`] if the file is in use, cannot be read or written, or belongs to another
-    /// database; and [`OpenError::Lost`] if the database lacks a change that it knows, unless that
+    /// Returns [`OpenError`] if the file is in use, cannot be read or written, or belongs to
+    /// another database; and [`OpenError::Lost`] if the database lacks a change that it knows, unless that
     /// loss is accepted.
     pub async fn keep_ledger(
         &mut self,

@@ -108,7 +108,8 @@ async fn copy(from: &str, to: &str, is_new: bool) {
              SELECT string_agg(quote_ident(column_name), ', ') INTO columns \
              FROM information_schema.columns WHERE table_schema = '{to}' AND table_name = name \
                AND is_generated = 'NEVER'; \
-             EXECUTE format('INSERT INTO {to}.%I (%s) SELECT %2$s FROM {from}.%1$I', name, columns);"
+             EXECUTE format('INSERT INTO {to}.%I (%s) SELECT %2$s FROM {from}.%1$I', name, \
+                            columns);"
         ),
     };
     let copy = format!(
