@@ -103,7 +103,7 @@ mod tests {
     fn a_node_is_called_as_it_is_set_or_like_its_machine() {
         let called = |node_name: Option<&str>| {
             let node_name = node_name.map(str::to_owned);
-            name(&ClusterSettings { is_on: true, node_name })
+            name(&ClusterSettings { is_on: true, node_name, ledger: None })
         };
         assert_eq!(called(Some("zone-a")), "zone-a");
         assert!(!called(None).is_empty());

@@ -9,7 +9,7 @@ use keyward::store::{Backup, KeyStore, Reports};
 use keyward_admin::Backups;
 use keyward_axum::Clock;
 #[cfg(feature = "postgres")]
-use keyward_postgres::PostgresStore;
+use keyward_postgres::{LedgerOptions, PostgresStore};
 use keyward_sqlite::{OpenOptions, SqliteStore};
 
 use crate::listener::ListenerAddress;
@@ -63,9 +63,11 @@ impl Opened {
             }
             #[cfg(feature = "postgres")]
             Database::Server(options) => {
+                let ledger = settings.cluster.ledger.as_deref();
                 anyhow::ensure!(
-                    start_flags.after_restore.is_none(),
-                    "--after-restore is about a database in a file; start without it"
+                    start_flags.after_restore.is_none() || ledger.is_some(),
+                    "--after-restore is about a ledger, and this node has none; name its file as \
+                     the setting `ledger`, or start without that flag"
                 );
                 let mut options = keyward_postgres::OpenOptions::clone(options);
                 options.several = settings.cluster.is_on;
@@ -74,9 +76,19 @@ impl Opened {
                 if options.several {
                     store.share_limits(&options).await?;
                 }
-                let store = Arc::new(store);
                 store.wait_until_alone(&|| clock.now()).await?;
-                Ok(Self { store: Store::Server(store), message: String::new() })
+                // After that: the program before this one may have had the same ledger.
+                let restored = if let Some(path) = ledger {
+                    let holder = format!("keyward serve on {at}");
+                    let (now, after_restore) = (clock.now().unix, start_flags.after_restore);
+                    let after_restore = after_restore.map(ChangeId);
+                    let options = LedgerOptions { path, holder: &holder, now, after_restore };
+                    store.keep_ledger(&options).await?
+                } else {
+                    None
+                };
+                let message = restored.as_ref().map(report).unwrap_or_default();
+                Ok(Self { store: Store::Server(Arc::new(store)), message })
             }
         }
     }

@@ -1,4 +1,6 @@
-//! Whether other processes share the database.
+//! Whether other processes share the database, and what this one keeps for itself.
+
+use std::path::PathBuf;
 
 use super::sources::Sources;
 use super::table::{self, Form};
@@ -14,9 +16,11 @@ pub(crate) struct ClusterSettings {
     pub(crate) is_on: bool,
     /// The name of this one, if it is not that of the machine.
     pub(crate) node_name: Option<String>,
+    /// Where its ledger lies, if it keeps one.
+    pub(crate) ledger: Option<PathBuf>,
 }
 
-/// Reads both settings, once the database is read.
+/// Reads these settings, once the database is read.
 pub(super) fn read(sources: &mut Sources<'_>) -> Result<ClusterSettings, SettingsError> {
     let is_on = sources.read(&table::CLUSTER, parse::switch)?;
     let is_file = sources.peek(&table::DATABASE).is_some_and(|url| url.starts_with("sqlite:"));
@@ -26,7 +30,14 @@ pub(super) fn read(sources: &mut Sources<'_>) -> Result<ClusterSettings, Setting
         return Err(sources.reject(&table::CLUSTER, problem));
     }
     let node_name = sources.read_optional(&table::NODE_NAME, node_name)?;
-    Ok(ClusterSettings { is_on, node_name })
+    let directory = sources.directory();
+    let ledger = sources.read_optional(&table::LEDGER, |text, _| Ok(directory.join(text)))?;
+    if ledger.is_some() && is_file {
+        let problem = "is for a database of PostgreSQL: a file has its ledger next to it; leave \
+                       `ledger` out";
+        return Err(sources.reject(&table::LEDGER, problem));
+    }
+    Ok(ClusterSettings { is_on, node_name, ledger })
 }
 
 /// Whether it was read that there may be others.
@@ -65,6 +76,18 @@ mod tests {
     fn a_file_is_for_one_process() {
         insta::assert_snapshot!(read(&[ON]).unwrap_err(), @"setting `cluster` (environment variable KEYWARD_CLUSTER): needs a database that several processes can share; set `database` to the `postgres://` URL of one, or leave `cluster` out");
         assert!(!read(&[("KEYWARD_CLUSTER", "off")]).unwrap().cluster.is_on);
+    }
+
+    #[test]
+    fn a_file_has_its_ledger_next_to_it() {
+        let ledger = ("KEYWARD_LEDGER", "node.ledger");
+        insta::assert_snapshot!(read(&[ledger]).unwrap_err(), @"setting `ledger` (environment variable KEYWARD_LEDGER): is for a database of PostgreSQL: a file has its ledger next to it; leave `ledger` out");
+        #[cfg(feature = "postgres")]
+        {
+            let there = read(&[SHARED, ledger]).unwrap().cluster.ledger;
+            assert_eq!(there.as_deref(), Some(Path::new("/nonexistent/node.ledger")));
+            assert_eq!(read(&[SHARED]).unwrap().cluster.ledger, None);
+        }
     }
 
     #[cfg(feature = "postgres")]

@@ -13,7 +13,8 @@ pub(crate) struct StartFlags {
     /// Accept that the database lacks changes: the number that the failed start printed. This
     /// counts once, and is recorded in the audit trail
     ///
-    /// Keys and owners that the ledger next to the database lists as revoked or suspended are so
+    /// Keys and owners that the ledger, which lies next to the database or where the setting
+    /// `ledger` says, lists as revoked or suspended are so
     /// again, on record, and no id is given twice. Later starts with the same number change
     /// nothing, and another loss is rejected as before.
     #[arg(long, value_name = "CHANGE", value_parser = change)]

@@ -155,7 +155,7 @@ pub(crate) fn is_live(name: &str) -> bool {
 }
 
 /// Every setting, in the order in which people read them.
-pub(crate) const ALL: [&Setting; 51] = [
+pub(crate) const ALL: [&Setting; 52] = [
     &LISTEN,
     &ADMIN_LISTEN,
     &METRICS_LISTEN,
@@ -170,6 +170,7 @@ pub(crate) const ALL: [&Setting; 51] = [
     &DATABASE_SCHEMA,
     &CLUSTER,
     &NODE_NAME,
+    &LEDGER,
     &ADMIN_API_KEY,
     &ADMIN_API_KEY_FILE,
     &ADMIN_API_KEY_NEXT,

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod doctor;
+mod ledger;
 mod life;
 mod limits;
 mod secrets;

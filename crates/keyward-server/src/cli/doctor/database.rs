@@ -22,7 +22,7 @@ pub(super) fn check(settings: &Settings, now: impl Fn() -> Timestamp) -> (Vec<Ch
     match &settings.database {
         Database::File(path) => file(path, now()),
         #[cfg(feature = "postgres")]
-        Database::Server(options) => (postgres::check(options, settings.cluster.is_on, now), false),
+        Database::Server(options) => (postgres::check(options, &settings.cluster, now), false),
     }
 }
 

@@ -7,14 +7,15 @@ use crate::settings::{Settings, Source};
 
 use super::{Check, setting};
 
-/// The settings that name files with secrets.
-const PRIVATE: [&str; 6] = [
+/// The settings that name files with secrets, or their digests.
+const PRIVATE: [&str; 7] = [
     "admin_api_key_file",
     "admin_api_key_next_file",
     "tls_key",
     "admin_tls_key",
     "doors_tls_key",
     "metrics_tls_key",
+    "ledger",
 ];
 
 /// Looks at the files that there are, and at the directories that they are in; `config` is the

@@ -5,18 +5,21 @@ use std::error::Error;
 use jiff::Timestamp;
 use keyward::UnixMillis;
 use keyward_postgres::{
-    Commits, Inspection, Kept, OpenError, OpenOptions, PostgresTickets, inspect,
+    Commits, Inspection, Kept, LedgerFound, OpenError, OpenOptions, PostgresTickets, inspect,
+    inspect_ledger,
 };
 
 use super::{Check, clock};
+use crate::settings::ClusterSettings;
 
 /// From this age on, a prepared transaction was most likely forgotten.
 const OLD_SECS: u64 = 60;
 
-/// Looks at the database, with this clock, and at the limits if nodes share them.
+/// Looks at the database, with this clock, at the limits if nodes share them, and at the ledger if
+/// this node has one.
 pub(super) fn check(
     options: &OpenOptions,
-    is_shared: bool,
+    settings: &ClusterSettings,
     now: impl Fn() -> Timestamp,
 ) -> Vec<Check> {
     let millis = || UnixMillis(u64::try_from(now().as_millisecond()).unwrap_or(0));
@@ -28,9 +31,13 @@ pub(super) fn check(
     match runtime.block_on(inspect(options, millis)) {
         Ok(found) => {
             let mut checks = describe(&options.address.to_string(), &found, now());
-            if is_shared {
+            if settings.is_on {
                 let shared = runtime.block_on(PostgresTickets::check(options));
                 checks.push(limits(&options.address.of_tickets().database(), shared));
+            }
+            if let Some(path) = &settings.ledger {
+                let known = runtime.block_on(inspect_ledger(options, path));
+                checks.push(ledger(&path.display().to_string(), known));
             }
             checks
         }
@@ -43,6 +50,29 @@ fn limits(name: &str, found: Result<(), OpenError>) -> Check {
     match found {
         Ok(()) => Check::ok("limits", format!("nodes share them in the database {name}")),
         Err(error) => failed("limits", &error),
+    }
+}
+
+/// The ledger of this node.
+fn ledger(path: &str, found: Result<LedgerFound, OpenError>) -> Check {
+    match found {
+        Ok(LedgerFound::New) => {
+            Check::ok("ledger", format!("{path} knows of no change yet; `keyward serve` begins it"))
+        }
+        Ok(LedgerFound::Known(change)) => {
+            let found =
+                format!("the database has change {}, the newest that {path} knows", change.0);
+            Check::ok("ledger", found)
+        }
+        Ok(LedgerFound::MadeUpFor(change)) => Check::ok(
+            "ledger",
+            format!(
+                "the database lost change {}, which {path} knows, and another node put that on \
+                 record; `keyward serve` goes on from there",
+                change.0
+            ),
+        ),
+        Err(error) => failed("ledger", &error),
     }
 }
 
@@ -192,7 +222,8 @@ mod tests {
     fn a_server_that_is_not_there_fails_without_its_password() {
         let url = "postgres://keyward:hunter2@127.0.0.1:1/keyward";
         let options = OpenOptions::new(url.parse().unwrap());
-        let checks = check(&options, false, || Timestamp::UNIX_EPOCH);
+        let alone = ClusterSettings { is_on: false, node_name: None, ledger: None };
+        let checks = check(&options, &alone, || Timestamp::UNIX_EPOCH);
         let [one] = checks.as_slice() else { panic!("{checks:?}") };
         let told = line(one);
         assert!(told.starts_with("fail database: postgres://keyward@127.0.0.1:1/"), "{told}");

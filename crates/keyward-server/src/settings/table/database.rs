@@ -37,6 +37,20 @@ pub(crate) const CLUSTER: Setting = Setting {
                other. All nodes have `on`, or one node runs alone.",
 };
 
+pub(crate) const LEDGER: Setting = Setting {
+    name: "ledger",
+    variable: "KEYWARD_LEDGER",
+    form: Form::Text("FILE"),
+    default: None,
+    doc: "The file in which this node notes how far it has applied the changes of a database of \
+          PostgreSQL: by it a start notices that the database went back in time, as after a \
+          restored backup",
+    extremes: "It is made if it does not exist; a relative path starts in the working directory. \
+               Each node has a file of its own, on a disk that is not the database's. If it is not \
+               set, only a node that is running notices. A database in a file has its ledger next \
+               to it, and rejects this setting.",
+};
+
 pub(crate) const NODE_NAME: Setting = Setting {
     name: "node_name",
     variable: "KEYWARD_NODE_NAME",

@@ -108,13 +108,3 @@ fn a_copy_is_made_by_the_programs_of_postgresql() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains(&advice) && told.contains("`keyward export`"), "{told}");
 }
-
-#[test]
-fn a_flag_about_files_is_rejected() {
-    let (folder, place) = (tempdir().unwrap(), Place::new());
-    let mut command = crate::server::command(folder.path(), &place.environment());
-    let output = command.arg("--after-restore=1").output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("--after-restore is about a database in a file"), "{told}");
-    assert_eq!(output.status.code(), Some(1));
-}
