@@ -74,6 +74,11 @@ impl Child {
         self.process.wait().with_context(|| format!("waiting for {}", self.program)).map(drop)
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
     fn id(&self) -> Option<Pid> {
         i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
     }
@@ -90,12 +95,12 @@ impl Child {
 impl Drop for Child {
     /// Asks the program to end, since nginx and Apache have children of their own.
     fn drop(&mut self) {
-        if !matches!(self.process.try_wait(), Ok(None)) {
+        if self.has_ended() {
             return;
         }
         let is_asked = self.id().is_some_and(|id| kill_process(id, Signal::TERM).is_ok());
         for _ in 0..if is_asked { LOOKS_AT_END } else { 0 } {
-            if !matches!(self.process.try_wait(), Ok(None)) {
+            if self.has_ended() {
                 return;
             }
             thread::sleep(LOOK_EVERY);

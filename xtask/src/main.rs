@@ -66,9 +66,10 @@ Options of torture:
   --faults A,B      these alone, or `none`; all that are possible unless told
   --postgres        on a PostgreSQL of its own, in place of a SQLite file
   --nodes N         so many on one PostgreSQL [default: 1]
-  --mutants         programs that leave a rule out, which have to be caught
+  --mutants         programs that leave a rule out, which have to be caught, on three nodes
+  --mutant NAME     this one of them
   --program FILE    this program, in place of the one that is built for tests
-  --other FILE      another version of it, which takes turns with it at each node
+  --other FILE      an older version of it, which the fault `version` replaces and takes again
   --keep            leaves the history and the logs
   --history FILE    checks this history alone
 

@@ -26,7 +26,7 @@ mod world;
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -38,8 +38,9 @@ use crate::tools;
 use asker::Asker;
 use changer::Changer;
 use checker::Violation;
+use faults::Fault;
 use history::Operation;
-use node::Node;
+use node::{Node, Programs};
 use options::Options;
 use probes::Probes;
 use random::Random;
@@ -52,8 +53,10 @@ const ASKERS: usize = 2;
 const CHANGERS: usize = 4;
 /// Questions of the last look are asked so many at a time.
 const LOOK: usize = 50;
-/// How often it is looked whether a client has failed.
+/// How often it is looked whether a client has failed, and at which of these looks whether a
+/// mutant is caught.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CAUGHT_EVERY: usize = 10;
 
 /// Tortures, or checks a history alone.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
@@ -61,7 +64,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     if let Some(path) = &options.history {
         let history = history::read(path)?;
         let found = checker::violations_of_history(&history, &options.rules());
-        println!("{}", Summary::of(&history, &found));
+        println!("{}", Summary::of(&history, &found, options.lease));
         ensure!(found.is_empty(), "{} violations", found.len());
         return Ok(());
     }
@@ -69,13 +72,16 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         Some(program) => fs::canonicalize(program).context("finding the program")?,
         None => tools::keyward()?,
     };
+    let has_versions = options.faults().contains(&Fault::Version);
+    let older = options.other.clone().filter(|_| has_versions);
+    let programs = Programs { older: older.unwrap_or_else(|| program.clone()), newer: program };
     if options.mutants {
-        return mutants::run(&options, &program);
+        return mutants::run(&options, &programs);
     }
     let seed = options.seed.map_or_else(new_seed, Ok)?;
     println!("seed      {seed}");
-    let End { history, found, folder } = run_once(&options, &program, seed, None)?;
-    println!("{}", Summary::of(&history, &found));
+    let End { history, found, folder, .. } = run_once(&options, &programs, seed, None)?;
+    println!("{}", Summary::of(&history, &found, options.lease));
     ensure!(found.is_empty(), "seed {seed}: {} violations; see {}", found.len(), folder.display());
     if options.keep {
         println!("kept      {}", folder.display());
@@ -91,13 +97,20 @@ struct End {
     found: Vec<Violation>,
     /// Its files.
     folder: PathBuf,
+    /// How long it took.
+    time: Duration,
 }
 
-/// Tortures once; perhaps a program that leaves one of its rules out.
-fn run_once(options: &Options, program: &Path, seed: u64, mutant: Option<&str>) -> Result<End> {
+/// Tortures once; perhaps a program that leaves one of its rules out, until that is caught.
+fn run_once(
+    options: &Options,
+    programs: &Programs,
+    seed: u64,
+    mutant: Option<&str>,
+) -> Result<End> {
     let folder = new_folder(options)?;
     let (ports, store) = if options.is_on_postgres() {
-        let store = Postgres::start(program, &folder, options.nodes)?;
+        let store = Postgres::start(programs, &folder, (options.nodes, options.lease))?;
         (Ports::new(), Some(store))
     } else {
         (Ports::new(), None)
@@ -106,20 +119,28 @@ fn run_once(options: &Options, program: &Path, seed: u64, mutant: Option<&str>) 
     let node = |number: usize| {
         let mut settings = store.as_ref().map_or(Ok(Vec::new()), |it| it.settings(number))?;
         settings.extend(mutant.map(|mutant| (mutants::VARIABLE, mutant.to_owned())));
-        let programs = (program.to_owned(), options.other.clone());
-        Node::new(number, programs, &folder, ports, settings)
+        Node::new(number, programs.clone(), &folder, ports, settings)
     };
     let nodes = (0..options.nodes).map(node).collect::<Result<_>>()?;
     let world = World::new(&folder, nodes, store)?;
-    torture(&world, options, seed)?;
+    let is_caught = torture(&world, options, (seed, mutant.is_some()))?;
+    let time = Duration::from_nanos(world.clock.now());
+    if is_caught {
+        world.nodes.iter().try_for_each(Node::kill)?;
+        let history = world.recorder.finish()?;
+        let found = checker::violations_of_history(&history, &options.rules());
+        return Ok(End { history, found, folder, time });
+    }
+    world.nodes.iter().try_for_each(Node::wait_until_ready)?;
+    last_look(&world)?;
     let node = world.nodes.first().context("a node")?;
-    let chain = record::verify(program, node);
+    let chain = record::verify(&programs.newer, node);
     let trail = record::trail(node)?;
     world.nodes.iter().for_each(Node::stop);
     let history = world.recorder.finish()?;
     let mut found = checker::violations(&history, &trail, &options.rules());
     found.extend(chain?);
-    Ok(End { history, found, folder })
+    Ok(End { history, found, folder, time })
 }
 
 /// The directory of a run, with nothing in it. PostgreSQL needs one that every user may pass.
@@ -136,14 +157,14 @@ fn new_folder(options: &Options) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Lets clients and faults loose on the nodes, and has each key looked at once more at the end.
-fn torture(world: &World, options: &Options, seed: u64) -> Result<()> {
+/// Lets clients and faults loose on the nodes; returns whether a mutant was caught.
+fn torture(world: &World, options: &Options, (seed, is_mutant): (u64, bool)) -> Result<bool> {
     world.nodes.iter().try_for_each(Node::start)?;
     world.nodes.iter().try_for_each(Node::wait_until_ready)?;
     let open = steady::prepare(world, world.nodes.first().context("a node")?)?;
     let mut random = Random::new(seed);
     let faults = options.faults();
-    thread::scope(|scope| -> Result<()> {
+    thread::scope(|scope| -> Result<bool> {
         let schedule = random.split();
         let mut tasks = vec![scope.spawn(|| faults::run(world, &faults, schedule))];
         for node in &world.nodes {
@@ -160,8 +181,12 @@ fn torture(world: &World, options: &Options, seed: u64) -> Result<()> {
         }
         // A task that fails ends the run.
         let end = world.clock.now() + u64::try_from(options.time.as_nanos())?;
-        while world.clock.now() < end && tasks.iter().all(|task| !task.is_finished()) {
+        let (mut looks, mut is_caught) = (0_usize, false);
+        while world.clock.now() < end && !is_caught && tasks.iter().all(|it| !it.is_finished()) {
             world.wait(LOOK_EVERY);
+            looks += 1;
+            let is_due = is_mutant && looks.is_multiple_of(CAUGHT_EVERY);
+            is_caught = is_due && checker::is_caught(&world.recorder.until_now(), &options.rules());
         }
         world.finish();
         let ends = tasks.into_iter().map(|task| match task.join() {
@@ -169,10 +194,9 @@ fn torture(world: &World, options: &Options, seed: u64) -> Result<()> {
             Err(_) => bail!("a client broke down"),
         });
         // All of them are waited for.
-        ends.fold(Ok(()), Result::and)
-    })?;
-    world.nodes.iter().try_for_each(Node::wait_until_ready)?;
-    last_look(world)
+        ends.fold(Ok(()), Result::and)?;
+        Ok(is_caught)
+    })
 }
 
 /// Asks every node about every key.

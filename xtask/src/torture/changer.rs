@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::board::Credential;
-use super::control;
+use super::control::{self, Asking};
 use super::history::{Effect, Outcome, Terms};
 use super::probes::Probes;
 use super::random::Random;
@@ -20,6 +20,9 @@ use super::world::World;
 const KEYS: usize = 8;
 /// The longest pause between two of its changes, in milliseconds.
 const PAUSE_MS_MAX: u64 = 15;
+/// So many of a hundred revocations are asked for twice, the second time before the response to the
+/// first.
+const IN_HASTE: usize = 30;
 /// How long it waits that found no node, or was not told what became of a change.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -89,9 +92,9 @@ impl<'a> Changer<'a> {
         Ok(())
     }
 
-    fn change(&mut self, effect: Effect, id: u64, again: bool) -> Result<End> {
+    fn change(&mut self, effect: Effect, id: u64, asking: Asking) -> Result<End> {
         let node = self.random.pick(&self.world.nodes).context("there is a node")?;
-        let Some((outcome, body)) = control::change(self.world, node, effect, id, again)? else {
+        let Some((outcome, body)) = control::change(self.world, node, effect, id, asking)? else {
             self.world.wait(RETRY);
             return Ok(End::NotAsked);
         };
@@ -114,7 +117,7 @@ impl<'a> Changer<'a> {
 
     fn make_tier(&mut self) -> Result<()> {
         let (tier, terms) = (self.world.number(), Some(self.terms()));
-        if let End::Done(_) = self.change(Effect::Tier { tier, terms }, 0, false)? {
+        if let End::Done(_) = self.change(Effect::Tier { tier, terms }, 0, Asking::Once)? {
             self.tier = tier;
         }
         Ok(())
@@ -123,7 +126,7 @@ impl<'a> Changer<'a> {
     fn edit_tier(&mut self) -> Result<()> {
         let (tier, terms) = (self.tier, Some(self.terms()));
         let is_of_it = |subject: &&Subject| subject.tier == tier && !subject.has_own_limit;
-        match self.change(Effect::Tier { tier, terms }, 0, false)? {
+        match self.change(Effect::Tier { tier, terms }, 0, Asking::Once)? {
             End::Done(_) => {
                 let of_it = self.subjects.iter().flatten().filter(is_of_it);
                 of_it.take(2).for_each(|subject| self.probes.ask(&subject.credential));
@@ -146,7 +149,7 @@ impl<'a> Changer<'a> {
         } else {
             return Ok(());
         };
-        match self.change(effect, 0, false)? {
+        match self.change(effect, 0, Asking::Once)? {
             End::Done(_) => {
                 self.is_owner_suspended = !self.is_owner_suspended;
                 for subject in self.subjects.iter().flatten().take(3) {
@@ -172,7 +175,7 @@ impl<'a> Changer<'a> {
         let terms = (kind == 0).then(|| self.terms());
         let tier = if kind == 1 { self.tier } else { self.open };
         let effect = Effect::Issue { key, id: None, owner, tier, terms };
-        match self.change(effect, 0, false)? {
+        match self.change(effect, 0, Asking::Once)? {
             End::Done(body) => {
                 let id = body.get("key_id").and_then(Value::as_u64).context("a key has an id")?;
                 let credential = credential(&body, key, 0)?;
@@ -196,13 +199,16 @@ impl<'a> Changer<'a> {
             (_, false) => Effect::Suspend { key },
             (_, true) => Effect::Resume { key },
         };
-        let body = match self.change(effect.clone(), subject.id, false)? {
+        let is_revoked = matches!(effect, Effect::Revoke { .. });
+        let in_haste = is_revoked && self.random.in_hundred(IN_HASTE);
+        let asking = if in_haste { Asking::InHaste } else { Asking::Once };
+        let body = match self.change(effect.clone(), subject.id, asking)? {
             End::Done(body) => body,
             End::NotAsked => return Ok(()),
             End::Rejected => return self.drop_subject(at, &subject),
             End::Unknown => {
-                let again = matches!(effect, Effect::Revoke { .. });
-                return self.revoke(at, &subject, again);
+                let asking = if is_revoked { Asking::Again } else { Asking::Once };
+                return self.revoke(at, &subject, asking);
             }
         };
         match effect {
@@ -229,20 +235,20 @@ impl<'a> Changer<'a> {
         for at in 0..KEYS {
             let subject = self.subjects.get(at).cloned().flatten();
             if let Some(subject) = subject.filter(&is_it) {
-                self.revoke(at, &subject, false)?;
+                self.revoke(at, &subject, Asking::Once)?;
             }
         }
         Ok(())
     }
 
     /// Revokes a key until that is acknowledged.
-    fn revoke(&mut self, at: usize, subject: &Subject, mut again: bool) -> Result<()> {
+    fn revoke(&mut self, at: usize, subject: &Subject, mut asking: Asking) -> Result<()> {
         self.drop_subject(at, subject)?;
         let key = subject.credential.key;
         while !self.world.is_done() {
-            match self.change(Effect::Revoke { key }, subject.id, again)? {
+            match self.change(Effect::Revoke { key }, subject.id, asking)? {
                 End::Done(_) | End::Rejected => break,
-                End::Unknown => again = true,
+                End::Unknown => asking = Asking::Again,
                 End::NotAsked => {}
             }
         }

@@ -91,6 +91,13 @@ pub(crate) fn violations_of_history(history: &[Operation], rules: &Rules) -> Vec
     found
 }
 
+/// Whether a history that goes on shows one of the violations that nothing later excuses.
+pub(crate) fn is_caught(history: &[Operation], rules: &Rules) -> bool {
+    let of_verdicts = verdicts::violations(history, &Facts::of(history, rules));
+    let is_let_in = of_verdicts.iter().any(|it| it.fault == Fault::Accepted);
+    is_let_in || !shared_ids(history).is_empty()
+}
+
 /// Everything that a history and the audit trail after it show to be broken.
 pub(crate) fn violations(history: &[Operation], trail: &[Entry], rules: &Rules) -> Vec<Violation> {
     let facts = Facts::of(history, rules);

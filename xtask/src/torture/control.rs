@@ -14,6 +14,18 @@ use crate::http::{Connection, Message, Request};
 
 /// How long a response to a change is waited for.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// How long one is waited for by a client that asks again elsewhere.
+const SHORT: Duration = Duration::from_millis(60);
+
+/// How a change is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    Once,
+    /// Its response is hardly waited for, and it is asked for once more elsewhere.
+    InHaste,
+    /// It was asked for before, so that it may change nothing.
+    Again,
+}
 
 /// Asks a node to make a change. Returns `None` if it could not be asked.
 ///
@@ -23,7 +35,7 @@ pub(crate) fn change(
     node: &Node,
     mut effect: Effect,
     id: u64,
-    again: bool,
+    asking: Asking,
 ) -> Result<Option<(Outcome, Value)>> {
     // Each has a connection of its own: one that was kept may have been closed meanwhile, and
     // whether the change was made would be unknown for no reason.
@@ -32,15 +44,20 @@ pub(crate) fn change(
     };
     let (number, start) = (world.number(), node.started());
     let request = request(&effect, id).header("X-Request-Id", &format!("{REQUEST}{number}"));
-    let begin = world.clock.now();
-    let response = connection.patience(PATIENCE)?.send(&request);
+    let (begin, again) = (world.clock.now(), asking == Asking::Again);
+    let operation = |end: u64, outcome: Outcome, effect: Effect| {
+        let what = What::Change(Change { request: number, outcome, again, effect });
+        Operation { begin, end, node: node.number, start, what }
+    };
+    world.recorder.begin(operation(begin, Outcome::Unknown, effect.clone()));
+    let patience = if asking == Asking::InHaste { SHORT } else { PATIENCE };
+    let response = connection.patience(patience)?.send(&request);
     let end = world.clock.now();
     let (outcome, body) = response.map_or((Outcome::Unknown, Value::Null), |it| outcome(&it));
     if let Effect::Issue { id, .. } = &mut effect {
         *id = body.get("key_id").and_then(Value::as_u64);
     }
-    let what = What::Change(Change { request: number, outcome, again, effect });
-    world.recorder.add(Operation { begin, end, node: node.number, start, what })?;
+    world.recorder.add(operation(end, outcome, effect))?;
     Ok(Some((outcome, body)))
 }
 

@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     Promote,
     /// A standby that the store waits for takes its place.
     Failover,
+    /// A standby takes the place of the store that knows nothing of a node, which cannot reach it.
+    Strand,
     /// A snapshot of the store stays open.
     Snapshot,
     /// A node is stopped by SIGSTOP within a batch that decides about limits.
@@ -52,7 +54,7 @@ const GONE_MS: (u64, u64) = (0, 1_500);
 const WELL_MS: (u64, u64) = (300, 1_500);
 
 impl Fault {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Pause,
         Self::Kill,
         Self::Restart,
@@ -65,6 +67,7 @@ impl Fault {
         Self::Crash,
         Self::Promote,
         Self::Failover,
+        Self::Strand,
         Self::Snapshot,
         Self::Tickets,
     ];
@@ -84,6 +87,7 @@ impl Fault {
             Self::Crash => "crash",
             Self::Promote => "promote",
             Self::Failover => "failover",
+            Self::Strand => "strand",
             Self::Snapshot => "snapshot",
             Self::Tickets => "tickets",
         }
@@ -91,7 +95,7 @@ impl Fault {
 
     /// Whether it happens to a node alone, whatever its store is.
     pub(crate) fn is_of_node(self) -> bool {
-        matches!(self, Self::Pause | Self::Kill | Self::Restart | Self::Version)
+        matches!(self, Self::Pause | Self::Kill | Self::Restart)
     }
 }
 
@@ -107,6 +111,13 @@ impl Scene<'_> {
         self.world.wait(Duration::from_millis(self.random.between(from, to)));
     }
 
+    /// Waits for up to more than two leases, so that a node may be expelled meanwhile.
+    fn wait_for_leases(&mut self) -> Result<()> {
+        let lease = self.store()?.lease_ms();
+        self.wait((50, 2 * lease + 500));
+        Ok(())
+    }
+
     fn store(&self) -> Result<&Postgres> {
         self.world.store.as_ref().context("this fault needs a PostgreSQL")
     }
@@ -117,10 +128,7 @@ impl Scene<'_> {
             Fault::Pause => self.pause(),
             Fault::Kill => self.kill(),
             Fault::Restart => self.restart(),
-            Fault::Version => {
-                self.node.change_version();
-                self.restart()
-            }
+            Fault::Version => self.change_version(),
             Fault::Drop => self.drop_connections(),
             Fault::Delay => self.delay(),
             Fault::Silence => self.silence(),
@@ -129,6 +137,7 @@ impl Scene<'_> {
             Fault::Crash => self.crash(),
             Fault::Promote => self.promote(),
             Fault::Failover => self.fail_over(),
+            Fault::Strand => self.strand(),
             Fault::Snapshot => self.snapshot(),
             Fault::Tickets => self.pause_in_tickets(),
         }

@@ -1,9 +1,10 @@
 //! The history of a run: one line of JSON an operation, with its begin and its end.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -244,28 +245,57 @@ impl Clock {
 /// Keeps the history in memory for the checker, and in a file for people.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    kept: Mutex<(BufWriter<File>, Vec<Operation>)>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    file: BufWriter<File>,
+    operations: Vec<Operation>,
+    /// Changes that are under way, by their requests.
+    open: HashMap<u64, Operation>,
 }
 
 impl Recorder {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
-        Ok(Self { kept: Mutex::new((BufWriter::new(file), Vec::new())) })
+        let (operations, open) = Default::default();
+        Ok(Self { kept: Mutex::new(Kept { file: BufWriter::new(file), operations, open }) })
+    }
+
+    /// Keeps that a change is about to be asked for, of which nothing is known until it is added.
+    pub(crate) fn begin(&self, operation: Operation) {
+        if let What::Change(change) = &operation.what {
+            self.lock().open.insert(change.request, operation);
+        }
     }
 
     pub(crate) fn add(&self, operation: Operation) -> Result<()> {
         let line = serde_json::to_string(&operation)?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(kept.0, "{line}").context("writing the history")?;
-        kept.1.push(operation);
+        let mut kept = self.lock();
+        writeln!(kept.file, "{line}").context("writing the history")?;
+        if let What::Change(change) = &operation.what {
+            kept.open.remove(&change.request);
+        }
+        kept.operations.push(operation);
         Ok(())
+    }
+
+    /// The history until now, with the changes that are under way.
+    pub(crate) fn until_now(&self) -> Vec<Operation> {
+        let kept = self.lock();
+        kept.operations.iter().chain(kept.open.values()).cloned().collect()
     }
 
     /// Ends it.
     pub(crate) fn finish(self) -> Result<Vec<Operation>> {
-        let (mut file, operations) = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-        file.flush().context("writing the history")?;
-        Ok(operations)
+        let mut kept = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        kept.file.flush().context("writing the history")?;
+        Ok(kept.operations)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

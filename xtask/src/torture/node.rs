@@ -18,8 +18,17 @@ use crate::ports::Ports;
 
 /// The admin key of all nodes. They listen on loopback alone.
 pub(crate) const ADMIN_KEY: &str = "the-admin-key-of-a-tortured-node";
+/// How often a node is started again that ends in place of getting ready.
+const TRIES: usize = 3;
 /// How long a node may take to say whether it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// The two versions of the program that take turns, which may be the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) older: PathBuf,
+    pub(crate) newer: PathBuf,
+}
 
 /// A node, which runs or does not.
 #[derive(Debug)]
@@ -27,10 +36,8 @@ pub(crate) struct Node {
     pub(crate) number: usize,
     pub(crate) public: u16,
     pub(crate) doors: u16,
-    program: PathBuf,
-    /// Another version of the program, which takes turns with it.
-    other: Option<PathBuf>,
-    is_other: AtomicBool,
+    programs: Programs,
+    is_newer: AtomicBool,
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
     /// How often it was started again.
@@ -42,7 +49,7 @@ impl Node {
     /// A node that does not run yet, with a directory of its own below this one.
     pub(crate) fn new(
         number: usize,
-        (program, other): (PathBuf, Option<PathBuf>),
+        programs: Programs,
         folder: &Path,
         ports: &Ports,
         settings: Vec<(&'static str, String)>,
@@ -50,19 +57,8 @@ impl Node {
         let folder = folder.join(format!("node-{number}"));
         fs::create_dir(&folder).context("making the directory of a node")?;
         let (public, doors) = (ports.take()?, ports.take()?);
-        let (is_other, starts, child) = Default::default();
-        Ok(Self {
-            number,
-            public,
-            doors,
-            program,
-            other,
-            is_other,
-            folder,
-            settings,
-            starts,
-            child,
-        })
+        let (is_newer, starts, child) = Default::default();
+        Ok(Self { number, public, doors, programs, is_newer, folder, settings, starts, child })
     }
 
     /// Which start the process is that accepts a connection now, or accepted one before.
@@ -72,8 +68,9 @@ impl Node {
 
     /// Starts it, and does not wait until it is ready.
     pub(crate) fn start(&self) -> Result<()> {
-        let other = self.other.as_ref().filter(|_| self.is_other.load(Ordering::SeqCst));
-        let mut command = Command::new(other.unwrap_or(&self.program));
+        let Programs { older, newer } = &self.programs;
+        let mut command =
+            Command::new(if self.is_newer.load(Ordering::SeqCst) { newer } else { older });
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.public)]);
         command.args(["--doors-listen", &format!("127.0.0.1:{}", self.doors)]);
         command.current_dir(&self.folder).env_clear();
@@ -86,10 +83,22 @@ impl Node {
         Ok(())
     }
 
-    /// Waits until it is ready.
+    /// Waits until it is ready. If it ends instead, it is started again, as by a service manager: a
+    /// store that does not respond in time is an error at its start.
     pub(crate) fn wait_until_ready(&self) -> Result<()> {
-        let mut child = lock(&self.child);
-        child.as_mut().context("the node runs")?.wait_until(is_ready)
+        let mut tries = 0..TRIES;
+        loop {
+            let (end, has_ended) = {
+                let mut child = lock(&self.child);
+                let child = child.as_mut().context("the node runs")?;
+                (child.wait_until(is_ready), child.has_ended())
+            };
+            if end.is_ok() || !has_ended || tries.next().is_none() {
+                return end;
+            }
+            self.kill()?;
+            self.start()?;
+        }
     }
 
     pub(crate) fn pause(&self) -> Result<()> {
@@ -115,7 +124,7 @@ impl Node {
 
     /// Has it run the other version of the program from its next start on.
     pub(crate) fn change_version(&self) {
-        self.is_other.fetch_xor(true, Ordering::SeqCst);
+        self.is_newer.fetch_xor(true, Ordering::SeqCst);
     }
 
     /// Asks it to end, and waits until it has.

@@ -8,10 +8,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::checker::{Buckets, Rules};
 use super::faults::Fault;
-use super::store::LEASE;
 
 /// How long a run takes unless told, in minutes.
 const MINUTES: f64 = 10.0;
+/// How long a node may decide after it last heard from the store: as short as may be.
+const LEASE: Duration = Duration::from_secs(2);
+/// The nodes that mutants have.
+const NODES_OF_MUTANTS: usize = 3;
 
 /// The options.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +28,15 @@ pub(crate) struct Options {
     pub(crate) nodes: usize,
     /// Whether one node is on PostgreSQL as well.
     pub(crate) postgres: bool,
-    /// Whether programs are tortured that leave a rule out.
+    /// How long a node on a PostgreSQL may decide after it last heard from it.
+    pub(crate) lease: Duration,
+    /// Whether programs are tortured that leave a rule out, each until it is caught.
     pub(crate) mutants: bool,
+    /// The one of these that is.
+    pub(crate) mutant: Option<String>,
     /// A program to run in place of the one that is built for tests.
     pub(crate) program: Option<PathBuf>,
-    /// Another version of it, which takes turns with it at each node.
+    /// An older version of it, which it takes the place of, and which takes its place again.
     pub(crate) other: Option<PathBuf>,
     /// A history that is checked in place of a run.
     pub(crate) history: Option<PathBuf>,
@@ -40,7 +47,8 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the words after `torture`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
-        let mut options = Self { time: minutes(MINUTES)?, nodes: 1, ..Self::default() };
+        let (time, lease) = (minutes(MINUTES)?, LEASE);
+        let mut options = Self { time, lease, nodes: 1, ..Self::default() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -51,6 +59,7 @@ impl Options {
                 "--nodes" => options.nodes = nodes(value()?)?,
                 "--postgres" => options.postgres = true,
                 "--mutants" => options.mutants = true,
+                "--mutant" => options.mutant = Some((*value()?).to_owned()),
                 "--program" => options.program = Some(value()?.into()),
                 "--other" => options.other = Some(fs::canonicalize(value()?).context("`--other`")?),
                 "--history" => options.history = Some(value()?.into()),
@@ -58,10 +67,13 @@ impl Options {
                 unknown => bail!("there is no option `{unknown}`; see `cargo xtask help`"),
             }
         }
+        options.mutants |= options.mutant.is_some();
+        if options.mutants {
+            options.nodes = options.nodes.max(NODES_OF_MUTANTS);
+        }
         let off = options.faults().into_iter().find(|fault| !options.is_possible(*fault));
         if let Some(fault) = off {
-            let needs = if fault == Fault::Version { "--other" } else { "--postgres" };
-            bail!("the fault `{}` needs `{needs}`", fault.name());
+            bail!("the fault `{}` needs `--postgres`", fault.name());
         }
         Ok(options)
     }
@@ -78,13 +90,12 @@ impl Options {
     }
 
     fn is_possible(&self, fault: Fault) -> bool {
-        let has_versions = fault != Fault::Version || self.other.is_some();
-        has_versions && (self.is_on_postgres() || fault.is_of_node())
+        self.is_on_postgres() || fault.is_of_node()
     }
 
     /// What the nodes promise.
     pub(crate) fn rules(&self) -> Rules {
-        let within = if self.is_on_postgres() { LEASE * 3 } else { Duration::ZERO };
+        let within = if self.is_on_postgres() { self.lease * 3 } else { Duration::ZERO };
         let everywhere_within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
         // Nodes of a cluster share limits; one process has them to itself, and begins anew.
         let is_shared = self.is_on_postgres() && 1 < self.nodes;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::changer;
-use super::control;
+use super::control::{self, Asking};
 use super::history::{Effect, Terms};
 use super::node::Node;
 use super::world::World;
@@ -40,7 +40,7 @@ pub(crate) fn prepare(world: &World, node: &Node) -> Result<u64> {
 
 fn done(world: &World, node: &Node, effect: Effect) -> Result<Value> {
     let name = effect.verb();
-    let made = control::change(world, node, effect, 0, false)?;
+    let made = control::change(world, node, effect, 0, Asking::Once)?;
     let made = made.filter(|(outcome, _)| outcome.is_done());
     made.map(|(_, body)| body).with_context(|| format!("`{name}` before the run was not made"))
 }

@@ -1,6 +1,6 @@
 //! The store of a run: a SQLite file of one node, or a PostgreSQL of its own for several.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,29 +9,49 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::link::Link;
 use super::lock;
+use super::node::Programs;
 use super::server::{self, Server};
 use crate::ports::Ports;
-
-/// How long a node may decide after it last heard from the store.
-pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// A PostgreSQL, with a relay in front of it for each node.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pub(crate) links: Vec<Link>,
+    /// How long a node may decide after it last heard from the store.
+    pub(crate) lease: Duration,
+    /// The newer of both programs, while the schema is that of the older one.
+    newer: Mutex<Option<PathBuf>>,
+    folder: PathBuf,
     /// The server that takes changes.
     primary: Mutex<Arc<Server>>,
     pub(crate) ports: Ports,
 }
 
 impl Postgres {
-    /// Starts it, and has the program make its schema.
-    pub(crate) fn start(program: &Path, folder: &Path, nodes: usize) -> Result<Self> {
+    /// Starts it, and has the older of both programs make its schema.
+    pub(crate) fn start(
+        programs: &Programs,
+        folder: &Path,
+        (nodes, lease): (usize, Duration),
+    ) -> Result<Self> {
         let ports = Ports::new();
         let server = Server::start(folder, &ports)?;
-        migrate(program, folder, &server)?;
+        let lease_words = ["--lease", &format!("{}s", lease.as_secs())];
+        migrate(&programs.older, folder, &server, &lease_words)?;
         let links = (0..nodes).map(|_| Link::start(server.port)).collect::<Result<_>>()?;
-        Ok(Self { links, primary: Mutex::new(Arc::new(server)), ports })
+        let (newer, folder) = (Mutex::new(Some(programs.newer.clone())), folder.to_owned());
+        let primary = Mutex::new(Arc::new(server));
+        Ok(Self { links, lease, newer, folder, primary, ports })
+    }
+
+    /// Brings the schema to that of the newer program, once.
+    pub(crate) fn upgrade(&self) -> Result<()> {
+        let newer = lock(&self.newer).take();
+        newer.map_or(Ok(()), |newer| migrate(&newer, &self.folder, &self.primary(), &[]))
+    }
+
+    pub(crate) fn lease_ms(&self) -> u64 {
+        u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The settings of a node.
@@ -40,6 +60,8 @@ impl Postgres {
         let mut settings = vec![("DATABASE_URL", server::url(link.port))];
         if 1 < self.links.len() {
             settings.push(("KEYWARD_CLUSTER", "on".to_owned()));
+            // No load balancer has to notice that a node stops.
+            settings.push(("KEYWARD_STOP_DELAY", "0s".to_owned()));
         }
         Ok(settings)
     }
@@ -63,9 +85,9 @@ impl Postgres {
     }
 }
 
-fn migrate(program: &Path, folder: &Path, server: &Server) -> Result<()> {
+fn migrate(program: &Path, folder: &Path, server: &Server, words: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
-    command.args(["migrate", "--lease", &format!("{}s", LEASE.as_secs())]);
+    command.arg("migrate").args(words);
     command.current_dir(folder).env_clear().env("DATABASE_URL", server::url(server.port));
     let output = command.output().context("starting `keyward migrate`")?;
     let error = String::from_utf8_lossy(&output.stderr);

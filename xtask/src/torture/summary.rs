@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use super::checker::{Fault, Violation};
 use super::history::{Effect, Operation, Outcome, What, Word};
-use super::store::LEASE;
 
 /// How many violations of each kind are shown with their lines, and how many lines of each.
 const SHOWN_MAX: usize = 4;
@@ -16,6 +16,7 @@ const LINES_MAX: usize = 6;
 pub(crate) struct Summary<'a> {
     history: &'a [Operation],
     violations: &'a [Violation],
+    lease: Duration,
     verdicts: BTreeMap<String, usize>,
     changes: BTreeMap<String, usize>,
     faults: BTreeMap<&'a str, usize>,
@@ -24,10 +25,13 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    pub(crate) fn of(history: &'a [Operation], violations: &'a [Violation]) -> Self {
-        let (verdicts, changes, faults) = Default::default();
-        let finals = Vec::new();
-        let mut summary = Self { history, violations, verdicts, changes, faults, finals };
+    pub(crate) fn of(
+        history: &'a [Operation],
+        violations: &'a [Violation],
+        lease: Duration,
+    ) -> Self {
+        let (verdicts, changes, faults, finals) = Default::default();
+        let mut summary = Self { history, violations, lease, verdicts, changes, faults, finals };
         history.iter().for_each(|operation| summary.count(operation));
         summary.finals.sort_unstable();
         summary
@@ -58,7 +62,7 @@ impl<'a> Summary<'a> {
 
     /// How many of the final responses waited for the clock, as for a node that says nothing.
     fn by_the_clock(&self) -> usize {
-        let lease = u64::try_from(LEASE.as_nanos()).unwrap_or(u64::MAX);
+        let lease = u64::try_from(self.lease.as_nanos()).unwrap_or(u64::MAX);
         self.finals.iter().filter(|time| lease <= **time).count()
     }
 
@@ -66,7 +70,7 @@ impl<'a> Summary<'a> {
     fn quantile(&self, in_thousand: usize) -> f64 {
         let at = (self.finals.len() * in_thousand / 1_000).min(self.finals.len().saturating_sub(1));
         let nanoseconds = self.finals.get(at).copied().unwrap_or_default();
-        std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1_000.0
+        Duration::from_nanos(nanoseconds).as_secs_f64() * 1_000.0
     }
 }
 
@@ -87,7 +91,8 @@ impl fmt::Display for Summary<'_> {
         let (p50, p99, all) = (self.quantile(500), self.quantile(990), self.quantile(1_000));
         let (finals, late) = (self.finals.len(), self.by_the_clock());
         writeln!(f, "final     {finals}: p50 {p50:.1} ms, p99 {p99:.1} ms, max {all:.1} ms")?;
-        writeln!(f, "          {late} of them by the clock: after {} s or more", LEASE.as_secs())?;
+        let lease = self.lease.as_secs();
+        writeln!(f, "          {late} of them by the clock: after {lease} s or more")?;
         writeln!(f, "faults    {}", counts(&self.faults))?;
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         for violation in self.violations {

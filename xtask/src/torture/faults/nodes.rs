@@ -18,6 +18,13 @@ impl Scene<'_> {
         self.node.wait_until_ready()
     }
 
+    /// The schema comes to the newer version first, while all nodes are of the older one.
+    pub(super) fn change_version(&mut self) -> Result<()> {
+        self.store()?.upgrade()?;
+        self.node.change_version();
+        self.restart()
+    }
+
     pub(super) fn restart(&mut self) -> Result<()> {
         self.node.stop();
         self.wait(GONE_MS);

@@ -9,10 +9,11 @@ use crate::torture::history::{Operation, What};
 use crate::torture::link::{Cut, Link};
 use crate::torture::node::Node;
 use crate::torture::server::Server;
-use crate::torture::store::LEASE;
 
-/// How late each piece may be, in milliseconds.
-const LATE_MS: (u64, u64) = (5, 400);
+/// How late each piece may be, in milliseconds: as a part of the lease at most, so that a renewal
+/// is not given up.
+const LATE_MS_MIN: u64 = 5;
+const LATE_PART: u64 = 5;
 /// How long a standby may lag before it is promoted, in milliseconds.
 const LAG_MS: (u64, u64) = (0, 1_500);
 /// How long a snapshot is open, in seconds.
@@ -35,22 +36,26 @@ impl Scene<'_> {
             return Ok(());
         }
         self.store()?.link(self.node.number)?.close(true);
-        self.wait(PAUSE_MS);
+        self.wait_for_leases()?;
         self.store()?.link(self.node.number)?.close(false);
         Ok(())
     }
 
     pub(super) fn delay(&mut self) -> Result<()> {
-        let late = Duration::from_millis(self.random.between(LATE_MS.0, LATE_MS.1));
+        let most = self.store()?.lease_ms() / LATE_PART;
+        let late = Duration::from_millis(self.random.between(LATE_MS_MIN, most));
         self.store()?.link(self.node.number)?.delay(late);
-        self.wait(PAUSE_MS);
+        self.wait_for_leases()?;
+        if self.random.in_hundred(50) {
+            self.silence()?;
+        }
         self.store()?.link(self.node.number)?.delay(Duration::ZERO);
         Ok(())
     }
 
     pub(super) fn silence(&mut self) -> Result<()> {
         self.store()?.link(self.node.number)?.silence(true);
-        self.wait(PAUSE_MS);
+        self.wait_for_leases()?;
         let ends = self.random.in_hundred(50);
         let link = self.store()?.link(self.node.number)?;
         if ends {
@@ -96,11 +101,39 @@ impl Scene<'_> {
         relay.close(true);
         self.wait(LAG_MS);
         self.take_over(standby)?;
+        self.may_have_lost(begin)?;
+        self.wait_until_all_are_ready()
+    }
+
+    /// Changes since `begin` may be lost.
+    fn may_have_lost(&mut self, begin: u64) -> Result<()> {
         // A node that has not noticed ends a key again that was resumed meanwhile.
-        let unnoticed = u64::try_from((LEASE + LEASE / 10).as_nanos()).unwrap_or(u64::MAX);
+        let lease = self.store()?.lease;
+        let unnoticed = u64::try_from((lease + lease / 10).as_nanos()).unwrap_or(u64::MAX);
         let (end, node) = (self.world.clock.now() + unnoticed, self.node.number);
         let lost = Operation { begin, end, node, start: 0, what: What::LostTail };
-        self.world.recorder.add(lost)?;
+        self.world.recorder.add(lost)
+    }
+
+    pub(super) fn strand(&mut self) -> Result<()> {
+        self.node.stop();
+        let (relay, standby) = self.standby()?;
+        let begin = self.world.clock.now().saturating_sub(ON_THE_WAY);
+        relay.close(true);
+        self.node.start()?;
+        self.node.wait_until_ready()?;
+        self.wait(LAG_MS);
+        // Until here the node renews its lease, and from here on no server can tell it anything.
+        standby.promote()?;
+        let (store, number) = (self.store()?, self.node.number);
+        store.link(number)?.silence(true);
+        let former = store.primary();
+        store.replace_primary(standby);
+        former.crash()?;
+        let lease = self.store()?.lease_ms();
+        self.wait((lease / 2, lease * 2));
+        self.store()?.link(number)?.silence(false);
+        self.may_have_lost(begin)?;
         self.wait_until_all_are_ready()
     }
 
