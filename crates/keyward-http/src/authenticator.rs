@@ -271,7 +271,7 @@ impl Authenticator {
         address: Option<IpAddr>,
         request_id: Option<String>,
     ) -> Audit {
-        Audit { actor, at: self.now().unix, address, request_id, once: None }
+        Audit { actor, address, request_id, ..Audit::program(self.now().unix) }
     }
 
     /// What an audit entry says about a change that the program makes now, on its own account.

@@ -23,6 +23,8 @@ pub(crate) const BY_ID: &str =
 pub(crate) const ALL: &str = concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY id");
 /// The digest of an entry. Served by the primary key.
 pub(crate) const DIGEST: &str = "SELECT digest FROM audit WHERE id = $1";
+/// The digests of some entries. Served by the primary key.
+pub(crate) const DIGESTS: &str = "SELECT id, digest FROM audit WHERE id = ANY($1)";
 /// Adds entries.
 pub(crate) const ADD: &str = concat!(
     "INSERT INTO audit (",

@@ -28,6 +28,7 @@ impl From<PgError> for LinkError {
     fn from(error: PgError) -> Self {
         match StoreError::from(error) {
             StoreError::Unavailable(source) | StoreError::Logged(source) => Self(source),
+            StoreError::WentBack(_) => Self("the database went back in time".into()),
             StoreError::Inconsistent(reason) | StoreError::Unsupported(reason) => {
                 Self(reason.into())
             }

@@ -14,8 +14,8 @@ use keyward::{KeyId, UnixMillis};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-use crate::audit::link;
-use crate::columns::{get, get_digest, get_key_id, get_number, get_optional, key_id};
+use crate::audit::{self, link};
+use crate::columns::{bound, get, get_digest, get_key_id, get_number, get_optional, key_id};
 use crate::pg_error::PgError;
 use crate::{owners, record, small, tiers};
 
@@ -42,6 +42,7 @@ pub(crate) struct Lookups {
     owners: Statement,
     once: Statement,
     reading: Statement,
+    entries: Statement,
 }
 
 /// The look-ups of a batch, each once.
@@ -55,6 +56,8 @@ pub(crate) struct Wanted {
     owners: HashSet<Owner>,
     once: HashSet<(String, OnceName)>,
     reading: bool,
+    /// One, where the nodes know the same entry.
+    entries: BTreeSet<u64>,
 }
 
 impl Wanted {
@@ -69,6 +72,7 @@ impl Wanted {
             Lookup::Owner(owner) => drop(self.owners.insert(owner)),
             Lookup::Once { actor, name } => drop(self.once.insert((actor, name))),
             Lookup::Reading => self.reading = true,
+            Lookup::Entry(change) => drop(self.entries.insert(change.0)),
         }
     }
 }
@@ -83,6 +87,7 @@ struct Found {
     owners: Vec<Row>,
     once: Vec<Row>,
     reading: Vec<Row>,
+    entries: Vec<Row>,
 }
 
 impl Lookups {
@@ -96,15 +101,16 @@ impl Lookups {
             prepare(record::HOLDERS),
             prepare(tiers::NAMED),
         );
-        let second = try_join4(
+        let second = try_join5(
             prepare(tiers::COUNT),
             prepare(owners::NAMED),
             prepare(small::ONCE),
             prepare(small::READING_LOCKED),
+            prepare(audit::DIGESTS),
         );
-        let ((lock, keys, ids, holders, tiers), (tier_count, owners, once, reading)) =
+        let ((lock, keys, ids, holders, tiers), (tier_count, owners, once, reading, entries)) =
             try_join(first, second).await?;
-        Ok(Self { lock, keys, ids, holders, tiers, tier_count, owners, once, reading })
+        Ok(Self { lock, keys, ids, holders, tiers, tier_count, owners, once, reading, entries })
     }
 
     /// Begins a transaction, waits for its turn and looks all of it up, in one round trip: a
@@ -139,6 +145,7 @@ impl Lookups {
         let tiers: Vec<&str> = wanted.tiers.iter().map(TierName::as_str).collect();
         let owners: Vec<&str> = wanted.owners.iter().map(Owner::as_str).collect();
         let actors: Vec<&str> = wanted.once.iter().map(|(actor, _)| actor.as_str()).collect();
+        let entries: Vec<i64> = wanted.entries.iter().copied().map(bound).collect();
         let names: Vec<&str> = wanted.once.iter().map(|(_, name)| name.as_str()).collect();
         let first = try_join4(
             rows(client, &self.keys, [&keys], !keys.is_empty()),
@@ -146,15 +153,16 @@ impl Lookups {
             rows(client, &self.holders, [&digests], !digests.is_empty()),
             rows(client, &self.tiers, [&tiers], !tiers.is_empty()),
         );
-        let second = try_join4(
+        let second = try_join5(
             rows(client, &self.tier_count, [], wanted.tier_count),
             rows(client, &self.owners, [&owners], !owners.is_empty()),
             rows(client, &self.once, [&actors, &names], !actors.is_empty()),
             rows(client, &self.reading, [], wanted.reading),
+            rows(client, &self.entries, [&entries], !entries.is_empty()),
         );
-        let ((keys, ids, holders, tiers), (tier_count, owners, once, reading)) =
+        let ((keys, ids, holders, tiers), (tier_count, owners, once, reading, entries)) =
             try_join(first, second).await?;
-        Ok(Found { keys, ids, holders, tiers, tier_count, owners, once, reading })
+        Ok(Found { keys, ids, holders, tiers, tier_count, owners, once, reading, entries })
     }
 }
 
@@ -180,7 +188,8 @@ pub(crate) fn progress(row: &Row) -> Result<Progress, PgError> {
 
 /// Takes the rows, and the absence of others, for facts.
 fn learn(facts: &mut Facts, wanted: Wanted, found: &Found) -> Result<(), PgError> {
-    let Wanted { keys, ids, digests, tiers, tier_count: _, owners, once, reading: _ } = wanted;
+    let Wanted { keys, ids, digests, tiers, tier_count: _, owners, once, reading: _, entries } =
+        wanted;
     let mut absent = keys;
     for row in &found.keys {
         let owned = record::owned(row)?;
@@ -229,6 +238,13 @@ fn learn(facts: &mut Facts, wanted: Wanted, found: &Found) -> Result<(), PgError
     }
     if let Some(row) = found.reading.first() {
         facts.learn_reading(get_optional(row, 0)?.map(UnixMillis));
+    }
+    let mut links = HashMap::new();
+    for row in &found.entries {
+        links.insert(get_number(row, 0)?, link(get(row, 1)?));
+    }
+    for number in entries {
+        facts.learn_entry(ChangeId(number), links.remove(&number));
     }
     Ok(())
 }

@@ -258,9 +258,9 @@ async fn begin(
 ) -> Result<Begun, PgError> {
     let Session { client, lookups, .. } = session;
     let nothing = Facts::new(rules::Progress {
-        change: keyward::audit::ChangeId(0),
+        // Others may have changed anything since: every entry and every id is looked up.
+        change: keyward::audit::ChangeId(u64::MAX),
         digest: ChainDigest::START,
-        // Others may have issued keys since: every id is looked up.
         key: keyward::KeyId::new(keyward::record::KEY_ID_MAX),
         tier: None,
     });

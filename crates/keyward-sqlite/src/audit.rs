@@ -21,6 +21,18 @@ pub(crate) fn end(connection: &Connection) -> Result<(ChangeId, ChainDigest), Sq
     Ok((ChangeId(last.unwrap_or_default()), digest))
 }
 
+/// The digest of an entry. Served by the primary key.
+pub(crate) fn digest_of(
+    connection: &Connection,
+    ChangeId(id): ChangeId,
+) -> Result<Option<ChainDigest>, SqlError> {
+    const LINK: &str = "SELECT digest FROM audit WHERE id = ?1";
+    // No number of the upper half is one of an entry.
+    let Ok(id) = i64::try_from(id) else { return Ok(None) };
+    let digest = connection.prepare_cached(LINK)?.query_row([id], |row| row.get(0)).optional()?;
+    Ok(digest.map(ChainDigest))
+}
+
 /// Writes an entry of a change that no rule decides. It belongs into the savepoint of that change.
 pub(crate) fn record(
     connection: &Connection,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use keyward::store::StoreError;
 use keyward_ledger::Loss;
 use rusqlite::ffi::ErrorCode;
 use thiserror::Error;
@@ -180,6 +181,10 @@ impl OpenError {
         match error {
             SqlError::Sqlite(error) => Self::from_sqlite(path, error),
             SqlError::Failed(source) | SqlError::Logged(source) => {
+                Self::Other { path: path.to_owned(), source }
+            }
+            lost @ SqlError::WentBack(_) => {
+                let source = Box::new(StoreError::from(lost));
                 Self::Other { path: path.to_owned(), source }
             }
             SqlError::Inconsistent(reason) => {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use keyward::audit::Mark;
 use keyward::rules;
 use keyward::store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
@@ -20,6 +21,8 @@ pub(crate) enum SqlError {
     Failed(Box<dyn Error + Send + Sync>),
     /// Something failed, and is in the log already.
     Logged(Box<dyn Error + Send + Sync>),
+    /// The trail lacks this entry.
+    WentBack(Mark),
     /// A value is none that this program could have written.
     Inconsistent(String),
 }
@@ -34,7 +37,7 @@ impl SqlError {
     pub(crate) fn in_row(self, row: impl fmt::Display) -> Self {
         match self {
             Self::Inconsistent(reason) => Self::Inconsistent(format!("{row}: {reason}")),
-            Self::Sqlite(_) | Self::Failed(_) | Self::Logged(_) => self,
+            Self::Sqlite(_) | Self::Failed(_) | Self::Logged(_) | Self::WentBack(_) => self,
         }
     }
 }
@@ -59,7 +62,14 @@ impl From<FromSqlError> for SqlError {
 
 impl From<rules::DecideError> for SqlError {
     fn from(error: rules::DecideError) -> Self {
-        Self::Inconsistent(error.to_string())
+        match StoreError::from(error) {
+            StoreError::WentBack(lost) => Self::WentBack(lost),
+            StoreError::Unavailable(source) => Self::Failed(source),
+            StoreError::Logged(source) => Self::Logged(source),
+            StoreError::Inconsistent(reason) | StoreError::Unsupported(reason) => {
+                Self::Inconsistent(reason)
+            }
+        }
     }
 }
 
@@ -69,6 +79,7 @@ impl From<SqlError> for StoreError {
             SqlError::Inconsistent(reason) => Self::Inconsistent(reason),
             SqlError::Failed(source) => Self::Unavailable(source),
             SqlError::Logged(source) => Self::Logged(source),
+            SqlError::WentBack(lost) => Self::WentBack(lost),
             SqlError::Sqlite(error) if is_inconsistent(&error) => {
                 Self::Inconsistent(error.to_string())
             }

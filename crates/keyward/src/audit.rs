@@ -96,6 +96,9 @@ pub struct Audit {
     /// The request itself, if it is to change something once. No entry contains it; only issuing
     /// and changing a key take it into account.
     pub once: Option<Once>,
+    /// The newest entry that the trail is known to have had: it is to be there still, or nothing is
+    /// changed. No entry contains this; a gate that shares its store sets it.
+    pub after: Option<Mark>,
 }
 
 impl Audit {
@@ -110,7 +113,7 @@ impl Audit {
     /// ```
     #[must_use]
     pub fn program(at: UnixMillis) -> Self {
-        Self { actor: Actor::Program, at, address: None, request_id: None, once: None }
+        Self { actor: Actor::Program, at, address: None, request_id: None, once: None, after: None }
     }
 }
 

@@ -117,6 +117,7 @@ macro_rules! conformance {
                 each_change_says_which_is_the_newest,
                 what_is_rejected_writes_nothing,
                 an_owner_keeps_its_limits_whether_it_has_keys_or_not,
+                a_change_follows_what_its_node_knows,
                 changes_that_are_made_together_are_one_after_the_other,
                 no_number_is_given_again_that_a_node_knows_of,
                 a_key_comes_with_its_owner,

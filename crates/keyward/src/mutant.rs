@@ -47,12 +47,14 @@ pub enum Mutant {
     SharedId,
     /// A change is acknowledged as soon as the own node has applied it.
     OwnAckAlone,
+    /// A change is made whether or not the trail has the newest entry that its node knows of.
+    NoCheckAtCommit,
 }
 
 #[cfg(any(test, feature = "testing"))]
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::EndlessLease,
         Self::LeaseFromLoading,
         Self::LeaseFromReply,
@@ -66,6 +68,7 @@ impl Mutant {
         Self::NoChainCheck,
         Self::SharedId,
         Self::OwnAckAlone,
+        Self::NoCheckAtCommit,
     ];
 }
 

@@ -33,7 +33,7 @@ mod clock;
 
 mod diverged;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Mark};
 
 pub use change::{Change, OwnerChange, TierBefore};
 pub use decision::{ChangeRejection, Committed, DecideError, Decided, Decision, Imported};
@@ -58,6 +58,7 @@ pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
         Change::AcceptClock => vec![Lookup::Reading],
         Change::Diverged(_) => Vec::new(),
     };
+    wanted.extend(known_entry(change, audit).map(|known| Lookup::Entry(known.change)));
     wanted.retain(|lookup| !facts.knows(lookup));
     wanted
 }
@@ -70,6 +71,13 @@ pub fn needs(change: &Change, audit: &Audit, facts: &Facts) -> Vec<Lookup> {
 /// Returns [`DecideError`] if it cannot be decided: something that [`needs`] names was not looked
 /// up, or the facts contradict each other.
 pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, DecideError> {
+    if let Some(known) = known_entry(&change, audit) {
+        let lookup = Lookup::Entry(known.change);
+        let digest = facts.entry(known.change).ok_or(DecideError::Unknown(lookup))?;
+        if digest != Some(known.digest) {
+            return Err(DecideError::WentBack(known));
+        }
+    }
     let draft = Draft::new(audit, facts);
     match change {
         Change::Issue(key) => keys::issue(draft, *key),
@@ -82,6 +90,22 @@ pub fn decide(change: Change, audit: &Audit, facts: &Facts) -> Result<Decision, 
         }
         Change::AcceptClock => clock::accept(draft),
         Change::Diverged(known) => diverged::record(draft, known),
+    }
+}
+
+/// The entry without which nothing is changed: the request comes from a node that does not know of
+/// a loss yet. The trail lacks it when the loss is put on record, which is what that is for; and no
+/// trail has the entry before its first.
+fn known_entry(change: &Change, audit: &Audit) -> Option<Mark> {
+    match change {
+        Change::Issue(_)
+        | Change::Key { .. }
+        | Change::Import { .. }
+        | Change::PutTier { .. }
+        | Change::DeleteTier { .. }
+        | Change::Owner { .. }
+        | Change::AcceptClock => audit.after.filter(|known| *known != Mark::START),
+        Change::Diverged(_) => None,
     }
 }
 

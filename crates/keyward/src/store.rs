@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::audit::{Audit, ChainDigest, ChangeId};
+use crate::audit::{Audit, ChainDigest, ChangeId, Mark};
 use crate::details::Reason;
 use crate::digest::Digest;
 use crate::once::Earlier;
@@ -88,6 +88,10 @@ pub enum StoreError {
     /// stays as it is until the operator acts.
     #[error("store is unavailable")]
     Logged(#[source] Box<dyn Error + Send + Sync>),
+    /// The store went back in time: it lacks this entry of the trail, which it is known to have had.
+    /// If a change was under way, it was not made.
+    #[error("store went back in time, and lacks change {}", .0.change.0)]
+    WentBack(Mark),
     /// The content of the store is invalid: a newer version wrote it, or it is damaged.
     #[error("store holds something that cannot be: {0}")]
     Inconsistent(String),
@@ -109,14 +113,23 @@ impl StoreError {
     pub fn is_logged(&self) -> bool {
         match self {
             Self::Logged(_) => true,
-            Self::Unavailable(_) | Self::Inconsistent(_) | Self::Unsupported(_) => false,
+            Self::Unavailable(_)
+            | Self::WentBack(_)
+            | Self::Inconsistent(_)
+            | Self::Unsupported(_) => false,
         }
     }
 }
 
 impl From<DecideError> for StoreError {
     fn from(error: DecideError) -> Self {
-        Self::Inconsistent(error.to_string())
+        match error {
+            DecideError::WentBack(known) => Self::WentBack(known),
+            DecideError::Unknown(_)
+            | DecideError::SecretTaken
+            | DecideError::NoNumberLeft(_)
+            | DecideError::Entry(_) => Self::Inconsistent(error.to_string()),
+        }
     }
 }
 

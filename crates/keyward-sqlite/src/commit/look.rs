@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::keys;
 use crate::keys::find;
 use crate::sql_error::SqlError;
-use crate::{clock, once, owners, tiers};
+use crate::{audit, clock, once, owners, tiers};
 
 /// How far the database has come.
 pub(crate) fn progress(connection: &Connection) -> Result<Progress, SqlError> {
@@ -73,6 +73,7 @@ pub(super) fn look(
             facts.learn_once(actor, name, row);
         }
         Lookup::Reading => facts.learn_reading(clock::latest(connection)?),
+        Lookup::Entry(change) => facts.learn_entry(change, audit::digest_of(connection, change)?),
     }
     Ok(())
 }

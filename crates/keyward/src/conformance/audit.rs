@@ -115,10 +115,9 @@ pub async fn the_trail_is_the_same_to_the_byte(store: &dyn Store) {
 pub async fn an_entry_says_who_and_from_where(store: &dyn Store) {
     let person = Audit {
         actor: Actor::Person("ada@example.com".to_owned()),
-        at: UnixMillis(7),
         address: Some("2001:db8::7".parse().unwrap()),
         request_id: Some("request 'one'".to_owned()),
-        once: None,
+        ..Audit::program(UnixMillis(7))
     };
     let key = insert(store, new_key(1), person).await;
     insert(store, new_key(2), Audit::program(UnixMillis(8))).await;

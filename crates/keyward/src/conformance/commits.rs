@@ -1,10 +1,11 @@
 //! Promises about changes of every kind.
 
-use crate::audit::{Chain, ChainDigest, ChangeId, Mark};
+use crate::audit::{Audit, Chain, ChainDigest, ChangeId, Mark};
 use crate::change::KeyChange;
 use crate::details::{OwnerVersion, Versions};
 use crate::record::KeyId;
 use crate::rules::{Change, ChangeRejection, Decided, OwnerChange, Progress, TierBefore};
+use crate::store::StoreError;
 
 use super::Store;
 use super::sample::{
@@ -49,6 +50,56 @@ pub async fn no_number_is_given_again_that_a_node_knows_of(store: &dyn Store) {
     assert_eq!((lost.key_id, &lost.tier, &lost.owner), (None, &None, &None));
     let mut chain = Chain::default();
     entries.iter().try_for_each(|entry| chain.follow(entry)).unwrap();
+}
+
+/// A change brings what its node knows of the trail, which is made up of other entries after the
+/// store went back in time.
+pub async fn a_change_follows_what_its_node_knows(store: &dyn Store) {
+    for number in 1..=3 {
+        issue(store, number).await;
+    }
+    let entries = trail(store).await;
+    let mark = |at: usize| Mark { change: entries[at].id, digest: entries[at].digest };
+    let other = |number| Mark { change: ChangeId(number), digest: ChainDigest([0xab; 32]) };
+    let commit = async |after, change| {
+        let audit = Audit { after: Some(after), ..audit(50) };
+        store.commit(change, audit).await
+    };
+    for after in [Mark::START, mark(0), mark(1), mark(2)] {
+        assert!(commit(after, Change::AcceptClock).await.unwrap().outcome.is_ok());
+    }
+    let before = trail(store).await;
+    for lost in [other(1), other(3), other(before.len() as u64), other(99)] {
+        let issue = Change::Issue(Box::new(new_key(9)));
+        let import = Change::Import { keys: vec![copy(9)], dry_run: false };
+        for change in [issue, import, suspend(1), suspend(9), Change::AcceptClock] {
+            match commit(lost, change).await {
+                Err(StoreError::WentBack(told)) => assert_eq!(told, lost),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(trail(store).await, before);
+    // Others that are made together with it are made, whatever entry they bring.
+    let together = [mark(0), other(2), mark(1), mark(2), other(3), mark(2)];
+    let audit_after = |after| Audit { after: Some(after), ..audit(50) };
+    let commits = together.map(|after| (after, store.commit(suspend(1), audit_after(after))));
+    let mut commits = commits.into_iter().collect::<Vec<_>>();
+    std::future::poll_fn(|context| {
+        commits.retain_mut(|(after, commit)| match commit.as_mut().poll(context) {
+            std::task::Poll::Pending => true,
+            std::task::Poll::Ready(made) => {
+                assert_eq!(made.is_err(), after.digest.0 == [0xab; 32], "{after:?}: {made:?}");
+                false
+            }
+        });
+        if commits.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    let digest = ChainDigest([0xab; 32]);
+    let known = Progress { change: ChangeId(99), digest, key: None, tier: None };
+    let lost = commit(known.mark(), Change::Diverged(known)).await.unwrap();
+    assert_eq!(lost.newest.change, ChangeId(100), "a loss is put on record for it");
 }
 
 pub async fn what_is_rejected_writes_nothing(store: &dyn Store) {

@@ -27,7 +27,7 @@ pub fn id(id: u64) -> KeyId {
 
 pub fn audit(at: u64) -> Audit {
     let request_id = Some(format!("request-{at}"));
-    Audit { actor: Actor::AdminKey, at: UnixMillis(at), address: None, request_id, once: None }
+    Audit { actor: Actor::AdminKey, request_id, ..Audit::program(UnixMillis(at)) }
 }
 
 /// A digest that no other number has.

@@ -5,6 +5,7 @@
 
 mod expel;
 mod follow;
+mod known;
 mod restore;
 mod signal;
 mod slot;
@@ -29,6 +30,7 @@ use super::Gate;
 pub use expel::Expelling;
 use expel::Tidying;
 pub use follow::KeptUp;
+use known::Known;
 use signal::Signal;
 use tickets::SharedLimits;
 pub use tickets::{TICKET_WAITS, TicketCounts};
@@ -56,6 +58,7 @@ pub(super) struct Node {
     /// Own changes that memory shows although the feed has not brought them: if the store loses
     /// them before it does, nothing else tells. Locked for one look, never while waiting.
     ahead: Mutex<Vec<Mark>>,
+    known: Known,
     /// Locked for one look, never while waiting.
     unread: Mutex<Unread>,
     /// How long a lease is, in nanoseconds. Relaxed: one number, the same for all nodes.
@@ -134,6 +137,7 @@ impl Node {
             tidying: async_lock::Mutex::default(),
             waiting: Waiting::default(),
             ahead: Mutex::default(),
+            known: Known::default(),
             unread: Mutex::default(),
             lease: AtomicU64::new(0),
             floor: AtomicU64::new(0),
@@ -150,8 +154,9 @@ impl Node {
     }
 
     /// Everything up to here is in the index.
-    fn has_applied(&self, change: ChangeId) {
-        self.counts.applied.store(change.0, Ordering::Relaxed);
+    fn has_applied(&self, to: Mark) {
+        self.known.hear_of(to);
+        self.counts.applied.store(to.change.0, Ordering::Relaxed);
         self.moved.give();
     }
 

@@ -140,7 +140,7 @@ impl Gate {
         clock: ReadClock<'_>,
     ) -> Result<Committed, StoreError> {
         let at = audit.at;
-        let committed = self.store.commit(change, audit).await?;
+        let committed = self.commit_known(change, audit).await?;
         if let Ok(decided) = &committed.outcome {
             match &self.node {
                 None => self.tell(decided, at, clock).await?,
@@ -205,7 +205,7 @@ impl Gate {
     ) -> Result<Committed, StoreError> {
         let digests: Vec<_> = keys.iter().map(|key| key.secret.digest).collect();
         let at = audit.at;
-        let committed = self.store.commit(Change::Import { keys, dry_run }, audit).await?;
+        let committed = self.commit_known(Change::Import { keys, dry_run }, audit).await?;
         match &committed.outcome {
             // On a cluster they come with the feed.
             Ok(Decided::Imported { keys, owners }) if !dry_run && self.node.is_none() => {

@@ -135,6 +135,11 @@ impl MemoryCluster {
         self.servers().primary.tickets = tickets;
     }
 
+    /// The database is that of the replica again, by a copy of its disk: on the same timeline.
+    pub fn go_back(&self) {
+        self.fail_over();
+    }
+
     /// The primary's process ends and begins anew: rows that need not survive that are lost.
     pub fn crash(&self) {
         self.servers().primary.tickets.crash();

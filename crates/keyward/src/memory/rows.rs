@@ -129,7 +129,14 @@ impl Rows {
                 facts.learn_once(actor, name, row);
             }
             Lookup::Reading => facts.learn_reading(self.reading),
+            Lookup::Entry(change) => facts.learn_entry(change, self.link(change)),
         }
+    }
+
+    /// The digest of an entry of the trail.
+    pub(super) fn link(&self, change: ChangeId) -> Option<ChainDigest> {
+        let at = self.trail.binary_search_by_key(&change, |entry| entry.id).ok()?;
+        self.trail.get(at).map(|entry| entry.digest)
     }
 
     fn write(&mut self, writes: Writes) {

@@ -131,6 +131,9 @@ pub enum DecideError {
     /// The digest of the new secret is that of one that a key has, or had.
     #[error("the new secret is one that there is, or was")]
     SecretTaken,
+    /// The trail lacks an entry that it is known to have had, and which the change was to follow.
+    #[error("the database went back in time, and lacks change {}", .0.change.0)]
+    WentBack(Mark),
     /// Every number is given.
     #[error("there is no number left for another {0}")]
     NoNumberLeft(&'static str),

@@ -1,9 +1,11 @@
 //! The facts before a change is decided.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::audit::{ChainDigest, ChangeId};
 use crate::digest::Digest;
 use crate::once::OnceName;
 use crate::record::{KeyId, Owner};
@@ -34,6 +36,8 @@ pub struct Facts {
     owners: HashMap<Owner, Option<OwnerRow>>,
     requests: HashMap<(String, OnceName), Option<OnceRow>>,
     reading: Option<Option<UnixMillis>>,
+    /// The digests of entries, with the ends of the trail before each change of a batch.
+    entries: HashMap<u64, Option<ChainDigest>>,
 }
 
 impl fmt::Debug for Facts {
@@ -64,6 +68,7 @@ impl Facts {
             owners: HashMap::new(),
             requests: HashMap::new(),
             reading: None,
+            entries: HashMap::new(),
         }
     }
 
@@ -115,6 +120,11 @@ impl Facts {
         self.reading = Some(reading);
     }
 
+    /// Takes the result of [`Lookup::Entry`].
+    pub fn learn_entry(&mut self, change: ChangeId, digest: Option<ChainDigest>) {
+        self.entries.insert(change.0, digest);
+    }
+
     /// Forgets the facts that one change alone needs, such as keys and digests, and keeps the
     /// progress of the store, tiers and up to 1 024 owners, which the next changes of a batch need
     /// again.
@@ -126,6 +136,7 @@ impl Facts {
         self.holders.clear();
         self.requests.clear();
         self.reading = None;
+        self.entries.clear();
     }
 
     /// Whether something need not be looked up.
@@ -140,6 +151,7 @@ impl Facts {
             Lookup::Owner(owner) => self.owner(owner).is_some(),
             Lookup::Once { actor, name } => self.once(actor, name).is_some(),
             Lookup::Reading => self.reading.is_some(),
+            Lookup::Entry(change) => self.entry(*change).is_some(),
         }
     }
 
@@ -156,7 +168,11 @@ impl Facts {
         if writes.reading.is_some() {
             self.reading = Some(writes.reading);
         }
-        self.progress = writes.progress;
+        let Progress { change, digest, .. } =
+            std::mem::replace(&mut self.progress, writes.progress);
+        if change != self.progress.change {
+            self.entries.insert(change.0, Some(digest));
+        }
     }
 
     fn put_tier(&mut self, row: TierRow) {
@@ -223,6 +239,17 @@ impl Facts {
 
     pub(super) fn once(&self, actor: &str, name: &OnceName) -> Option<Option<&OnceRow>> {
         self.requests.get(&(actor.to_owned(), name.clone())).map(Option::as_ref)
+    }
+
+    /// The digest of an entry, if it is known whether there is one. None has a number above the
+    /// newest.
+    pub(super) fn entry(&self, change: ChangeId) -> Option<Option<ChainDigest>> {
+        let Progress { change: newest, digest, .. } = self.progress;
+        match change.cmp(&newest) {
+            Ordering::Less => self.entries.get(&change.0).copied(),
+            Ordering::Equal => Some(Some(digest)),
+            Ordering::Greater => Some(None),
+        }
     }
 
     pub(super) fn reading(&self) -> Option<Option<UnixMillis>> {

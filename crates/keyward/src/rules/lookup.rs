@@ -37,6 +37,9 @@ pub enum Lookup {
     /// The latest reading of the wall clock that was kept:
     /// [`Facts::learn_reading`](super::Facts::learn_reading).
     Reading,
+    /// The digest of the entry with this number:
+    /// [`Facts::learn_entry`](super::Facts::learn_entry).
+    Entry(ChangeId),
 }
 
 /// How far a store has come: the numbers that it gave last, and the end of its audit trail.

@@ -36,6 +36,7 @@ fn audit(at: u64) -> Audit {
         address: None,
         request_id: None,
         once: None,
+        after: None,
     }
 }
 
@@ -203,6 +204,59 @@ fn no_number_is_given_again_that_a_node_knows_of() {
     assert_eq!(rows.progress, Progress { change: ChangeId(42), ..known_at(&rows, known) });
     rows.done(issue(key(2)), &audit(4));
     assert_eq!(rows.progress.key, KeyId::new(10));
+}
+
+/// Each change but the record of a loss follows the entry that its node knows.
+#[test]
+fn nothing_is_changed_in_a_trail_that_lacks_what_a_node_knows() {
+    let mut rows = Rows::new_with(&["basic"]);
+    let asked = || {
+        [
+            issue(key(9)),
+            revoke(1),
+            import(vec![key(9)]),
+            Change::Import { keys: vec![key(9)], dry_run: true },
+            put_tier("basic", 1),
+            delete_tier("basic"),
+            suspend("org"),
+            Change::AcceptClock,
+        ]
+    };
+    let after = |after| Audit { after: Some(after), ..audit(1) };
+    let other = |change| Mark { change: ChangeId(change), digest: ChainDigest([0xab; 32]) };
+    rows.done(issue(key(1)), &after(Mark::START));
+    let first = rows.progress.mark();
+    rows.done(issue(key(2)), &after(first));
+    for lost in [other(1), other(2), other(3)] {
+        for change in asked() {
+            assert_eq!(rows.fault(change, &after(lost)), DecideError::WentBack(lost));
+        }
+        let known = Progress { change: lost.change, digest: lost.digest, key: None, tier: None };
+        assert!(rows.decide(Change::Diverged(known), &after(lost)).unwrap().outcome.is_ok());
+    }
+    for change in asked() {
+        assert!(rows.decide(change, &after(first)).is_ok());
+    }
+}
+
+/// A node that knows the newest entry costs no look-up, nor do those of the same batch after it.
+#[test]
+fn the_newest_entry_is_known_without_a_look_up() {
+    let mut rows = Rows::new_with(&["basic"]);
+    rows.done(issue(key(1)), &audit(1));
+    rows.done(issue(key(2)), &audit(1));
+    let mut facts = Facts::new(rows.progress);
+    let newest = Audit { after: Some(rows.progress.mark()), ..audit(1) };
+    let older = Mark { change: ChangeId(1), digest: rows.entries[0].digest };
+    let older = Audit { after: Some(older), ..audit(1) };
+    for _ in 0..2 {
+        let looks = |audit| needs(&Change::AcceptClock, audit, &facts);
+        let is_entry = |lookup: &Lookup| matches!(lookup, Lookup::Entry(_));
+        assert!(!looks(&newest).iter().any(is_entry));
+        assert!(looks(&older).iter().any(is_entry));
+        let decided = rows.decide_with(Change::AcceptClock, &newest, &mut facts).unwrap();
+        facts.apply(&decided.writes);
+    }
 }
 
 fn known_at(rows: &Rows, known: Progress) -> Progress {

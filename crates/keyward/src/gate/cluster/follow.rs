@@ -69,6 +69,9 @@ impl Gate {
     pub async fn keep_up(&self, clock: ReadClock<'_>) -> Result<KeptUp, StoreError> {
         let Some((node, cluster)) = self.clustered() else { return Ok(KeptUp::Alone) };
         let mut following = node.following.lock().await;
+        if let Some(out) = self.was_rejected(node, &mut following) {
+            return Ok(out);
+        }
         match following.membership {
             Membership::Left => Ok(KeptUp::Left),
             Membership::Out => {
@@ -97,6 +100,9 @@ impl Gate {
         {
             let mut following = node.following.lock().await;
             let following = &mut *following;
+            if let Some(out) = self.was_rejected(node, following) {
+                return Ok(out);
+            }
             if let Membership::In(_) = following.membership
                 && following.restore.is_empty()
             {
@@ -130,7 +136,7 @@ impl Gate {
         }
         node.raise_floor(feed.at);
         following.applied = feed.to;
-        node.has_applied(feed.to.change);
+        node.has_applied(feed.to);
         None
     }
 
@@ -153,7 +159,7 @@ impl Gate {
         };
         following.membership = Membership::In(registered.node);
         self.withhold(node, &unreadable);
-        node.has_applied(applied.change);
+        node.has_applied(applied);
         following.moved_to(applied);
         Ok(())
     }
@@ -176,7 +182,9 @@ impl Gate {
             // Before this node is one again: nothing is to be given an id that was given before
             // the loss.
             let change = Change::Diverged(node.known(lost));
-            self.store.commit(change, Audit::program(self.judge(clock()).unix)).await?;
+            let audit = Audit::program(self.judge(clock()).unix);
+            let committed = self.store.commit(change, audit).await?;
+            node.known.go_on_from(committed.newest);
             following.lost = None;
         }
         let registered = cluster.register().await?;
@@ -208,6 +216,7 @@ impl Gate {
         let head = match cluster.renew(id, following.applied).await? {
             Renewed::Kept { head, at } => {
                 self.tell_time(node, at, now);
+                node.known.hear_of(head);
                 head
             }
             Renewed::Gone => return Ok(self.is_out(following)),
@@ -260,8 +269,10 @@ impl Gate {
     }
 
     /// The store went back in time, and lacks this entry: everything is to be read again.
-    fn has_lost(&self, node: &Node, following: &mut Following, lost: Mark) -> KeptUp {
-        node.counts.diverged.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn has_lost(&self, node: &Node, following: &mut Following, lost: Mark) -> KeptUp {
+        if following.lost.is_none() {
+            node.counts.diverged.fetch_add(1, Ordering::Relaxed);
+        }
         following.is_stale = true;
         let is_later = |known: &Mark| lost.change < known.change;
         following.lost = Some(following.lost.filter(is_later).unwrap_or(lost));
@@ -363,7 +374,7 @@ impl Gate {
             let audit = Audit::program(self.judge(clock()).unix);
             // Rejected, it is out of date: the key is revoked or has expired meanwhile.
             // Memory shows it either way, so that it is an own change ahead of the feed.
-            let committed = self.store.commit(change.clone(), audit).await?;
+            let committed = self.commit_known(change.clone(), audit).await?;
             node.ahead().push(committed.newest);
             following.restore.pop();
         }

@@ -88,7 +88,7 @@ impl Gate {
         self.withhold(node, &unreadable);
         following.restore = restore;
         node.ahead().retain(|own| !ahead.contains(own));
-        node.has_applied(mark.change);
+        node.has_applied(mark);
         following.moved_to(mark);
         Ok(())
     }

@@ -118,8 +118,7 @@ impl Database {
     }
 
     fn mark_of(&self, change: ChangeId) -> Option<Mark> {
-        let at = self.rows.trail.binary_search_by_key(&change, |entry| entry.id).ok()?;
-        let entry = self.rows.trail.get(at)?;
-        Some(Mark { change: entry.id, digest: entry.digest })
+        let digest = self.rows.link(change)?;
+        Some(Mark { change, digest })
     }
 }

@@ -47,7 +47,8 @@ fn audit_of(entry: &AuditEntry) -> Audit {
         person => Actor::Person(person.strip_prefix("oidc:").unwrap().to_owned()),
     };
     let address = entry.address.as_ref().map(|address| address.parse().unwrap());
-    Audit { actor, at: entry.at, address, request_id: entry.request_id.clone(), once: None }
+    let request_id = entry.request_id.clone();
+    Audit { actor, address, request_id, ..Audit::program(entry.at) }
 }
 
 fn limits_of(list: &Value) -> Limits {

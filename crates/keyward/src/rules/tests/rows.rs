@@ -132,6 +132,10 @@ impl Rows {
                 facts.learn_once(actor, name, row);
             }
             Lookup::Reading => facts.learn_reading(self.reading),
+            Lookup::Entry(change) => {
+                let entry = self.entries.iter().find(|entry| entry.id == change);
+                facts.learn_entry(change, entry.map(|entry| entry.digest));
+            }
         }
     }
 

@@ -141,6 +141,51 @@ async fn a_loss_is_on_record_before_anything_else_and_no_number_is_given_again()
     assert_eq!(two.gates.each_ref().map(|gate| gate.standing().unwrap().diverged), [1; 2]);
 }
 
+/// Before it notices, it is asked for a change: that is rejected, and the loss noticed at once.
+#[tokio::test]
+async fn a_change_of_a_gate_that_has_not_noticed_a_loss_is_not_made() {
+    let two = Two::new().await;
+    let kept = two.issue().await;
+    two.cluster.replicate();
+    let [gate, _] = &two.gates;
+    // Its feed does not bring this before it is lost, so that the trail has all that was applied.
+    let mut lost = pin!(gate.issue(two.new_key(), two.audit()));
+    assert!(poll(lost.as_mut()).is_none());
+    two.cluster.go_back();
+    let before = two.cluster.trail();
+    assert_eq!(before.len(), 1);
+    let mut hint = pin!(gate.hint());
+    assert!(poll(hint.as_mut()).is_none());
+    for _ in 0..2 {
+        let error = gate.revoke(kept.key_id, None, two.audit()).await.unwrap_err();
+        assert!(matches!(error, StoreError::WentBack(_)), "{error:?}");
+    }
+    assert_eq!(two.cluster.trail(), before);
+    assert!(poll(hint.as_mut()).is_some(), "the next step is due at once");
+    assert_eq!(gate.catch_up(&|| two.now()).await.unwrap(), KeptUp::Out);
+    two.keep_up(&two.gates).await;
+    assert_eq!(gate.standing().unwrap().diverged, 1);
+    let verbs: Vec<_> = two.cluster.trail().into_iter().map(|entry| entry.verb).collect();
+    assert_eq!(verbs, ["issue", "diverged"]);
+    two.confirm().await;
+    two.change(kept.key_id, KeyChange::Suspend).await;
+    assert_eq!(two.words(kept.secret.expose()), ["suspended"; 2]);
+    assert_eq!(two.issue().await.key_id.get(), 100_003);
+}
+
+/// A gate that has left for good rejects, and does not enter again.
+#[tokio::test]
+async fn a_gate_that_left_does_not_come_back_for_a_loss() {
+    let two = Two::new().await;
+    two.cluster.replicate();
+    two.issue().await;
+    two.cluster.go_back();
+    let [gate, _] = &two.gates;
+    gate.leave().await.unwrap();
+    gate.issue(two.new_key(), two.audit()).await.unwrap_err();
+    assert_eq!(gate.keep_up(&|| two.now()).await.unwrap(), KeptUp::Left);
+}
+
 #[tokio::test]
 async fn counts_of_a_lost_key_are_not_counted_for_the_next_one_of_its_id() {
     let two = Two::new().await;
@@ -148,7 +193,7 @@ async fn counts_of_a_lost_key_are_not_counted_for_the_next_one_of_its_id() {
     let lost = two.issue().await;
     assert_eq!(two.words(lost.secret.expose()), ["allowed"; 2]);
     assert_eq!(two.words(lost.secret.expose()), ["allowed"; 2]);
-    two.cluster.fail_over();
+    two.cluster.go_back();
     // A gate that knows nothing of the key comes first, and another one gets its id.
     let third = open(&two.cluster, 2).await;
     two.keep_up(std::slice::from_ref(&third)).await;

@@ -9,18 +9,19 @@ use keyward::mutant::{self, Mutant};
 use super::simulation::NOTICED;
 use super::two::{LEASE, Two, open, poll};
 
-const SCRIPTED: [Mutant; 4] = [
+const SCRIPTED: [Mutant; 5] = [
     Mutant::AckBeforeApplying,
     Mutant::LeaseFromLoading,
     Mutant::NoQuarantine,
     Mutant::EarlyConfirm,
+    Mutant::NoCheckAtCommit,
 ];
 
 /// More than the clocks of two nodes may differ within a lease.
 const LATE: Duration = Duration::from_millis(100);
 
-/// Whether a gate lets a revoked key in, in a course of events with this rule left out, and with
-/// all rules.
+/// Whether a promise breaks, in a course of events with this rule left out, and with all rules:
+/// mostly that a gate lets a revoked key in.
 #[track_caller]
 fn check<F: Future<Output = bool>>(mutant: Mutant, course: impl Fn() -> F) {
     let run = |mutant| {
@@ -149,4 +150,27 @@ fn acknowledgements_at_a_server_that_is_not_confirmed_are_noticed() {
 #[test]
 fn a_server_that_is_confirmed_at_once_is_noticed() {
     check(Mutant::EarlyConfirm, promoted);
+}
+
+/// A gate that has not noticed a loss yet is asked for a key.
+#[test]
+fn a_change_of_a_trail_that_lacks_what_its_node_knows_is_noticed() {
+    check(Mutant::NoCheckAtCommit, async || {
+        let two = Two::new().await;
+        two.cluster.replicate();
+        let lost = two.issue().await;
+        two.cluster.go_back();
+        let [_, late] = &two.gates;
+        let mut issued = pin!(late.issue(two.new_key(), two.audit()));
+        let issued = match poll(issued.as_mut()) {
+            Some(rejected) => rejected,
+            None => {
+                late.settle(&|| two.now()).await.unwrap();
+                two.pass(Duration::from_millis(250));
+                late.settle(&|| two.now()).await.unwrap();
+                issued.await
+            }
+        };
+        issued.is_ok_and(|issued| issued.key_id == lost.key_id)
+    });
 }

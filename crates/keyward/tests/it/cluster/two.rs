@@ -80,10 +80,14 @@ impl Two {
         panic!("it still waits");
     }
 
-    pub(crate) async fn issue(&self) -> Issued {
+    pub(crate) fn new_key(&self) -> NewKey {
         let key = NewKey::plain("a".parse().unwrap(), "basic".parse().unwrap(), None);
-        let key = NewKey { owner: Some("org_1".parse().unwrap()), ..key };
-        self.finish(&self.gates, self.gates[0].issue(key, self.audit())).await.unwrap()
+        NewKey { owner: Some("org_1".parse().unwrap()), ..key }
+    }
+
+    pub(crate) async fn issue(&self) -> Issued {
+        let issued = self.gates[0].issue(self.new_key(), self.audit());
+        self.finish(&self.gates, issued).await.unwrap()
     }
 
     pub(crate) async fn change(&self, id: KeyId, change: KeyChange) {
