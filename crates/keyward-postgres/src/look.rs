@@ -17,12 +17,17 @@ use tokio_postgres::{Client, Row, Statement};
 use crate::audit::{self, link};
 use crate::columns::{bound, get, get_digest, get_key_id, get_number, get_optional, key_id};
 use crate::pg_error::PgError;
+use crate::schema::timeline;
 use crate::{owners, record, small, tiers};
 
-/// Locks the row by which changes take turns, and says how far the database has come, and whether a
-/// commit waits for a standby.
-pub(crate) const LOCK: &str = "SELECT change_id, digest, key_id, tier_id, \
-    current_setting('synchronous_standby_names') <> '' FROM cluster FOR UPDATE";
+/// Locks the row by which changes take turns, and says how far the database has come, whether a
+/// commit waits for a standby, and on which timeline the last change was and the next one is.
+pub(crate) const LOCK: &str = concat!(
+    "SELECT change_id, digest, key_id, tier_id, \
+     current_setting('synchronous_standby_names') <> '', timeline, ",
+    timeline!(),
+    " FROM cluster FOR UPDATE"
+);
 
 /// A transaction that has the lock.
 pub(crate) struct Begun {
@@ -121,7 +126,9 @@ impl Lookups {
         // Each is sent when it is first polled, in the order of the arguments.
         let (((), lock), found) =
             try_join(try_join(begin, lock), self.find(client, &wanted)).await?;
-        let mut facts = Facts::new(progress(&lock)?);
+        let (before, now) = (get_number(&lock, 5)?, get_number(&lock, 6)?);
+        let progress = progress(&lock)?.on_timeline(before, now);
+        let mut facts = Facts::new(progress);
         learn(&mut facts, wanted, &found)?;
         Ok(Begun { facts, has_standby: get(&lock, 4)? })
     }

@@ -11,8 +11,11 @@ use crate::pg_error::PgError;
 use crate::session::{Connector, Purpose, SchemaName};
 
 /// Every migration: the one at index `n` has the number `n + 1`.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_keys.sql"), include_str!("../migrations/0002_alone.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_keys.sql"),
+    include_str!("../migrations/0002_alone.sql"),
+    include_str!("../migrations/0003_timeline.sql"),
+];
 
 /// The number of the last one.
 pub(crate) fn known() -> u32 {
@@ -22,6 +25,14 @@ pub(crate) fn known() -> u32 {
 /// The newest vocabulary of this version: verbs, states and kinds of limits that older versions
 /// cannot read are written when all nodes have it.
 pub(crate) const LEVEL: u32 = 1;
+
+/// The timeline of the server that a statement runs on: another one after each promotion.
+macro_rules! timeline {
+    () => {
+        "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"
+    };
+}
+pub(crate) use timeline;
 
 /// The server that a statement runs on, from its start to its end; after a promotion it is another
 /// one, although its process may be the same.

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Statement};
 use crate::columns::{millis, number};
 use crate::merge::{Hours, Merged};
 use crate::pg_error::PgError;
+use crate::schema::timeline;
 use crate::{audit, owners, record, small, tiers};
 
 /// Names that are forgotten for each that is kept, at most.
@@ -31,9 +32,12 @@ const USED: &str = "INSERT INTO key_uses (key_id, last_used_at_ms) \
 /// Notes what secrets begin with.
 const PREFIXES: &str = "INSERT INTO prefixes (prefix) SELECT * FROM unnest($1::text[]) \
     ON CONFLICT DO NOTHING";
-/// Goes on from here; `$5` keys were added.
-const ADVANCE: &str = "UPDATE cluster SET change_id = $1, digest = $2, key_id = $3, tier_id = $4, \
-    keys = keys + $5";
+/// Goes on from here, on the timeline of the server; `$5` keys were added.
+const ADVANCE: &str = concat!(
+    "UPDATE cluster SET change_id = $1, digest = $2, key_id = $3, tier_id = $4, keys = keys + $5, \
+     timeline = ",
+    timeline!()
+);
 
 /// A COMMIT that waits for a standby and is cancelled succeeds with a warning, and would be taken
 /// for one that the standby has: so nothing cancels it.

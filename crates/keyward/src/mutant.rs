@@ -49,12 +49,14 @@ pub enum Mutant {
     OwnAckAlone,
     /// A change is made whether or not the trail has the newest entry that its node knows of.
     NoCheckAtCommit,
+    /// A server that was promoted goes on with the ids that it knows of.
+    SameIdsAfterPromotion,
 }
 
 #[cfg(any(test, feature = "testing"))]
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::EndlessLease,
         Self::LeaseFromLoading,
         Self::LeaseFromReply,
@@ -69,6 +71,7 @@ impl Mutant {
         Self::SharedId,
         Self::OwnAckAlone,
         Self::NoCheckAtCommit,
+        Self::SameIdsAfterPromotion,
     ];
 }
 

@@ -187,7 +187,11 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// that is rejected, or changes nothing, writes nothing, and is `Ok`.
     ///
     /// A secret belongs to one key: a change that brings one whose digest some key has or had is
-    /// not made, and is [`StoreError::Inconsistent`].
+    /// not made, and is [`StoreError::Inconsistent`]. One that is to follow an entry which the trail
+    /// lacks ([`Audit::after`]) is not made, and is [`StoreError::WentBack`].
+    ///
+    /// A store that another server may take over, with the end of the trail lost, goes on with the
+    /// ids of [`Progress::on_timeline`](crate::rules::Progress::on_timeline).
     async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError>;
 
     /// The differences since the change `after`, 0 for all: the rows that up to `max` entries of

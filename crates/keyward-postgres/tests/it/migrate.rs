@@ -58,7 +58,7 @@ fn a_trail_begins_with_the_migration_and_goes_on_from_it() {
         assert_eq!((first.lease, first.level), (Duration::from_secs(5), 1));
         let again = done(&place).await;
         assert_eq!((again.schema.before, again.entry), (again.schema.now, None));
-        let made = r#"{"before":null,"after":{"schema":2,"lease_ms":5000,"level":1}}"#;
+        let made = r#"{"before":null,"after":{"schema":3,"lease_ms":5000,"level":1}}"#;
         assert_eq!(details(&place).await, [made]);
         let store = PostgresStore::open(&place).await.unwrap();
         issue(&store, 1).await;

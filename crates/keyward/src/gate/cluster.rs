@@ -43,10 +43,6 @@ const RATE: u32 = 100;
 /// Added to each span, for readings that are rounded.
 const MARGIN: Duration = Duration::from_millis(10);
 
-/// Ids that other nodes may have given, and of which this one has not heard, when the store loses
-/// changes. They are left out, since no node can be asked: one that knows of them may be gone.
-const UNHEARD: u64 = 100_000;
-
 /// The part of a gate that only a cluster needs.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -179,9 +175,9 @@ impl Node {
 
     /// All that this node knows of a trail that ended here, and what others may know.
     fn known(&self, Mark { change, digest }: Mark) -> Progress {
-        let given = |known: &AtomicU64| known.load(Ordering::Relaxed).saturating_add(UNHEARD);
+        let given = |known: &AtomicU64| known.load(Ordering::Relaxed);
         let (key, tier) = (KeyId::new(given(&self.keys)), TierId::new(given(&self.tiers)));
-        Progress { change, digest, key, tier }
+        Progress { change, digest, key, tier }.after_a_loss()
     }
 
     fn raise_floor(&self, at: UnixMillis) {

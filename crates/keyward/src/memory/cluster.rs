@@ -120,6 +120,13 @@ impl MemoryCluster {
     /// The replica becomes the primary, with all that it received. Requests on their way to the
     /// former primary are lost; its replies may still arrive.
     pub fn fail_over(&self) {
+        let timeline = self.servers().primary.timeline + 1;
+        self.go_back();
+        self.servers().primary.timeline = timeline;
+    }
+
+    /// The same on the former timeline: the primary begins anew with a copy of the replica's disk.
+    pub fn go_back(&self) {
         self.0.wire.lose_requests();
         let mut servers = self.servers();
         servers.primary = servers.replica.clone();
@@ -133,11 +140,6 @@ impl MemoryCluster {
         let tickets = self.servers().primary.tickets.clone();
         self.fail_over();
         self.servers().primary.tickets = tickets;
-    }
-
-    /// The database is that of the replica again, by a copy of its disk: on the same timeline.
-    pub fn go_back(&self) {
-        self.fail_over();
     }
 
     /// The primary's process ends and begins anew: rows that need not survive that are lost.
@@ -249,7 +251,7 @@ impl KeyStore for ClusterNode {
     }
 
     async fn commit(&self, change: Change, audit: Audit) -> Result<Committed, StoreError> {
-        self.call("commit", |it, _| Ok(it.rows.commit(change, &audit)?)).await
+        self.call("commit", |it, _| Ok(it.commit(change, &audit)?)).await
     }
 
     async fn changes(&self, after: ChangeId, max: u32) -> Result<Changes, StoreError> {

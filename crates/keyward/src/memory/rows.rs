@@ -93,7 +93,17 @@ impl Rows {
         change: Change,
         audit: &Audit,
     ) -> Result<Committed, DecideError> {
-        let mut facts = Facts::new(self.progress);
+        self.commit_from(self.progress, change, audit)
+    }
+
+    /// The same, and goes on with the ids after these.
+    pub(super) fn commit_from(
+        &mut self,
+        progress: Progress,
+        change: Change,
+        audit: &Audit,
+    ) -> Result<Committed, DecideError> {
+        let mut facts = Facts::new(progress);
         loop {
             let wanted = rules::needs(&change, audit, &facts);
             if wanted.is_empty() {
@@ -102,7 +112,9 @@ impl Rows {
             wanted.into_iter().for_each(|lookup| self.look_up(lookup, &mut facts));
         }
         let Decision { writes, outcome } = rules::decide(change, audit, &facts)?;
-        self.write(writes);
+        if !writes.is_empty() {
+            self.write(writes);
+        }
         Ok(Committed { newest: self.progress.mark(), outcome })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::audit::{Audit, ChainDigest, ChangeId, Mark};
 use crate::digest::Digest;
+use crate::mutant::{self, Mutant};
 use crate::once::{Earlier, Once, OnceName, forgotten_at};
 use crate::record::{KeyId, Owner};
 use crate::stored::TierId;
@@ -42,6 +43,10 @@ pub enum Lookup {
     Entry(ChangeId),
 }
 
+/// Ids that may have been given, and of which nobody knows, when a store loses changes. They are
+/// left out, since no program can be asked: one that knows of them may be gone.
+const UNHEARD: u64 = 100_000;
+
 /// How far a store has come: the numbers that it gave last, and the end of its audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -60,6 +65,45 @@ impl Progress {
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark { change: self.change, digest: self.digest }
+    }
+
+    /// How far a store has come whose last change was on the timeline `before`, if the next one is
+    /// on the timeline `now`: each promotion of a replica begins another one. The former primary
+    /// may have given ids of which neither the store knows nor any program that still runs, so
+    /// 100 000 are left out for each timeline in between.
+    ///
+    /// ```
+    /// use keyward::audit::{ChainDigest, ChangeId};
+    /// use keyward::rules::Progress;
+    ///
+    /// let (change, digest) = (ChangeId(0), ChainDigest::START);
+    /// let progress = Progress { change, digest, key: None, tier: None };
+    /// assert_eq!(progress.on_timeline(1, 1), progress);
+    /// let promoted = progress.on_timeline(1, 2);
+    /// assert_eq!(promoted.key.map(|id| id.get()), Some(100_000));
+    /// // The trail goes on without a gap: where it was cut off, its digests tell.
+    /// assert_eq!(promoted.mark(), progress.mark());
+    /// ```
+    #[must_use]
+    pub fn on_timeline(self, before: u64, now: u64) -> Self {
+        if mutant::is(Mutant::SameIdsAfterPromotion) {
+            return self;
+        }
+        self.without(UNHEARD.saturating_mul(before.abs_diff(now)))
+    }
+
+    /// Leaves out the ids that others may have given before a loss.
+    pub(crate) fn after_a_loss(self) -> Self {
+        self.without(UNHEARD)
+    }
+
+    /// Leaves out so many ids.
+    fn without(self, ids: u64) -> Self {
+        let key = self.key.map_or(0, KeyId::get).saturating_add(ids);
+        let tier = self.tier.map_or(0, TierId::get).saturating_add(ids);
+        // The last ids are given one by one.
+        let (key, tier) = (KeyId::new(key).or(self.key), TierId::new(tier).or(self.tier));
+        Self { key, tier, ..self }
     }
 }
 

@@ -1,10 +1,13 @@
 //! A database that goes back in time, as after a failover to a standby that was late.
 
 use keyward::audit::{Chain, Verb};
-use keyward::conformance::sample::trail;
+use keyward::conformance::sample::{audit, issue, trail};
+use keyward::limit::Limits;
+use keyward::rules::{Change, Decided, TierBefore};
+use keyward::store::{KeyStore as _, StoreError};
 use keyward_postgres::PostgresStore;
 
-use crate::server::{Server, block_on};
+use crate::server::{Server, block_on, place};
 
 use super::steps::Gates;
 
@@ -29,6 +32,11 @@ fn a_lost_revocation_comes_back_and_the_loss_is_on_record() {
                  digest = (SELECT digest FROM audit WHERE id = 2); COMMIT"
         );
         Server::shared().execute(&lose).await;
+        // The gates have not noticed it yet.
+        let gate = &all.gates[0];
+        let suspended = gate.set_owner_suspended("org_1".parse().unwrap(), true, audit(1)).await;
+        assert!(matches!(suspended, Err(StoreError::WentBack(_))), "{suspended:?}");
+        assert_eq!(trail(&store).await.len(), 2);
         all.follow(2).await;
         all.follow(2).await;
         assert_eq!(all.words(kept.secret.expose()), ["revoked", "revoked"]);
@@ -49,5 +57,32 @@ fn a_lost_revocation_comes_back_and_the_loss_is_on_record() {
         // The chain is whole: an entry that tells of a loss may skip numbers.
         let mut chain = Chain::default();
         trail(&store).await.iter().for_each(|entry| chain.follow(entry).unwrap());
+    });
+}
+
+/// The row says which timeline the last change was on: of a promoted server, it is another one.
+#[test]
+fn after_a_promotion_ids_are_left_out_once() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let store = PostgresStore::open(&place).await.unwrap();
+        assert_eq!(issue(&store, 1).await.get(), 1);
+        let name = |name: &str| name.parse().unwrap();
+        let rejected = Change::DeleteTier { name: name("none"), before: TierBefore::Any };
+        for (number, id) in [(2, 100_002), (3, 100_003)] {
+            if number == 2 {
+                let other = format!("UPDATE {}.cluster SET timeline = 0", place.schema);
+                Server::shared().execute(&other).await;
+            }
+            let outcome = store.commit(rejected.clone(), audit(1)).await.unwrap().outcome;
+            assert!(outcome.is_err(), "and writes nothing");
+            assert_eq!(issue(&store, number).await.get(), id);
+        }
+        let (name, limits) = (name("gold"), Limits::of(None));
+        let put = Change::PutTier { name, limits, before: TierBefore::Any };
+        let made = store.commit(put, audit(9)).await.unwrap().outcome;
+        let Ok(Decided::PutTier { tier, is_new: true }) = made else { panic!("{made:?}") };
+        assert_eq!(tier.id.get(), 100_004);
     });
 }

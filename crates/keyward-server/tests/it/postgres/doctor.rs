@@ -38,7 +38,7 @@ fn a_database_that_is_well_and_one_without_a_schema() {
     assert_eq!(code, Some(0), "{told}");
     has(&told, "database: ok: postgres://keyward@");
     for line in [
-        "schema: ok: 2, ",
+        "schema: ok: 3, ",
         "latest reading: ok",
         // The owner serves, who could.
         "audit trail: warn",

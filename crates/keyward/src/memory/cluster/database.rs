@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::audit::{ChangeId, Mark};
+use crate::audit::{Audit, ChangeId, Mark};
 use crate::memory::hidden::Hidden;
 use crate::memory::rows::Rows;
 use crate::mutant::{self, Mutant};
+use crate::rules::{Change, Committed, DecideError};
 use crate::store::{Feed, NodeId, NodeRow, Registered, Renewed, ServerId, Standings};
 use crate::time::UnixMillis;
 
@@ -18,6 +19,9 @@ pub(super) struct Database {
     pub(super) rows: Rows,
     nodes: BTreeMap<NodeId, NodeRow>,
     confirmed: ServerId,
+    /// The timeline of the server, and that of the last change.
+    pub(super) timeline: u64,
+    changed_on: u64,
     pub(super) lease: Duration,
     pub(super) tickets: TicketTable,
     /// Nodes that were registered, and never the same number twice, not even after a failover: a
@@ -33,10 +37,27 @@ impl Database {
             rows,
             nodes,
             confirmed,
+            timeline: 1,
+            changed_on: 1,
             lease,
             registered: std::sync::Arc::default(),
             tickets: TicketTable::new(ServerId("1".to_owned())),
         }
+    }
+
+    /// Makes a change, and notes on which timeline.
+    pub(super) fn commit(
+        &mut self,
+        change: Change,
+        audit: &Audit,
+    ) -> Result<Committed, DecideError> {
+        let progress = self.rows.progress.on_timeline(self.changed_on, self.timeline);
+        let before = progress.mark();
+        let committed = self.rows.commit_from(progress, change, audit)?;
+        if committed.newest != before {
+            self.changed_on = self.timeline;
+        }
+        Ok(committed)
     }
 
     pub(super) fn register(&mut self, process: usize) -> Registered {

@@ -37,7 +37,11 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn issued(&mut self, id: KeyId, secret: String) {
+    /// A key was issued, and its caller told so: no other one has that id, whatever was lost.
+    pub(crate) fn issued(&mut self, id: KeyId, secret: String) -> Result<(), String> {
+        if self.keys.iter().any(|key| key.id == id) {
+            return Err(format!("id {id} was given to two keys"));
+        }
         let (revoked, suspended, resumed, resuming) = (None, None, 0, 0);
         self.keys.push(Issued {
             id,
@@ -48,6 +52,7 @@ impl History {
             resumed,
             resuming,
         });
+        Ok(())
     }
 
     /// How many keys no change began to revoke.

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use keyward::KeyId;
 use keyward::audit::{Chain, Verb};
 use keyward::change::KeyChange;
 use keyward::gate::KeptUp;
@@ -171,6 +172,32 @@ async fn a_change_of_a_gate_that_has_not_noticed_a_loss_is_not_made() {
     two.change(kept.key_id, KeyChange::Suspend).await;
     assert_eq!(two.words(kept.secret.expose()), ["suspended"; 2]);
     assert_eq!(two.issue().await.key_id.get(), 100_003);
+}
+
+/// Nobody knows how many keys the former primary issued at its end.
+#[tokio::test]
+async fn the_first_change_after_a_promotion_leaves_ids_out_and_the_next_does_not() {
+    let two = Two::new().await;
+    assert_eq!(two.issue().await.key_id.get(), 1);
+    two.cluster.replicate();
+    two.cluster.fail_over();
+    two.keep_up(&two.gates).await;
+    two.confirm().await;
+    // One that writes nothing does not count.
+    let unknown = KeyId::new(7).unwrap();
+    assert!(
+        !two.gates[0].revoke(unknown, None, two.audit()).await.unwrap(),
+        "there is no such key"
+    );
+    for id in [100_002, 100_003] {
+        assert_eq!(two.issue().await.key_id.get(), id);
+    }
+    two.cluster.replicate();
+    two.cluster.go_back();
+    two.keep_up(&two.gates).await;
+    two.confirm().await;
+    assert_eq!(two.issue().await.key_id.get(), 100_004, "it is the same timeline");
+    assert_eq!(two.gates.each_ref().map(|gate| gate.standing().unwrap().diverged), [0; 2]);
 }
 
 /// A gate that has left for good rejects, and does not enter again.

@@ -3,18 +3,21 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use keyward::Gate;
+use keyward::issue::Issued;
 use keyward::memory::{Leg, MemoryCluster};
 use keyward::mutant::{self, Mutant};
 
 use super::simulation::NOTICED;
 use super::two::{LEASE, Two, open, poll};
 
-const SCRIPTED: [Mutant; 5] = [
+const SCRIPTED: [Mutant; 6] = [
     Mutant::AckBeforeApplying,
     Mutant::LeaseFromLoading,
     Mutant::NoQuarantine,
     Mutant::EarlyConfirm,
     Mutant::NoCheckAtCommit,
+    Mutant::SameIdsAfterPromotion,
 ];
 
 /// More than the clocks of two nodes may differ within a lease.
@@ -160,17 +163,37 @@ fn a_change_of_a_trail_that_lacks_what_its_node_knows_is_noticed() {
         two.cluster.replicate();
         let lost = two.issue().await;
         two.cluster.go_back();
-        let [_, late] = &two.gates;
-        let mut issued = pin!(late.issue(two.new_key(), two.audit()));
+        two.is_given_again(&two.gates[1], &lost).await
+    });
+}
+
+/// No gate lives that knows the key of a lost end of the trail.
+#[test]
+fn ids_that_a_promoted_server_gives_again_are_noticed() {
+    check(Mutant::SameIdsAfterPromotion, async || {
+        let two = Two::new().await;
+        two.cluster.replicate();
+        let lost = two.issue().await;
+        two.cluster.fail_over();
+        let third = open(&two.cluster, 2).await;
+        two.keep_up(std::slice::from_ref(&third)).await;
+        two.is_given_again(&third, &lost).await
+    });
+}
+
+impl Two {
+    /// Whether a gate issues another key with the id of this one.
+    async fn is_given_again(&self, gate: &Gate, lost: &Issued) -> bool {
+        let mut issued = pin!(gate.issue(self.new_key(), self.audit()));
         let issued = match poll(issued.as_mut()) {
             Some(rejected) => rejected,
             None => {
-                late.settle(&|| two.now()).await.unwrap();
-                two.pass(Duration::from_millis(250));
-                late.settle(&|| two.now()).await.unwrap();
+                gate.settle(&|| self.now()).await.unwrap();
+                self.pass(Duration::from_millis(250));
+                gate.settle(&|| self.now()).await.unwrap();
                 issued.await
             }
         };
         issued.is_ok_and(|issued| issued.key_id == lost.key_id)
-    });
+    }
 }

@@ -98,7 +98,7 @@ pub(crate) struct World {
     step: u64,
     /// A failover lost entries of the trail.
     has_lost: bool,
-    /// The first wrong verdict.
+    /// The first wrong verdict, or id that was given twice.
     fault: Option<String>,
 }
 
@@ -206,11 +206,16 @@ impl World {
         poll_slot(&mut process.settling);
         poll_slot(&mut process.tidying);
         let (step, history, cluster) = (self.step, &mut self.history, &self.cluster);
+        let fault = &mut self.fault;
         let mut is_acknowledged = false;
         process.changes.retain_mut(|(change, task)| {
             let Some(done) = poll(task) else { return true };
             match done {
-                Done::Issued(id, secret) => history.issued(id, secret),
+                Done::Issued(id, secret) => {
+                    if let Err(twice) = history.issued(id, secret) {
+                        fault.get_or_insert(twice);
+                    }
+                }
                 Done::Changed => {
                     history.acknowledged(*change, step, cluster);
                     is_acknowledged = true;
