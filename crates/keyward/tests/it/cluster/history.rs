@@ -15,6 +15,9 @@ pub(crate) struct Issued {
     suspended: Option<u64>,
     /// A revocation began.
     is_ending: bool,
+    /// The last failovers after which the database lacked a revocation, and a suspension.
+    unrevoked: u64,
+    unsuspended: u64,
     /// Resumptions that ever began, and that are under way.
     resumed: u64,
     resuming: u64,
@@ -24,9 +27,11 @@ pub(crate) struct Issued {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
     Issue,
-    Revoke(usize),
-    /// With the resumptions that had begun; `None` if one was under way.
-    Suspend(usize, Option<u64>),
+    /// With the failovers that had been.
+    Revoke(usize, u64),
+    /// With the failovers that had been, and the resumptions that had begun; `None` if one was under
+    /// way.
+    Suspend(usize, u64, Option<u64>),
     Resume(usize),
 }
 
@@ -34,6 +39,7 @@ pub(crate) enum Change {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) keys: Vec<Issued>,
+    failovers: u64,
 }
 
 impl History {
@@ -49,6 +55,8 @@ impl History {
             revoked,
             suspended,
             is_ending: false,
+            unrevoked: 0,
+            unsuspended: 0,
             resumed,
             resuming,
         });
@@ -69,12 +77,12 @@ impl History {
 
     pub(crate) fn revoke(&mut self, key: usize) -> Change {
         self.keys[key].is_ending = true;
-        Change::Revoke(key)
+        Change::Revoke(key, self.failovers)
     }
 
     pub(crate) fn suspend(&self, key: usize) -> Change {
         let it = &self.keys[key];
-        Change::Suspend(key, (it.resuming == 0).then_some(it.resumed))
+        Change::Suspend(key, self.failovers, (it.resuming == 0).then_some(it.resumed))
     }
 
     pub(crate) fn resume(&mut self, key: usize) -> Change {
@@ -85,19 +93,22 @@ impl History {
         Change::Resume(key)
     }
 
-    /// A change was acknowledged. If the database does not have it, it was lost meanwhile.
+    /// A change was acknowledged. If the database does not have it, it was lost meanwhile; if a
+    /// failover lost it, another change like it may have been made since, which promises nothing
+    /// before it is acknowledged itself.
     pub(crate) fn acknowledged(&mut self, change: Change, step: u64, cluster: &MemoryCluster) {
         match change {
             Change::Issue => {}
-            Change::Revoke(key) => {
+            Change::Revoke(key, begun) => {
                 let it = &mut self.keys[key];
-                if it.word_by(cluster) == "revoked" {
+                if it.unrevoked <= begun && it.word_by(cluster) == "revoked" {
                     it.revoked.get_or_insert(step);
                 }
             }
-            Change::Suspend(key, resumed) => {
+            Change::Suspend(key, begun, resumed) => {
                 let it = &mut self.keys[key];
-                if resumed == Some(it.resumed) && it.word_by(cluster) == "suspended" {
+                let is_its_own = it.unsuspended <= begun && resumed == Some(it.resumed);
+                if is_its_own && it.word_by(cluster) == "suspended" {
                     it.suspended.get_or_insert(step);
                 }
             }
@@ -108,7 +119,7 @@ impl History {
     /// It is not known whether the change was made.
     pub(crate) fn failed(&mut self, change: Change) {
         match change {
-            Change::Issue | Change::Revoke(_) | Change::Suspend(..) => {}
+            Change::Issue | Change::Revoke(..) | Change::Suspend(..) => {}
             Change::Resume(key) => self.keys[key].resuming -= 1,
         }
     }
@@ -116,10 +127,17 @@ impl History {
     /// The database failed over: what it lost is no promise any more, not even when a node makes it
     /// again.
     pub(crate) fn failed_over(&mut self, cluster: &MemoryCluster) {
+        self.failovers += 1;
         for key in &mut self.keys {
             let word = key.word_by(cluster);
             key.revoked = key.revoked.filter(|_| word == "revoked");
             key.suspended = key.suspended.filter(|_| word == "suspended" || word == "revoked");
+            if word != "revoked" {
+                key.unrevoked = self.failovers;
+            }
+            if word != "suspended" && word != "revoked" {
+                key.unsuspended = self.failovers;
+            }
         }
     }
 
