@@ -37,7 +37,7 @@ enum Shown {
 
 use Shown::{Simulation, Torture};
 
-const MUTANTS: [Mutant; 13] = [
+const MUTANTS: [Mutant; 15] = [
     Mutant { name: "EndlessLease", shown: Torture(&[Fault::Drop, Fault::Silence], 2) },
     Mutant {
         name: "LeaseFromLoading",
@@ -66,6 +66,14 @@ const MUTANTS: [Mutant; 13] = [
         shown: Simulation("simulation::a_registration_that_is_taken_over_is_noticed"),
     },
     Mutant { name: "OwnAckAlone", shown: Torture(&[Fault::Delay], 2) },
+    Mutant {
+        name: "NoCheckAtCommit",
+        shown: Simulation("scripts::a_change_of_a_trail_that_lacks_what_its_node_knows_is_noticed"),
+    },
+    Mutant {
+        name: "SameIdsAfterPromotion",
+        shown: Simulation("scripts::ids_that_a_promoted_server_gives_again_are_noticed"),
+    },
 ];
 
 /// Tortures each until it is caught, or the one that is asked for.
@@ -80,7 +88,7 @@ pub(crate) fn run(options: &Options, programs: &Programs) -> Result<()> {
             Simulation(test) => simulate(test)?.then(|| format!("in the simulation: {test}")),
         };
         let told = caught.as_deref().unwrap_or("NOT CAUGHT");
-        table.push_str(&format!("{name:18} {told}\n"));
+        table.push_str(&format!("{name:22} {told}\n"));
         if caught.is_none() {
             missed.push(name);
         }
