@@ -174,7 +174,7 @@ async fn a_change_of_a_gate_that_has_not_noticed_a_loss_is_not_made() {
     assert_eq!(two.issue().await.key_id.get(), 100_003);
 }
 
-/// Nobody knows how many keys the former primary issued at its end.
+/// It is unknown how many keys the former primary issued at its end.
 #[tokio::test]
 async fn the_first_change_after_a_promotion_leaves_ids_out_and_the_next_does_not() {
     let two = Two::new().await;
