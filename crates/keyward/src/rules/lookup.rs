@@ -43,7 +43,7 @@ pub enum Lookup {
     Entry(ChangeId),
 }
 
-/// Ids that may have been given before a store lost changes, although no row tells of them. They are
+/// Ids that may have been given before a store lost changes, and of which no row tells. They are
 /// left out, since no program can be asked: one that knows of them may be gone.
 const UNHEARD: u64 = 100_000;
 
