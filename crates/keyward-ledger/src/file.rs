@@ -134,7 +134,7 @@ impl LedgerFile {
         Look::at(&self.path).is_ok_and(|found| found.id == self.id && found.len < self.len)
     }
 
-    /// Makes what was appended survive a failure of power.
+    /// Makes the appended records survive a failure of power.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

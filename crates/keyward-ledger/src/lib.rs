@@ -1,5 +1,5 @@
-//! What is known of a database's newest changes apart from the database, by which a start notices
-//! that the database lacks acknowledged ones.
+//! The ledger of a database: facts about its newest changes that are kept apart from it, by which a
+//! start notices that the database lacks acknowledged ones.
 //!
 //! A ledger holds the newest change, the highest key id, the digests of secrets that were revoked
 //! or replaced, and the suspensions: nothing with which a caller could authenticate. This crate

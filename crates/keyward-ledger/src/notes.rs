@@ -113,7 +113,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes what was written survive a failure of power.
+    /// Makes the noted records survive a failure of power.
     ///
     /// # Errors
     ///

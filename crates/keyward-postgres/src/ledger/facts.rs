@@ -110,8 +110,8 @@ async fn has(client: &Client, head: Head) -> Result<bool, PgError> {
     get(&query_one(client, HAS, &of(head)).await?, 0)
 }
 
-/// Whether an entry `diverged` names the change of a head as lost, or the change is between what
-/// was left then and that entry: of the numbers there, each is of a change that was lost.
+/// Whether an entry `diverged` names the change of a head as lost, or the change is between the
+/// newest one that was left then and that entry: each number there is of a lost change.
 async fn is_made_up_for(client: &Client, head: Head) -> Result<bool, PgError> {
     // Served by `audit_verb`.
     const MADE_UP_FOR: &str = "SELECT EXISTS (SELECT FROM \

@@ -1,7 +1,8 @@
-//! The task that keeps a ledger: what this node has applied is noted, at most once a second.
+//! The task that keeps a ledger: changes that this node has applied are noted, at most once a
+//! second.
 //!
 //! Nothing waits for it: neither a request nor a change, nor the node's following. If it fails,
-//! what is missing is read from the database and goes first at the next turn.
+//! the missing changes are read from the database and go first at the next turn.
 
 use std::fmt;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl Keeping {
         &self.standing
     }
 
-    /// Notes what was applied last, and lets go of the file.
+    /// Notes the last change that is applied, and lets go of the file.
     pub(crate) async fn stop(&self) {
         let Some((stop, task)) = self.task.lock().await.take() else { return };
         drop(stop);
@@ -100,7 +101,7 @@ impl Task {
         }
     }
 
-    /// Notes what was applied, and says how that went.
+    /// Notes the changes that are applied, and says how that went.
     async fn turn(&mut self) {
         let mark = *self.applied.borrow_and_update();
         let Some(head) = self.ledger.as_ref().map(Ledger::head) else { return };

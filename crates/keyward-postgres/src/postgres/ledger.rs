@@ -1,5 +1,5 @@
-//! Keeping a ledger, and accepting that changes are lost of which it knows: those that end or
-//! suspend keys are made again, on record, and no id is given twice.
+//! Keeping a ledger, and accepting that changes are lost of which it knows: ends and suspensions of
+//! keys are made again, on record, and no id is given twice.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl PostgresStore {
     /// became of it. One that another node has put on record is accepted, and logged: what the
     /// ledger knows of it and that node did not know is made again.
     ///
-    /// What is applied is in the file within a second or so, and on its disk; a change that comes
+    /// An applied change is in the file within a second or so, and on its disk; one that comes
     /// alone is there at once. Nothing waits for that.
     ///
     /// To be called before a gate is opened.
@@ -75,8 +75,8 @@ impl PostgresStore {
     /// # Errors
     ///
     /// Returns [`OpenError`] if the file is in use, cannot be read or written, or belongs to
-    /// another database; and [`OpenError::Lost`] if the database lacks a change that it knows, unless that
-    /// loss is accepted.
+    /// another database; and [`OpenError::Lost`] if the database lacks a change that it knows,
+    /// unless that loss is accepted.
     pub async fn keep_ledger(
         &mut self,
         options: &LedgerOptions<'_>,

@@ -181,7 +181,7 @@ fn the_store_says_what_its_ledger_knows() {
     });
 }
 
-/// It is written anew: what was cut off is read from the database.
+/// It is written anew: the part that was cut off is read from the database.
 #[test]
 fn a_ledger_that_is_removed_or_cut_is_written_anew() {
     block_on(async {
