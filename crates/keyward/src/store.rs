@@ -88,8 +88,8 @@ pub enum StoreError {
     /// stays as it is until the operator acts.
     #[error("store is unavailable")]
     Logged(#[source] Box<dyn Error + Send + Sync>),
-    /// The store went back in time: it lacks this entry of the trail, which it is known to have had.
-    /// If a change was under way, it was not made.
+    /// The store went back in time: it lacks an entry of the trail that it once had. If a change
+    /// was under way, it was not made.
     #[error("store went back in time, and lacks change {}", .0.change.0)]
     WentBack(Mark),
     /// The content of the store is invalid: a newer version wrote it, or it is damaged.
@@ -187,7 +187,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// that is rejected, or changes nothing, writes nothing, and is `Ok`.
     ///
     /// A secret belongs to one key: a change that brings one whose digest some key has or had is
-    /// not made, and is [`StoreError::Inconsistent`]. One that is to follow an entry which the trail
+    /// not made, and is [`StoreError::Inconsistent`]. One that is to follow an entry that the trail
     /// lacks ([`Audit::after`]) is not made, and is [`StoreError::WentBack`].
     ///
     /// A store that another server may take over, with the end of the trail lost, goes on with the
