@@ -340,7 +340,7 @@ async fn a_denial_is_remembered_for_a_quarter_of_a_second() {
         two.now()
     };
     gate.verify_shared(&asked, &clock, || ready(())).await.0.unwrap_err();
-    assert_eq!(read.into_inner(), 1, "what is remembered was not waited for");
+    assert_eq!(read.into_inner(), 1, "a remembered denial waits for nothing");
     two.pass(Duration::from_millis(249));
     let denied = verdict(&two, gate, asked).await.unwrap_err();
     assert_eq!(denied.retry_after(), Some(Duration::from_millis(59_751)));
