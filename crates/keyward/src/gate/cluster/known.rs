@@ -78,7 +78,12 @@ impl Gate {
                 node.known.lose(*lost);
                 node.nudged.give();
             }
-            Err(_) => {}
+            Err(
+                StoreError::Unavailable(_)
+                | StoreError::Logged(_)
+                | StoreError::Inconsistent(_)
+                | StoreError::Unsupported(_),
+            ) => {}
         }
         result
     }
