@@ -30,8 +30,14 @@ const FUZZ: [&str; 2] = ["--seconds", "8"];
 const TORTURE: [&str; 2] = ["--minutes", "0.2"];
 const TORTURE_POSTGRES: [&str; 5] =
     ["--postgres", "--minutes", "0.5", "--faults", "kill,drop,commit,crash"];
-const TORTURE_NODES: [&str; 6] =
-    ["--nodes", "3", "--minutes", "0.8", "--faults", "pause,kill,silence,commit,crash,failover"];
+const TORTURE_NODES: [&str; 6] = [
+    "--nodes",
+    "3",
+    "--minutes",
+    "0.9",
+    "--faults",
+    "pause,kill,silence,commit,crash,failover,version",
+];
 
 /// Runs every step, says how long it took, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
