@@ -1,15 +1,18 @@
 //! TLS in front of the server, which has to prove its name.
 
+mod binding;
+
+use std::io;
 use std::sync::Arc;
 
 use keyward::store::KeyStore as _;
 use keyward_postgres::{OpenError, OpenOptions, PostgresStore};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::server::{Server, block_on, place};
@@ -38,11 +41,16 @@ impl Authority {
         self.directory.path().join("ca.pem").display().to_string()
     }
 
-    /// Serves TLS on a port, with a certificate for this name, in front of the server.
-    async fn serve(&self, name: &str) -> u16 {
+    /// A certificate for this name, with its key.
+    fn certify(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// What accepts connections over TLS with a certificate for this name.
+    fn acceptor(&self, name: &str) -> TlsAcceptor {
+        let (certificate, key) = self.certify(name);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -51,17 +59,19 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// Serves TLS on a port, with a certificate for this name, in front of the server.
+    async fn serve(&self, name: &str) -> u16 {
+        let acceptor = self.acceptor(name);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    let mut asked = [0; 8];
-                    client.read_exact(&mut asked).await?;
-                    assert_eq!(asked, SSL_REQUEST, "nothing is sent in clear");
-                    client.write_all(b"S").await?;
+                    agree(&mut client).await?;
                     let mut client = acceptor.accept(client).await?;
                     let mut server = UnixStream::connect(Server::shared().socket()).await?;
                     copy_bidirectional(&mut client, &mut server).await
@@ -70,6 +80,14 @@ impl Authority {
         });
         port
     }
+}
+
+/// Lets a client begin TLS.
+async fn agree(client: &mut TcpStream) -> io::Result<()> {
+    let mut asked = [0; 8];
+    client.read_exact(&mut asked).await?;
+    assert_eq!(asked, SSL_REQUEST, "nothing is sent in clear");
+    client.write_all(b"S").await
 }
 
 /// The same place, over TLS.
