@@ -3,6 +3,8 @@
 
 pub use keyward_http::testing::{FakeClock, issue, issue_with};
 
+use keyward::Asked;
+
 use crate::caller::Caller;
 use crate::guard::{Guard, GuardOptions};
 
@@ -62,6 +64,41 @@ pub async fn guard() -> (Guard, FakeClock) {
 pub async fn guard_with(options: GuardOptions) -> (Guard, FakeClock) {
     let (authenticator, clock) = keyward_http::testing::authenticator_with(options).await;
     (Guard::from(authenticator), clock)
+}
+
+/// The word for the verdict about a key: `allowed`, or why it is denied.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use keyward_axum::testing;
+///
+/// let (guard, _clock) = testing::guard().await;
+/// let secret = testing::issue(&guard, "weather-bot").await;
+/// assert_eq!(testing::verdict(&guard, &secret), "allowed");
+/// assert_eq!(testing::verdict(&guard, "wrong key"), "unknown");
+/// # }
+/// ```
+#[must_use]
+pub fn verdict(guard: &Guard, secret: &str) -> &'static str {
+    guard.verify(&Asked::of(secret)).map_or_else(|denied| denied.as_str(), |_| "allowed")
+}
+
+/// Waits until the [`verdict`] is this, such as at another node of a cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use keyward_axum::testing;
+///
+/// let (guard, _clock) = testing::guard().await;
+/// testing::until(&guard, "wrong key", "unknown").await;
+/// # }
+/// ```
+pub async fn until(guard: &Guard, secret: &str, expected: &str) {
+    while verdict(guard, secret) != expected {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A caller with this name and these scopes, for calling a handler directly.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::memory::MemoryCluster;
-use keyward_axum::keyward::{Asked, Gate, KeyId};
-use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep, testing};
+use keyward_axum::keyward::{Gate, KeyId};
+use keyward_axum::testing::{self, until, verdict};
+use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep};
 
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -15,18 +16,6 @@ async fn node(cluster: &MemoryCluster, number: usize) -> (Guard, Upkeep) {
     let guard = Guard::new(gate, SystemClock::start(), GuardOptions::default());
     let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
     (guard, upkeep)
-}
-
-/// The word for the verdict about a key.
-fn verdict(guard: &Guard, secret: &str) -> &'static str {
-    guard.verify(&Asked::of(secret)).map_or_else(|denied| denied.as_str(), |_| "allowed")
-}
-
-/// Waits until the verdict is this.
-async fn until(guard: &Guard, secret: &str, expected: &str) {
-    while verdict(guard, secret) != expected {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use keyward::store::KeyStore as _;
 use keyward_axum::keyward::issue::NewKey;
 use keyward_axum::keyward::key::Prefix;
 use keyward_axum::keyward::{Asked, Gate, KeyId};
-use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep, testing};
+use keyward_axum::testing::{self, until, verdict};
+use keyward_axum::{Guard, GuardOptions, SystemClock, Upkeep};
 use keyward_postgres::{OpenOptions, PostgresStore};
 
 use crate::proxy::Proxy;
@@ -22,17 +23,6 @@ async fn node(place: &OpenOptions) -> (Guard, Upkeep) {
     let upkeep = Upkeep::start(guard.clone(), Duration::from_secs(1));
     until(&guard, "wrong", "unknown").await;
     (guard, upkeep)
-}
-
-fn verdict(guard: &Guard, secret: &str) -> &'static str {
-    guard.verify(&Asked::of(secret)).map_or_else(|denied| denied.as_str(), |_| "allowed")
-}
-
-/// Waits until the verdict is this.
-async fn until(guard: &Guard, secret: &str, expected: &str) {
-    while verdict(guard, secret) != expected {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The id of a key by its secret, as memory has it.
