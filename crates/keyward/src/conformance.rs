@@ -57,6 +57,9 @@ pub mod once;
 pub mod owners;
 
 #[doc(hidden)]
+pub mod pages;
+
+#[doc(hidden)]
 pub mod reading;
 
 #[doc(hidden)]
@@ -180,6 +183,11 @@ macro_rules! conformance {
                 suspended_owners_come_in_pages_in_order,
                 the_limits_of_an_owner_are_kept_and_read,
                 an_owner_is_edited_in_the_version_that_is_expected,
+            }
+            pages {
+                pages_together_are_the_whole_list_in_order,
+                a_list_of_nothing_ends,
+                the_trail_is_paged_by_any_filter,
             }
             reading {
                 keys_load_in_pages_lowest_first,

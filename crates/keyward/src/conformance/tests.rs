@@ -25,6 +25,7 @@ fn every_promise_is_in_the_list() {
         include_str!("lists.rs"),
         include_str!("once.rs"),
         include_str!("owners.rs"),
+        include_str!("pages.rs"),
         include_str!("reading.rs"),
         include_str!("rotation.rs"),
         include_str!("tiers.rs"),
