@@ -122,11 +122,26 @@ fn modules_in_order(lib: &str) -> Vec<String> {
 fn modules_used(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let after = lines.flat_map(|line| line.split("crate::").skip(1));
-    let word = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
-    };
-    after.filter_map(word).collect()
+    let code = lines.collect::<Vec<_>>().join("\n");
+    code.split("crate::").skip(1).flat_map(first_names).collect()
+}
+
+/// The name that text begins with, or those of a group, `{a::b, c::{d, e}}`.
+fn first_names(text: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |text: &str| text.chars().take_while(|c| is_word(*c)).collect::<String>();
+    let Some(group) = text.strip_prefix('{') else { return vec![word(text)] };
+    let (mut depth, mut names) = (0, Vec::new());
+    for part in group.split_inclusive([',', '{', '}']) {
+        if depth == 0 {
+            names.push(word(part.trim_start()));
+        }
+        depth += i32::from(part.ends_with('{')) - i32::from(part.ends_with('}'));
+        if depth < 0 {
+            break;
+        }
+    }
+    names
 }
 
 #[test]
@@ -134,6 +149,36 @@ fn a_module_that_is_used_from_above_is_noticed() {
     let lib = "//! Doc.\n\npub mod time;\nmod key;\n#[cfg(test)]\npub(crate) mod gate;\n";
     assert_eq!(modules_in_order(lib), ["time", "key", "gate"]);
     let text = "// crate::not\nuse crate::gate::Gate;\nlet a = crate::key::b;\n\
+                use crate::{tier::{Tier, TierName},\n    time};\n\
                 #[cfg(test)]\nmod tests {\nuse crate::memory;\n}";
-    assert_eq!(modules_used(text), ["gate", "key"]);
+    let mut used = modules_used(text);
+    used.retain(|name| !name.is_empty());
+    assert_eq!(used, ["gate", "key", "tier", "time"]);
+}
+
+/// Where migrations are, and the file that applies them: of each crate, and below its sources.
+const MIGRATIONS: [(&str, &str, &str); 5] = [
+    ("keyward-sqlite", "migrations", "schema.rs"),
+    ("keyward-postgres", "migrations", "schema.rs"),
+    ("keyward-postgres", "migrations_of_tickets", "tickets/schema.rs"),
+    ("keyward-news", "migrations", "migrations.rs"),
+    ("keyward-news", "migrations/postgres", "postgres.rs"),
+];
+
+#[test]
+fn migrations_are_numbered_without_gaps_and_all_are_applied() {
+    for (package, directory, applied) in MIGRATIONS {
+        let package = root().join("crates").join(package);
+        let files = fs::read_dir(package.join(directory)).unwrap();
+        let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.ends_with(".sql")).collect();
+        names.sort();
+        assert_ne!(names.len(), 0);
+        let applied = read(&package.join("src").join(applied));
+        for (number, name) in (1..).zip(&names) {
+            assert!(name.starts_with(&format!("{number:04}_")), "{name} is not number {number}");
+            assert!(applied.contains(&format!("../{directory}/{name}\")")), "{name}");
+        }
+        assert_eq!(applied.matches("include_str!").count(), names.len());
+    }
 }

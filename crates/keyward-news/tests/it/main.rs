@@ -10,5 +10,4 @@ mod import;
 mod odd_feeds;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod tidy;
 mod tutorial;

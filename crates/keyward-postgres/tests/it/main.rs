@@ -19,7 +19,6 @@ mod proxy;
 mod server;
 mod starter;
 mod tickets;
-mod tidy;
 mod tls;
 mod usage;
 mod usage_tables;

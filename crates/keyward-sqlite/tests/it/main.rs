@@ -5,4 +5,3 @@
 mod conformance;
 mod sample;
 mod sqlite;
-mod tidy;
