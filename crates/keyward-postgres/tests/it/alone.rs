@@ -54,7 +54,7 @@ fn a_second_server_is_rejected_and_told_of_the_first() {
         first.cluster().unwrap().leave(node).await.unwrap();
         let node = second.cluster().unwrap().register().await.unwrap().node;
         // Its limits are its own, so that one of several does not come next to it either.
-        let several = OpenOptions { several: true, ..place };
+        let several = OpenOptions { several: true, ..place.clone() };
         let third = named(&several, "third").await;
         let error = third.cluster().unwrap().register().await.unwrap_err();
         assert!(error.source().unwrap().to_string().contains(": second; stop it first"));
@@ -65,6 +65,9 @@ fn a_second_server_is_rejected_and_told_of_the_first() {
             store.wait_until_alone(&|| panic!("it does not wait")).await.unwrap();
             store.cluster().unwrap().register().await.unwrap();
         }
+        // But next to them none that expects no other.
+        let error = second.cluster().unwrap().register().await.unwrap_err();
+        assert!(error.source().unwrap().to_string().contains(": fourth, third; stop it first"));
     });
 }
 

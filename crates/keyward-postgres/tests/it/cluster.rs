@@ -1,5 +1,6 @@
 //! Several gates over one database.
 
+mod lanes;
 mod limits;
 mod loops;
 mod loss;

@@ -1,7 +1,9 @@
 //! What nodes agree by: the same as over a database in memory, step by step.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use keyward::audit::{ChainDigest, ChangeId, Mark};
 use keyward::change::KeyChange;
 use keyward::conformance::sample::{audit, id, limit, new_key, owner, tier};
@@ -12,7 +14,7 @@ use keyward::store::{
 };
 use keyward_postgres::{OpenOptions, PostgresStore};
 
-use crate::server::{Server, block_on, place, store};
+use crate::server::{Server, block_on, open_as, place, store};
 
 /// Some of everything.
 fn changes() -> Vec<Change> {
@@ -69,7 +71,7 @@ async fn told(store: &dyn KeyStore) -> Vec<String> {
     let other = Mark { digest: ChainDigest([7; 32]), ..head };
     let later = Mark { change: ChangeId(99), ..head };
     let odd_start = Mark { change: ChangeId(0), ..head };
-    for mark in [marks[3], head, head, Mark::START, other, later, odd_start] {
+    for mark in [marks[3], Mark::START, head, head, other, later, odd_start] {
         tell("renewed", renewed(cluster, first, mark).await);
     }
     tell("no such node", renewed(cluster, NodeId([9; 16]), head).await);
@@ -176,6 +178,7 @@ fn a_server_counts_from_the_schema_on_and_another_one_when_it_is_confirmed() {
         PostgresStore::migrate(&place, None).await.unwrap();
         let found = cluster.standings(vec![]).await.unwrap();
         assert_eq!(found.confirmed, ServerId("1/00000001".to_owned()));
+        assert_ne!(found.server, found.confirmed);
         cluster.confirm(found.server.clone()).await.unwrap();
         let again = cluster.standings(vec![]).await.unwrap();
         assert_eq!((&again.server, &again.confirmed), (&found.server, &found.server));
@@ -226,6 +229,57 @@ fn rows_that_cannot_be_read_are_named() {
         let tier = Unreadable::Tier("basic".parse().unwrap());
         let (_, found) = unreadable(store.snapshot().await.unwrap()).await;
         assert_eq!(found, [tier]);
+    });
+}
+
+/// Its entry names the owner alone, and all its keys are judged by its limits.
+#[test]
+fn keys_of_an_owner_that_cannot_be_read_are_named_with_it() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let store = PostgresStore::open(&place).await.unwrap();
+        let marks = live(&store).await;
+        let edit = format!("UPDATE {}.owners SET limits = '[{{\"new\": 1}}]'", place.schema);
+        Server::shared().execute(&edit).await;
+        let feed = store.cluster().unwrap().feed(marks[5], marks[6], 1).await.unwrap().unwrap();
+        let ids = feed.unreadable.iter().map(|it| match it {
+            Unreadable::Key { id, .. } => id.get(),
+            Unreadable::Tier(tier) => panic!("{tier:?}"),
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), [2, 3]);
+        assert!(feed.changes.keys.is_empty() && feed.to == marks[6]);
+    });
+}
+
+/// While a feed waits between two of its statements, rows change: it tells the rows from before.
+#[test]
+fn a_feed_is_of_one_instant() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let store = open_as("feeds", &place).await;
+        live(&store).await;
+        let before = feed(&store).await;
+        let holder = Server::shared().client().await;
+        let schema = &place.schema;
+        holder.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.keys")).await.unwrap();
+        let watcher = Server::shared().client().await;
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE usename = 'feeds_{schema}' AND wait_event_type = 'Lock'"
+        );
+        let waits = async {
+            while watcher.query_one(&waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+        };
+        let after = pin!(feed(&store));
+        let Either::Right(((), after)) = select(after, pin!(waits)).await else {
+            panic!("the lock was not waited for");
+        };
+        let change = format!("UPDATE {schema}.keys SET version = version + 1; COMMIT");
+        holder.batch_execute(&change).await.unwrap();
+        assert_eq!(after.await.changes, before.changes);
+        assert_ne!(feed(&store).await.changes, before.changes);
     });
 }
 

@@ -6,7 +6,7 @@ use keyward::rules::{Change, OwnerChange};
 use keyward::store::{Backup as _, KeyStore as _, Reports as _, StoreError};
 use keyward_postgres::{Migrated, OpenError, OpenOptions, PostgresStore};
 
-use crate::server::{Server, as_role, block_on, place, store};
+use crate::server::{Server, as_role, block_on, make_role, place, store};
 
 async fn error(place: &OpenOptions) -> OpenError {
     PostgresStore::open(place).await.unwrap_err()
@@ -178,5 +178,28 @@ fn a_copy_is_made_by_other_programs() {
             told.contains("pg_dump --schema=test_") && told.contains("keyward export"),
             "{told}"
         );
+    });
+}
+
+/// Such as the former primary of two that are named, when it is a standby now.
+#[test]
+fn a_server_that_takes_no_changes_any_more_is_not_asked() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let role = make_role("demoted", &place).await;
+        let store = PostgresStore::open(&as_role(&place, &role)).await.unwrap();
+        store.ping().await.unwrap();
+        let set = format!("ALTER ROLE {role} SET default_transaction_read_only = on");
+        Server::shared().execute(&set).await;
+        let client = Server::shared().client().await;
+        let end = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'"
+        );
+        while client.query_one(&end, &[]).await.unwrap().get::<_, i64>(0) != 0 {}
+        // The first one may find out that its connection has ended.
+        drop(store.ping().await);
+        let error = store.ping().await.unwrap_err();
+        assert!(format!("{error:?}").contains("set to read-only"), "{error:?}");
     });
 }

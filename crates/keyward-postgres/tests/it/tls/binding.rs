@@ -22,7 +22,7 @@ use super::{Authority, SSL_REQUEST, agree};
 use crate::server::block_on;
 use crate::starter::Started;
 
-/// The mechanisms that a server offers over TLS, and those that are left where binding is hidden.
+/// The mechanisms that a server offers over TLS, and the rest where binding is hidden.
 const OFFERED: &[u8] = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
 const HIDDEN: &[u8] = b"SCRAM-SHA-256\0\0";
 
