@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use keyward::store::StoreError;
 use keyward_ledger::Loss;
 use thiserror::Error;
+use tokio_postgres::error::SqlState;
 
 use crate::pg_error::PgError;
 
@@ -93,6 +94,23 @@ pub enum OpenError {
         address: String,
         /// Its encoding.
         found: String,
+    },
+    /// There is no database of this name.
+    #[error(
+        "{address} is not there; make it with CREATE DATABASE, and then run `keyward migrate` once"
+    )]
+    Nowhere {
+        /// The database, without the password.
+        address: String,
+    },
+    /// There is no database in which servers share limits.
+    #[error(
+        "{address}, in which servers with --cluster share limits, is not there; run \
+         `keyward migrate` once, which makes it or says who can"
+    )]
+    NoLimits {
+        /// The database, without the password.
+        address: String,
     },
     /// The database of limits is not there, and the role may not make one.
     #[error(
@@ -286,9 +304,20 @@ impl OpenError {
         let (address, error) = (address.to_string(), error.into());
         match error {
             PgError::Gone(gone) => Self::Unreachable { address, source: gone.into() },
+            PgError::Rejected(told) if told.code == SqlState::INVALID_CATALOG_NAME => {
+                Self::Nowhere { address }
+            }
             PgError::Rejected(_) | PgError::Inconsistent(_) => {
                 Self::Failed { address, source: error.into() }
             }
+        }
+    }
+
+    /// The same of the database of limits, which has another remedy.
+    pub(crate) fn of_limits(self) -> Self {
+        match self {
+            Self::Nowhere { address } => Self::NoLimits { address },
+            other => other,
         }
     }
 }

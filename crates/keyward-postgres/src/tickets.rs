@@ -95,7 +95,8 @@ impl PostgresTickets {
     /// the ones that this program knows, or the role lacks rights.
     pub async fn open(options: &OpenOptions, lease: Duration) -> Result<Self, OpenError> {
         let connector = options.tickets_connector()?;
-        let client = connector.check(Purpose::Ticketing, options.without_fsync).await?;
+        let client = connector.check(Purpose::Ticketing, options.without_fsync).await;
+        let client = client.map_err(OpenError::of_limits)?;
         schema::check(&connector, &client).await?;
         let slow_buckets: Arc<Mutex<SlowBuckets>> = Arc::default();
         let lane = || {
@@ -116,7 +117,8 @@ impl PostgresTickets {
     /// As [`PostgresTickets::open`].
     pub async fn check(options: &OpenOptions) -> Result<(), OpenError> {
         let connector = options.tickets_connector()?;
-        let client = connector.check(Purpose::Ticketing, options.without_fsync).await?;
+        let client = connector.check(Purpose::Ticketing, options.without_fsync).await;
+        let client = client.map_err(OpenError::of_limits)?;
         let checked = schema::check(&connector, &client).await;
         drop(client);
         connector.driver.stop().await;

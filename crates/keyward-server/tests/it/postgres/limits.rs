@@ -1,18 +1,47 @@
 //! Nodes of a cluster share the limits of keys.
 
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
+use keyward_postgres::{Migration, OpenOptions, PostgresStore};
 use tempfile::tempdir;
 
 use super::Place;
-use crate::server::{Server, issued};
+use crate::postgres_starter::Started;
+use crate::server::{Server, command, issued};
 
 /// A node of a cluster.
 fn node(place: &Place, folder: &Path) -> Server {
     let cluster = [("KEYWARD_CLUSTER", "on"), ("KEYWARD_STOP_DELAY", "0s")];
     let environment: Vec<_> = place.environment().into_iter().chain(cluster).collect();
     Server::start_with(folder, &environment)
+}
+
+/// A schema without the database of limits: a server that went on from an older version, or whose
+/// role could not make one.
+#[test]
+fn without_the_database_of_limits_a_start_says_what_to_do() {
+    let (folder, started) = (tempdir().unwrap(), Started::start(&[]).unwrap());
+    let place = Place { url: started.url(), schema: "keyward".to_owned() };
+    let options = OpenOptions::new(place.url.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(PostgresStore::migrate_with(&options, &Migration::default())).unwrap();
+    let mut environment = place.environment().to_vec();
+    environment.push(("KEYWARD_CLUSTER", "on"));
+    let output = command(folder.path(), &environment).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let missing = "_tickets, in which servers with --cluster share limits, is not there; run \
+                   `keyward migrate` once";
+    assert!(told.contains(missing), "{told}");
+    // That is the remedy.
+    let mut migrate = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    migrate.arg("migrate").current_dir(folder.path()).env_clear().envs(environment);
+    let migrated = migrate.output().unwrap();
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    let (ended, log) = node(&place, folder.path()).stop();
+    assert!(ended.success(), "{log}");
 }
 
 /// How many of these requests had this status.
