@@ -289,7 +289,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "cluster.unlimited_rate",
-        what: "Three nodes: 5 000 requests a second of a key without limits",
+        what: "Three nodes: a door asked 5 000 times a second about a key without limits",
         asked: Asked::Nothing,
     },
     Row { name: "cluster.unlimited_p50", what: "… half of their times", asked: Asked::Nothing },
@@ -300,7 +300,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "cluster.limited_rate",
-        what: "The same of a hundred keys with limits",
+        what: "The same about a hundred keys with limits",
         asked: Asked::Nothing,
     },
     Row { name: "cluster.limited_p50", what: "… half of their times", asked: Asked::AtMost(3.0) },
@@ -310,8 +310,13 @@ pub(super) const ROWS: &[Row] = &[
         asked: Asked::AtMost(15.0),
     },
     Row {
+        name: "cluster.unlimited_most",
+        what: "A door asked about a key without limits, 64 connections, two processors for all",
+        asked: Asked::Nothing,
+    },
+    Row {
         name: "cluster.limited_most",
-        what: "Requests of keys with limits, 64 connections",
+        what: "The same about a hundred keys with limits",
         asked: Asked::AtLeast(20_000.0),
     },
     Row {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::client::{Load, Request};
 use crate::million;
 use crate::pace::Pace;
-use crate::program::{ADMIN_KEY, Program};
+use crate::program::{ADMIN_KEY, DOORS_LISTEN, Program};
 use crate::{PAIRS, RUN, median};
 
 const NODES: usize = 3;
@@ -31,18 +31,28 @@ const LIMITED_TIME: Duration = Duration::from_secs(5);
 
 /// Measures all of it, or says that there is no database.
 pub(crate) fn run(keys: u32) {
+    with_cluster(|cluster| {
+        cluster.revocations();
+        cluster.limits();
+        cluster.beside_one_node();
+        cluster.changes(NODES);
+        cluster.changes(MANY_NODES);
+        cluster.million(keys);
+    });
+}
+
+/// Measures what limits cost, and nothing else.
+pub(crate) fn run_limits() {
+    with_cluster(|cluster| cluster.limits());
+}
+
+fn with_cluster(measure: impl FnOnce(&Cluster<'_>)) {
     let Ok(url) = std::env::var("DATABASE_URL") else {
         eprintln!("without DATABASE_URL no cluster is measured");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let cluster = Cluster { url, folder: folder.path() };
-    cluster.revocations();
-    cluster.limits();
-    cluster.beside_one_node();
-    cluster.changes(NODES);
-    cluster.changes(MANY_NODES);
-    cluster.million(keys);
+    measure(&Cluster { url, folder: folder.path() });
 }
 
 struct Cluster<'a> {
@@ -71,7 +81,7 @@ impl Cluster<'_> {
 
     fn node(&self, schema: &str) -> Program {
         let mut settings = self.settings(schema).to_vec();
-        settings.push(("KEYWARD_CLUSTER", "on"));
+        settings.extend([("KEYWARD_CLUSTER", "on"), (DOORS_LISTEN, "127.0.0.1:0")]);
         let program = Program::start(self.folder, &settings);
         program.wait_until_ready();
         program
@@ -83,14 +93,15 @@ impl Cluster<'_> {
         let secret = first(&nodes).issue();
         let (idle, late) = revoke(&nodes, REVOCATIONS);
         print_times("cluster.final_idle", idle);
-        let busy = Pace::start(&nodes, &secrets(&secret), BUSY_RATE);
+        let busy = Pace::start(&nodes, std::slice::from_ref(&secret), BUSY_RATE);
         let (while_busy, later) = revoke(&nodes, REVOCATIONS);
         print_times("cluster.final_busy", while_busy);
         println!("cluster.busy_rate {:.0} requests/s", busy.stop().rate);
         println!("cluster.accepted_after_final {} requests", late + later);
     }
 
-    /// What a limit adds to the time of a request, and how many are decided at most.
+    /// What a limit adds to the time of a request, and how many are decided at most. The door of
+    /// nginx is asked, which does nothing but decide: `GET /key` reads its usage from the store.
     fn limits(&self) {
         let nodes = self.start("limits", NODES);
         let free = first(&nodes).issue();
@@ -100,17 +111,21 @@ impl Cluster<'_> {
             .collect();
         wait_until_everywhere(&nodes, limited.last().unwrap());
         let rate = LIMITED_RATE / u32::try_from(NODES).unwrap();
-        for (name, keys) in [("unlimited", secrets(&free)), ("limited", limited.clone())] {
-            let pace = Pace::start(&nodes, &keys, rate);
+        let doors: Vec<_> = nodes.iter().filter_map(|node| node.doors).collect();
+        let ask = |keys: &[String]| -> Vec<_> {
+            keys.iter().map(|key| Request::get("/doors/nginx", Some(key))).collect()
+        };
+        for (name, keys) in [("unlimited", vec![free.clone()]), ("limited", limited.clone())] {
+            let pace = Pace::start_at(doors.clone(), ask(&keys), rate);
             thread::sleep(LIMITED_TIME);
             let paced = pace.stop();
             println!("cluster.{name}_rate {:.0} requests/s", paced.rate);
             print_times(&format!("cluster.{name}"), paced.times);
         }
-        let requests: Vec<_> = limited.iter().map(|key| Request::get("/key", Some(key))).collect();
-        let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
-        let rates = (0..3).map(|_| Load::run_over(&addresses, &[], &requests, RUN).rate);
-        println!("cluster.limited_most {:.0} requests/s", median(rates.collect()));
+        for (name, keys) in [("unlimited", vec![free]), ("limited", limited)] {
+            let rates = (0..3).map(|_| Load::run_over(&doors, &[], &ask(&keys), RUN).rate);
+            println!("cluster.{name}_most {:.0} requests/s", median(rates.collect()));
+        }
     }
 
     /// A key without limits at a node of a cluster of three, and at one node on SQLite, in turn.
@@ -172,10 +187,6 @@ impl Cluster<'_> {
 
 fn first(nodes: &[Program]) -> &Program {
     nodes.first().unwrap()
-}
-
-fn secrets(one: &str) -> Vec<String> {
-    vec![one.to_owned()]
 }
 
 /// Revokes so many keys, through the nodes in turn. Returns the times, and how often a node let a

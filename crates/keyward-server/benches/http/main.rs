@@ -67,6 +67,9 @@ fn main() {
     if only.is_some_and(|only| only == "small-cluster") {
         cluster::run(million::KEYS / 10);
     }
+    if only.is_some_and(|only| only == "cluster-limits") {
+        cluster::run_limits();
+    }
 }
 
 /// The same handler, with and without a guard, in one server and in turn.

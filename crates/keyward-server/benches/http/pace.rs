@@ -32,10 +32,13 @@ pub(crate) struct Paced {
 impl Pace {
     /// Sends so many requests a second to each node, with these keys in turn. All must be let in.
     pub(crate) fn start(nodes: &[Program], secrets: &[String], rate: u32) -> Self {
+        let requests = secrets.iter().map(|secret| Request::get("/key", Some(secret))).collect();
+        Self::start_at(nodes.iter().map(|node| node.address).collect(), requests, rate)
+    }
+
+    /// The same with these requests, at these addresses of nodes.
+    pub(crate) fn start_at(addresses: Vec<SocketAddr>, requests: Vec<Request>, rate: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
-        let requests: Vec<_> =
-            secrets.iter().map(|secret| Request::get("/key", Some(secret))).collect();
         let (stopped, begin) = (Arc::clone(&stop), Instant::now());
         let running = thread::spawn(move || {
             let runtime =

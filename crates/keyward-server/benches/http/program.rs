@@ -9,11 +9,16 @@ use std::time::Duration;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-benchmarks";
 
+/// The setting of the doors' address.
+pub(crate) const DOORS_LISTEN: &str = "KEYWARD_DOORS_LISTEN";
+
 pub(crate) struct Program {
     child: Child,
     /// Kept open, so that the program can go on printing.
     _stdout: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
+    /// Where the doors are, if the environment says that there are some.
+    pub(crate) doors: Option<SocketAddr>,
 }
 
 impl Program {
@@ -23,12 +28,17 @@ impl Program {
         command.env("ADMIN_API_KEY", ADMIN_KEY).envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut greeting = String::new();
-        while !greeting.contains("listening") {
-            assert_ne!(stdout.read_line(&mut greeting).unwrap(), 0, "{greeting}");
-        }
-        let address = greeting.split("http://").nth(1).unwrap().trim().parse().unwrap();
-        Self { child, _stdout: stdout, address }
+        let mut address_of = |listener: &str| loop {
+            let mut line = String::new();
+            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no {listener}");
+            if let Some(rest) = line.trim_start().strip_prefix(listener) {
+                return rest.trim().strip_prefix("http://").unwrap().parse().unwrap();
+            }
+        };
+        let address = address_of("listening");
+        let has_doors = environment.iter().any(|(name, _)| *name == DOORS_LISTEN);
+        let doors = has_doors.then(|| address_of("doors"));
+        Self { child, _stdout: stdout, address, doors }
     }
 
     pub(crate) fn process(&self) -> u32 {
