@@ -48,7 +48,8 @@ fn what_one_gate_revokes_is_dead_at_the_other_when_it_returns() {
         for guard in nodes {
             let standing = guard.gate().standing().unwrap();
             assert_eq!((standing.settled_by_clock, standing.diverged), (0, 0));
-            assert!(100 <= standing.settled, "{standing:?}");
+            // Its revocations; keys that are issued wait for 250 ms at most.
+            assert!(50 <= standing.settled, "{standing:?}");
         }
         one.stop().await.unwrap();
         other.stop().await.unwrap();
