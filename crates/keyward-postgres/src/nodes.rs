@@ -71,6 +71,11 @@ impl Nodes {
         self.all.run(self.limit(), move |session| Box::pin(session.others(alone))).await
     }
 
+    /// Whether this program has the turn of all nodes.
+    pub(crate) async fn have_turn(&self) -> Result<bool, PgError> {
+        self.all.run(self.limit(), move |session| Box::pin(session.has_turn())).await
+    }
+
     /// The error that these nodes may be running.
     pub(crate) fn occupied(&self, others: &[String]) -> OpenError {
         OpenError::Occupied {

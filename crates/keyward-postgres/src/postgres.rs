@@ -48,6 +48,10 @@ impl KeyStore for PostgresStore {
         self.tickets.as_ref().map(|tickets| tickets as &dyn Tickets)
     }
 
+    async fn has_turn(&self) -> Result<bool, StoreError> {
+        Ok(self.nodes.have_turn().await?)
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.check_open()?;
         Ok(Box::new(PostgresSnapshot::open(self.connector()).await?))

@@ -269,6 +269,13 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Whether this program is the one that does what one of several over the same store is to do,
+    /// such as checking the whole trail now and then. It may change with each call: the turn goes
+    /// on to another one when the program is gone that had it.
+    async fn has_turn(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// The contract with the other gates over the same store; `None` if a gate has the store to
     /// itself.
     fn cluster(&self) -> Option<&dyn Cluster> {

@@ -14,7 +14,7 @@ use crate::columns::{bound, get, get_number};
 use crate::pg_error::PgError;
 use crate::schema::{LEVEL, SERVER};
 use crate::session::{Connector, Purpose};
-use crate::sql::{Value, execute, query};
+use crate::sql::{Value, execute, query, query_one};
 
 use super::feed::FeedStatements;
 use super::place::has_mark;
@@ -141,6 +141,14 @@ impl Session {
             confirmed: ServerId(get(&row, 1)?),
             has: get(&row, 6)?,
         })
+    }
+
+    /// Whether this is the session that has the turn of all nodes: the first that asked, until it
+    /// ends.
+    pub(super) async fn has_turn(&self) -> Result<bool, PgError> {
+        const TURN: &str = "SELECT pg_try_advisory_lock(\
+            hashtextextended('keyward.turn.' || current_schema(), 0))";
+        get(&query_one(&self.client, TURN, &[]).await?, 0)
     }
 
     pub(super) async fn mark(&self, silent: &[(NodeId, u64)]) -> Result<(), PgError> {

@@ -287,3 +287,22 @@ fn a_feed_is_of_one_instant() {
 pub(crate) fn several() -> OpenOptions {
     OpenOptions { several: true, ..place() }
 }
+
+#[test]
+fn one_program_at_a_time_has_the_turn() {
+    block_on(async {
+        let place = place();
+        PostgresStore::migrate(&place, None).await.unwrap();
+        let first = PostgresStore::open(&place).await.unwrap();
+        let second = PostgresStore::open(&place).await.unwrap();
+        for _ in 0..2 {
+            assert!(first.has_turn().await.unwrap());
+            assert!(!second.has_turn().await.unwrap());
+        }
+        // Another schema is another cluster.
+        assert!(store().await.has_turn().await.unwrap());
+        first.close().await.unwrap();
+        // The server notices a moment later that the connection is gone.
+        while !second.has_turn().await.unwrap() {}
+    });
+}

@@ -1,11 +1,12 @@
-//! Whether the audit trail is as it was written: checked when the program starts and once an hour.
+//! Whether the audit trail is as it was written: checked when the program starts and once an hour,
+//! by one of the programs that share it.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyward::audit::{Chain, ChainDigest, ChangeId};
+use keyward::audit::{AuditEntry, Chain, ChangeId};
 use keyward::query::{AuditFilter, AuditQuery};
 use keyward::store::{KeyStore, Reports, StoreError};
 use keyward_axum::Guard;
@@ -15,6 +16,8 @@ use super::page::{ALONE, Page};
 
 /// Pause between two checks. One reads the whole trail: a second or two for a million entries.
 const CHECK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Pause of a program whose turn it is not: the one that has it may be gone.
+const ASK_EVERY: Duration = Duration::from_secs(5 * 60);
 /// Entries that are read at once.
 const PAGE: NonZeroU32 = NonZeroU32::new(1_000).expect("1000 is not zero");
 
@@ -26,21 +29,61 @@ pub(crate) struct Trail(Arc<Mutex<Option<Found>>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
     is_valid: bool,
-    /// Up to the end, or to where it breaks.
-    entries: u64,
+    /// Up to the end, or to where it breaks; `None` if they were not followed.
+    entries: Option<u64>,
 }
 
 impl Trail {
-    /// Checks the trail now and once an hour, for as long as it is polled.
+    /// Checks the trail now and once an hour, for as long as it is polled, while it is this
+    /// program's turn.
     pub(crate) async fn check_for_ever(self, guard: Guard, reports: Arc<dyn Reports>) {
         loop {
-            match check(guard.gate().store(), &*reports).await {
-                Ok(found) => *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found),
-                Err(error) => tracing::warn!(%error, "The audit trail could not be checked"),
-            }
-            tokio::time::sleep(CHECK_EVERY).await;
+            tokio::time::sleep(self.turn(guard.gate().store(), &*reports).await).await;
         }
     }
+
+    /// One turn. Returns the pause after it.
+    async fn turn(&self, store: &dyn KeyStore, reports: &dyn Reports) -> Duration {
+        let found = match store.has_turn().await {
+            Ok(true) => check(store, reports).await.map(Some),
+            // What this program found in an earlier turn is no longer the last.
+            Ok(false) => look_for_newest(store, reports).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => {
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                if found.is_some() { CHECK_EVERY } else { ASK_EVERY }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "The audit trail could not be checked");
+                CHECK_EVERY
+            }
+        }
+    }
+}
+
+/// Looks whether the newest change is in the trail that is known apart from it to this program
+/// alone. `None` is that nothing is wrong.
+async fn look_for_newest(
+    store: &dyn KeyStore,
+    reports: &dyn Reports,
+) -> Result<Option<Found>, StoreError> {
+    let Some((id, digest)) = store.newest_change() else { return Ok(None) };
+    let after = id.0.checked_sub(1).map(ChangeId);
+    let (filter, max) = (AuditFilter::default(), NonZeroU32::MIN);
+    let query = AuditQuery { filter, after, descending: false, max };
+    let page = reports.audit_entries(query).await?;
+    let is_there = |entry: &AuditEntry| entry.id == id && entry.digest == digest;
+    if page.entries.iter().any(is_there) {
+        return Ok(None);
+    }
+    tell_lacks(id);
+    Ok(Some(Found { is_valid: false, entries: None }))
+}
+
+fn tell_lacks(ChangeId(newest): ChangeId) {
+    tracing::error!(newest, "The audit trail lacks the newest change that its ledger knows of");
 }
 
 /// Walks the trail from its beginning, and looks whether the newest change that is known apart from
@@ -56,7 +99,7 @@ async fn check(store: &dyn KeyStore, reports: &dyn Reports) -> Result<Found, Sto
         for entry in &page.entries {
             if let Err(error) = chain.follow(entry) {
                 tracing::error!(%error, "The audit trail is not as it was written");
-                return Ok(Found { is_valid: false, entries: chain.entries() });
+                return Ok(Found { is_valid: false, entries: Some(chain.entries()) });
             }
             is_newest_there |= newest == Some((entry.id, entry.digest));
         }
@@ -66,10 +109,9 @@ async fn check(store: &dyn KeyStore, reports: &dyn Reports) -> Result<Found, Sto
         }
     }
     if !is_newest_there {
-        let newest = newest.map(|(ChangeId(id), _): (ChangeId, ChainDigest)| id);
-        tracing::error!(newest, "The audit trail lacks the newest change that its ledger knows of");
+        newest.into_iter().for_each(|(id, _)| tell_lacks(id));
     }
-    Ok(Found { is_valid: is_newest_there, entries: chain.entries() })
+    Ok(Found { is_valid: is_newest_there, entries: Some(chain.entries()) })
 }
 
 impl Source for Trail {
@@ -84,7 +126,7 @@ impl Source for Trail {
         )?;
         page.gauge(
             ("keyward_audit_entries", "Entries of the audit trail when it was last checked."),
-            found.map(|found| (ALONE, found.entries)),
+            found.and_then(|found| Some((ALONE, found.entries?))),
         )
     }
 }
@@ -108,7 +150,26 @@ mod tests {
         gate.issue(key, Audit::program(UnixMillis(1_767_225_600_000))).await.unwrap();
         let after = check(&*store, &*store).await.unwrap();
         assert!(before.is_valid && after.is_valid);
-        assert_eq!(after.entries, before.entries + 1);
+        assert_eq!(after.entries, before.entries.map(|before| before + 1));
+    }
+
+    #[tokio::test]
+    async fn the_newest_change_is_looked_for_where_another_program_checks_the_trail() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = UnixMillis(1_767_225_600_000);
+        let path = folder.path().join("keyward.db");
+        let store = Arc::new(keyward_sqlite::SqliteStore::open(&path, "a test", at).unwrap());
+        let gate = Gate::open(Arc::clone(&store) as _, "kw".parse().unwrap()).await.unwrap();
+        for name in ["weather-bot", "news-bot"] {
+            let key = NewKey::plain(name.parse().unwrap(), "basic".parse().unwrap(), None);
+            gate.issue(key, Audit::program(at)).await.unwrap();
+        }
+        assert!(store.newest_change().is_some());
+        assert_eq!(look_for_newest(&*store, &*store).await.unwrap(), None);
+        let lacks = Some(Found { is_valid: false, entries: None });
+        assert_eq!(look_for_newest(&*store, &MemoryStore::default()).await.unwrap(), lacks);
+        assert_eq!(look_for_newest(&MemoryStore::default(), &*store).await.unwrap(), None);
+        store.close().await.unwrap();
     }
 
     #[tokio::test]

@@ -136,6 +136,10 @@ impl<S: KeyStore> KeyStore for Metered<S> {
         self.store.cluster()
     }
 
+    async fn has_turn(&self) -> Result<bool, StoreError> {
+        self.read(self.store.has_turn()).await
+    }
+
     async fn mend(&self) -> Result<(), StoreError> {
         self.store.mend().await
     }
