@@ -1,5 +1,7 @@
 //! A snapshot: a transaction on a connection of its own, and one statement for all rows of a kind,
 //! whose rows come as fast as they are read.
+//!
+//! They are read on the store's thread, while the pages before are put into an index elsewhere.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,6 +11,8 @@ use futures_util::stream::Fuse;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use keyward::audit::Mark;
 use keyward::store::{Page, Revisions, Snapshot, StoreError, Unreadable};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_postgres::{Client, RowStream};
 
 use crate::pg_error::PgError;
@@ -16,18 +20,29 @@ use crate::session::{Connector, Purpose};
 use crate::unread::Reading;
 use crate::{follow, owners, record, tiers};
 
-/// Most rows of a page, whatever is asked for: as many as stay in a processor's cache until they
-/// are looked at.
-const PAGE_MAX: usize = 1_024;
+/// Rows of a page, whatever is asked for: as many as stay in a processor's cache until they are
+/// looked at.
+const PAGE: usize = 1_024;
+/// Pages that are read ahead of the one that is looked at.
+const AHEAD: usize = 2;
 
 /// Rows of the database as of one instant.
 pub(crate) struct PostgresSnapshot {
     newest: Mark,
-    reading: Reading,
-    /// Gone when all is read, or something failed, and the transaction with it.
-    open: Option<Open>,
+    pages: mpsc::Receiver<Result<Option<Read>, PgError>>,
+    reading: AbortHandle,
+    /// The last page that was read, as far as its rows are not taken.
+    last: Read,
     /// Whether all was read.
     is_at_end: bool,
+}
+
+/// A page, and the rest that is known about its rows.
+#[derive(Debug, Default)]
+struct Read {
+    page: Option<Page>,
+    revisions: Revisions,
+    unreadable: Vec<Unreadable>,
 }
 
 /// A transaction, and the rows of the present kind.
@@ -36,6 +51,7 @@ struct Open {
     kind: Kind,
     /// May be asked again at their end.
     rows: Rows,
+    reading: Reading,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,21 +79,34 @@ impl Kind {
     }
 
     /// A page without rows, and with room for some.
-    fn page(self, max: usize) -> Page {
+    fn page(self) -> Page {
         match self {
             Self::Tiers => Page::Tiers(Vec::new()),
             Self::Owners => Page::Owners(Vec::new()),
-            Self::Keys => Page::Keys(Vec::with_capacity(max)),
+            Self::Keys => Page::Keys(Vec::with_capacity(PAGE)),
         }
     }
 }
 
-fn is_empty(page: &Page) -> bool {
+fn len(page: &Page) -> usize {
     match page {
-        Page::Tiers(rows) => rows.is_empty(),
-        Page::Owners(rows) => rows.is_empty(),
-        Page::Keys(keys) => keys.is_empty(),
+        Page::Tiers(rows) => rows.len(),
+        Page::Owners(rows) => rows.len(),
+        Page::Keys(keys) => keys.len(),
     }
+}
+
+/// The first rows of a page, at most `max` of them, and the others if there are any.
+fn split(mut page: Page, max: usize) -> (Page, Option<Page>) {
+    if len(&page) <= max {
+        return (page, None);
+    }
+    let rest = match &mut page {
+        Page::Tiers(rows) => Page::Tiers(rows.split_off(max)),
+        Page::Owners(rows) => Page::Owners(rows.split_off(max)),
+        Page::Keys(keys) => Page::Keys(keys.split_off(max)),
+    };
+    (page, Some(rest))
 }
 
 impl PostgresSnapshot {
@@ -89,31 +118,72 @@ impl PostgresSnapshot {
         let newest = follow::newest(&client).await?;
         let kind = Kind::Tiers;
         let rows = rows(&client, kind).await?;
-        let open = Some(Open { client, kind, rows });
-        Ok(Self { newest, reading: Reading::default(), open, is_at_end: false })
+        let open = Open { client, kind, rows, reading: Reading::default() };
+        let (read, pages) = mpsc::channel(AHEAD);
+        let reading = connector.driver.spawn(open.read(read)).abort_handle();
+        let last = Read::default();
+        Ok(Self { newest, pages, reading, last, is_at_end: false })
     }
 
     async fn page(&mut self, max: usize) -> Result<Option<Page>, PgError> {
-        let gone = || PgError::gone("nothing is left of the snapshot");
-        let open = self.open.as_mut().ok_or_else(gone)?;
         loop {
-            let (mut page, mut read) = (open.kind.page(max), 0);
+            if let Some(page) = self.last.page.take() {
+                let (page, rest) = split(page, max);
+                self.last.page = rest;
+                return Ok(Some(page));
+            }
+            let gone = || Err(PgError::gone("nothing is left of the snapshot"));
+            let Some(read) = self.pages.recv().await.unwrap_or_else(gone)? else {
+                return Ok(None);
+            };
+            let Read { page, revisions, unreadable } = read;
+            self.last.page = page;
+            self.last.revisions.extend(revisions);
+            self.last.unreadable.extend(unreadable);
+        }
+    }
+}
+
+impl Drop for PostgresSnapshot {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+impl Open {
+    /// Reads to the end, a few pages ahead of who takes them. The transaction ends with this.
+    async fn read(mut self, pages: mpsc::Sender<Result<Option<Read>, PgError>>) {
+        loop {
+            let page = self.page().await;
+            let is_last = !matches!(page, Ok(Some(_)));
+            if pages.send(page).await.is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    async fn page(&mut self) -> Result<Option<Read>, PgError> {
+        loop {
+            let (mut page, mut read) = (self.kind.page(), 0);
             // Each row is let go of at once: its memory is the next one's, and still in a cache.
-            while read < max
-                && let Some(row) = open.rows.try_next().await?
+            while read < PAGE
+                && let Some(row) = self.rows.try_next().await?
             {
                 self.reading.add(&row, &mut page)?;
                 read += 1;
             }
-            if !is_empty(&page) {
-                return Ok(Some(page));
+            let (revisions, unreadable) = (self.reading.take_revisions(), self.reading.take());
+            let next = if read == 0 { self.kind.next() } else { Some(self.kind) };
+            let is_empty = len(&page) == 0;
+            if !is_empty || !unreadable.is_empty() {
+                let page = Some(page).filter(|_| !is_empty);
+                return Ok(Some(Read { page, revisions, unreadable }));
             }
-            if 0 < read {
-                continue;
+            let Some(next) = next else { return Ok(None) };
+            if next != self.kind {
+                self.rows = rows(&self.client, next).await?;
+                self.kind = next;
             }
-            let Some(next) = open.kind.next() else { return Ok(None) };
-            open.rows = rows(&open.client, next).await?;
-            open.kind = next;
         }
     }
 }
@@ -136,20 +206,21 @@ impl Snapshot for PostgresSnapshot {
         if self.is_at_end {
             return Ok(None);
         }
-        let page = self.page((max.max(1) as usize).min(PAGE_MAX)).await;
-        self.is_at_end = matches!(page, Ok(None));
-        if !matches!(page, Ok(Some(_))) {
-            self.open = None;
-        }
-        Ok(page?)
+        let page = self.page(max.max(1) as usize).await?;
+        self.is_at_end = page.is_none();
+        Ok(page)
     }
 
     fn unreadable(&mut self) -> Vec<Unreadable> {
-        self.reading.take()
+        std::mem::take(&mut self.last.unreadable)
     }
 
     fn revisions(&mut self) -> Revisions {
-        self.reading.take_revisions()
+        // The rest of a page is taken later.
+        match &self.last.page {
+            Some(_) => self.last.revisions.clone(),
+            None => std::mem::take(&mut self.last.revisions),
+        }
     }
 }
 

@@ -26,9 +26,9 @@ pub enum Page {
 /// Changes made while it is read are not in it. First come all tiers, then all owners, then all
 /// keys, so that rows come after the rows to which they refer: each owner of a key has a row.
 ///
-/// There is one page in memory at a time. A store that has to hold something for the instant to
-/// last, such as a read transaction, lets go of it when the last row is read, when a page fails,
-/// when the snapshot is dropped, and when the store is closed.
+/// There is a page in memory at a time, or a few. A store that has to hold something for the
+/// instant to last, such as a read transaction, lets go of it when the last row is read, when a
+/// page fails, when the snapshot is dropped, and when the store is closed.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
