@@ -4,6 +4,7 @@
 //! They run on a thread of their own, so that a flood of requests does not keep a lease from being
 //! renewed.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::thread;
@@ -21,6 +22,8 @@ const RENEWALS: u32 = 5;
 /// Pauses between two steps of following that fail, or when no lease holds.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(1);
+/// The longest rest after a step that applied several changes.
+const REST_MAX: Duration = Duration::from_millis(12);
 /// Pauses between two looks at changes that wait.
 const LOOK_MIN: Duration = Duration::from_millis(1);
 const LOOK_MAX: Duration = Duration::from_millis(5);
@@ -64,12 +67,12 @@ impl Follower {
 }
 
 async fn run(guard: &Guard, mut stopped: watch::Receiver<bool>) {
-    let (hinted, moved) = (Notify::new(), Notify::new());
+    let turns = Turns::default();
     tokio::select! {
-        () = listen(guard, &hinted) => {}
-        () = notice(guard, &hinted, &moved) => {}
-        () = keep_up(guard, &hinted, &moved) => {}
-        () = settle(guard, &moved) => {}
+        () = listen(guard, &turns) => {}
+        () = notice(guard, &turns) => {}
+        () = keep_up(guard, &turns) => {}
+        () = settle(guard, &turns) => {}
         () = tidy(guard) => {}
         () = node_log::watch(guard) => {}
         // An error is that it was dropped.
@@ -77,29 +80,42 @@ async fn run(guard: &Guard, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// What the loops tell each other.
+#[derive(Debug, Default)]
+struct Turns {
+    /// Something may have changed.
+    hinted: Notify,
+    /// A step of following has ended.
+    moved: Notify,
+    /// While changes come in a stream, how long this node rests after a step: the next one, with
+    /// its acknowledgement, is then for all that was committed meanwhile. Each of eight nodes that
+    /// took a step for each commit of any would leave no processor to the commits. Zero otherwise.
+    rest: Cell<Duration>,
+}
+
 /// Passes on that something may have changed.
-async fn listen(guard: &Guard, hinted: &Notify) {
+async fn listen(guard: &Guard, turns: &Turns) {
     loop {
         guard.gate().hint().await;
-        hinted.notify_one();
+        turns.hinted.notify_one();
     }
 }
 
-/// Passes on that an own change waits: this node acknowledges it without a hint of the store, and
-/// the others may have before.
-async fn notice(guard: &Guard, hinted: &Notify, moved: &Notify) {
+/// Passes on that an own change waits: this node acknowledges it without a hint of the store. To
+/// look before that whether it is settled would be too early.
+async fn notice(guard: &Guard, turns: &Turns) {
     loop {
         guard.gate().change_waits().await;
-        hinted.notify_one();
-        moved.notify_one();
+        turns.hinted.notify_one();
     }
 }
 
 /// Renews the lease and applies what others changed, until this node has left.
-async fn keep_up(guard: &Guard, hinted: &Notify, moved: &Notify) {
+async fn keep_up(guard: &Guard, turns: &Turns) {
     let (mut spread, mut failing) = (Spread::by_chance(), Failing::of("renew the lease"));
     let mut is_hinted = false;
     loop {
+        let (begun, before) = (guard.clock().now().steady, applied(guard));
         let stepped = step(guard, move |guard| async move {
             let clock = || guard.clock().now();
             if is_hinted {
@@ -110,9 +126,17 @@ async fn keep_up(guard: &Guard, hinted: &Notify, moved: &Notify) {
         });
         let stepped = stepped.await;
         failing.tell(&stepped);
-        moved.notify_one();
+        let took = guard.clock().now().steady.0.saturating_sub(begun.0);
+        let rest = rest(applied(guard).saturating_sub(before), Duration::from_nanos(took));
+        turns.rest.set(rest);
+        turns.moved.notify_one();
         let renewal = left(guard) / RENEWALS;
         let pause = match stepped {
+            Ok(KeptUp::Behind) if !rest.is_zero() => {
+                tokio::time::sleep(rest).await;
+                is_hinted = true;
+                continue;
+            }
             Ok(KeptUp::Behind | KeptUp::Out) => {
                 is_hinted = false;
                 continue;
@@ -121,11 +145,29 @@ async fn keep_up(guard: &Guard, hinted: &Notify, moved: &Notify) {
             Ok(KeptUp::Current) => renewal,
             Err(_) => renewal.min(RETRY_MAX),
         };
+        let hinted = async {
+            // To sleep for no time takes up to a millisecond.
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
+            turns.hinted.notified().await;
+        };
         is_hinted = tokio::select! {
             () = tokio::time::sleep(spread.less_than(pause).max(RETRY_MIN)) => false,
-            () = hinted.notified() => true,
+            () = hinted => true,
         };
     }
+}
+
+/// The rest after a step that applied so many changes and took so long. One alone is no stream: the
+/// next one, which a caller may make after it, is followed at once.
+fn rest(changes: u64, took: Duration) -> Duration {
+    if changes <= 1 { Duration::ZERO } else { (took * 2).min(REST_MAX) }
+}
+
+/// The newest change that is applied.
+fn applied(guard: &Guard) -> u64 {
+    guard.gate().standing().map_or(0, |standing| standing.applied.0)
 }
 
 /// How long the lease still holds.
@@ -135,13 +177,13 @@ fn left(guard: &Guard) -> Duration {
 }
 
 /// Looks whether changes that wait are settled: often while there are any.
-async fn settle(guard: &Guard, moved: &Notify) {
+async fn settle(guard: &Guard, turns: &Turns) {
     let mut failing = Failing::of("look which changes every node has applied");
     let mut pause = LOOK_IDLE;
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = moved.notified() => pause = LOOK_MIN,
+            () = turns.moved.notified() => pause = LOOK_MIN,
         }
         let stepped = step(guard, |guard| async move {
             let clock = || guard.clock().now();
@@ -151,7 +193,8 @@ async fn settle(guard: &Guard, moved: &Notify) {
         failing.tell(&stepped);
         pause = match stepped {
             Ok(0) => (pause * 2).min(LOOK_IDLE),
-            Ok(_) => (pause + LOOK_MIN).min(LOOK_MAX),
+            // The others rest as well.
+            Ok(_) => (pause + LOOK_MIN).min(LOOK_MAX).max(turns.rest.get() / 2),
             // The clock ends the wait.
             Err(_) => LOOK_IDLE,
         };
@@ -226,6 +269,14 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_rests_after_a_step_of_several_changes() {
+        let step = Duration::from_millis(2);
+        assert_eq!([0, 1].map(|changes| rest(changes, step)), [Duration::ZERO; 2]);
+        assert_eq!(rest(2, step), step * 2);
+        assert_eq!(rest(1_000, Duration::from_secs(1)), REST_MAX);
+    }
 
     #[test]
     fn a_pause_is_made_shorter_by_up_to_a_quarter() {
