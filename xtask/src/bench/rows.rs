@@ -299,6 +299,11 @@ pub(super) const ROWS: &[Row] = &[
         asked: Asked::Nothing,
     },
     Row {
+        name: "cluster.unlimited_unavailable",
+        what: "… that were 503, since the store was late",
+        asked: Asked::Nothing,
+    },
+    Row {
         name: "cluster.limited_rate",
         what: "The same about a hundred keys with limits",
         asked: Asked::Nothing,
@@ -308,6 +313,11 @@ pub(super) const ROWS: &[Row] = &[
         name: "cluster.limited_p99",
         what: "… all but one of a hundred",
         asked: Asked::AtMost(15.0),
+    },
+    Row {
+        name: "cluster.limited_unavailable",
+        what: "… that were 503, since the store was late",
+        asked: Asked::Nothing,
     },
     Row {
         name: "cluster.unlimited_most",

@@ -121,6 +121,7 @@ impl Cluster<'_> {
             let paced = pace.stop();
             println!("cluster.{name}_rate {:.0} requests/s", paced.rate);
             print_times(&format!("cluster.{name}"), paced.times);
+            println!("cluster.{name}_unavailable {} requests", paced.unavailable);
         }
         for (name, keys) in [("unlimited", vec![free]), ("limited", limited)] {
             let rates = (0..3).map(|_| Load::run_over(&doors, &[], &ask(&keys), RUN).rate);

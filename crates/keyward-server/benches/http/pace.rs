@@ -17,7 +17,7 @@ const CONNECTIONS: u32 = 8;
 /// A client that runs.
 pub(crate) struct Pace {
     stop: Arc<AtomicBool>,
-    running: JoinHandle<Vec<f64>>,
+    running: JoinHandle<(Vec<f64>, u32)>,
     begin: Instant,
 }
 
@@ -25,12 +25,15 @@ pub(crate) struct Pace {
 pub(crate) struct Paced {
     /// Requests a second, of all nodes.
     pub(crate) rate: f64,
-    /// The time of each, in milliseconds.
+    /// The time of each that was let in, in milliseconds.
     pub(crate) times: Vec<f64>,
+    /// How many of them were 503.
+    pub(crate) unavailable: u32,
 }
 
 impl Pace {
-    /// Sends so many requests a second to each node, with these keys in turn. All must be let in.
+    /// Sends so many requests a second to each node, with these keys in turn. They are let in, or
+    /// 503.
     pub(crate) fn start(nodes: &[Program], secrets: &[String], rate: u32) -> Self {
         let requests = secrets.iter().map(|secret| Request::get("/key", Some(secret))).collect();
         Self::start_at(nodes.iter().map(|node| node.address).collect(), requests, rate)
@@ -51,9 +54,9 @@ impl Pace {
     pub(crate) fn stop(self) -> Paced {
         self.stop.store(true, Ordering::Relaxed);
         let seconds = self.begin.elapsed().as_secs_f64();
-        let times = self.running.join().unwrap();
-        let count = f64::from(u32::try_from(times.len()).unwrap());
-        Paced { rate: count / seconds, times }
+        let (times, unavailable) = self.running.join().unwrap();
+        let count = f64::from(u32::try_from(times.len()).unwrap() + unavailable);
+        Paced { rate: count / seconds, times, unavailable }
     }
 }
 
@@ -62,7 +65,7 @@ async fn run(
     requests: Arc<[Request]>,
     rate: u32,
     stop: Arc<AtomicBool>,
-) -> Vec<f64> {
+) -> (Vec<f64>, u32) {
     let every = Duration::from_secs(1) * CONNECTIONS / rate;
     let mut asking = JoinSet::new();
     for (node, address) in addresses.iter().enumerate() {
@@ -74,7 +77,8 @@ async fn run(
                 .spawn(async move { ask(address, &requests, (every, offset, skip), &stop).await });
         }
     }
-    asking.join_all().await.into_iter().flatten().collect()
+    let (times, unavailable): (Vec<_>, Vec<_>) = asking.join_all().await.into_iter().unzip();
+    (times.into_iter().flatten().collect(), unavailable.into_iter().sum())
 }
 
 async fn ask(
@@ -82,19 +86,22 @@ async fn ask(
     requests: &[Request],
     (every, offset, skip): (Duration, Duration, usize),
     stop: &AtomicBool,
-) -> Vec<f64> {
+) -> (Vec<f64>, u32) {
     let mut connection = Connection::open(address).await;
     let first = tokio::time::Instant::now() + offset;
     let mut turns = tokio::time::interval_at(first, every);
-    let mut times = Vec::new();
+    let (mut times, mut unavailable) = (Vec::new(), 0);
     for request in requests.iter().cycle().skip(skip) {
         turns.tick().await;
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let begin = Instant::now();
-        connection.send(request).await;
-        times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+        if connection.send(request).await {
+            times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+        } else {
+            unavailable += 1;
+        }
     }
-    times
+    (times, unavailable)
 }
