@@ -90,6 +90,13 @@ impl Facts {
         self.lost.iter().any(|(from, to)| *from <= operation.end && operation.begin <= *to)
     }
 
+    /// How many losses lie before a request; `None` if its own use may be one of the lost ones.
+    pub(crate) fn losses_before(&self, begin: u64, end: u64) -> Option<usize> {
+        let is_within = |(from, to): &(u64, u64)| *from <= end && begin <= *to;
+        let before = self.lost.iter().filter(|(_, to)| *to < begin).count();
+        (!self.lost.iter().any(is_within)).then_some(before)
+    }
+
     /// When a change is known to every node.
     fn settled(&self, operation: &Operation, change: &Change, rules: &Rules) -> Option<u64> {
         match change.outcome {

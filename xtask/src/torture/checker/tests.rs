@@ -311,3 +311,29 @@ fn an_id_that_is_given_twice_is_found() {
     let twice = ISSUE.replace(r#""key":1"#, r#""key":2"#);
     assert_eq!(checked(&[TIER, ISSUE, &twice]), [(Fault::SharedId, vec![3])]);
 }
+
+#[test]
+fn what_a_standby_lacked_of_a_slow_limit_may_be_used_once_more() {
+    let limited = |amount: u32| {
+        let text = format!(r#""terms":{{"amount":{amount},"per":3600,"burst":10}}"#);
+        ISSUE.replace(r#""tier":1"#, &format!(r#""tier":1,{text}"#))
+    };
+    let uses = |from: u64| (0..10).map(move |at| from + 2 * at);
+    let found = |amount: u32, between: &str| {
+        let issue = limited(amount);
+        let ask = |begin: u64| {
+            let verdict = format!(r#""verdict":"allowed","amount":{amount}"#);
+            verify(begin, begin + 1, "allowed").replace(r#""verdict":"allowed""#, &verdict)
+        };
+        let mut lines: Vec<_> = uses(10).map(ask).collect();
+        lines.push(between.to_owned());
+        lines.extend(uses(100).map(ask));
+        let lines = [TIER, &issue].into_iter().chain(lines.iter().map(String::as_str));
+        checked(&lines.collect::<Vec<_>>()).into_iter().map(|it| it.0).collect::<Vec<_>>()
+    };
+    let (lost, fault) = (r#"5 50 "op":"lost_tail""#, r#"5 50 "op":"fault","name":"kill""#);
+    assert_eq!(found(100, lost), []);
+    assert_eq!(found(100, fault), [Fault::OverLimit]);
+    // A promotion empties the bucket of a quick one, which counts as used up.
+    assert_eq!(found(1_000, lost), [Fault::OverLimit]);
+}

@@ -17,7 +17,13 @@ struct Span {
     terms: Terms,
     /// The process that kept the bucket, if each keeps its own.
     process: Option<(usize, u32)>,
+    /// How many losses the store had before, if it keeps the bucket as it keeps the keys. What a
+    /// standby lacked may be used once more.
+    losses: usize,
 }
+
+/// Limits that take longer to fill are kept so, in seconds; a promotion empties the others.
+const KEPT_ABOVE: u64 = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Of {
@@ -54,7 +60,11 @@ fn spans(history: &[Operation], facts: &Facts, rules: &Rules) -> HashMap<Span, V
         let mut add = |of: Of, register: Option<&Register<Option<Terms>>>| {
             let stable = register.and_then(|register| register.stable(begin, end));
             if let Some((terms_since, Some(terms))) = stable {
-                let span = Span { of, terms_since, terms, process };
+                let Terms { amount, per, burst } = terms;
+                let is_kept = KEPT_ABOVE * u64::from(amount) < u64::from(burst) * u64::from(per);
+                let losses = if is_kept { facts.losses_before(begin, end) } else { Some(0) };
+                let Some(losses) = losses else { return };
+                let span = Span { of, terms_since, terms, process, losses };
                 spans.entry(span).or_default().push(accept);
             }
         };
