@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::NoTls;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{Authority, SSL_REQUEST, agree};
-use crate::server::block_on;
+use super::{Authority, SSL_REQUEST, agree, over_tls};
+use crate::server::{Server, block_on, place};
 use crate::starter::Started;
 
 /// The mechanisms that a server offers over TLS, and the rest where binding is hidden.
@@ -33,7 +33,13 @@ struct Encrypted {
 }
 
 impl Encrypted {
-    async fn start(authority: &Authority) -> Self {
+    /// `None` if this server was built without TLS, and so offers no binding.
+    async fn start(authority: &Authority) -> Option<Self> {
+        let client = Server::shared().client().await;
+        let library = client.query_one("SHOW ssl_library", &[]).await.unwrap();
+        if library.get::<_, &str>(0).is_empty() {
+            return None;
+        }
         // An address that no other program has, so that the port stays free meanwhile.
         let [_, high, middle, low] = process::id().to_be_bytes();
         let free = TcpListener::bind((Ipv4Addr::new(127, high, middle, low), 0)).await.unwrap();
@@ -43,7 +49,7 @@ impl Encrypted {
             ["fsync=off", &format!("listen_addresses={}", at.ip()), &format!("port={}", at.port())];
         let server = Self { started: Started::start(&parameters).unwrap(), at };
         server.encrypt(authority).await;
-        server
+        Some(server)
     }
 
     /// The server writes its files itself, so that they are its own.
@@ -142,24 +148,40 @@ async fn pass_on(
 fn a_program_in_the_middle_with_a_trusted_certificate_logs_in_nowhere() {
     block_on(async {
         let authority = Authority::new();
-        let server = Encrypted::start(&authority).await;
-        let place = |at: SocketAddr, more: &str| {
+        let Some(server) = Encrypted::start(&authority).await else {
+            return requires_what_is_not_offered(&authority).await;
+        };
+        let login = |at: SocketAddr, more: &str| {
             let file = authority.file();
             let url = format!("postgres://app:hunter2@{at}/postgres?sslrootcert={file}{more}");
             let address = format!("{url}&sslmode=verify-full").parse().unwrap();
             OpenOptions { without_fsync: true, ..OpenOptions::new(address) }
         };
-        let bound = place(server.at, "&channel_binding=require");
+        let bound = login(server.at, "&channel_binding=require");
         PostgresStore::migrate(&bound, None).await.unwrap();
-        for good in [bound, place(server.at, "")] {
+        for good in [bound, login(server.at, "")] {
             PostgresStore::open(&good).await.unwrap().ping().await.unwrap();
         }
 
         for hides in [false, true] {
             let middle = server.intercept(&authority, hides).await;
-            let error = PostgresStore::open(&place(middle, "")).await.unwrap_err();
+            let error = PostgresStore::open(&login(middle, "")).await.unwrap_err();
             let OpenError::Failed { source, .. } = error else { panic!("{error:?}") };
             assert!(format!("{source:?}").contains("SCRAM channel binding"), "{source:?}");
         }
     });
+}
+
+/// A client that requires binding does not go on with a server that has none to offer, whatever is
+/// in front of it.
+async fn requires_what_is_not_offered(authority: &Authority) {
+    let place = place();
+    PostgresStore::migrate(&place, None).await.unwrap();
+    let port = authority.serve("localhost").await;
+    let file = format!("&sslrootcert={}", authority.file());
+    PostgresStore::open(&over_tls(&place, "localhost", port, &file)).await.unwrap();
+    let required = format!("{file}&channel_binding=require");
+    let error = PostgresStore::open(&over_tls(&place, "localhost", port, &required)).await;
+    let error = format!("{:?}", error.unwrap_err());
+    assert!(error.contains("channel binding"), "{error}");
 }
