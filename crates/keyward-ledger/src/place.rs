@@ -1,7 +1,7 @@
 //! Files by their paths: which file a path leads to, and opening it so that no link or other user
 //! gets in between.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl Look {
     ///
     /// Returns the system's error.
     pub fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self::in_metadata(&fs::symlink_metadata(path)?))
+        Ok(Self::in_metadata(&std::fs::symlink_metadata(path)?))
     }
 
     /// Looks at an open file.
@@ -45,7 +45,7 @@ impl Look {
         Ok(Self::in_metadata(&file.metadata()?))
     }
 
-    fn in_metadata(file: &fs::Metadata) -> Self {
+    fn in_metadata(file: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
 
         Self {
