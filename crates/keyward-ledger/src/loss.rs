@@ -107,6 +107,23 @@ pub struct Restored {
     pub key_ids: (u64, Option<u64>),
 }
 
+impl Restored {
+    /// A loss of which nothing is made again yet.
+    #[must_use]
+    pub fn of(loss: Loss, key_ids: (u64, Option<u64>)) -> Self {
+        Self {
+            loss,
+            revoked: Vec::new(),
+            replaced: Vec::new(),
+            suspended: Vec::new(),
+            suspended_owners: Vec::new(),
+            left_suspended: Vec::new(),
+            left_suspended_owners: Vec::new(),
+            key_ids,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,16 +104,7 @@ mod tests {
             left_suspended_owners: vec!["initech".parse().unwrap()],
             key_ids: (40, Some(44)),
         };
-        let nothing = Restored {
-            loss: Loss::Ledger { newest },
-            revoked: Vec::new(),
-            replaced: Vec::new(),
-            suspended: Vec::new(),
-            suspended_owners: Vec::new(),
-            left_suspended: Vec::new(),
-            left_suspended_owners: Vec::new(),
-            key_ids: (40, None),
-        };
+        let nothing = Restored::of(Loss::Ledger { newest }, (40, None));
         let losses = [
             Loss::Changes { known, newest: ChangeId(200) },
             Loss::Database { known },

@@ -47,16 +47,7 @@ pub(crate) fn accept(
     });
     let (verb, subject) = (Verb::AcceptRestore, Subject::Store);
     audit::record(&transaction, &audit, verb, subject, details.to_string())?;
-    let mut restored = Restored {
-        loss,
-        revoked: Vec::new(),
-        replaced: Vec::new(),
-        suspended: Vec::new(),
-        suspended_owners: Vec::new(),
-        left_suspended: Vec::new(),
-        left_suspended_owners: Vec::new(),
-        key_ids: (newest.key_id, known.map(|known| known.key_id)),
-    };
+    let mut restored = Restored::of(loss, (newest.key_id, known.map(|known| known.key_id)));
     if known.is_some() {
         end_secrets(&transaction, content, &audit, &mut restored)?;
         suspend_keys(&transaction, content, &audit, &mut restored)?;

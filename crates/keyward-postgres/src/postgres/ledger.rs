@@ -133,16 +133,7 @@ impl PostgresStore {
             let known = Progress { change, digest, key, tier: None };
             self.make_at_once(Change::Diverged(known), audit.clone()).await?;
         }
-        let mut restored = Restored {
-            loss,
-            revoked: Vec::new(),
-            replaced: Vec::new(),
-            suspended: Vec::new(),
-            suspended_owners: Vec::new(),
-            left_suspended: Vec::new(),
-            left_suspended_owners: Vec::new(),
-            key_ids: (last, Some(given)),
-        };
+        let mut restored = Restored::of(loss, (last, Some(given)));
         self.end_secrets(content, audit, &mut restored).await?;
         self.suspend_keys(content, audit, &mut restored).await?;
         self.suspend_owners(content, audit, &mut restored).await?;
