@@ -22,10 +22,6 @@ use crate::session::Purpose;
 
 use super::PostgresStore;
 
-/// How far ids go on after the highest one that the ledger knows: others may have been given within
-/// the second that it is late, at the most.
-const UNHEARD: u64 = 100_000;
-
 /// Secrets that are looked for at a time.
 const PAGE: usize = 1_000;
 
@@ -128,10 +124,9 @@ impl PostgresStore {
         let last = self.last_key().await?;
         let given = content.head.map_or(0, |head| head.key_id);
         if is_new {
-            let key = KeyId::new(given.saturating_add(UNHEARD));
             let Head { change, digest, key_id: _ } = head;
-            let known = Progress { change, digest, key, tier: None };
-            self.make_at_once(Change::Diverged(known), audit.clone()).await?;
+            let known = Progress { change, digest, key: KeyId::new(given), tier: None };
+            self.make_at_once(Change::Diverged(known.after_a_loss()), audit.clone()).await?;
         }
         let mut restored = Restored::of(loss, (last, Some(given)));
         self.end_secrets(content, audit, &mut restored).await?;

@@ -92,8 +92,20 @@ impl Progress {
         self.without(UNHEARD.saturating_mul(before.abs_diff(now)))
     }
 
-    /// Leaves out the ids that others may have given before a loss.
-    pub(crate) fn after_a_loss(self) -> Self {
+    /// How far a store has come that lost changes, by one that knows of some of them: 100 000 ids
+    /// are left out after the ones that it knows, since others may have given them before the loss.
+    ///
+    /// ```
+    /// use keyward::KeyId;
+    /// use keyward::audit::{ChainDigest, ChangeId};
+    /// use keyward::rules::Progress;
+    ///
+    /// let (change, digest) = (ChangeId(7), ChainDigest::START);
+    /// let known = Progress { change, digest, key: KeyId::new(5), tier: None };
+    /// assert_eq!(known.after_a_loss().key.map(|id| id.get()), Some(100_005));
+    /// ```
+    #[must_use]
+    pub fn after_a_loss(self) -> Self {
         self.without(UNHEARD)
     }
 
