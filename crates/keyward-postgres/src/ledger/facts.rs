@@ -149,18 +149,7 @@ async fn since(client: &Client, ChangeId(change): ChangeId) -> Result<Vec<Record
     );
     const OWNERS: &str = "SELECT DISTINCT a.owner, o.suspended_at_ms IS NOT NULL FROM audit a \
         LEFT JOIN owners o ON o.id = a.owner WHERE $1 < a.id AND a.owner IS NOT NULL";
-    let after = [Value::Number(bound(change))];
-    let mut records = Vec::new();
-    for row in query(client, FORMER, &after).await? {
-        records.push(replaced(&row)?);
-    }
-    for row in query(client, KEYS, &after).await? {
-        records.push(key(&row)?);
-    }
-    for row in query(client, OWNERS, &after).await? {
-        records.push(owner(&row)?);
-    }
-    Ok(records)
+    records(client, [FORMER, KEYS, OWNERS], &[Value::Number(bound(change))]).await
 }
 
 /// The records of a ledger that knows nothing.
@@ -169,15 +158,21 @@ async fn everything(client: &Client) -> Result<Vec<Record>, PgError> {
     const KEYS: &str = "SELECT id, digest, state FROM keys WHERE state <> 'active'";
     const FORMER: &str = "SELECT key_id, digest, ends_at_ms FROM former_secrets";
     const OWNERS: &str = "SELECT id, true FROM owners WHERE suspended_at_ms IS NOT NULL";
+    records(client, [FORMER, KEYS, OWNERS], &[]).await
+}
+
+/// The records of the rows of former secrets, of keys and of owners that these statements return.
+async fn records(
+    client: &Client,
+    [formers, keys, owners]: [&str; 3],
+    values: &[Value],
+) -> Result<Vec<Record>, PgError> {
+    let kinds: [(_, fn(&Row) -> _); 3] = [(formers, replaced), (keys, key), (owners, owner)];
     let mut records = Vec::new();
-    for row in query(client, FORMER, &[]).await? {
-        records.push(replaced(&row)?);
-    }
-    for row in query(client, KEYS, &[]).await? {
-        records.push(key(&row)?);
-    }
-    for row in query(client, OWNERS, &[]).await? {
-        records.push(owner(&row)?);
+    for (statement, record) in kinds {
+        for row in query(client, statement, values).await? {
+            records.push(record(&row)?);
+        }
     }
     Ok(records)
 }
