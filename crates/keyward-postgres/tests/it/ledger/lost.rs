@@ -70,7 +70,11 @@ fn a_database_that_went_back_is_served_only_after_an_operator_accepted_it() {
         let state = async |number: usize| details(&node.store, keys[number]).await.key.state;
         assert!(matches!(state(0).await, KeyState::Revoked { .. }));
         assert_eq!((state(1).await, state(3).await), (KeyState::Suspended, KeyState::Active));
-        assert!(lost < issue(&node.store, 9).await, "an id is given twice");
+        let next = issue(&node.store, 9).await;
+        assert!(
+            lost.get() + 100_000 <= next.get(),
+            "others may have given ids after the last note"
+        );
         let trail = trail(&node.store).await;
         let [entry] = diverged(&trail)[..] else { panic!("{trail:?}") };
         assert!(head.change < entry.id, "a number is given twice");
