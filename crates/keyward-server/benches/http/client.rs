@@ -102,7 +102,8 @@ impl Connection {
     }
 
     /// Sends a request, and reads its response: whether that is of the class 2xx. Else it must be
-    /// 503, as where a store was too slow to decide about a limit.
+    /// 503, as where a store was too slow to decide about a limit; the door of nginx says it in a
+    /// field, since nginx takes 401 and 403 alone.
     pub(crate) async fn send(&mut self, request: &Request) -> bool {
         self.stream.write_all(&request.0).await.unwrap();
         let mut filled = 0;
@@ -126,7 +127,9 @@ fn is_whole(bytes: &[u8]) -> bool {
         return false;
     };
     let head = std::str::from_utf8(bytes.get(..end).unwrap()).unwrap();
-    assert!(bytes.starts_with(LET_IN) || head.starts_with("HTTP/1.1 503"), "{head}");
+    let is_unavailable =
+        head.starts_with("HTTP/1.1 503") || head.contains("\r\nx-keyward-status: 503");
+    assert!(bytes.starts_with(LET_IN) || is_unavailable, "{head}");
     let length = head.split("content-length: ").nth(1).unwrap();
     let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
     bytes.len() == end + 4 + length

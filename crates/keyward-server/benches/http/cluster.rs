@@ -46,6 +46,11 @@ pub(crate) fn run_limits() {
     with_cluster(|cluster| cluster.limits());
 }
 
+/// Measures how many keys are issued, and nothing else.
+pub(crate) fn run_changes() {
+    with_cluster(|cluster| [NODES, MANY_NODES].iter().for_each(|count| cluster.changes(*count)));
+}
+
 fn with_cluster(measure: impl FnOnce(&Cluster<'_>)) {
     let Ok(url) = std::env::var("DATABASE_URL") else {
         eprintln!("without DATABASE_URL no cluster is measured");

@@ -70,6 +70,9 @@ fn main() {
     if only.is_some_and(|only| only == "cluster-limits") {
         cluster::run_limits();
     }
+    if only.is_some_and(|only| only == "cluster-changes") {
+        cluster::run_changes();
+    }
 }
 
 /// The same handler, with and without a guard, in one server and in turn.
