@@ -195,7 +195,7 @@ async fn settle(guard: &Guard, turns: &Turns) {
             Ok(0) => (pause * 2).min(LOOK_IDLE),
             // The others rest as well.
             Ok(_) => (pause + LOOK_MIN).min(LOOK_MAX).max(turns.rest.get() / 2),
-            // The clock ends the wait.
+            // The clock ends the wait, with an error if there is no response by then.
             Err(_) => LOOK_IDLE,
         };
     }

@@ -51,6 +51,9 @@ enum Settled {
     Elsewhere,
     /// The store does not have the change any more.
     Lost,
+    /// No node holds a lease from before the change, and the store did not respond since: it may
+    /// have been replaced by one that lacks the change, and whose leases others hold.
+    Unheard,
 }
 
 /// How long a change waits.
@@ -115,8 +118,9 @@ impl Waiting {
         slot
     }
 
-    /// Notes that all that wait now have been committed, and returns their marks, each once.
-    fn begin(&self, clock: ReadClock<'_>) -> Vec<Mark> {
+    /// Notes that all that wait now have been committed, and returns their marks, each once, and
+    /// the time.
+    fn begin(&self, clock: ReadClock<'_>) -> (Vec<Mark>, SteadyNanos) {
         let mut marks = Vec::new();
         let mut waiters = self.lock();
         // Under the lock, so that no change is committed after this and waits already.
@@ -129,7 +133,7 @@ impl Waiting {
                 marks.push(waiter.mark);
             }
         }
-        marks
+        (marks, now)
     }
 
     /// Ends the waits about which `judge` has something to say. Returns how many are left.
@@ -165,14 +169,21 @@ impl Waiter {
     }
 
     /// What the clock says: no node holds a lease from before the change, or it was waited for long
-    /// enough.
-    fn by_clock(&self, node: &Node, now: SteadyNanos) -> Option<Settled> {
+    /// enough. `asked` is when the store was asked last, and `has_responded` whether it has the
+    /// change.
+    fn by_clock(
+        &self,
+        node: &Node,
+        (asked, has_responded): (SteadyNanos, bool),
+        now: SteadyNanos,
+    ) -> Option<Settled> {
         let since = self.since?;
-        if has_passed(node.certainly_over(), since, now) {
+        let is_over = has_passed(node.certainly_over(), since, asked);
+        if is_over && has_responded {
             return Some(Settled::ByClock);
         }
         let is_enough = match self.patience {
-            Patience::UntilSettled => false,
+            Patience::UntilSettled => return is_over.then_some(Settled::Unheard),
             Patience::AWhile => has_passed(GIVING_WAITS, since, now),
             Patience::None => true,
         };
@@ -186,7 +197,7 @@ impl Node {
         match settled {
             Settled::Everywhere => {}
             Settled::ByClock => drop(counts.settled_by_clock.fetch_add(1, Ordering::Relaxed)),
-            Settled::Elsewhere | Settled::Lost => return,
+            Settled::Elsewhere | Settled::Lost | Settled::Unheard => return,
         }
         counts.settled.fetch_add(1, Ordering::Relaxed);
         let since = waiter.since.unwrap_or(now);
@@ -227,6 +238,11 @@ impl Gate {
             Settled::Elsewhere => Ok(Some(false)),
             Settled::Lost => {
                 let cause = "the database went back in time, and lost the change";
+                Err(StoreError::Unavailable(cause.into()))
+            }
+            Settled::Unheard => {
+                let cause = "the change is made, and the database did not respond since: if it is \
+                             replaced by a standby that lacks the change, that is lost";
                 Err(StoreError::Unavailable(cause.into()))
             }
         }
@@ -309,19 +325,21 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the nodes are unknown. Changes are then settled by the clock.
+    /// Returns [`StoreError`] if the store does not respond. A change that waits for longer than
+    /// any lease holds is then responded to with that, since it may be lost.
     pub async fn settle(&self, clock: ReadClock<'_>) -> Result<usize, StoreError> {
         let Some((node, cluster)) = self.clustered() else { return Ok(0) };
-        let marks = node.waiting.begin(clock);
+        let (marks, asked) = node.waiting.begin(clock);
         if marks.is_empty() {
             return Ok(0);
         }
         let standings = cluster.standings(marks.clone()).await;
         let now = clock().steady;
         let known = standings.as_ref().ok();
+        let asked = (asked, known.is_some());
         let left = node.waiting.end(|waiter| {
             let by_acks = known.and_then(|standings| waiter.by_acks(&marks, standings));
-            let settled = by_acks.or_else(|| waiter.by_clock(node, now))?;
+            let settled = by_acks.or_else(|| waiter.by_clock(node, asked, now))?;
             node.note_settled(waiter, settled, now);
             Some(settled)
         });

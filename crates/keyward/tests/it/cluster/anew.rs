@@ -16,7 +16,7 @@ const OVER: Duration = Duration::from_millis(5_060);
 
 impl Two {
     /// Runs a step to its end; calls of this name are lost on their way.
-    async fn without<T>(&self, what: &str, step: impl Future<Output = T>) -> T {
+    pub(super) async fn without<T>(&self, what: &str, step: impl Future<Output = T>) -> T {
         let wire = self.cluster.wire();
         wire.hold();
         let mut step = pin!(step);

@@ -9,6 +9,7 @@ use keyward::gate::{ChangeError, KeptUp, TierBefore};
 use keyward::issue::NewKey;
 use keyward::limit::{Limit, Limits};
 use keyward::rules::{Change, OwnerChange};
+use keyward::store::StoreError;
 use keyward::stored::StoredSecret;
 use keyward::{Asked, Gate, KeyId};
 
@@ -109,6 +110,26 @@ async fn a_change_waits_for_a_gate_that_is_silent_as_long_as_that_may_decide() {
     assert_eq!(awake.settle(&|| two.now()).await.unwrap(), 0);
     assert!(poll(revoked.as_mut()).unwrap().unwrap());
     assert_eq!(two.word(&two.gates[1], issued.secret.expose()), "uncertain");
+}
+
+#[tokio::test]
+async fn no_change_is_acknowledged_by_the_clock_of_a_gate_that_is_cut_off() {
+    let two = Two::new().await;
+    let issued = two.issue().await;
+    two.cluster.replicate();
+    let (gate, clock) = (&two.gates[0], || two.now());
+    let mut revoked = pin!(gate.revoke(issued.key_id, None, two.audit()));
+    assert!(poll(revoked.as_mut()).is_none());
+    assert_eq!(gate.settle(&clock).await.unwrap(), 1);
+    // A standby takes over that lacks the revocation, and the other gate goes on there.
+    two.cluster.fail_over();
+    two.pass(LEASE + LEASE / 100 + Duration::from_millis(10));
+    two.keep_up(&two.gates[1..]).await;
+    two.without("standings", gate.settle(&clock)).await.unwrap_err();
+    let error = poll(revoked.as_mut()).unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert_eq!(gate.standing().unwrap().settled_by_clock, 0);
+    assert_eq!(two.word(&two.gates[1], issued.secret.expose()), "allowed");
 }
 
 #[tokio::test]
