@@ -75,7 +75,7 @@ impl Standby {
     async fn start() -> Self {
         const REPLICATES: &[u8] = b"user\0keyward\0replication\0true\0\0";
         let client = Server::shared().client().await;
-        let row = client.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap();
+        let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
         let from: String = row.get(0);
         let mut stream = UnixStream::connect(Server::shared().socket()).unwrap();
         // Protocol 3.0, "Start-up Message".
@@ -86,6 +86,9 @@ impl Standby {
         let start = format!("START_REPLICATION PHYSICAL {from}\0");
         standby.send(b'Q', start.as_bytes());
         standby.read_until(b'W');
+        // The log goes on, and comes here: without an error, which could follow only now.
+        client.query_one("SELECT txid_current()", &[]).await.unwrap();
+        standby.read_until(b'd');
         standby
     }
 
