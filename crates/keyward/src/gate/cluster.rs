@@ -3,6 +3,7 @@
 //!
 //! The rules, and why each is there, are in `docs/cluster-design.md`.
 
+mod apply;
 mod expel;
 mod follow;
 mod known;
