@@ -137,7 +137,9 @@ async fn keep_up(guard: &Guard, turns: &Turns) {
                 is_hinted = true;
                 continue;
             }
-            Ok(KeptUp::Behind | KeptUp::Out) => {
+            // A hinted step leaves the rest to another one of its kind.
+            Ok(KeptUp::Behind) => continue,
+            Ok(KeptUp::Out) => {
                 is_hinted = false;
                 continue;
             }

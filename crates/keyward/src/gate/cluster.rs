@@ -105,6 +105,9 @@ struct Following {
     lost: Option<Mark>,
     /// Everything was read, and nothing was renewed since.
     is_loaded: bool,
+    /// The head that the last renewal found ahead of this node, and until when the lease holds that
+    /// it takes when it has applied everything up to there.
+    promised: Option<(Mark, SteadyNanos)>,
     /// What memory knows and the store lost, to be done again before any lease.
     restore: Vec<Change>,
 }
@@ -127,6 +130,7 @@ impl Node {
             is_stale: true,
             lost: None,
             is_loaded: false,
+            promised: None,
             restore: Vec::new(),
         };
         Self {

@@ -30,6 +30,15 @@ pub enum KeptUp {
     Left,
 }
 
+/// When a node reads what a renewal has found to be ahead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// In the same step, which takes the lease.
+    AtOnce,
+    /// With the next step, which takes it then.
+    Next,
+}
+
 impl Gate {
     /// One step of following the other nodes over the same store: renews the lease, and applies a
     /// part of their changes if there are any. Without a step for the length of a lease, nothing is
@@ -76,7 +85,7 @@ impl Gate {
                 Ok(KeptUp::Behind)
             }
             Membership::In(id) if following.restore.is_empty() => {
-                self.renew((node, cluster), id, &mut following, clock).await
+                self.renew((node, cluster), (id, Reads::AtOnce), &mut following, clock).await
             }
             Membership::In(_) => {
                 self.restore(node, &mut following, clock).await?;
@@ -87,7 +96,8 @@ impl Gate {
 
     /// One step of following at a hint that something changed, and of a node that waits for an own
     /// change: like [`Gate::keep_up`], except that it applies first and renews then. So the renewal
-    /// acknowledges the change at once, in two round trips to the store.
+    /// acknowledges the change at once, in two round trips to the store. Where it finds that more
+    /// was changed meanwhile, the next step, which applies that, takes its lease.
     ///
     /// # Errors
     ///
@@ -100,20 +110,27 @@ impl Gate {
             if let Some(out) = self.was_rejected(node, following) {
                 return Ok(out);
             }
-            if let Membership::In(_) = following.membership
+            if let Membership::In(id) = following.membership
                 && following.restore.is_empty()
             {
                 let applied = following.applied;
-                // Its own mark stands for the head, which is not known: the renewal that follows
-                // asks for it, and grants nothing that is not of the same trail.
-                match cluster.feed(applied, applied, FEED_MAX).await? {
-                    None => return Ok(self.has_lost(node, following, applied)),
+                // Where no head is known, its own mark stands for it: the renewal that follows asks
+                // for one, and grants nothing that is not of the same trail.
+                let head = following.promised.map_or(applied, |(head, _)| head);
+                match cluster.feed(applied, head, FEED_MAX).await? {
+                    None => return Ok(self.has_lost(node, following, head)),
                     Some(feed) => {
                         if let Some(out) = self.take_feed(node, following, &feed, clock).await {
                             return Ok(out);
                         }
                     }
                 }
+                if let Some((head, until)) = following.promised
+                    && head.change <= following.applied.change
+                {
+                    self.grant(until);
+                }
+                return self.renew((node, cluster), (id, Reads::Next), following, clock).await;
             }
         }
         self.keep_up(clock).await
@@ -198,7 +215,7 @@ impl Gate {
     async fn renew(
         &self,
         (node, cluster): (&Node, &dyn Cluster),
-        id: NodeId,
+        (id, reads): (NodeId, Reads),
         following: &mut Following,
         clock: ReadClock<'_>,
     ) -> Result<KeptUp, StoreError> {
@@ -210,6 +227,7 @@ impl Gate {
         }
         // Later ones may be committed after the store has read the head.
         let ahead = node.ahead().clone();
+        following.promised = None;
         let head = match cluster.renew(id, following.applied).await? {
             Renewed::Kept { head, at } => {
                 self.tell_time(node, at, now);
@@ -230,6 +248,10 @@ impl Gate {
             node.renewals.fetch_add(1, Ordering::Relaxed);
             node.moved.give();
             return Ok(KeptUp::Current);
+        }
+        if reads == Reads::Next {
+            following.promised = Some((head, until));
+            return Ok(KeptUp::Behind);
         }
         // `head` is asked for too: of a later server, which lacks it, the rows do not make up for
         // what this renewal has seen.
@@ -259,6 +281,7 @@ impl Gate {
     /// The node has to register anew.
     fn is_out(&self, following: &mut Following) -> KeptUp {
         self.index.lease().end();
+        following.promised = None;
         if let Membership::In(id) = std::mem::replace(&mut following.membership, Membership::Out) {
             following.former = Some(id);
         }

@@ -234,6 +234,43 @@ async fn a_gate_that_catches_up_has_acknowledged_in_one_step() {
 }
 
 #[tokio::test]
+async fn a_gate_in_a_stream_takes_its_lease_when_it_has_applied_what_a_renewal_saw() {
+    // A step applies up to 4 096 entries.
+    for (meanwhile, steps) in [(1, 1), (4_097, 2)] {
+        let two = Two::new().await;
+        let issued = two.issue().await;
+        let ([own, other], clock, wire) = (&two.gates, || two.now(), two.cluster.wire());
+        let lease_until = || other.standing().unwrap().lease_until.0 / 1_000_000_000;
+        two.pass(Duration::from_secs(1));
+        wire.hold();
+        let mut step = pin!(other.catch_up(&clock));
+        two.until_renewal(step.as_mut());
+        // The trail goes on between what the gate has read and its renewal.
+        for _ in 1..meanwhile {
+            two.commit_meanwhile(own.issue(two.new_key(), two.audit()));
+        }
+        two.commit_meanwhile(own.revoke(issued.key_id, None, two.audit()));
+        wire.release();
+        assert_eq!(poll(step.as_mut()).unwrap().unwrap(), KeptUp::Behind);
+        for at in 1..=steps {
+            assert_eq!(lease_until(), 5, "it has not applied all that the renewal saw");
+            two.pass(Duration::from_secs(1));
+            wire.hold();
+            let mut step = pin!(other.catch_up(&clock));
+            two.until_renewal(step.as_mut());
+            if at == steps {
+                assert_eq!(two.word(other, issued.secret.expose()), "revoked");
+                assert_eq!(lease_until(), 5 + at, "when the last renewal was sent");
+            }
+            wire.release();
+            let is_there = poll(step.as_mut()).unwrap().unwrap() == KeptUp::Current;
+            assert_eq!(is_there, at == steps);
+        }
+        assert_eq!(lease_until(), 6 + steps);
+    }
+}
+
+#[tokio::test]
 async fn a_gate_counts_how_its_changes_were_settled() {
     let two = Two::new().await;
     let issued = two.issue().await;

@@ -11,7 +11,7 @@ use keyward::change::KeyChange;
 use keyward::gate::KeptUp;
 use keyward::issue::{Issued, NewKey};
 use keyward::key::Prefix;
-use keyward::memory::MemoryCluster;
+use keyward::memory::{Leg, MemoryCluster};
 use keyward::time::{Now, SteadyNanos, UnixMillis};
 use keyward::{Asked, Gate, KeyId};
 
@@ -63,6 +63,30 @@ impl Two {
             self.pass(LEASE + LEASE / 100 + Duration::from_millis(10));
             self.keep_up(&self.gates).await;
         }
+    }
+
+    /// Lets a step go on until its renewal is on its way.
+    pub(crate) fn until_renewal<T>(&self, mut step: Pin<&mut impl Future<Output = T>>) {
+        let wire = self.cluster.wire();
+        loop {
+            assert!(poll(step.as_mut()).is_none(), "it has ended");
+            let letters = wire.letters();
+            if letters.iter().any(|letter| letter.what == "renew") {
+                return;
+            }
+            letters.iter().for_each(|letter| wire.deliver(letter.number));
+        }
+    }
+
+    /// Commits a change of the first gate while all other messages are held.
+    pub(crate) fn commit_meanwhile<T>(&self, change: impl Future<Output = T>) {
+        let (wire, mut change) = (self.cluster.wire(), pin!(change));
+        for _ in [Leg::Request, Leg::Reply] {
+            assert!(poll(change.as_mut()).is_none());
+            let letters = wire.letters().into_iter().filter(|letter| letter.process == 0);
+            letters.for_each(|letter| wire.deliver(letter.number));
+        }
+        assert!(poll(change.as_mut()).is_none(), "it waits for the other gate");
     }
 
     /// Runs a change to its end while these gates follow.
