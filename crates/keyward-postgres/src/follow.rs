@@ -58,7 +58,7 @@ pub(crate) async fn changes(
     }
     if !plans.is_empty() {
         let rows = query(client, tiers::ALL, &[]).await?;
-        let rows = rows.iter().map(tiers::row).collect::<Result<Vec<_>, _>>()?;
+        let rows = rows.iter().map(|row| tiers::row(row, 0)).collect::<Result<Vec<_>, _>>()?;
         changes.tiers.extend(rows.into_iter().filter(|row| plans.contains(row.name.as_str())));
     }
     Ok(changes)

@@ -218,7 +218,7 @@ fn learn(facts: &mut Facts, wanted: Wanted, found: &Found) -> Result<(), PgError
     for digest in digests {
         facts.learn_holder(&Digest::from_stored(digest), holders.get(&digest).copied());
     }
-    let rows = found.tiers.iter().map(tiers::row).collect::<Result<Vec<_>, _>>()?;
+    let rows = found.tiers.iter().map(|row| tiers::row(row, 0)).collect::<Result<Vec<_>, _>>()?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
     for name in tiers {
         let row = rows.remove(&name);

@@ -116,8 +116,8 @@ impl Cluster for Nodes {
     async fn feed(&self, after: Mark, head: Mark, max: u32) -> Result<Option<Feed>, StoreError> {
         // A node that is late has more to read than a renewal, and no lease to lose.
         let feed = self.own.run(self.lease, move |session| {
-            let (statements, client) = session.feed();
-            Box::pin(statements.read(client, (after, head), max))
+            let (statement, client) = session.feed();
+            Box::pin(statement.read(client, (after, head), max))
         });
         Ok(feed.await?)
     }

@@ -24,16 +24,6 @@ pub(crate) use owner_columns;
 /// Some owners by their names. Served by the primary key.
 pub(crate) const NAMED: &str =
     concat!("SELECT ", owner_columns!(), " FROM owners o WHERE o.id = ANY($1) ORDER BY o.id");
-/// The owners that up to `$2` entries of the trail after `$1` name, and those of the keys that they
-/// name. Served by the primary keys.
-pub(crate) const OF_ENTRIES: &str = concat!(
-    "WITH named AS MATERIALIZED \
-     (SELECT id, key_id, owner FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
-    owner_columns!(),
-    ", o.limits_rev FROM owners o \
-     WHERE o.id IN (SELECT owner FROM named UNION ALL SELECT k.owner FROM keys k \
-                                   WHERE k.id IN (SELECT key_id FROM named)) ORDER BY o.id"
-);
 /// All owners, in order.
 pub(crate) const ALL: &str =
     concat!("SELECT ", owner_columns!(), ", o.limits_rev FROM owners o ORDER BY o.id");

@@ -165,7 +165,7 @@ impl KeyStore for PostgresStore {
 impl Reports for PostgresStore {
     async fn tiers(&self) -> Result<Vec<TierRow>, StoreError> {
         let rows = self.rows(tiers::LIST, &[]).await?;
-        Ok(rows.iter().map(tiers::row).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(|row| tiers::row(row, 0)).collect::<Result<_, _>>()?)
     }
 
     async fn export_keys(&self, after: Option<KeyId>, max: u32) -> Result<Vec<Unkept>, StoreError> {

@@ -46,6 +46,8 @@ macro_rules! key_columns {
     };
 }
 
+pub(crate) use key_columns;
+
 /// The tables of `key_columns`.
 macro_rules! key_tables {
     () => {
@@ -76,16 +78,6 @@ pub(crate) const LOOKED_UP: &str = concat!(
     key_tables!(),
     " LEFT JOIN owners o ON o.id = k.owner WHERE k.id = ANY($1) ORDER BY k.id"
 );
-/// The keys that up to `$2` entries of the trail after `$1` name, in order. Served by the primary
-/// keys.
-pub(crate) const NAMED: &str = concat!(
-    "WITH named AS MATERIALIZED \
-     (SELECT id, key_id FROM audit WHERE $1 < id ORDER BY id LIMIT $2) SELECT ",
-    key_columns!(),
-    ", k.limits_rev",
-    key_tables!(),
-    " WHERE k.id IN (SELECT key_id FROM named) ORDER BY k.id"
-);
 /// The ids and digests of all keys that these owners have. Served by `keys_owner`.
 pub(crate) const OF_OWNERS: &str = "SELECT k.id, k.digest, \
     ARRAY(SELECT f.digest FROM former_secrets f WHERE f.key_id = k.id) \
@@ -100,7 +92,8 @@ pub(crate) const ALL: &str = concat!(
     key_columns!("NULL::text, NULL::boolean", "NULL::bigint"),
     ", k.limits_rev FROM keys k ORDER BY k.id"
 );
-/// Where the entry is that changed the limits or the tier, in statements that have it.
+/// Where the entry is that changed the limits or the tier, in statements that have it next to the
+/// key.
 pub(crate) const REVISION: usize = 25;
 /// Which of these ids keys have. Served by the primary key.
 pub(crate) const IDS: &str = "SELECT id FROM keys WHERE id = ANY($1)";

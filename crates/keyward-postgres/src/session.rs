@@ -110,7 +110,9 @@ impl Purpose {
             Self::Writing => {
                 format!("{path}{ALWAYS}{ALONG_INDEXES}{}", short(limit, limit.max(STATEMENT)))
             }
-            Self::Leasing => format!("{path}{ALWAYS}{ALONG_INDEXES}{}", short(limit, limit)),
+            Self::Leasing => {
+                format!("{path}{ALWAYS}{ALONG_INDEXES}{PLANNED_ONCE}{}", short(limit, limit))
+            }
             Self::Reading => format!("{path}{ALWAYS}{ALONG_INDEXES}{READ}"),
             Self::Loading => format!("{path}{ALWAYS}{LOAD}"),
             Self::Ticketing => format!("{path}{ALWAYS}{ALONG_INDEXES}{PLANNED_ONCE}{SHORTEST}"),

@@ -15,11 +15,6 @@ pub(crate) const LIST: &str =
     "SELECT id, limits, keys, is_gone, name FROM tiers WHERE NOT is_gone ORDER BY id";
 /// All tiers, deleted ones too; with the entry that changed the limits.
 pub(crate) const ALL: &str = "SELECT id, limits, keys, is_gone, name, rev FROM tiers ORDER BY id";
-/// The tiers that up to `$2` entries of the trail after `$1` name, deleted ones too.
-pub(crate) const OF_ENTRIES: &str = "WITH named AS MATERIALIZED \
-    (SELECT id, tier FROM audit WHERE $1 < id ORDER BY id LIMIT $2) \
-    SELECT id, limits, keys, is_gone, name, rev FROM tiers \
-    WHERE name IN (SELECT tier FROM named) ORDER BY id";
 /// The tiers of some names that are not gone. Served by `tiers_name`.
 pub(crate) const NAMED: &str = "SELECT id, limits, keys, is_gone, name FROM tiers \
                                 WHERE name = ANY($1) AND NOT is_gone";
@@ -38,18 +33,18 @@ pub(crate) const PUT: &str = "INSERT INTO tiers AS t (id, name, limits, rev, key
 /// Where the entry is that changed the limits, in statements that have it.
 pub(crate) const REVISION: usize = 5;
 
-/// Reads a row of the statements above.
-pub(crate) fn row(row: &Row) -> Result<TierRow, PgError> {
-    let name = parse("tiers.name", get(row, 4)?)?;
-    let limits = parse_limits(get(row, 1)?)
+/// Reads a row of the statements above, from the column at `first` on.
+pub(crate) fn row(row: &Row, first: usize) -> Result<TierRow, PgError> {
+    let name = parse("tiers.name", get(row, first + 4)?)?;
+    let limits = parse_limits(get(row, first + 1)?)
         .map_err(|error| PgError::in_column("tiers.limits", error).in_row_of_tier(&name))?;
-    let id = TierId::new(get_number(row, 0)?);
+    let id = TierId::new(get_number(row, first)?);
     Ok(TierRow {
         id: id.ok_or_else(|| PgError::in_column("tiers.id", "0"))?,
         name,
         limits,
-        keys: get_number(row, 2)?,
-        is_gone: get(row, 3)?,
+        keys: get_number(row, first + 2)?,
+        is_gone: get(row, first + 3)?,
     })
 }
 
@@ -57,18 +52,18 @@ pub(crate) fn row(row: &Row) -> Result<TierRow, PgError> {
 pub(crate) type ShownTier = (TierName, bool);
 
 /// Reads the id of a tier, and how its keys show it.
-pub(crate) fn shown(row: &Row) -> Result<(TierId, ShownTier), PgError> {
-    let id = TierId::new(get_number(row, 0)?);
+pub(crate) fn shown(row: &Row, first: usize) -> Result<(TierId, ShownTier), PgError> {
+    let id = TierId::new(get_number(row, first)?);
     let id = id.ok_or_else(|| PgError::in_column("tiers.id", "0"))?;
-    Ok((id, (parse("tiers.name", get(row, 4)?)?, get(row, 3)?)))
+    Ok((id, (parse("tiers.name", get(row, first + 4)?)?, get(row, first + 3)?)))
 }
 
 /// Reads the row of a tier that was deleted and whose limits cannot be read: no key is judged by
 /// them.
-pub(crate) fn gone_row(row: &Row) -> Result<Option<TierRow>, PgError> {
-    let (id, (name, is_gone)) = shown(row)?;
+pub(crate) fn gone_row(row: &Row, first: usize) -> Result<Option<TierRow>, PgError> {
+    let (id, (name, is_gone)) = shown(row, first)?;
     let limits = parse_limits("[]")?;
-    let gone = TierRow { id, name, limits, keys: get_number(row, 2)?, is_gone };
+    let gone = TierRow { id, name, limits, keys: get_number(row, first + 2)?, is_gone };
     Ok(is_gone.then_some(gone))
 }
 

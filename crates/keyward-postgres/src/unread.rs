@@ -26,19 +26,30 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads tiers.
-    pub(crate) fn tiers(&mut self, rows: &[Row]) -> Result<Vec<TierRow>, PgError> {
-        rows.iter().filter_map(|row| self.tier(row).transpose()).collect()
+    /// Reads tiers, whose columns begin at `first`.
+    pub(crate) fn tiers<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a Row>,
+        first: usize,
+    ) -> Result<Vec<TierRow>, PgError> {
+        rows.filter_map(|row| self.tier(row, first).transpose()).collect()
     }
 
-    /// Reads owners.
-    pub(crate) fn owners(&mut self, rows: &[Row]) -> Result<Vec<OwnerRow>, PgError> {
-        rows.iter().filter_map(|row| self.owner(row).transpose()).collect()
+    /// Reads owners, whose columns begin at `first`.
+    pub(crate) fn owners<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a Row>,
+        first: usize,
+    ) -> Result<Vec<OwnerRow>, PgError> {
+        rows.filter_map(|row| self.owner(row, first).transpose()).collect()
     }
 
     /// Reads keys.
-    pub(crate) fn keys(&mut self, rows: &[Row]) -> Result<Vec<Key>, PgError> {
-        rows.iter().filter_map(|row| self.key(row, record::key(row)).transpose()).collect()
+    pub(crate) fn keys<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a Row>,
+    ) -> Result<Vec<Key>, PgError> {
+        rows.filter_map(|row| self.key(row, record::key(row)).transpose()).collect()
     }
 
     /// Reads a row of all that there are, and adds it to the page of its kind. Tiers come before
@@ -47,10 +58,10 @@ impl Reading {
         match page {
             Page::Tiers(all) => {
                 // One that cannot be read has a name all the same.
-                self.shown.extend(tiers::shown(row).ok());
-                all.extend(self.tier(row)?);
+                self.shown.extend(tiers::shown(row, 0).ok());
+                all.extend(self.tier(row, 0)?);
             }
-            Page::Owners(all) => all.extend(self.owner(row)?),
+            Page::Owners(all) => all.extend(self.owner(row, 0)?),
             Page::Keys(all) => {
                 let key = record::key_of(row, |tier| self.shown.get(&tier).cloned());
                 all.extend(self.key(row, key)?);
@@ -59,19 +70,20 @@ impl Reading {
         Ok(())
     }
 
-    fn tier(&mut self, row: &Row) -> Result<Option<TierRow>, PgError> {
-        let error = match tiers::row(row) {
+    fn tier(&mut self, row: &Row, first: usize) -> Result<Option<TierRow>, PgError> {
+        let error = match tiers::row(row, first) {
             Ok(tier) => {
-                let revision = revision(row, tiers::REVISION)?;
+                let revision = revision(row, first + tiers::REVISION)?;
                 self.revisions.tiers.extend(revision.map(|revision| (tier.id, revision)));
                 return Ok(Some(tier));
             }
             Err(error) => error,
         };
-        match tiers::gone_row(row) {
+        match tiers::gone_row(row, first) {
             Ok(Some(gone)) => return Ok(Some(gone)),
             Ok(None) => {
-                self.unreadable.push(Unreadable::Tier(parse("tiers.name", get(row, 4)?)?));
+                let name = parse("tiers.name", get(row, first + 4)?)?;
+                self.unreadable.push(Unreadable::Tier(name));
             }
             // Its keys cannot be read either, and name it.
             Err(_) => {}
@@ -80,15 +92,16 @@ impl Reading {
         Ok(None)
     }
 
-    fn owner(&mut self, row: &Row) -> Result<Option<OwnerRow>, PgError> {
-        match owners::row(row, 0) {
+    fn owner(&mut self, row: &Row, first: usize) -> Result<Option<OwnerRow>, PgError> {
+        match owners::row(row, first) {
             Ok(owner) => {
-                let named = revision(row, owners::REVISION)?.map(|it| (owner.owner.clone(), it));
+                let revision = revision(row, first + owners::REVISION)?;
+                let named = revision.map(|revision| (owner.owner.clone(), revision));
                 self.revisions.owners.extend(named);
                 Ok(Some(owner))
             }
             Err(error) => {
-                self.odd_owners.insert(get(row, 0)?);
+                self.odd_owners.insert(get(row, first)?);
                 tell("an owner", &error);
                 Ok(None)
             }

@@ -1,54 +1,64 @@
-//! The rows that entries after a mark name, as of one instant and in one round trip.
+//! The rows that entries after a mark name, as of one instant: in one statement.
+//!
+//! With a statement for each kind of row, a transaction around them and the head, a feed was seven
+//! messages, and as many responses. Eight nodes that follow a stream of changes were busy with
+//! little else.
 
-use futures_util::future::{try_join3, try_join5};
+use std::collections::BTreeMap;
+
 use keyward::UnixMillis;
 use keyward::audit::{ChangeId, Mark};
 use keyward::store::{Changes, Feed, Unreadable};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::audit::link;
 use crate::columns::{bound, get, get_number};
+use crate::owners::owner_columns;
 use crate::pg_error::PgError;
+use crate::record::{self, key_columns};
 use crate::sql::{Value, query};
 use crate::unread::Reading;
-use crate::{owners, record, tiers};
 
 use super::place::has_mark;
 
-/// Whether the trail has two marks, and its head.
-const PLACE: &str = concat!(
+/// Up to `$5` entries of the trail after `$1`. Next to each are the key that it names, the owners
+/// of both, and all tiers of the name in it, deleted ones too; next to all of them, whether the
+/// trail has two marks, and its head, which come alone if there is no entry. Served by the primary
+/// keys; the few tiers are read for an entry that names one.
+const FEED: &str = concat!(
     "SELECT ",
+    key_columns!(),
+    ", k.limits_rev, ",
+    owner_columns!(),
+    ", o.limits_rev, n.id, n.limits, n.keys, n.is_gone, n.name, n.rev, e.id, e.digest, e.at_ms, ",
     has_mark!("$1", "$2"),
     " AND ",
     has_mark!("$3", "$4"),
-    ", change_id, digest FROM cluster"
+    ", c.change_id, c.digest FROM cluster c LEFT JOIN \
+     (SELECT id, digest, at_ms, key_id, owner, tier FROM audit \
+      WHERE $1 < id ORDER BY id LIMIT $5) e ON true \
+     LEFT JOIN keys k ON k.id = e.key_id \
+     LEFT JOIN tiers t ON t.id = k.tier_id \
+     LEFT JOIN key_uses u ON u.key_id = k.id \
+     LEFT JOIN owners o ON o.id = ANY(ARRAY[e.owner, k.owner]) \
+     LEFT JOIN LATERAL (SELECT * FROM tiers WHERE e.tier IS NOT NULL AND name = e.tier OFFSET 0) n \
+       ON true"
 );
-/// Up to so many entries after this one. Served by the primary key.
-const ENTRIES: &str = "SELECT id, digest, at_ms FROM audit WHERE $1 < id ORDER BY id LIMIT $2";
+/// Where the columns begin of each part; those of the key are first.
+const KEY: usize = 0;
+const OWNER: usize = record::REVISION + 1;
+const TIER: usize = OWNER + 7;
+const ENTRY: usize = TIER + 6;
+const PLACE: usize = ENTRY + 3;
 
-/// The statements, prepared on one connection.
-pub(super) struct FeedStatements {
-    place: Statement,
-    entries: Statement,
-    tiers: Statement,
-    owners: Statement,
-    keys: Statement,
-}
+/// The statement, prepared on one connection.
+pub(super) struct FeedStatement(Statement);
 
-impl FeedStatements {
+impl FeedStatement {
     pub(super) async fn prepare(client: &Client) -> Result<Self, PgError> {
-        let marks = [Type::INT8, Type::BYTEA, Type::INT8, Type::BYTEA];
-        let part = [Type::INT8, Type::INT8];
-        let prepared = try_join5(
-            client.prepare_typed(PLACE, &marks),
-            client.prepare_typed(ENTRIES, &part),
-            client.prepare_typed(tiers::OF_ENTRIES, &part),
-            client.prepare_typed(owners::OF_ENTRIES, &part),
-            client.prepare_typed(record::NAMED, &part),
-        );
-        let (place, entries, tiers, owners, keys) = prepared.await?;
-        Ok(Self { place, entries, tiers, owners, keys })
+        let types = [Type::INT8, Type::BYTEA, Type::INT8, Type::BYTEA, Type::INT8];
+        Ok(Self(client.prepare_typed(FEED, &types).await?))
     }
 
     /// The feed after a mark, of up to `max` entries; `None` if the trail does not have both marks.
@@ -58,35 +68,28 @@ impl FeedStatements {
         (after, head): (Mark, Mark),
         max: u32,
     ) -> Result<Option<Feed>, PgError> {
-        let (since, max) = (bound(after.change.0), i64::from(max.max(1)));
-        let after_digest = &after.digest.0[..];
+        let (since, after_digest) = (bound(after.change.0), &after.digest.0[..]);
         let (to, head_digest) = (bound(head.change.0), &head.digest.0[..]);
-        // Each is sent when it is first polled, in the order of the arguments.
-        let begin = client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        let marks: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&since, &after_digest, &to, &head_digest];
-        let place = client.query_one(&self.place, &marks);
-        let part: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&since, &max];
-        let entries = client.query(&self.entries, &part);
-        let rows = try_join3(
-            client.query(&self.tiers, &part),
-            client.query(&self.owners, &part),
-            client.query(&self.keys, &part),
-        );
-        let end = client.batch_execute("COMMIT");
-        let ((), place, entries, rows, ()) = try_join5(begin, place, entries, rows, end).await?;
-        if !get::<bool>(&place, 0)? {
+        let max = max.max(1);
+        let rows = client
+            .query(&self.0, &[&since, &after_digest, &to, &head_digest, &i64::from(max)])
+            .await?;
+        let Some(place) = rows.first() else {
+            return Err(PgError::Inconsistent("the table `cluster` has no row".to_owned()));
+        };
+        if !get::<bool>(place, PLACE)? {
             return Ok(None);
         }
-        let newest =
-            Mark { change: ChangeId(get_number(&place, 1)?), digest: link(get(&place, 2)?) };
-        let (to, at) = end_of(&entries, newest, max)?;
-        let (tiers, owners, keys) = rows;
+        let newest = Mark {
+            change: ChangeId(get_number(place, PLACE + 1)?),
+            digest: link(get(place, PLACE + 2)?),
+        };
+        let (to, at) = end_of(&rows, newest, max)?;
         let mut reading = Reading::default();
         let changes = Changes {
-            tiers: reading.tiers(&tiers)?,
-            owners: reading.owners(&owners)?,
-            keys: reading.keys(&keys)?,
+            tiers: reading.tiers(each::<i64>(&rows, TIER)?, TIER)?,
+            owners: reading.owners(each::<&str>(&rows, OWNER)?, OWNER)?,
+            keys: reading.keys(each::<i64>(&rows, KEY)?)?,
             until: to.change,
             newest: newest.change,
         };
@@ -101,17 +104,31 @@ impl FeedStatements {
     }
 }
 
-/// Where a feed ends, and the latest time of its entries.
-fn end_of(entries: &[Row], newest: Mark, max: i64) -> Result<(Mark, UnixMillis), PgError> {
-    let (mut to, mut at) = (newest, 0);
-    for row in entries {
-        // An entry that was altered by hand says nothing about the time.
-        at = get::<i64>(row, 2)?.max(at);
+/// A row for each value of this column, in the order of the values.
+fn each<'a, T: FromSql<'a> + Ord>(
+    rows: &'a [Row],
+    at: usize,
+) -> Result<impl Iterator<Item = &'a Row>, PgError> {
+    let mut each = BTreeMap::new();
+    for row in rows {
+        if let Some(value) = get::<Option<T>>(row, at)? {
+            each.entry(value).or_insert(row);
+        }
     }
-    if i64::try_from(entries.len()).is_ok_and(|found| max <= found)
-        && let Some(last) = entries.last()
-    {
-        to = Mark { change: ChangeId(get_number(last, 0)?), digest: link(get(last, 1)?) };
+    Ok(each.into_values())
+}
+
+/// Where a feed ends, and the latest time of its entries.
+fn end_of(rows: &[Row], newest: Mark, max: u32) -> Result<(Mark, UnixMillis), PgError> {
+    let (mut to, mut at, mut count) = (newest, 0, 0);
+    for row in each::<i64>(rows, ENTRY)? {
+        // An entry that was altered by hand says nothing about the time.
+        at = get::<i64>(row, ENTRY + 2)?.max(at);
+        count += 1;
+        if count == max {
+            let change = ChangeId(get_number(row, ENTRY)?);
+            to = Mark { change, digest: link(get(row, ENTRY + 1)?) };
+        }
     }
     Ok((to, UnixMillis(at.cast_unsigned())))
 }

@@ -16,7 +16,7 @@ use crate::schema::{LEVEL, SERVER};
 use crate::session::{Connector, Purpose};
 use crate::sql::{Value, execute, query, query_one};
 
-use super::feed::FeedStatements;
+use super::feed::FeedStatement;
 use super::place::has_mark;
 
 /// Keeps a node and says how far the trail is, if it has the node's mark.
@@ -51,7 +51,7 @@ pub(super) struct Session {
     pub(super) client: Client,
     renew: Statement,
     standings: Statement,
-    feed: FeedStatements,
+    feed: FeedStatement,
 }
 
 impl Session {
@@ -61,12 +61,12 @@ impl Session {
         let renew = client.prepare_typed(RENEW, &renewal).await?;
         let marks = [Type::INT8_ARRAY, Type::BYTEA_ARRAY];
         let standings = client.prepare_typed(&standings_sql(), &marks).await?;
-        let feed = FeedStatements::prepare(&client).await?;
+        let feed = FeedStatement::prepare(&client).await?;
         Ok(Self { client, renew, standings, feed })
     }
 
-    /// The statements of a feed, and the connection for them.
-    pub(super) fn feed(&self) -> (&FeedStatements, &Client) {
+    /// The statement of a feed, and the connection for it.
+    pub(super) fn feed(&self) -> (&FeedStatement, &Client) {
         (&self.feed, &self.client)
     }
 
