@@ -92,7 +92,7 @@ const ALONG_INDEXES: &str = "SET enable_seqscan = off; SET enable_bitmapscan = o
     SET enable_hashjoin = off; SET enable_mergejoin = off; \
     SET max_parallel_workers_per_gather = 0; ";
 /// Planned once: else PostgreSQL plans for each list of rows anew, since such plans look cheaper.
-const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan; ";
+pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan; ";
 /// A program that is paused lets go of its locks. No request waits longer than half of this.
 const SHORTEST: &str = "SET lock_timeout = 20; SET statement_timeout = 50; \
     SET idle_in_transaction_session_timeout = 50";

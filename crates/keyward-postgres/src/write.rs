@@ -98,7 +98,7 @@ impl Writing {
         let (replace, end, used, prefixes) = second;
         let (key_hours, keep_once, forget_once, reading) = third;
         let (audit, audit_hours, advance) = fourth;
-        let commit = format!("NOTIFY {channel}; COMMIT");
+        let commit = format!("{WITHOUT_END}; NOTIFY {channel}; COMMIT");
         Ok(Self {
             tiers,
             owners,
@@ -142,7 +142,6 @@ impl Writing {
         sent.add(&self.audit, audit.values(), true);
         sent.add(&self.audit_hours, rows.audit_hours.values(), true);
         sent.add(&self.advance, rows.advance.values(), true);
-        sent.all.push(Box::pin(async { Ok(client.batch_execute(WITHOUT_END).await?) }));
         sent.all.push(Box::pin(async { Ok(client.batch_execute(&self.commit).await?) }));
         // Each is sent when it is first polled, in their order; there are less than the number
         // beyond which that would not be so.

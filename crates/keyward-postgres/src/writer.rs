@@ -19,7 +19,7 @@ use crate::look::{Begun, Lookups, Wanted};
 use crate::merge::Merged;
 use crate::pg_error::PgError;
 use crate::queue::{Job, Queue};
-use crate::session::{Connector, Purpose};
+use crate::session::{Connector, PLANNED_ONCE, Purpose};
 use crate::sql::{Value, query, query_one};
 use crate::write::{WITHOUT_END, Writing};
 
@@ -162,8 +162,7 @@ impl Writer {
         let rows = query(client, DIGEST, &[id]).await?;
         // A standby that is waited for has all that was written before, when it has this.
         client.batch_execute(TOUCH).await?;
-        client.batch_execute(WITHOUT_END).await?;
-        client.batch_execute("COMMIT").await?;
+        commit(client).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let digest: ChainDigest = link(get(row, 0)?);
         Ok(digest == first.digest)
@@ -238,6 +237,7 @@ async fn connect<'a>(
         Some(there) => there,
         None => {
             let client = connector.connect(Purpose::Writing).await?;
+            client.batch_execute(PLANNED_ONCE).await?;
             let lookups = Lookups::prepare(&client).await?;
             let writing = Writing::prepare(&client, connector.schema.as_str()).await?;
             Session { client, lookups, writing }
@@ -280,12 +280,12 @@ async fn begin(
 /// was restarted meanwhile, or an administrator ended that session. COMMIT of this one waits until
 /// the standby has all from before, since to lock a row is to write.
 async fn end(client: &Client, has_standby: bool) -> Result<(), PgError> {
-    if has_standby {
-        client.batch_execute(WITHOUT_END).await?;
-        Ok(client.batch_execute("COMMIT").await?)
-    } else {
-        Ok(client.batch_execute("ROLLBACK").await?)
-    }
+    if has_standby { commit(client).await } else { Ok(client.batch_execute("ROLLBACK").await?) }
+}
+
+/// Ends a transaction, however long that takes.
+async fn commit(client: &Client) -> Result<(), PgError> {
+    Ok(client.batch_execute(&format!("{WITHOUT_END}; COMMIT")).await?)
 }
 
 /// All that deciding about these jobs needs, as far as that is known before it is looked up.
