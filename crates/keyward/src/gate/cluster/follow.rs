@@ -120,7 +120,8 @@ impl Gate {
                 match cluster.feed(applied, head, FEED_MAX).await? {
                     None => return Ok(self.has_lost(node, following, head)),
                     Some(feed) => {
-                        if let Some(out) = self.take_feed(node, following, &feed, clock).await {
+                        let taken = self.take_feed((node, cluster), id, following, &feed, clock);
+                        if let Some(out) = taken.await? {
                             return Ok(out);
                         }
                     }
@@ -139,19 +140,23 @@ impl Gate {
     /// Applies a feed; what the step did if everything is to be read again instead.
     async fn take_feed(
         &self,
-        node: &Node,
+        (node, cluster): (&Node, &dyn Cluster),
+        id: NodeId,
         following: &mut Following,
         feed: &Feed,
         clock: ReadClock<'_>,
-    ) -> Option<KeptUp> {
+    ) -> Result<Option<KeptUp>, StoreError> {
+        if mutant::is(Mutant::AckBeforeApplying) {
+            cluster.renew(id, feed.to).await?;
+        }
         if !self.apply_feed(node, feed, clock).await {
             following.is_stale = true;
-            return Some(self.is_out(following));
+            return Ok(Some(self.is_out(following)));
         }
         node.raise_floor(feed.at);
         following.applied = feed.to;
         node.has_applied(feed.to);
-        None
+        Ok(None)
     }
 
     /// Registers before anything is loaded, so that every change from then on waits for this node.
@@ -258,10 +263,7 @@ impl Gate {
         let Some(feed) = cluster.feed(following.applied, head, FEED_MAX).await? else {
             return Ok(self.has_lost(node, following, head));
         };
-        if mutant::is(Mutant::AckBeforeApplying) {
-            cluster.renew(id, feed.to).await?;
-        }
-        if let Some(out) = self.take_feed(node, following, &feed, clock).await {
+        if let Some(out) = self.take_feed((node, cluster), id, following, &feed, clock).await? {
             return Ok(out);
         }
         if head.change <= feed.to.change {
