@@ -248,8 +248,8 @@ impl Machine {
         {
             show("all have it", next);
         }
-        if LEASE <= age {
-            show("no lease is as old", next);
+        if LEASE <= age && state.trail.place(change).is_some() {
+            show("no lease is as old, and the trail has it", next);
         }
     }
 
