@@ -35,7 +35,7 @@ impl Value {
     }
 }
 
-/// The rows of a statement, which is planned for these very values.
+/// The rows of a statement, which is planned for these very values, unless the session plans once.
 pub(crate) async fn query(
     client: &Client,
     sql: &str,

@@ -45,14 +45,15 @@ struct Waiter {
 enum Settled {
     /// Every node has applied the change.
     Everywhere,
-    /// No node holds a lease from before the change.
+    /// No node holds a lease from before the change, and the store has it.
     ByClock,
     /// It was waited for as long as the caller is to wait, and a node may not know it yet.
     Elsewhere,
     /// The store does not have the change any more.
     Lost,
-    /// No node holds a lease from before the change, and the store did not respond since: it may
-    /// have been replaced by one that lacks the change, and whose leases others hold.
+    /// No node holds a lease from before the change, and the store did not say after that whether
+    /// it has the change: it may have been replaced by one that lacks it, and whose leases others
+    /// hold.
     Unheard,
 }
 
@@ -169,8 +170,8 @@ impl Waiter {
     }
 
     /// What the clock says: no node holds a lease from before the change, or it was waited for long
-    /// enough. `asked` is when the store was asked last, and `has_responded` whether it has the
-    /// change.
+    /// enough. `asked` is when the store was asked last, and `has_responded` whether it responded,
+    /// and so has the change.
     fn by_clock(
         &self,
         node: &Node,
@@ -241,8 +242,8 @@ impl Gate {
                 Err(StoreError::Unavailable(cause.into()))
             }
             Settled::Unheard => {
-                let cause = "the change is made, and the database did not respond since: if it is \
-                             replaced by a standby that lacks the change, that is lost";
+                let cause = "the change is made, and the database did not say whether it still \
+                             has it: a standby that lacks it may have taken over";
                 Err(StoreError::Unavailable(cause.into()))
             }
         }
@@ -325,8 +326,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the store does not respond. A change that waits for longer than
-    /// any lease holds is then responded to with that, since it may be lost.
+    /// Returns [`StoreError`] if the store does not respond. A change that ends something, and has
+    /// waited for longer than any lease holds, is then responded to with that: it may be lost.
     pub async fn settle(&self, clock: ReadClock<'_>) -> Result<usize, StoreError> {
         let Some((node, cluster)) = self.clustered() else { return Ok(0) };
         let (marks, asked) = node.waiting.begin(clock);
