@@ -22,10 +22,10 @@ use crate::unread::Reading;
 
 use super::place::has_mark;
 
-/// Up to `$5` entries of the trail after `$1`. Next to each are the key that it names, the owners
-/// of both, and all tiers of the name in it, deleted ones too; next to all of them, whether the
-/// trail has two marks, and its head, which come alone if there is no entry. Served by the primary
-/// keys; the few tiers are read for an entry that names one.
+/// Up to `$5` entries of the trail after `$1`. Next to each are the key that it names and the
+/// owners of both; next to one entry for each name of a tier, all tiers of that name, deleted ones
+/// too; next to all of them, whether the trail has two marks, and its head, which come alone if
+/// there is no entry. Served by the primary keys; the few tiers are read once for each name.
 const FEED: &str = concat!(
     "SELECT ",
     key_columns!(),
@@ -36,14 +36,15 @@ const FEED: &str = concat!(
     " AND ",
     has_mark!("$3", "$4"),
     ", c.change_id, c.digest FROM cluster c LEFT JOIN \
-     (SELECT id, digest, at_ms, key_id, owner, tier FROM audit \
-      WHERE $1 < id ORDER BY id LIMIT $5) e ON true \
+     (SELECT *, row_number() OVER (PARTITION BY tier) = 1 AS is_first_of_tier FROM \
+      (SELECT id, digest, at_ms, key_id, owner, tier FROM audit \
+       WHERE $1 < id ORDER BY id LIMIT $5) a) e ON true \
      LEFT JOIN keys k ON k.id = e.key_id \
      LEFT JOIN tiers t ON t.id = k.tier_id \
      LEFT JOIN key_uses u ON u.key_id = k.id \
      LEFT JOIN owners o ON o.id = ANY(ARRAY[e.owner, k.owner]) \
-     LEFT JOIN LATERAL (SELECT * FROM tiers WHERE e.tier IS NOT NULL AND name = e.tier OFFSET 0) n \
-       ON true"
+     LEFT JOIN LATERAL (SELECT * FROM tiers \
+       WHERE e.tier IS NOT NULL AND e.is_first_of_tier AND name = e.tier OFFSET 0) n ON true"
 );
 /// Where the columns begin of each part; those of the key are first.
 const KEY: usize = 0;
