@@ -131,6 +131,10 @@ impl Gate {
                 {
                     self.grant(until);
                 }
+                // A change of this node may have found meanwhile that the trail lacks another one.
+                if let Some(out) = self.was_rejected(node, following) {
+                    return Ok(out);
+                }
                 return self.renew((node, cluster), (id, Reads::Next), following, clock).await;
             }
         }
