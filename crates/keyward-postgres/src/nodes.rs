@@ -114,7 +114,7 @@ impl Cluster for Nodes {
     }
 
     async fn feed(&self, after: Mark, head: Mark, max: u32) -> Result<Option<Feed>, StoreError> {
-        // A node that is late has more to read than a renewal, and no lease to lose.
+        // A node that is late has more to read than a renewal, and given up, it is read again.
         let feed = self.own.run(self.lease, move |session| {
             let (statement, client) = session.feed();
             Box::pin(statement.read(client, (after, head), max))

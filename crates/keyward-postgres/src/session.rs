@@ -111,7 +111,7 @@ impl Purpose {
                 format!("{path}{ALWAYS}{ALONG_INDEXES}{}", short(limit, limit.max(STATEMENT)))
             }
             Self::Leasing => {
-                format!("{path}{ALWAYS}{ALONG_INDEXES}{PLANNED_ONCE}{}", short(limit, limit))
+                format!("{path}{ALWAYS}{ALONG_INDEXES}{PLANNED_ONCE}{}", short(limit, limit * 2))
             }
             Self::Reading => format!("{path}{ALWAYS}{ALONG_INDEXES}{READ}"),
             Self::Loading => format!("{path}{ALWAYS}{LOAD}"),
