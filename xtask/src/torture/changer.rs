@@ -20,9 +20,9 @@ use super::world::World;
 const KEYS: usize = 8;
 /// The longest pause between two of its changes, in milliseconds.
 const PAUSE_MS_MAX: u64 = 15;
-/// So many of a hundred revocations are asked for twice, the second time before the response to the
-/// first.
-const IN_HASTE: usize = 30;
+/// So many of a hundred changes of keys that work are given up soon. The key is then revoked twice,
+/// the second time before the response to the first.
+const IN_HASTE: usize = 75;
 /// How long it waits that found no node, or was not told what became of a change.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -158,12 +158,14 @@ impl<'a> Changer<'a> {
                 }
             }
             End::NotAsked => {}
-            End::Rejected | End::Unknown => {
-                (self.owner, self.is_owner_suspended) = (self.world.number(), false);
-                self.retire(|_| true)?;
-            }
+            End::Rejected | End::Unknown => self.leave_owner()?,
         }
         Ok(())
+    }
+
+    fn leave_owner(&mut self) -> Result<()> {
+        (self.owner, self.is_owner_suspended) = (self.world.number(), false);
+        self.retire(|_| true)
     }
 
     fn issue(&mut self, at: usize) -> Result<()> {
@@ -184,7 +186,9 @@ impl<'a> Changer<'a> {
                 let subject = Subject { id, tier, credential, is_suspended: false, has_own_limit };
                 self.put(at, Some(subject));
             }
-            End::Rejected | End::Unknown | End::NotAsked => {}
+            // A standby may have been promoted that lacked the resumption of the owner.
+            End::Rejected => self.leave_owner()?,
+            End::Unknown | End::NotAsked => {}
         }
         Ok(())
     }
@@ -200,14 +204,18 @@ impl<'a> Changer<'a> {
             (_, true) => Effect::Resume { key },
         };
         let is_revoked = matches!(effect, Effect::Revoke { .. });
-        let in_haste = is_revoked && self.random.in_hundred(IN_HASTE);
+        // No verdict about a key that is suspended shows whether another change of it is known.
+        let is_hidden = self.is_owner_suspended
+            || subject.is_suspended
+            || matches!(effect, Effect::Suspend { .. });
+        let in_haste = !is_hidden && self.random.in_hundred(IN_HASTE);
         let asking = if in_haste { Asking::InHaste } else { Asking::Once };
         let body = match self.change(effect.clone(), subject.id, asking)? {
             End::Done(body) => body,
             End::NotAsked => return Ok(()),
             End::Rejected => return self.drop_subject(at, &subject),
             End::Unknown => {
-                let asking = if is_revoked { Asking::Again } else { Asking::Once };
+                let asking = if is_revoked { Asking::Again } else { asking };
                 return self.revoke(at, &subject, asking);
             }
         };

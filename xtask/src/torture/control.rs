@@ -15,7 +15,7 @@ use crate::http::{Connection, Message, Request};
 /// How long a response to a change is waited for.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How long one is waited for by a client that asks again elsewhere.
-const SHORT: Duration = Duration::from_millis(60);
+const SHORT: Duration = Duration::from_millis(100);
 
 /// How a change is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

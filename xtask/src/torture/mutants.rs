@@ -17,7 +17,7 @@ use super::{End, new_seed, run_once};
 /// Names the rule that a node leaves out. A program of a release knows no such variable.
 pub(crate) const VARIABLE: &str = "MUTANT_OF_KEYWARD";
 /// How often a mutant is tried, with another seed each time, and for how long.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 const TRY: Duration = Duration::from_secs(40);
 
 /// A rule that is left out, and what shows it.
@@ -49,7 +49,7 @@ const MUTANTS: [Mutant; 15] = [
         shown: Simulation("simulation::a_lease_from_the_reply_is_noticed"),
     },
     Mutant { name: "AckBeforeApplying", shown: Torture(&[Fault::Delay], 2) },
-    Mutant { name: "EarlyRepeat", shown: Torture(&[Fault::Silence, Fault::Delay], 2) },
+    Mutant { name: "EarlyRepeat", shown: Torture(&[Fault::Silence], 4) },
     Mutant { name: "OnePhase", shown: Torture(&[Fault::Silence], 4) },
     Mutant { name: "EarlyRemoval", shown: Torture(&[Fault::Silence], 4) },
     Mutant { name: "NoQuarantine", shown: Torture(&[Fault::Strand], 6) },
